@@ -1,0 +1,46 @@
+# The one vocabulary of this repository; CONTRIBUTING.md explains each word.
+SHELL := /bin/sh
+BIN := .venv/bin
+.DEFAULT_GOAL := help
+.PHONY: help setup run demo test test-all check fix bench docs lock clean
+
+help: ## Show this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+setup: ## Make the environment in .venv from the locks
+	@scripts/setup.sh run
+
+run: setup ## Start Ostiary on http://localhost:9000, data in ./data
+	@exec $(BIN)/ostiary serve
+
+demo: setup ## Start Ostiary with an example blueprint and an example application
+	@exec $(BIN)/python examples/demo/run.py
+
+test: ## Run the tests, on SQLite and on PostgreSQL
+	@scripts/setup.sh run test
+	@scripts/test.sh -m "not slow"
+
+test-all: ## Run the tests, the slow ones too
+	@scripts/setup.sh run test
+	@scripts/test.sh
+
+check: ## Format, lint, types, floors, sizes, documentation
+	@scripts/setup.sh run test check
+	@scripts/check.sh
+
+fix: ## Repair what can be repaired by a program
+	@scripts/setup.sh run check
+	$(BIN)/ruff check --fix --quiet .
+	$(BIN)/ruff format --quiet .
+
+bench: setup ## Measure: start-up, signing, the endpoints that are hot
+	@$(BIN)/python scripts/bench.py
+
+docs: setup ## Write the generated parts of docs/ again
+	@$(BIN)/python scripts/docs.py
+
+lock: ## Choose the newest versions again and write the locks
+	@scripts/lock.sh
+
+clean: ## Remove the environment and caches; data stays
+	rm -rf .venv .venv-tools .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

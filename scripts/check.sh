@@ -1,0 +1,27 @@
+#!/bin/sh
+# Everything that can be said about the code without running it, and the documentation's tests. Shows all failures.
+set -u
+cd "$(dirname "$0")/.."
+bin=.venv/bin
+failed=""
+
+step() {
+    name=$1
+    shift
+    printf '== %s\n' "$name"
+    "$@" </dev/null || failed="$failed $name,"
+}
+
+step format "$bin/ruff" format --check --quiet .
+step lint "$bin/ruff" check --quiet .
+step types "$bin/mypy"
+step floors "$bin/lint-imports"
+step sizes "$bin/python" scripts/sizes.py
+step registries "$bin/python" scripts/registries.py
+step documentation "$bin/python" -m pytest -q tests/docs
+
+if [ -n "$failed" ]; then
+    printf 'failed:%s\n' "${failed%,}"
+    exit 1
+fi
+echo "all checks passed"

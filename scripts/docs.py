@@ -1,0 +1,80 @@
+"""Writes the generated parts of docs/: the tables of settings and of commands. `--check` only says what is stale.
+
+A generated part stands between `<!-- generated: NAME -->` and `<!-- end -->`; everything around it is written by hand.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from typer.main import get_command
+
+from ostiary.cli.commands import app
+from ostiary.settings.table import TABLE
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+PART: Final = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def main() -> int:
+    """Write what changed, or with --check return 1 when something would."""
+    stale = False
+    for path in (ROOT / "docs" / "settings.md", ROOT / "docs" / "commands.md"):
+        text = path.read_text(encoding="utf-8")
+        fresh = render(text)
+        if fresh != text:
+            stale = True
+            if "--check" not in sys.argv:
+                path.write_text(fresh, encoding="utf-8")
+            print(f"{path.relative_to(ROOT)} {'is stale' if '--check' in sys.argv else 'written'}")
+    return 1 if stale and "--check" in sys.argv else 0
+
+
+def render(text: str) -> str:
+    """Return a page with its generated parts made again."""
+    parts = {"settings": settings_table, "commands": commands_text}
+    return PART.sub(lambda found: f"{found[1]}\n{parts[found[2]]()}\n{found[3]}", text)
+
+
+def settings_table() -> str:
+    """Return the table of settings."""
+    lines = ["| variable | authentik's name works too | default | what it is |", "|---|---|---|---|"]
+    for setting in TABLE:
+        default = f"`{setting.default}`" if setting.default else "not set"
+        alias = f"`{setting.alias_variable}`" if setting.alias_variable else "no"
+        lines.append(f"| `{setting.variable}` | {alias} | {default} | {setting.help} |")
+    return "\n".join(lines) + "\n"
+
+
+def commands_text() -> str:
+    """Return one section for each command."""
+    return "\n".join(_sections(get_command(app), "ostiary"))
+
+
+def _sections(command: Any, name: str) -> Iterator[str]:
+    inner = getattr(command, "commands", None)
+    if inner is not None:
+        for word, one in inner.items():
+            yield from _sections(one, f"{name} {word}")
+        return
+    arguments = [one for one in command.params if one.param_type_name == "argument"]
+    options = [one for one in command.params if one.param_type_name == "option" and "--help" not in one.opts]
+    words = "".join(f" {one.name.upper()}{'...' if one.nargs == -1 else ''}" for one in arguments)
+    yield f"### `{name}{words}`\n"
+    yield f"{' '.join((command.help or '').split())}\n"
+    if options:
+        yield "| option | |\n|---|---|"
+        yield from (f"| `{' '.join(one.opts)}{_value(one)}` | {one.help} |" for one in options)
+        yield ""
+
+
+def _value(option: Any) -> str:
+    return "" if option.is_flag else f" {option.name.upper()}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

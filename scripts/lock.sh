@@ -1,0 +1,25 @@
+#!/bin/sh
+# Writes the locks: every package with its hashes, no registry's name anywhere.
+set -eu
+cd "$(dirname "$0")/.."
+. scripts/uv.sh
+find_uv
+
+# compile FILE ARGUMENT...
+compile() {
+    out=$1
+    shift
+    "$UV" pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
+        --no-emit-index-url --upgrade --output-file "$out" "$@" >/dev/null
+    sed -i '1i # Written by "make lock".' "$out"
+}
+
+compile requirements.txt pyproject.toml --group build
+compile requirements-test.txt --group test --constraints requirements.txt
+compile requirements-check.txt --group check --constraints requirements.txt --constraints requirements-test.txt
+compile requirements-tools.txt --group tools # uv itself, for machines that do not have it
+
+if grep -nE '://|--index|--find-links' requirements*.txt; then
+    echo "a lock names a place to download from: see above" >&2
+    exit 1
+fi

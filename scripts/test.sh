@@ -1,0 +1,17 @@
+#!/bin/sh
+# Runs the tests with what they need from Debian: a real PostgreSQL, a real browser, a real relying party.
+set -eu
+cd "$(dirname "$0")/.."
+. scripts/uv.sh
+
+missing=""
+[ -n "$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null)" ] || missing="$missing postgresql"
+command -v chromium >/dev/null 2>&1 || missing="$missing chromium"
+[ -x /usr/sbin/apache2 ] || missing="$missing apache2"
+[ -e /usr/lib/apache2/modules/mod_auth_openidc.so ] || missing="$missing libapache2-mod-auth-openidc"
+if [ -n "$missing" ]; then
+    apt_install "the tests" $missing || exit 1
+fi
+
+# Two workers; the whole run has a limit, so that a hang is a failure and not a wait.
+exec timeout --kill-after=30 1500 .venv/bin/python -m pytest -n 2 --dist loadfile "$@" </dev/null

@@ -1,0 +1,6 @@
+"""Ostiary: the door-keeper of a house full of applications.
+
+This package owns nothing but its version; every room below owns its own paths, tables and verbs.
+"""
+
+__version__ = "0.1.0"

@@ -1,0 +1,5 @@
+"""The composition root: the one list of rooms, everything built from `Settings`, listeners, health, metrics, logs.
+
+Serves /-/health/live/ and /-/health/ready/, and /metrics on its own port. Must not hold logic of any feature: it
+builds rooms, hands them what they use, starts and stops them.
+"""

@@ -1,0 +1,61 @@
+"""What is said at start: in a few lines where it runs, where its data lies, and the link of the first run."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Final, TextIO
+
+from ostiary import __version__
+from ostiary.app.core import Core, clock
+from ostiary.app.links import base_url, remove_setup_link, setup_link, write_setup_link
+from ostiary.settings import Settings
+from ostiary.settings.secret_key import make_data_dir
+
+log: Final = logging.getLogger("ostiary.app")
+
+
+async def say(core: Core, *, stream: TextIO | None = None) -> None:
+    """Print the lines on a terminal; elsewhere log them, and leave the link in a file only its owner reads."""
+    out = stream if stream is not None else sys.stdout
+    link = await _first_run_link(core)
+    for note in core.settings.notes:
+        log.info("%s", note)
+    if out.isatty():
+        remove_setup_link(core.settings)
+        out.write("\n".join(_lines(core.settings, link)) + "\n")
+        out.flush()
+        return
+    log.info("Ostiary %s on %s, data in %s", __version__, base_url(core.settings), data_place(core.settings))
+    if link is None:
+        remove_setup_link(core.settings)
+        return
+    make_data_dir(core.settings.data_dir)
+    log.info("first run: open the link in %s", write_setup_link(core.settings, link))
+
+
+def data_place(settings: Settings) -> str:
+    """Return where the data lies, for people."""
+    if settings.postgresql is None:
+        return f"{settings.database_file} (SQLite)"
+    wanted = settings.postgresql
+    return f"PostgreSQL {wanted.name} on {wanted.host}:{wanted.port}, schema ostiary"
+
+
+async def _first_run_link(core: Core) -> str | None:
+    if await core.setup.closed():
+        return None
+    return setup_link(core.settings, await core.setup.new_link_token(clock()))
+
+
+def _lines(settings: Settings, link: str | None) -> list[str]:
+    lines = [
+        f"Ostiary {__version__}",
+        f"  pages      {base_url(settings)}",
+        f"  data       {data_place(settings)}",
+        f"  metrics    http://{settings.listen.metrics}/metrics",
+    ]
+    if link is not None:
+        lines.append(f"  first run  {link}")
+        lines.append("             (makes the first administrator; good once, for 24 hours)")
+    return lines

@@ -1,0 +1,178 @@
+"""The inner half of the program: database, configuration, directory, and what a first start brings with it.
+
+Commands work with this half alone; a process that listens puts `site` and `background` around it. Read it from top to
+bottom: each paragraph builds one room from those before it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ostiary.app.rooms import MIGRATIONS, registry
+from ostiary.blueprints.discovery import Discovery
+from ostiary.directory.accounts import Accounts
+from ostiary.directory.attempts import Attempts
+from ostiary.directory.backend import backends
+from ostiary.directory.bootstrap import Bootstrap, apply_bootstrap
+from ostiary.directory.devices import Devices
+from ostiary.directory.install import install_id
+from ostiary.directory.passwords import Passwords
+from ostiary.directory.setup import Setup
+from ostiary.directory.tokens import Tokens
+from ostiary.directory.users import Users
+from ostiary.events.audit import audit_changes
+from ostiary.grants.ending import on_user_disabled
+from ostiary.keys.defaults import make_default_pairs
+from ostiary.resource import Registry
+from ostiary.seal import Secret
+from ostiary.seal.envelope import Sealer
+from ostiary.settings import Settings
+from ostiary.settings.secret_key import make_data_dir, with_secret_key
+from ostiary.store.migrations import migrate
+from ostiary.store.plane import ConfigPlane
+from ostiary.store.workspace import Editor
+
+if TYPE_CHECKING:
+    from ostiary.blueprints.report import Report
+    from ostiary.store.database import Database
+
+log = logging.getLogger("ostiary.app")
+
+
+def clock() -> int:
+    """Return microseconds since 1970 UTC: the one clock of the program, handed to everybody."""
+    return time.time_ns() // 1_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Core:
+    """What is built and open. `close` ends it."""
+
+    settings: Settings
+    secret_key: Secret
+    database: Database
+    registry: Registry
+    sealer: Sealer
+    plane: ConfigPlane
+    editor: Editor
+    users: Users
+    passwords: Passwords
+    tokens: Tokens
+    devices: Devices
+    attempts: Attempts
+    setup: Setup
+    accounts: Accounts
+    discovery: Discovery
+    environ: Mapping[str, str]
+
+    async def close(self) -> None:
+        """Finish what is queued and close the database."""
+        await self.database.close()
+        await asyncio.to_thread(self.passwords.close)
+
+
+async def open_core(settings: Settings, *, environ: Mapping[str, str] | None = None) -> Core:
+    """Open the database, bring it up to date, and build everything that does not listen.
+
+    `environ` is what !Env in blueprints sees. Raises SettingsError, StoreError (Unavailable, NewerSchema), SealError.
+    """
+    settings = with_secret_key(settings)
+    secret_key = settings.secret_key
+    assert secret_key is not None  # noqa: S101 - with_secret_key just saw to it
+    database = await open_database(settings)
+    try:
+        await migrate(database, MIGRATIONS, now=clock())
+        core = await _build(settings, secret_key, database, dict(os.environ) if environ is None else environ)
+        await _first_start(core)
+    except BaseException:
+        await database.close()
+        raise
+    return core
+
+
+async def open_database(settings: Settings) -> Database:
+    """Open PostgreSQL when it is set, else SQLite in the data folder. Raises Unavailable, SettingsError."""
+    if settings.postgresql is None:
+        from ostiary.store.sqlite import open_sqlite  # noqa: PLC0415 - each installation loads one back end
+
+        make_data_dir(settings.data_dir)
+        return await open_sqlite(settings.database_file)
+    from ostiary.store.postgresql import PostgresConfig, open_postgresql  # noqa: PLC0415 - as above
+
+    wanted = settings.postgresql
+    return await open_postgresql(
+        PostgresConfig(
+            host=wanted.host,
+            port=wanted.port,
+            name=wanted.name,
+            user=wanted.user,
+            password=wanted.password,
+            sslmode=wanted.sslmode,
+            sslrootcert=str(wanted.sslrootcert) if wanted.sslrootcert else None,
+            sslcert=str(wanted.sslcert) if wanted.sslcert else None,
+            sslkey=str(wanted.sslkey) if wanted.sslkey else None,
+        )
+    )
+
+
+async def _build(settings: Settings, secret_key: Secret, database: Database, environ: Mapping[str, str]) -> Core:
+    sealer = Sealer(secret_key)
+    kinds = registry()
+    plane = ConfigPlane(database=database, registry=kinds, sealer=sealer)
+    await plane.load()
+
+    passwords = Passwords()
+    editor = Editor(plane, backends(database, passwords, sealer, on_disabled=[on_user_disabled]), audit_changes)
+    users = Users(database, install_id=await install_id(database))
+
+    return Core(
+        settings=settings,
+        secret_key=secret_key,
+        database=database,
+        registry=kinds,
+        sealer=sealer,
+        plane=plane,
+        editor=editor,
+        users=users,
+        passwords=passwords,
+        tokens=Tokens(database, sealer),
+        devices=Devices(database, sealer),
+        attempts=Attempts(database),
+        setup=Setup(database),
+        accounts=Accounts(database, users, passwords),
+        discovery=Discovery(
+            database=database,
+            editor=editor,
+            registry=kinds,
+            environ=environ,
+            directory=settings.blueprints_dir,
+        ),
+        environ=environ,
+    )
+
+
+async def _first_start(core: Core) -> None:
+    """Make what every installation has. On later starts this is three small queries."""
+    await make_default_pairs(core.editor, core.plane.snapshot, now=clock())
+    report = await core.discovery.apply_shipped(now=clock())
+    _tell(report)
+    wanted = core.settings.bootstrap
+    await apply_bootstrap(
+        core.database,
+        core.passwords,
+        core.sealer,
+        settings=Bootstrap(password=wanted.password, token=wanted.token, email=wanted.email),
+        now=clock(),
+    )
+
+
+def _tell(report: Report) -> None:
+    for item in report.files:
+        if item.error is not None:
+            log.error("the shipped blueprint %s was not applied: %s", item.path, item.error)

@@ -1,0 +1,149 @@
+"""Listening, and stopping well: at SIGTERM `ready` fails at once, work in flight ends, then the rooms are closed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+from collections.abc import Callable, Coroutine, Iterator
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, cast
+
+from ostiary.settings import Address, SettingsError
+
+if TYPE_CHECKING:
+    import uvicorn
+
+DRAIN: Final = 1.0  # seconds between "not ready" and the closed door, so that a load balancer sees it
+IN_FLIGHT: Final = 15  # seconds for work in flight; with the drain and the closing of rooms less than 20 in all
+KEEP_ALIVE: Final = 75  # seconds an idle connection is kept
+BACKLOG: Final = 1024
+_STOPPING: Final = (signal.SIGTERM, signal.SIGINT)
+
+T = TypeVar("T")
+
+log = logging.getLogger("ostiary.app")
+
+
+class Listener:
+    """One address with one ASGI application behind it."""
+
+    def __init__(self, application: Callable[..., Any], address: Address, *, setting: str) -> None:
+        self.address = address
+        self._setting = setting
+        self._opened = asyncio.Event()
+        self._server = _server(application, address, self._opened)
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Listen. Raises SettingsError when the address cannot be used."""
+        sockets = [_bind(self.address, self._setting)]
+        self._task = asyncio.create_task(self._server.serve(sockets=sockets))
+        await self._opened.wait()
+
+    async def stop(self) -> None:
+        """Close the door, and wait for work in flight."""
+        self._server.should_exit = True
+        if self._task is not None:
+            await asyncio.gather(self._task, return_exceptions=True)
+
+
+def _server(application: Callable[..., Any], address: Address, opened: asyncio.Event) -> uvicorn.Server:
+    import uvicorn  # noqa: PLC0415 - only a process that listens needs it
+
+    class Server(uvicorn.Server):
+        """A server whose signals are handled for all listeners at once, in `until_told`."""
+
+        @contextlib.contextmanager
+        def capture_signals(self) -> Iterator[None]:
+            yield
+
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            """Tell the listener that requests are answered from now on."""
+            try:
+                await super().startup(sockets)
+            finally:
+                opened.set()
+
+    return Server(
+        uvicorn.Config(
+            application,
+            host=address.host,
+            port=address.port,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            date_header=True,
+            proxy_headers=False,  # read once, by the site, from proxies that are trusted
+            lifespan="off",
+            ws="none",
+            timeout_graceful_shutdown=IN_FLIGHT,
+            timeout_keep_alive=KEEP_ALIVE,
+            h11_max_incomplete_event_size=65_536,
+        )
+    )
+
+
+def _bind(address: Address, setting: str) -> socket.socket:
+    try:
+        family, kind, proto, _, target = socket.getaddrinfo(
+            address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        made = socket.socket(family, kind, proto)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.bind(target)
+        made.listen(BACKLOG)
+    except OSError as error:
+        raise SettingsError(f"{setting}: cannot listen on {address}: {error.strerror or error}") from error
+    made.setblocking(False)  # noqa: FBT003 - the standard library's own spelling
+    return made
+
+
+class Signals:
+    """SIGTERM and SIGINT, heard from the first moment of a process to its last."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._first: asyncio.Future[signal.Signals] = self._loop.create_future()
+        self._again = asyncio.Event()
+
+    def __enter__(self) -> Self:
+        for number in _STOPPING:
+            self._loop.add_signal_handler(number, self._tell, number)
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        for number in _STOPPING:
+            self._loop.remove_signal_handler(number)
+
+    def _tell(self, number: signal.Signals) -> None:
+        if self._first.done():
+            self._again.set()
+        else:
+            self._first.set_result(number)
+
+    async def unless_told(self, work: Coroutine[Any, Any, T]) -> T | None:
+        """Run work, but not longer than until somebody wants us to stop; then None."""
+        task = asyncio.ensure_future(work)
+        waited = cast("set[asyncio.Future[object]]", {task, self._first})
+        await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            return None
+        return task.result()
+
+    async def first(self) -> signal.Signals:
+        """Wait for the first signal."""
+        return await self._first
+
+    async def unless_again(self, stopping: Coroutine[Any, Any, None]) -> None:
+        """Stop in order; a second signal means that nobody wants to wait for that."""
+        task, hurry = asyncio.ensure_future(stopping), asyncio.ensure_future(self._again.wait())
+        await asyncio.wait({task, hurry}, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            log.warning("stopping at once")
+            task.cancel()
+        hurry.cancel()
+        await asyncio.gather(task, hurry, return_exceptions=True)

@@ -1,0 +1,118 @@
+"""Logs: one line per event, plain on a terminal and JSON elsewhere, with the request's id, never with a secret.
+
+Rooms log through the standard library; this is the one place that decides what a line looks like. (structlog was
+measured at 0.3 s of import, which is a third of a whole start; see docs/decisions.)
+"""
+
+from __future__ import annotations
+
+import contextvars
+import json
+import logging
+import re
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Final, TextIO
+
+from ostiary.seal import Secret
+from ostiary.seal.secret import STARS
+
+REQUEST_ID: Final[contextvars.ContextVar[str]] = contextvars.ContextVar("ostiary.request_id", default="")
+"""The id of the request that is being answered; set by the application around every handler."""
+
+TRACE: Final = 5
+_LEVELS: Final = {
+    "trace": TRACE,
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "warning": logging.WARNING,
+    "error": logging.ERROR,
+}
+# What a record carries by itself; anything else was given by `extra`.
+_PLAIN: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+# Names whose values are secrets, wherever they stand. Types mask themselves; this is for texts of other libraries.
+SECRET_NAME: Final = re.compile(
+    r"pass(word|wd|phrase)|secret|token|authori[sz]ation|cookie|api[_-]?key|private[_-]?key|assertion|\bcode\b",
+    re.IGNORECASE,
+)
+_PAIR: Final = re.compile(
+    r"(?P<name>[\w-]*(?:password|secret|token|api[_-]?key|authorization|assertion)[\w-]*)(?P<sign>[\"']?\s*[=:]\s*)"
+    r"(?P<value>\"[^\"]*\"|'[^']*'|(?:Bearer |Basic )?[^\s,;&}]+)",
+    re.IGNORECASE,
+)
+
+
+def configure(level: str, *, stream: TextIO | None = None, terminal: bool | None = None) -> None:
+    """Send every log line to `stream` (standard error): readable on a terminal, else JSON."""
+    logging.addLevelName(TRACE, "TRACE")
+    target = stream if stream is not None else sys.stderr
+    on_terminal = target.isatty() if terminal is None else terminal
+    handler = logging.StreamHandler(target)
+    handler.setFormatter(ConsoleFormatter() if on_terminal else JsonFormatter())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(_LEVELS[level])
+    # Chatter of libraries is for debugging them.
+    floor = logging.NOTSET if _LEVELS[level] <= logging.DEBUG else logging.WARNING
+    for name in ("asyncio", "uvicorn", "uvicorn.error", "uvicorn.access"):
+        logging.getLogger(name).setLevel(floor)
+
+
+def mask(name: str, value: object) -> object:
+    """Return a value that may be logged under a name: secrets become stars, at any depth."""
+    if isinstance(value, Secret) or (SECRET_NAME.search(name) and value not in (None, "", False, True)):
+        return STARS
+    if isinstance(value, Mapping):
+        return {str(key): mask(str(key), item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [mask(name, item) for item in value]
+    return value if isinstance(value, str | int | float | bool | None) else str(value)
+
+
+def mask_text(text: str) -> str:
+    """Star what follows `password=`, `token: ` and the like in a text somebody else wrote; one line for one event."""
+    masked = _PAIR.sub(lambda found: f"{found['name']}{found['sign']}{STARS}", text)
+    return masked.replace("\r", "\\r").replace("\n", "\\n")
+
+
+def _moment(record: logging.LogRecord) -> str:
+    return datetime.fromtimestamp(record.created, tz=UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _extra(record: logging.LogRecord) -> dict[str, object]:
+    extra = {name: mask(name, value) for name, value in vars(record).items() if name not in _PLAIN}
+    request_id = REQUEST_ID.get()
+    if request_id:
+        extra.setdefault("request_id", request_id)
+    return extra
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object per line: time, level, logger, event, then what else is known."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        line: dict[str, object] = {
+            "time": _moment(record),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "event": mask_text(record.getMessage()),
+            **_extra(record),
+        }
+        if record.exc_info:
+            line["exception"] = "\n".join(mask_text(part) for part in self.formatException(record.exc_info).split("\n"))
+        return json.dumps(line, ensure_ascii=False, default=str)
+
+
+class ConsoleFormatter(logging.Formatter):
+    """One readable line: time of day, level, event, then what else is known."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line, and a traceback below it when there is one."""
+        moment = datetime.fromtimestamp(record.created).astimezone().strftime("%H:%M:%S")
+        extra = "".join(f" {name}={value}" for name, value in _extra(record).items() if name != "request_id")
+        line = f"{moment} {record.levelname.lower():<7} {mask_text(record.getMessage())}{extra}"
+        if record.exc_info:
+            line += "\n" + "\n".join(mask_text(part) for part in self.formatException(record.exc_info).split("\n"))
+        return line

@@ -1,0 +1,139 @@
+"""Counting of requests, and the page that a Prometheus server reads.
+
+Requests are counted in plain dictionaries; prometheus-client (90 ms of import) is loaded with the first scrape.
+Labels are bounded: the method is one of a few, the route is a pattern of the router, the status a class.
+"""
+
+from __future__ import annotations
+
+import time
+from bisect import bisect_left
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from ostiary.web.errors import HttpError
+from ostiary.web.request import Request
+from ostiary.web.response import Response
+from ostiary.web.router import Handler, Route
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+    from prometheus_client.core import Metric
+
+BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+"""Upper bounds of the duration histogram, in seconds."""
+
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_SERVER_ERROR: Final = 500
+
+Gauge = Callable[[], float]
+
+
+@dataclass(slots=True)
+class _Series:
+    buckets: list[int] = field(default_factory=lambda: [0] * (len(BUCKETS) + 1))
+    seconds: float = 0.0
+
+
+class Metrics:
+    """What was counted since the start."""
+
+    def __init__(self, *, version: str) -> None:
+        self._version = version
+        self._series: dict[tuple[str, str, str], _Series] = {}
+        self._gauges: dict[str, tuple[str, Gauge]] = {}
+        self._registry: CollectorRegistry | None = None
+
+    def gauge(self, name: str, help_text: str, value: Gauge) -> None:
+        """Show a number that is asked for at each scrape."""
+        self._gauges[name] = (help_text, value)
+
+    def measured(self, route: Route) -> Route:
+        """Return the route with a handler that counts."""
+        return Route(route.method, route.path, self._counting(route), route.name)
+
+    def _counting(self, route: Route) -> Handler:
+        handler: Callable[[Request], Awaitable[Response]] = route.handler
+
+        async def count(request: Request) -> Response:
+            started = time.perf_counter()
+            status = _SERVER_ERROR
+            try:
+                response = await handler(request)
+                status = response.status
+            except HttpError as error:
+                status = error.status
+                raise
+            else:
+                return response
+            finally:
+                self.observe(request.method, route.path, status, time.perf_counter() - started)
+
+        return count
+
+    def observe(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count one answer."""
+        key = (method if method in _METHODS else "other", route, f"{status // 100}xx")
+        series = self._series.get(key)
+        if series is None:
+            series = self._series[key] = _Series()
+        series.buckets[bisect_left(BUCKETS, seconds)] += 1
+        series.seconds += seconds
+
+    def page(self) -> tuple[bytes, str]:
+        """Return the text of a scrape and its content type."""
+        from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector  # noqa: PLC0415 - lazy
+        from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest  # noqa: PLC0415
+
+        if self._registry is None:
+            self._registry = CollectorRegistry()
+            ProcessCollector(registry=self._registry)
+            PlatformCollector(registry=self._registry)
+            self._registry.register(self)
+        return generate_latest(self._registry), CONTENT_TYPE_LATEST
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield everything counted, as prometheus-client asks its collectors."""
+        from prometheus_client.core import (  # noqa: PLC0415 - lazy
+            GaugeMetricFamily,
+            HistogramMetricFamily,
+            InfoMetricFamily,
+        )
+
+        yield InfoMetricFamily("ostiary_build", "The version that runs.", value={"version": self._version})
+        requests = HistogramMetricFamily(
+            "ostiary_http_request_seconds", "Duration of answered requests.", labels=["method", "route", "status"]
+        )
+        for labels, series in list(self._series.items()):
+            total = 0
+            buckets = []
+            for bound, count in zip((*(str(bound) for bound in BUCKETS), "+Inf"), series.buckets, strict=True):
+                total += count
+                buckets.append((bound, float(total)))
+            requests.add_metric(labels, buckets, series.seconds)
+        yield requests
+        for name, (help_text, value) in self._gauges.items():
+            yield GaugeMetricFamily(name, help_text, value=value())
+
+
+class MetricsSite:
+    """The ASGI application of the metrics port: /metrics, and nothing else."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    async def __call__(
+        self,
+        scope: MutableMapping[str, Any],
+        _receive: Callable[[], Awaitable[MutableMapping[str, Any]]],
+        send: Callable[[MutableMapping[str, Any]], Awaitable[None]],
+    ) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            return
+        found = scope["path"].rstrip("/") == "/metrics" and scope["method"] in {"GET", "HEAD"}
+        body, content_type = self._metrics.page() if found else (b"not found\n", "text/plain")
+        headers = [(b"content-type", content_type.encode()), (b"content-length", str(len(body)).encode())]
+        await send({"type": "http.response.start", "status": 200 if found else 404, "headers": headers})
+        await send({"type": "http.response.body", "body": body if scope["method"] == "GET" else b""})

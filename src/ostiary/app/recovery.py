@@ -1,0 +1,59 @@
+"""What a recovery link does: the person is past the password; further factors stay, unless the link says otherwise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ostiary.brands.select import select
+from ostiary.flows.resources import Flow
+from ostiary.seal import Secret
+from ostiary.sessions.gate import SignIn
+
+if TYPE_CHECKING:
+    from ostiary.directory.tokens import Tokens
+    from ostiary.directory.users import Users
+    from ostiary.flows.engine import FlowEngine
+    from ostiary.sessions.gate import SessionGate
+    from ostiary.store.plane import ConfigPlane
+    from ostiary.web.request import Request
+
+HOME = "/if/user/"
+METHOD = "recovery"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recoverer:
+    """The rooms a recovery passes through."""
+
+    tokens: Tokens
+    users: Users
+    gate: SessionGate
+    engine: FlowEngine
+    plane: ConfigPlane
+
+    async def recover(self, request: Request, key: str, now: int) -> str | None:
+        """Consume a key and return the path to go to; None for a key that is not valid, or of a person who may not."""
+        found = await self.tokens.consume_recovery(Secret(key), now)
+        user = await self.users.get(found.user) if found is not None else None
+        if found is None or user is None or not user.is_active:
+            return None
+        session = await self.gate.ensure(request, now)
+        flow = None if found.without_mfa else await self._authentication(request, now)
+        if flow is None:
+            await self.gate.sign_in(request, session, SignIn(user=user.pk, who=user.who, auth_method=METHOD), now=now)
+            return request.prefix + HOME
+        # The flow goes on behind the password: identification and password count as done, all other stages are asked.
+        context = {
+            "pending_user": {"pk": user.pk},
+            "user_backend": METHOD,
+            "auth_method": METHOD,
+            "auth_method_args": {},
+        }
+        await self.engine.begin(request, session, flow, context=context, next_url=request.prefix + HOME, now=now)
+        return f"{request.prefix}/if/flow/{flow.slug}/"
+
+    async def _authentication(self, request: Request, now: int) -> Flow | None:
+        named = select(self.plane.snapshot, request.host).flow_authentication
+        flow = self.plane.snapshot.get(Flow, named) if named is not None else None
+        return flow or await self.engine.first_flow(request, None, "authentication", now=now)

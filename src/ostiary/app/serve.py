@@ -1,0 +1,129 @@
+"""A process from start to end: open, build, listen, wait for a signal, stop in the same order backwards."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import signal
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from ostiary import __version__
+from ostiary.app import logs
+from ostiary.app.listener import DRAIN, Listener, Signals
+from ostiary.app.metrics import Metrics, MetricsSite
+from ostiary.settings import Settings
+
+if TYPE_CHECKING:
+    from ostiary.app.core import Core
+    from ostiary.app.health import Health
+
+PATIENCE: Final = 30  # seconds a database may be away at start
+PAUSE: Final = 1.0  # seconds between two attempts
+
+log: Final = logging.getLogger("ostiary.app")
+
+T = TypeVar("T")
+
+
+def run(settings: Settings, *, site: bool, worker: bool) -> None:
+    """Run a process until SIGTERM or SIGINT. Raises SettingsError, StoreError, SealError when it cannot start."""
+    logs.configure(settings.log_level)
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(_serve(settings, site=site, worker=worker))
+
+
+def run_briefly(work: Coroutine[Any, Any, None]) -> None:
+    """Run the work of one command."""
+    with asyncio.Runner() as runner:
+        runner.run(work)
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """Return uvloop where it is installed; the standard loop does the same work more slowly."""
+    try:
+        import uvloop  # noqa: PLC0415 - not for every platform
+    except ImportError:
+        return None
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory
+
+
+async def _serve(settings: Settings, *, site: bool, worker: bool) -> None:
+    from ostiary.app.core import open_core  # noqa: PLC0415 - rooms are loaded after the logs are set up
+
+    with Signals() as signals:
+        core = await signals.unless_told(_patiently(lambda: open_core(settings)))
+        if core is None:
+            return
+        try:
+            process = Process(core, site=site, worker=worker)
+            await process.start()
+            number = await signals.first()
+            log.info("stopping (%s)", number.name)
+            await signals.unless_again(process.stop(drain=number is signal.SIGTERM))
+        finally:
+            await core.close()
+    log.info("stopped")
+
+
+class Process:
+    """What runs in one process: listeners and background work around a core."""
+
+    def __init__(self, core: Core, *, site: bool, worker: bool) -> None:
+        from ostiary.app.background import Background  # noqa: PLC0415 - as above
+
+        self._core = core
+        self._background = Background(core, worker=worker)
+        self._health: Health | None = None
+        metrics = Metrics(version=__version__)
+        metrics.gauge(
+            "ostiary_config_revision", "The configuration revision in memory.", lambda: core.plane.snapshot.number
+        )
+        listen = core.settings.listen
+        self._listeners = [Listener(MetricsSite(metrics), listen.metrics, setting="OSTIARY_LISTEN__METRICS")]
+        if site:
+            from ostiary.app.site import build_site  # noqa: PLC0415 - a worker alone has no pages
+
+            built = build_site(core, metrics)
+            self._health = built.health
+            self._listeners.insert(0, Listener(built.site, listen.http, setting="OSTIARY_LISTEN__HTTP"))
+
+    async def start(self) -> None:
+        """Listen, begin the background work, and say so. Raises SettingsError when an address is taken."""
+        from ostiary.app import banner  # noqa: PLC0415 - as above
+
+        for listener in self._listeners:
+            await listener.start()
+        self._background.start()
+        if self._health is not None:
+            await banner.say(self._core)
+        gc.collect()
+        gc.freeze()  # what was built at start lives as long as the process
+
+    async def stop(self, *, drain: bool) -> None:
+        """Be ready no more, let a load balancer see that, close the doors, and let work in flight end."""
+        if self._health is not None:
+            self._health.stop()
+            if drain:
+                await asyncio.sleep(DRAIN)
+        await asyncio.gather(*(listener.stop() for listener in self._listeners), self._background.stop())
+
+
+async def _patiently(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Wait for a database that starts at the same time as we do."""
+    from ostiary.store.database import Unavailable  # noqa: PLC0415 - as above
+
+    deadline = asyncio.get_running_loop().time() + PATIENCE
+    told = False
+    while True:
+        try:
+            return await work()
+        except Unavailable as error:
+            if asyncio.get_running_loop().time() > deadline:
+                raise
+            if not told:
+                log.warning("waiting for the database: %s", error)
+            told = True
+        await asyncio.sleep(PAUSE)

@@ -1,0 +1,172 @@
+"""The outer half: sessions, flows, pages, protocols and the API, behind one ASGI application."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from ostiary.api.caller import Callers
+from ostiary.api.routes import Api
+from ostiary.api.routes import routes as api_routes
+from ostiary.app.core import Core, clock
+from ostiary.app.errors import translate
+from ostiary.app.health import Health
+from ostiary.app.hosts import allowed_hosts
+from ostiary.app.logs import REQUEST_ID
+from ostiary.app.metrics import Metrics
+from ostiary.app.recovery import Recoverer
+from ostiary.directory.roles import roles_of
+from ostiary.events.session_events import login_event, logout_event
+from ostiary.flows.consents import Consents
+from ostiary.flows.engine import FlowEngine, plans_end, plans_move
+from ostiary.flows.mfa_cookie import give_cookies
+from ostiary.flows.plans import Plans
+from ostiary.flows.routes import routes as flow_routes
+from ostiary.flows.services import Services as FlowServices
+from ostiary.grants.access import find_access
+from ostiary.grants.ending import on_session_end, on_session_moved
+from ostiary.portal.error_page import ErrorPage
+from ostiary.portal.look import Painter, own_static, own_templates
+from ostiary.portal.room import routes as portal_routes
+from ostiary.portal.services import Pages
+from ostiary.proto.oauth2.redirect import origin
+from ostiary.providers.oauth2 import room as oauth2
+from ostiary.seal import Secret
+from ostiary.sessions.cookie import CookieSettings
+from ostiary.sessions.gate import Hooks, SessionGate
+from ostiary.store.hashing import token_hash
+from ostiary.web.asgi import Site
+from ostiary.web.proxies import Proxies
+from ostiary.web.router import Router
+
+if TYPE_CHECKING:
+    from ostiary.resource import Resource
+    from ostiary.web.request import Request
+    from ostiary.web.response import Response
+    from ostiary.web.router import Route
+
+API_SCOPE: Final = "goauthentik.io/api"
+"""The scope that lets an access token of OAuth2 use the API."""
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """The ASGI application, and the parts of it that others ask for."""
+
+    site: Site
+    health: Health
+    routes: Sequence[Route]
+
+
+def build_site(core: Core, metrics: Metrics) -> Built:
+    """Build everything that answers requests."""
+    gate = _gate(core)
+    flows = _flow_services(core, gate)
+    engine = FlowEngine(flows)
+    pages = _pages(core, gate, engine)
+    protocols = oauth2.Services(
+        database=core.database, plane=core.plane, users=core.users, gate=gate, engine=engine, clock=clock
+    )
+    callers = Callers(core.tokens, core.users, gate, partial(_access_token_user, core))
+    api = Api(callers, core.plane, partial(roles_of, core.database), clock)
+    health = Health(core.database)
+
+    routes = [
+        *health.routes(),
+        *oauth2.routes(protocols),
+        *flow_routes(engine, gate, core.plane, clock=clock),
+        *api_routes(api),
+        *portal_routes(pages),
+    ]
+    router = Router(metrics.measured(route) for route in routes)
+    site = Site(
+        _with_request_id(router),
+        prefix=core.settings.web.path,
+        proxies=Proxies(core.settings.listen.trusted_proxy_cidrs),
+        hosts=partial(allowed_hosts, core.plane, core.settings.hosts),
+        finish=[gate.finish, give_cookies],
+        error_answer=ErrorPage(Painter(pages.templates, pages.static, core.plane)),
+        translate=translate,
+    )
+    return Built(site, health, routes)
+
+
+def _gate(core: Core) -> SessionGate:
+    """Return the gate of sessions, with what other rooms hang on their beginning, moving and end."""
+    hooks = Hooks(
+        on_begin=[login_event],
+        on_move=[plans_move, on_session_moved],
+        on_end=[plans_end, on_session_end],
+        on_logout=[logout_event],
+    )
+    cookies = CookieSettings(domain=core.settings.cookie_domain, path=core.settings.web.path)
+    return SessionGate(core.database, cookies, hooks, anonymous=core.settings.sessions.unauthenticated_age)
+
+
+def _flow_services(core: Core, gate: SessionGate) -> FlowServices:
+    return FlowServices(
+        database=core.database,
+        plane=core.plane,
+        gate=gate,
+        users=core.users,
+        passwords=core.passwords,
+        devices=core.devices,
+        tokens=core.tokens,
+        attempts=core.attempts,
+        setup=core.setup,
+        editor=core.editor,
+        consents=Consents(core.database),
+        plans=Plans(core.database, core.sealer),
+        cookie_key=Secret(_key(core, "flows/cookie").hex()),
+    )
+
+
+def _pages(core: Core, gate: SessionGate, engine: FlowEngine) -> Pages:
+    static = own_static()
+    recoverer = Recoverer(tokens=core.tokens, users=core.users, gate=gate, engine=engine, plane=core.plane)
+    return Pages(
+        engine=engine,
+        gate=gate,
+        plane=core.plane,
+        users=core.users,
+        devices=core.devices,
+        setup=core.setup,
+        templates=own_templates(static),
+        static=static,
+        form_key=_key(core, "web/form"),
+        clock=clock,
+        launch_url=launch_url,
+        recover=recoverer.recover,
+    )
+
+
+def launch_url(provider: Resource) -> str | None:
+    """Return where an application without a launch address is opened: the origin of its first strict redirect."""
+    entries = getattr(provider, "redirect_uris", ())
+    found = (origin(entry.url) for entry in entries if entry.matching_mode == "strict")
+    first = next((one for one in found if one is not None), None)
+    return f"{first}/" if first is not None else None
+
+
+async def _access_token_user(core: Core, key: Secret, now: int) -> int | None:
+    token = await find_access(core.database, token_hash(key.reveal()), now=now)
+    return token.user if token is not None and API_SCOPE in token.scope else None
+
+
+def _key(core: Core, purpose: str) -> bytes:
+    """Return key material of its own for one purpose, so that no two rooms share a key."""
+    return hmac.digest(core.secret_key.reveal().encode(), f"ostiary/{purpose}/1".encode(), "sha256")
+
+
+class _with_request_id:  # noqa: N801 - reads as what it does to the router
+    """The router, with the request's id known to every log line written while it answers."""
+
+    def __init__(self, router: Router) -> None:
+        self._router = router
+
+    async def __call__(self, request: Request) -> Response:
+        REQUEST_ID.set(request.request_id)
+        return await self._router(request)

@@ -1,0 +1,5 @@
+"""Applications: what people open, and which provider stands behind them.
+
+Owns the kind `authentik_core.application` and the reserved slugs. Serves no paths. Must not know flows, protocols or
+pages.
+"""

@@ -1,0 +1,64 @@
+"""The definition of an application."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated, Final, Literal
+
+from ostiary.resource import (
+    SLUG,
+    UNIQUE,
+    Help,
+    Length,
+    OnDelete,
+    Problem,
+    Reference,
+    Resource,
+    kind,
+)
+
+RESERVED_SLUGS: Final = frozenset({"authorize", "token", "device", "userinfo", "introspect", "revoke"})
+"""Path words of the OAuth2 endpoints, which stand where an application's slug would."""
+
+
+def check_application(item: Application) -> Iterable[Problem]:
+    """Refuse a slug that would shadow an OAuth2 endpoint."""
+    if item.slug in RESERVED_SLUGS:
+        yield Problem("slug", f"{item.slug!r} is reserved for an OAuth2 endpoint, expected another slug")
+
+
+@kind(
+    "authentik_core.application",
+    verbose_name="Application",
+    component="ak-application-form",
+    routes="core/applications",
+    families=("authentik_policies.policybindingmodel",),
+    lookup_field="slug",
+    check=check_application,
+)
+class Application(Resource):
+    """One application of the house."""
+
+    name: Annotated[str, Length(1), Help("What people read in their library and on the consent page.")]
+    slug: Annotated[str, SLUG, UNIQUE, Length(1, 50), Help("Name of the application in addresses.")]
+    provider: Annotated[
+        int | None,
+        Reference("authentik_core.provider", OnDelete.SET_NULL),
+        Help("The provider through which the application signs people in."),
+    ] = None
+    backchannel_providers: Annotated[
+        tuple[int, ...],
+        Reference("authentik_core.provider", OnDelete.SET_NULL),
+        Help("Providers that work beside the main one, such as LDAP or SCIM."),
+    ] = ()
+    open_in_new_tab: Annotated[bool, Help("Open the application in a new tab of the browser.")] = False
+    meta_launch_url: Annotated[
+        str, Length(0, 2000), Help("Where the library link leads; %(username)s and the like are filled in.")
+    ] = ""
+    meta_icon: Annotated[str, Help("Path or address of the icon.")] = ""
+    meta_description: Annotated[str, Help("A sentence for the library.")] = ""
+    meta_publisher: Annotated[str, Help("Who publishes the application.")] = ""
+    policy_engine_mode: Annotated[Literal["all", "any"], Help("Whether all bindings must pass, or one is enough.")] = (
+        "any"
+    )
+    group: Annotated[str, Help("Heading under which the library shows the application.")] = ""

@@ -1,0 +1,61 @@
+"""When blueprints are looked at: every hour, and soon after a file of the directory has changed.
+
+Changes are found by polling names, sizes, times and inodes every few seconds. That needs no dependency, works on
+network file systems and with the link swapping of mounted ConfigMaps (where inotify reports only hidden names), and
+costs a few system calls for a directory of a hundred files.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from ostiary.blueprints.discovery import Discovery
+from ostiary.blueprints.files import Signature, signature
+from ostiary.store.database import Batch, Database, Unavailable
+from ostiary.tasks.job import MINUTE, Job, enqueue
+
+DISCOVER: Final = "blueprints.discover"
+WATCH_SECONDS: Final = 3.0
+
+
+def jobs(discovery: Discovery) -> Sequence[Job]:
+    """Return this room's job: look at everything once an hour, and whenever it is asked for."""
+
+    async def discover(args: Mapping[str, object], *, now: int) -> None:
+        del args
+        await discovery.run(now=now)
+
+    return (Job(DISCOVER, discover, schedule=60 * MINUTE),)
+
+
+async def watch(
+    database: Database, directory: Path, *, clock: Callable[[], int], seconds: float = WATCH_SECONDS
+) -> None:
+    """Ask for the job at once, and then whenever the directory has changed. Run it as a task; cancel to end.
+
+    `clock` gives microseconds UTC. Several processes that watch one directory ask for one job.
+    """
+    seen: Signature | None = None
+    while True:
+        current = await asyncio.to_thread(signature, directory)
+        if current != seen:
+            key = None if seen is None else _key(current)
+            try:
+                await database.write(lambda key=key: _ask(key, clock()))  # type: ignore[misc]
+            except Unavailable:
+                pass  # asked again at the next turn
+            else:
+                seen = current
+        await asyncio.sleep(seconds)
+
+
+def _key(found: Signature) -> str:
+    return f"{DISCOVER}:{hashlib.sha256(repr(sorted(found)).encode()).hexdigest()}"
+
+
+def _ask(key: str | None, now: int) -> Batch[None]:
+    yield enqueue(DISCOVER, {}, key=key, now=now)

@@ -1,0 +1,124 @@
+"""Several blueprints, applied in passes until nothing changes, so that the order of files does not matter.
+
+First each is tried strictly: a look-up that finds nothing postpones its blueprint, because another one may still make
+the object. When no more can be applied so, the first postponed one is applied with null, as authentik does at once,
+and the others are tried again. What fails is tried again after every success; errors that remain are reported once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from ostiary.blueprints.apply import Applied, Order
+from ostiary.blueprints.entry import Other
+from ostiary.blueprints.errors import BlueprintError, Fault, Postponed, Refused, WaitsFor
+from ostiary.blueprints.report import FileResult
+
+
+class Attempt(Protocol):
+    """Applies one blueprint in one transaction."""
+
+    async def __call__(
+        self, order: Order, other: Other, finished: frozenset[str], *, lenient: bool
+    ) -> Applied:  # pragma: no cover - a protocol
+        """Raises BlueprintError, then nothing was written; Postponed only when not `lenient`."""
+        ...
+
+
+@dataclass(slots=True)
+class _Try:
+    order: Order
+    applied: Applied | None = None
+    error: BlueprintError | None = None
+    at: int = -1  # how many successes the run had seen when the blueprint was tried last
+
+
+class Passes:
+    """One run over some blueprints. `known` are further ones that may be asked for by metaapplyblueprint."""
+
+    def __init__(
+        self,
+        orders: Sequence[Order],
+        attempt: Attempt,
+        *,
+        known: Sequence[Order] = (),
+        settled: Mapping[str, str] | None = None,
+    ) -> None:
+        """Take what to apply. `settled` maps names and paths of blueprints that count as applied to their path."""
+        self._tries = {order.blueprint.path: _Try(order) for order in orders}
+        self._known = {order.blueprint.path: order for order in known}
+        self._settled = dict(settled or {})
+        self._attempt = attempt
+        self._successes = 0
+
+    async def run(self) -> tuple[FileResult, ...]:
+        """Apply, and return one result for each blueprint, in the order of their paths."""
+        while True:
+            due = [one for one in self._ordered() if self._is_due(one)]
+            postponed = [one for one in self._ordered() if isinstance(one.error, Postponed)]
+            if due:
+                for one in due:
+                    if one.applied is None:  # a neighbour may have had it applied first
+                        await self._try(one, (), lenient=False)
+            elif postponed:
+                await self._try(postponed[0], (), lenient=True)
+            else:
+                break
+        return tuple(
+            FileResult(one.order.blueprint.path, one.order.blueprint.name, one.applied or Applied(), one.error)
+            for one in self._ordered()
+        )
+
+    def _ordered(self) -> list[_Try]:
+        return [self._tries[path] for path in sorted(self._tries)]
+
+    def _is_due(self, one: _Try) -> bool:
+        return one.applied is None and one.at < self._successes
+
+    async def _try(self, one: _Try, waiting: tuple[str, ...], *, lenient: bool) -> None:
+        path = one.order.blueprint.path
+        while True:
+            one.at = self._successes
+            one.error = None
+            try:
+                one.applied = await self._attempt(one.order, self._path_of, self._finished(), lenient=lenient)
+            except WaitsFor as wait:
+                one.error = await self._first(wait, (*waiting, path))
+                if one.error is None:
+                    continue
+            except BlueprintError as error:
+                one.error = error
+            else:
+                self._successes += 1
+            return
+
+    async def _first(self, wait: WaitsFor, waiting: tuple[str, ...]) -> BlueprintError | None:
+        """Apply the blueprint another one waits for; return why that cannot be, or None."""
+        fault = wait.faults[0]
+        if wait.path in waiting:
+            return Refused([Fault(fault.position, f"the blueprint {wait.path} waits for this one", fault.entry)])
+        if wait.path not in self._tries:
+            self._tries[wait.path] = _Try(self._known[wait.path])
+        one = self._tries[wait.path]
+        await self._try(one, waiting, lenient=False)
+        if one.error is not None:
+            return Refused(
+                [Fault(fault.position, f"the blueprint {wait.path}, which must come first, failed", fault.entry)]
+            )
+        return None
+
+    def _finished(self) -> frozenset[str]:
+        return frozenset(
+            {path for path, one in self._tries.items() if one.applied is not None} | set(self._settled.values())
+        )
+
+    def _path_of(self, identifiers: Mapping[str, object]) -> str | None:
+        orders = [*(one.order for one in self._tries.values()), *self._known.values()]
+        for order in orders:
+            facts = {"name": order.blueprint.name, "path": order.blueprint.path}
+            if all(name in facts and facts[name] == value for name, value in identifiers.items()):
+                return order.blueprint.path
+        paths = {self._settled.get(str(value)) for value in identifiers.values()}
+        return paths.pop() if len(paths) == 1 and set(identifiers) <= {"name", "path"} else None

@@ -1,0 +1,131 @@
+"""What commands call: apply or check files and directories, over the same save as everybody."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
+
+from ostiary.blueprints.apply import Applied, Order, Surroundings, apply_blueprint
+from ostiary.blueprints.entry import Other
+from ostiary.blueprints.errors import BlueprintError, Fault, Postponed, Refused, Unreadable
+from ostiary.blueprints.files import find_files, read_bytes, read_text_file
+from ostiary.blueprints.passes import Attempt, Passes
+from ostiary.blueprints.report import FileResult, Report
+from ostiary.blueprints.shipped import shipped_names
+from ostiary.blueprints.source import Position
+from ostiary.blueprints.wrapper import Loaded, read_file
+from ostiary.resource import InvalidResource, Registry
+from ostiary.store.database import Conflict
+from ostiary.store.workspace import Editor, Workspace
+
+After = Callable[[Workspace, Order], Awaitable[None]]
+"""Something more to do in the transaction of a blueprint."""
+
+
+async def apply_paths(
+    paths: Sequence[str | Path],
+    *,
+    editor: Editor,
+    registry: Registry,
+    environ: Mapping[str, str],
+    author: str,
+    now: int,
+) -> Report:
+    """Apply files and directories (their *.yaml, hidden parts skipped), in passes, each blueprint one transaction.
+
+    `environ` is what !Env sees; `now` is in microseconds UTC. Errors are in the report. Raises Unavailable, Conflict.
+    """
+    surroundings = Surroundings(registry, environ, read_text_file)
+    attempt = writing(editor, surroundings, author=author, now=now)
+    return await _run(paths, attempt, preview=False)
+
+
+async def check_paths(
+    paths: Sequence[str | Path], *, editor: Editor, registry: Registry, environ: Mapping[str, str]
+) -> Report:
+    """Say what `apply_paths` would do, and write nothing. Raises Unavailable."""
+    surroundings = Surroundings(registry, environ, read_text_file)
+    return await _run(paths, _trying(editor, surroundings), preview=True)
+
+
+async def _run(paths: Sequence[str | Path], attempt: Attempt, *, preview: bool) -> Report:
+    loaded = await asyncio.to_thread(load_paths, paths)
+    orders = [Order(one) for one in loaded.blueprints]
+    results = await Passes(orders, attempt, settled=shipped_names()).run()
+    failed = tuple(FileResult(path, path, error=error) for path, error in loaded.errors)
+    return Report((*failed, *results), loaded.notices, preview=preview)
+
+
+def load_paths(paths: Sequence[str | Path]) -> Loaded:
+    """Read files and directories. What cannot be read is among the errors."""
+    parts: list[Loaded] = []
+    for given in paths:
+        path = Path(given)
+        if path.is_dir():
+            parts += [_load(str(file), file) for _, file in find_files(path)]
+        else:
+            parts.append(_load(str(given), path))
+    blueprints = tuple(one for part in parts for one in part.blueprints)
+    errors = dict(one for part in parts for one in part.errors)
+    kept = tuple({one.path: one for one in blueprints}.values())  # a file named twice is read once
+    return Loaded(kept, tuple(errors.items()), tuple(notice for part in parts for notice in part.notices))
+
+
+def _load(name: str, file: Path) -> Loaded:
+    try:
+        return read_file(read_bytes(file, name), path=name)
+    except Unreadable as error:
+        return Loaded(errors=((name, error),))
+
+
+def writing(
+    editor: Editor, surroundings: Surroundings, *, author: str, now: int, after: After | None = None
+) -> Attempt:
+    """Return what applies one blueprint in one transaction and one revision."""
+
+    async def attempt(order: Order, other: Other, finished: frozenset[str], *, lenient: bool) -> Applied:
+        async def work(workspace: Workspace) -> Applied:
+            applied = await apply_blueprint(order, workspace, surroundings=surroundings, other=other, finished=finished)
+            _postpone(order, applied, lenient=lenient)
+            if after is not None:
+                await after(workspace, order)
+            return applied
+
+        message = f"Apply blueprint {order.blueprint.name}"
+        try:
+            applied, _ = await editor.edit(work, author=author, message=message, now=now)
+        except InvalidResource as error:  # found out while the transaction was made up
+            raise _unfit(order, error) from None
+        except Conflict:
+            message = "does not fit what is stored, or somebody changed the same at the same time"
+            raise Refused([Fault(order.blueprint.position, message)]) from None
+        return applied
+
+    return attempt
+
+
+def _trying(editor: Editor, surroundings: Surroundings) -> Attempt:
+    """Return what applies one blueprint to a workspace that nobody commits, after those that went well before it."""
+    before: list[Order] = []
+
+    async def attempt(order: Order, other: Other, finished: frozenset[str], *, lenient: bool) -> Applied:
+        workspace = await editor.open()
+        for earlier in before:
+            await apply_blueprint(earlier, workspace, surroundings=surroundings, other=other, finished=finished)
+        applied = await apply_blueprint(order, workspace, surroundings=surroundings, other=other, finished=finished)
+        _postpone(order, applied, lenient=lenient)
+        before.append(order)
+        return applied
+
+    return attempt
+
+
+def _postpone(order: Order, applied: Applied, *, lenient: bool) -> None:
+    if applied.unfound and not lenient:
+        raise Postponed([Fault(order.blueprint.position, "a look-up found nothing")])
+
+
+def _unfit(order: Order, error: InvalidResource) -> BlueprintError:
+    place: Position = order.blueprint.position
+    return Refused([Fault(place, problem.message, error.kind, problem.field) for problem in error.problems])

@@ -1,0 +1,48 @@
+"""The blueprints of the program itself: the default flows, stages, mappings, brand and groups.
+
+They keep authentik's paths and names, because blueprints of others name them; their texts are our own. They are
+applied on the first start, and again when a new version brings another text; what people changed meanwhile stays:
+nearly all entries have the state `created`, and what was deleted is not made again (`apply.Order.remembered`).
+"""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import Final
+
+FOLDERS: Final = ("system", "default")
+"""In the order they are applied: mappings first."""
+
+
+def shipped_files() -> dict[str, bytes]:
+    """Return the shipped files by path, such as "default/flow-default-authentication-flow.yaml"."""
+    root = files("ostiary.blueprints").joinpath("defaults")
+    found: dict[str, bytes] = {}
+    for folder in FOLDERS:
+        entries = sorted(root.joinpath(folder).iterdir(), key=lambda item: item.name)
+        for item in entries:
+            if item.name.endswith(".yaml"):
+                found[f"{folder}/{item.name}"] = item.read_bytes()
+    return found
+
+
+def shipped_names() -> dict[str, str]:
+    """Return the path of every shipped blueprint by its path and by its name.
+
+    The name is the quoted text of the third line: known without reading YAML, and kept so by a test.
+    """
+    names: dict[str, str] = {}
+    for path, data in shipped_files().items():
+        names[path] = path
+        names[shipped_name(data)] = path
+    return names
+
+
+def shipped_name(data: bytes) -> str:
+    """Return metadata.name of a shipped file."""
+    for line in data.decode().splitlines():
+        key, _, value = line.partition(":")
+        if key == "  name":
+            return value.strip().strip('"')
+    message = "a shipped blueprint has no name"
+    raise ValueError(message)

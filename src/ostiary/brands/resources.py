@@ -1,0 +1,47 @@
+"""The brand: what people see, and which flows they take, on one domain."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from typing import Annotated
+
+from ostiary.resource import MULTILINE, UNIQUE, Help, Length, OnDelete, Problem, Reference, Resource, kind
+
+_FLOW = Reference("authentik_flows.flow", OnDelete.SET_NULL)
+_CERTIFICATE = Reference("authentik_crypto.certificatekeypair", OnDelete.SET_NULL)
+
+
+def _check(brand: Brand) -> Iterable[Problem]:
+    if brand.domain.startswith(".") or "/" in brand.domain:
+        yield Problem("domain", "expected a host name, without a leading dot and without a path")
+
+
+@kind(
+    "authentik_brands.brand",
+    verbose_name="Brand",
+    component="ak-brand-form",
+    routes="core/brands",
+    check=_check,
+    label_field="domain",
+)
+class Brand(Resource):
+    """One brand. Its domain matches the host itself and every host below it."""
+
+    domain: Annotated[str, UNIQUE, Length(least=1), Help("Host name; matches itself and the names below it.")]
+    default: Annotated[bool, Help("Taken when no other brand matches.")] = False
+    branding_title: str = "Ostiary"
+    branding_logo: str = ""
+    branding_favicon: str = ""
+    branding_custom_css: Annotated[str, MULTILINE] = ""
+    branding_default_flow_background: str = ""
+    flow_authentication: Annotated[str | None, _FLOW] = None
+    flow_invalidation: Annotated[str | None, _FLOW] = None
+    flow_recovery: Annotated[str | None, _FLOW] = None
+    flow_unenrollment: Annotated[str | None, _FLOW] = None
+    flow_user_settings: Annotated[str | None, _FLOW] = None
+    flow_device_code: Annotated[str | None, _FLOW] = None
+    default_application: Annotated[str | None, Reference("authentik_core.application", OnDelete.SET_NULL)] = None
+    web_certificate: Annotated[str | None, _CERTIFICATE] = None
+    client_certificates: Annotated[tuple[str, ...], _CERTIFICATE] = ()
+    attributes: Mapping[str, object] = dataclasses.field(default_factory=dict)

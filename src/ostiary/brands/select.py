@@ -1,0 +1,34 @@
+"""Which brand a host name belongs to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from ostiary.brands.resources import Brand
+
+if TYPE_CHECKING:
+    from ostiary.store.snapshot import Snapshot
+
+_FALLBACK: Final = Brand(pk="00000000-0000-0000-0000-000000000000", domain="fallback")
+
+
+def select(snapshot: Snapshot, host: str) -> Brand:
+    """Return the brand with the longest domain that is `host` or a parent of it, else the default one.
+
+    `host` may carry a port. Without any brand a plain one is answered, so that pages always have a title.
+    """
+    name = _name_of(host)
+    brands = snapshot.all(Brand)
+    matching = [brand for brand in brands if _covers(brand.domain.lower(), name)]
+    if matching:
+        return max(matching, key=lambda brand: len(brand.domain))
+    return next((brand for brand in brands if brand.default), _FALLBACK)
+
+
+def _name_of(host: str) -> str:
+    bare = host.partition("]")[0].removeprefix("[") if host.startswith("[") else host.partition(":")[0]
+    return bare.lower().rstrip(".")
+
+
+def _covers(domain: str, name: str) -> bool:
+    return name == domain or name.endswith("." + domain)

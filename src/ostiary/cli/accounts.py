@@ -1,0 +1,144 @@
+"""The commands about people: users, groups, and the links that let somebody in."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from ostiary.seal import Secret
+from ostiary.settings import SettingsError, load
+
+if TYPE_CHECKING:
+    from ostiary.app.core import Core
+
+AUTHOR: Final = "operator"
+"""Whom revisions and events name for what was done from a shell."""
+
+users = typer.Typer(help="Manage people.", no_args_is_help=True)
+groups = typer.Typer(help="Manage memberships.", no_args_is_help=True)
+
+Username = Annotated[str, typer.Argument(help="The username.", show_default=False)]
+FromStdin = Annotated[bool, typer.Option("--password-stdin", help="Read the password from standard input.")]
+
+
+@users.command("create")
+def create(
+    username: Username,
+    name: Annotated[str, typer.Option(help="The name people see; the username when not given.")] = "",
+    email: Annotated[str, typer.Option(help="E-mail address.")] = "",
+    group: Annotated[list[str] | None, typer.Option(help="Name of a group to join; may be repeated.")] = None,
+    password_stdin: FromStdin = False,
+) -> None:
+    """Create a person. Without a password nobody can sign in as them until one is set."""
+    password = _read_password() if password_stdin else None
+
+    async def work(core: Core, now: int) -> None:
+        made = await core.accounts.create(
+            username, name=name, email=email, password=password, groups=tuple(group or ()), now=now
+        )
+        typer.echo(f"created {made.username} (number {made.pk}){'' if password else ', without a password'}")
+
+    _with_core(work)
+
+
+@users.command("set-password")
+def set_password(username: Username, password_stdin: FromStdin = False) -> None:
+    """Set a person's password; their sessions end."""
+    password = _read_password() if password_stdin else _ask_password()
+    if password is None:
+        raise SettingsError("expected a password on standard input")
+
+    async def work(core: Core, now: int) -> None:
+        await core.accounts.set_password(username, password, now=now)
+        typer.echo(f"the password of {username} is set")
+
+    _with_core(work)
+
+
+@users.command("list")
+def list_users(
+    search: Annotated[str, typer.Option(help="Part of a username, e-mail address or name.")] = "",
+) -> None:
+    """List people."""
+    from ostiary.cli.tables import print_table  # noqa: PLC0415 - only this command prints a table
+
+    async def work(core: Core, _now: int) -> None:
+        rows = [
+            (str(user.pk), user.username, user.name, user.email, user.type, "yes" if user.is_active else "no")
+            async for user in core.accounts.list(search=search)
+        ]
+        print_table(("number", "username", "name", "e-mail", "type", "active"), rows)
+
+    _with_core(work)
+
+
+@groups.command("add-user")
+def add_user(
+    group: Annotated[str, typer.Argument(help="Name of the group.", show_default=False)], username: Username
+) -> None:
+    """Make a person a member of a group."""
+
+    async def work(core: Core, now: int) -> None:
+        await core.accounts.add_to_group(username, group, now=now)
+        typer.echo(f"{username} is a member of {group}")
+
+    _with_core(work)
+
+
+def recovery_link(
+    username: Username,
+    without_mfa: Annotated[
+        bool, typer.Option("--without-mfa", help="Do not ask for the second factor either; this is logged.")
+    ] = False,
+    minutes: Annotated[int, typer.Option(help="How long the link is good.", min=1, max=10080)] = 60,
+) -> None:
+    """Print a link that signs a person in once, without their password."""
+    from ostiary.app import links  # noqa: PLC0415
+
+    async def work(core: Core, now: int) -> None:
+        key = await core.accounts.recovery_link(username, without_mfa=without_mfa, now=now, minutes=minutes)
+        typer.echo(links.recovery_link(core.settings, key))
+
+    _with_core(work)
+
+
+def setup_link() -> None:
+    """Print a new link of the first-run wizard; an earlier one dies."""
+    from ostiary.app import links  # noqa: PLC0415
+
+    async def work(core: Core, now: int) -> None:
+        typer.echo(links.setup_link(core.settings, await core.setup.new_link_token(now)))
+        links.remove_setup_link(core.settings)
+
+    _with_core(work)
+
+
+def _with_core(work: Callable[[Core, int], Awaitable[None]]) -> None:
+    from ostiary.app.core import clock, open_core  # noqa: PLC0415 - wrong usage is told before anything is loaded
+    from ostiary.app.serve import run_briefly  # noqa: PLC0415
+
+    async def run() -> None:
+        core = await open_core(load(os.environ))
+        try:
+            await work(core, clock())
+        finally:
+            await core.close()
+
+    run_briefly(run())
+
+
+def _read_password() -> Secret | None:
+    """Return the first line of standard input; None when there is none."""
+    text = sys.stdin.readline().rstrip("\r\n")
+    return Secret(text) if text else None
+
+
+def _ask_password() -> Secret | None:
+    if not sys.stdin.isatty():
+        raise SettingsError("expected --password-stdin, because there is no terminal to ask on")
+    text: str = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
+    return Secret(text) if text else None

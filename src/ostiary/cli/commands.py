@@ -1,0 +1,154 @@
+"""The commands and their options. Each loads what it needs when it is called."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ostiary.cli import accounts, start
+from ostiary.settings import Settings, load
+
+app = typer.Typer(
+    name="ostiary",
+    help="Ostiary, the door-keeper of a house full of applications.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+blueprints = typer.Typer(help="Apply configuration kept in files.", no_args_is_help=True)
+app.add_typer(blueprints, name="blueprint")
+app.add_typer(accounts.users, name="user")
+app.add_typer(accounts.groups, name="group")
+app.command("recovery-link")(accounts.recovery_link)
+app.command("setup-link")(accounts.setup_link)
+
+
+def run(words: Sequence[str]) -> int:
+    """Run one command and return its exit code; wrong usage is told by the command line library, with code 2."""
+    try:
+        app(list(words), prog_name="ostiary")
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else 0
+    return 0
+
+
+@app.callback()
+def options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show where an error happened.")] = False,
+) -> None:
+    """Take the options before the command."""
+
+
+@app.command()
+def serve() -> None:
+    """Answer requests and do background work, in one process, until stopped."""
+    start("serve")
+
+
+@app.command()
+def server() -> None:
+    """Answer requests only."""
+    start("server")
+
+
+@app.command()
+def worker() -> None:
+    """Do background work only."""
+    start("worker")
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    from ostiary import __version__  # noqa: PLC0415
+
+    typer.echo(f"ostiary {__version__}")
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database up to date, and do nothing else."""
+    from ostiary.app.migration import migrate_only  # noqa: PLC0415
+    from ostiary.app.serve import run_briefly  # noqa: PLC0415
+
+    async def work() -> None:
+        steps = await migrate_only(settings())
+        typer.echo(f"{steps} steps applied" if steps else "the database is up to date")
+
+    run_briefly(work())
+
+
+@app.command("settings")
+def show_settings() -> None:
+    """Show the settings in force and where each came from; secrets are starred."""
+    from ostiary.cli.tables import print_table  # noqa: PLC0415
+
+    found = settings()
+    rows = [(shown.variable, shown.text or "-", shown.source) for shown in found.shown.values()]
+    print_table(("setting", "value", "from"), rows)
+    for note in found.notes:
+        typer.echo(f"note: {note}")
+
+
+@app.command()
+def healthcheck() -> None:
+    """Ask the process that runs with these settings whether it is ready; exit code 0 or 1."""
+    from ostiary.app.probe import is_ready  # noqa: PLC0415
+
+    ready = is_ready(settings())
+    typer.echo("ready" if ready else "not ready")
+    raise typer.Exit(0 if ready else 1)
+
+
+Files = Annotated[list[Path], typer.Argument(help="Files, or folders whose .yaml files are meant.", show_default=False)]
+
+
+@blueprints.command("apply")
+def apply(files: Files) -> None:
+    """Apply blueprints: each file in one transaction, all of it or nothing."""
+    _blueprints(files, preview=False)
+
+
+@blueprints.command("check")
+def check(files: Files) -> None:
+    """Say what applying would change; write nothing."""
+    _blueprints(files, preview=True)
+
+
+def _blueprints(files: Sequence[Path], *, preview: bool) -> None:
+    from ostiary.app.core import clock, open_core  # noqa: PLC0415
+    from ostiary.app.serve import run_briefly  # noqa: PLC0415
+    from ostiary.blueprints.report import render  # noqa: PLC0415
+    from ostiary.blueprints.service import apply_paths, check_paths  # noqa: PLC0415
+
+    async def work() -> None:
+        core = await open_core(settings())
+        try:
+            if preview:
+                report = await check_paths(files, editor=core.editor, registry=core.registry, environ=os.environ)
+            else:
+                report = await apply_paths(
+                    files,
+                    editor=core.editor,
+                    registry=core.registry,
+                    environ=os.environ,
+                    author=accounts.AUTHOR,
+                    now=clock(),
+                )
+        finally:
+            await core.close()
+        typer.echo(render(report), err=not report.ok)
+        if not report.ok:
+            raise typer.Exit(1)
+
+    run_briefly(work())
+
+
+def settings() -> Settings:
+    """Return the settings in force."""
+    return load(os.environ)

@@ -1,0 +1,124 @@
+"""What an operator does to accounts from a shell: create, set a password, list, add to a group, a recovery link."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator, Sequence
+from typing import cast
+
+from ostiary.directory import members
+from ostiary.directory.backend import new_user_pk
+from ostiary.directory.credentials import Credentials, unusable
+from ostiary.directory.errors import UnknownGroup, UnknownUser, UsernameTaken
+from ostiary.directory.passwords import Passwords
+from ostiary.directory.tokens import recovery_link
+from ostiary.directory.user import User
+from ostiary.directory.users import Users, insert
+from ostiary.events import event
+from ostiary.seal import Secret
+from ostiary.sessions.repository import end_of_user
+from ostiary.store.commit import run
+from ostiary.store.database import Database, Duplicate, Statement, fetch_one
+
+OPERATOR = {"username": "operator"}
+"""Whom the audit log names for what was done from a shell."""
+
+
+class Accounts:
+    """The verbs of the shell. Each is one transaction together with its events."""
+
+    def __init__(self, database: Database, users: Users, passwords: Passwords) -> None:
+        self._database = database
+        self._users = users
+        self._passwords = passwords
+        self._credentials = Credentials(database, passwords)
+
+    async def create(
+        self,
+        username: str,
+        *,
+        name: str = "",
+        email: str = "",
+        password: Secret | None = None,
+        groups: Sequence[str] = (),
+        now: int,
+    ) -> User:
+        """Create an internal user, in groups given by name. Raises UsernameTaken, UnknownGroup, PasswordTooLong."""
+        keys = [await self._group(group) for group in groups]
+        user = User(
+            pk=await new_user_pk(self._database),
+            uuid=str(uuid.uuid4()),
+            username=username,
+            name=name or username,
+            email=email,
+            is_active=True,
+            type="internal",
+            path="users",
+            attributes={},
+            password=await self._passwords.hash(password) if password is not None else unusable(),
+            last_login=None,
+            date_joined=now,
+            password_change_date=now,
+            last_updated=now,
+        )
+        statements = [
+            insert(user),
+            *(members.join(members.USER_GROUPS, user.pk, key) for key in keys),
+            _told("model_created", user, {"groups": list(groups)}, now=now),
+        ]
+        try:
+            await self._write(statements)
+        except Duplicate as error:
+            raise UsernameTaken(username) from error
+        return user
+
+    async def set_password(self, username: str, password: Secret, *, now: int) -> None:
+        """Set a password; the user's sessions end. Raises UnknownUser, PasswordTooLong."""
+        user = await self._user(username)
+        statements = await self._credentials.setting(user, password, now=now)
+        await self._write([*statements, end_of_user(user.pk)])
+
+    async def list(self, *, search: str = "") -> AsyncIterator[User]:
+        """Yield the users in order of number, page by page."""
+        after = 0
+        while page := await self._users.page(after=after, search=search):
+            for user in page:
+                yield user
+            after = page[-1].pk
+
+    async def add_to_group(self, username: str, group: str, *, now: int) -> None:
+        """Make a user a member of a group; a member already is no error. Raises UnknownUser, UnknownGroup."""
+        user, key = await self._user(username), await self._group(group)
+        told = _told("model_updated", user, {"added_to_group": {"pk": key, "name": group}}, now=now)
+        await self._write([members.join(members.USER_GROUPS, user.pk, key), told])
+
+    async def recovery_link(self, username: str, *, without_mfa: bool, now: int, minutes: int = 60) -> Secret:
+        """Return the key of a new recovery link. Raises UnknownUser. That it skips factors is logged."""
+        user = await self._user(username)
+        key, statement = recovery_link(user, without_mfa=without_mfa, now=now, minutes=minutes)
+        action = "suspicious_request" if without_mfa else "custom_recovery_link"
+        context = {"message": "A recovery link was made.", "without_mfa": without_mfa, "minutes": minutes}
+        await self._write([statement, _told(action, user, context, now=now)])
+        return key
+
+    async def _user(self, username: str) -> User:
+        user = await self._users.by_username(username)
+        if user is None:
+            raise UnknownUser(username)
+        return user
+
+    async def _group(self, name: str) -> str:
+        row = await fetch_one(self._database, "SELECT pk FROM directory_group WHERE name = ?", name)
+        if row is None:
+            raise UnknownGroup(name)
+        return cast("str", row["pk"])
+
+    async def _write(self, statements: Sequence[Statement]) -> None:
+        await self._database.write(lambda: run(statements))
+
+
+def _told(action: str, user: User, context: dict[str, object], *, now: int) -> Statement:
+    model = {"app": "authentik_core", "model_name": "user", "pk": str(user.pk), "name": user.username}
+    return event(
+        action, user=OPERATOR, app="authentik.commands", context={"model": model, **context}, client_ip=None, now=now
+    )

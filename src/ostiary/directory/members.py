@@ -1,0 +1,96 @@
+"""Memberships and the other links between directory objects: one table of pairs each, written as differences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, cast
+
+from ostiary.directory.resources import GROUP
+from ostiary.resource import InvalidResource, Pk, Problem
+from ostiary.store.database import Guard, Statement
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A table of pairs, seen from the side `own`."""
+
+    table: str
+    own: str
+    other: str
+
+
+USER_GROUPS: Final = Link("directory_user_group", "user_pk", "group_pk")
+GROUP_USERS: Final = Link("directory_user_group", "group_pk", "user_pk")
+USER_ROLES: Final = Link("directory_user_role", "user_pk", "role_pk")
+ROLE_USERS: Final = Link("directory_user_role", "role_pk", "user_pk")
+GROUP_ROLES: Final = Link("directory_group_role", "group_pk", "role_pk")
+ROLE_GROUPS: Final = Link("directory_group_role", "role_pk", "group_pk")
+PARENTS: Final = Link("directory_group_parent", "child_pk", "parent_pk")
+CHILDREN: Final = Link("directory_group_parent", "parent_pk", "child_pk")
+
+_ABOVE: Final = """
+WITH RECURSIVE above (pk) AS (
+    SELECT parent_pk FROM directory_group_parent WHERE child_pk = ?
+    UNION
+    SELECT p.parent_pk FROM above JOIN directory_group_parent AS p ON p.child_pk = above.pk
+)
+SELECT 1 FROM above WHERE pk = ?"""
+
+
+def changed(
+    link: Link, pk: Pk, before: Mapping[str, object] | None, after: Mapping[str, object], *, field: str
+) -> Iterator[Statement]:
+    """Yield the statements for what was added to and taken from a field of keys; what stayed is left alone."""
+    old, new = _keys(before, field), _keys(after, field)
+    for other in old:
+        if other not in new:
+            yield cut(link, pk, other)
+    for other in new:
+        if other not in old:
+            yield join(link, pk, other)
+
+
+def join(link: Link, pk: Pk, other: Pk) -> Statement:
+    """Return the statement that links two objects; linked already is no error."""
+    return Statement(
+        f"INSERT INTO {link.table} ({link.own}, {link.other}) VALUES (?, ?) ON CONFLICT DO NOTHING", (pk, other)
+    )
+
+
+def cut(link: Link, pk: Pk, other: Pk) -> Statement:
+    """Return the statement that parts two objects."""
+    return Statement(f"DELETE FROM {link.table} WHERE {link.own} = ? AND {link.other} = ?", (pk, other))
+
+
+def cut_all(links: Iterable[Link], pk: Pk) -> Iterator[Statement]:
+    """Yield the statements that part an object from everything."""
+    for link in links:
+        yield Statement(f"DELETE FROM {link.table} WHERE {link.own} = ?", (pk,))
+
+
+def parents(pk: str, before: Mapping[str, object] | None, after: Mapping[str, object]) -> Iterator[Statement]:
+    """Yield the statements for a group's parents. A cycle is refused (InvalidResource), transactions or not."""
+    old, new = _keys(before, "parents"), _keys(after, "parents")
+    if set(old) != set(new):
+        # One row everybody who changes the hierarchy updates: two of them cannot build a cycle together.
+        yield Statement("UPDATE directory_install SET hierarchy = hierarchy + 1 WHERE one = 1")
+    for parent in old:
+        if parent not in new:
+            yield cut(PARENTS, pk, parent)
+    for parent in new:
+        if parent not in old:
+            yield Statement(
+                "INSERT INTO directory_group_parent (child_pk, parent_pk) SELECT CAST(? AS TEXT), CAST(? AS TEXT)"
+                f" WHERE CAST(? AS TEXT) <> CAST(? AS TEXT) AND NOT EXISTS ({_ABOVE})",
+                (pk, parent, pk, parent, parent, pk),
+                guard=Guard(_cycle),
+            )
+
+
+def _cycle() -> InvalidResource:
+    return InvalidResource(GROUP, [Problem("parents", "expected groups that are not below this one")])
+
+
+def _keys(values: Mapping[str, object] | None, field: str) -> Sequence[Pk]:
+    return cast("Sequence[Pk]", (values or {}).get(field, ()))

@@ -1,0 +1,122 @@
+"""The texts password hashes are kept as: Django's "algorithm$...", so that hashes move in both directions.
+
+New hashes are argon2id with 19 MiB, two passes, one lane. Everything here is CPU work: call it in the pool.
+Parameters of imported hashes are bounded, because a stored text must not be able to stop the machine.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import re
+from collections.abc import Callable, Mapping
+from typing import Final
+
+TIME_COST: Final = 2
+MEMORY_COST: Final = 19_456  # KiB
+PARALLELISM: Final = 1
+_HASH_BYTES: Final = 32
+_SALT_BYTES: Final = 16
+
+_PREFIX: Final = "argon2"  # what follows begins with "$"
+_CURRENT: Final = f"argon2$argon2id$v=19$m={MEMORY_COST},t={TIME_COST},p={PARALLELISM}$"
+_ARGON2: Final = re.compile(r"\$argon2(id|i|d)\$v=(\d+)\$m=(\d+),t=(\d+),p=(\d+)\$")
+_ITERATIONS_MOST: Final = 10_000_000
+_MEMORY_MOST: Final = 1_048_576  # KiB
+_PASSES_MOST: Final = 64
+_LANES_MOST: Final = 64
+_SCRYPT_MOST: Final = 268_435_456  # bytes
+_BCRYPT_BYTES: Final = 72  # what bcrypt looks at
+_BCRYPT_COST_MOST: Final = 16
+
+
+def is_current(stored: str) -> bool:
+    """Tell whether the hash has today's algorithm and parameters."""
+    return stored.startswith(_CURRENT)
+
+
+def make(text: str, salt: bytes) -> str:
+    """Return the hash of a password under a salt of 16 random bytes."""
+    from argon2.low_level import Type, hash_secret  # noqa: PLC0415 - loaded when first needed
+
+    encoded = hash_secret(
+        text.encode("utf-8", "surrogatepass"),
+        salt,
+        time_cost=TIME_COST,
+        memory_cost=MEMORY_COST,
+        parallelism=PARALLELISM,
+        hash_len=_HASH_BYTES,
+        type=Type.ID,
+    )
+    return _PREFIX + encoded.decode("ascii")
+
+
+def check(text: str, stored: str) -> bool:
+    """Tell whether the password is right. A text that is no known hash is wrong for every password."""
+    algorithm, _, rest = stored.partition("$")
+    known = _CHECKS.get(algorithm)
+    try:
+        return known is not None and known(text.encode("utf-8", "surrogatepass"), rest)
+    except (ValueError, TypeError, LookupError, MemoryError, OverflowError):
+        return False
+
+
+def _argon2(text: bytes, rest: str) -> bool:
+    from argon2.exceptions import Argon2Error, InvalidHashError  # noqa: PLC0415 - loaded when first needed
+    from argon2.low_level import Type, verify_secret  # noqa: PLC0415 - loaded when first needed
+
+    found = _ARGON2.match("$" + rest.removeprefix("$"))
+    if found is None:
+        return False
+    memory, passes, lanes = int(found[3]), int(found[4]), int(found[5])
+    if memory > _MEMORY_MOST or passes > _PASSES_MOST or lanes > _LANES_MOST:
+        return False
+    kind = {"id": Type.ID, "i": Type.I, "d": Type.D}[found[1]]
+    try:
+        return bool(verify_secret(("$" + rest.removeprefix("$")).encode("ascii"), text, kind))
+    except (Argon2Error, InvalidHashError):
+        return False
+
+
+def _pbkdf2(digest: str) -> Callable[[bytes, str], bool]:
+    def verify(text: bytes, rest: str) -> bool:
+        iterations, salt, expected = rest.split("$")
+        if not 0 < int(iterations) <= _ITERATIONS_MOST:
+            return False
+        made = hashlib.pbkdf2_hmac(digest, text, salt.encode(), int(iterations))
+        return hmac.compare_digest(base64.b64encode(made), expected.encode())
+
+    return verify
+
+
+def _bcrypt(text: bytes, rest: str) -> bool:
+    import bcrypt  # noqa: PLC0415 - loaded when first needed
+
+    cost = rest.lstrip("$").split("$")[1]
+    if int(cost) > _BCRYPT_COST_MOST or b"\0" in text:
+        return False
+    return bcrypt.checkpw(text[:_BCRYPT_BYTES], ("$" + rest.lstrip("$")).encode("ascii"))
+
+
+def _bcrypt_sha256(text: bytes, rest: str) -> bool:
+    return _bcrypt(hashlib.sha256(text).hexdigest().encode(), rest)
+
+
+def _scrypt(text: bytes, rest: str) -> bool:
+    work, salt, block, lanes, expected = rest.split("$")
+    n, r, p = int(work), int(block), int(lanes)
+    if n * r * 128 * max(p, 1) > _SCRYPT_MOST:
+        return False
+    made = hashlib.scrypt(text, salt=salt.encode(), n=n, r=r, p=p, maxmem=2 * _SCRYPT_MOST, dklen=64)
+    return hmac.compare_digest(base64.b64encode(made), expected.encode())
+
+
+_CHECKS: Final[Mapping[str, Callable[[bytes, str], bool]]] = {
+    "argon2": _argon2,
+    "pbkdf2_sha256": _pbkdf2("sha256"),
+    "pbkdf2_sha1": _pbkdf2("sha1"),
+    "bcrypt": _bcrypt,
+    "bcrypt_sha256": _bcrypt_sha256,
+    "scrypt": _scrypt,
+}

@@ -1,0 +1,83 @@
+"""Password hashing in a bounded pool: as many threads as cores, a short queue, then Busy."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+from ostiary.directory import password_formats
+from ostiary.directory.errors import Busy, PasswordTooLong
+from ostiary.seal import Secret
+
+BYTES_MOST: Final = 1024
+QUEUE: Final = 64  # hashes that may wait: about a second on two cores
+UNUSABLE: Final = "!"
+_SALT_BYTES: Final = 16
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """Whether the password is right; `upgrade` is the new hash to keep when the stored one is out of date."""
+
+    ok: bool
+    upgrade: str | None = None
+
+
+class Passwords:
+    """Hashes and verifies. Every call costs one hash, whether the account exists or not."""
+
+    def __init__(self, workers: int | None = None, queue: int = QUEUE) -> None:
+        self._workers = workers or os.cpu_count() or 1
+        self._bound = self._workers + queue
+        self._waiting = 0
+        self._pool = ThreadPoolExecutor(self._workers, thread_name_prefix="password")
+
+    async def hash(self, text: Secret) -> str:
+        """Return the text to keep. Raises PasswordTooLong over 1,024 bytes, Busy when too many wait."""
+        _bounded(text)
+        return await self._run(lambda: password_formats.make(text.reveal(), os.urandom(_SALT_BYTES)))
+
+    async def verify(self, text: Secret, stored: str) -> Verified:
+        """Compare a password with a stored hash of any known format. Raises PasswordTooLong, Busy."""
+        _bounded(text)
+        if not stored or stored.startswith(UNUSABLE):
+            await self.dummy()
+            return Verified(ok=False)
+        return await self._run(lambda: _verify(text.reveal(), stored))
+
+    async def dummy(self) -> None:
+        """Spend what a verification costs, for an account that does not exist. Raises Busy."""
+        await self._run(lambda: password_formats.make("", bytes(_SALT_BYTES)))
+
+    def close(self) -> None:
+        """Let the threads end."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    async def _run(self, work: Callable[[], _T]) -> _T:
+        if self._waiting >= self._bound:
+            raise Busy
+        self._waiting += 1
+        task = asyncio.get_running_loop().run_in_executor(self._pool, work)
+        task.add_done_callback(lambda _: self._done())
+        return await asyncio.shield(task)
+
+    def _done(self) -> None:
+        self._waiting -= 1
+
+
+def _verify(text: str, stored: str) -> Verified:
+    ok = password_formats.check(text, stored)
+    if not ok or password_formats.is_current(stored):
+        return Verified(ok)
+    return Verified(ok, password_formats.make(text, os.urandom(_SALT_BYTES)))
+
+
+def _bounded(text: Secret) -> None:
+    if len(text.reveal().encode("utf-8", "surrogatepass")) > BYTES_MOST:
+        raise PasswordTooLong

@@ -1,0 +1,161 @@
+"""The definitions of this room: user, group, role, token. They live in tables, see `backend`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import field
+from typing import Annotated, Literal
+
+from ostiary.resource import (
+    BLUEPRINT_ONLY,
+    CASELESS,
+    READ_ONLY,
+    TIMESTAMP,
+    UNIQUE,
+    Help,
+    Length,
+    Numbering,
+    OnDelete,
+    Pattern,
+    Plane,
+    Problem,
+    Reading,
+    Reference,
+    Resource,
+    Sealed,
+    kind,
+)
+from ostiary.seal import Secret
+
+USER = "authentik_core.user"
+GROUP = "authentik_core.group"
+ROLE = "authentik_rbac.role"
+TOKEN = "authentik_core.token"  # noqa: S105 - a kind, not a token
+
+_PASSWORD_BYTES = 1024
+
+UserType = Literal["internal", "external", "service_account", "internal_service_account"]
+Intent = Literal["verification", "api", "recovery", "app_password"]
+
+
+def _check_user(user: UserKind) -> Iterable[Problem]:
+    if user.password is not None and len(user.password.reveal().encode()) > _PASSWORD_BYTES:
+        yield Problem("password", "a password may have at most 1,024 bytes")
+    if user.path.startswith("/") or user.path.endswith("/") or "//" in user.path:
+        yield Problem("path", "expected names joined by single slashes, without one at the start or the end")
+
+
+@kind(
+    USER,
+    verbose_name="User",
+    component="",
+    routes="core/users",
+    plane=Plane.DIRECTORY,
+    numbering=Numbering.INTEGER,
+    check=_check_user,
+    label_field="username",
+    ignored=("permissions",),
+)
+class UserKind(Resource):
+    """Somebody, or a program, that signs in."""
+
+    username: Annotated[str, UNIQUE, CASELESS, Length(1, 150), Help("The name to sign in with. Case does not matter.")]
+    name: Annotated[str, Help("The name shown to people.")] = ""
+    is_active: Annotated[bool, Help("Whether the user may sign in and use what was issued to them.")] = True
+    last_login: Annotated[int | None, TIMESTAMP] = None
+    groups: Annotated[tuple[str, ...], Reference(GROUP, OnDelete.SET_NULL)] = ()
+    roles: Annotated[tuple[str, ...], Reference(ROLE, OnDelete.SET_NULL)] = ()
+    email: Annotated[
+        str, Length(0, 254), Pattern(r"|[^@\s\x00-\x1f]+@[^@\s\x00-\x1f]+", "an e-mail address, or nothing")
+    ] = ""
+    attributes: Annotated[Mapping[str, object], Help("Free data; unknown keys are kept.")] = field(default_factory=dict)
+    path: Annotated[str, Length(1, 1024), Help("The folder the user is listed in.")] = "users"
+    type: Annotated[UserType, Help("Internal people, external people, or accounts of programs.")] = "internal"
+    password: Annotated[
+        Secret | None, BLUEPRINT_ONLY, Sealed(Reading.WRITE_ONLY), Help("The plain password; only its hash is kept.")
+    ] = None
+    uuid: Annotated[str, READ_ONLY] = ""
+    date_joined: Annotated[int | None, READ_ONLY, TIMESTAMP] = None
+    password_change_date: Annotated[int | None, READ_ONLY, TIMESTAMP] = None
+    last_updated: Annotated[int | None, READ_ONLY, TIMESTAMP] = None
+
+
+def _check_group(group: GroupKind) -> Iterable[Problem]:
+    if group.pk in group.parents:
+        yield Problem("parents", "a group cannot be its own parent")
+
+
+@kind(
+    GROUP,
+    verbose_name="Group",
+    component="",
+    routes="core/groups",
+    plane=Plane.DIRECTORY,
+    check=_check_group,
+    ignored=("permissions",),
+)
+class GroupKind(Resource):
+    """A set of users. Members of a group are members of all its ancestors."""
+
+    name: Annotated[str, UNIQUE, Length(1, 200)]
+    is_superuser: Annotated[bool, Help("Members, also of groups below, may do everything.")] = False
+    parents: Annotated[tuple[str, ...], Reference(GROUP, OnDelete.SET_NULL)] = ()
+    users: Annotated[tuple[int, ...], Reference(USER, OnDelete.SET_NULL)] = ()
+    attributes: Annotated[Mapping[str, object], Help("Merged into the attributes of members.")] = field(
+        default_factory=dict
+    )
+    roles: Annotated[tuple[str, ...], Reference(ROLE, OnDelete.SET_NULL)] = ()
+
+
+@kind(
+    ROLE,
+    verbose_name="Role",
+    component="",
+    routes="rbac/roles",
+    plane=Plane.DIRECTORY,
+    ignored=("managed",),
+)
+class RoleKind(Resource):
+    """A named set of permissions, given to users and groups."""
+
+    name: Annotated[str, UNIQUE, Length(1, 150)]
+    permissions: Annotated[
+        tuple[str, ...],
+        BLUEPRINT_ONLY,
+        Length(0, 5000),
+        Help('Permission names such as "authentik_core.view_user".'),
+    ] = ()
+
+
+@kind(
+    TOKEN,
+    verbose_name="Token",
+    component="",
+    routes="core/tokens",
+    plane=Plane.DIRECTORY,
+    label_field="identifier",
+    lookup_field="identifier",
+    ignored=("permissions",),
+)
+class TokenKind(Resource):
+    """A bearer key of a user, for programs (api, app_password) or for one use (recovery, verification)."""
+
+    identifier: Annotated[
+        str, UNIQUE, Length(1, 255), Pattern(r"[-a-zA-Z0-9_]+", "letters, digits, hyphens and underscores")
+    ]
+    user: Annotated[int, Reference(USER, OnDelete.CASCADE)]
+    managed: Annotated[str | None, UNIQUE] = None
+    intent: Annotated[Intent, Help("What the key opens.")] = "verification"
+    description: str = ""
+    expires: Annotated[int | None, TIMESTAMP, Help("A day from its making unless given.")] = None
+    expiring: bool = True
+    key: Annotated[
+        Secret | None,
+        BLUEPRINT_ONLY,
+        Sealed(Reading.REVEALABLE),
+        Length(1, 1024),
+        Help("60 letters and digits unless given."),
+    ] = None
+
+
+KINDS = (RoleKind, GroupKind, UserKind, TokenKind)

@@ -1,0 +1,69 @@
+"""The first-run set-up: a link for the first administrator, and the flag that closes it for ever."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ostiary.directory.errors import SetupClosed
+from ostiary.seal import Secret
+from ostiary.store.database import Batch, Database, Guard, Statement, fetch_one
+from ostiary.store.hashing import new_token, token_hash
+
+LINK_LIFETIME: Final = 86_400_000_000  # microseconds: 24 hours
+LINK_BITS: Final = 128
+
+
+class Setup:
+    """The state of the set-up in one database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def closed(self) -> bool:
+        """Tell whether the first administrator exists. Once true, true for ever."""
+        row = await fetch_one(self._database, "SELECT setup_closed FROM directory_install WHERE one = 1")
+        return row is None or bool(row["setup_closed"])
+
+    async def new_link_token(self, now: int) -> Secret:
+        """Return the token of a new link, valid for 24 hours; an earlier one dies. Raises SetupClosed."""
+        token = Secret(new_token(LINK_BITS))
+        await self._database.write(lambda: _keep(token_hash(token.reveal()), now))
+        return token
+
+    async def check(self, token: Secret, now: int) -> bool:
+        """Tell whether a link is valid. It stays valid until the set-up is closed."""
+        row = await fetch_one(
+            self._database,
+            "SELECT one FROM directory_install"
+            " WHERE one = 1 AND setup_closed = 0 AND setup_hash = ? AND setup_expires > ?",
+            token_hash(token.reveal()),
+            now,
+        )
+        return row is not None
+
+
+def close(now: int, *, token: Secret | None) -> Statement:
+    """Return the statement that closes the set-up, guarded by SetupClosed: exactly one transaction can do it.
+
+    With a token the link must be valid at that moment. It belongs into the transaction that makes the administrator.
+    """
+    if token is None:
+        return Statement(
+            "UPDATE directory_install SET setup_closed = 1, setup_hash = NULL, setup_expires = 0"
+            " WHERE one = 1 AND setup_closed = 0",
+            guard=Guard(SetupClosed),
+        )
+    return Statement(
+        "UPDATE directory_install SET setup_closed = 1, setup_hash = NULL, setup_expires = 0"
+        " WHERE one = 1 AND setup_closed = 0 AND setup_hash = ? AND setup_expires > ?",
+        (token_hash(token.reveal()), now),
+        guard=Guard(SetupClosed),
+    )
+
+
+def _keep(hashed: bytes, now: int) -> Batch[None]:
+    yield Statement(
+        "UPDATE directory_install SET setup_hash = ?, setup_expires = ? WHERE one = 1 AND setup_closed = 0",
+        (hashed, now + LINK_LIFETIME),
+        guard=Guard(SetupClosed),
+    )

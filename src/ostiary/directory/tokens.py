@@ -1,0 +1,240 @@
+"""Tokens of users: keys for programs, and links for one use.
+
+They are looked up by SHA-256; only api and app_password keys keep a sealed copy, because authentik's interface shows
+them again.
+"""
+
+from __future__ import annotations
+
+import secrets
+import string
+import uuid
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Final, cast
+
+from ostiary.directory.user import User
+from ostiary.directory.users import COLUMNS as USER_COLUMNS
+from ostiary.directory.users import user_of
+from ostiary.events import event
+from ostiary.seal import Secret
+from ostiary.seal.envelope import Sealer
+from ostiary.store.commit import run
+from ostiary.store.database import Batch, Database, Guard, Row, Statement, fetch_one
+from ostiary.store.hashing import token_hash
+
+MINUTE: Final = 60_000_000
+LIFETIME: Final = 1440 * MINUTE  # of a token that expires and does not say when
+KEY_LENGTH: Final = 60
+SHOWN_AGAIN: Final = frozenset({"api", "app_password"})
+_LETTERS: Final = string.ascii_letters + string.digits
+
+COLUMNS: Final = (
+    "pk, identifier, intent, user_pk, description, managed, expiring, expires, key_hash, key_sealed, without_mfa"
+)
+_OF_T: Final = ", ".join(f"t.{name.strip()} AS token_{name.strip()}" for name in COLUMNS.split(","))
+_OF_U: Final = ", ".join(f"u.{name.strip()} AS {name.strip()}" for name in USER_COLUMNS.split(","))
+
+BEARER: Final = (
+    f"SELECT {_OF_T}, {_OF_U} FROM directory_token AS t JOIN directory_user AS u ON u.pk = t.user_pk"
+    " WHERE t.key_hash = ?"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Token:
+    """One token. Times are microseconds UTC; the key itself is not here."""
+
+    pk: str
+    identifier: str
+    intent: str
+    user: int
+    description: str = ""
+    managed: str | None = None
+    expiring: bool = True
+    expires: int | None = None
+    key_hash: bytes = field(repr=False)
+    key_sealed: str | None = field(repr=False, default=None)
+    without_mfa: bool = False
+
+    def alive(self, now: int) -> bool:
+        """Tell whether it has not expired. One that expires without saying when has."""
+        return not self.expiring or (self.expires is not None and now < self.expires)
+
+
+@dataclass(frozen=True, slots=True)
+class Bearer:
+    """Whom a key speaks for."""
+
+    token: Token
+    user: User
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """What a consumed recovery link gives."""
+
+    user: int
+    without_mfa: bool
+
+
+def new_key() -> Secret:
+    """Return a random key of 60 letters and digits."""
+    return Secret("".join(secrets.choice(_LETTERS) for _ in range(KEY_LENGTH)))
+
+
+def seal_key(sealer: Sealer, pk: str, key: Secret) -> str:
+    """Return the sealed copy of a key, bound to its token."""
+    return sealer.seal(key.reveal().encode(), context=_context(pk))
+
+
+def open_key(sealer: Sealer, token: Token) -> Secret | None:
+    """Return the key of a token that keeps a sealed copy, else None."""
+    if token.key_sealed is None:
+        return None
+    return Secret(sealer.open(token.key_sealed, context=_context(token.pk)).decode())
+
+
+class Tokens:
+    """The tokens of one database."""
+
+    def __init__(self, database: Database, sealer: Sealer) -> None:
+        self._database = database
+        self._sealer = sealer
+
+    async def bearer(self, key: Secret, now: int, *, intent: str = "api") -> Bearer | None:
+        """Return whom a key speaks for: living, of that intent, of an active user. One query."""
+        row = await fetch_one(self._database, BEARER, token_hash(key.reveal()))
+        if row is None:
+            return None
+        found = Bearer(token_of(row, "token_"), user_of(row))
+        right = found.token.intent == intent and found.token.alive(now) and found.user.is_active
+        return found if right else None
+
+    async def app_password(self, user: int, key: Secret, now: int) -> bool:
+        """Tell whether this is a living app password of that user."""
+        found = await self.bearer(key, now, intent="app_password")
+        return found is not None and found.user.pk == user
+
+    async def get(self, identifier: str) -> Token | None:
+        """Return the token of that identifier."""
+        row = await fetch_one(self._database, f"SELECT {COLUMNS} FROM directory_token WHERE identifier = ?", identifier)
+        return token_of(row) if row is not None else None
+
+    def reveal(self, token: Token) -> Secret | None:
+        """Return the key of an api or app_password token. The caller writes the event secret_view."""
+        return open_key(self._sealer, token)
+
+    async def consume_recovery(self, key: Secret, now: int) -> Recovery | None:
+        """Consume a recovery link: the first caller gets whom it recovers, every other one None."""
+        return await self._database.write(lambda: _consuming(token_hash(key.reveal()), now))
+
+    async def rotate_expired(self, now: int) -> int:
+        """Give every expired api token a new key and another day, as authentik does. Returns how many."""
+        rows = await self._database.fetch(
+            f"SELECT {COLUMNS} FROM directory_token WHERE intent = 'api' AND expiring = 1 AND expires <= ? LIMIT 500",
+            now,
+        )
+        for row in rows:
+            token, key = token_of(row), new_key()
+            statements = _rotation(token, token_hash(key.reveal()), seal_key(self._sealer, token.pk, key), now=now)
+            with suppress(_Rotated):
+                await self._database.write(partial(run, statements))
+        return len(rows)
+
+
+def recovery_link(user: User, *, without_mfa: bool, now: int, minutes: int = 60) -> tuple[Secret, Statement]:
+    """Return the key of a new recovery link and the statement that keeps its hash."""
+    key = new_key()
+    token = Token(
+        pk=str(uuid.uuid4()),
+        identifier=f"recovery-{uuid.uuid4()}",
+        intent="recovery",
+        user=user.pk,
+        expires=now + minutes * MINUTE,
+        key_hash=token_hash(key.reveal()),
+        without_mfa=without_mfa,
+    )
+    return key, insert(token)
+
+
+def insert(token: Token) -> Statement:
+    """Return the statement that writes a new token. Raises Duplicate for a taken identifier or key."""
+    marks = "?, ?, ?, ?, ?, CAST(? AS TEXT), ?, CAST(? AS BIGINT), ?, CAST(? AS TEXT), ?"
+    return Statement(f"INSERT INTO directory_token ({COLUMNS}) VALUES ({marks})", _row(token))
+
+
+def sweep(now: int) -> Statement:
+    """Return the statement that deletes what has expired; api tokens are rotated instead."""
+    return Statement("DELETE FROM directory_token WHERE expiring = 1 AND expires <= ? AND intent <> 'api'", (now,))
+
+
+def token_of(row: Row, prefix: str = "") -> Token:
+    """Return the value of a row with `COLUMNS`, each name behind `prefix`."""
+    return Token(
+        pk=cast("str", row[f"{prefix}pk"]),
+        identifier=cast("str", row[f"{prefix}identifier"]),
+        intent=cast("str", row[f"{prefix}intent"]),
+        user=cast("int", row[f"{prefix}user_pk"]),
+        description=cast("str", row[f"{prefix}description"]),
+        managed=cast("str | None", row[f"{prefix}managed"]),
+        expiring=bool(row[f"{prefix}expiring"]),
+        expires=cast("int | None", row[f"{prefix}expires"]),
+        key_hash=cast("bytes", row[f"{prefix}key_hash"]),
+        key_sealed=cast("str | None", row[f"{prefix}key_sealed"]),
+        without_mfa=bool(row[f"{prefix}without_mfa"]),
+    )
+
+
+def _row(token: Token) -> tuple[str | int | bytes | None, ...]:
+    return (
+        token.pk,
+        token.identifier,
+        token.intent,
+        token.user,
+        token.description,
+        token.managed,
+        int(token.expiring),
+        token.expires if token.expiring else None,
+        token.key_hash,
+        token.key_sealed,
+        int(token.without_mfa),
+    )
+
+
+def _consuming(hashed: bytes, now: int) -> Batch[Recovery | None]:
+    rows = yield Statement(
+        "DELETE FROM directory_token WHERE key_hash = ? AND intent = 'recovery' AND expires > ?"
+        " RETURNING user_pk, without_mfa",
+        (hashed, now),
+    )
+    return Recovery(cast("int", rows[0]["user_pk"]), bool(rows[0]["without_mfa"])) if len(rows) else None
+
+
+def _rotation(token: Token, hashed: bytes, sealed: str, *, now: int) -> tuple[Statement, Statement]:
+    return (
+        Statement(
+            "UPDATE directory_token SET key_hash = ?, key_sealed = ?, expires = ? WHERE pk = ? AND expires <= ?",
+            (hashed, sealed, now + LIFETIME, token.pk, now),
+            guard=Guard(_Rotated),
+        ),
+        event(
+            "secret_rotate",
+            user=None,
+            app="authentik.core",
+            context={
+                "model": {"app": "authentik_core", "model_name": "token", "pk": token.pk, "name": token.identifier}
+            },
+            client_ip=None,
+            now=now,
+        ),
+    )
+
+
+class _Rotated(Exception):
+    """Another worker was first."""
+
+
+def _context(pk: str) -> str:
+    return f"authentik_core.token/{pk}/key"

@@ -1,0 +1,204 @@
+"""The repository of users, and of subjects in one round trip."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final, cast
+
+from ostiary.directory.case_key import case_key
+from ostiary.directory.user import GroupRef, Subject, User, merge, uid_of
+from ostiary.resource import codec
+from ostiary.store.database import Database, Row, Statement, Value, fetch_one
+
+__all__ = ["COLUMNS", "GroupRef", "Subject", "User", "Users", "insert", "keys_of", "signed_in", "user_of"]
+
+COLUMNS: Final = (
+    "pk, uuid, username, name, email, is_active, kind, path, attributes, password, last_login, date_joined,"
+    " password_change_date, last_updated"
+)
+_OF_U: Final = ", ".join(f"u.{name.strip()} AS {name.strip()}" for name in COLUMNS.split(","))
+PAGE_LIMIT: Final = 500
+
+SUBJECT: Final = f"""
+WITH RECURSIVE reach (pk, direct) AS (
+    SELECT group_pk, 1 FROM directory_user_group WHERE user_pk = ?
+    UNION
+    SELECT p.parent_pk, 0 FROM reach JOIN directory_group_parent AS p ON p.child_pk = reach.pk
+)
+SELECT {_OF_U},
+    g.pk AS group_pk, g.name AS group_name, g.is_superuser AS group_superuser, g.attributes AS group_attributes,
+    m.direct AS group_direct
+FROM directory_user AS u
+LEFT JOIN (SELECT pk, MAX(direct) AS direct FROM reach GROUP BY pk) AS m ON 1 = 1
+LEFT JOIN directory_group AS g ON g.pk = m.pk
+WHERE u.pk = ?
+ORDER BY g.name, g.pk"""
+
+BY_LOGIN: Final[Mapping[str, str]] = {
+    "username": f"SELECT {COLUMNS} FROM directory_user WHERE username_key = ?",
+    "email": f"SELECT {COLUMNS} FROM directory_user WHERE email_key = ?",
+    "upn": f"SELECT {COLUMNS} FROM directory_user WHERE upn_key = ?",
+}
+
+
+class Users:
+    """The users of one installation. `install_id` is part of every `uid`."""
+
+    def __init__(self, database: Database, *, install_id: str) -> None:
+        self._database = database
+        self.install_id = install_id
+
+    async def get(self, pk: int) -> User | None:
+        """Return the user of that number."""
+        return await self._one(f"SELECT {COLUMNS} FROM directory_user WHERE pk = ?", pk)
+
+    async def by_uuid(self, uuid: str) -> User | None:
+        """Return the user of that UUID."""
+        return await self._one(f"SELECT {COLUMNS} FROM directory_user WHERE uuid = ?", uuid)
+
+    async def by_username(self, username: str) -> User | None:
+        """Return the user of that name, whatever its case."""
+        return await self._one(BY_LOGIN["username"], case_key(username))
+
+    async def by_login(self, fields: Sequence[str], text: str, *, caseless: bool = True) -> User | None:
+        """Return the user who is meant by what somebody typed, looked for in `fields` of username, email and upn.
+
+        A username wins over an e-mail address of somebody else. An address several users share means none of them.
+        """
+        wanted = [name for name in ("username", "email", "upn") if name in fields]
+        key = case_key(text)
+        if not wanted or not text or "\0" in text or not _encodable(text):
+            return None
+        rows = await self._database.fetch(" UNION ".join(BY_LOGIN[name] for name in wanted), *[key] * len(wanted))
+        found = [user for user in map(user_of, rows) if caseless or text in _spellings(user, wanted)]
+        named = [user for user in found if "username" in wanted and case_key(user.username) == key]
+        if named:
+            return named[0]
+        return found[0] if len(found) == 1 else None
+
+    async def subject(self, pk: int) -> Subject | None:
+        """Return the user with groups and all ancestor groups, in one round trip."""
+        rows = await self._database.fetch(SUBJECT, pk, pk)
+        return _subject(rows, self.install_id) if rows else None
+
+    async def page(self, *, after: int = 0, limit: int = 100, search: str = "") -> list[User]:
+        """Return up to `limit` users behind number `after`, in order; `search` looks into names and addresses."""
+        where, values = "", cast("list[Value]", [])
+        if search:
+            where = " AND (username_key LIKE ? ESCAPE '!' OR email_key LIKE ? ESCAPE '!' OR name LIKE ? ESCAPE '!')"
+            values = [_like(case_key(search)), _like(case_key(search)), _like(search)]
+        rows = await self._database.fetch(
+            f"SELECT {COLUMNS} FROM directory_user WHERE pk > ?{where} ORDER BY pk LIMIT ?",
+            after,
+            *values,
+            min(limit, PAGE_LIMIT),
+        )
+        return [user_of(row) for row in rows]
+
+    async def _one(self, sql: str, value: Value) -> User | None:
+        row = await fetch_one(self._database, sql, value)
+        return user_of(row) if row is not None else None
+
+
+def insert(user: User) -> Statement:
+    """Return the statement that writes a new user. A taken name violates a unique column: Duplicate."""
+    return Statement(
+        f"INSERT INTO directory_user ({COLUMNS}, username_key, email_key, upn_key)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, CAST(? AS BIGINT), ?, ?, ?, ?, ?, ?)",
+        (
+            user.pk,
+            user.uuid,
+            user.username,
+            user.name,
+            user.email,
+            int(user.is_active),
+            user.type,
+            user.path,
+            codec.encode_canonical(user.attributes),
+            user.password,
+            user.last_login,
+            user.date_joined,
+            user.password_change_date,
+            user.last_updated,
+            *keys_of(user.username, user.email, user.attributes),
+        ),
+    )
+
+
+def keys_of(username: str, email: str, attributes: Mapping[str, object]) -> tuple[str, str, str]:
+    """Return the look-up keys of username, e-mail address and attributes.upn; "" where there is none."""
+    upn = attributes.get("upn")
+    return case_key(username), case_key(email), case_key(upn) if isinstance(upn, str) else ""
+
+
+def signed_in(pk: int, now: int) -> Statement:
+    """Return the statement that keeps the time of a sign-in."""
+    return Statement("UPDATE directory_user SET last_login = ? WHERE pk = ?", (now, pk))
+
+
+def user_of(row: Row) -> User:
+    """Return the value of a row with `COLUMNS`."""
+    return User(
+        pk=cast("int", row["pk"]),
+        uuid=cast("str", row["uuid"]),
+        username=cast("str", row["username"]),
+        name=cast("str", row["name"]),
+        email=cast("str", row["email"]),
+        is_active=bool(row["is_active"]),
+        type=cast("str", row["kind"]),
+        path=cast("str", row["path"]),
+        attributes=_object(row["attributes"]),
+        password=cast("str", row["password"]),
+        last_login=cast("int | None", row["last_login"]),
+        date_joined=cast("int", row["date_joined"]),
+        password_change_date=cast("int", row["password_change_date"]),
+        last_updated=cast("int", row["last_updated"]),
+    )
+
+
+def _subject(rows: Sequence[Row], install_id: str) -> Subject:
+    user = user_of(rows[0])
+    groups: list[GroupRef] = []
+    direct: list[GroupRef] = []
+    attributes: dict[str, object] = {}
+    superuser = False
+    for row in rows:
+        if row["group_pk"] is None:
+            continue
+        group = GroupRef(cast("str", row["group_pk"]), cast("str", row["group_name"]), _object(row["group_attributes"]))
+        groups.append(group)
+        if row["group_direct"]:
+            direct.append(group)
+        attributes = merge(attributes, group.attributes)
+        superuser = superuser or bool(row["group_superuser"])
+    return Subject(
+        user=user,
+        uid=uid_of(user.pk, install_id),
+        groups=tuple(direct),
+        all_groups=frozenset(group.pk for group in groups),
+        all_group_names=frozenset(group.name for group in groups),
+        is_superuser=superuser,
+        attributes=merge(attributes, user.attributes),
+    )
+
+
+def _spellings(user: User, fields: Sequence[str]) -> tuple[object, ...]:
+    known = {"username": user.username, "email": user.email, "upn": user.attributes.get("upn")}
+    return tuple(known[name] for name in fields)
+
+
+def _like(text: str) -> str:
+    escaped = text.replace("!", "!!").replace("%", "!%").replace("_", "!_")
+    return f"%{escaped}%"
+
+
+def _encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _object(text: Value) -> Mapping[str, object]:
+    return cast("Mapping[str, object]", codec.decode(cast("str", text)))

@@ -1,0 +1,88 @@
+"""What an event's context may hold: plain JSON of bounded size, without secrets.
+
+A `Secret` becomes stars whatever its name; a value under a name such as "password" or "client_secret" becomes stars
+whatever its type. What a database cannot keep (NUL, lone surrogates) is replaced, so that an event never fails.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from typing import Final
+
+from ostiary.seal import Secret
+from ostiary.seal.secret import STARS
+
+TEXT_LIMIT: Final = 4096  # characters of one text
+ITEM_LIMIT: Final = 256  # items of one list or mapping
+DEPTH_LIMIT: Final = 12
+_EXACT: Final = 2**53  # beyond it, JSON readers differ
+
+_HIDDEN: Final = frozenset(
+    [
+        "password",
+        "passwd",
+        "passphrase",
+        "pass",
+        "secret",
+        "secrets",
+        "token",
+        "tokens",
+        "key",
+        "keys",
+        "credential",
+        "credentials",
+        "cookie",
+        "cookies",
+        "authorization",
+        "signature",
+        "otp",
+        "code",
+        "pin",
+        "nonce",
+        "csrf",
+        "jwt",
+        "assertion",
+        "session",
+    ]
+)
+_WORDS: Final = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+")
+_UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
+
+
+def cleanse(value: object) -> object:
+    """Return a copy of `value` that may be stored and shown to every auditor."""
+    return _clean(value, hidden=False, depth=0)
+
+
+def clean_text(text: str, limit: int = TEXT_LIMIT) -> str:
+    """Return the text with what databases refuse replaced, cut to `limit` characters."""
+    return _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", text[:limit])
+
+
+def is_hidden(name: str) -> bool:
+    """Tell whether a name promises a secret: one of its words is "password", "secret", "token", "key"..."""
+    return any(word.lower() in _HIDDEN for word in _WORDS.findall(name))
+
+
+def _clean(value: object, *, hidden: bool, depth: int) -> object:
+    if value is None or isinstance(value, bool | Secret) or depth > DEPTH_LIMIT:
+        return value if value is None or isinstance(value, bool) else STARS
+    if isinstance(value, Mapping):
+        return {
+            clean_text(str(name)): _clean(item, hidden=hidden or is_hidden(str(name)), depth=depth + 1)
+            for name, item in list(value.items())[:ITEM_LIMIT]
+        }
+    if isinstance(value, AbstractSet):
+        value = sorted(value, key=str)
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        return [_clean(item, hidden=hidden, depth=depth + 1) for item in value[:ITEM_LIMIT]]
+    if hidden or isinstance(value, bytes):
+        return STARS if value not in {"", b""} else ""
+    return _number(value) if isinstance(value, int | float) else clean_text(str(value))
+
+
+def _number(value: float) -> float | str:
+    return value if math.isfinite(value) and abs(value) <= _EXACT else str(value)

@@ -1,0 +1,106 @@
+"""The events of one database: list, search, one, and the sweep."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, cast
+
+from ostiary.resource import codec
+from ostiary.store.database import Database, Row, Statement, Value, fetch_one
+
+PAGE_LIMIT: Final = 100
+
+_COLUMNS: Final = "pk, created, expires, action, app, who, context, client_ip, brand"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event as stored. Times are microseconds UTC."""
+
+    pk: str
+    created: int
+    expires: int
+    action: str
+    app: str
+    user: Mapping[str, object]
+    context: Mapping[str, object]
+    client_ip: str | None
+    brand: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """What to look for; None means any. `username` is exact, `client_ip` as well; times are microseconds UTC."""
+
+    action: str | None = None
+    user: int | None = None
+    username: str | None = None
+    client_ip: str | None = None
+    since: int | None = None
+    until: int | None = None
+
+
+class Events:
+    """The audit log, newest first."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def get(self, pk: str) -> Event | None:
+        """Return one event."""
+        row = await fetch_one(self._database, f"SELECT {_COLUMNS} FROM event WHERE pk = ?", pk)
+        return _event(row) if row is not None else None
+
+    async def search(self, wanted: Filter, *, limit: int = PAGE_LIMIT, offset: int = 0) -> list[Event]:
+        """Return up to `limit` events, newest first."""
+        where, values = _where(wanted)
+        rows = await self._database.fetch(
+            f"SELECT {_COLUMNS} FROM event{where} ORDER BY created DESC, pk DESC LIMIT ? OFFSET ?",
+            *values,
+            min(limit, PAGE_LIMIT),
+            offset,
+        )
+        return [_event(row) for row in rows]
+
+    async def count(self, wanted: Filter) -> int:
+        """Return how many events there are."""
+        where, values = _where(wanted)
+        row = await fetch_one(self._database, f"SELECT COUNT(*) AS number FROM event{where}", *values)
+        return cast("int", row["number"]) if row is not None else 0
+
+
+def sweep(now: int) -> Statement:
+    """Return the statement that deletes what has expired."""
+    return Statement("DELETE FROM event WHERE expires <= ?", (now,))
+
+
+def _where(wanted: Filter) -> tuple[str, list[Value]]:
+    parts: list[tuple[str, Value]] = [
+        ("action = ?", wanted.action),
+        ("user_pk = ?", wanted.user),
+        ("username = ?", wanted.username),
+        ("client_ip = ?", wanted.client_ip),
+        ("created >= ?", wanted.since),
+        ("created < ?", wanted.until),
+    ]
+    used = [(text, value) for text, value in parts if value is not None]
+    return (" WHERE " + " AND ".join(text for text, _ in used) if used else ""), [value for _, value in used]
+
+
+def _event(row: Row) -> Event:
+    return Event(
+        pk=cast("str", row["pk"]),
+        created=cast("int", row["created"]),
+        expires=cast("int", row["expires"]),
+        action=cast("str", row["action"]),
+        app=cast("str", row["app"]),
+        user=_object(row["who"]),
+        context=_object(row["context"]),
+        client_ip=cast("str | None", row["client_ip"]),
+        brand=_object(row["brand"]),
+    )
+
+
+def _object(text: Value) -> Mapping[str, object]:
+    return cast("Mapping[str, object]", codec.decode(cast("str", text)))

@@ -1,0 +1,11 @@
+"""What the application collects from this room."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ostiary.events import repository, tables
+
+KINDS: Final = ()
+MIGRATIONS: Final = tables.MIGRATIONS
+SWEEPS: Final = (repository.sweep,)

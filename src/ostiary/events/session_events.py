@@ -1,0 +1,31 @@
+"""Sign-in and sign-out told as events. The application hangs these on the session gate's hooks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ostiary.events.event import event
+from ostiary.sessions.session import Session
+from ostiary.store.database import Statement
+
+
+def login_event(session: Session, now: int) -> Iterable[Statement]:
+    """Return the event `login` of a session that begins, with how the person proved who they are."""
+    context: dict[str, object] = {"auth_method": session.auth_method, "auth_method_args": dict(session.auth_args)}
+    return [_event("login", session, context, now)]
+
+
+def logout_event(session: Session, now: int) -> Iterable[Statement]:
+    """Return the event `logout` of a session that a person ends; none for a session without a person."""
+    return [_event("logout", session, {}, now)] if session.user is not None else []
+
+
+def _event(action: str, session: Session, context: dict[str, object], now: int) -> Statement:
+    return event(
+        action,
+        user=session.who,
+        app="authentik.events.signals",
+        context={**context, "user_agent": session.user_agent},
+        client_ip=session.address,
+        now=now,
+    )

@@ -1,0 +1,47 @@
+"""What every stage that sets up an authenticator has to say afterwards."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from ostiary.events.event import event
+from ostiary.flows.visit import Visit
+
+FRESH: Final = 3_600_000_000  # microseconds since the sign-in within which an authenticator may be added
+STALE: Final = "Please sign in again before you add an authenticator."
+
+if TYPE_CHECKING:
+    from ostiary.directory.user import User
+    from ostiary.store.database import Statement
+
+
+def is_fresh(visit: Visit) -> bool:
+    """Tell whether the person was proven lately: in this very flow, or by a sign-in not long ago."""
+    if "user_backend" in visit.context:
+        return True
+    return visit.session.auth_time is not None and visit.now - visit.session.auth_time <= FRESH
+
+
+def device_added(visit: Visit, user: User, *, name: str, model_name: str, app: str) -> Statement:
+    """Return the event of a new authenticator."""
+    return event(
+        "model_created",
+        user=user.who,
+        app="authentik.events.signals",
+        context={"model": {"app": app, "model_name": model_name, "name": name, "pk": ""}},
+        client_ip=visit.client,
+        now=visit.now,
+    )
+
+
+def with_device(visit: Visit, *, name: str, model: str, pk: int | None = None) -> dict[str, object]:
+    """Return the plan context that says a device was used: `auth_method_args.mfa_devices`."""
+    arguments = visit.mapping("auth_method_args")
+    before = arguments.get("mfa_devices")
+    app, _, model_name = model.partition(".")
+    device = {"app": app, "model_name": model_name, "name": name, "pk": pk}
+    devices = [*(before if isinstance(before, list) else []), device]
+    return {
+        "auth_method": visit.text("auth_method") or "auth_mfa",
+        "auth_method_args": {**arguments, "mfa_devices": devices},
+    }

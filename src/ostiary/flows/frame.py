@@ -1,0 +1,75 @@
+"""What stands around every challenge: title, layout, the way out, and who it is about."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
+
+from ostiary.applications.resources import Application
+from ostiary.brands.select import select
+from ostiary.flows.next_url import is_relative, query_value
+from ostiary.flows.outcome import Challenge, FlowInfo
+from ostiary.flows.person import person_fields
+from ostiary.flows.visit import Ask, Visit
+
+if TYPE_CHECKING:
+    from ostiary.flows.plan import Plan
+
+ACCESS_DENIED: Final = "ak-stage-access-denied"
+SESSION_END: Final = "ak-stage-session-end"
+
+
+async def challenge_of(visit: Visit, ask: Ask, plan: Plan, component: str) -> Challenge:
+    """Return the challenge a stage asks to show."""
+    person = await person_fields(visit) if ask.person else {}
+    return Challenge(
+        component=ask.component or component,
+        fields={**person, **ask.fields},
+        flow_info=flow_info(visit),
+        response_errors=plan.errors,
+        ticket=plan.ticket,
+    )
+
+
+async def access_denied(visit: Visit, message: str) -> Challenge:
+    """Return the screen of somebody who does not get any further."""
+    fields = {**await person_fields(visit), "error_message": message}
+    return Challenge(component=ACCESS_DENIED, fields=fields, flow_info=flow_info(visit))
+
+
+async def session_end(visit: Visit) -> Challenge | None:
+    """Return the screen at the end of a sign-out that an application asked for; None when none did."""
+    pk = visit.mapping("application").get("pk")
+    application = visit.snapshot.get(Application, pk) if isinstance(pk, str) else None
+    if application is None:
+        return None
+    brand = select(visit.snapshot, visit.request.host)
+    fields = {
+        **await person_fields(visit),
+        "application_name": application.name,
+        "application_launch_url": application.meta_launch_url,
+        "invalidation_flow_url": visit.request.prefix + "/flows/-/default/invalidation/",
+        "brand_name": brand.branding_title,
+    }
+    return Challenge(component=SESSION_END, fields=fields, flow_info=flow_info(visit))
+
+
+def flow_info(visit: Visit) -> FlowInfo:
+    """Return title, layout and the way out of a flow."""
+    brand = select(visit.snapshot, visit.request.host)
+    following = query_value(visit.query, "next")
+    cancel = visit.request.prefix + "/flows/-/cancel/"
+    if following and is_relative(following):
+        cancel += "?next=" + quote(following, safe="")
+    return FlowInfo(
+        title=_title(visit),
+        layout=visit.flow.layout,
+        cancel_url=cancel,
+        background=visit.flow.background or brand.branding_default_flow_background,
+    )
+
+
+def _title(visit: Visit) -> str:
+    application = visit.mapping("application").get("name", "")
+    user = visit.text("pending_user_identifier") or visit.session.who.get("username", "")
+    return visit.flow.title.replace("%(app)s", str(application)).replace("%(user)s", str(user)).replace("%%", "%")

@@ -1,0 +1,34 @@
+"""Where a person goes when a flow ends: to a path of ours, never to another origin."""
+
+from __future__ import annotations
+
+from typing import Final
+from urllib.parse import parse_qsl, urlsplit
+
+_LIMIT: Final = 8192  # characters
+
+
+def is_relative(url: str) -> bool:
+    """Tell whether a browser takes the URL as a path on our own origin, whatever it makes of odd characters.
+
+    Refused: an origin or scheme, "//host", a backslash (browsers read it as a slash), control characters and spaces
+    (browsers drop them before they look).
+    """
+    if not url.startswith("/") or url.startswith("//") or len(url) > _LIMIT or "\\" in url:
+        return False
+    if any(ord(one) <= 0x20 or ord(one) == 0x7F for one in url):  # noqa: PLR2004 - ASCII control characters
+        return False
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return not parts.scheme and not parts.netloc
+
+
+def query_value(query: str, name: str) -> str | None:
+    """Return the first value of a parameter of the original query string."""
+    try:
+        pairs = parse_qsl(query, keep_blank_values=True, max_num_fields=100)
+    except ValueError:
+        return None
+    return next((value for key, value in pairs if key == name), None)

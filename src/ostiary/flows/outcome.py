@@ -1,0 +1,84 @@
+"""What the engine answers: a challenge to show, a step that passed, or another place to go.
+
+Two renderings read the same outcome: the JSON executor and the HTML page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorDetail:
+    """One thing wrong with an answer. `string` is an English source text that pages translate."""
+
+    string: str
+    code: str = "invalid"
+
+
+Errors = Mapping[str, Sequence[ErrorDetail]]
+"""Errors by field name; "non_field_errors" concerns the answer as a whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class FlowInfo:
+    """What stands around a challenge. `title` is filled in already, `background` may be empty."""
+
+    title: str
+    layout: str
+    cancel_url: str
+    background: str = ""
+
+    def wire(self) -> dict[str, object]:
+        """Return the `flow_info` of the JSON challenge."""
+        return {
+            "title": self.title,
+            "layout": self.layout,
+            "cancel_url": self.cancel_url,
+            "background": self.background,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """What to ask next.
+
+    `ticket` names exactly this showing of this stage of this plan: a page puts it in its form (and binds the form
+    token to it) and hands it back as `respond(..., ticket=...)`; an answer with an old ticket is not looked at.
+    """
+
+    component: str
+    fields: Mapping[str, object]
+    flow_info: FlowInfo
+    response_errors: Errors = field(default_factory=dict)
+    ticket: str = ""
+
+    def wire(self) -> dict[str, object]:
+        """Return the JSON body of the executor."""
+        body: dict[str, object] = {"component": self.component, "flow_info": self.flow_info.wire(), **self.fields}
+        if self.response_errors:
+            body["response_errors"] = {
+                name: [{"string": one.string, "code": one.code} for one in details]
+                for name, details in self.response_errors.items()
+            }
+        return body
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """The step is done (or the answer was stale): look at the same flow again. JSON 302, pages 303."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """The flow ended, or leads elsewhere: a path of ours, or an absolute URL set by the server side."""
+
+    to: str
+
+    def wire(self) -> dict[str, object]:
+        """Return the JSON body of the executor."""
+        return {"component": "xak-flow-redirect", "to": self.to}
+
+
+Outcome = Challenge | Passed | Moved

@@ -1,0 +1,112 @@
+"""Checking a password at sign-in: throttled, of equal cost and equal looks whether the account exists or not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Protocol
+
+from ostiary.directory.attempts import Account
+from ostiary.directory.credentials import Credentials
+from ostiary.directory.errors import Busy, PasswordTooLong
+from ostiary.events.event import event
+from ostiary.events.signin_log import log_failed_sign_in
+from ostiary.flows.visit import Visit
+from ostiary.seal import Secret
+from ostiary.web.errors import HttpError, TooManyRequests
+
+if TYPE_CHECKING:
+    from ostiary.directory.user import User
+    from ostiary.store.database import Statement
+
+INBUILT: Final = "authentik.core.auth.InbuiltBackend"
+TOKEN: Final = "authentik.core.auth.TokenBackend"  # noqa: S105 - the name of a back end
+_BUSY_SECONDS: Final = 2
+
+
+class PasswordRules(Protocol):
+    """What is needed of a password stage."""
+
+    @property
+    def backends(self) -> Sequence[str]:
+        """The back ends to try, in order."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """The password was right. `context` goes into the plan, `writes` are committed with the step."""
+
+    context: Mapping[str, object]
+    writes: tuple[Statement, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """It was not. `writes` count the failure."""
+
+    writes: tuple[Statement, ...]
+
+
+async def check_password(
+    visit: Visit, rules: PasswordRules, *, user: User | None, typed: str, password: str
+) -> Proven | Failed:
+    """Check what somebody typed for an account, which may not exist (`user` None) or not be active.
+
+    Raises TooManyRequests while account or address wait, HttpError 503 when too many passwords wait to be checked.
+    """
+    services, account = visit.services, Account(None if user is None else user.pk, typed)
+    wait = await services.attempts.check(account, visit.client, visit.now)
+    if wait is not None:
+        log_failed_sign_in(user=typed, address=visit.client, reason="throttled")
+        raise TooManyRequests(retry_after=wait, message="Too many failed attempts. Please wait a little.")
+    try:
+        backend = await _right_backend(visit, rules, user, Secret(password))
+    except Busy:
+        headers = (("retry-after", str(_BUSY_SECONDS)),)
+        raise HttpError(503, "busy", "Too many people are signing in. Please try again.", headers=headers) from None
+    if user is not None and backend is not None and user.is_active:
+        return Proven(_context(user, backend), tuple(services.attempts.succeeded(account, visit.client, visit.now)))
+    reason = "unknown_user" if user is None else "password" if backend is None else "inactive"
+    log_failed_sign_in(user=typed, address=visit.client, reason=reason)
+    return Failed((*services.attempts.failed(account, visit.client, visit.now), *_told(visit, user)))
+
+
+async def _right_backend(visit: Visit, rules: PasswordRules, user: User | None, password: Secret) -> str | None:
+    """Try the back ends in order. The hash is always computed, so that its time tells nothing."""
+    services = visit.services
+    for backend in rules.backends:
+        if backend == INBUILT:
+            try:
+                if await Credentials(services.database, services.passwords).check(user, password):
+                    return backend
+            except PasswordTooLong:
+                await services.passwords.dummy()
+        if backend == TOKEN and user is not None and await services.tokens.app_password(user.pk, password, visit.now):
+            return backend
+    return None
+
+
+def _context(user: User, backend: str) -> Mapping[str, object]:
+    return {
+        "pending_user": {"pk": user.pk, "username": user.username},
+        "user_backend": backend,
+        "auth_method": "app_password" if backend == TOKEN else "password",
+        "auth_method_args": {},
+    }
+
+
+def _told(visit: Visit, user: User | None) -> Sequence[Statement]:
+    """The event of a failure. None for a name nobody has: people type passwords there."""
+    if user is None:
+        return ()
+    return (
+        event(
+            "login_failed",
+            user=user.who,
+            app="authentik.events.signals",
+            context={"username": user.username, "stage": "password"},
+            client_ip=visit.client,
+            now=visit.now,
+        ),
+    )

@@ -1,0 +1,109 @@
+"""Making a plan: who may start the flow, which stages it has for them, and which of those are looked at again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ostiary.flows.plan import Plan, Step
+from ostiary.flows.requirement import policy_context, requirement_met
+from ostiary.flows.resources import Flow, FlowStageBinding
+from ostiary.flows.services import Services
+from ostiary.policies.decide import Decision, decide, has_bindings
+from ostiary.sessions.session import Session
+
+if TYPE_CHECKING:
+    from ostiary.directory.user import Subject
+    from ostiary.store.database import Statement
+    from ostiary.store.snapshot import Snapshot
+    from ostiary.web.request import Request
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A plan, or None with the messages of the policies that refused. `events` are to be written either way."""
+
+    plan: Plan | None
+    messages: tuple[str, ...] = ()
+    events: tuple[Statement, ...] = ()
+
+
+class Planner:
+    """Plans for one request."""
+
+    def __init__(self, services: Services, *, snapshot: Snapshot, request: Request, now: int) -> None:
+        self._services = services
+        self._snapshot = snapshot
+        self._request = request
+        self._now = now
+        self._subjects: dict[int, Subject | None] = {}
+
+    async def make(self, flow: Flow, plan: Plan, session: Session) -> Made:
+        """Return the plan with its steps, if the flow applies to the session."""
+        subject = await self._active(session.user)
+        if not requirement_met(flow, subject, plan.context):
+            return Made(None)
+        context = policy_context(plan.context, client=self._request.client, now=self._now)
+        verdict = await decide(
+            subject=subject,
+            target_pk=str(flow.pk),
+            mode=flow.policy_engine_mode,
+            snapshot=self._snapshot,
+            context=context,
+        )
+        if not verdict.passing:
+            return Made(None, verdict.messages, verdict.events)
+        events = list(verdict.events)
+        steps = []
+        for binding in bindings_of(flow, self._snapshot):
+            if binding.evaluate_on_plan:
+                kept = await decide(
+                    subject=subject,
+                    target_pk=str(binding.pk),
+                    mode=binding.policy_engine_mode,
+                    snapshot=self._snapshot,
+                    context=context,
+                )
+                events.extend(kept.events)
+                if not kept.passing:
+                    continue
+            steps.append(Step(binding.stage, str(binding.pk), binding.re_evaluate_policies))
+        made = plan.to(planned=True, steps=tuple(steps), user=session.user)
+        return Made(made, events=tuple(events))
+
+    async def applies(self, flow: Flow, session: Session) -> bool:
+        """Tell whether the session could start the flow now."""
+        return (await self.make(flow, Plan(id="", slug=flow.slug), session)).plan is not None
+
+    async def decide_again(self, plan: Plan, session: Session) -> Decision | None:
+        """Evaluate the policies of the current stage's place again. None when its marker does not ask for it."""
+        step = plan.steps[0]
+        if step.binding is None or not step.re_evaluate or not has_bindings(step.binding, self._snapshot):
+            return None
+        binding = self._snapshot.get(FlowStageBinding, step.binding)
+        if binding is None:
+            return None
+        pending = plan.context.get("pending_user")
+        pk = pending.get("pk") if isinstance(pending, dict) else session.user
+        return await decide(
+            subject=await self._active(pk) if isinstance(pk, int) else None,
+            target_pk=step.binding,
+            mode=binding.policy_engine_mode,
+            snapshot=self._snapshot,
+            context=policy_context(plan.context, client=self._request.client, now=self._now),
+        )
+
+    async def _active(self, pk: int | None) -> Subject | None:
+        """Return the subject if there is one who may still sign in. Read from the directory, once a request."""
+        if pk is None:
+            return None
+        if pk not in self._subjects:
+            found = await self._services.users.subject(pk)
+            self._subjects[pk] = found if found is not None and found.user.is_active else None
+        return self._subjects[pk]
+
+
+def bindings_of(flow: Flow, snapshot: Snapshot) -> list[FlowStageBinding]:
+    """Return the places of a flow in their order."""
+    found = snapshot.referring(FlowStageBinding, "target", flow.pk)
+    return sorted(found, key=lambda binding: (binding.order, str(binding.pk)))

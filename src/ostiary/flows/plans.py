@@ -1,0 +1,132 @@
+"""Where plans and proofs of completion are kept: sealed, by session and flow."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final, cast
+
+from ostiary.flows.errors import PlanChanged
+from ostiary.flows.plan import Plan, load_plan
+from ostiary.store.database import Batch, Database, Guard, Statement, fetch_one
+
+if TYPE_CHECKING:
+    from ostiary.seal.envelope import Sealer
+
+PLAN_LIFETIME: Final = 4 * 3_600_000_000  # microseconds since the last step
+COMPLETION_LIFETIME: Final = 10 * 60_000_000  # microseconds
+
+
+class Plans:
+    """The repository of plans."""
+
+    def __init__(self, database: Database, sealer: Sealer) -> None:
+        self._database = database
+        self._sealer = sealer
+
+    async def read(self, session: bytes, slug: str, *, now: int) -> Plan | None:
+        """Return the plan of a session for a flow. One that cannot be opened any more counts as none."""
+        row = await fetch_one(
+            self._database,
+            "SELECT id, version, body FROM flow_plan WHERE session = ? AND slug = ? AND expires > ?",
+            session,
+            slug,
+            now,
+        )
+        if row is None:
+            return None
+        plan_id, version = cast("str", row["id"]), cast("int", row["version"])
+        try:
+            data = self._sealer.open(cast("str", row["body"]), context=_context(plan_id))
+            return load_plan(data, plan_id=plan_id, slug=slug, version=version)
+        except Exception:  # noqa: BLE001 - other key, other version of the program: the person starts again
+            return None
+
+    def put(self, session: bytes, plan: Plan, *, now: int) -> Statement:
+        """Store a plan in place of whatever the session had for that flow."""
+        return Statement(
+            "INSERT INTO flow_plan (session, slug, id, version, body, expires) VALUES (?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT (session, slug) DO UPDATE SET id = excluded.id, version = excluded.version,"
+            " body = excluded.body, expires = excluded.expires",
+            (session, plan.slug, plan.id, plan.version, self._seal(plan), now + PLAN_LIFETIME),
+        )
+
+    def save(self, plan: Plan, *, now: int) -> Statement:
+        """Store a changed plan; fails the batch with PlanChanged when it moved on since it was read.
+
+        Named by its id alone, so that it may stand behind the statements that move a session to a new id.
+        """
+        return Statement(
+            "UPDATE flow_plan SET version = version + 1, body = ?, expires = ? WHERE id = ? AND version = ?",
+            (self._seal(plan), now + PLAN_LIFETIME, plan.id, plan.version),
+            guard=Guard(PlanChanged),
+        )
+
+    def _seal(self, plan: Plan) -> str:
+        return self._sealer.seal(plan.dump(), context=_context(plan.id))
+
+    async def completed(self, session: bytes, completion: str, *, now: int) -> bool:
+        """Consume the proof that the flow begun with this completion key ended in this session."""
+
+        def consume() -> Batch[bool]:
+            result = yield Statement(
+                "DELETE FROM flow_completion WHERE session = ? AND completion = ? AND expires > ?",
+                (session, completion, now),
+            )
+            return result.count == 1
+
+        return await self._database.write(consume)
+
+
+def new_plan(slug: str) -> Plan:
+    """Return an empty plan, not planned yet."""
+    return Plan(id=secrets.token_urlsafe(16), slug=slug)
+
+
+def finish(session: bytes, plan: Plan, *, now: int) -> Iterable[Statement]:
+    """Remove a plan that came to its end, once, and leave its proof when somebody waits for it."""
+    yield Statement(
+        "DELETE FROM flow_plan WHERE session = ? AND slug = ? AND id = ? AND version = ?",
+        (session, plan.slug, plan.id, plan.version),
+        guard=Guard(PlanChanged),
+    )
+    if plan.completion is not None:
+        yield Statement(
+            "INSERT INTO flow_completion (session, completion, expires) VALUES (?, ?, ?)"
+            " ON CONFLICT (session, completion) DO UPDATE SET expires = excluded.expires",
+            (session, plan.completion, now + COMPLETION_LIFETIME),
+        )
+
+
+def drop(session: bytes, slug: str) -> Statement:
+    """Forget the plan of one flow."""
+    return Statement("DELETE FROM flow_plan WHERE session = ? AND slug = ?", (session, slug))
+
+
+def drop_all(session: bytes) -> Iterable[Statement]:
+    """Forget every plan and proof of a session."""
+    yield Statement("DELETE FROM flow_plan WHERE session = ?", (session,))
+    yield Statement("DELETE FROM flow_completion WHERE session = ?", (session,))
+
+
+def move_all(old: bytes, new: bytes, *, proofs: bool) -> Iterable[Statement]:
+    """Let every plan follow a session that got a new id; proofs are forgotten unless they go along."""
+    yield Statement("UPDATE flow_plan SET session = ? WHERE session = ?", (new, old))
+    if proofs:
+        yield Statement("UPDATE flow_completion SET session = ? WHERE session = ?", (new, old))
+    else:
+        yield Statement("DELETE FROM flow_completion WHERE session = ?", (old,))
+
+
+def sweep_plans(now: int) -> Statement:
+    """Return the statement that removes plans that expired."""
+    return Statement("DELETE FROM flow_plan WHERE expires <= ?", (now,))
+
+
+def sweep_proofs(now: int) -> Statement:
+    """Return the statement that removes proofs that nobody asked for in time."""
+    return Statement("DELETE FROM flow_completion WHERE expires <= ?", (now,))
+
+
+def _context(plan_id: str) -> str:
+    return f"flow_plan/{plan_id}/body"

@@ -1,0 +1,39 @@
+"""Whether a flow applies to a session: its authentication requirement and its policies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from ostiary.flows.resources import Flow
+from ostiary.policies.context import PolicyContext
+
+if TYPE_CHECKING:
+    from ostiary.directory.user import Subject
+
+
+def requirement_met(flow: Flow, subject: Subject | None, context: Mapping[str, object]) -> bool:
+    """Tell whether the session may start the flow at all. `subject` is who is signed in and still active."""
+    match flow.authentication:
+        case "none":
+            return True
+        case "require_authenticated":
+            return subject is not None
+        case "require_unauthenticated":
+            return subject is None
+        case "require_superuser":
+            return subject is not None and subject.is_superuser
+        case "require_redirect":
+            return context.get("is_redirected") is True
+        case "require_outpost":
+            return isinstance(context.get("outpost"), Mapping)
+
+
+def policy_context(context: Mapping[str, object], *, client: str, now: int) -> PolicyContext:
+    """Return what policies in flows see: every plan context key at the top, and the plan itself as `flow_plan`."""
+    return PolicyContext(
+        now=now,
+        client_ip=client,
+        is_sso=context.get("is_sso") is True,
+        facts={**context, "flow_plan": {"context": context}},
+    )

@@ -1,0 +1,97 @@
+"""The flow, the binding of a stage to it, and what every stage has in common."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Final, Literal
+
+from ostiary.resource import SLUG, UNIQUE, Help, Length, OnDelete, Range, Reference, Resource, kind
+
+STAGE: Final = "authentik_flows.stage"
+_BINDABLE: Final = "authentik_policies.policybindingmodel"
+
+Designation = Literal[
+    "authentication",
+    "authorization",
+    "invalidation",
+    "enrollment",
+    "unenrollment",
+    "recovery",
+    "stage_configuration",
+]
+Layout = Literal[
+    "stacked",
+    "content_left",
+    "content_right",
+    "sidebar_left",
+    "sidebar_right",
+    "sidebar_left_frame_background",
+    "sidebar_right_frame_background",
+]
+Requirement = Literal[
+    "none",
+    "require_authenticated",
+    "require_unauthenticated",
+    "require_superuser",
+    "require_redirect",
+    "require_outpost",
+]
+
+
+@kind(
+    "authentik_flows.flow",
+    verbose_name="Flow",
+    component="ak-flow-form",
+    routes="flows/instances",
+    families=(_BINDABLE,),
+    lookup_field="slug",
+)
+class Flow(Resource):
+    """An ordered list of stages with one purpose."""
+
+    name: Annotated[str, Length(least=1)]
+    slug: Annotated[str, UNIQUE, SLUG, Length(least=1, most=50)]
+    title: Annotated[str, Help("Heading of every page; %(app)s and %(user)s are filled in.")]
+    designation: Designation
+    background: str = ""
+    policy_engine_mode: Literal["all", "any"] = "any"
+    compatibility_mode: bool = False
+    layout: Layout = "stacked"
+    denied_action: Literal["message_continue", "message", "continue"] = "message_continue"
+    authentication: Annotated[Requirement, Help("Who may start the flow at all.")] = "none"
+
+
+@kind(
+    "authentik_flows.flowstagebinding",
+    verbose_name="Flow Stage Binding",
+    component="ak-stage-binding-form",
+    routes="flows/bindings",
+    families=(_BINDABLE,),
+    unique_together=(("target", "stage", "order"),),
+    label_field="order",
+)
+class FlowStageBinding(Resource):
+    """The place of one stage in one flow."""
+
+    target: Annotated[str, Reference("authentik_flows.flow", OnDelete.CASCADE)]
+    stage: Annotated[str, Reference(STAGE, OnDelete.CASCADE)]
+    evaluate_on_plan: bool = False
+    re_evaluate_policies: bool = True
+    order: Annotated[int, Range(-(2**31), 2**31 - 1)]
+    policy_engine_mode: Literal["all", "any"] = "any"
+    invalid_response_action: Literal["retry", "restart", "restart_with_context"] = "retry"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage(Resource):
+    """One step of a flow. Each kind of stage adds its fields, and its behaviour (see `flows.visit.Behaviour`)."""
+
+    COMPONENT: ClassVar[str]  # the challenge the stage shows
+    name: Annotated[str, UNIQUE, Length(least=1)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConfigurableStage(Stage):
+    """A stage that people can also run alone, through a flow of their own."""
+
+    configure_flow: Annotated[str | None, Reference("authentik_flows.flow", OnDelete.SET_NULL)] = None

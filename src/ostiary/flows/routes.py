@@ -1,0 +1,158 @@
+"""/api/v3/flows/executor/{slug}/, and the redirects at /flows/-/."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, Literal
+from urllib.parse import quote
+
+from ostiary.brands.select import select
+from ostiary.flows.engine import FlowEngine
+from ostiary.flows.enrolled import FRESH
+from ostiary.flows.errors import UnknownFlow
+from ostiary.flows.frame import ACCESS_DENIED
+from ostiary.flows.next_url import is_relative
+from ostiary.flows.outcome import Challenge, Moved, Outcome, Passed
+from ostiary.flows.resources import STAGE, ConfigurableStage, Flow
+from ostiary.sessions.gate import SessionGate
+from ostiary.store.plane import ConfigPlane
+from ostiary.web.csrf import same_origin
+from ostiary.web.errors import BadRequest, Forbidden, NotFound
+from ostiary.web.request import Request
+from ostiary.web.response import Response, json, redirect
+from ostiary.web.router import Route
+
+EXECUTOR: Final = "/api/v3/flows/executor/{slug}/"
+
+
+class Executor:
+    """The JSON rendering of flows, for headless clients and pages that are no pages of ours."""
+
+    def __init__(self, engine: FlowEngine, gate: SessionGate, clock: Callable[[], int]) -> None:
+        self._engine = engine
+        self._gate = gate
+        self._clock = clock
+
+    async def show(self, request: Request) -> Response:
+        """GET: the current challenge; starts the flow when there is no plan."""
+        now = self._clock()
+        session = await self._gate.ensure(request, now)
+        slug = request.params["slug"]
+        outcome = await self._engine.challenge(request, session, slug, query=_query(request), now=now)
+        return self._answer(request, outcome, errors=False)
+
+    async def answer(self, request: Request) -> Response:
+        """POST: an answer. 302 to the same address when the stage passed, the challenge again when it did not."""
+        if not same_origin(request):
+            raise Forbidden("cross_origin", "This answer was sent from another site.")
+        body = await request.json()
+        if not isinstance(body, Mapping):
+            raise BadRequest("parse_error", "Expected an object.")
+        now = self._clock()
+        session = await self._gate.ensure(request, now)
+        slug = request.params["slug"]
+        outcome = await self._engine.respond(request, session, slug, body, query=_query(request), now=now)
+        if isinstance(outcome, Challenge) and outcome.component == ACCESS_DENIED:
+            # Told at once here: the plan is not kept for another look.
+            current = await self._gate.read(request, now)
+            if current is not None:
+                await self._engine.cancel(current, slug)
+        return self._answer(request, outcome, errors=True)
+
+    def _answer(self, request: Request, outcome: Outcome, *, errors: bool) -> Response:
+        match outcome:
+            case Passed():
+                response = redirect(request.url)
+            case Moved():
+                response = json(outcome.wire())
+            case Challenge():
+                body = outcome.wire()
+                if not errors:
+                    body.pop("response_errors", None)
+                response = json(body)
+        return response
+
+
+class Redirects:
+    """Addresses that lead into flows."""
+
+    def __init__(self, engine: FlowEngine, gate: SessionGate, plane: ConfigPlane, clock: Callable[[], int]) -> None:
+        self._engine = engine
+        self._gate = gate
+        self._plane = plane
+        self._clock = clock
+
+    async def authentication(self, request: Request) -> Response:
+        """GET /flows/-/default/authentication/: to the flow that signs in here."""
+        return await self._default(request, "authentication")
+
+    async def invalidation(self, request: Request) -> Response:
+        """GET /flows/-/default/invalidation/: to the flow that signs out here."""
+        return await self._default(request, "invalidation")
+
+    async def _default(self, request: Request, designation: Literal["authentication", "invalidation"]) -> Response:
+        now, snapshot = self._clock(), self._plane.snapshot
+        brand = select(snapshot, request.host)
+        pk = brand.flow_authentication if designation == "authentication" else brand.flow_invalidation
+        flow = snapshot.get(Flow, pk) if pk is not None else None
+        if flow is None:
+            session = await self._gate.read(request, now)
+            flow = await self._engine.first_flow(request, session, designation, now=now)
+        if flow is None:
+            raise UnknownFlow
+        return redirect(_page(request, flow) + (f"?{request.query}" if request.query else ""))
+
+    async def cancel(self, request: Request) -> Response:
+        """GET /flows/-/cancel/: forget what was begun; to `next` when that is a path of ours, else sign out."""
+        session = await self._gate.read(request, self._clock())
+        if session is not None:
+            await self._engine.cancel(session)
+        following = request.query_one("next")
+        if following and is_relative(following):
+            return redirect(following)
+        return redirect(request.prefix + "/flows/-/default/invalidation/")
+
+    async def configure(self, request: Request) -> Response:
+        """GET /flows/-/configure/{stage_uuid}/: run the flow that sets a stage up, for whoever is signed in."""
+        now, snapshot = self._clock(), self._plane.snapshot
+        session = await self._gate.read(request, now)
+        stale = session is None or session.auth_time is None or now - session.auth_time > FRESH
+        if session is None or session.user is None or stale:
+            return redirect(request.prefix + "/flows/-/default/authentication/?next=" + quote(request.url, safe=""))
+        stage = snapshot.resolve(STAGE, request.params["stage_uuid"])
+        pk = stage.configure_flow if isinstance(stage, ConfigurableStage) else None
+        flow = snapshot.get(Flow, pk) if pk is not None else None
+        if flow is None:
+            raise NotFound
+        following = request.query_one("next")
+        await self._engine.begin(
+            request,
+            session,
+            flow,
+            context={"pending_user": {"pk": session.user, "username": str(session.who.get("username", ""))}},
+            next_url=following if following and is_relative(following) else request.prefix + "/if/user/",
+            now=now,
+        )
+        return redirect(_page(request, flow) + (f"?{request.query}" if request.query else ""))
+
+
+def routes(engine: FlowEngine, gate: SessionGate, plane: ConfigPlane, clock: Callable[[], int]) -> Sequence[Route]:
+    """Return the routes of this room. `clock` gives microseconds UTC."""
+    executor, redirects = Executor(engine, gate, clock), Redirects(engine, gate, plane, clock)
+    return (
+        Route("GET", EXECUTOR, executor.show, "flows_executor_get"),
+        Route("POST", EXECUTOR, executor.answer, "flows_executor_solve"),
+        Route("GET", "/flows/-/default/authentication/", redirects.authentication),
+        Route("GET", "/flows/-/default/invalidation/", redirects.invalidation),
+        Route("GET", "/flows/-/cancel/", redirects.cancel),
+        Route("GET", "/flows/-/configure/{stage_uuid}/", redirects.configure),
+    )
+
+
+def _query(request: Request) -> str:
+    """The page's own query string, handed over as one value."""
+    return request.query_one("query") or ""
+
+
+def _page(request: Request, flow: Flow) -> str:
+    return f"{request.prefix}/if/flow/{flow.slug}/"

@@ -1,0 +1,351 @@
+"""The dispatcher: the only place that advances a plan. Stages judge; what they answer is carried out here.
+
+One `Run` is one request at one plan. A plan moves forward only together with the writes of the stage that passed, in
+one batch guarded by the plan's version: of two tabs that answer the same stage, one is heard.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Final, cast
+
+from ostiary.flows import wizard
+from ostiary.flows.errors import PlanChanged
+from ostiary.flows.frame import access_denied, challenge_of, session_end
+from ostiary.flows.next_url import is_relative, query_value
+from ostiary.flows.outcome import ErrorDetail, Moved, Outcome, Passed
+from ostiary.flows.plan import Plan
+from ostiary.flows.planner import Planner
+from ostiary.flows.plans import drop, finish, new_plan
+from ostiary.flows.resources import STAGE, Flow, FlowStageBinding, Stage
+from ostiary.flows.services import Services
+from ostiary.flows.visit import Ask, Behaviour, Done, Refused, SignIn, StageFailed, Visit, Wrong
+from ostiary.policies.decide import has_bindings
+from ostiary.sessions import gate as sessions
+from ostiary.sessions.session import Session, SessionGone
+from ostiary.store.commit import run as run_all
+from ostiary.store.database import Statement
+
+if TYPE_CHECKING:
+    from ostiary.store.snapshot import Snapshot
+    from ostiary.web.request import Request
+
+STEPS_MOST: Final = 64  # stages that may pass in one request without an answer
+_INVALID_NEXT: Final = "Invalid next URL"
+
+
+class Run:
+    """One request at one plan."""
+
+    def __init__(
+        self, services: Services, *, request: Request, session: Session, flow: Flow, query: str, now: int
+    ) -> None:
+        self._services = services
+        self._snapshot: Snapshot = services.plane.snapshot
+        self._request = request
+        self._session = session
+        self._flow = flow
+        self._query = query
+        self._now = now
+        self._planner = Planner(services, snapshot=self._snapshot, request=request, now=now)
+        self._plan = new_plan(flow.slug)
+        self._stored = False
+        self._answering = False
+
+    async def load(self) -> Run:
+        """Read the session's plan; one that belonged to another person does not count."""
+        plan = await self._services.plans.read(self._session.key, self._flow.slug, now=self._now)
+        if plan is not None and plan.user in {None, self._session.user}:
+            self._plan, self._stored = plan, True
+        return self
+
+    @classmethod
+    async def applies(cls, services: Services, flow: Flow, *, request: Request, session: Session, now: int) -> bool:
+        """Tell whether the session could start the flow now."""
+        planner = Planner(services, snapshot=services.plane.snapshot, request=request, now=now)
+        return await planner.applies(flow, session)
+
+    async def look(self) -> Outcome:
+        """Return what there is to show now, passing every stage that needs no answer."""
+        try:
+            for _ in range(STEPS_MOST):
+                outcome = await self._once()
+                if outcome is not None:
+                    return outcome
+            return await self._deny("This flow leads in a circle.")
+        except (PlanChanged, SessionGone):
+            return Passed()
+
+    async def respond(self, answer: Mapping[str, object], *, ticket: str | None) -> Outcome:
+        """Hand an answer to the current stage. A stale answer is not looked at: Passed, look again."""
+        self._answering = True
+        if (ticket is not None and ticket != self._plan.ticket) or self._plan.denied is not None:
+            return Passed()
+        if not self._plan.shown or not await self._still_there():
+            return Passed()  # nothing was asked in this session, or not this: an answer needs its challenge
+        try:
+            return await self._judge(answer)
+        except (PlanChanged, SessionGone):
+            return Passed()
+
+    async def _judge(self, answer: Mapping[str, object]) -> Outcome:
+        stage, visit = self._stage(), self._visit()
+        if stage is None:
+            return Passed()
+        if answer.get("component", stage.COMPONENT) != stage.COMPONENT:
+            detail = ErrorDetail("This answer belongs to another step.", "component")
+            return await self._show(stage, visit, {"component": (detail,)})
+        verdict = await cast("Behaviour", stage).answer(visit, answer)
+        match verdict:
+            case Done():
+                return await self._advance(verdict) or Passed()
+            case Wrong():
+                return await self._wrong(verdict, stage, visit)
+            case Refused():
+                return await self._refuse(verdict)
+            case Ask():
+                return Passed()
+
+    async def _once(self) -> Outcome | None:
+        """Do the next thing; None when there is more to do."""
+        plan = self._plan
+        if plan.denied is not None:
+            await self._write([drop(self._session.key, plan.slug)])
+            return await access_denied(self._visit(), plan.denied)
+        if not plan.planned:
+            return await self._make_plan()
+        if self._flow.slug == wizard.SLUG and not await wizard.is_open(self._visit()):
+            return await self._deny(wizard.CLOSED)
+        return await self._step() if plan.steps else await self._finish()
+
+    async def _step(self) -> Outcome | None:
+        """Open the current stage, if it is still to be taken."""
+        stage = self._stage()
+        if stage is None:
+            # The configuration changed under the plan: everything is asked again, nothing is left out.
+            await self._restart(keep_context=False)
+            return None
+        decision = await self._planner.decide_again(self._plan, self._session)
+        if decision is not None and decision.events:
+            await self._write(decision.events)
+        if decision is not None and not decision.passing:
+            self._plan = self._plan.without_step()
+            return None
+        verdict = await cast("Behaviour", stage).open(self._visit())
+        match verdict:
+            case Done():
+                return await self._advance(verdict)
+            case Refused():
+                return await self._refuse(verdict)
+            case Wrong():
+                return await self._refuse(Refused("This step cannot be taken.", verdict.writes))
+            case Ask():
+                return await self._ask(verdict, stage)
+
+    async def _ask(self, verdict: Ask, stage: Stage) -> Outcome:
+        scratch = self._plan.scratch if verdict.scratch is None else verdict.scratch
+        if not self._plan.shown or scratch != self._plan.scratch or not self._stored:
+            await self._keep(self._plan.to(scratch=scratch, shown=True))
+        return await challenge_of(self._visit(), verdict, self._plan, stage.COMPONENT)
+
+    async def _show(self, stage: Stage, visit: Visit, errors: Mapping[str, Sequence[ErrorDetail]]) -> Outcome:
+        """Show the current challenge again, with errors that are not kept."""
+        verdict = await cast("Behaviour", stage).open(visit)
+        if not isinstance(verdict, Ask):
+            return Passed()
+        return await challenge_of(visit, verdict, self._plan.to(errors=errors), stage.COMPONENT)
+
+    async def _make_plan(self) -> Outcome | None:
+        if self._flow.slug == wizard.SLUG:
+            token = query_value(self._query, "token") or ""
+            self._plan = self._plan.to(context={**self._plan.context, wizard.TOKEN: token})
+            if not await wizard.is_open(self._visit()):
+                return await self._deny(wizard.CLOSED)
+        made = await self._planner.make(self._flow, self._plan, self._session)
+        if made.events:
+            await self._write(made.events)
+        if made.plan is not None:
+            self._plan = made.plan
+            return None
+        return await self._not_applicable(made.messages)
+
+    async def _not_applicable(self, messages: Sequence[str]) -> Outcome:
+        flow, following = self._flow, self._next()
+        done = flow.designation == "authentication" and self._session.user is not None
+        go_on = following is not None and flow.denied_action == "message_continue"
+        if done or flow.denied_action == "continue" or go_on:
+            await self._write([drop(self._session.key, flow.slug)])
+            return Moved(following or self._home())
+        return await self._deny(" ".join(messages) or "You cannot use this flow now.")
+
+    async def _finish(self) -> Outcome:
+        target = self._target()
+        if target is None:
+            return await self._deny(_INVALID_NEXT)
+        if self._flow.designation == "invalidation" and not self._plan.context.get("redirect"):
+            ended = await session_end(self._visit())
+            if ended is not None:
+                return ended
+        if self._stored:
+            await self._write(list(finish(self._session.key, self._plan, now=self._now)))
+        return Moved(target)
+
+    def _target(self) -> str | None:
+        """Where the flow ends: the plan's own redirect, else `next`, else home. None when `next` is not ours."""
+        redirect = self._plan.context.get("redirect")
+        if isinstance(redirect, str) and redirect:
+            return redirect
+        asked = query_value(self._query, "next")
+        if asked and not is_relative(asked):
+            return None
+        return asked or self._plan.next_url or self._home()
+
+    def _next(self) -> str | None:
+        asked = query_value(self._query, "next") or self._plan.next_url
+        return asked if asked and is_relative(asked) else None
+
+    def _home(self) -> str:
+        return self._request.prefix + "/"
+
+    async def _advance(self, done: Done) -> Outcome | None:
+        """Take the step forward. An outcome only when the stage's own work failed."""
+        context = {**self._plan.context, **done.context}
+        for key in done.drop:
+            context.pop(key, None)
+        if not self._stored:
+            await self._keep(self._plan)
+        if done.commit is not None:
+            try:
+                context.update(await done.commit())
+            except StageFailed as failure:
+                return await self._refuse(Refused(str(failure)))
+        plan = self._plan.advanced(context=context, insert=done.insert)
+        if done.sign_in is not None:
+            await self._sign_in(plan, done, done.sign_in)
+        elif done.sign_out:
+            await self._sign_out(plan, done)
+        else:
+            await self._write([*done.writes, self._services.plans.save(plan, now=self._now)])
+            self._plan = plan.to(version=plan.version + 1)
+        return None
+
+    async def _sign_in(self, plan: Plan, done: Done, proof: SignIn) -> None:
+        plan = plan.to(user=proof.user.pk)
+        self._session = await self._services.gate.sign_in(
+            self._request,
+            self._session,
+            sessions.SignIn(
+                user=proof.user.pk,
+                who=proof.user.who,
+                auth_method=proof.method,
+                auth_args=proof.arguments,
+                amr=proof.amr,
+                duration=proof.duration,
+                remember=proof.remember,
+            ),
+            now=self._now,
+            extra=[*done.writes, self._services.plans.save(plan, now=self._now)],
+        )
+        self._plan = plan.to(version=plan.version + 1)
+        if proof.terminate_others:
+            await self._services.gate.end_all(proof.user.pk, now=self._now, but=self._session.key)
+
+    async def _sign_out(self, plan: Plan, done: Done) -> None:
+        """End the session; the rest of the flow goes on in a new one, which is nobody's."""
+        await self._services.gate.end(self._request, self._session, now=self._now, extra=done.writes)
+        self._session = await self._services.gate.ensure(self._request, self._now)
+        self._plan = plan.to(user=None)
+        await self._write([self._services.plans.put(self._session.key, self._plan, now=self._now)])
+
+    async def _wrong(self, verdict: Wrong, stage: Stage, visit: Visit) -> Outcome:
+        action = self._invalid_response_action()
+        if action != "retry":
+            if verdict.writes:
+                await self._write(verdict.writes)
+            await self._restart(keep_context=action == "restart_with_context")
+            return Passed()
+        scratch = self._plan.scratch if verdict.scratch is None else verdict.scratch
+        await self._keep(self._plan.to(scratch=scratch, errors=verdict.errors), verdict.writes)
+        again = await cast("Behaviour", stage).open(dataclasses.replace(visit, scratch=scratch))
+        if not isinstance(again, Ask):
+            return Passed()
+        return await challenge_of(visit, again, self._plan, stage.COMPONENT)
+
+    async def _refuse(self, verdict: Refused) -> Outcome:
+        action = self._invalid_response_action()
+        if action != "retry":
+            if verdict.writes:
+                await self._write(verdict.writes)
+            await self._restart(keep_context=action == "restart_with_context")
+            return Passed()
+        return await self._deny(verdict.message, verdict.writes)
+
+    async def _deny(self, message: str, writes: Sequence[Statement] = ()) -> Outcome:
+        """End the plan with a refusal. After an answer it is kept for one more look: pages answer a POST by a 303."""
+        challenge = await access_denied(self._visit(), message)
+        if self._answering:
+            await self._keep(self._plan.to(denied=message, steps=(), scratch={}, errors={}, planned=True), writes)
+        else:
+            await self._write([*writes, drop(self._session.key, self._plan.slug)])
+        return challenge
+
+    async def _restart(self, *, keep_context: bool) -> None:
+        old = self._plan
+        fresh = new_plan(old.slug).to(
+            context=old.context if keep_context else old.origin,
+            origin=old.origin,
+            next_url=old.next_url,
+            completion=old.completion,
+        )
+        self._plan, self._stored = fresh, False
+        await self._keep(fresh)
+
+    async def _still_there(self) -> bool:
+        """Tell whether the current stage still has to be taken; if not, a look will go on."""
+        if self._flow.slug == wizard.SLUG and not await wizard.is_open(self._visit()):
+            return False
+        if self._stage() is None:
+            return False
+        decision = await self._planner.decide_again(self._plan, self._session)
+        return decision is None or decision.passing
+
+    def _invalid_response_action(self) -> str:
+        step = self._plan.steps[0] if self._plan.steps else None
+        binding = self._snapshot.get(FlowStageBinding, step.binding) if step and step.binding else None
+        return binding.invalid_response_action if binding is not None else "retry"
+
+    def _stage(self) -> Stage | None:
+        step = self._plan.steps[0] if self._plan.steps else None
+        if step is None or (step.binding is not None and self._snapshot.get(FlowStageBinding, step.binding) is None):
+            return None
+        found = self._snapshot.resolve(STAGE, step.stage)
+        return found if isinstance(found, Stage) else None
+
+    def _visit(self) -> Visit:
+        step = self._plan.steps[0] if self._plan.steps else None
+        return Visit(
+            flow=self._flow,
+            snapshot=self._snapshot,
+            request=self._request,
+            session=self._session,
+            services=self._services,
+            now=self._now,
+            query=self._query,
+            context=self._plan.context,
+            scratch=self._plan.scratch,
+            bound=step is not None and step.binding is not None and has_bindings(step.binding, self._snapshot),
+        )
+
+    async def _keep(self, plan: Plan, writes: Sequence[Statement] = ()) -> None:
+        """Store the plan as it is now."""
+        plans = self._services.plans
+        if self._stored:
+            await self._write([*writes, plans.save(plan, now=self._now)])
+            plan = plan.to(version=plan.version + 1)
+        else:
+            await self._write([*writes, plans.put(self._session.key, plan, now=self._now)])
+        self._plan, self._stored = plan, True
+
+    async def _write(self, statements: Sequence[Statement]) -> None:
+        await self._services.database.write(lambda: run_all(statements))

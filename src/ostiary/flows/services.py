@@ -1,0 +1,40 @@
+"""What flows work with: handed over once by the application."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ostiary.directory.attempts import Attempts
+    from ostiary.directory.devices import Devices
+    from ostiary.directory.passwords import Passwords
+    from ostiary.directory.setup import Setup
+    from ostiary.directory.tokens import Tokens
+    from ostiary.directory.users import Users
+    from ostiary.flows.consents import Consents
+    from ostiary.flows.plans import Plans
+    from ostiary.seal.secret import Secret
+    from ostiary.sessions.gate import SessionGate
+    from ostiary.store.database import Database
+    from ostiary.store.plane import ConfigPlane
+    from ostiary.store.workspace import Editor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """The rooms below, as flows use them. `cookie_key` signs what a browser keeps of a second factor."""
+
+    database: Database
+    plane: ConfigPlane
+    gate: SessionGate
+    users: Users
+    passwords: Passwords
+    devices: Devices
+    tokens: Tokens
+    attempts: Attempts
+    setup: Setup
+    editor: Editor
+    consents: Consents
+    plans: Plans
+    cookie_key: Secret

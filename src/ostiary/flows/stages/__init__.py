@@ -1,0 +1,1 @@
+"""The stages, one file for each kind: its definition and its behaviour. They never import each other."""

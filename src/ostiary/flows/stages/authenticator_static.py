@@ -1,0 +1,58 @@
+"""The static codes set-up stage: recovery codes, shown once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Final
+
+from ostiary.directory.devices import new_static_code
+from ostiary.flows.enrolled import STALE, device_added, is_fresh
+from ostiary.flows.person import pending_user
+from ostiary.flows.resources import STAGE, ConfigurableStage
+from ostiary.flows.visit import Ask, Done, Refused, Verdict, Visit
+from ostiary.resource import Help, Range, kind
+from ostiary.seal import Secret
+
+_APP: Final = "authentik_stages_authenticator_static"
+
+
+@kind(
+    "authentik_stages_authenticator_static.authenticatorstaticstage",
+    verbose_name="Static Authenticator Setup Stage",
+    component="ak-stage-authenticator-static-form",
+    routes="stages/authenticator/static",
+    families=(STAGE,),
+)
+class AuthenticatorStaticStage(ConfigurableStage):
+    """Makes codes of which each signs in once."""
+
+    COMPONENT: ClassVar[str] = "ak-stage-authenticator-static"
+
+    friendly_name: Annotated[str, Help("Name of the device, shown to its owner.")] = ""
+    token_count: Annotated[int, Range(1, 100)] = 6
+    token_length: Annotated[int, Range(8, 100)] = 12
+
+    async def open(self, visit: Visit) -> Verdict:
+        """Show new codes, the same ones until they are confirmed."""
+        user = await pending_user(visit)
+        if user is None:
+            return Refused("There is nobody to set this up for.")
+        if not is_fresh(visit):
+            return Refused(STALE)
+        kept = visit.scratch.get("codes")
+        codes = kept if isinstance(kept, list) else self._new_codes()
+        return Ask({"codes": codes}, scratch={"codes": codes})
+
+    async def answer(self, visit: Visit, answer: Mapping[str, object]) -> Verdict:
+        """Take the codes into use. They are kept as hashes: nobody sees them again."""
+        del answer
+        user, codes = await pending_user(visit), visit.scratch.get("codes")
+        if user is None or not isinstance(codes, list):
+            return Refused("There is nobody to set this up for.")
+        name = self.friendly_name or "Static Token"
+        secrets = [Secret(str(code)) for code in codes]
+        device = visit.services.devices.add_static(user=user.pk, name=name, codes=secrets, now=visit.now)
+        return Done(writes=(*device, device_added(visit, user, name=name, model_name="staticdevice", app=_APP)))
+
+    def _new_codes(self) -> list[str]:
+        return [new_static_code(self.token_length).reveal() for _ in range(self.token_count)]

@@ -1,0 +1,165 @@
+"""The authenticator validation stage: a second proof, by one of the person's devices."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal
+
+from ostiary.directory.errors import Throttled
+from ostiary.events.event import event
+from ostiary.events.signin_log import log_failed_sign_in
+from ostiary.flows.enrolled import with_device
+from ostiary.flows.mfa_cookie import remember, remembered
+from ostiary.flows.person import pending_user
+from ostiary.flows.resources import STAGE, Stage
+from ostiary.flows.visit import Ask, Done, Refused, Verdict, Visit, Wrong, text_of, wrong
+from ostiary.resource import DURATION, Help, OnDelete, Reference, kind
+from ostiary.resource.duration import parse_duration
+from ostiary.resource.timestamp import format_timestamp
+from ostiary.web.errors import TooManyRequests
+
+if TYPE_CHECKING:
+    from ostiary.directory.devices import Device
+    from ostiary.directory.user import User
+    from ostiary.store.database import Statement
+
+_CODE_MOST: Final = 128  # characters
+
+DeviceClass = Literal["static", "totp", "webauthn", "duo", "sms", "email"]
+_WEBAUTHN_TYPES = "authentik_stages_authenticator_webauthn.webauthndevicetype"
+
+
+@kind(
+    "authentik_stages_authenticator_validate.authenticatorvalidatestage",
+    verbose_name="Authenticator Validation Stage",
+    component="ak-stage-authenticator-validate-form",
+    routes="stages/authenticator/validate",
+    families=(STAGE,),
+)
+class AuthenticatorValidateStage(Stage):
+    """Asks for a code of a device of an allowed class; without any device, does what `not_configured_action` says."""
+
+    COMPONENT: ClassVar[str] = "ak-stage-authenticator-validate"
+
+    not_configured_action: Literal["skip", "deny", "configure"] = "skip"
+    device_classes: tuple[DeviceClass, ...] = ("static", "totp", "webauthn", "duo", "sms", "email")
+    configuration_stages: Annotated[tuple[str, ...], Reference(STAGE, OnDelete.SET_NULL)] = ()
+    last_auth_threshold: Annotated[str, DURATION, Help("How long a proof holds on the same browser.")] = "seconds=0"
+    webauthn_user_verification: Literal["required", "preferred", "discouraged"] = "preferred"
+    webauthn_allowed_device_types: Annotated[tuple[str, ...], Reference(_WEBAUTHN_TYPES, OnDelete.SET_NULL)] = ()
+
+    async def open(self, visit: Visit) -> Verdict:
+        """Ask for a code, or do what is configured for people without a device."""
+        user = await pending_user(visit)
+        if user is None:
+            return Refused("There is nobody whose device could be asked for.")
+        if visit.context.get("mfa_waived") is True:
+            return Done()
+        devices = await self._devices(visit, user)
+        if not devices:
+            return self._not_configured(visit, user)
+        threshold = parse_duration(self.last_auth_threshold)
+        if threshold > 0 and remembered(visit, user, devices, threshold=threshold):
+            return Done()
+        return Ask({"device_challenges": _challenges(devices), "configuration_stages": []})
+
+    async def answer(self, visit: Visit, answer: Mapping[str, object]) -> Verdict:
+        """Take a code of a device; or, from somebody without one, the choice of what to set up."""
+        user = await pending_user(visit)
+        if user is None:
+            return Refused("There is nobody whose device could be asked for.")
+        devices = await self._devices(visit, user)
+        if not devices:
+            return self._selected(visit, text_of(answer, "selected_stage"), await self.open(visit))
+        code = text_of(answer, "code").replace(" ", "").strip()
+        if not code or len(code) > _CODE_MOST:
+            return wrong("code", "Enter the code of your device.", "required")
+        try:
+            device = await visit.services.devices.verify(user.pk, code, now=visit.now, classes=self.device_classes)
+        except Throttled as error:
+            log_failed_sign_in(user=user.username, address=visit.client, reason="throttled")
+            message = "Too many wrong codes. Please wait a little."
+            raise TooManyRequests(retry_after=error.retry_after, message=message) from None
+        if device is None:
+            log_failed_sign_in(user=user.username, address=visit.client, reason="mfa")
+            verdict = wrong("code", "This code is not right, or was used before.")
+            return Wrong(verdict.errors, writes=(_failed(visit, user),))
+        threshold = parse_duration(self.last_auth_threshold)
+        if threshold > 0:
+            remember(visit, user, device, threshold=threshold)
+        return Done(context=with_device(visit, name=device.name, model=device.model, pk=device.pk))
+
+    async def _devices(self, visit: Visit, user: User) -> list[Device]:
+        return await visit.services.devices.confirmed(user.pk, self.device_classes)
+
+    def _not_configured(self, visit: Visit, user: User) -> Verdict:
+        if self.not_configured_action == "skip":
+            return Done()
+        if self.not_configured_action == "deny":
+            return Refused("You need an authenticator to sign in. Ask whoever runs this service.")
+        stages = self._configurable(visit)
+        if not stages:
+            message = "You need an authenticator to sign in, and none can be set up here."
+            return Refused(message, (_misconfigured(visit, user, self.name),))
+        if len(stages) == 1:
+            return Done(insert=(str(stages[0].pk),))
+        return Ask({"device_challenges": [], "configuration_stages": [_selectable(stage) for stage in stages]})
+
+    def _selected(self, visit: Visit, selected: str, opened: Verdict) -> Verdict:
+        """Put in the stage that was chosen, if a choice is what was asked for."""
+        if not isinstance(opened, Ask):
+            return opened
+        if all(selected != str(stage.pk) for stage in self._configurable(visit)):
+            return wrong("selected_stage", "Choose what to set up.", "required")
+        return Done(insert=(selected,))
+
+    def _configurable(self, visit: Visit) -> list[Stage]:
+        found = (visit.snapshot.resolve(STAGE, pk) for pk in self.configuration_stages)
+        return [stage for stage in found if isinstance(stage, Stage)]
+
+
+def _challenges(devices: list[Device]) -> list[dict[str, object]]:
+    """Return one entry for each class: whichever device of the class is at hand will do."""
+    first: dict[str, Device] = {}
+    for device in devices:
+        first.setdefault(device.device_class, device)
+    return [
+        {
+            "device_class": device.device_class,
+            "device_uid": device.uid,
+            "challenge": {},
+            "last_used": None if device.last_used is None else format_timestamp(device.last_used),
+        }
+        for device in first.values()
+    ]
+
+
+def _selectable(stage: Stage) -> dict[str, object]:
+    return {
+        "pk": str(stage.pk),
+        "name": stage.name,
+        "verbose_name": stage.KIND.verbose_name,
+        "meta_model_name": stage.KIND.name,
+    }
+
+
+def _failed(visit: Visit, user: User) -> Statement:
+    return event(
+        "login_failed",
+        user=user.who,
+        app="authentik.events.signals",
+        context={"username": user.username, "stage": "authenticator_validate"},
+        client_ip=visit.client,
+        now=visit.now,
+    )
+
+
+def _misconfigured(visit: Visit, user: User, stage: str) -> Statement:
+    return event(
+        "configuration_error",
+        user=user.who,
+        app="authentik_stages_authenticator_validate",
+        context={"message": "not_configured_action is configure, but there is no configuration stage", "stage": stage},
+        client_ip=visit.client,
+        now=visit.now,
+    )

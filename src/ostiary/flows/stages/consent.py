@@ -1,0 +1,83 @@
+"""The consent stage: may this application know that of you?"""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal
+
+from ostiary.flows.consents import keep
+from ostiary.flows.resources import STAGE, Stage
+from ostiary.flows.visit import Ask, Done, Refused, Verdict, Visit, text_of, wrong
+from ostiary.resource import DURATION, Help, kind
+from ostiary.resource.duration import parse_duration
+
+
+@kind(
+    "authentik_stages_consent.consentstage",
+    verbose_name="Consent Stage",
+    component="ak-stage-consent-form",
+    routes="stages/consent",
+    families=(STAGE,),
+)
+class ConsentStage(Stage):
+    """Asks whether an application may have what it asked for, and remembers the answer as `mode` says."""
+
+    COMPONENT: ClassVar[str] = "ak-stage-consent"
+
+    mode: Literal["always_require", "permanent", "expiring"] = "expiring"
+    consent_expire_in: Annotated[str, DURATION, Help("How long an expiring consent holds.")] = "weeks=4"
+
+    async def open(self, visit: Visit) -> Verdict:
+        """Ask, unless everything wanted was allowed before and that still holds."""
+        user, application = visit.session.user, visit.mapping("application")
+        if user is None:
+            return Refused("Sign in first.")
+        wanted = _permissions(visit)
+        given = await self._given(visit, user)
+        asked_anyway = visit.context.get("consent_always") is True
+        if given is not None and not asked_anyway and all(one["id"] in given for one in wanted):
+            return Done()
+        token = visit.scratch.get("token")
+        if not isinstance(token, str):
+            token = secrets.token_urlsafe(24)
+        header = visit.text("consent_header") or f"{application.get('name', '')} would like to know who you are."
+        return Ask(
+            {
+                "header_text": header.strip(),
+                "permissions": [one for one in wanted if given is None or one["id"] in given],
+                "additional_permissions": [one for one in wanted if given is not None and one["id"] not in given],
+                "token": token,
+            },
+            scratch={"token": token},
+        )
+
+    async def answer(self, visit: Visit, answer: Mapping[str, object]) -> Verdict:
+        """Take a consent that echoes the token of exactly this challenge, and keep it as the mode says."""
+        token, user = visit.scratch.get("token"), visit.session.user
+        if (
+            user is None
+            or not isinstance(token, str)
+            or not hmac.compare_digest(token.encode(), text_of(answer, "token").encode("utf-8", "replace"))
+        ):
+            return wrong("token", "This page is out of date. Please look at it again.")
+        pk = visit.mapping("application").get("pk")
+        if self.mode == "always_require" or not isinstance(pk, str):
+            return Done()
+        allowed = {one["id"] for one in _permissions(visit)} | (await self._given(visit, user) or frozenset())
+        expires = visit.now + parse_duration(self.consent_expire_in) if self.mode == "expiring" else None
+        return Done(writes=(keep(user, pk, allowed, now=visit.now, expires=expires),))
+
+    async def _given(self, visit: Visit, user: int) -> frozenset[str] | None:
+        pk = visit.mapping("application").get("pk")
+        if self.mode == "always_require" or not isinstance(pk, str):
+            return None
+        return await visit.services.consents.given(user, pk, now=visit.now)
+
+
+def _permissions(visit: Visit) -> list[dict[str, str]]:
+    """Return what the application asks for: id and name of each, as the protocol put them into the plan."""
+    value = visit.context.get("consent_permissions")
+    items = value if isinstance(value, list) else []
+    return [{"id": str(one["id"]), "name": str(one["name"])} for one in items if isinstance(one, Mapping)]

@@ -1,0 +1,174 @@
+"""The prompt stage: a form of the administrator's own making."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+
+from ostiary.flows.outcome import ErrorDetail
+from ostiary.flows.person import pending_user
+from ostiary.flows.prompt_answers import SERVER_SIDE, Missing, NotValid, judge
+from ostiary.flows.prompt_values import choices_of, value_of
+from ostiary.flows.requirement import policy_context
+from ostiary.flows.resources import STAGE, Stage
+from ostiary.flows.visit import Ask, Done, Verdict, Visit, Wrong
+from ostiary.policies.decide import decide_policies
+from ostiary.resource import MULTILINE, UNIQUE, Help, Length, OnDelete, Range, Reference, Resource, kind
+
+if TYPE_CHECKING:
+    from ostiary.directory.user import User
+
+PromptType = Literal[
+    "text",
+    "text_area",
+    "text_read_only",
+    "text_area_read_only",
+    "username",
+    "email",
+    "password",
+    "number",
+    "checkbox",
+    "radio-button-group",
+    "dropdown",
+    "date",
+    "date-time",
+    "file",
+    "separator",
+    "hidden",
+    "static",
+    "ak-locale",
+]
+
+
+@kind(
+    "authentik_stages_prompt.prompt",
+    verbose_name="Prompt",
+    component="ak-prompt-form",
+    routes="stages/prompt/prompts",
+)
+class Prompt(Resource):
+    """One field of such a form."""
+
+    name: Annotated[str, UNIQUE, Length(least=1)]
+    field_key: Annotated[str, Length(least=1, most=200), Help("Name under which later stages find the answer.")]
+    label: str
+    type: PromptType
+    required: bool = True
+    placeholder: Annotated[str, MULTILINE] = ""
+    initial_value: Annotated[str, MULTILINE] = ""
+    order: Annotated[int, Range(-(2**31), 2**31 - 1)] = 0
+    sub_text: Annotated[str, MULTILINE] = ""
+    placeholder_expression: bool = False
+    initial_value_expression: bool = False
+
+
+@kind(
+    "authentik_stages_prompt.promptstage",
+    verbose_name="Prompt Stage",
+    component="ak-stage-prompt-form",
+    routes="stages/prompt/stages",
+    families=(STAGE,),
+)
+class PromptStage(Stage):
+    """Asks its fields in their order."""
+
+    COMPONENT: ClassVar[str] = "ak-stage-prompt"
+
+    fields: Annotated[tuple[str, ...], Reference("authentik_stages_prompt.prompt", OnDelete.PROTECT)]
+    validation_policies: Annotated[tuple[str, ...], Reference("authentik_policies.policy", OnDelete.SET_NULL)] = ()
+
+    async def open(self, visit: Visit) -> Verdict:
+        """Show the fields in their order."""
+        user = await pending_user(visit)
+        return Ask({"fields": [_shown(one, visit, user) for one in self._prompts(visit)]}, person=False)
+
+    async def answer(self, visit: Visit, answer: Mapping[str, object]) -> Verdict:
+        """Judge each field, then the passwords together, then the validation policies; all of it must hold."""
+        user = await pending_user(visit)
+        values: dict[str, object] = {}
+        errors: dict[str, list[ErrorDetail]] = {}
+        prompts = self._prompts(visit)
+        for one in prompts:
+            if one.type == "separator":
+                continue
+            try:
+                values[one.field_key] = await _judged(one, visit, user, answer.get(one.field_key))
+            except NotValid as error:
+                code = "required" if isinstance(error, Missing) else "invalid"
+                errors[one.field_key] = [ErrorDetail(str(error), code)]
+        passwords = {values.get(one.field_key) for one in prompts if one.type == "password"}
+        if not errors and len(passwords) > 1:
+            errors["non_field_errors"] = [ErrorDetail("The two passwords are not the same.")]
+        data = {**visit.mapping("prompt_data"), **values}
+        if errors:
+            return Wrong(errors)
+        return await self._validated(visit, data)
+
+    async def _validated(self, visit: Visit, data: Mapping[str, object]) -> Verdict:
+        if not self.validation_policies:
+            return Done(context={"prompt_data": data})
+        user = await pending_user(visit)
+        decision = await decide_policies(
+            self.validation_policies,
+            subject=await visit.services.users.subject(user.pk) if user is not None else None,
+            snapshot=visit.snapshot,
+            context=policy_context({**visit.context, "prompt_data": data}, client=visit.client, now=visit.now),
+            target_pk=str(self.pk),
+        )
+        if decision.passing:
+            return Done(context={"prompt_data": data}, writes=decision.events)
+        messages = decision.messages or ("These answers are not allowed.",)
+        return Wrong({"non_field_errors": [ErrorDetail(one) for one in messages]}, writes=decision.events)
+
+    def _prompts(self, visit: Visit) -> list[Prompt]:
+        found = [one for pk in self.fields if (one := visit.snapshot.get(Prompt, pk)) is not None]
+        return sorted(found, key=lambda one: (one.order, one.name))
+
+
+def _shown(prompt: Prompt, visit: Visit, user: User | None) -> dict[str, object]:
+    """Return one field as the challenge has it (StagePrompt)."""
+    choices = _choices(prompt, visit, user)
+    initial = _initial(prompt, visit, user)
+    placeholder = value_of(prompt.placeholder, is_expression=prompt.placeholder_expression, user=user)
+    return {
+        "field_key": prompt.field_key,
+        "label": prompt.label,
+        "type": prompt.type,
+        "required": prompt.required,
+        "placeholder": placeholder if choices is None and isinstance(placeholder, str) else "",
+        "initial_value": "" if prompt.type == "password" else initial,
+        "order": prompt.order,
+        "sub_text": prompt.sub_text,
+        "choices": choices,
+    }
+
+
+def _initial(prompt: Prompt, visit: Visit, user: User | None) -> str:
+    """Return what the field begins with: an answer given earlier in the flow, else its own initial value."""
+    earlier = visit.mapping("prompt_data").get(prompt.field_key)
+    if isinstance(earlier, str):
+        return earlier
+    value = value_of(prompt.initial_value, is_expression=prompt.initial_value_expression, user=user)
+    return value if isinstance(value, str) else ""
+
+
+def _choices(prompt: Prompt, visit: Visit, user: User | None) -> list[dict[str, str]] | None:
+    if prompt.type not in {"dropdown", "radio-button-group"}:
+        return None
+    given = visit.mapping("prompt_data").get(f"{prompt.field_key}__choices")
+    if given is None:
+        given = value_of(prompt.placeholder, is_expression=prompt.placeholder_expression, user=user)
+    return choices_of(given)
+
+
+async def _judged(prompt: Prompt, visit: Visit, user: User | None, raw: object) -> object:
+    """Return the value of one field. Raises NotValid."""
+    if prompt.type in SERVER_SIDE:
+        return _initial(prompt, visit, user)
+    choices = [one["value"] for one in _choices(prompt, visit, user) or ()]
+    value = judge(prompt.type, raw, required=prompt.required, choices=choices)
+    if prompt.type == "username" and isinstance(value, str) and value:
+        found = await visit.services.users.by_username(value)
+        if found is not None and (user is None or found.pk != user.pk):
+            raise NotValid("This user name is taken.")
+    return value

@@ -1,0 +1,86 @@
+"""The user login stage: the only place where a session becomes somebody's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+
+from ostiary.directory.users import signed_in
+from ostiary.events.signin_log import log_failed_sign_in
+from ostiary.flows.resources import STAGE, Stage
+from ostiary.flows.visit import Ask, Done, Refused, SignIn, Verdict, Visit, wrong
+from ostiary.resource import DURATION, Help, kind
+from ostiary.resource.duration import parse_duration
+
+if TYPE_CHECKING:
+    from ostiary.directory.user import User
+
+
+@kind(
+    "authentik_stages_user_login.userloginstage",
+    verbose_name="User Login Stage",
+    component="ak-stage-user-login-form",
+    routes="stages/user_login",
+    families=(STAGE,),
+)
+class UserLoginStage(Stage):
+    """Signs in the pending user."""
+
+    COMPONENT: ClassVar[str] = "ak-stage-user-login"
+
+    session_duration: Annotated[str, DURATION, Help("0 seconds: until the browser closes.")] = "seconds=0"
+    terminate_other_sessions: bool = False
+    remember_me_offset: Annotated[str, DURATION, Help("Added when the person asks to stay signed in.")] = "seconds=0"
+    network_binding: Literal["no_binding", "bind_asn", "bind_asn_network", "bind_asn_network_ip"] = "no_binding"
+    geoip_binding: Literal["no_binding", "bind_continent", "bind_continent_country", "bind_continent_country_city"] = (
+        "no_binding"
+    )
+    remember_device: Annotated[str, DURATION, Help("How long a device counts as known.")] = "days=30"
+
+    async def open(self, visit: Visit) -> Verdict:
+        """Sign in, after asking whether to stay signed in when that is offered."""
+        user = await self._user(visit)
+        if user is None:
+            return Refused("There is nobody to sign in.")
+        if not user.is_active:
+            log_failed_sign_in(user=user.username, address=visit.client, reason="inactive")
+            return Refused("This account is not active.")
+        if parse_duration(self.remember_me_offset) > 0:
+            return Ask()
+        return self._done(visit, user, remember=False)
+
+    async def answer(self, visit: Visit, answer: Mapping[str, object]) -> Verdict:
+        """Sign in, for longer if the person wants it."""
+        verdict = await self.open(visit)
+        user = await self._user(visit)
+        if not isinstance(verdict, Ask) or user is None:
+            return verdict
+        remember = answer.get("remember_me")
+        if not isinstance(remember, bool):
+            return wrong("remember_me", "Choose whether to stay signed in.", "required")
+        return self._done(visit, user, remember=remember)
+
+    async def _user(self, visit: Visit) -> User | None:
+        """Whoever earlier stages proved. Whoever was signed in before does not count."""
+        return await visit.services.users.get(visit.pending_pk) if visit.pending_pk is not None else None
+
+    def _done(self, visit: Visit, user: User, *, remember: bool) -> Done:
+        method, arguments = visit.text("auth_method") or "", visit.mapping("auth_method_args")
+        proof = SignIn(
+            user=user,
+            method=method,
+            arguments=arguments,
+            amr=_amr(method, arguments),
+            duration=parse_duration(self.session_duration),
+            remember=parse_duration(self.remember_me_offset) if remember else 0,
+            terminate_others=self.terminate_other_sessions,
+        )
+        return Done(writes=(signed_in(user.pk, visit.now),), sign_in=proof)
+
+
+def _amr(method: str, arguments: Mapping[str, object]) -> tuple[str, ...]:
+    """Return the authentication methods references (RFC 8176)."""
+    found = ["pwd"] if method in {"password", "app_password"} else []
+    if arguments.get("mfa_devices"):
+        found.append("otp")
+    return (*found, "mfa") if len(found) > 1 else tuple(found)

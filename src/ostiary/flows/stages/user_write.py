@@ -1,0 +1,128 @@
+"""The user write stage: what was asked becomes a user, or changes one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal, cast
+
+from ostiary.directory.errors import Busy
+from ostiary.directory.resources import USER
+from ostiary.flows import wizard
+from ostiary.flows.resources import STAGE, Stage
+from ostiary.flows.visit import Done, Refused, StageFailed, Verdict, Visit
+from ostiary.resource import InvalidResource, OnDelete, Reference, kind
+from ostiary.seal import Secret
+
+if TYPE_CHECKING:
+    from ostiary.store.workspace import Workspace
+
+_FIELDS: Final = frozenset({"username", "name", "email", "path", "type", "is_active"})
+
+
+@kind(
+    "authentik_stages_user_write.userwritestage",
+    verbose_name="User Write Stage",
+    component="ak-stage-user-write-form",
+    routes="stages/user_write",
+    families=(STAGE,),
+)
+class UserWriteStage(Stage):
+    """Writes the answers of prompts to the pending user, or to a new one."""
+
+    COMPONENT: ClassVar[str] = "ak-stage-access-denied"
+
+    user_creation_mode: Literal["never_create", "create_when_required", "always_create"] = "create_when_required"
+    create_users_as_inactive: bool = False
+    create_users_group: Annotated[str | None, Reference("authentik_core.group", OnDelete.SET_NULL)] = None
+    user_type: Literal["internal", "external", "service_account", "internal_service_account"] = "external"
+    user_path_template: str = ""
+
+    async def open(self, visit: Visit) -> Verdict:
+        """Write what was asked. Nothing is shown."""
+        if not visit.mapping("prompt_data"):
+            return Refused("There is nothing to write.")
+        if visit.flow.slug == wizard.SLUG and visit.context.get(wizard.DONE) is not True:
+            return Done(commit=lambda: wizard.make_administrator(visit))
+        pk = None if self.user_creation_mode == "always_create" else self._target(visit)
+        if pk is None and self.user_creation_mode == "never_create":
+            return Refused("There is nobody whose data could be changed.")
+        return Done(commit=lambda: self._write(visit, pk))
+
+    async def answer(self, visit: Visit, answer: Mapping[str, object]) -> Verdict:
+        """Nothing is asked: the same."""
+        del answer
+        return await self.open(visit)
+
+    def _target(self, visit: Visit) -> int | None:
+        return visit.pending_pk if "pending_user" in visit.context else visit.session.user
+
+    async def _write(self, visit: Visit, pk: int | None) -> Mapping[str, object]:
+        """Write the user through the same save as everybody else. Raises StageFailed."""
+        data = visit.mapping("prompt_data")
+
+        async def work(workspace: Workspace) -> int:
+            if pk is None:
+                made = await workspace.create(USER, self._new(visit, data))
+                return int(made.pk)
+            stored = await workspace.get(USER, pk)
+            if stored is None:
+                raise StageFailed("This account does not exist any more.")
+            await workspace.update(stored, changed(data, stored.values))
+            return pk
+
+        author = str(visit.session.who.get("username") or f"flow {visit.flow.slug}")
+        try:
+            written, _ = await visit.services.editor.edit(
+                work, author=author, message=f"Written by stage {self.name}", now=visit.now
+            )
+        except InvalidResource as error:
+            raise StageFailed(" ".join(problem.message for problem in error.problems)) from error
+        except Busy as error:
+            raise StageFailed(str(error)) from error
+        user = {"pk": written, "username": str(data.get("username", ""))}
+        return {"pending_user": user, "prompt_data": without_passwords(data)}
+
+    def _new(self, visit: Visit, data: Mapping[str, object]) -> dict[str, object]:
+        groups = visit.context.get("groups")
+        wanted = [str(one) for one in groups] if isinstance(groups, list) else []
+        values: dict[str, object] = {
+            "type": visit.text("user_type") or self.user_type,
+            "path": visit.text("user_path") or self.user_path_template or "users",
+            "is_active": not self.create_users_as_inactive,
+            "groups": [*wanted, *([self.create_users_group] if self.create_users_group else [])],
+        }
+        return {**values, **changed(data, {})}
+
+
+def changed(data: Mapping[str, object], current: Mapping[str, object]) -> dict[str, object]:
+    """Return the user fields that the answers set. Unknown keys are dropped, as authentik does."""
+    values: dict[str, object] = {}
+    attributes = current.get("attributes")
+    tree: dict[str, object] = dict(attributes) if isinstance(attributes, Mapping) else {}
+    for key, value in data.items():
+        if key in _FIELDS:
+            values[key] = value
+        elif key == "password" and isinstance(value, str) and value:
+            values[key] = Secret(value)
+        elif key == "locale":
+            _plant(tree, ["settings", "locale"], value)
+        elif key.startswith(("attributes.", "attributes_")):
+            _plant(tree, key[len("attributes.") :].split(".") if key[len("attributes")] == "." else [key[11:]], value)
+    if tree != (attributes or {}):
+        values["attributes"] = tree
+    return values
+
+
+def _plant(tree: dict[str, object], path: list[str], value: object) -> None:
+    """Set a value deep in a tree of mappings, copying what lies on the way."""
+    for name in path[:-1]:
+        below = tree.get(name)
+        tree[name] = dict(below) if isinstance(below, Mapping) else {}
+        tree = cast("dict[str, object]", tree[name])
+    tree[path[-1]] = value
+
+
+def without_passwords(data: Mapping[str, object]) -> dict[str, object]:
+    """Return the answers without the password that was written, nor its repetition."""
+    secret = data.get("password")
+    return {key: value for key, value in data.items() if secret is None or value != secret}

@@ -1,0 +1,51 @@
+"""The tables of this room."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ostiary.store.migrations import Migration
+
+MIGRATIONS: Final = (
+    Migration(
+        number=6,
+        room="flows",
+        title="flow plans and proofs of completion",
+        statements=(
+            # `body` is sealed: answers on their way to a stage, and secrets of devices not yet confirmed, are in it.
+            """CREATE TABLE flow_plan (
+                session {blob} NOT NULL,
+                slug {text} NOT NULL,
+                id {text} NOT NULL UNIQUE,
+                version {int} NOT NULL,
+                body {text} NOT NULL,
+                expires {int} NOT NULL,
+                PRIMARY KEY (session, slug)
+            )""",
+            "CREATE INDEX flow_plan_expires ON flow_plan (expires)",
+            """CREATE TABLE flow_completion (
+                session {blob} NOT NULL,
+                completion {text} NOT NULL,
+                expires {int} NOT NULL,
+                PRIMARY KEY (session, completion)
+            )""",
+            "CREATE INDEX flow_completion_expires ON flow_completion (expires)",
+        ),
+    ),
+    Migration(
+        number=61,
+        room="flows",
+        title="consents",
+        statements=(
+            """CREATE TABLE consent (
+                user_id {int} NOT NULL,
+                application {text} NOT NULL,
+                permissions {text} NOT NULL,
+                created {int} NOT NULL,
+                expires {int},
+                PRIMARY KEY (user_id, application)
+            )""",
+            "CREATE INDEX consent_expires ON consent (expires)",
+        ),
+    ),
+)

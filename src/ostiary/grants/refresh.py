@@ -1,0 +1,166 @@
+"""Refresh tokens: rotation, the grace for lost answers, and the detection of reuse (RFC 9700 4.14).
+
+Each use makes a successor. When the answer is lost, the client sends the old token again: within `GRACE`, and as long
+as no successor has been used, it gets another successor. Of such siblings only the first that is used lives on. Any
+other second use (a token after its grace, or after one of its successors, or a sibling of a used one) means that two
+parties hold the family, and ends it.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, cast
+
+from ostiary.grants.access import AccessToken, insert_access
+from ostiary.grants.errors import Raced
+from ostiary.grants.family import Authorization, hold_family, load_authorization
+from ostiary.resource.codec import decode
+from ostiary.store.database import Batch, Database, Guard, Row, Statement, fetch_one
+
+GRACE: Final = 10_000_000  # microseconds
+
+
+class Use(enum.Enum):
+    """What presenting the token means."""
+
+    FIRST = "first"
+    AGAIN = "again"  # within the grace
+    REUSED = "reused"
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewRefresh:
+    """A refresh token about to be stored. Times in microseconds UTC."""
+
+    hash: bytes
+    expires: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefreshToken:
+    """A stored token with its family."""
+
+    hash: bytes
+    authorization: Authorization
+    issued: int
+    expires: int
+    rotated: int | None
+    succeeded: bool  # one of its successors has been used
+    overtaken: bool  # one of its siblings has been used
+
+    def use(self, now: int) -> Use:
+        """Judge a presentation of the token at `now`."""
+        if self.expires <= now:
+            return Use.EXPIRED
+        if self.overtaken:
+            return Use.REUSED
+        if self.rotated is None:
+            return Use.FIRST
+        return Use.AGAIN if not self.succeeded and now - self.rotated <= GRACE else Use.REUSED
+
+
+async def find_refresh(database: Database, token_hash: bytes) -> RefreshToken | None:
+    """Return the token of that hash with its family, or None. One round trip."""
+    row = await fetch_one(
+        database,
+        "SELECT r.issued, r.expires, r.rotated, f.id, f.provider, f.user_pk, f.session, f.offline, f.body, "
+        "(SELECT COUNT(*) FROM refresh_token c WHERE c.family = r.family AND c.parent = r.hash "
+        "AND c.rotated IS NOT NULL) AS succeeded, "
+        "(SELECT COUNT(*) FROM refresh_token s WHERE s.family = r.family AND s.parent = r.parent "
+        "AND s.hash <> r.hash AND s.rotated IS NOT NULL) AS overtaken "
+        "FROM refresh_token r JOIN grant_family f ON f.id = r.family WHERE r.hash = ?",
+        token_hash,
+    )
+    return None if row is None else _load(token_hash, row)
+
+
+def begin(
+    authorization: Authorization, *, access: AccessToken, refresh: NewRefresh | None, expires: int
+) -> Batch[None]:
+    """Store the first tokens of a family. Raises GrantGone when its session has ended or the code was replayed."""
+    yield hold_family(authorization, expires=expires)
+    yield insert_access(access)
+    if refresh is not None:
+        yield _insert(authorization, refresh, parent=None, now=access.issued)
+
+
+def rotate(token: RefreshToken, *, use: Use, access: AccessToken, refresh: NewRefresh, now: int) -> Batch[None]:
+    """Store the tokens of a refresh and retire the one that was used. Raises Raced when its state has changed."""
+    yield hold_family(token.authorization, expires=max(refresh.expires, access.expires), gone=Raced)
+    yield _retire(token, now) if use is Use.FIRST else _still_in_grace(token, now)
+    yield insert_access(access)
+    yield _insert(token.authorization, refresh, parent=token.hash, now=now)
+
+
+def keep(token: RefreshToken, *, access: AccessToken) -> Batch[None]:
+    """Store the access token of a refresh that does not rotate. Raises Raced when the token's state has changed."""
+    yield hold_family(token.authorization, expires=access.expires, gone=Raced)
+    yield Statement(
+        "UPDATE refresh_token SET rotated = NULL WHERE hash = ? AND rotated IS NULL", (token.hash,), Guard(Raced)
+    )
+    yield insert_access(access)
+
+
+def revoke_family(family: str) -> Batch[None]:
+    """End a family: its code, its refresh tokens and its access tokens."""
+    yield Statement("DELETE FROM grant_family WHERE id = ?", (family,))
+    yield Statement("DELETE FROM refresh_token WHERE family = ?", (family,))
+    yield Statement("DELETE FROM access_token WHERE family = ?", (family,))
+
+
+def _retire(token: RefreshToken, now: int) -> Statement:
+    return Statement(
+        "UPDATE refresh_token SET rotated = ? WHERE hash = ? AND rotated IS NULL AND NOT EXISTS ("
+        "SELECT 1 FROM refresh_token s WHERE s.family = refresh_token.family AND s.parent = refresh_token.parent "
+        "AND s.rotated IS NOT NULL)",
+        (now, token.hash),
+        Guard(Raced),
+    )
+
+
+def _still_in_grace(token: RefreshToken, now: int) -> Statement:
+    return Statement(
+        "UPDATE refresh_token SET rotated = rotated WHERE hash = ? AND rotated >= ? AND NOT EXISTS ("
+        "SELECT 1 FROM refresh_token c WHERE c.family = refresh_token.family AND c.parent = refresh_token.hash "
+        "AND c.rotated IS NOT NULL)",
+        (token.hash, now - GRACE),
+        Guard(Raced),
+    )
+
+
+def _insert(authorization: Authorization, token: NewRefresh, *, parent: bytes | None, now: int) -> Statement:
+    return Statement(
+        "INSERT INTO refresh_token (hash, family, parent, user_pk, session, issued, expires, rotated) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, NULL)",
+        (
+            token.hash,
+            authorization.family,
+            parent,
+            authorization.user,
+            None if authorization.offline else authorization.session,
+            now,
+            token.expires,
+        ),
+    )
+
+
+def _load(token_hash: bytes, row: Row) -> RefreshToken:
+    return RefreshToken(
+        hash=token_hash,
+        authorization=load_authorization(
+            cast("Mapping[str, object]", decode(cast("str", row["body"]))),
+            family=cast("str", row["id"]),
+            provider=cast("int", row["provider"]),
+            user=cast("int", row["user_pk"]),
+            session=cast("bytes | None", row["session"]),
+            offline=bool(row["offline"]),
+        ),
+        issued=cast("int", row["issued"]),
+        expires=cast("int", row["expires"]),
+        rotated=cast("int | None", row["rotated"]),
+        succeeded=bool(row["succeeded"]),
+        overtaken=bool(row["overtaken"]),
+    )

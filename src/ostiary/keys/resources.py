@@ -1,0 +1,55 @@
+"""The definition of a certificate-key pair."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated
+
+from ostiary.resource import (
+    BLUEPRINT_ONLY,
+    MULTILINE,
+    UNIQUE,
+    Help,
+    Length,
+    Problem,
+    Reading,
+    Resource,
+    Sealed,
+    kind,
+)
+from ostiary.seal import Secret
+
+LONGEST_PEM = 65_536
+
+
+def _check(pair: CertificateKeyPair) -> Iterable[Problem]:
+    from ostiary.keys.certificate import problems  # noqa: PLC0415 - X.509 is read only when a pair is saved
+
+    return problems(pair.certificate_data, pair.key_data.reveal())
+
+
+@kind(
+    "authentik_crypto.certificatekeypair",
+    verbose_name="Certificate-Key Pair",
+    component="ak-crypto-certificate-form",
+    routes="crypto/certificatekeypairs",
+    check=_check,
+)
+class CertificateKeyPair(Resource):
+    """A certificate, and its private key where we have it."""
+
+    name: Annotated[str, UNIQUE, Length(1)]
+    certificate_data: Annotated[str, MULTILINE, Length(1, LONGEST_PEM), Help("Certificate in PEM.")]
+    key_data: Annotated[
+        Secret,
+        Sealed(Reading.KEY_MATERIAL),
+        MULTILINE,
+        Length(0, LONGEST_PEM),
+        Help("Private key in PEM, without a passphrase. Without it the pair only verifies and encrypts."),
+    ] = Secret("")
+    managed: Annotated[
+        str | None, UNIQUE, BLUEPRINT_ONLY, Help("Key by which pairs that the program made are recognised.")
+    ] = None
+    kid: Annotated[
+        str, BLUEPRINT_ONLY, Length(0, 255), Help("Key id kept from elsewhere. Empty: made from the key, see key_id.")
+    ] = ""

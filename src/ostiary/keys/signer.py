@@ -1,0 +1,73 @@
+"""Signers and public keys of pairs, made once per snapshot."""
+
+from __future__ import annotations
+
+import hashlib
+from base64 import b64encode
+from collections.abc import Mapping
+from typing import Final
+
+from ostiary.keys.resources import CertificateKeyPair
+from ostiary.proto.jose import SigningKey, base64url_encode, public_jwk
+from ostiary.resource import Pk
+from ostiary.store.snapshot import Snapshot
+
+
+class NoSigningKey(LookupError):
+    """There is no such pair, or it has no private key."""
+
+
+class Signer:
+    """A pair made ready: its signing key, and the JWK that clients verify with."""
+
+    __slots__ = ("jwk", "key", "pair")
+
+    def __init__(self, pair: CertificateKeyPair) -> None:
+        from ostiary.keys.certificate import read_private_key  # noqa: PLC0415 - X.509 is read when first used
+
+        private = read_private_key(pair.key_data.reveal())
+        self.pair: Final = pair
+        self.key: Final = SigningKey(private, kid=kid_of(pair))
+        self.jwk: Final[Mapping[str, object]] = {
+            "alg": self.key.algorithm,
+            "kid": self.key.kid,
+            "use": "sig",
+            **public_jwk(private.public_key()),
+            **certificate_members(pair.certificate_data),
+        }
+
+    def __repr__(self) -> str:
+        return f"Signer({self.pair.name!r}, {self.key!r})"
+
+
+def signer(snapshot: Snapshot, pk: Pk) -> Signer:
+    """Return the signer of a pair. Raises NoSigningKey."""
+
+    def build() -> Signer:
+        pair = snapshot.get(CertificateKeyPair, pk)
+        if pair is None or not pair.key_data:
+            raise NoSigningKey(str(pk))
+        return Signer(pair)
+
+    return snapshot.memo(("keys.signer", pk), build)
+
+
+def kid_of(pair: CertificateKeyPair) -> str:
+    """Return the key id that clients have cached: the one kept from elsewhere, else the one made from the key."""
+    from ostiary.keys.certificate import key_id  # noqa: PLC0415 - as above
+
+    return pair.kid or key_id(pair.key_data.reveal())
+
+
+def certificate_members(certificate_pem: str) -> dict[str, object]:
+    """Return x5c, x5t and x5t#S256 of a certificate (RFC 7517, sections 4.7 to 4.9)."""
+    from cryptography.hazmat.primitives.serialization import Encoding  # noqa: PLC0415 - as above
+
+    from ostiary.keys.certificate import read_certificate  # noqa: PLC0415
+
+    der = read_certificate(certificate_pem).public_bytes(Encoding.DER)
+    return {
+        "x5c": [b64encode(der).decode("ascii")],
+        "x5t": base64url_encode(hashlib.sha1(der).digest()),  # noqa: S324 - RFC 7517 asks for SHA-1 here
+        "x5t#S256": base64url_encode(hashlib.sha256(der).digest()),
+    }

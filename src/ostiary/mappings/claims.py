@@ -1,0 +1,64 @@
+"""The claims of granted scopes: mappings made ready once, asked many times."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ostiary.mappings.merge import merge
+from ostiary.mappings.resources import ScopeMapping
+from ostiary.mappings.stock import Native, find_native
+
+if TYPE_CHECKING:
+    from ostiary.directory.user import Subject
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """One mapping with its function; None when its expression is not available yet."""
+
+    mapping: ScopeMapping
+    native: Native | None
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """The merged claims, and the mappings that could not be asked."""
+
+    values: dict[str, object]
+    unavailable: tuple[ScopeMapping, ...]
+
+
+class ClaimSet:
+    """The mappings of one provider, in the order in which they merge: by scope name, then by name."""
+
+    __slots__ = ("_ready", "scopes")
+
+    def __init__(self, mappings: Iterable[ScopeMapping]) -> None:
+        ordered = sorted(mappings, key=lambda item: (item.scope_name, item.name))
+        self._ready = tuple(Ready(item, find_native(item.expression)) for item in ordered)
+        self.scopes = tuple(dict.fromkeys(item.scope_name for item in ordered))
+
+    def claims(self, subject: Subject, scopes: Collection[str]) -> Claims:
+        """Return what the mappings of `scopes` say of the person."""
+        values: dict[str, object] = {}
+        unavailable = []
+        for item in self._ready:
+            if item.mapping.scope_name not in scopes:
+                continue
+            if item.native is None:
+                unavailable.append(item.mapping)
+            else:
+                merge(values, item.native.build(subject))
+        return Claims(values, tuple(unavailable))
+
+    def claim_names(self) -> tuple[str, ...]:
+        """Return the claims the mappings may give, for discovery."""
+        return tuple(dict.fromkeys(name for item in self._ready if item.native for name in item.native.claims))
+
+    def described(self, scopes: Collection[str]) -> tuple[ScopeMapping, ...]:
+        """Return the mappings of `scopes` that have a description: what a person is asked to allow."""
+        return tuple(
+            item.mapping for item in self._ready if item.mapping.scope_name in scopes and item.mapping.description
+        )

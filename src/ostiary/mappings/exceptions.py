@@ -1,0 +1,35 @@
+"""The trace of a mapping that could not be asked: a log line, and an event for the caller's batch."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from ostiary.events.event import event
+from ostiary.mappings.resources import ScopeMapping
+from ostiary.store.database import Statement
+
+REASON: Final = "expressions of your own are not available yet; the claims of this mapping are left out"
+_log = logging.getLogger(__name__)
+
+
+def exception_events(
+    mappings: Iterable[ScopeMapping], *, user: Mapping[str, object], client_ip: str | None, now: int
+) -> Iterable[Statement]:
+    """Log each mapping and yield its property_mapping_exception event. `now` in microseconds UTC."""
+    for item in mappings:
+        log_unavailable(item)
+        yield event(
+            "property_mapping_exception",
+            user=user,
+            app="authentik_core",
+            context={"mapping": str(item.pk), "name": item.name, "message": REASON},
+            client_ip=client_ip,
+            now=now,
+        )
+
+
+def log_unavailable(item: ScopeMapping) -> None:
+    """Write the log line of one mapping."""
+    _log.warning("property mapping %s (%s): %s", item.name, item.pk, REASON)

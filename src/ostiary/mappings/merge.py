@@ -1,0 +1,26 @@
+"""How the claims of several mappings become one object: objects merge, lists are appended, scalars take the later."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+
+def merge(into: dict[str, object], more: Mapping[str, object]) -> dict[str, object]:
+    """Merge `more` into `into` and return it. `more` is not changed, and nothing of it is shared."""
+    for key, value in more.items():
+        present = into.get(key)
+        if isinstance(present, dict) and isinstance(value, Mapping):
+            merge(present, value)
+        elif isinstance(present, list) and isinstance(value, list | tuple):
+            present.extend(_copy(item) for item in value)
+        else:
+            into[key] = _copy(value)
+    return into
+
+
+def _copy(value: object) -> object:
+    if isinstance(value, Mapping):
+        return {key: _copy(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_copy(item) for item in value]
+    return value

@@ -1,0 +1,166 @@
+"""The stock mappings: the words the shipped blueprint stores, and the functions that do what they say.
+
+An expression is recognised by the hash of its syntax tree, wherever it stands and whatever it is called; it is never
+run as Python. Each function names its claims, so that discovery can tell them without a person at hand.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from ostiary.proto.expression_hash import NotPython, expression_hash
+
+if TYPE_CHECKING:
+    from ostiary.directory.user import Subject
+
+NOTHING: Final = """\
+# The scope stands for itself: it adds no claims.
+return {}
+"""
+EMAIL: Final = """\
+# Nobody has checked the address, so it is not called verified.
+return {"email": request.user.email, "email_verified": False}
+"""
+PROFILE: Final = """\
+# One field holds the whole name: it answers for the given name as well.
+person = request.user
+return {
+    "name": person.name,
+    "given_name": person.name,
+    "preferred_username": person.username,
+    "nickname": person.username,
+    "groups": [group.name for group in person.groups.all()],
+}
+"""
+ENTITLEMENTS: Final = """\
+# Entitlements of this person in the application, under both names that applications look for.
+held = [entitlement.name for entitlement in request.user.app_entitlements(provider.application)]
+return {"entitlements": held, "roles": held}
+"""
+PROXY: Final = """\
+# What the proxy needs beside the profile.
+person = request.user
+return {"ak_proxy": {"user_attributes": person.group_attributes(request), "is_superuser": person.is_superuser}}
+"""
+
+Claims = Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Native:
+    """A stock mapping as a function of the person."""
+
+    claims: tuple[str, ...]
+    build: Callable[[Subject], Claims]
+
+
+@dataclass(frozen=True, slots=True)
+class StockMapping:
+    """A mapping that is shipped: the wording of its blueprint entry."""
+
+    managed: str
+    name: str
+    scope_name: str
+    description: str
+    expression: str
+
+
+def _nothing(_subject: Subject) -> Claims:
+    return {}
+
+
+def _email(subject: Subject) -> Claims:
+    return {"email": subject.user.email, "email_verified": False}
+
+
+def _profile(subject: Subject) -> Claims:
+    user = subject.user
+    return {
+        "name": user.name,
+        "given_name": user.name,
+        "preferred_username": user.username,
+        "nickname": user.username,
+        "groups": [group.name for group in subject.groups],
+    }
+
+
+def _entitlements(_subject: Subject) -> Claims:
+    return {"entitlements": [], "roles": []}
+
+
+def _proxy(subject: Subject) -> Claims:
+    return {"ak_proxy": {"user_attributes": dict(subject.attributes), "is_superuser": subject.is_superuser}}
+
+
+_PREFIX: Final = "goauthentik.io/providers/"
+STOCK: Final[tuple[StockMapping, ...]] = (
+    StockMapping(
+        _PREFIX + "oauth2/scope-openid", "authentik default OAuth Mapping: OpenID 'openid'", "openid", "", NOTHING
+    ),
+    StockMapping(
+        _PREFIX + "oauth2/scope-email",
+        "authentik default OAuth Mapping: OpenID 'email'",
+        "email",
+        "E-mail address",
+        EMAIL,
+    ),
+    StockMapping(
+        _PREFIX + "oauth2/scope-profile",
+        "authentik default OAuth Mapping: OpenID 'profile'",
+        "profile",
+        "Name, user name and groups",
+        PROFILE,
+    ),
+    StockMapping(
+        _PREFIX + "oauth2/scope-entitlements",
+        "authentik default OAuth Mapping: Application Entitlements",
+        "entitlements",
+        "Your roles in this application",
+        ENTITLEMENTS,
+    ),
+    StockMapping(
+        _PREFIX + "oauth2/scope-offline_access",
+        "authentik default OAuth Mapping: OpenID 'offline_access'",
+        "offline_access",
+        "Access while you are away",
+        NOTHING,
+    ),
+    StockMapping(
+        _PREFIX + "oauth2/scope-authentik_api",
+        "authentik default OAuth Mapping: authentik API access",
+        "goauthentik.io/api",
+        "Use the administration interface in your name",
+        NOTHING,
+    ),
+    StockMapping(
+        _PREFIX + "proxy/scope-proxy",
+        "authentik default OAuth Mapping: Proxy outpost",
+        "ak_proxy",
+        "Attributes for the proxy",
+        PROXY,
+    ),
+)
+
+_NATIVE: Final[tuple[tuple[str, Native], ...]] = (
+    (NOTHING, Native((), _nothing)),
+    (EMAIL, Native(("email", "email_verified"), _email)),
+    (PROFILE, Native(("name", "given_name", "preferred_username", "nickname", "groups"), _profile)),
+    (ENTITLEMENTS, Native(("entitlements", "roles"), _entitlements)),
+    (PROXY, Native(("ak_proxy",), _proxy)),
+)
+
+
+@functools.cache
+def _by_hash() -> Mapping[str, Native]:
+    return {expression_hash(source): native for source, native in _NATIVE}
+
+
+def find_native(expression: str) -> Native | None:
+    """Return the function for a stock expression, None for any other."""
+    try:
+        return _by_hash().get(expression_hash(expression))
+    except NotPython:
+        return None

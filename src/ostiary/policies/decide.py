@@ -1,0 +1,202 @@
+"""The one engine that decides who may pass, for flows, applications and every protocol. Trace first.
+
+Rules (authentik's): without enabled bindings everybody passes. Group and user bindings are reduced to one static
+result: in mode "any" one match is enough, in mode "all" each must match. That one result then stands beside the
+results of the policies, joined by the same mode. Membership is transitive. Superusers pass only if a binding says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from ostiary.events.event import event
+from ostiary.policies.context import PolicyContext
+from ostiary.policies.errors import NotAvailable, PolicyError
+from ostiary.policies.native import find_native
+from ostiary.policies.password_rules import check_password
+from ostiary.policies.recognise import recognise
+from ostiary.policies.resources import POLICY, ExpressionPolicy, PasswordPolicy, Policy, PolicyBinding
+from ostiary.policies.trace import How, Step, Trace
+from ostiary.policies.verdict import Question, Verdict
+
+if TYPE_CHECKING:
+    from ostiary.applications.resources import Application
+    from ostiary.directory.user import Subject
+    from ostiary.store.database import Statement
+    from ostiary.store.snapshot import Snapshot
+
+Mode = Literal["all", "any"]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The verdict, its messages for the person, how it came about, and the event rows the caller has to write."""
+
+    passing: bool
+    messages: tuple[str, ...]
+    trace: Trace
+    events: tuple[Statement, ...] = ()
+
+
+async def decide(
+    *, subject: Subject | None, target_pk: str, mode: Mode, snapshot: Snapshot, context: PolicyContext
+) -> Decision:
+    """Decide whether the subject (None: nobody is known yet) passes the bindings of an object."""
+    bindings = _bindings_of(target_pk, snapshot)
+    question = Question(subject, context)
+    steps = [await _step(binding, question, snapshot) for binding in bindings]
+    return _conclude(steps, target_pk=target_pk, mode=mode, question=question, revision=snapshot.number)
+
+
+async def decide_application(
+    *, subject: Subject | None, application: Application, snapshot: Snapshot, context: PolicyContext
+) -> Decision:
+    """Decide whether the subject may use the application."""
+    return await decide(
+        subject=subject,
+        target_pk=str(application.pk),
+        mode=application.policy_engine_mode,
+        snapshot=snapshot,
+        context=context,
+    )
+
+
+async def decide_policies(
+    policies: Sequence[str], *, subject: Subject | None, snapshot: Snapshot, context: PolicyContext, target_pk: str
+) -> Decision:
+    """Decide as if each of the policies (primary keys) were bound and all had to pass, as prompt validation does."""
+    bindings = [
+        PolicyBinding(pk=policy, policy=policy, target=target_pk, order=order) for order, policy in enumerate(policies)
+    ]
+    question = Question(subject, context)
+    steps = [await _step(binding, question, snapshot) for binding in bindings]
+    return _conclude(steps, target_pk=target_pk, mode="all", question=question, revision=snapshot.number)
+
+
+def has_bindings(target_pk: str, snapshot: Snapshot) -> bool:
+    """Tell whether any enabled binding asks about the object."""
+    return any(binding.enabled for binding in _bindings_of(target_pk, snapshot))
+
+
+def _bindings_of(target_pk: str, snapshot: Snapshot) -> Sequence[PolicyBinding]:
+    found = snapshot.referring(PolicyBinding, "target", target_pk)
+    return sorted(found, key=lambda binding: (binding.order, str(binding.pk)))
+
+
+def _conclude(steps: Sequence[Step], *, target_pk: str, mode: Mode, question: Question, revision: int) -> Decision:
+    join = any if mode == "any" else all
+    counted = [step for step in steps if step.result is not None]
+    statics = [bool(step.result) for step in counted if step.kind != "policy"]
+    static = join(statics) if statics else None
+    results = [bool(step.result) for step in counted if step.kind == "policy"]
+    if static is not None:
+        results.append(static)
+    passing = join(results) if results else True
+    trace = Trace(
+        target=target_pk,
+        mode=mode,
+        user=question.subject.user.pk if question.subject is not None else None,
+        steps=tuple(steps),
+        static=static,
+        passing=passing,
+        revision=revision,
+    )
+    messages = tuple(dict.fromkeys(message for step in counted for message in step.messages))
+    return Decision(passing, messages, trace, _exceptions(steps, question))
+
+
+async def _step(binding: PolicyBinding, question: Question, snapshot: Snapshot) -> Step:
+    kind: Literal["policy", "group", "user"] = (
+        "policy" if binding.policy is not None else "group" if binding.group is not None else "user"
+    )
+    subject = question.subject
+    if kind == "policy":
+        return await _policy_step(binding, question, snapshot)
+    if kind == "group":
+        matched = subject is not None and binding.group in subject.all_groups
+    else:
+        matched = subject is not None and binding.user == subject.user.pk
+    return _made(binding, kind=kind, name="", how="static", raw=matched)
+
+
+async def _policy_step(binding: PolicyBinding, question: Question, snapshot: Snapshot) -> Step:
+    policy = snapshot.resolve(POLICY, binding.policy or "")
+    name = policy.name if isinstance(policy, Policy) else ""
+    if not binding.enabled:
+        return _made(binding, kind="policy", name=name, how="disabled", raw=None)
+    try:
+        async with asyncio.timeout(binding.timeout or None):
+            how, verdict = await _evaluate(policy, question)
+    except (PolicyError, TimeoutError) as error:
+        text = str(error) or f"took longer than {binding.timeout} seconds"
+        return _made(binding, kind="policy", name=name, how="failed", raw=binding.failure_result, error=text)
+    return _made(binding, kind="policy", name=name, how=how, raw=verdict.passing, messages=verdict.messages)
+
+
+async def _evaluate(policy: object, question: Question) -> tuple[How, Verdict]:
+    """Evaluate one policy. Raises NotAvailable."""
+    match policy:
+        case ExpressionPolicy(expression=source):
+            native = find_native(source)
+            if native is not None:
+                return "native", native(question)
+            simple = recognise(source)
+            if simple is not None:
+                return "recognised", simple(question)
+            message = "expression policies are not available yet"
+            raise NotAvailable(message)
+        case PasswordPolicy():
+            return "rules", check_password(policy, question)
+    message = "the policy does not exist, or is of a kind that is not available yet"
+    raise NotAvailable(message)
+
+
+def _made(
+    binding: PolicyBinding,
+    *,
+    kind: Literal["policy", "group", "user"],
+    name: str,
+    how: How,
+    raw: bool | None,
+    messages: tuple[str, ...] = (),
+    error: str = "",
+) -> Step:
+    if not binding.enabled:
+        how, raw = "disabled", None
+    # A failure result is the administrator's own last word and is not negated.
+    negate = binding.negate and how != "failed"
+    return Step(
+        binding=binding.pk,
+        order=binding.order,
+        kind=kind,
+        object=binding.policy or binding.group or binding.user or "",
+        name=name,
+        negate=binding.negate,
+        how=how,
+        raw=raw,
+        result=None if raw is None else raw is not negate,
+        messages=messages,
+        error=error,
+    )
+
+
+def _exceptions(steps: Sequence[Step], question: Question) -> tuple[Statement, ...]:
+    subject, context = question.subject, question.context
+    user = None
+    if subject is not None:
+        user = {"pk": subject.user.pk, "username": subject.user.username, "email": subject.user.email}
+    return tuple(
+        event(
+            "policy_exception",
+            user=user,
+            app="authentik_policies",
+            context={"message": step.error, "policy": step.name, "binding": str(step.binding)},
+            client_ip=context.client_ip,
+            now=context.now,
+        )
+        for step in steps
+        if step.how == "failed"
+    )

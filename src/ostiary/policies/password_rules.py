@@ -1,0 +1,68 @@
+"""The static rules of a password policy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from ostiary.policies.errors import NotAvailable
+from ostiary.policies.resources import PasswordPolicy
+from ostiary.policies.verdict import Question, Verdict
+
+_COMMON_WORDS: Final = frozenset(
+    {
+        "password", "passw0rd", "qwerty", "qwertyuiop", "letmein", "welcome", "admin", "administrator", "iloveyou",
+        "monkey", "dragon", "sunshine", "princess", "football", "baseball", "superman", "trustno", "secret", "changeme",
+        "ostiary", "authentik", "akadmin", "abc", "asdfgh", "zxcvbn", "azerty", "master", "login", "hello", "user",
+    }
+)  # fmt: skip
+_GUESSABLE_LENGTH: Final = 5  # characters that must remain when common words and runs are taken out
+
+
+def check_password(policy: PasswordPolicy, question: Question) -> Verdict:
+    """Say whether the password among the answers follows the rules. Raises NotAvailable when there is none."""
+    answers = question.context.facts.get("prompt_data")
+    text = answers.get(policy.password_field) if isinstance(answers, Mapping) else None
+    if not isinstance(text, str):
+        message = f"no answer called {policy.password_field!r}"
+        raise NotAvailable(message)
+    if policy.check_have_i_been_pwned:
+        message = "the check against known leaks is not available yet"
+        raise NotAvailable(message)
+    problems = tuple(_broken(policy, text))
+    if problems and policy.error_message:
+        problems = (policy.error_message,)
+    return Verdict(not problems, problems)
+
+
+def _broken(policy: PasswordPolicy, text: str) -> Iterator[str]:
+    if policy.check_static_rules:
+        yield from _broken_static(policy, text)
+    if policy.check_zxcvbn and is_guessable(text):
+        yield "The password is too easy to guess."
+
+
+def _broken_static(policy: PasswordPolicy, text: str) -> Iterator[str]:
+    if len(text) < policy.length_min:
+        yield f"The password must have at least {policy.length_min} characters."
+    counts = (
+        (sum(one.isdigit() for one in text), policy.amount_digits, "digits"),
+        (sum(one.isupper() for one in text), policy.amount_uppercase, "capital letters"),
+        (sum(one.islower() for one in text), policy.amount_lowercase, "small letters"),
+        (sum(one in policy.symbol_charset for one in text), policy.amount_symbols, "symbols"),
+    )
+    for found, wanted, name in counts:
+        if found < wanted:
+            yield f"The password must have at least {wanted} {name}."
+
+
+def is_guessable(text: str) -> bool:
+    """Tell whether little remains of a password without its common words, repetitions and runs.
+
+    A plain stand-in for authentik's zxcvbn score: it refuses what everybody tries first, and nothing else.
+    """
+    rest = text.casefold()
+    for word in sorted(_COMMON_WORDS, key=len, reverse=True):
+        rest = rest.replace(word, "")
+    kept = [one for index, one in enumerate(rest) if index == 0 or abs(ord(one) - ord(rest[index - 1])) > 1]
+    return len(kept) < _GUESSABLE_LENGTH or len(set(kept)) < _GUESSABLE_LENGTH - 1

@@ -1,0 +1,66 @@
+"""The record of a decision, as plain data: who was asked about what, and what each binding said."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from ostiary.resource import Pk
+
+How = Literal[
+    "disabled",  # the binding is switched off
+    "static",  # a group or a user was compared
+    "native",  # a stock expression, run as a function
+    "recognised",  # a simple expression, read from its syntax tree
+    "rules",  # a policy with rules of its own, such as the password policy
+    "failed",  # could not be evaluated: the binding's failure result counts
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One binding. `raw` is what was found, `result` what it counts as after negation."""
+
+    binding: Pk
+    order: int
+    kind: Literal["policy", "group", "user"]
+    object: Pk
+    name: str
+    negate: bool
+    how: How
+    raw: bool | None
+    result: bool | None
+    messages: tuple[str, ...] = ()
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """The whole decision. `static` is the one result of all group and user bindings, None when there is none."""
+
+    target: str
+    mode: Literal["all", "any"]
+    user: int | None
+    steps: tuple[Step, ...]
+    static: bool | None
+    passing: bool
+    revision: int
+
+    def data(self) -> dict[str, object]:
+        """Return JSON data."""
+        return {
+            "target": self.target,
+            "mode": self.mode,
+            "user": self.user,
+            "revision": self.revision,
+            "static": self.static,
+            "passing": self.passing,
+            "steps": [
+                {name: _plain(getattr(step, name)) for name in Step.__slots__}  # in the order of the definition
+                for step in self.steps
+            ],
+        }
+
+
+def _plain(value: object) -> object:
+    return list(value) if isinstance(value, tuple) else value

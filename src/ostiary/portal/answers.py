@@ -1,0 +1,36 @@
+"""What a form sends, as the answer the flow engine takes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from ostiary.web.parameters import unique
+
+_OWN: Final = ("_component", "_ticket", "_form_token")
+_CHECKBOX: Final = "_checkbox"  # names the boxes: a browser does not send one that is not ticked
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A form that came back: our own hidden fields, and the person's answer."""
+
+    ticket: str
+    form_token: str
+    answer: dict[str, object]
+
+
+def read_form(pairs: Sequence[tuple[str, str]]) -> Sent:
+    """Return the form. Raises BadRequest when a field comes twice."""
+    boxes = [value for name, value in pairs if name == _CHECKBOX]
+    fields = unique(pair for pair in pairs if pair[0] != _CHECKBOX)
+    component, ticket, token = (fields.pop(name, "") for name in _OWN)
+    answer: dict[str, object] = {**fields, **{name: name in fields for name in boxes}}
+    if component == "ak-stage-user-login":
+        answer["remember_me"] = fields.get("remember_me") == "true"
+    chosen = fields.get("selected_challenge")
+    if component == "ak-stage-authenticator-validate" and chosen is not None:
+        device_class, _, device_uid = chosen.partition(":")
+        answer["selected_challenge"] = {"device_class": device_class, "device_uid": device_uid, "challenge": {}}
+    return Sent(ticket, token, {"component": component, **answer})

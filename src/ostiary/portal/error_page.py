@@ -1,0 +1,57 @@
+"""Errors as people see them: what happened, in plain words, and the number to tell an administrator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from ostiary.portal.look import Painter
+from ostiary.web.errors import HttpError
+from ostiary.web.negotiation import json_error, phrase, wants_json
+from ostiary.web.request import Request
+from ostiary.web.response import Response
+
+TEXTS: Final[Mapping[int, tuple[str, str]]] = {
+    200: ("Access denied", "You have no access to this application."),  # as authentik answers a refused application
+    400: ("That did not work", "The request could not be understood."),
+    401: ("Please sign in", "This page is only for people who are signed in."),
+    403: ("Permission denied", "You may not pass here."),
+    404: ("Nothing behind this door", "There is no such page, or it is not for you."),
+    405: ("That did not work", "This address does not take such a request."),
+    413: ("Too large", "More was sent than this page takes."),
+    421: ("Wrong door", "This host name is not served here."),
+    429: ("One moment, please", "There were too many attempts."),
+    500: ("Something went wrong", "It is not your fault. Please try again in a while."),
+    503: ("Busy just now", "The service cannot answer at the moment. Please try again shortly."),
+}
+_REFUSED: Final = frozenset({"access_denied", "permission_denied"})  # authentik answers some of these with 200
+SETUP_CODE: Final = "setup_link_required"
+"""The code of an error that is answered with the page that says where the set-up link is."""
+
+
+class ErrorPage:
+    """Makes the answer to an error: the `error_answer` of the site."""
+
+    def __init__(self, painter: Painter) -> None:
+        self._painter = painter
+
+    def __call__(self, request: Request, error: HttpError) -> Response:
+        """Answer JSON to programs and a page to people."""
+        if wants_json(request):
+            return json_error(request, error)
+        if error.code == SETUP_CODE:
+            return self._painter.page(request, "setup.html", status=error.status)
+        translate = self._painter.translator(request)
+        refused = error.code in _REFUSED
+        heading, text = TEXTS.get(403 if refused else error.status, (phrase(error.status), ""))
+        retry = dict(error.headers).get("retry-after", "")
+        return self._painter.page(
+            request,
+            "error.html",
+            status=error.status,
+            code=error.status,
+            heading=translate(heading),
+            text=translate(error.message or text),
+            retry=int(retry) if retry.isdigit() else 0,
+            request_id=request.request_id,
+        )

@@ -1,0 +1,131 @@
+"""/if/user/ and /application/launch/: the applications a person may open, and their second factors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Final
+
+from ostiary.applications.resources import Application
+from ostiary.directory.user import Subject
+from ostiary.flows.resources import STAGE
+from ostiary.policies.context import PolicyContext
+from ostiary.policies.decide import decide_application
+from ostiary.portal.launch import launch_address
+from ostiary.portal.look import Painter, picture
+from ostiary.portal.methods import factor_names
+from ostiary.portal.services import Pages
+from ostiary.portal.start import sign_in_first, signed_in
+from ostiary.web.errors import Forbidden, NotFound
+from ostiary.web.request import Request
+from ostiary.web.response import Response, redirect
+
+_ENROLLING: Final = {
+    "authentik_stages_authenticator_totp.authenticatortotpstage": "totp",
+    "authentik_stages_authenticator_static.authenticatorstaticstage": "static",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """One application of the library."""
+
+    name: str
+    group: str
+    about: str
+    icon: str
+    url: str
+    new_tab: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The applications under one heading, "" without one."""
+
+    name: str
+    apps: Sequence[Tile]
+
+
+class Library:
+    """The pages of a person who is signed in."""
+
+    def __init__(self, pages: Pages, painter: Painter) -> None:
+        self._pages = pages
+        self._painter = painter
+
+    async def show(self, request: Request) -> Response:
+        """GET /if/user/."""
+        now = self._pages.clock()
+        subject = await signed_in(self._pages, request, now)
+        if subject is None:
+            return sign_in_first(request)
+        translate = self._painter.translator(request)
+        names = factor_names(translate)
+        factors = await self._pages.devices.confirmed(subject.user.pk)
+        return self._painter.page(
+            request,
+            "library.html",
+            person=subject.user.name or subject.user.username,
+            groups=await self._groups(request, subject, now),
+            devices=[{"name": one.name, "kind": names.get(one.device_class, one.device_class)} for one in factors],
+            enrolments=self._enrolments(request, names),
+        )
+
+    async def launch(self, request: Request) -> Response:
+        """GET /application/launch/{slug}/: to the application, if the person may."""
+        now = self._pages.clock()
+        snapshot = self._pages.plane.snapshot
+        application = snapshot.find(Application, slug=request.params["slug"])
+        if application is None:
+            raise NotFound
+        subject = await signed_in(self._pages, request, now)
+        if subject is None:
+            return sign_in_first(request)
+        if not await self._may(request, subject, application, now):
+            raise Forbidden("permission_denied", "You may not open this application.")
+        address = self._address(application, subject)
+        if address is None:
+            raise NotFound("no_launch_url", "This application has no page to open.")
+        return redirect(address)
+
+    async def _groups(self, request: Request, subject: Subject, now: int) -> Sequence[Group]:
+        tiles = [
+            _tile(request, application)
+            for application in self._pages.plane.snapshot.all(Application)
+            if self._address(application, subject) is not None and await self._may(request, subject, application, now)
+        ]
+        tiles.sort(key=lambda tile: (tile.group.casefold(), tile.group, tile.name.casefold()))
+        return [Group(name, list(apps)) for name, apps in groupby(tiles, key=lambda tile: tile.group)]
+
+    async def _may(self, request: Request, subject: Subject, application: Application, now: int) -> bool:
+        decision = await decide_application(
+            subject=subject,
+            application=application,
+            snapshot=self._pages.plane.snapshot,
+            context=PolicyContext(now=now, client_ip=request.client),
+        )
+        return decision.passing
+
+    def _address(self, application: Application, subject: Subject) -> str | None:
+        return launch_address(
+            application, subject=subject, snapshot=self._pages.plane.snapshot, of_provider=self._pages.launch_url
+        )
+
+    def _enrolments(self, request: Request, names: Mapping[str, str]) -> Sequence[Mapping[str, str]]:
+        return [
+            {"kind": names[_ENROLLING[stage.KIND.name]], "url": f"{request.prefix}/flows/-/configure/{stage.pk}/"}
+            for stage in self._pages.plane.snapshot.family(STAGE)
+            if stage.KIND.name in _ENROLLING and getattr(stage, "configure_flow", None)
+        ]
+
+
+def _tile(request: Request, application: Application) -> Tile:
+    return Tile(
+        name=application.name,
+        group=application.group,
+        about=application.meta_description or application.meta_publisher,
+        icon=picture(application.meta_icon),
+        url=f"{request.prefix}/application/launch/{application.slug}/",
+        new_tab=application.open_in_new_tab,
+    )

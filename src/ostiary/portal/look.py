@@ -1,0 +1,83 @@
+"""One page: the brand's look around it, the person's language in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from ostiary.brands import select
+from ostiary.portal.services import Plane
+from ostiary.web import response as answers
+from ostiary.web.language import Catalogs
+from ostiary.web.request import Request
+from ostiary.web.response import Response
+from ostiary.web.static import Static
+from ostiary.web.templates import Templates
+
+_ROOM: Final = Path(__file__).parent
+# authentik's own pictures, which existing blueprints name; we ship ours instead.
+_FOREIGN: Final = ("/static/dist/", "fa://")
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a brand puts on a page. An empty logo means our own mark and the title."""
+
+    title: str
+    logo: str
+    favicon: str
+    background: str
+
+
+def own_static() -> Static:
+    """Return the static files of this room."""
+    return Static(_ROOM / "static")
+
+
+def own_templates(static: Static) -> Templates:
+    """Return the templates of this room, with the package's catalogs."""
+    return Templates([_ROOM / "templates"], catalogs=Catalogs(_ROOM.parent / "locale"), static=static)
+
+
+def picture(address: str) -> str:
+    """Return the address of a picture a page may show, or "" for one that is not ours to serve."""
+    return "" if address.startswith(_FOREIGN) or not address.startswith(("/", "https://", "data:image/")) else address
+
+
+class Painter:
+    """Makes pages of templates."""
+
+    def __init__(self, templates: Templates, static: Static, plane: Plane) -> None:
+        self._templates = templates
+        self._static = static
+        self._plane = plane
+
+    def look(self, request: Request) -> Look:
+        """Return the look of the brand the request's host leads to."""
+        brand = select(self._plane.snapshot, request.host)
+        return Look(
+            title=brand.branding_title,
+            logo=picture(brand.branding_logo),
+            favicon=picture(brand.branding_favicon) or request.prefix + self._static.path("mark.svg"),
+            background=picture(brand.branding_default_flow_background),
+        )
+
+    def translator(self, request: Request) -> Callable[[str], str]:
+        """Return what translates a text into the language of the request."""
+        catalogs = self._templates.catalogs
+        language = catalogs.choose(request)
+        return lambda text: catalogs.gettext(language, text)
+
+    def page(self, request: Request, template: str, *, status: int = 200, **values: object) -> Response:
+        """Answer a page. The host is shown on it, so that people see at whose door they stand."""
+        text = self._templates.render(
+            template,
+            language=self._templates.catalogs.choose(request),
+            prefix=request.prefix,
+            brand=self.look(request),
+            host=request.host,
+            **values,
+        )
+        return answers.html(text, status)

@@ -1,0 +1,101 @@
+"""The fields of a prompt, ready for the template."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+_TAGS: Final = re.compile(r"<[^>]*>")
+_INPUT_TYPES: Final = {
+    "email": "email",
+    "password": "password",
+    "number": "number",
+    "date": "date",
+    "date-time": "datetime-local",
+}
+_AUTOCOMPLETE: Final = {"username": "username", "email": "email", "password": "new-password"}
+_ASKING: Final = frozenset({"text", "username", "email", "password", "number", "date", "date-time", "text_area"})
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One choice of a drop-down list or of radio buttons."""
+
+    value: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class PromptField:
+    """One field as the template shows it. Texts are plain: markup of administrators is taken out."""
+
+    name: str
+    type: str
+    input_type: str
+    label: str
+    value: str
+    placeholder: str
+    hint: str
+    autocomplete: str
+    required: bool
+    focus: bool
+    choices: tuple[Choice, ...]
+
+
+def prompt_fields(
+    prompts: object, *, values: Mapping[str, str], translate: Callable[[str], str], focus: bool
+) -> list[PromptField]:
+    """Return the fields in the order given. `values` are what the person typed before; the first field gets focus."""
+    fields = []
+    for one in prompts if isinstance(prompts, Sequence) else ():
+        if isinstance(one, Mapping):
+            fields.append(_field(one, values=values, translate=translate, focus=focus))
+            focus = focus and fields[-1].type not in _ASKING
+    return fields
+
+
+def _field(
+    one: Mapping[str, object], *, values: Mapping[str, str], translate: Callable[[str], str], focus: bool
+) -> PromptField:
+    name, kind = _text(one.get("field_key")), _text(one.get("type"))
+    initial = one.get("initial_value")
+    stated = "" if initial is None or initial is False else _text(initial)
+    if kind == "static":
+        stated = translate(_plain(stated))
+    return PromptField(
+        name=name,
+        type=kind,
+        input_type=_INPUT_TYPES.get(kind, "text"),
+        label=translate(_text(one.get("label"))),
+        value="" if kind == "password" else values.get(name, stated),
+        # A placeholder that repeats the label says nothing, and is in the way of password managers.
+        placeholder="" if one.get("placeholder") == one.get("label") else translate(_text(one.get("placeholder"))),
+        hint=translate(_plain(_text(one.get("sub_text")))),
+        autocomplete="name" if name == "name" and kind == "text" else _AUTOCOMPLETE.get(kind, "off"),
+        required=bool(one.get("required")),
+        focus=focus and kind in _ASKING,
+        choices=tuple(_choices(one.get("choices"), translate)),
+    )
+
+
+def _choices(raw: object, translate: Callable[[str], str]) -> Sequence[Choice]:
+    if not isinstance(raw, Sequence) or isinstance(raw, str):
+        return ()
+    return [
+        Choice(_text(one.get("value")), translate(_text(one.get("label"))))
+        if isinstance(one, Mapping)
+        else Choice(_text(one), translate(_text(one)))
+        for one in raw
+    ]
+
+
+def _text(value: object) -> str:
+    return "" if value is None else str(value)
+
+
+def _plain(markup: str) -> str:
+    """Return the words of a text that may hold markup: pages show no HTML that is not ours."""
+    return html.unescape(_TAGS.sub("", markup)).strip()

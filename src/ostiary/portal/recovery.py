@@ -1,0 +1,48 @@
+"""/recovery/use-token/{key}/: a link that signs in once. GET only shows a button: mail scanners follow links."""
+
+from __future__ import annotations
+
+from ostiary.portal import onward
+from ostiary.portal.look import Painter
+from ostiary.portal.services import Pages
+from ostiary.web.csrf import check_form_token, form_token, same_origin
+from ostiary.web.errors import Forbidden, NotFound
+from ostiary.web.parameters import unique
+from ostiary.web.request import Request
+from ostiary.web.response import Response, redirect
+
+
+class Recovery:
+    """The page of recovery links."""
+
+    def __init__(self, pages: Pages, painter: Painter) -> None:
+        self._pages = pages
+        self._painter = painter
+
+    async def show(self, request: Request) -> Response:
+        """GET: the button. Whether the key is valid is not told before it is used."""
+        session = await self._pages.gate.ensure(request, self._pages.clock())
+        return self._painter.page(
+            request,
+            "recovery.html",
+            action=request.prefix + request.path,
+            form_token=form_token(session.key, _purpose(request), self._pages.form_key),
+        )
+
+    async def use(self, request: Request) -> Response:
+        """POST: consume the key. Raises Forbidden for a foreign form, NotFound for a key that is not valid."""
+        now = self._pages.clock()
+        if not same_origin(request):
+            raise Forbidden("cross_origin", "This form was sent from another site.")
+        token = unique(await request.form()).get("_form_token", "")
+        session = await self._pages.gate.read(request, now)
+        if session is None or not check_form_token(token, session.key, _purpose(request), self._pages.form_key):
+            return redirect(request.prefix + request.path, 303)
+        to = await self._pages.recover(request, request.params["key"], now)
+        if to is None:
+            raise NotFound("recovery_link", "This link was used before, or it is too old.")
+        return redirect(onward.stays_here(to, request) or request.prefix + "/if/user/", 303)
+
+
+def _purpose(request: Request) -> str:
+    return f"recovery {request.params['key']}"

@@ -1,0 +1,32 @@
+"""What the application collects from this room."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ostiary.portal.flow_page import FlowPage
+from ostiary.portal.library import Library
+from ostiary.portal.look import Painter
+from ostiary.portal.recovery import Recovery
+from ostiary.portal.services import Pages
+from ostiary.portal.start import Start
+from ostiary.web.router import Route
+
+
+def routes(pages: Pages) -> Sequence[Route]:
+    """Return the routes of all pages and static files."""
+    painter = Painter(pages.templates, pages.static, pages.plane)
+    flow, library = FlowPage(pages, painter), Library(pages, painter)
+    recovery, start = Recovery(pages, painter), Start(pages, painter)
+    return (
+        Route("GET", "/", start.show, "start"),
+        Route("GET", "/robots.txt", start.robots, "robots"),
+        Route("GET", "/favicon.ico", start.favicon, "favicon"),
+        Route("GET", "/if/flow/{slug}/", flow.show, "flow"),
+        Route("POST", "/if/flow/{slug}/", flow.answer, "flow-answer"),
+        Route("GET", "/if/user/", library.show, "library"),
+        Route("GET", "/application/launch/{slug}/", library.launch, "launch"),
+        Route("GET", "/recovery/use-token/{key}/", recovery.show, "recovery"),
+        Route("POST", "/recovery/use-token/{key}/", recovery.use, "recovery-use"),
+        *pages.static.routes(),
+    )

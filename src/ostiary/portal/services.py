@@ -1,0 +1,75 @@
+"""What the pages need from the rooms below, and the one value that carries it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from ostiary.web.request import Request
+
+if TYPE_CHECKING:
+    from ostiary.directory.devices import Devices
+    from ostiary.directory.setup import Setup
+    from ostiary.directory.users import Users
+    from ostiary.flows.outcome import Outcome
+    from ostiary.resource import Resource
+    from ostiary.sessions.gate import SessionGate
+    from ostiary.sessions.session import Session
+    from ostiary.store.snapshot import Snapshot
+    from ostiary.web.static import Static
+    from ostiary.web.templates import Templates
+
+
+class Engine(Protocol):
+    """The flow engine (`ostiary.flows.engine.FlowEngine`), as far as pages use it."""
+
+    async def challenge(self, request: Request, session: Session, slug: str, *, query: str = "", now: int) -> Outcome:
+        """Return what to show. Raises UnknownFlow (404)."""
+        ...
+
+    async def respond(
+        self,
+        request: Request,
+        session: Session,
+        slug: str,
+        answer: Mapping[str, object],
+        *,
+        query: str = "",
+        ticket: str | None = None,
+        now: int,
+    ) -> Outcome:
+        """Judge an answer to the showing that `ticket` names."""
+        ...
+
+
+class Plane(Protocol):
+    """The configuration as it is now."""
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The newest snapshot this process holds."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pages:
+    """Everything the pages use.
+
+    `form_key` is key material of its own for form tokens; `clock` gives microseconds UTC. `launch_url` gives the
+    default launch address of a provider. `recover` consumes a recovery key, signs the person in (through the gate)
+    and returns the path to go to, or None for a key that is not valid.
+    """
+
+    engine: Engine
+    gate: SessionGate
+    plane: Plane
+    users: Users
+    devices: Devices
+    setup: Setup
+    templates: Templates
+    static: Static
+    form_key: bytes
+    clock: Callable[[], int]
+    launch_url: Callable[[Resource], str | None]
+    recover: Callable[[Request, str, int], Awaitable[str | None]]

@@ -1,0 +1,74 @@
+"""/ , and the small fixed files: where a browser goes that asks for nothing in particular."""
+
+from __future__ import annotations
+
+from typing import Final
+from urllib.parse import quote
+
+from ostiary.applications.resources import Application
+from ostiary.brands import select
+from ostiary.directory.user import Subject
+from ostiary.portal import onward
+from ostiary.portal.look import Painter
+from ostiary.portal.services import Pages
+from ostiary.web import response as answers
+from ostiary.web.request import Request
+from ostiary.web.response import Response, redirect
+
+ROBOTS: Final = "User-agent: *\nDisallow: /\n"
+
+
+async def signed_in(pages: Pages, request: Request, now: int) -> Subject | None:
+    """Return the active person whose session this is, with groups; None when nobody is signed in."""
+    session = await pages.gate.read(request, now)
+    subject = await pages.users.subject(session.user) if session is not None and session.user is not None else None
+    return subject if subject is not None and subject.user.is_active else None
+
+
+def sign_in_first(request: Request) -> Response:
+    """Send the browser to the brand's sign-in, and back to where it wanted to go."""
+    return redirect(f"{request.prefix}/flows/-/default/authentication/?next={quote(request.url, safe='')}")
+
+
+class Start:
+    """The site's front door."""
+
+    def __init__(self, pages: Pages, painter: Painter) -> None:
+        self._pages = pages
+        self._painter = painter
+
+    async def show(self, request: Request) -> Response:
+        """GET /: the library; for external people the brand's default application; before set-up, how to begin."""
+        now = self._pages.clock()
+        subject = await signed_in(self._pages, request, now)
+        if subject is None:
+            if not await self._pages.setup.closed():
+                return self._painter.page(request, "setup.html")
+            return redirect(
+                f"{request.prefix}/flows/-/default/authentication/?next={quote(request.prefix, safe='')}%2F"
+            )
+        if subject.user.type == "external":
+            slug = self._default_application(request)
+            if slug is not None:
+                return self._launch(request, slug)
+        return redirect(request.prefix + "/if/user/")
+
+    async def robots(self, _request: Request) -> Response:
+        """GET /robots.txt: nothing here is for search engines."""
+        return answers.text(ROBOTS)
+
+    async def favicon(self, request: Request) -> Response:
+        """GET /favicon.ico: the brand's."""
+        return redirect(self._painter.look(request).favicon)
+
+    def _default_application(self, request: Request) -> str | None:
+        snapshot = self._pages.plane.snapshot
+        key = select(snapshot, request.host).default_application
+        application = snapshot.get(Application, key) if key is not None else None
+        return application.slug if application is not None else None
+
+    def _launch(self, request: Request, slug: str) -> Response:
+        to = f"{request.prefix}/application/launch/{slug}/"
+        if request.query_one(onward.MARK) is None:
+            return redirect(to)
+        return self._painter.page(request, "stages/redirect.html", to=to, target="")

@@ -1,0 +1,108 @@
+// Refines pages that work without it: nothing here is needed, nothing here decides anything.
+"use strict";
+(() => {
+  const each = (root, selector, act) => root.querySelectorAll(selector).forEach(act);
+
+  // Show and hide what was typed into a password field.
+  function reveal(button) {
+    const input = document.getElementById(button.dataset.reveal);
+    if (!input) return;
+    button.hidden = false;
+    button.addEventListener("click", () => {
+      const shown = input.type === "password";
+      input.type = shown ? "text" : "password";
+      button.setAttribute("aria-pressed", String(shown));
+      button.textContent = shown ? button.dataset.hide : button.dataset.show;
+      input.focus();
+    });
+  }
+
+  // Copy the texts of a list, or of one element.
+  function copy(button) {
+    if (!navigator.clipboard) return;
+    button.hidden = false;
+    button.addEventListener("click", async () => {
+      const source = document.getElementById(button.dataset.copy);
+      const items = source.querySelectorAll("li");
+      const lines = items.length ? [...items].map((item) => item.textContent.trim()) : [source.dataset.text || source.textContent.trim()];
+      try {
+        await navigator.clipboard.writeText(lines.join("\n"));
+        button.textContent = button.dataset.done;
+      } catch { /* the codes are on the page: nothing is lost */ }
+    });
+  }
+
+  function print(button) {
+    button.hidden = false;
+    button.addEventListener("click", () => window.print());
+  }
+
+  // The button that was pressed says so and cannot be pressed again; its value is still sent.
+  function busy(form, on) {
+    form.dataset.busy = on ? "yes" : "";
+    each(form, "button:not([type=button])", (button) => button.setAttribute("aria-disabled", String(on)));
+  }
+
+  // Send the form and swap the card, so that nothing flickers. Anything unexpected: go there the plain way.
+  async function send(form, submitter) {
+    const body = new URLSearchParams(new FormData(form));
+    if (submitter && submitter.name) body.set(submitter.name, submitter.value);
+    let response;
+    try {
+      response = await fetch(form.action, { method: "POST", body, headers: { Accept: "text/html" } });
+    } catch {
+      location.reload();
+      return;
+    }
+    if (!(response.headers.get("Content-Type") || "").startsWith("text/html")) {
+      location.replace(response.url);
+      return;
+    }
+    const page = new DOMParser().parseFromString(await response.text(), "text/html");
+    const next = page.querySelector("a[data-continue]");
+    if (next) {
+      location.replace(next.href);
+      return;
+    }
+    const card = page.querySelector("main[data-swap]");
+    const old = document.querySelector("main[data-swap]");
+    if (!card || !old) {
+      location.replace(response.url);
+      return;
+    }
+    document.title = page.title;
+    document.body.className = page.body.className;
+    history.replaceState(null, "", response.url);
+    old.replaceWith(document.adoptNode(card));
+    refine(card);
+    const first = card.querySelector("[autofocus]") || card.querySelector("h1");
+    if (first.tagName === "H1") first.tabIndex = -1;
+    first.focus();
+    window.scrollTo(0, 0);
+  }
+
+  function submitted(event) {
+    const form = event.target;
+    if (form.dataset.busy === "yes") {
+      event.preventDefault();
+      return;
+    }
+    busy(form, true);
+    if (form.dataset.fetch !== undefined) {
+      event.preventDefault();
+      send(form, event.submitter);
+    }
+  }
+
+  function refine(root) {
+    each(root, "[data-reveal]", reveal);
+    each(root, "[data-copy]", copy);
+    each(root, "[data-print]", print);
+    each(root, "form", (form) => form.addEventListener("submit", submitted));
+    each(root, "form[data-autosubmit]", (form) => form.submit());
+  }
+
+  // A page taken from the back-forward cache must not stay disabled.
+  window.addEventListener("pageshow", () => each(document, "form", (form) => busy(form, false)));
+  refine(document);
+})();

@@ -1,0 +1,126 @@
+"""Keys that sign and keys that verify: one algorithm each, decided by the key, never by the token (RFC 8725, 3.1)."""
+
+from __future__ import annotations
+
+import hmac
+import json
+from hashlib import sha256
+from typing import Final
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
+
+from ostiary.proto.jose.base64url import base64url_encode
+from ostiary.proto.jose.errors import UnsupportedKey
+from ostiary.proto.jose.jwk import PublicKey
+
+PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
+
+LEAST_RSA_BITS: Final = 2048  # RFC 7518, section 3.3
+_PKCS1: Final = padding.PKCS1v15()
+_SHA256: Final = hashes.SHA256()
+# RFC 7518, section 3.4: curve -> algorithm, hash, length of one coordinate in bytes.
+_CURVES: Final[dict[str, tuple[str, ec.ECDSA, int]]] = {
+    "secp256r1": ("ES256", ec.ECDSA(hashes.SHA256()), 32),
+    "secp384r1": ("ES384", ec.ECDSA(hashes.SHA384()), 48),
+    "secp521r1": ("ES512", ec.ECDSA(hashes.SHA512()), 66),
+}
+
+
+def algorithm_for(key: PrivateKey | PublicKey | bytes) -> str:
+    """Return the one JWS algorithm used with a key (octets: HS256). Raises UnsupportedKey."""
+    if isinstance(key, bytes):
+        return "HS256"
+    if isinstance(key, rsa.RSAPrivateKey | rsa.RSAPublicKey):
+        if key.key_size < LEAST_RSA_BITS:
+            raise UnsupportedKey(f"expected an RSA key of at least {LEAST_RSA_BITS} bits, not {key.key_size}")
+        return "RS256"
+    if isinstance(key, ec.EllipticCurvePrivateKey | ec.EllipticCurvePublicKey):
+        if key.curve.name not in _CURVES:
+            raise UnsupportedKey(f"expected a key on P-256, P-384 or P-521, not on {key.curve.name}")
+        return _CURVES[key.curve.name][0]
+    if isinstance(key, ed25519.Ed25519PrivateKey | ed25519.Ed25519PublicKey):
+        return "EdDSA"
+    raise UnsupportedKey("expected an RSA, elliptic curve or Ed25519 key")
+
+
+class SigningKey:
+    """A private key (or the octets of HS256) with its one algorithm, its kid, and its headers ready-made."""
+
+    __slots__ = ("_headers", "_key", "algorithm", "kid")
+
+    def __init__(self, key: PrivateKey | bytes, *, kid: str | None = None) -> None:
+        self.algorithm: Final = algorithm_for(key)
+        self.kid: Final = kid
+        self._key: Final = key
+        self._headers: Final[dict[str, str]] = {}
+
+    def __repr__(self) -> str:
+        return f"SigningKey({self.algorithm}, kid={self.kid!r})"
+
+    @property
+    def slow(self) -> bool:
+        """Whether a signature is worth a thread: RSA releases the interpreter and costs ten times an elliptic curve."""
+        return isinstance(self._key, rsa.RSAPrivateKey)
+
+    def header(self, typ: str) -> str:
+        """Return the encoded header for tokens of that `typ`, made once."""
+        made = self._headers.get(typ)
+        if made is None:
+            fields = {"alg": self.algorithm, "typ": typ, **({"kid": self.kid} if self.kid is not None else {})}
+            made = self._headers[typ] = base64url_encode(json.dumps(fields, separators=(",", ":")).encode())
+        return made
+
+    def signature(self, data: bytes) -> bytes:
+        """Sign octets in the form RFC 7518, section 3 gives the algorithm."""
+        key = self._key
+        if isinstance(key, bytes):
+            return hmac.digest(key, data, sha256)
+        if isinstance(key, rsa.RSAPrivateKey):
+            return key.sign(data, _PKCS1, _SHA256)
+        if isinstance(key, ec.EllipticCurvePrivateKey):
+            _, scheme, size = _CURVES[key.curve.name]
+            r, s = decode_dss_signature(key.sign(data, scheme))
+            return r.to_bytes(size, "big") + s.to_bytes(size, "big")
+        return key.sign(data)
+
+    def verifying(self) -> VerifyingKey:
+        """Return the other half, which checks what this key signed."""
+        key = self._key
+        return VerifyingKey(key if isinstance(key, bytes) else key.public_key(), kid=self.kid)
+
+
+class VerifyingKey:
+    """A public key (or the octets of HS256) that checks signatures of its one algorithm."""
+
+    __slots__ = ("_key", "algorithm", "kid")
+
+    def __init__(self, key: PublicKey | bytes, *, kid: str | None = None) -> None:
+        self.algorithm: Final = algorithm_for(key)
+        self.kid: Final = kid
+        self._key: Final = key
+
+    def __repr__(self) -> str:
+        return f"VerifyingKey({self.algorithm}, kid={self.kid!r})"
+
+    def accepts(self, data: bytes, signature: bytes) -> bool:
+        """Tell whether the signature is this key's, for these octets."""
+        key = self._key
+        if isinstance(key, bytes):
+            return hmac.compare_digest(hmac.digest(key, data, sha256), signature)
+        try:
+            if isinstance(key, rsa.RSAPublicKey):
+                key.verify(signature, data, _PKCS1, _SHA256)
+            elif isinstance(key, ec.EllipticCurvePublicKey):
+                _, scheme, size = _CURVES[key.curve.name]
+                if len(signature) != 2 * size:
+                    return False
+                r, s = (int.from_bytes(half, "big") for half in (signature[:size], signature[size:]))
+                key.verify(encode_dss_signature(r, s), data, scheme)
+            else:
+                key.verify(signature, data)
+        except InvalidSignature:
+            return False
+        return True

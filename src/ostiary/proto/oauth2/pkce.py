@@ -1,0 +1,67 @@
+"""Proof Key for Code Exchange (RFC 7636)."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import re
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from ostiary.proto.oauth2.errors import INVALID_GRANT, INVALID_REQUEST, OAuthError
+
+Method = Literal["plain", "S256"]
+METHODS: Final[tuple[Method, ...]] = ("plain", "S256")
+
+_VERIFIER: Final = re.compile(r"[A-Za-z0-9\-._~]{43,128}")
+_S256: Final = re.compile(r"[A-Za-z0-9\-_]{43}")
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """What the client showed at the authorization endpoint."""
+
+    value: str
+    method: Method
+
+
+def parse_challenge(value: str | None, method: str | None) -> Challenge | None:
+    """Return the challenge of an authorization request (4.3), None without one. Raises OAuthError (4.4.1)."""
+    if value is None:
+        if method is not None:
+            raise OAuthError(INVALID_REQUEST, "code_challenge_method without code_challenge")
+        return None
+    method = method or "plain"
+    if method not in METHODS:
+        raise OAuthError(
+            INVALID_REQUEST, "unknown code_challenge_method", description="The code_challenge_method is not supported."
+        )
+    if (_S256 if method == "S256" else _VERIFIER).fullmatch(value) is None:
+        raise OAuthError(INVALID_REQUEST, "malformed code_challenge")
+    return Challenge(value, method)
+
+
+def derive_challenge(verifier: str, method: Method) -> str:
+    """Return the challenge of a verifier (4.2)."""
+    if method == "plain":
+        return verifier
+    return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode("ascii")).digest()).rstrip(b"=").decode()
+
+
+def check_verifier(challenge: Challenge | None, verifier: str | None) -> None:
+    """Compare as 4.6 says. Raises OAuthError (invalid_grant).
+
+    A verifier for a code without challenge is refused as well: somebody has taken the challenge out of the
+    authorization request (RFC 9700 4.8.2).
+    """
+    if challenge is None:
+        if verifier is not None:
+            raise OAuthError(INVALID_GRANT, "code_verifier for a code without code_challenge: downgrade")
+        return
+    if verifier is None:
+        raise OAuthError(INVALID_GRANT, "code_verifier is missing")
+    if _VERIFIER.fullmatch(verifier) is None:
+        raise OAuthError(INVALID_GRANT, "malformed code_verifier")
+    if not hmac.compare_digest(derive_challenge(verifier, challenge.method), challenge.value):
+        raise OAuthError(INVALID_GRANT, "code_verifier does not match")

@@ -1,0 +1,1 @@
+"""The protocols applications speak, one room each. They never import each other."""

@@ -1,0 +1,111 @@
+"""Answers of the endpoints programs call: JSON that nobody keeps, errors in the words of the RFCs, and CORS."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final
+
+from ostiary.proto.oauth2.bearer import challenge
+from ostiary.proto.oauth2.errors import (
+    INSUFFICIENT_SCOPE,
+    INVALID_CLIENT,
+    INVALID_REQUEST,
+    INVALID_TOKEN,
+    OAuthError,
+)
+from ostiary.proto.oauth2.parameters import Parameters, read_parameters
+from ostiary.web.errors import HttpError
+from ostiary.web.response import Response, empty, json
+
+if TYPE_CHECKING:
+    from ostiary.providers.oauth2.client import Client
+    from ostiary.web.request import Request
+
+_NO_STORE: Final = (("cache-control", "no-store"), ("pragma", "no-cache"))  # RFC 6749 5.1
+_METHODS: Final = "GET, POST, OPTIONS"
+_STATUS: Final = {INVALID_CLIENT: 401, INVALID_TOKEN: 401, INSUFFICIENT_SCOPE: 403}
+_REALM: Final = "ostiary"
+_HEADERS_LIMIT: Final = 512
+_CLIENT_ERRORS: Final = 500
+_log = logging.getLogger("ostiary.oauth2")
+
+
+async def read_form(request: Request) -> Parameters:
+    """Return the parameters of a form. Raises OAuthError (invalid_request), also for repeated ones (RFC 6749 3.2)."""
+    try:
+        parameters = read_parameters(await request.form())
+    except HttpError as error:
+        if error.status >= _CLIENT_ERRORS:
+            raise
+        raise OAuthError(INVALID_REQUEST, error.code) from error
+    parameters.check_single()
+    return parameters
+
+
+def token_json(value: object, status: int = 200) -> Response:
+    """Answer JSON that must not be kept."""
+    response = json(value, status)
+    response.headers.extend(_NO_STORE)
+    return response
+
+
+def error_json(request: Request, error: OAuthError) -> Response:
+    """Answer an error of the token, introspection or revocation endpoint (RFC 6749 5.2)."""
+    log_failure(request, error)
+    response = token_json({**error.body(), "request_id": request.request_id}, _STATUS.get(error.code, 400))
+    if error.code == INVALID_CLIENT and "authorization" in request.headers:
+        response.headers.append(("www-authenticate", f'Basic realm="{_REALM}", charset="UTF-8"'))
+    return response
+
+
+def bearer_error(request: Request, error: OAuthError | None) -> Response:
+    """Answer an error of a protected resource (RFC 6750 3.1); None when no token was sent at all."""
+    status = 401
+    if error is not None:
+        log_failure(request, error)
+        status = _STATUS.get(error.code, 400)
+    response = empty(status)
+    response.headers.extend(_NO_STORE)
+    response.headers.append(("www-authenticate", challenge(error, realm=_REALM)))
+    return response
+
+
+def log_failure(request: Request, error: OAuthError) -> None:
+    """Write what the client is not told. The request id joins the line with the answer."""
+    _log.warning(
+        "%s refused: %s (%s) address=%s request=%s",
+        request.path,
+        error.code,
+        error.reason or error.description,
+        request.client,
+        request.request_id,
+    )
+
+
+def allow_origin(request: Request, response: Response, client: Client | None) -> Response:
+    """Let a page of the client's own origins read the answer. Answers to others are the same, without the header."""
+    response.headers.append(("vary", "Origin"))
+    origin = request.headers.get("origin")
+    if origin is not None and client is not None and origin in client.origins:
+        response.headers.append(("access-control-allow-origin", origin))
+        response.headers.append(("access-control-allow-credentials", "true"))
+    return response
+
+
+async def preflight(request: Request) -> Response:
+    """Answer OPTIONS: no client is known yet, so every origin may ask; the answer itself decides."""
+    response = empty(204)
+    response.headers.append(("vary", "Origin"))
+    origin = request.headers.get("origin")
+    if origin is not None and origin.isascii():
+        wanted = request.headers.get("access-control-request-headers", "")
+        response.headers.extend(
+            [
+                ("access-control-allow-origin", origin),
+                ("access-control-allow-credentials", "true"),
+                ("access-control-allow-methods", _METHODS),
+            ]
+        )
+        if wanted and wanted.isascii() and len(wanted) <= _HEADERS_LIMIT:
+            response.headers.append(("access-control-allow-headers", wanted))
+    return response

@@ -1,0 +1,120 @@
+"""A client made ready: everything the endpoints need of one provider, compiled once per snapshot."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from ostiary.applications.lookup import application_of
+from ostiary.applications.resources import Application
+from ostiary.keys.signer import NoSigningKey, signer
+from ostiary.mappings.claims import ClaimSet
+from ostiary.mappings.resources import ScopeMapping
+from ostiary.proto.jose import SigningKey
+from ostiary.proto.oauth2.redirect import is_allowed, origins
+from ostiary.proto.oauth2.scope import OPENID
+from ostiary.providers.oauth2.resources import OAuth2Provider
+from ostiary.resource.duration import parse_duration
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ostiary.store.snapshot import Snapshot
+
+_MAPPING: Final = "authentik_core.propertymapping"
+_log = logging.getLogger("ostiary.oauth2")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Client:
+    """One OAuth2 client. Lifetimes are microseconds."""
+
+    provider: OAuth2Provider
+    application: Application
+    claim_set: ClaimSet
+    key: SigningKey = field(repr=False)
+    jwk: Mapping[str, object] | None  # None: the key is the client secret, which is nobody's to know
+    origins: frozenset[str]
+    code_lifetime: int
+    access_lifetime: int
+    refresh_lifetime: int
+    refresh_threshold: int
+
+    @property
+    def pk(self) -> int:
+        """The provider's number, by which grants know the client."""
+        return int(self.provider.pk)
+
+    @property
+    def public(self) -> bool:
+        """Whether the client has no secret of its own (RFC 6749 2.1)."""
+        return self.provider.client_type == "public"
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """The scopes the client may ask for."""
+        return self.claim_set.scopes
+
+    def issuer(self, base_url: str) -> str:
+        """Return the issuer under the address the request came to, with its final slash."""
+        if self.provider.issuer_mode == "global":
+            return f"{base_url}/"
+        return f"{base_url}/application/o/{self.application.slug}/"
+
+    def may_redirect_to(self, uri: str) -> bool:
+        """Tell whether an answer may be sent there."""
+        return is_allowed(uri, self.provider.redirect_uris)
+
+
+def client_by_id(snapshot: Snapshot, client_id: str) -> Client | None:
+    """Return the client of that id; None when it is unknown or has no application."""
+    provider = snapshot.find(OAuth2Provider, client_id=client_id)
+    return None if provider is None else _client(snapshot, provider)
+
+
+def client_by_provider(snapshot: Snapshot, pk: int) -> Client | None:
+    """Return the client of that provider."""
+    provider = snapshot.get(OAuth2Provider, pk)
+    return None if provider is None else _client(snapshot, provider)
+
+
+def client_by_slug(snapshot: Snapshot, slug: str) -> Client | None:
+    """Return the client of the application of that slug."""
+    application = snapshot.find(Application, slug=slug)
+    if application is None or application.provider is None:
+        return None
+    return client_by_provider(snapshot, application.provider)
+
+
+def _client(snapshot: Snapshot, provider: OAuth2Provider) -> Client | None:
+    return snapshot.memo(("oauth2.client", provider.pk), lambda: _compile(snapshot, provider))
+
+
+def _compile(snapshot: Snapshot, provider: OAuth2Provider) -> Client | None:
+    application = application_of(snapshot, int(provider.pk))
+    if application is None:
+        return None
+    try:
+        ready = None if provider.signing_key is None else signer(snapshot, provider.signing_key)
+    except NoSigningKey:
+        _log.error("provider %s: its signing key has no private key; the application is not served", provider.name)
+        return None
+    found = (snapshot.resolve(_MAPPING, pk) for pk in provider.property_mappings)
+    return Client(
+        provider=provider,
+        application=application,
+        claim_set=ClaimSet(item for item in found if isinstance(item, ScopeMapping)),
+        key=SigningKey(provider.client_secret.reveal().encode()) if ready is None else ready.key,
+        jwk=None if ready is None else ready.jwk,
+        origins=origins(provider.redirect_uris),
+        code_lifetime=parse_duration(provider.access_code_validity),
+        access_lifetime=parse_duration(provider.access_token_validity),
+        refresh_lifetime=parse_duration(provider.refresh_token_validity),
+        refresh_threshold=parse_duration(provider.refresh_token_threshold),
+    )
+
+
+def offered_scopes(client: Client) -> tuple[str, ...]:
+    """Return the scopes discovery tells: openid always works."""
+    return client.scopes if OPENID in client.scopes else (*client.scopes, OPENID)

@@ -1,0 +1,118 @@
+"""One authorization request on its way through the steps: what is known so far, and the address to come back to."""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote, urlencode
+
+from ostiary.proto.oauth2.authorize import AuthorizeRequest, Target, error_url
+from ostiary.proto.oauth2.errors import OAuthError
+from ostiary.web.errors import BadRequest, HttpError
+from ostiary.web.response import Response, redirect
+
+if TYPE_CHECKING:
+    from ostiary.directory.user import Subject
+    from ostiary.proto.oauth2.parameters import Parameters
+    from ostiary.providers.oauth2.client import Client
+    from ostiary.providers.oauth2.services import Services
+    from ostiary.sessions.session import Session
+    from ostiary.store.snapshot import Snapshot
+    from ostiary.web.request import Request
+
+PATH: Final = "/application/o/authorize/"
+RETURN: Final = "ostiary_return"
+"""Our own parameter: which flow the browser comes back from. It proves nothing; the proof is in the session."""
+
+_LONGEST: Final = 8192  # characters of an address that a flow leads back to
+
+
+class Entry(enum.Enum):
+    """How the browser came here."""
+
+    FIRST = "first"
+    SIGNED_IN = "signed in"  # back from the authentication flow begun for this very request
+    RESUMED = "resumed"  # back from the authorization flow begun for this very request and person
+
+
+@dataclass(slots=True, kw_only=True)
+class Inquiry:
+    """What the steps know. Each step may rely on what those above it have filled in."""
+
+    request: Request
+    services: Services
+    parameters: Parameters
+    pairs: tuple[tuple[str, str], ...]
+    snapshot: Snapshot
+    now: int
+    entry: Entry = Entry.FIRST
+    client_found: Client | None = None
+    target: Target | None = None
+    wanted_found: AuthorizeRequest | None = None
+    scope: tuple[str, ...] = ()
+    session: Session | None = None
+    subject_found: Subject | None = None
+
+    @property
+    def client(self) -> Client:
+        """The client, once its step was taken."""
+        if self.client_found is None:  # pragma: no cover - the order of the table
+            raise BadRequest("invalid_request")
+        return self.client_found
+
+    @property
+    def wanted(self) -> AuthorizeRequest:
+        """The checked request, once its step was taken."""
+        if self.wanted_found is None:  # pragma: no cover - the order of the table
+            raise BadRequest("invalid_request")
+        return self.wanted_found
+
+    @property
+    def signed_in(self) -> tuple[Session, Subject]:
+        """Session and person, once their step was taken."""
+        if self.session is None or self.subject_found is None:  # pragma: no cover - the order of the table
+            raise BadRequest("invalid_request")
+        return self.session, self.subject_found
+
+    @property
+    def issuer(self) -> str:
+        """The issuer under the address the request came to."""
+        return self.client.issuer(self.request.base_url)
+
+    def digest(self) -> str:
+        """Return what names exactly this request, for the proofs of its flows."""
+        return hashlib.sha256(urlencode(_without_return(self.pairs)).encode()).hexdigest()[:40]
+
+    def sign_in_proof(self) -> str:
+        """Return the completion key of the authentication flow begun for this request."""
+        return f"oauth2.sign-in:{self.client.pk}:{self.digest()}"
+
+    def consent_proof(self, user: int) -> str:
+        """Return the completion key of the authorization flow begun for this request and that person."""
+        return f"oauth2.authorize:{self.client.pk}:{user}:{self.digest()}"
+
+    def return_url(self, coming_from: str) -> str:
+        """Return the path that leads back here from a flow."""
+        return request_url(self.request, [*_without_return(self.pairs), (RETURN, coming_from)])
+
+
+def request_url(request: Request, pairs: Iterable[tuple[str, str]]) -> str:
+    """Return the path of this endpoint with these parameters. Raises HttpError 414."""
+    url = f"{request.prefix}{PATH}?{urlencode(list(pairs), quote_via=quote)}"
+    if len(url) > _LONGEST:
+        raise HttpError(414, "uri_too_long", "The authorization request is too long.")
+    return url
+
+
+def redirect_error(inquiry: Inquiry, error: OAuthError) -> Response:
+    """Tell the client, or the person as long as nobody knows whether the address is the client's."""
+    if inquiry.target is None:
+        raise BadRequest(error.code, error.description) from error
+    return redirect(error_url(inquiry.target, error, issuer=inquiry.issuer), 302)
+
+
+def _without_return(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    return [(name, value) for name, value in pairs if name != RETURN]

@@ -1,0 +1,37 @@
+"""Token revocation, /application/o/revoke/ (RFC 7009): a client may take back its own tokens only."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ostiary.grants.access import revoke_access
+from ostiary.grants.refresh import find_refresh, revoke_family
+from ostiary.proto.oauth2.errors import OAuthError
+from ostiary.providers.oauth2.answers import error_json, read_form, token_json
+from ostiary.providers.oauth2.authentication import authenticate
+from ostiary.providers.oauth2.batches import write_all
+from ostiary.store.hashing import token_hash
+
+if TYPE_CHECKING:
+    from ostiary.providers.oauth2.services import Services
+    from ostiary.web.request import Request
+    from ostiary.web.response import Response
+
+
+async def revoke(request: Request, services: Services) -> Response:
+    """Take a token back; a refresh token takes its family along (2.1). Unknown ones are answered 200 as well (2.2)."""
+    try:
+        parameters = await read_form(request)
+        client = authenticate(request, parameters, services.plane.snapshot)
+        token = parameters.need("token")
+        hashed, database = token_hash(token), services.database
+        if "." in token:
+            await write_all(database, [revoke_access(hashed, provider=client.pk)])
+        else:
+            found = await find_refresh(database, hashed)
+            if found is not None and found.authorization.provider == client.pk:
+                family = found.authorization.family
+                await database.write(lambda: revoke_family(family))
+        return token_json({})
+    except OAuthError as error:
+        return error_json(request, error)

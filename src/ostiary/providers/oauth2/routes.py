@@ -1,0 +1,56 @@
+"""The paths of this room."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING
+
+from ostiary.providers.oauth2.answers import preflight
+from ostiary.providers.oauth2.authorize import authorize, authorize_post
+from ostiary.providers.oauth2.discovery import discovery, jwks, provider_root
+from ostiary.providers.oauth2.end_session import end_session, end_session_post
+from ostiary.providers.oauth2.introspection import introspect
+from ostiary.providers.oauth2.revocation import revoke
+from ostiary.providers.oauth2.token import token
+from ostiary.providers.oauth2.userinfo import userinfo
+from ostiary.web.router import Handler, Route
+
+if TYPE_CHECKING:
+    from ostiary.providers.oauth2.services import Services
+    from ostiary.web.request import Request
+    from ostiary.web.response import Response
+
+_ROOT = "/application/o"
+_OWN = f"{_ROOT}/{{slug}}"
+_DISCOVERY = f"{_OWN}/.well-known/openid-configuration"
+_METADATA = f"/.well-known/oauth-authorization-server{_OWN}/"
+
+
+def routes(services: Services) -> Sequence[Route]:
+    """Return the routes, each handler given its services."""
+
+    def with_services(handler: Callable[[Request, Services], Awaitable[Response]]) -> Handler:
+        async def handle(request: Request) -> Response:
+            return await handler(request, services)
+
+        return handle
+
+    return (
+        Route("GET", f"{_ROOT}/authorize/", with_services(authorize), "oauth2-authorize"),
+        Route("POST", f"{_ROOT}/authorize/", authorize_post, "oauth2-authorize-post"),
+        Route("POST", f"{_ROOT}/token/", with_services(token), "oauth2-token"),
+        Route("OPTIONS", f"{_ROOT}/token/", preflight),
+        Route("GET", f"{_ROOT}/userinfo/", with_services(userinfo), "oauth2-userinfo"),
+        Route("POST", f"{_ROOT}/userinfo/", with_services(userinfo)),
+        Route("OPTIONS", f"{_ROOT}/userinfo/", preflight),
+        Route("POST", f"{_ROOT}/introspect/", with_services(introspect), "oauth2-introspect"),
+        Route("POST", f"{_ROOT}/revoke/", with_services(revoke), "oauth2-revoke"),
+        Route("GET", f"{_OWN}/", with_services(provider_root), "oauth2-root"),
+        Route("GET", _DISCOVERY, with_services(discovery), "oauth2-discovery"),
+        Route("OPTIONS", _DISCOVERY, preflight),
+        Route("GET", _METADATA, with_services(discovery), "oauth2-metadata"),
+        Route("OPTIONS", _METADATA, preflight),
+        Route("GET", f"{_OWN}/jwks/", with_services(jwks), "oauth2-jwks"),
+        Route("GET", f"{_OWN}/end-session/", with_services(end_session), "oauth2-end-session"),
+        Route("POST", f"{_OWN}/end-session/", end_session_post),
+    )

@@ -1,0 +1,29 @@
+"""What can be wrong with a resource: every problem names its field and says what was expected."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong with one field. `field` is the wire name; "" concerns the object as a whole."""
+
+    field: str
+    message: str
+
+
+class InvalidResource(Exception):
+    """Values that do not make a valid object: all problems at once."""
+
+    def __init__(self, kind: str, problems: Sequence[Problem]) -> None:
+        self.kind = kind
+        self.problems = tuple(problems)
+        super().__init__(
+            f"{kind}: " + "; ".join(f"{p.field}: {p.message}" if p.field else p.message for p in self.problems)
+        )
+
+
+class UnknownKind(LookupError):
+    """No kind of that name is registered."""

@@ -1,0 +1,70 @@
+"""The session cookie: its name, its value, and how it is set and taken back."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+from dataclasses import dataclass
+from typing import Final
+
+from ostiary.sessions.session import Session
+from ostiary.web.request import Request
+from ostiary.web.response import Response, set_cookie
+
+COOKIE: Final = "authentik_session"
+"""The name headless clients and outposts look for."""
+
+_ID_BYTES: Final = 32  # 256 bit
+_FORM: Final = re.compile(r"[A-Za-z0-9_-]{43}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CookieSettings:
+    """`domain` None makes the cookie host-only; `path` is the prefix the program is served under."""
+
+    domain: str | None = None
+    path: str = "/"
+
+
+def new_id() -> str:
+    """Return a fresh id of 256 bit, 43 URL-safe characters."""
+    return secrets.token_urlsafe(_ID_BYTES)
+
+
+def key_of(identifier: str) -> bytes:
+    """Return what the database knows of an id: its SHA-256."""
+    return hashlib.sha256(identifier.encode("ascii")).digest()
+
+
+def sent_key(request: Request) -> bytes | None:
+    """Return the key of the id the browser sent; None for no cookie, two of them, or one that is not ours."""
+    value = request.cookies.get(COOKIE)
+    return key_of(value) if value is not None and _FORM.fullmatch(value) else None
+
+
+def give(request: Request, response: Response, *, identifier: str, session: Session, settings: CookieSettings) -> None:
+    """Set the cookie: HttpOnly, SameSite=Lax, Secure on https; without Max-Age when it ends with the browser."""
+    seconds = (session.expires - session.last_seen) // 1_000_000 if session.persistent else None
+    set_cookie(
+        response,
+        COOKIE,
+        identifier,
+        max_age=seconds,
+        path=settings.path,
+        domain=settings.domain,
+        secure=request.scheme == "https",
+    )
+
+
+def take_back(request: Request, response: Response, *, settings: CookieSettings) -> None:
+    """Delete the cookie in the browser."""
+    set_cookie(
+        response,
+        COOKIE,
+        "",
+        max_age=0,
+        path=settings.path,
+        domain=settings.domain,
+        secure=request.scheme == "https",
+    )

@@ -1,0 +1,126 @@
+"""The rows of sessions: every statement of this room."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final, cast
+
+from ostiary.resource import codec
+from ostiary.sessions.session import TOUCH_EVERY, Session, SessionGone
+from ostiary.store.database import Batch, Database, Guard, Row, Statement, Value, fetch_one
+
+_COLUMNS: Final = (
+    "key, pk, created, last_seen, expires, idle_expires, idle, persistent, user_pk, auth_time, auth_method, auth_args,"
+    " amr, address, user_agent, who, data"
+)
+
+
+async def load(database: Database, key: bytes, now: int) -> Session | None:
+    """Return the session of that key unless it has expired."""
+    row = await fetch_one(
+        database, f"SELECT {_COLUMNS} FROM session WHERE key = ? AND expires > ? AND idle_expires > ?", key, now, now
+    )
+    found = session_of(row) if row is not None else None
+    return found if found is not None and found.alive(now) else None
+
+
+async def of_user(database: Database, user: int, now: int) -> list[Session]:
+    """Return the living sessions of a person, the latest seen first."""
+    rows = await database.fetch(
+        f"SELECT {_COLUMNS} FROM session WHERE user_pk = ? AND expires > ? AND idle_expires > ?"
+        " ORDER BY last_seen DESC, pk",
+        user,
+        now,
+        now,
+    )
+    return [session_of(row) for row in rows]
+
+
+def insert(session: Session) -> Statement:
+    """Return the statement that writes a new session."""
+    values: Sequence[Value] = (
+        session.key,
+        session.pk,
+        session.created,
+        session.last_seen,
+        session.expires,
+        session.idle_expires,
+        session.idle,
+        int(session.persistent),
+        session.user,
+        session.auth_time,
+        session.auth_method,
+        codec.encode_canonical(session.auth_args),
+        codec.encode_canonical(list(session.amr)),
+        session.address,
+        session.user_agent,
+        codec.encode_canonical(session.who),
+        codec.encode_canonical(session.data),
+    )
+    marks = "?, ?, ?, ?, ?, ?, ?, ?, CAST(? AS BIGINT), CAST(? AS BIGINT), ?, ?, ?, ?, ?, ?, ?"
+    return Statement(f"INSERT INTO session ({_COLUMNS}) VALUES ({marks})", values)
+
+
+def remove(key: bytes, *, must_exist: bool) -> Statement:
+    """Return the statement that deletes a session. Guarded by SessionGone when somebody may have been first."""
+    return Statement("DELETE FROM session WHERE key = ?", (key,), guard=Guard(SessionGone) if must_exist else None)
+
+
+def touch(session: Session, now: int) -> Statement:
+    """Return the statement that moves the idle end; it does nothing when another request was first."""
+    return Statement(
+        "UPDATE session SET last_seen = ?, idle_expires = ? WHERE key = ? AND last_seen <= ?",
+        (now, min(now + session.idle, session.expires), session.key, now - TOUCH_EVERY),
+    )
+
+
+def keep(session: Session, data: Mapping[str, object]) -> Statement:
+    """Return the statement that replaces a session's data."""
+    return Statement(
+        "UPDATE session SET data = ? WHERE key = ?",
+        (codec.encode_canonical(data), session.key),
+        guard=Guard(SessionGone),
+    )
+
+
+def keys_of_user(user: int) -> Batch[list[bytes]]:
+    """Yield the statement for the keys of all sessions of a person."""
+    rows = yield Statement("SELECT key FROM session WHERE user_pk = ?", (user,))
+    return [cast("bytes", row["key"]) for row in rows]
+
+
+def end_of_user(user: int) -> Statement:
+    """Return the statement that ends every session of a person who was deleted or deactivated."""
+    return Statement("DELETE FROM session WHERE user_pk = ?", (user,))
+
+
+def sweep(now: int) -> Statement:
+    """Return the statement that deletes what has expired. The idle end never lies after the absolute one."""
+    return Statement("DELETE FROM session WHERE idle_expires <= ?", (now,))
+
+
+def session_of(row: Row) -> Session:
+    """Return the value of a row."""
+    return Session(
+        key=cast("bytes", row["key"]),
+        pk=cast("str", row["pk"]),
+        created=cast("int", row["created"]),
+        last_seen=cast("int", row["last_seen"]),
+        expires=cast("int", row["expires"]),
+        idle_expires=cast("int", row["idle_expires"]),
+        idle=cast("int", row["idle"]),
+        persistent=bool(row["persistent"]),
+        user=cast("int | None", row["user_pk"]),
+        auth_time=cast("int | None", row["auth_time"]),
+        auth_method=cast("str", row["auth_method"]),
+        auth_args=_object(row["auth_args"]),
+        amr=tuple(cast("list[str]", codec.decode(cast("str", row["amr"])))),
+        address=cast("str", row["address"]),
+        user_agent=cast("str", row["user_agent"]),
+        who=_object(row["who"]),
+        data=_object(row["data"]),
+    )
+
+
+def _object(text: Value) -> Mapping[str, object]:
+    return cast("Mapping[str, object]", codec.decode(cast("str", text)))

@@ -1,0 +1,77 @@
+"""Reading: environment over file over defaults, into one frozen `Settings`. Writes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ostiary.seal import Secret
+from ostiary.settings.errors import InvalidSetting, MissingSetting
+from ostiary.settings.model import Bootstrap, Listen, PostgreSQL, Sessions, Settings, Shown, Web
+from ostiary.settings.sources import DEFAULT_FILE, Found, aliases_not_needed, find, read_file, refuse_unknown
+from ostiary.settings.table import TABLE, Setting
+
+T = TypeVar("T")
+
+
+def load(environ: Mapping[str, str], *, default_file: Path | None = DEFAULT_FILE) -> Settings:
+    """Return the settings in force. Raises SettingsError with one line that names the variable."""
+    refuse_unknown(environ)
+    file, file_name = read_file(environ, default_file)
+    values: dict[str, object] = {}
+    shown: dict[str, Shown] = {}
+    for setting in TABLE:
+        found = find(setting, environ, file, file_name)
+        values[setting.name] = _value(setting, found)
+        shown[setting.name] = Shown(setting.variable, _text(values[setting.name]), found.source)
+    return _settings(values, shown, tuple(aliases_not_needed(environ)))
+
+
+def _value(setting: Setting, found: Found) -> object:
+    if found.text is None or (found.text == "" and setting.default is None):
+        return None
+    if found.text == "" and setting.secret:
+        return Secret("")
+    try:
+        return setting.parse(found.text)
+    except ValueError as error:
+        given = "" if setting.secret else f", not {found.text!r}"
+        raise InvalidSetting(f"{found.blame}: {error}{given}") from None
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, Secret):
+        return str(value) if value else ""
+    if isinstance(value, tuple):
+        return ", ".join(str(item) for item in value)
+    return str(value)
+
+
+def _settings(values: Mapping[str, object], shown: Mapping[str, Shown], notes: tuple[str, ...]) -> Settings:
+    postgresql = None
+    if values["postgresql.host"]:
+        postgresql = _section(PostgreSQL, "postgresql", values)
+        if values["secret_key"] is None:
+            raise MissingSetting(
+                "OSTIARY_SECRET_KEY: expected a long random text, because with PostgreSQL none is made;"
+                " make one with: openssl rand -base64 48"
+            )
+    top: dict[str, Any] = {name: value for name, value in values.items() if "." not in name}
+    return Settings(
+        **top,
+        listen=_section(Listen, "listen", values),
+        web=_section(Web, "web", values),
+        sessions=_section(Sessions, "sessions", values),
+        bootstrap=_section(Bootstrap, "bootstrap", values),
+        postgresql=postgresql,
+        notes=notes,
+        shown=shown,
+    )
+
+
+def _section(model: type[T], name: str, values: Mapping[str, object]) -> T:
+    return model(**{item.name: values[f"{name}.{item.name}"] for item in fields(model)})  # type: ignore[arg-type]

@@ -1,0 +1,103 @@
+"""One reader per type of setting: text in, value out, ValueError("expected ...") for anything else.
+
+The setting decides the type, never the look of the value: a password of digits stays a text.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from ostiary.proto.duration import parse_duration
+from ostiary.seal import Secret
+from ostiary.settings.model import Address, Network
+
+_HIGHEST_PORT: Final = 65535
+_URL_PATH: Final = re.compile(r"/(?:[A-Za-z0-9._~-]+/)*")
+
+
+def text(raw: str) -> str:
+    """Take any text."""
+    return raw
+
+
+def secret(raw: str) -> Secret:
+    """Take any text, and show it to nobody."""
+    return Secret(raw)
+
+
+def path(raw: str) -> Path:
+    """Take a path; "~" is the home folder."""
+    return Path(raw).expanduser()
+
+
+def port(raw: str) -> int:
+    """Take a port number."""
+    if raw.isascii() and raw.isdigit() and 0 < int(raw) <= _HIGHEST_PORT:
+        return int(raw)
+    raise ValueError(f"expected a port number from 1 to {_HIGHEST_PORT}")
+
+
+def address(raw: str) -> Address:
+    """Take "host:port"; IPv6 in brackets; ":port" means every IPv4 address."""
+    host, colon, number = raw.rpartition(":")
+    bracketed = host.startswith("[") and host.endswith("]")
+    if not colon or (":" in host and not bracketed) or not (number.isascii() and number.isdigit()):
+        raise ValueError("expected host:port, such as 127.0.0.1:9000 or [::1]:9000")
+    if int(number) > _HIGHEST_PORT:
+        raise ValueError(f"expected a port up to {_HIGHEST_PORT}")
+    return Address(host[1:-1] if bracketed else host or "0.0.0.0", int(number))  # noqa: S104 - as authentik reads ":9000"
+
+
+def url_path(raw: str) -> str:
+    """Take a path prefix that starts and ends with a slash."""
+    if _URL_PATH.fullmatch(raw) and "/../" not in raw and "/./" not in raw:
+        return raw
+    raise ValueError("expected a path that starts and ends with a slash, such as /login/")
+
+
+def duration(raw: str) -> int:
+    """Take "hours=1;minutes=30"; gives microseconds above zero."""
+    value = parse_duration(raw)
+    if value <= 0:
+        raise ValueError('expected a duration above zero, such as "days=1"')
+    return value
+
+
+def choice(*words: str) -> Callable[[str], str]:
+    """Take one of the words, in any case."""
+
+    def read(raw: str) -> str:
+        if raw.lower() in words:
+            return raw.lower()
+        raise ValueError("expected one of " + ", ".join(words))
+
+    return read
+
+
+def texts(raw: str) -> tuple[str, ...]:
+    """Take a list: separated by commas, or a JSON array."""
+    if raw.lstrip().startswith("["):
+        try:
+            items = json.loads(raw)
+        except ValueError:
+            items = None
+        if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
+            raise ValueError('expected a list of texts, such as a,b or ["a", "b"]')
+        return tuple(items)
+    return tuple(item.strip() for item in raw.split(",") if item.strip())
+
+
+def networks(raw: str) -> tuple[Network, ...]:
+    """Take a list of networks or single addresses."""
+    found: list[Network] = []
+    for item in texts(raw):
+        try:
+            found.append(ipaddress.ip_network(item, strict=False))
+        except ValueError:
+            raise ValueError(f"expected networks such as 10.0.0.0/8,fd00::/8, and {item!r} is none") from None
+    return tuple(found)

@@ -1,0 +1,61 @@
+"""The secret key of an installation with SQLite: made on the first start, kept beside the database with mode 0600."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from ostiary.seal import Secret
+from ostiary.settings.errors import InvalidSetting, MissingSetting
+from ostiary.settings.model import Settings
+
+FILE_NAME: Final = "secret-key"
+
+
+def with_secret_key(settings: Settings) -> Settings:
+    """Return the settings with a secret key, reading or making the file when none is set. Raises SettingsError."""
+    if settings.secret_key is not None:
+        return settings
+    if settings.postgresql is not None:
+        raise MissingSetting("OSTIARY_SECRET_KEY: expected a long random text; make one with: openssl rand -base64 48")
+    path = settings.data_dir / FILE_NAME
+    make_data_dir(settings.data_dir)
+    with contextlib.suppress(FileExistsError):
+        _write_new(path, secrets.token_urlsafe(48))
+    try:
+        text = path.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidSetting(f"OSTIARY_DATA_DIR: expected a readable secret key in {path}, but {error}") from error
+    if not text:
+        raise InvalidSetting(f"OSTIARY_DATA_DIR: expected a secret key in {path}, but the file is empty")
+    return replace(settings, secret_key=Secret(text))
+
+
+def make_data_dir(path: Path) -> None:
+    """Make the data folder, readable by its owner alone, unless it is there. Raises InvalidSetting."""
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise InvalidSetting(f"OSTIARY_DATA_DIR: expected a folder that can be written, but {path}: {error}") from error
+
+
+def _write_new(path: Path, text: str) -> None:
+    """Write a file that must not exist yet; it appears whole or not at all, with mode 0600 from its first byte."""
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
+        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "w", encoding="ascii") as file:
+            file.write(text + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(draft, path)  # unlike rename, a link never replaces what another process made first
+    except FileExistsError:
+        raise
+    except OSError as error:
+        raise InvalidSetting(f"OSTIARY_DATA_DIR: expected a folder that can be written, but {path}: {error}") from error
+    finally:
+        draft.unlink(missing_ok=True)

@@ -1,0 +1,153 @@
+"""The one table of settings: name, type, default, and what it is for.
+
+A setting named "listen.http" is read from OSTIARY_LISTEN__HTTP, else from AUTHENTIK_LISTEN__HTTP where authentik has a
+setting of that meaning, else from `listen: {http: ...}` in the configuration file, else its default applies.
+docs/settings.md documents the same table; a test compares them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from ostiary.settings import parse
+
+PREFIX: Final = "OSTIARY_"
+ALIAS_PREFIX: Final = "AUTHENTIK_"
+CONFIG_VARIABLE: Final = "OSTIARY_CONFIG"
+"""Names the configuration file. Not a setting itself, since it says where settings are."""
+
+SSL_MODES: Final = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+LOG_LEVELS: Final = ("trace", "debug", "info", "warning", "error")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """One row of the table."""
+
+    name: str  # dotted: "postgresql.host"
+    parse: Callable[[str], object]  # raises ValueError("expected ...")
+    default: str | None = None  # as an operator would write it; None means not set
+    help: str
+    alias: bool = True  # authentik has it under the same name
+    secret: bool = False
+    flat: bool = False  # authentik spells it with one underscore, as no nested setting
+
+    @property
+    def variable(self) -> str:
+        """The environment variable, "OSTIARY_POSTGRESQL__HOST"."""
+        return PREFIX + self._words()
+
+    @property
+    def alias_variable(self) -> str | None:
+        """The variable of the same meaning in authentik."""
+        return ALIAS_PREFIX + self._words() if self.alias else None
+
+    def _words(self) -> str:
+        return self.name.upper().replace(".", "_" if self.flat else "__")
+
+
+TABLE: Final[tuple[Setting, ...]] = (
+    Setting(
+        name="secret_key",
+        parse=parse.secret,
+        secret=True,
+        help="Seals secrets in the database. With SQLite one is made and kept in the data folder when it is not set;"
+        " with PostgreSQL it must be set. Keep it: without it sealed secrets cannot be opened.",
+    ),
+    Setting(
+        name="data_dir",
+        parse=parse.path,
+        default="./data",
+        alias=False,
+        help="Folder for the SQLite database, the secret key and the first-run link.",
+    ),
+    Setting(
+        name="blueprints_dir",
+        parse=parse.path,
+        help="Folder whose blueprint files are applied at start, when they change, and hourly.",
+    ),
+    Setting(
+        name="hosts",
+        parse=parse.texts,
+        default="",
+        alias=False,
+        help="Host names this installation answers to, separated by commas. Empty: any host, until a brand names one.",
+    ),
+    Setting(name="cookie_domain", parse=parse.text, help="Domain of the session cookie. Not set: the host alone."),
+    Setting(name="log_level", parse=parse.choice(*LOG_LEVELS), default="info", help="How much is logged."),
+    Setting(
+        name="listen.http",
+        parse=parse.address,
+        default="127.0.0.1:9000",
+        help="Where pages and protocols are served, as host:port. In a container: 0.0.0.0:9000.",
+    ),
+    Setting(
+        name="listen.metrics",
+        parse=parse.address,
+        default="127.0.0.1:9300",
+        help="Where metrics are served (path /metrics), as host:port.",
+    ),
+    Setting(
+        name="listen.trusted_proxy_cidrs",
+        parse=parse.networks,
+        default="127.0.0.0/8,::1/128",
+        help="Networks of reverse proxies whose X-Forwarded-* headers are believed, separated by commas.",
+    ),
+    Setting(name="web.path", parse=parse.url_path, default="/", help="Path prefix of every URL; ends with a slash."),
+    Setting(
+        name="sessions.unauthenticated_age",
+        parse=parse.duration,
+        default="days=1",
+        help="How long the session of somebody who has not signed in lives.",
+    ),
+    Setting(
+        name="bootstrap.password",
+        flat=True,
+        parse=parse.secret,
+        secret=True,
+        help="Password of akadmin, made on the first start instead of by the wizard. Used once.",
+    ),
+    Setting(
+        name="bootstrap.token",
+        flat=True,
+        parse=parse.secret,
+        secret=True,
+        help="API token of akadmin, made on the first start. Used once.",
+    ),
+    Setting(
+        name="bootstrap.email",
+        flat=True,
+        parse=parse.text,
+        default="root@example.com",
+        help="E-mail address of akadmin when a bootstrap password or token is used.",
+    ),
+    Setting(
+        name="postgresql.host",
+        parse=parse.text,
+        help="Host of PostgreSQL, or a folder with its socket. Not set: SQLite in the data folder.",
+    ),
+    Setting(name="postgresql.port", parse=parse.port, default="5432", help="Port of PostgreSQL."),
+    Setting(name="postgresql.name", parse=parse.text, default="authentik", help="Name of the database."),
+    Setting(name="postgresql.user", parse=parse.text, default="authentik", help="Role that signs in to PostgreSQL."),
+    Setting(
+        name="postgresql.password",
+        parse=parse.secret,
+        default="env://POSTGRES_PASSWORD?",
+        secret=True,
+        help="Password of that role.",
+    ),
+    Setting(
+        name="postgresql.sslmode",
+        parse=parse.choice(*SSL_MODES),
+        help="TLS to PostgreSQL. Not set: verify-full, and prefer on this machine (loopback or socket).",
+    ),
+    Setting(
+        name="postgresql.sslrootcert", parse=parse.path, help="File of the authorities that may sign its certificate."
+    ),
+    Setting(name="postgresql.sslcert", parse=parse.path, help="File of our client certificate."),
+    Setting(name="postgresql.sslkey", parse=parse.path, help="File of the key of our client certificate."),
+)
+
+NAMES: Final = {setting.name: setting for setting in TABLE}

@@ -1,0 +1,129 @@
+"""The one small interface to a database. Two back ends speak it: `sqlite` and `postgresql`.
+
+A unit of work is a closed batch: a generator that yields `Statement`s and is sent their `Result`s. It runs in one
+transaction, in the writer's own thread (SQLite) or connection (PostgreSQL), without an await and without other CPU
+work. The database is given a factory, not a generator, because a batch may have to be replayed alone when a
+neighbour in the same group commit fails. A batch therefore has no effect but its statements and its return value::
+
+    def consume(hashed: bytes, now: int) -> Batch[Code]:
+        sql = "DELETE FROM code WHERE hash = ? AND expires > ? RETURNING body"
+        rows = yield Statement(sql, (hashed, now), guard=Guard(CodeSpent))
+        return Code.load(rows[0]["body"])
+
+    code = await database.write(lambda: consume(hashed, now))
+
+Statements are written in the SQL that both speak, with "?" for parameters. Values are int, float, str, bytes or None:
+times are integer microseconds UTC, booleans are 0 and 1, JSON is text. Nullable parameters that PostgreSQL cannot
+type are written CAST(? AS BIGINT) or CAST(? AS TEXT).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, TypeVar
+
+Value = int | float | str | bytes | None
+Dialect = Literal["sqlite", "postgresql"]
+
+
+class StoreError(Exception):
+    """The root of this room's errors."""
+
+
+class Unavailable(StoreError):
+    """The database cannot be reached or does not answer. Answered 503; nothing was written."""
+
+
+class Conflict(StoreError):
+    """A guard did not hold: somebody else was first. The whole batch was rolled back."""
+
+
+class Duplicate(Conflict):
+    """A unique constraint was violated. The whole batch was rolled back."""
+
+
+class Unstorable(StoreError, ValueError):
+    """A parameter that not every database can keep: NUL, a lone surrogate, a number beyond 64 bits, another type."""
+
+
+class Fault(StoreError):
+    """The statement itself is wrong: unknown table, NULL where none may be. A defect of the program."""
+
+
+class NewerSchema(StoreError):
+    """The database was written by a newer version of the program."""
+
+
+class Row(Protocol):
+    """One row: values by column name or position."""
+
+    def __getitem__(self, key: str | int, /) -> Any:  # pragma: no cover - a protocol
+        """Return one value: a `Value`, of the type the column has."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """The statement must touch exactly `rows` rows, or the whole batch fails with `error()`."""
+
+    error: Callable[[], Exception]
+    rows: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One SQL statement with its bound parameters."""
+
+    sql: str
+    parameters: Sequence[Value] = ()
+    guard: Guard | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a statement gave: its rows (of SELECT and RETURNING) and how many rows it touched."""
+
+    rows: Sequence[Row]
+    count: int
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self.rows)
+
+    def __getitem__(self, index: int) -> Row:
+        return self.rows[index]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+T = TypeVar("T")
+Batch = Generator[Statement, Result, T]
+
+
+class Database(Protocol):
+    """A database that is open."""
+
+    dialect: Dialect
+
+    async def fetch(self, sql: str, *parameters: Value) -> Sequence[Row]:
+        """Run one reading statement. Raises Unavailable."""
+        ...
+
+    async def read(self, batch: Callable[[], Batch[T]]) -> T:
+        """Run a batch of reads that all see the same state. Raises Unavailable."""
+        ...
+
+    async def write(self, batch: Callable[[], Batch[T]]) -> T:
+        """Run a batch of guarded writes; returns after COMMIT. Raises Conflict, Duplicate, Unavailable."""
+        ...
+
+    async def close(self) -> None:
+        """Finish what is queued and close."""
+        ...
+
+
+async def fetch_one(database: Database, sql: str, *parameters: Value) -> Row | None:
+    """Return the first row, or None."""
+    rows = await database.fetch(sql, *parameters)
+    return rows[0] if rows else None

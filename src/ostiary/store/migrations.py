@@ -1,0 +1,93 @@
+"""Numbered migrations: run once, under a lock, in one transaction; a newer schema is refused.
+
+The text of a migration is the SQL both databases speak, with four tokens for types:
+`{int}`, `{blob}`, `{text}` (binary order) and `{identity}` (a primary key the database counts up).
+A migration that has been released is never changed; a new one is added.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from ostiary.store.database import Batch, Database, Dialect, NewerSchema, Statement
+
+_LOCK: Final = 0x6F73_7469_6172_7901  # "ostiary" and 1: the advisory lock of migrations on PostgreSQL
+_TYPES: Final[Mapping[Dialect, Mapping[str, str]]] = {
+    "sqlite": {
+        "int": "INTEGER",
+        "blob": "BLOB",
+        "text": "TEXT",
+        "identity": "INTEGER PRIMARY KEY AUTOINCREMENT",
+    },
+    "postgresql": {
+        "int": "BIGINT",
+        "blob": "BYTEA",
+        "text": 'TEXT COLLATE "C"',
+        "identity": "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
+    },
+}
+_STEPS: Final = """
+CREATE TABLE IF NOT EXISTS schema_step (
+    number {int} PRIMARY KEY,
+    room {text} NOT NULL,
+    title {text} NOT NULL,
+    applied {int} NOT NULL
+)"""
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One step of the schema. `number` is unique in the whole program and gives the order."""
+
+    number: int
+    room: str
+    title: str
+    statements: tuple[str, ...]
+
+
+async def migrate(database: Database, migrations: Sequence[Migration], *, now: int) -> int:
+    """Apply what is missing and return how many steps that were. Safe when several processes start at once.
+
+    Raises NewerSchema when the database holds a step this program does not know, Fault when a text is wrong.
+    """
+    ordered = sorted(migrations, key=lambda step: step.number)
+    if len({step.number for step in ordered}) != len(ordered):
+        message = "two migrations share a number: " + ", ".join(f"{step.number} ({step.room})" for step in ordered)
+        raise ValueError(message)
+    return await database.write(lambda: _apply(database.dialect, ordered, now))
+
+
+def render(text: str, dialect: Dialect) -> str:
+    """Return the text with its type tokens replaced. On SQLite tables are STRICT: a wrong type is refused there too."""
+    rendered = re.sub(r"\{(\w+)\}", lambda match: _TYPES[dialect][match[1]], text).strip()
+    if dialect == "sqlite" and re.match(r"CREATE TABLE\b", rendered, re.IGNORECASE):
+        return rendered + " STRICT"
+    return rendered
+
+
+def _apply(dialect: Dialect, ordered: Sequence[Migration], now: int) -> Batch[int]:
+    if dialect == "postgresql":  # on SQLite the transaction itself is the lock
+        yield Statement("SELECT pg_advisory_xact_lock(?)", (_LOCK,))
+    yield Statement(render(_STEPS, dialect))
+    rows = yield Statement("SELECT number, room, title FROM schema_step ORDER BY number")
+    done = {row["number"] for row in rows}
+    unknown = [row for row in rows if row["number"] not in {step.number for step in ordered}]
+    if unknown:
+        last = unknown[-1]
+        message = (
+            f"the database was written by a newer version of Ostiary: it holds schema step {last['number']} "
+            f"({last['room']}: {last['title']}). Start that version, or restore the backup made before the upgrade."
+        )
+        raise NewerSchema(message)
+    missing = [step for step in ordered if step.number not in done]
+    for step in missing:
+        for text in step.statements:
+            yield Statement(render(text, dialect))
+        yield Statement(
+            "INSERT INTO schema_step (number, room, title, applied) VALUES (?, ?, ?, ?)",
+            (step.number, step.room, step.title, now),
+        )
+    return len(missing)

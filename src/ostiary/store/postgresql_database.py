@@ -1,0 +1,177 @@
+"""The PostgreSQL back end: one writing connection with group commit, few reading ones, all in one schema."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import Any, Final, TypeVar
+
+import asyncpg
+
+from ostiary.store.database import Batch, Database, Dialect, Fault, Row, Statement, Unavailable, Value
+from ostiary.store.postgresql import PostgresConfig
+from ostiary.store.postgresql_connection import LOST, connect, drive, execute, hang_up, is_lost, learn_tables, meaning
+from ostiary.store.postgresql_text import Translator, quoted
+from ostiary.store.postgresql_writer import Job, Writer
+
+T = TypeVar("T")
+
+READERS: Final = 4  # connections for reading, at most
+
+_log: Final = logging.getLogger("ostiary.store")
+
+
+class PostgresDatabase:
+    """A `Database` on a server. Made by `open_postgresql`; to be used from the event loop it was opened in."""
+
+    dialect: Dialect = "postgresql"
+
+    def __init__(self, config: PostgresConfig) -> None:
+        self._config = config
+        self._translate = Translator(config.schema)
+        learn = partial(learn_tables, translate=self._translate, schema=config.schema)
+        path = f"SET LOCAL search_path TO {quoted(config.schema)}"  # LOCAL: it ends with the transaction
+        self._begin_reading = f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {path}"
+        self._writer = Writer(self._connect, self._translate, learn, begin=f"BEGIN; {path}")
+        self._idle: list[Any] = []
+        self._turns = asyncio.Semaphore(READERS)
+        self._closed = False
+
+    async def fetch(self, sql: str, *parameters: Value) -> Sequence[Row]:
+        """Run one reading statement. Raises Unavailable."""
+
+        async def work(connection: Any) -> Sequence[Row]:
+            return (await execute(connection, Statement(sql, parameters), self._translate)).rows
+
+        return await self._reading(work)
+
+    async def read(self, batch: Callable[[], Batch[T]]) -> T:
+        """Run a batch of reads that all see the same state. Raises Unavailable."""
+
+        async def work(connection: Any) -> T:
+            await connection.execute(self._begin_reading)
+            try:
+                value = await drive(connection, batch, self._translate)
+            except asyncpg.ReadOnlySQLTransactionError as error:
+                await connection.execute("ROLLBACK")
+                raise Fault(str(error)) from None
+            except Exception:  # not a cancellation: the connection is then given up, without another word
+                with contextlib.suppress(*LOST, asyncpg.PostgresError):
+                    await connection.execute("ROLLBACK")
+                raise
+            await connection.execute("COMMIT")
+            return value
+
+        return await self._reading(work)
+
+    async def write(self, batch: Callable[[], Batch[T]]) -> T:
+        """Run a batch of guarded writes; returns after COMMIT. Raises Conflict, Duplicate, Unavailable.
+
+        A caller that is cancelled while it waits does not know whether the batch was written.
+        """
+        if self._closed:
+            raise Unavailable("the database is closed")
+        job = Job(batch)
+        self._writer.submit(job)
+        value: T = await job.future
+        return value
+
+    async def close(self) -> None:
+        """Finish what is queued and close."""
+        if self._closed:
+            return
+        self._closed = True
+        await self._writer.stop()
+        for _ in range(READERS):
+            await self._turns.acquire()  # reads under way end first
+        for connection in self._idle:
+            await hang_up(connection)
+
+    async def _reading(self, work: Callable[[Any], Awaitable[T]]) -> T:
+        if self._closed:
+            raise Unavailable("the database is closed")
+        async with self._turns:
+            while self._idle:
+                connection = self._idle.pop()
+                if connection.is_closed():
+                    continue
+                try:
+                    return await self._use(connection, work)
+                except Unavailable:
+                    if not connection.is_closed():
+                        raise  # it answered, and refused
+            return await self._use(await self._connect(), work)
+
+    async def _use(self, connection: Any, work: Callable[[Any], Awaitable[T]]) -> T:
+        try:
+            try:
+                value = await work(connection)
+            except asyncpg.UndefinedTableError:
+                # Another process has migrated meanwhile.
+                await learn_tables(connection, self._translate, self._config.schema)
+                value = await work(connection)
+        except BaseException as error:
+            if is_lost(connection, error):
+                connection.terminate()
+            else:
+                self._idle.append(connection)
+            if isinstance(error, Exception):
+                raise meaning(error) from None  # the driver's error quotes values
+            raise
+        self._idle.append(connection)
+        return value
+
+    async def _connect(self) -> Any:
+        return await connect(self._config)
+
+    async def start(self) -> None:
+        """Make the schema when it is missing, learn its tables, and tell of neighbours. Raises Unavailable."""
+        connection = await self._connect()
+        try:
+            await self._make_schema(connection)
+            await learn_tables(connection, self._translate, self._config.schema)
+            await self._tell_of_neighbours(connection)
+        finally:
+            await hang_up(connection)
+
+    async def _make_schema(self, connection: Any) -> None:
+        schema = self._config.schema
+        if await connection.fetchval("SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = $1", schema):
+            return
+        try:
+            await connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(schema)}")
+        except (asyncpg.UniqueViolationError, asyncpg.DuplicateSchemaError):
+            return  # another process was first
+        except asyncpg.InsufficientPrivilegeError as error:
+            raise Unavailable(
+                f"the role {self._config.user} may not create a schema in the database {self._config.name}. "
+                f"Let its owner run: CREATE SCHEMA {quoted(schema)} AUTHORIZATION {quoted(self._config.user)}"
+            ) from error
+
+    async def _tell_of_neighbours(self, connection: Any) -> None:
+        found = await connection.fetchval(
+            "SELECT schemaname FROM pg_catalog.pg_tables WHERE tablename = 'authentik_core_user' AND schemaname <> $1",
+            self._config.schema,
+        )
+        if found is not None:
+            _log.info(
+                "authentik's own tables are in this database (schema %s); they are not read and not touched, "
+                "everything of Ostiary is in schema %s",
+                found,
+                self._config.schema,
+            )
+
+
+async def open_database(config: PostgresConfig) -> Database:
+    """Open the database. Raises Unavailable, and ValueError when the configuration is wrong."""
+    config.tls()
+    database = PostgresDatabase(config)
+    try:
+        await database.start()
+    except BaseException:
+        await database.close()
+        raise
+    return database

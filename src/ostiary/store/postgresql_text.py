@@ -1,0 +1,76 @@
+"""From the SQL both databases speak to PostgreSQL's: placeholders, and table names with their schema.
+
+Tables are named with their schema because behind PgBouncer a single statement may run on any server connection: a
+`search_path` set for a session would be gone, or worse, be left behind for somebody else's program.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from itertools import count
+from typing import Final
+
+_TOKENS: Final = re.compile(
+    r"""
+    (?P<kept> '(?:[^']|'')*' | "(?:[^"]|"")*" | --[^\n]* )
+  | (?P<hole> \? )
+  | \b(?P<verb> (?: FROM | JOIN | UPDATE | INTO ) \s+ ) (?P<table> [a-z_][a-z0-9_]* ) \b (?! \s* \. )
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+_GIVES_ROWS: Final = re.compile(r"\A\s*(?:SELECT|WITH|VALUES|TABLE|SHOW|EXPLAIN)\b|\bRETURNING\b", re.IGNORECASE)
+_CHANGES_SCHEMA: Final = re.compile(r"\A\s*(?:CREATE|ALTER|DROP)\b", re.IGNORECASE)
+_KEPT: Final = 4096  # texts in the cache; more than the program has, unless lists of parameters vary
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A statement as PostgreSQL takes it, and whether it answers with rows."""
+
+    sql: str
+    rows: bool
+
+
+class Translator:
+    """Translates each text once. `tables` are the tables of our schema."""
+
+    def __init__(self, schema: str) -> None:
+        self._prefix = quoted(schema) + "."
+        self._tables: frozenset[str] = frozenset()
+        self.is_stale = False  # a statement was seen that makes or drops tables
+        self._texts: dict[str, Text] = {}
+
+    def learn(self, tables: Collection[str]) -> None:
+        """Take note of the tables there are now."""
+        self._tables = frozenset(tables)
+        self._texts.clear()
+        self.is_stale = False
+
+    def __call__(self, sql: str) -> Text:
+        """Return the translated text."""
+        text = self._texts.get(sql)
+        if text is None:
+            if len(self._texts) >= _KEPT:
+                self._texts.clear()
+            self.is_stale = self.is_stale or _CHANGES_SCHEMA.match(sql) is not None
+            text = self._texts[sql] = Text(_TOKENS.sub(self._replacement(), sql), bool(_GIVES_ROWS.search(sql)))
+        return text
+
+    def _replacement(self) -> Callable[[re.Match[str]], str]:
+        numbers = count(1)
+
+        def replace(match: re.Match[str]) -> str:
+            if match["hole"]:
+                return f"${next(numbers)}"
+            if match["table"] is None or match["table"] not in self._tables:
+                return match[0]
+            return match["verb"] + self._prefix + match["table"]
+
+        return replace
+
+
+def quoted(identifier: str) -> str:
+    """Return an identifier as SQL takes it."""
+    return '"' + identifier.replace('"', '""') + '"'

@@ -1,0 +1,108 @@
+"""The one store of values that may be used once: codes, links, invitations, challenges.
+
+A value is kept by its hash, in the namespace of its purpose. Consuming is one statement, so that of any number of
+attempts exactly one is `Fresh`. Purposes that must notice a replay leave a tombstone until the value expires.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar, cast
+
+from ostiary.resource.codec import decode, encode_canonical
+from ostiary.store.database import Batch, Row, Statement
+
+T = TypeVar("T")
+
+
+def _as_it_is(body: Mapping[str, object]) -> Any:
+    return body
+
+
+@dataclass(frozen=True, slots=True)
+class Purpose(Generic[T]):
+    """What a value is for: its namespace, and how its stored body becomes a value of the program."""
+
+    namespace: str
+    load: Callable[[Mapping[str, object]], T] = _as_it_is
+
+
+@dataclass(frozen=True, slots=True)
+class Fresh(Generic[T]):
+    """The value was good, and is now used."""
+
+    body: T
+    family: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """The value was used before: whatever came of it, the family, is to be revoked."""
+
+    family: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """There is no such value, or it expired."""
+
+
+Consumed = Fresh[T] | Replayed | Unknown
+
+
+def issue(
+    purpose: Purpose[T], value_hash: bytes, body: Mapping[str, object], *, expires: int, family: str | None = None
+) -> Statement:
+    """Return the statement that stores a value. `expires` is in microseconds UTC; `body` is plain JSON data."""
+    return Statement(
+        "INSERT INTO single_use (namespace, hash, body, expires, family, consumed) VALUES (?, ?, ?, ?, ?, NULL)",
+        (purpose.namespace, value_hash, encode_canonical(body), expires, family),
+    )
+
+
+def consume(purpose: Purpose[T], value_hash: bytes, *, now: int, tombstone: bool) -> Batch[Consumed[T]]:
+    """Use the value. With `tombstone` a second use answers Replayed until the expiry, else Unknown."""
+    if not tombstone:
+        rows = yield Statement(
+            "DELETE FROM single_use WHERE namespace = ? AND hash = ? AND expires > ? AND consumed IS NULL "
+            "RETURNING body, family",
+            (purpose.namespace, value_hash, now),
+        )
+        return _fresh(purpose, rows[0]) if rows else Unknown()
+    rows = yield Statement(
+        "UPDATE single_use SET consumed = ? WHERE namespace = ? AND hash = ? AND expires > ? AND consumed IS NULL "
+        "RETURNING body, family",
+        (now, purpose.namespace, value_hash, now),
+    )
+    if rows:
+        return _fresh(purpose, rows[0])
+    rows = yield Statement(
+        "SELECT family FROM single_use WHERE namespace = ? AND hash = ? AND expires > ? AND consumed IS NOT NULL",
+        (purpose.namespace, value_hash, now),
+    )
+    return Replayed(rows[0]["family"]) if rows else Unknown()
+
+
+def peek(purpose: Purpose[T], value_hash: bytes, *, now: int) -> Batch[T | None]:
+    """Return the body of a value that could be consumed now, without using it."""
+    rows = yield Statement(
+        "SELECT body, family FROM single_use WHERE namespace = ? AND hash = ? AND expires > ? AND consumed IS NULL",
+        (purpose.namespace, value_hash, now),
+    )
+    return _fresh(purpose, rows[0]).body if rows else None
+
+
+def withdraw(purpose: Purpose[T], *, family: str) -> Statement:
+    """Return the statement that removes every value of a family, used or not."""
+    return Statement("DELETE FROM single_use WHERE namespace = ? AND family = ?", (purpose.namespace, family))
+
+
+def sweep(now: int) -> Statement:
+    """Return the statement that removes what expired, tombstones included."""
+    return Statement("DELETE FROM single_use WHERE expires <= ?", (now,))
+
+
+def _fresh(purpose: Purpose[T], row: Row) -> Fresh[T]:
+    body = cast("Mapping[str, object]", decode(row["body"]))
+    return Fresh(purpose.load(body), row["family"])

@@ -1,0 +1,156 @@
+"""One connection to an SQLite file: its settings, how a batch runs on it, and what its errors mean."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, TypeVar
+
+from ostiary.store.database import (
+    Batch,
+    Conflict,
+    Duplicate,
+    Fault,
+    Result,
+    Statement,
+    StoreError,
+    Unavailable,
+    Unstorable,
+    Value,
+)
+from ostiary.store.parameters import check
+
+T = TypeVar("T")
+
+STATEMENTS_KEPT: Final = 512  # prepared statements kept by each connection
+_UNIQUE: Final = frozenset(
+    {sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_ROWID}
+)
+_BUSY: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+_WAL: Final = "PRAGMA journal_mode = WAL"
+_PRAGMAS: Final = (
+    "PRAGMA synchronous = FULL",  # an answer is a promise: it survives the power cut
+    "PRAGMA foreign_keys = ON",
+    "PRAGMA case_sensitive_like = ON",  # as PostgreSQL
+    "PRAGMA trusted_schema = OFF",
+    "PRAGMA temp_store = MEMORY",
+)
+
+
+def connect(path: Path, *, patience: float, read_only: bool) -> sqlite3.Connection:
+    """Open the file, made with mode 0600 when it is missing. `patience` is the busy timeout in seconds.
+
+    Raises Unavailable.
+    """
+    try:
+        if not read_only:
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        connection = sqlite3.connect(
+            path, timeout=patience, isolation_level=None, check_same_thread=False, cached_statements=STATEMENTS_KEPT
+        )
+    except (OSError, sqlite3.Error) as error:
+        raise Unavailable(f"the database file {path} cannot be opened: {error}") from error
+    connection.row_factory = sqlite3.Row
+    try:
+        _enter_wal(connection, patience)
+        for pragma in _PRAGMAS:
+            connection.execute(pragma)
+        if read_only:
+            connection.execute("PRAGMA query_only = ON")
+    except sqlite3.Error as error:
+        connection.close()
+        raise Unavailable(f"the database file {path} cannot be used: {error}") from error
+    return connection
+
+
+def drive(connection: sqlite3.Connection, factory: Callable[[], Batch[T]]) -> T:
+    """Run one batch to its end on a connection that is in a transaction. Raises sqlite3.Error and what guards raise."""
+    batch = factory()
+    try:
+        statement = next(batch)
+        while True:
+            statement = batch.send(execute(connection, statement))
+    except StopIteration as stop:
+        value: T = stop.value
+        return value
+    finally:
+        batch.close()
+
+
+def execute(connection: sqlite3.Connection, statement: Statement) -> Result:
+    """Run one statement and check its guard. Raises sqlite3.Error, Unstorable and what the guard raises."""
+    check(statement.parameters)
+    try:
+        cursor = connection.execute(statement.sql, statement.parameters)
+    except (UnicodeEncodeError, OverflowError) as error:
+        raise Unstorable(str(error)) from error
+    except sqlite3.Error as error:
+        error.add_note(statement.sql)  # the text only: parameters may be secret
+        raise
+    if cursor.description is None:
+        result = Result((), max(cursor.rowcount, 0))
+    else:
+        rows = cursor.fetchall()
+        result = Result(rows, len(rows))
+    guard = statement.guard
+    if guard is not None and result.count != guard.rows:
+        raise guard.error()
+    return result
+
+
+def one(sql: str, parameters: tuple[Value, ...]) -> Callable[[], Batch[Result]]:
+    """Return the batch that runs a single statement."""
+
+    def batch() -> Batch[Result]:
+        return (yield Statement(sql, parameters))
+
+    return batch
+
+
+def meaning(error: sqlite3.Error) -> StoreError:
+    """Return this room's error for the driver's."""
+    code = getattr(error, "sqlite_errorcode", None)
+    if code in _UNIQUE:
+        return Duplicate(str(error))
+    if code == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY:
+        return Conflict(str(error))
+    if isinstance(error, sqlite3.InterfaceError) or (code is None and "Error binding" in str(error)):
+        return Unstorable(str(error))
+    wrong = isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError | sqlite3.DataError)
+    if wrong or code == sqlite3.SQLITE_ERROR:
+        return Fault(" in: ".join((str(error), *getattr(error, "__notes__", ()))))
+    return Unavailable(f"the database does not answer: {error}")
+
+
+def is_busy(error: sqlite3.Error) -> bool:
+    """Say whether another connection holds a lock this one needs."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return code is not None and code & 0xFF in _BUSY
+
+
+def _enter_wal(connection: sqlite3.Connection, patience: float) -> None:
+    # Changing the journal mode answers BUSY at once, whatever the busy timeout says, when two processes make the file.
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            mode = connection.execute(_WAL).fetchone()[0]
+        except sqlite3.OperationalError as error:
+            if not is_busy(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+        else:
+            if mode != "wal":
+                message = f"write-ahead logging is refused (journal mode {mode}); is it on a network file system?"
+                raise sqlite3.OperationalError(message)
+            return
+
+
+def leave(connection: sqlite3.Connection) -> None:
+    """Roll back whatever is open, and never complain: the reason is already being told."""
+    with contextlib.suppress(sqlite3.Error):
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")

@@ -1,0 +1,101 @@
+"""Every statement on the queue."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, cast
+
+from ostiary.resource.codec import decode
+from ostiary.store.database import Batch, Dialect, Guard, Row, Statement
+
+DAY: Final = 86_400_000_000
+KEPT_DONE: Final = DAY
+KEPT_DEAD: Final = 30 * DAY
+_ERROR_LENGTH: Final = 2_000
+
+
+class LeaseLost(Exception):
+    """Somebody else has the task now: this run took longer than its lease without a sign of life."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A task that this owner is to do now. `attempt` counts from 1."""
+
+    id: str
+    name: str
+    args: Mapping[str, object]
+    owner: str
+    attempt: int
+
+
+def is_waiting(names: Sequence[str]) -> str:
+    """Return the query that tells whether there is work; parameters: names, now."""
+    return f"SELECT 1 AS waiting FROM task WHERE name IN ({_holes(names)}) AND due <= ? LIMIT 1"
+
+
+def claim(
+    names: Sequence[str], *, owner: str, now: int, lease: int, most: int, dialect: Dialect
+) -> Batch[Sequence[Claim]]:
+    """Take up to `most` tasks that are due, or whose lease ran out, for `lease` microseconds."""
+    pick = f"SELECT id FROM task WHERE name IN ({_holes(names)}) AND due <= ? ORDER BY due, id LIMIT ?"
+    # On PostgreSQL other processes claim at the same moment: they step over what is locked instead of waiting for it,
+    # and the array makes sure that the inner query runs once.
+    chosen = f"id = ANY (ARRAY ({pick} FOR UPDATE SKIP LOCKED))" if dialect == "postgresql" else f"id IN ({pick})"
+    rows = yield Statement(
+        f"UPDATE task SET state = 'running', owner = ?, due = ?, attempts = attempts + 1 WHERE {chosen} "
+        "RETURNING id, name, args, attempts",
+        (owner, now + lease, *names, now, most),
+    )
+    return [_claim(row, owner) for row in rows]
+
+
+def prolong(task: Claim, *, until: int) -> Statement:
+    """Return the statement that renews the lease. Its guard raises LeaseLost."""
+    return _of("UPDATE task SET due = ? ", (until,), task)
+
+
+def finish(task: Claim, *, now: int) -> Statement:
+    """Return the statement that marks a task as done. Its guard raises LeaseLost."""
+    return _of("UPDATE task SET state = 'done', due = NULL, error = NULL, finished = ? ", (now,), task)
+
+
+def retry(task: Claim, *, error: str, due: int) -> Statement:
+    """Return the statement that puts a task back for later. Its guard raises LeaseLost."""
+    return _of("UPDATE task SET state = 'queued', error = ?, due = ? ", (error[:_ERROR_LENGTH], due), task)
+
+
+def give_up(task: Claim, *, error: str, now: int) -> Statement:
+    """Return the statement that makes a task a dead letter. Its guard raises LeaseLost."""
+    sql = "UPDATE task SET state = 'dead', due = NULL, error = ?, finished = ? "
+    return _of(sql, (error[:_ERROR_LENGTH], now), task)
+
+
+def release(task: Claim, *, now: int) -> Statement:
+    """Return the statement that hands an interrupted task back at once; the attempt does not count."""
+    return _of("UPDATE task SET state = 'queued', due = ?, attempts = attempts - 1 ", (now,), task)
+
+
+def sweep(now: int) -> Statement:
+    """Return the statement that removes tasks done a day ago and dead letters of a month ago."""
+    return Statement(
+        "DELETE FROM task WHERE finished <= ? AND (state = 'done' OR finished <= ?)", (now - KEPT_DONE, now - KEPT_DEAD)
+    )
+
+
+def _of(sql: str, values: tuple[int | str, ...], task: Claim) -> Statement:
+    return Statement(
+        sql + "WHERE id = ? AND state = 'running' AND owner = ? AND attempts = ?",
+        (*values, task.id, task.owner, task.attempt),
+        guard=Guard(LeaseLost),
+    )
+
+
+def _claim(row: Row, owner: str) -> Claim:
+    args = cast("Mapping[str, object]", decode(row["args"]))
+    return Claim(row["id"], row["name"], args, owner, row["attempts"])
+
+
+def _holes(names: Sequence[str]) -> str:
+    return ", ".join("?" for _ in names)

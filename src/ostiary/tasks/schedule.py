@@ -1,0 +1,64 @@
+"""The schedule: jobs that come round by the clock, put into the queue by one leader.
+
+The leader is whoever holds the lease when something is due. Nothing is written while nothing is due, so that an idle
+installation does not wake its disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from ostiary.store.database import Batch, Database, Guard, Statement
+from ostiary.tasks.job import Job, enqueue
+
+LEASE: Final = 60_000_000  # microseconds
+
+
+class NotLeader(Exception):
+    """Another process leads."""
+
+
+async def fire(database: Database, jobs: Sequence[Job], *, owner: str, now: int) -> int:
+    """Put what is due into the queue and return how many that were. Raises Unavailable."""
+    due = await _due(database, jobs, now)
+    if not due:
+        return 0
+    try:
+        return await database.write(lambda: _fire(due, owner, now))
+    except NotLeader:
+        return 0
+
+
+async def _due(database: Database, jobs: Sequence[Job], now: int) -> list[tuple[Job, int]]:
+    """Return each job that is due with the slot it is due for. A job never seen before is due at once."""
+    slots = {row["name"]: row["due"] for row in await database.fetch("SELECT name, due FROM task_schedule")}
+    found = []
+    for job in jobs:
+        if job.schedule is None:
+            continue
+        slot = slots.get(job.name, 0)
+        # A slot far ahead comes from a longer interval, or from a clock that was wrong.
+        if slot <= now or slot > now + job.schedule:
+            found.append((job, slot))
+    return found
+
+
+def _fire(due: Sequence[tuple[Job, int]], owner: str, now: int) -> Batch[int]:
+    yield Statement(
+        "UPDATE task_leader SET owner = ?, expires = ? WHERE id = 1 AND (owner = ? OR expires <= ? OR expires > ?)",
+        (owner, now + LEASE, owner, now, now + 2 * LEASE),
+        guard=Guard(NotLeader),
+    )
+    fired = 0
+    for job, slot in due:
+        following = now + (job.schedule or 0)
+        result = yield Statement(
+            "INSERT INTO task_schedule (name, due) VALUES (?, ?) "
+            "ON CONFLICT (name) DO UPDATE SET due = excluded.due WHERE task_schedule.due = ?",
+            (job.name, following, slot),
+        )
+        if result.count:  # else the leader before us was here between our reading and our writing
+            yield enqueue(job.name, {}, key=f"schedule:{job.name}:{following}", now=now)
+            fired += 1
+    return fired

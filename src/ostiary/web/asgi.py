@@ -1,0 +1,241 @@
+"""The ASGI application: the frame around every handler.
+
+In order: limits, who asks (proxies), which host, the prefix, the router; then errors into answers, the hooks of other
+rooms (session cookies), security headers, one line in the access log.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from typing import Any, Final
+
+from ostiary.web.errors import BadRequest, HttpError
+from ostiary.web.negotiation import plain_error
+from ostiary.web.parameters import decode_path
+from ostiary.web.proxies import Proxies
+from ostiary.web.request import Receive, Request
+from ostiary.web.response import Response
+
+PATH_LIMIT: Final = 2048  # bytes
+QUERY_LIMIT: Final = 16_384  # bytes; an authorization request with many scopes is about 2,000
+HEADERS_LIMIT: Final = 32_768  # bytes of all names and values
+HEADER_COUNT_LIMIT: Final = 100
+
+CSP: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: https:; connect-src 'self'; "
+    "form-action 'self'; frame-ancestors 'self'; base-uri 'none'"
+)
+_ALWAYS: Final = (("x-powered-by", "authentik"), ("x-content-type-options", "nosniff"))
+# "same-origin" and not "no-referrer": with the latter browsers send "Origin: null" with our own forms.
+_PAGE: Final = (
+    ("content-security-policy", CSP),
+    ("x-frame-options", "SAMEORIGIN"),
+    ("referrer-policy", "same-origin"),
+    ("cache-control", "no-store"),
+)
+# Two of these mean that somebody hopes we and a proxy read different ones.
+_ONCE: Final = frozenset(
+    {"host", "authorization", "content-length", "content-type", "origin", "sec-fetch-site", "dpop", "x-authentik-csrf"}
+)
+_LISTS: Final = frozenset(
+    {"accept", "accept-encoding", "accept-language", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"}
+)
+_HOST: Final = re.compile(r"(?:[a-z0-9](?:[a-z0-9._-]{0,252})|\[[0-9a-f:.]{2,45}\])(?::[0-9]{1,5})?", re.IGNORECASE)
+_HEALTH: Final = "/-/health/"  # probes ask by address, not by name
+
+Scope = MutableMapping[str, Any]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Hosts = Callable[[], frozenset[str]]
+Finish = Callable[[Request, Response], None]
+ErrorAnswer = Callable[[Request, HttpError], Response]
+Translate = Callable[[Exception], HttpError | None]
+
+access_log = logging.getLogger("ostiary.access")
+log = logging.getLogger("ostiary.web")
+
+
+def _every_host() -> frozenset[str]:
+    return frozenset()
+
+
+def _no_translation(_error: Exception) -> None:
+    return None
+
+
+class Site:
+    """The application uvicorn runs.
+
+    `handler` is the router; `hosts` gives the allowed host names in lower case without port (an entry that starts
+    with a dot allows the names below it; the empty set allows all); `finish` are called with every answer in order;
+    `error_answer` makes pages of errors; `translate` turns other rooms' errors into HttpErrors.
+    """
+
+    def __init__(
+        self,
+        handler: Callable[[Request], Awaitable[Response]],
+        *,
+        prefix: str = "",
+        proxies: Proxies | None = None,
+        hosts: Hosts = _every_host,
+        finish: Sequence[Finish] = (),
+        error_answer: ErrorAnswer = plain_error,
+        translate: Translate = _no_translation,
+    ) -> None:
+        self._handler = handler
+        self._prefix = prefix.rstrip("/")
+        self._proxies = proxies or Proxies()
+        self._hosts = hosts
+        self._finish = tuple(finish)
+        self._error_answer = error_answer
+        self._translate = translate
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Speak ASGI: http is answered, a websocket is refused, the lifespan is acknowledged."""
+        match scope["type"]:
+            case "http":
+                await self._http(scope, receive, send)
+            case "websocket":
+                await send({"type": "websocket.close", "code": 1000})
+            case "lifespan":
+                await _lifespan(receive, send)
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = time.perf_counter()
+        request = Request(
+            method=scope["method"],
+            scheme=scope.get("scheme", "http"),
+            client=(scope.get("client") or ("",))[0],
+            prefix=self._prefix,
+            request_id=secrets.token_hex(16),
+            receive=receive,
+        )
+        response = await self.answer(request, scope)
+        await _send(request, response, send)
+        # The query is never logged: codes and tokens travel in it.
+        access_log.info(
+            "%s %s %d %.1fms %s %s",
+            request.method,
+            request.path,
+            response.status,
+            (time.perf_counter() - started) * 1000,
+            request.client,
+            request.request_id,
+        )
+
+    async def answer(self, request: Request, scope: Scope) -> Response:
+        """Return the answer, whatever happens."""
+        try:
+            self._read(request, scope)
+            response = await self._handler(request)
+        except Exception as error:  # noqa: BLE001 - the one place where errors become answers
+            response = self._failed(request, error)
+        try:
+            for finish in self._finish:
+                finish(request, response)
+        except Exception as error:  # noqa: BLE001 - as above
+            response = self._failed(request, error)
+        return response
+
+    def _failed(self, request: Request, error: Exception) -> Response:
+        known = error if isinstance(error, HttpError) else self._translate(error)
+        if known is None:
+            log.error("request %s failed", request.request_id, exc_info=error)
+            known = HttpError(500, "internal_error")
+        try:
+            response = self._error_answer(request, known)
+        except Exception:
+            log.exception("the error page of request %s failed", request.request_id)
+            response = plain_error(request, known)
+        response.headers.extend(known.headers)
+        return response
+
+    def _read(self, request: Request, scope: Scope) -> None:
+        """Fill in what the client says, refusing what no honest client sends."""
+        raw_path: bytes = scope.get("raw_path") or scope["path"].encode("utf-8")
+        raw_query: bytes = scope.get("query_string", b"")
+        if len(raw_path) > PATH_LIMIT or len(raw_query) > QUERY_LIMIT:
+            raise HttpError(414, "uri_too_long", "The address is too long.")
+        request.headers = _headers(scope["headers"])
+        origin = self._proxies.origin(request.client, request.scheme, request.headers)
+        request.client, request.scheme, request.host = origin.client, origin.scheme, origin.host
+        if not _HOST.fullmatch(origin.host):
+            request.host = "localhost"
+            raise BadRequest("malformed_host", "The Host header is missing or malformed.")
+        try:
+            request.query = raw_query.decode("ascii")
+            path = decode_path(raw_path.partition(b"?")[0].decode("ascii"))
+        except UnicodeDecodeError:
+            raise BadRequest("malformed_path", "The address is not valid.") from None
+        request.path = path
+        self._check_host(request)
+        if self._prefix:
+            if path != self._prefix and not path.startswith(self._prefix + "/"):
+                raise HttpError(404, "not_found")
+            request.path = path[len(self._prefix) :]
+
+    def _check_host(self, request: Request) -> None:
+        allowed = self._hosts()
+        if not allowed or request.path.startswith(self._prefix + _HEALTH):
+            return
+        name = host_name(request.host)
+        if name in allowed or any(entry.startswith(".") and name.endswith(entry) for entry in allowed):
+            return
+        raise HttpError(421, "misdirected_request", "This host name is not served here.")
+
+
+def host_name(host: str) -> str:
+    """Return the lower-case name of a Host header, without port and final dot."""
+    name = host.lower()
+    if name.startswith("["):
+        return name.partition("]")[0] + "]"
+    return name.partition(":")[0].rstrip(".")
+
+
+def _headers(raw: Sequence[tuple[bytes, bytes]]) -> Mapping[str, str]:
+    """Return the headers by lower-case name. Raises HttpError: 431 over the limits, 400 for a suspicious repetition."""
+    if len(raw) > HEADER_COUNT_LIMIT or sum(len(name) + len(value) for name, value in raw) > HEADERS_LIMIT:
+        raise HttpError(431, "headers_too_large", "The headers are too large.")
+    headers: dict[str, str] = {}
+    for name_bytes, value_bytes in raw:
+        name, value = name_bytes.decode("latin-1").lower(), value_bytes.decode("latin-1")
+        if name in headers:
+            if name in _ONCE:
+                raise BadRequest("duplicate_header", "A header was sent more than once.")
+            if name == "cookie":
+                value = f"{headers[name]}; {value}"
+            elif name in _LISTS:
+                value = f"{headers[name]}, {value}"
+        headers[name] = value
+    return headers
+
+
+async def _send(request: Request, response: Response, send: Send) -> None:
+    headers = [*response.headers, *_ALWAYS, ("x-authentik-id", request.request_id)]
+    names = {name for name, _ in response.headers}
+    if (response.header("content-type") or "").startswith("text/html"):
+        headers.extend((name, value) for name, value in _PAGE if name not in names)
+    elif "cache-control" not in names:
+        headers.append(("cache-control", "no-store"))
+    if response.status not in {204, 304}:
+        headers.append(("content-length", str(len(response.body))))
+    await send(
+        {
+            "type": "http.response.start",
+            "status": response.status,
+            "headers": [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers],
+        }
+    )
+    await send({"type": "http.response.body", "body": b"" if request.method == "HEAD" else response.body})
+
+
+async def _lifespan(receive: Receive, send: Send) -> None:
+    """Acknowledge: what starts and stops with the program is the application room's."""
+    while True:
+        message = await receive()
+        await send({"type": f"{message['type']}.complete"})
+        if message["type"] == "lifespan.shutdown":
+            return

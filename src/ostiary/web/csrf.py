@@ -1,0 +1,43 @@
+"""Forms that only our own pages can send: tokens bound to session and purpose, and where a request comes from."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from urllib.parse import urlsplit
+
+from ostiary.web.request import Request
+
+
+def form_token(session_key: bytes, purpose: str, key: bytes) -> str:
+    """Return the token a form of that purpose carries in that session (HMAC-SHA256, base64url)."""
+    message = len(session_key).to_bytes(2, "big") + session_key + purpose.encode("utf-8")
+    digest = hmac.new(key, b"ostiary form token\0" + message, hashlib.sha256).digest()
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode("ascii")
+
+
+def check_form_token(token: str, session_key: bytes, purpose: str, key: bytes) -> bool:
+    """Say whether the token was made by `form_token` for the same session and purpose."""
+    expected = form_token(session_key, purpose, key)
+    return hmac.compare_digest(token.encode("utf-8", "replace"), expected.encode("ascii"))
+
+
+def same_origin(request: Request) -> bool:
+    """Say whether the request comes from our own pages, or from a client that is no browser.
+
+    Browsers send Sec-Fetch-Site to secure origins and Origin with every POST; programs send neither. Of Origin only
+    host and port are compared: behind a proxy that hides TLS from us the scheme is not known, and browsers that
+    matter tell a change of scheme by Sec-Fetch-Site.
+    """
+    site = request.headers.get("sec-fetch-site")
+    if site is not None:
+        return site in {"same-origin", "none"}
+    origin = request.headers.get("origin")
+    if origin is None:
+        return True
+    try:
+        sent = urlsplit(origin)
+        return sent.scheme in {"http", "https"} and sent.netloc.lower() == request.host.lower()
+    except ValueError:
+        return False

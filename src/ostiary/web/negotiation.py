@@ -1,0 +1,51 @@
+"""Page or JSON: what an error answer should look like, and the plain form that needs no template."""
+
+from __future__ import annotations
+
+import html
+from http import HTTPStatus
+from typing import Final
+
+from ostiary.web import response as answers
+from ostiary.web.errors import HttpError
+from ostiary.web.request import Request
+from ostiary.web.response import Response
+
+_PROGRAMS: Final = ("/api/", "/application/o/token/", "/application/o/userinfo/", "/.well-known/", "/source/scim/")
+
+
+def wants_json(request: Request) -> bool:
+    """Say whether the client is a program: by the path, else by what it accepts and sends."""
+    if request.path.startswith(_PROGRAMS) or request.content_type == "application/json":
+        return True
+    accepted = request.headers.get("accept", "")
+    return "application/json" in accepted and "text/html" not in accepted
+
+
+def phrase(status: int) -> str:
+    """Return the reason phrase of a status."""
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Error"
+
+
+def json_error(request: Request, error: HttpError) -> Response:
+    """Answer in the form of API v3: `detail` for people, `code` for programs."""
+    body = {"detail": error.message or f"{phrase(error.status)}.", "code": error.code}
+    if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        body["request_id"] = request.request_id
+    return answers.json(body, error.status)
+
+
+def plain_error(request: Request, error: HttpError) -> Response:
+    """Answer without templates: for tests, and when the error page itself fails."""
+    if wants_json(request):
+        return json_error(request, error)
+    title = html.escape(phrase(error.status))
+    text = html.escape(error.message)
+    return answers.html(
+        f'<!doctype html><html lang="en"><title>{title}</title><h1>{title}</h1><p>{text}</p>'
+        f"<p><small>{request.request_id}</small></p></html>",
+        error.status,
+    )

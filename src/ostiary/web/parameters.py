@@ -1,0 +1,90 @@
+"""Parameters as clients send them: queries, form bodies and cookies. Bytes in, pairs of text out; no I/O.
+
+WHATWG URL section 5 (application/x-www-form-urlencoded), RFC 6265 section 4.2 (Cookie).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+from urllib.parse import unquote, unquote_plus
+
+from ostiary.web.errors import BadRequest
+
+PAIRS_LIMIT: Final = 256
+
+
+def parse_pairs(text: str) -> list[tuple[str, str]]:
+    """Return the pairs of a query or form body in order, empty values kept.
+
+    Raises BadRequest for text that is not UTF-8 after decoding, that holds NUL, or for more than 256 pairs.
+    """
+    if not text:
+        return []
+    parts = text.split("&")
+    if len(parts) > PAIRS_LIMIT:
+        raise BadRequest("too_many_parameters", "Too many parameters were sent.")
+    pairs = []
+    for part in parts:
+        if part:
+            name, _, value = part.partition("=")
+            pairs.append((_decode(name), _decode(value)))
+    return pairs
+
+
+def _decode(text: str) -> str:
+    if "%" not in text and "+" not in text and text.isascii() and "\0" not in text:
+        return text
+    try:
+        return clean(unquote_plus(text, errors="strict"))
+    except UnicodeDecodeError as error:
+        raise BadRequest("malformed_encoding", "A parameter is not valid UTF-8.") from error
+
+
+def decode_path(raw: str) -> str:
+    """Return the decoded path. Raises BadRequest for bad UTF-8 and for encoded separators.
+
+    An encoded slash, backslash or NUL has no honest use here, and proxies disagree on what it means.
+    """
+    if "%" in raw:
+        lower = raw.lower()
+        if "%2f" in lower or "%5c" in lower:
+            raise BadRequest("malformed_path", "The address holds an encoded separator.")
+        try:
+            raw = unquote(raw, errors="strict")
+        except UnicodeDecodeError as error:
+            raise BadRequest("malformed_path", "The address is not valid UTF-8.") from error
+    return clean(raw)
+
+
+def clean(text: str) -> str:
+    """Return the text as it is. Raises BadRequest when it holds NUL or a lone surrogate: no database stores them."""
+    if "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise BadRequest("malformed_text", "The text holds a character that cannot be stored.")
+    return text
+
+
+def unique(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return the pairs by name. Raises BadRequest when a name comes twice (RFC 6749 section 3.1)."""
+    values: dict[str, str] = {}
+    for name, value in pairs:
+        if name in values:
+            raise BadRequest("duplicate_parameter", "A parameter was sent more than once.")
+        values[name] = value
+    return values
+
+
+def parse_cookies(header: str) -> Mapping[str, str]:
+    """Return the cookies by name. A name sent twice is left out: nobody can say which of the two is ours."""
+    cookies: dict[str, str] = {}
+    twice: set[str] = set()
+    for part in header.split(";"):
+        name, equals, value = part.strip(" \t").partition("=")
+        if not equals or not name:
+            continue
+        if name in cookies:
+            twice.add(name)
+        cookies[name] = value[1:-1] if len(value) > 1 and value[0] == value[-1] == '"' else value
+    for name in twice:
+        del cookies[name]
+    return cookies

@@ -1,0 +1,118 @@
+"""Who really asks: the browser's address, scheme and host, as far as proxies that are trusted tell them."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+LOOPBACK: Final = ("127.0.0.0/8", "::1/128")
+_FORWARDED: Final = ("x-forwarded-for", "x-forwarded-proto", "x-forwarded-host")
+
+log = logging.getLogger("ostiary.web")
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a request comes from and what it asked for, as the browser sees it."""
+
+    client: str
+    scheme: str
+    host: str
+
+
+class Proxies:
+    """The proxies whose X-Forwarded-* headers are believed: loopback unless set otherwise."""
+
+    def __init__(self, cidrs: Iterable[object] = LOOPBACK) -> None:
+        """Take networks, or texts of them. Raises ValueError for something that is no network."""
+        self._networks = tuple(ipaddress.ip_network(str(cidr), strict=False) for cidr in cidrs)
+        self._known: dict[str, bool] = {}
+        self._told = False
+
+    def trusts(self, address: str) -> bool:
+        """Say whether the address belongs to a trusted proxy."""
+        known = self._known.get(address)
+        if known is None:
+            if len(self._known) > 1024:  # noqa: PLR2004 - forgets, so that strangers cannot fill the memory
+                self._known.clear()
+            known = self._known[address] = self._contains(address)
+        return known
+
+    def _contains(self, address: str) -> bool:
+        try:
+            parsed = ipaddress.ip_address(address)
+        except ValueError:
+            return False
+        if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped is not None:
+            parsed = parsed.ipv4_mapped
+        return any(parsed in network for network in self._networks)
+
+    def origin(self, peer: str, scheme: str, headers: Mapping[str, str]) -> Origin:
+        """Return what the trusted part of the chain of proxies says; a stranger's X-Forwarded-* are ignored.
+
+        Addresses are read from the right, as each proxy appends the one it saw; the first that is no trusted proxy
+        is the client. Scheme and host are taken from the proxy that saw the client.
+        """
+        host = headers.get("host", "")
+        if not any(name in headers for name in _FORWARDED):
+            return Origin(peer, scheme, host)
+        if not self.trusts(peer):
+            self._tell(peer)
+            return Origin(peer, scheme, host)
+        client, hops = self._client(peer, _items(headers, "x-forwarded-for"))
+        proto = _item(_items(headers, "x-forwarded-proto"), hops).lower()
+        return Origin(
+            client,
+            proto if proto in {"http", "https"} else scheme,
+            _item(_items(headers, "x-forwarded-host"), hops) or host,
+        )
+
+    def _client(self, peer: str, chain: list[str]) -> tuple[str, int]:
+        hops = 0
+        client = peer
+        for address in reversed(chain):
+            plain = _address(address)
+            if plain is None:  # what a stranger wrote before the first proxy we trust
+                break
+            hops += 1
+            client = plain
+            if not self.trusts(plain):
+                break
+        return client, max(1, hops)
+
+    def _tell(self, peer: str) -> None:
+        if not self._told:
+            self._told = True
+            log.warning(
+                "ignored X-Forwarded-* headers from %s, which is not a trusted proxy; "
+                "if it is yours, set OSTIARY_LISTEN__TRUSTED_PROXY_CIDRS=%s",
+                peer,
+                ",".join((*LOOPBACK, _network(peer))),
+            )
+
+
+def _items(headers: Mapping[str, str], name: str) -> list[str]:
+    return [item.strip() for item in headers.get(name, "").split(",") if item.strip()]
+
+
+def _item(items: list[str], hops: int) -> str:
+    return items[max(0, len(items) - hops)] if items else ""
+
+
+def _address(text: str) -> str | None:
+    """Return the address without its port, or None when it is none."""
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        return None
+
+
+def _network(peer: str) -> str:
+    return f"{peer}/128" if ":" in peer else f"{peer}/32"

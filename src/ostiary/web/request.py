@@ -1,0 +1,163 @@
+"""One request, parsed at the edge: plain values, nothing of ASGI left but the body that is still to be read."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from typing import Any, Final
+
+from ostiary.resource import codec
+from ostiary.web.errors import BadRequest, HttpError
+from ostiary.web.parameters import parse_cookies, parse_pairs
+
+BODY_LIMIT: Final = 65_536  # bytes, unless the handler asks for more
+BODY_SECONDS: Final = 30  # a whole body must have arrived by then
+
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+
+
+class Request:
+    """What a handler is given.
+
+    `path` follows the prefix and is decoded; `headers` are by lower-case name; `client` is the address of the
+    browser, as far as trusted proxies tell it; `base_url` ends without a slash. `state` belongs to the frame
+    (sessions keep what they read there). Every value but the body is at hand without I/O.
+    """
+
+    __slots__ = (
+        "_body",
+        "_cookies",
+        "_receive",
+        "client",
+        "headers",
+        "host",
+        "method",
+        "params",
+        "path",
+        "prefix",
+        "query",
+        "request_id",
+        "scheme",
+        "state",
+    )
+
+    def __init__(
+        self,
+        *,
+        method: str = "GET",
+        path: str = "/",
+        prefix: str = "",
+        query: str = "",
+        params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        client: str = "127.0.0.1",
+        scheme: str = "http",
+        host: str = "localhost",
+        request_id: str = "0" * 32,
+        body: bytes | None = None,
+        receive: Receive | None = None,
+    ) -> None:
+        self.method = method
+        self.path = path
+        self.prefix = prefix
+        self.query = query
+        self.params: Mapping[str, str] = params or {}
+        self.headers: Mapping[str, str] = headers or {}
+        self.client = client
+        self.scheme = scheme
+        self.host = host
+        self.request_id = request_id
+        self.state: dict[str, Any] = {}
+        self._body = b"" if body is None and receive is None else body
+        self._receive = receive
+        self._cookies: Mapping[str, str] | None = None
+
+    @property
+    def cookies(self) -> Mapping[str, str]:
+        """The cookies by name; a name sent twice is absent."""
+        if self._cookies is None:
+            self._cookies = parse_cookies(self.headers.get("cookie", ""))
+        return self._cookies
+
+    @property
+    def base_url(self) -> str:
+        """Scheme, host and prefix, such as "https://id.example.org/auth"; never a slash at the end."""
+        return f"{self.scheme}://{self.host}{self.prefix}"
+
+    @property
+    def url(self) -> str:
+        """The path and query as the browser knows them, prefix included; never an origin."""
+        address = self.prefix + self.path
+        return f"{address}?{self.query}" if self.query else address
+
+    def query_pairs(self) -> list[tuple[str, str]]:
+        """Return the query's pairs in order. Raises BadRequest."""
+        return parse_pairs(self.query)
+
+    def query_one(self, name: str) -> str | None:
+        """Return the one value of that name, or None. Raises BadRequest when it comes twice."""
+        values = [value for key, value in self.query_pairs() if key == name]
+        if len(values) > 1:
+            raise BadRequest("duplicate_parameter", "A parameter was sent more than once.")
+        return values[0] if values else None
+
+    async def body(self, limit: int = BODY_LIMIT) -> bytes:
+        """Return the body, read once. Raises HttpError: 413 over `limit` bytes, 408 when it does not come."""
+        if self._body is None:
+            try:
+                async with asyncio.timeout(BODY_SECONDS):
+                    self._body = await self._read(limit)
+            except TimeoutError:
+                raise HttpError(408, "body_timeout", "The request did not arrive in time.") from None
+        if len(self._body) > limit:
+            raise _too_large()
+        return self._body
+
+    async def _read(self, limit: int) -> bytes:
+        announced = self.headers.get("content-length", "0")
+        if not announced.isascii() or not announced.isdigit():
+            raise BadRequest("malformed_header", "Content-Length is not a number.")
+        if int(announced) > limit:
+            raise _too_large()
+        chunks: list[bytes] = []
+        size = 0
+        assert self._receive is not None  # noqa: S101 - either a body or a receive was given
+        while True:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise BadRequest("disconnected", "The client went away.")
+            chunk: bytes = message.get("body", b"")
+            size += len(chunk)
+            if size > limit:
+                raise _too_large()
+            chunks.append(chunk)
+            if not message.get("more_body", False):
+                return b"".join(chunks)
+
+    async def form(self, limit: int = BODY_LIMIT) -> list[tuple[str, str]]:
+        """Return the form's pairs in order. Raises HttpError: 415 for another content type, 400, 413."""
+        if self.content_type != "application/x-www-form-urlencoded":
+            raise HttpError(415, "unsupported_media_type", "Expected a form.")
+        body = await self.body(limit)
+        try:
+            return parse_pairs(body.decode("utf-8"))
+        except UnicodeDecodeError as error:
+            raise BadRequest("malformed_encoding", "The form is not valid UTF-8.") from error
+
+    async def json(self, limit: int = BODY_LIMIT) -> object:
+        """Return the JSON value sent. Raises HttpError: 415 for another content type, 400, 413."""
+        if self.content_type != "application/json":
+            raise HttpError(415, "unsupported_media_type", "Expected application/json.")
+        try:
+            return codec.decode(await self.body(limit))
+        except ValueError as error:
+            raise BadRequest("parse_error", "The body is not valid JSON.") from error
+
+    @property
+    def content_type(self) -> str:
+        """The media type without its parameters, in lower case; "" when none was sent."""
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def _too_large() -> HttpError:
+    return HttpError(413, "too_large", "The request is too large.")

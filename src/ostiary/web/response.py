@@ -1,0 +1,75 @@
+"""Answers, and the few ways to make one. Header names are lower case."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final, Literal
+from urllib.parse import quote
+
+from ostiary.resource import codec
+
+# RFC 3986 reserved and unreserved characters, and "%" because the URL is encoded already.
+_URL_SAFE: Final = ":/?#[]@!$&'()*+,;=%-._~"
+
+
+@dataclass(slots=True)
+class Response:
+    """A status, a body, and headers in order; a name may come more than once (set-cookie)."""
+
+    status: int
+    body: bytes = b""
+    headers: list[tuple[str, str]] = field(default_factory=list)
+
+    def header(self, name: str) -> str | None:
+        """Return the last header of that lower-case name, or None."""
+        return next((value for key, value in reversed(self.headers) if key == name), None)
+
+
+def json(value: object, status: int = 200) -> Response:
+    """Answer JSON."""
+    return Response(status, codec.encode(value), [("content-type", "application/json")])
+
+
+def html(text: str, status: int = 200) -> Response:
+    """Answer a page. The site adds the security headers and forbids caching."""
+    return Response(status, text.encode("utf-8"), [("content-type", "text/html; charset=utf-8")])
+
+
+def text(value: str, status: int = 200) -> Response:
+    """Answer plain text."""
+    return Response(status, value.encode("utf-8"), [("content-type", "text/plain; charset=utf-8")])
+
+
+def redirect(url: str, status: Literal[301, 302, 303] = 302) -> Response:
+    """Send the browser to `url`: 302 for a GET, 303 after a POST. Whether the URL may be trusted is the caller's."""
+    return Response(status, b"", [("location", quote(url, safe=_URL_SAFE))])
+
+
+def empty(status: int = 204) -> Response:
+    """Answer nothing but a status."""
+    return Response(status)
+
+
+def set_cookie(
+    response: Response,
+    name: str,
+    value: str,
+    *,
+    max_age: int | None = None,
+    path: str = "/",
+    domain: str | None = None,
+    secure: bool = False,
+    http_only: bool = True,
+    same_site: Literal["Lax", "Strict", "None"] = "Lax",
+) -> None:
+    """Add a cookie. `max_age` is in seconds: None lasts as long as the browser runs, 0 deletes."""
+    parts = [f"{name}={value}", f"Path={path}", f"SameSite={same_site}"]
+    if max_age is not None:
+        parts.append(f"Max-Age={max_age}")
+    if domain:
+        parts.append(f"Domain={domain}")
+    if secure:
+        parts.append("Secure")
+    if http_only:
+        parts.append("HttpOnly")
+    response.headers.append(("set-cookie", "; ".join(parts)))

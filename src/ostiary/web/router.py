@@ -1,0 +1,112 @@
+"""Paths to handlers: a dictionary for the fixed ones, a tree of dictionaries for those with `{parameters}`."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from ostiary.web.errors import HttpError, NotFound
+from ostiary.web.request import Request
+from ostiary.web.response import Response, redirect
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+_NOTHING: Final[Mapping[str, str]] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One method of one path. A segment `{slug}` takes any one segment that is not empty."""
+
+    method: str
+    path: str
+    handler: Handler
+    name: str = ""
+
+
+@dataclass(slots=True)
+class _Node:
+    methods: dict[str, Route] = field(default_factory=dict)
+    names: tuple[str, ...] = ()
+    fixed: dict[str, _Node] = field(default_factory=dict)
+    open: _Node | None = None
+
+
+class Router:
+    """All routes of the site. Raises ValueError when two answer the same method and path."""
+
+    def __init__(self, routes: Iterable[Route]) -> None:
+        self._fixed: dict[str, _Node] = {}
+        self._root = _Node()
+        self._routes: list[Route] = []
+        for route in routes:
+            self._add(route)
+
+    def __iter__(self) -> Iterator[Route]:
+        return iter(self._routes)
+
+    def _add(self, route: Route) -> None:
+        segments = route.path.split("/")[1:]
+        names = tuple(segment[1:-1] for segment in segments if segment.startswith("{"))
+        if names:
+            node = self._root
+            for segment in segments:
+                if segment.startswith("{"):
+                    node.open = node = node.open or _Node()
+                else:
+                    node = node.fixed.setdefault(segment, _Node())
+        else:
+            node = self._fixed.setdefault(route.path, _Node())
+        if route.method in node.methods or (node.names and node.names != names):
+            message = f"{route.method} {route.path} is routed twice, or its parameters have two names"
+            raise ValueError(message)
+        node.names = names
+        node.methods[route.method] = route
+        self._routes.append(route)
+
+    def find(self, method: str, path: str) -> tuple[Route, Mapping[str, str]]:
+        """Return the route and the path's parameters. HEAD falls to GET. Raises HttpError 404, or 405 with Allow."""
+        found = self._find(path)
+        if found is None:
+            raise NotFound
+        node, values = found
+        route = node.methods.get(method) or (node.methods.get("GET") if method == "HEAD" else None)
+        if route is None:
+            allowed = sorted({*node.methods, *(("HEAD",) if "GET" in node.methods else ())})
+            raise HttpError(405, "method_not_allowed", headers=(("allow", ", ".join(allowed)),))
+        return route, dict(zip(node.names, values, strict=True)) if values else _NOTHING
+
+    async def __call__(self, request: Request) -> Response:
+        """Answer by the handler of the request's path; a GET without the final slash is sent to the one with it."""
+        try:
+            route, request.params = self.find(request.method, request.path)
+        except NotFound:
+            with_slash = request.path + "/"
+            found = (
+                None if request.path.endswith("/") or request.method not in {"GET", "HEAD"} else self._find(with_slash)
+            )
+            if found is None or "GET" not in found[0].methods:
+                raise
+            query = f"?{request.query}" if request.query else ""
+            return redirect(request.prefix + with_slash + query, 301)
+        return await route.handler(request)
+
+    def _find(self, path: str) -> tuple[_Node, tuple[str, ...]] | None:
+        node = self._fixed.get(path)
+        if node is not None:
+            return node, ()
+        return _walk(self._root, path.split("/")[1:])
+
+
+def _walk(node: _Node, segments: list[str]) -> tuple[_Node, tuple[str, ...]] | None:
+    """Go down the tree, the fixed branch before the open one. The depth is bounded by the routes."""
+    if not segments:
+        return (node, ()) if node.methods else None
+    head, rest = segments[0], segments[1:]
+    fixed = node.fixed.get(head)
+    found = _walk(fixed, rest) if fixed is not None else None
+    if found is None and node.open is not None and head:
+        below = _walk(node.open, rest)
+        found = None if below is None else (below[0], (head, *below[1]))
+    return found

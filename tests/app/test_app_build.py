@@ -1,0 +1,242 @@
+"""Everything built from settings: on a first start, on a second one, with the wrong key, behind a lost database."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from ostiary.app.background import Background, jobs, sweepers
+from ostiary.app.core import Core, clock, open_core
+from ostiary.app.errors import translate
+from ostiary.app.health import Health
+from ostiary.app.hosts import allowed_hosts
+from ostiary.app.links import base_url, remove_setup_link, setup_link, write_setup_link
+from ostiary.app.metrics import Metrics
+from ostiary.app.migration import migrate_only
+from ostiary.app.rooms import KINDS, MIGRATIONS, registry
+from ostiary.app.site import build_site, launch_url
+from ostiary.brands.resources import Brand
+from ostiary.directory.errors import Busy, Throttled, UsernameTaken
+from ostiary.keys.defaults import INTERNAL_MANAGED, SELF_SIGNED_NAME
+from ostiary.keys.resources import CertificateKeyPair
+from ostiary.keys.signer import signer
+from ostiary.resource import InvalidResource, Problem
+from ostiary.seal import Secret
+from ostiary.seal.envelope import WrongKey
+from ostiary.settings import Settings, load
+from ostiary.store.database import Conflict, Unavailable
+from ostiary.store.postgresql import PostgresConfig
+from ostiary.web.request import Request
+
+
+def settings_for(folder: Path, **environ: str) -> Settings:
+    return load({"OSTIARY_DATA_DIR": str(folder), "OSTIARY_SECRET_KEY": "k" * 40, **environ}, default_file=None)
+
+
+@pytest.fixture
+async def core(tmp_path: Path) -> AsyncIterator[Core]:
+    opened = await open_core(settings_for(tmp_path), environ={})
+    yield opened
+    await opened.close()
+
+
+def test_the_list_of_rooms_is_sound() -> None:
+    assert len(list(registry())) == len(KINDS)
+    assert len({step.number for step in MIGRATIONS}) == len(MIGRATIONS)
+
+
+async def test_a_first_start_brings_the_default_objects(core: Core) -> None:
+    snapshot = core.plane.snapshot
+    pair = snapshot.find(CertificateKeyPair, name=SELF_SIGNED_NAME)
+    assert pair is not None
+    assert signer(snapshot, pair.pk).key.algorithm == "RS256"
+    assert snapshot.find(CertificateKeyPair, managed=INTERNAL_MANAGED) is not None
+    assert snapshot.find(Brand, default=True) is not None
+    assert not await core.setup.closed()
+
+
+async def test_a_second_start_changes_nothing(tmp_path: Path) -> None:
+    first = await open_core(settings_for(tmp_path), environ={})
+    revision, install = first.plane.snapshot.number, first.users.install_id
+    await first.close()
+    second = await open_core(settings_for(tmp_path), environ={})
+    assert second.plane.snapshot.number == revision
+    assert second.users.install_id == install
+    await second.close()
+
+
+async def test_everything_starts_on_postgresql_too(tmp_path: Path, postgres_config: PostgresConfig) -> None:
+    environ = {
+        "AUTHENTIK_POSTGRESQL__HOST": postgres_config.host,
+        "AUTHENTIK_POSTGRESQL__PORT": str(postgres_config.port),
+        "AUTHENTIK_POSTGRESQL__NAME": postgres_config.name,
+        "AUTHENTIK_POSTGRESQL__USER": postgres_config.user,
+        "AUTHENTIK_POSTGRESQL__PASSWORD": postgres_config.password.reveal(),
+    }
+    first = await open_core(settings_for(tmp_path / "data", **environ), environ={})
+    assert first.database.dialect == "postgresql"
+    assert first.plane.snapshot.find(CertificateKeyPair, name=SELF_SIGNED_NAME) is not None
+    revision = first.plane.snapshot.number
+    assert await build_site(first, Metrics(version="1")).health.is_ready()
+    await first.close()
+    second = await open_core(settings_for(tmp_path / "data", **environ), environ={})
+    assert second.plane.snapshot.number == revision
+    await second.close()
+    assert not (tmp_path / "data").exists()
+
+
+async def test_the_wrong_secret_key_does_not_start(tmp_path: Path) -> None:
+    await (await open_core(settings_for(tmp_path), environ={})).close()
+    with pytest.raises(WrongKey):
+        await open_core(settings_for(tmp_path, OSTIARY_SECRET_KEY="another" * 8), environ={})
+
+
+async def test_bootstrap_settings_apply_once(tmp_path: Path) -> None:
+    given = {"AUTHENTIK_BOOTSTRAP_PASSWORD": "00012345", "AUTHENTIK_BOOTSTRAP_EMAIL": "a@example.org"}
+    first = await open_core(settings_for(tmp_path, **given), environ={})
+    assert await first.setup.closed()
+    akadmin = await first.users.by_username("akadmin")
+    assert akadmin is not None
+    assert akadmin.email == "a@example.org"
+    assert (await first.passwords.verify(Secret("00012345"), akadmin.password)).ok
+    await first.close()
+    second = await open_core(settings_for(tmp_path, AUTHENTIK_BOOTSTRAP_PASSWORD="another"), environ={})
+    again = await second.users.by_username("akadmin")
+    assert again is not None
+    assert again.password == akadmin.password
+    await second.close()
+
+
+async def test_migrations_alone(tmp_path: Path) -> None:
+    assert await migrate_only(settings_for(tmp_path)) == len(MIGRATIONS)
+    assert await migrate_only(settings_for(tmp_path)) == 0
+
+
+async def test_the_site_is_built_and_ready_until_it_is_told_to_stop(core: Core) -> None:
+    built = build_site(core, Metrics(version="1"))
+    assert await built.health.is_ready()
+    built.health.stop()
+    assert not await built.health.is_ready()
+
+
+async def test_a_lost_database_is_not_ready_and_comes_back(core: Core) -> None:
+    health = Health(core.database)
+    assert await health.is_ready()
+    await core.database.close()
+    assert not await health.is_ready()
+
+
+async def test_routes_have_no_two_owners(core: Core) -> None:
+    built = build_site(core, Metrics(version="1"))
+    seen = [(route.method, route.path) for route in built.routes]
+    assert len(seen) == len(set(seen))
+
+
+async def test_background_work_starts_and_stops(core: Core) -> None:
+    names = [job.name for job in jobs(core)]
+    assert len(names) == len(set(names))
+    background = Background(core, worker=True)
+    background.start()
+    await asyncio.sleep(0.05)
+    await asyncio.wait_for(background.stop(), 10)
+    without = Background(core, worker=False)
+    without.start()
+    await without.stop()
+
+
+async def test_everything_that_expires_is_swept(core: Core) -> None:
+    from ostiary.store.database import Batch, Statement
+
+    def run(statement: Statement) -> Batch[None]:
+        yield statement
+
+    for sweeper in sweepers():
+        await core.database.write(lambda sweeper=sweeper: run(sweeper(clock())))
+
+
+async def test_hosts_are_open_until_one_is_named(core: Core) -> None:
+    assert allowed_hosts(core.plane, ()) == frozenset()
+    named = allowed_hosts(core.plane, ("ID.example.org",))
+    assert {"id.example.org", "localhost"} <= named
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "retry"),
+    [
+        (Unavailable("x"), 503, "5"),
+        (Busy(), 503, "5"),
+        (Throttled(17), 429, "17"),
+        (Conflict("x"), 409, None),
+        (UsernameTaken("ada"), 400, None),
+        (InvalidResource("a.b", [Problem("name", "is required")]), 400, None),
+    ],
+)
+def test_errors_of_rooms_have_one_meaning(error: Exception, status: int, retry: str | None) -> None:
+    found = translate(error)
+    assert found is not None
+    assert found.status == status
+    assert dict(found.headers).get("retry-after") == retry
+
+
+def test_an_unexpected_error_has_none() -> None:
+    assert translate(RuntimeError("x")) is None
+
+
+@pytest.mark.parametrize(
+    ("environ", "url"),
+    [
+        ({}, "http://localhost:9000/"),
+        ({"OSTIARY_LISTEN__HTTP": "[::1]:80"}, "http://localhost:80/"),
+        ({"OSTIARY_LISTEN__HTTP": "[fd00::1]:80", "OSTIARY_WEB__PATH": "/auth/"}, "http://[fd00::1]:80/auth/"),
+        ({"OSTIARY_HOSTS": "id.example.org"}, "https://id.example.org/"),
+    ],
+)
+def test_where_people_find_us(environ: dict[str, str], url: str) -> None:
+    assert base_url(load(environ, default_file=None)) == url
+
+
+def test_the_setup_link_is_for_its_owner_alone(tmp_path: Path) -> None:
+    settings = settings_for(tmp_path)
+    link = setup_link(settings, Secret("the-token"))
+    assert link == "http://localhost:9000/if/flow/initial-setup/?token=the-token"
+    path = write_setup_link(settings, link)
+    assert write_setup_link(settings, link) == path
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert path.read_text().strip() == link
+    remove_setup_link(settings)
+    remove_setup_link(settings)
+    assert not path.exists()
+
+
+def test_an_application_opens_at_the_origin_of_its_first_strict_redirect() -> None:
+    class Entry:
+        def __init__(self, matching_mode: str, url: str) -> None:
+            self.matching_mode, self.url = matching_mode, url
+
+    class Provider:
+        redirect_uris = (Entry("regex", "https://a.example/.*"), Entry("strict", "https://b.example:8443/cb?x=1"))
+
+    assert launch_url(Provider()) == "https://b.example:8443/"  # type: ignore[arg-type]
+    assert launch_url(object()) is None  # type: ignore[arg-type]
+
+
+async def test_a_recovery_key_of_nobody_opens_nothing(core: Core) -> None:
+    from ostiary.app.recovery import Recoverer
+    from ostiary.sessions.cookie import CookieSettings
+    from ostiary.sessions.gate import SessionGate
+
+    engine: object = None
+    gate = SessionGate(core.database, CookieSettings())
+    recoverer = Recoverer(tokens=core.tokens, users=core.users, gate=gate, engine=engine, plane=core.plane)  # type: ignore[arg-type]
+    assert await recoverer.recover(Request(), "nothing", clock()) is None
+    await core.accounts.create("ada", now=clock())
+    key = await core.accounts.recovery_link("ada", without_mfa=True, now=clock())
+    request = Request()
+    assert await recoverer.recover(request, key.reveal(), clock()) == "/if/user/"
+    session = await gate.read(request, clock())
+    assert session is not None
+    assert session.user is not None
+    assert await recoverer.recover(Request(), key.reveal(), clock()) is None

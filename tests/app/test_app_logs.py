@@ -1,0 +1,110 @@
+"""Log lines: one line each, JSON or readable, with the request's id, never with a secret."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ostiary.app import logs
+from ostiary.seal import Secret
+
+
+@pytest.fixture
+def restored() -> Iterator[None]:
+    root = logging.getLogger()
+    before = root.handlers[:], root.level
+    yield
+    root.handlers[:], root.level = before[0], before[1]
+
+
+@pytest.fixture
+def lines(restored: None) -> io.StringIO:
+    stream = io.StringIO()
+    logs.configure("info", stream=stream, terminal=False)
+    return stream
+
+
+def test_json_lines_carry_time_level_event_and_extra(lines: io.StringIO) -> None:
+    logging.getLogger("ostiary.test").warning("%d things", 3, extra={"thing": {"a": 1}})
+    line = json.loads(lines.getvalue())
+    assert line["level"] == "warning"
+    assert line["logger"] == "ostiary.test"
+    assert line["event"] == "3 things"
+    assert line["thing"] == {"a": 1}
+    assert line["time"].endswith("Z")
+
+
+def test_the_request_id_stands_on_every_line_of_a_request(lines: io.StringIO) -> None:
+    token = logs.REQUEST_ID.set("r" * 32)
+    try:
+        logging.getLogger("ostiary.test").info("in a request")
+    finally:
+        logs.REQUEST_ID.reset(token)
+    logging.getLogger("ostiary.test").info("outside")
+    first, second = (json.loads(line) for line in lines.getvalue().splitlines())
+    assert first["request_id"] == "r" * 32
+    assert "request_id" not in second
+
+
+def test_secrets_become_stars_wherever_they_stand(lines: io.StringIO) -> None:
+    log = logging.getLogger("ostiary.test")
+    log.info("given %s", Secret("hush-1"))
+    log.info("x", extra={"thing": Secret("hush-2"), "client_secret": "hush-3", "deep": {"password": ["hush-4"]}})
+    log.info("somebody wrote password=hush-5 and 'token': 'hush-6' and Authorization: Bearer hush-7")
+    try:
+        raise ValueError("api_key=hush-8")
+    except ValueError:
+        log.exception("failed")
+    assert "hush" not in lines.getvalue()
+    assert "********" in lines.getvalue()
+
+
+def test_the_sign_in_line_stays_as_fail2ban_reads_it(lines: io.StringIO) -> None:
+    logging.getLogger("ostiary.signin").warning("sign-in failed user=ada address=203.0.113.7 reason=password")
+    assert json.loads(lines.getvalue())["event"] == "sign-in failed user=ada address=203.0.113.7 reason=password"
+
+
+def test_one_event_is_one_line(lines: io.StringIO) -> None:
+    logging.getLogger("ostiary.test").info("a\nforged line\r\n")
+    assert len(lines.getvalue().splitlines()) == 1
+
+
+def test_the_console_form_is_readable(restored: None) -> None:
+    stream = io.StringIO()
+    logs.configure("info", stream=stream, terminal=True)
+    logging.getLogger("ostiary.test").info("started", extra={"port": 9000, "password": "hush"})
+    logging.getLogger("ostiary.test").debug("not shown")
+    assert "info    started port=9000 password=********\n" in stream.getvalue()
+    assert "not shown" not in stream.getvalue()
+    try:
+        raise ValueError("why")
+    except ValueError:
+        logging.getLogger("ostiary.test").exception("failed")
+    assert "ValueError: why" in stream.getvalue()
+
+
+def test_libraries_chatter_only_when_debugging(restored: None) -> None:
+    logs.configure("info", stream=io.StringIO(), terminal=False)
+    assert not logging.getLogger("uvicorn.error").isEnabledFor(logging.INFO)
+    logs.configure("trace", stream=io.StringIO(), terminal=False)
+    assert logging.getLogger("uvicorn.error").isEnabledFor(logging.INFO)
+
+
+@given(st.text(max_size=60), st.text(alphabet="abcdefgh1234", min_size=8, max_size=20))
+def test_no_text_around_it_saves_a_password(around: str, value: str) -> None:
+    assert value not in logs.mask_text(f"{around} password={value}").replace(around, "")
+
+
+@given(
+    st.recursive(
+        st.none() | st.integers() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)
+    )
+)
+def test_anything_can_be_logged(value: object) -> None:
+    json.dumps(logs.mask("value", value))

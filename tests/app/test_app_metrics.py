@@ -1,0 +1,91 @@
+"""Counting requests, with labels that stay few, and the page for Prometheus."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ostiary.app.metrics import Metrics, MetricsSite
+from ostiary.web.errors import NotFound
+from ostiary.web.request import Request
+from ostiary.web.response import Response, empty
+from ostiary.web.router import Route, Router
+
+
+async def answer(_request: Request) -> Response:
+    return empty(200)
+
+
+async def refuse(_request: Request) -> Response:
+    raise NotFound
+
+
+async def fail(_request: Request) -> Response:
+    message = "broken"
+    raise RuntimeError(message)
+
+
+async def test_requests_are_counted_by_route_and_not_by_path() -> None:
+    metrics = Metrics(version="1.2.3")
+    routes = [Route("GET", "/a/{slug}/", answer), Route("GET", "/b/", refuse), Route("GET", "/c/", fail)]
+    router = Router(metrics.measured(route) for route in routes)
+    for slug in ("x", "y", "z"):
+        await router(Request(path=f"/a/{slug}/"))
+    with pytest.raises(NotFound):
+        await router(Request(path="/b/"))
+    with pytest.raises(RuntimeError):
+        await router(Request(path="/c/"))
+    page = metrics.page()[0].decode()
+    assert 'ostiary_http_request_seconds_count{method="GET",route="/a/{slug}/",status="2xx"} 3.0' in page
+    assert 'ostiary_http_request_seconds_count{method="GET",route="/b/",status="4xx"} 1.0' in page
+    assert 'ostiary_http_request_seconds_count{method="GET",route="/c/",status="5xx"} 1.0' in page
+    assert 'ostiary_build_info{version="1.2.3"} 1.0' in page
+    assert "/a/x/" not in page
+
+
+async def test_a_stranger_cannot_make_labels() -> None:
+    metrics = Metrics(version="1")
+    for number in range(100):
+        metrics.observe(f"M{number}", "/a/", 200, 0.01)
+    assert metrics.page()[0].decode().count('ostiary_http_request_seconds_count{method="other"') == 1
+
+
+def test_buckets_add_up_and_gauges_are_asked_at_each_scrape() -> None:
+    metrics = Metrics(version="1")
+    value = 1.0
+    metrics.gauge("ostiary_test", "A number.", lambda: value)
+    for seconds in (0.0005, 0.2, 99.0):
+        metrics.observe("GET", "/", 200, seconds)
+    page = metrics.page()[0].decode()
+    assert 'le="0.001",method="GET",route="/",status="2xx"} 1.0' in page
+    assert 'le="10.0",method="GET",route="/",status="2xx"} 2.0' in page
+    assert 'le="+Inf",method="GET",route="/",status="2xx"} 3.0' in page
+    assert "ostiary_test 1.0" in page
+    value = 2.0
+    assert "ostiary_test 2.0" in metrics.page()[0].decode()
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [("GET", "/metrics", 200), ("HEAD", "/metrics/", 200), ("GET", "/", 404), ("POST", "/metrics", 404)],
+)
+async def test_the_metrics_port_answers_one_path(method: str, path: str, status: int) -> None:
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def receive() -> Any:
+        return {"type": "http.request"}
+
+    await MetricsSite(Metrics(version="1"))({"type": "http", "method": method, "path": path}, receive, send)
+    assert sent[0]["status"] == status
+    assert bool(sent[1]["body"]) == (method == "GET")
+
+
+async def test_other_scopes_are_left_alone() -> None:
+    async def never(*_message: Any) -> Any:
+        raise AssertionError
+
+    await MetricsSite(Metrics(version="1"))({"type": "lifespan"}, never, never)

@@ -1,0 +1,130 @@
+"""A real process: starts within a second the second time, answers, and ends well at SIGTERM."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from http.client import HTTPConnection
+from pathlib import Path
+
+import pytest
+
+OSTIARY = Path(sys.executable).with_name("ostiary")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Running:
+    def __init__(self, folder: Path, command: str = "serve") -> None:
+        self.folder, self.port, self.metrics = folder, free_port(), free_port()
+        kept = {key: value for key, value in os.environ.items() if not key.startswith(("OSTIARY_", "AUTHENTIK_"))}
+        self.environ = {
+            **kept,
+            "OSTIARY_DATA_DIR": str(folder / "data"),
+            "OSTIARY_LISTEN__HTTP": f"127.0.0.1:{self.port}",
+            "OSTIARY_LISTEN__METRICS": f"127.0.0.1:{self.metrics}",
+        }
+        self.log = folder / "log"
+        self.process = self.start(command)
+
+    def start(self, command: str) -> subprocess.Popen[bytes]:
+        with self.log.open("ab") as log:
+            return subprocess.Popen([OSTIARY, command], env=self.environ, stdout=log, stderr=log, cwd=self.folder)
+
+    def get(self, path: str, *, port: int | None = None) -> int | None:
+        connection = HTTPConnection("127.0.0.1", port or self.port, timeout=5)
+        try:
+            connection.request("GET", path)
+            return connection.getresponse().status
+        except OSError:
+            return None
+        finally:
+            connection.close()
+
+    def wait_until_ready(self) -> float:
+        begun = time.monotonic()
+        while self.get("/-/health/ready/") != 200:
+            assert self.process.poll() is None, self.log.read_text()
+            assert time.monotonic() - begun < 30, self.log.read_text()
+            time.sleep(0.01)
+        return time.monotonic() - begun
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(25)
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[Running]:
+    made = Running(tmp_path)
+    yield made
+    if made.process.poll() is None:
+        made.process.kill()
+        made.process.wait()
+
+
+def test_a_life_from_start_to_end(running: Running) -> None:
+    running.wait_until_ready()
+    assert running.get("/-/health/live/") == 200
+    assert running.get("/metrics", port=running.metrics) == 200
+    assert (running.folder / "data" / "setup-link").stat().st_mode & 0o777 == 0o600
+    assert "token=" not in running.log.read_text()
+
+    running.process.send_signal(signal.SIGTERM)
+    begun = time.monotonic()
+    answers = set()
+    while running.process.poll() is None and time.monotonic() - begun < 25:
+        answers.add(running.get("/-/health/ready/"))
+        time.sleep(0.05)
+    assert running.process.returncode == 0
+    assert 503 in answers, "ready fails while the door is still open"
+    assert 200 not in answers or time.monotonic() - begun < 25
+
+    running.process = running.start("serve")
+    running.wait_until_ready()
+    assert running.stop(signal.SIGINT) == 0
+
+
+def test_it_ends_at_once_while_it_starts(running: Running) -> None:
+    assert running.stop() in {0, -signal.SIGTERM}
+
+
+def test_an_address_that_is_taken_is_told_in_one_line(running: Running) -> None:
+    running.wait_until_ready()
+    other = subprocess.run([OSTIARY, "serve"], env=running.environ, capture_output=True, text=True, timeout=30)
+    assert other.returncode == 1
+    assert "OSTIARY_LISTEN__" in other.stderr.splitlines()[-1]
+    assert "cannot listen on 127.0.0.1" in other.stderr.splitlines()[-1]
+    assert "Traceback" not in other.stderr
+    assert running.stop() == 0
+
+
+def test_a_worker_has_no_door(tmp_path: Path) -> None:
+    worker = Running(tmp_path, "worker")
+    begun = time.monotonic()
+    while worker.get("/metrics", port=worker.metrics) != 200:
+        assert worker.process.poll() is None, worker.log.read_text()
+        assert time.monotonic() - begun < 30
+        time.sleep(0.02)
+    assert worker.get("/-/health/live/") is None
+    assert worker.stop() == 0
+
+
+def test_starting_loads_nothing_it_does_not_need(tmp_path: Path) -> None:
+    code = (
+        "import sys, asyncio; from pathlib import Path; import ostiary.cli; import ostiary.app.serve; "
+        "import ostiary.app.site, ostiary.app.background; "
+        "print(sorted({name.partition('.')[0] for name in sys.modules} & "
+        "{'asyncpg', 'typer', 'rich', 'yaml', 'jinja2', 'prometheus_client', 'joserfc', 'segno', 'polib'}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.strip() == "[]"

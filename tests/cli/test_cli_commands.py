@@ -1,0 +1,185 @@
+"""Commands: what they print, where, and their exit codes; errors are one line without a traceback."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from ostiary import __version__
+from ostiary.cli import main
+
+
+@dataclass
+class Done:
+    code: int
+    out: str
+    err: str
+
+
+Run = Callable[..., Done]
+
+GROUP = (
+    "version: 1\nmetadata: {name: test}\nentries:\n  - model: authentik_core.group\n    identifiers: {name: family}\n"
+)
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run a command in this process, with settings of its own."""
+    for name in list(os.environ):
+        if name.startswith(("OSTIARY_", "AUTHENTIK_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("OSTIARY_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.chdir(tmp_path)
+
+    def call(*words: str, given: str = "") -> Done:
+        monkeypatch.setattr(sys, "stdin", io.StringIO(given))
+        code = main(words)
+        captured = capsys.readouterr()
+        return Done(code, captured.out, captured.err)
+
+    return call
+
+
+def test_version(run: Run) -> None:
+    assert run("version") == Done(0, f"ostiary {__version__}\n", "")
+
+
+def test_as_a_module() -> None:
+    done = subprocess.run([sys.executable, "-m", "ostiary", "version"], capture_output=True, text=True, timeout=30)
+    assert done.stdout == f"ostiary {__version__}\n"
+
+
+def test_no_command_shows_help_and_a_wrong_one_is_told(run: Run) -> None:
+    bare = run()
+    assert "blueprint" in bare.out + bare.err
+    wrong = run("nothing")
+    assert wrong.code == 2
+    assert "nothing" in wrong.err
+
+
+def test_settings_are_shown_with_their_sources_and_secrets_starred(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUTHENTIK_SECRET_KEY", "hush-hush")
+    monkeypatch.setenv("AUTHENTIK_REDIS__HOST", "redis")
+    done = run("settings")
+    assert done.code == 0
+    assert "OSTIARY_SECRET_KEY\t********\tenvironment AUTHENTIK_SECRET_KEY\n" in done.out
+    assert "OSTIARY_LISTEN__HTTP\t127.0.0.1:9000\tdefault\n" in done.out
+    assert "note: AUTHENTIK_REDIS__*" in done.out
+    assert "hush" not in done.out
+
+
+def test_a_wrong_setting_is_one_line(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OSTIARY_LISTEN__HTP", "x")
+    for command in ("settings", "serve", "migrate"):
+        done = run(command)
+        assert done.code == 1
+        assert done.err == (
+            "ostiary: OSTIARY_LISTEN__HTP: no such setting, the nearest is OSTIARY_LISTEN__HTTP"
+            " (a variable meant for !Env in a blueprint needs a name without OSTIARY_)\n"
+        )
+
+
+def test_debug_shows_where(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OSTIARY_LOG_LEVEL", "loud")
+    with pytest.raises(Exception, match="OSTIARY_LOG_LEVEL"):
+        run("--debug", "settings")
+
+
+def test_people_and_groups(run: Run) -> None:
+    made = run(
+        "user",
+        "create",
+        "ada",
+        "--email",
+        "ada@example.org",
+        "--name",
+        "Ada",
+        "--password-stdin",
+        given="correct horse\n",
+    )
+    assert made.code == 0
+    assert re.fullmatch(r"created ada \(number \d+\)\n", made.out)
+    assert "without a password" in run("user", "create", "eve", "--password-stdin").out
+    twice = run("user", "create", "ADA")
+    assert (twice.code, twice.out) == (1, "")
+    assert twice.err.startswith("ostiary: ")
+
+    assert run("user", "set-password", "eve", "--password-stdin", given="battery staple\n").code == 0
+    assert (
+        run("user", "set-password", "eve", "--password-stdin").err == "ostiary: expected a password on standard input\n"
+    )
+    assert "no terminal" in run("user", "set-password", "eve").err
+
+    listed = [line.split("\t") for line in run("user", "list").out.splitlines()]
+    assert [row[1:] for row in listed] == [
+        ["ada", "Ada", "ada@example.org", "internal", "yes"],
+        ["eve", "eve", "", "internal", "yes"],
+    ]
+    assert run("user", "list", "--search", "ada@").out.count("\n") == 1
+
+    assert run("group", "add-user", "authentik Admins", "ada").out == "ada is a member of authentik Admins\n"
+    assert "nowhere" in run("group", "add-user", "nowhere", "ada").err
+    assert "nobody" in run("group", "add-user", "authentik Admins", "nobody").err
+
+
+def test_links_that_let_somebody_in(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OSTIARY_HOSTS", "id.example.org")
+    first, second = run("setup-link").out, run("setup-link").out
+    assert first.startswith("https://id.example.org/if/flow/initial-setup/?token=")
+    assert first != second
+    run("user", "create", "ada")
+    assert run("recovery-link", "ada").out.startswith("https://id.example.org/recovery/use-token/")
+    assert run("recovery-link", "ada", "--without-mfa", "--minutes", "5").code == 0
+    assert run("recovery-link", "nobody").code == 1
+
+
+def test_blueprints_are_checked_and_applied(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "group.yaml"
+    file.write_text(GROUP)
+    checked = run("blueprint", "check", str(file))
+    assert checked.code == 0
+    assert "would be 1 created" in checked.out
+    assert "1 created" in run("blueprint", "apply", str(file)).out
+    assert "no changes" in run("blueprint", "apply", str(file)).out
+    file.write_text(GROUP.replace("name: family", "nme: family"))
+    wrong = run("blueprint", "apply", str(file))
+    assert wrong.code == 1
+    assert "group.yaml:5:" in wrong.err
+    assert wrong.out == ""
+
+
+def test_migrate_says_what_it_did(run: Run) -> None:
+    assert re.fullmatch(r"\d+ steps applied\n", run("migrate").out)
+    assert run("migrate").out == "the database is up to date\n"
+
+
+def test_a_health_check_of_nobody_fails(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OSTIARY_LISTEN__HTTP", "127.0.0.1:9")
+    assert run("healthcheck") == Done(1, "not ready\n", "")
+
+
+def test_the_wrong_secret_key_names_the_setting(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    run("user", "list")
+    monkeypatch.setenv("OSTIARY_SECRET_KEY", "another one")
+    done = run("user", "list")
+    assert done.code == 1
+    assert done.err.startswith("ostiary: OSTIARY_SECRET_KEY: the database was written under another secret key")
+
+
+def test_a_database_that_cannot_be_reached_is_one_line(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OSTIARY_SECRET_KEY", "k")
+    monkeypatch.setenv("OSTIARY_POSTGRESQL__HOST", "127.0.0.1")
+    monkeypatch.setenv("OSTIARY_POSTGRESQL__PORT", "9")
+    done = run("user", "list")
+    assert done.code == 1
+    assert done.err.count("\n") == 1
+    assert "Traceback" not in done.err

@@ -1,0 +1,93 @@
+"""The databases of the tests: SQLite files and a real PostgreSQL, each test on a fresh copy with all migrations."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from support.postgres import NoPostgres, PostgresServer, apart, make_server
+from support.schema import all_migrations
+
+from ostiary.store.database import Database
+from ostiary.store.migrations import migrate
+from ostiary.store.postgresql import PostgresConfig, open_postgresql
+from ostiary.store.sqlite import open_sqlite
+
+MIGRATED_AT = 1_700_000_000_000_000
+
+
+async def _migrate(database: Database) -> None:
+    await migrate(database, all_migrations(), now=MIGRATED_AT)
+    await database.close()
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """A private server; each xdist worker has its own."""
+    try:
+        server = make_server()
+    except NoPostgres as error:
+        pytest.fail(str(error), pytrace=False)
+    yield server
+    server.remove()
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres_server: PostgresServer) -> str:
+    """The name of a database with all migrations, to be copied."""
+    config = postgres_server.create_database()
+
+    async def prepare() -> None:
+        await _migrate(await open_postgresql(config))
+
+    apart(prepare)
+    return config.name
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with all migrations, to be copied."""
+    path = tmp_path_factory.mktemp("template") / "ostiary.db"
+
+    async def prepare() -> None:
+        await _migrate(await open_sqlite(path))
+
+    apart(prepare)
+    return path
+
+
+@pytest.fixture
+def postgres_config(postgres_server: PostgresServer) -> Iterator[PostgresConfig]:
+    """A fresh, empty database on the server."""
+    config = postgres_server.create_database()
+    yield config
+    postgres_server.drop_database(config)
+
+
+@pytest.fixture
+async def sqlite_database(sqlite_template: Path, tmp_path: Path) -> AsyncIterator[Database]:
+    """A fresh SQLite database with all migrations."""
+    path = tmp_path / "ostiary.db"
+    shutil.copy(sqlite_template, path)
+    opened = await open_sqlite(path)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def postgres_database(postgres_server: PostgresServer, postgres_template: str) -> AsyncIterator[Database]:
+    """A fresh PostgreSQL database with all migrations."""
+    config = postgres_server.create_database(postgres_template)
+    opened = await open_postgresql(config)
+    yield opened
+    await opened.close()
+    postgres_server.drop_database(config)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest) -> Database:
+    """A fresh database with all migrations, of each kind in turn."""
+    found: Database = request.getfixturevalue("sqlite_database" if request.param == "sqlite" else "postgres_database")
+    return found

@@ -1,0 +1,225 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from support.explain import explain
+from support.people import NOW, People
+
+from ostiary.directory.devices import DELAY_MOST, DEVICES, SECOND, Device, Devices, new_static_code
+from ostiary.directory.errors import Throttled
+from ostiary.directory.user import User
+from ostiary.proto import totp
+from ostiary.seal import Secret
+from ostiary.seal.envelope import Sealer
+from ostiary.store.commit import run
+from ostiary.store.database import Database
+
+STEP = 30 * SECOND
+
+
+@pytest.fixture
+def devices(database: Database, sealer: Sealer) -> Devices:
+    return Devices(database, sealer)
+
+
+@pytest.fixture
+async def user(people: People) -> User:
+    return await people.user("jo")
+
+
+async def enrol(database: Database, devices: Devices, user: User, **more: int) -> bytes:
+    key = devices.new_totp_key()
+    statement = devices.add_totp(user=user.pk, name="Phone", key=key, now=NOW, **more)
+    await database.write(lambda: run([statement]))
+    return bytes.fromhex(key.reveal())
+
+
+async def print_codes(database: Database, devices: Devices, user: User, number: int = 6) -> list[Secret]:
+    codes = [new_static_code() for _ in range(number)]
+    statements = devices.add_static(user=user.pk, name="Paper", codes=codes, now=NOW)
+    await database.write(lambda: run(statements))
+    return codes
+
+
+def code_at(key: bytes, now: int, digits: int = 6) -> str:
+    return totp.hotp(key, totp.counter_at(now), digits)
+
+
+def wrong_at(key: bytes, now: int) -> str:
+    near = {totp.hotp(key, totp.counter_at(now) + offset, 6) for offset in (-1, 0, 1)}
+    return next(code for code in ("000000", "111111", "222222", "333333") if code not in near)
+
+
+async def test_a_right_code_is_accepted_and_told(database: Database, devices: Devices, user: User) -> None:
+    key = await enrol(database, devices, user)
+    (device,) = await devices.confirmed(user.pk)
+    assert (device.device_class, device.name, device.digits, device.last_used) == ("totp", "Phone", 6, None)
+    assert device.model == "authentik_stages_authenticator_totp.totpdevice"
+    assert key.hex() not in repr(device)
+    found = await devices.verify(user.pk, code_at(key, NOW), now=NOW)
+    assert found == device
+    (device,) = await devices.confirmed(user.pk)
+    assert device.last_used == NOW
+
+
+async def test_a34_a_code_is_never_accepted_twice(database: Database, devices: Devices, user: User) -> None:
+    key = await enrol(database, devices, user)
+    assert await devices.verify(user.pk, code_at(key, NOW), now=NOW) is not None
+    assert await devices.verify(user.pk, code_at(key, NOW), now=NOW) is None
+    later = NOW + STEP
+    assert await devices.verify(user.pk, code_at(key, NOW), now=later) is None
+    later += 2 * SECOND
+    earlier = code_at(key, NOW - STEP)
+    assert await devices.verify(user.pk, earlier, now=later) is None
+    later += 10 * SECOND
+    assert await devices.verify(user.pk, code_at(key, later), now=later) is not None
+
+
+async def test_the_code_that_confirmed_the_enrolment_is_used_up(
+    database: Database, devices: Devices, user: User
+) -> None:
+    key = await enrol(database, devices, user, used=totp.counter_at(NOW))
+    assert await devices.verify(user.pk, code_at(key, NOW), now=NOW) is None
+
+
+async def test_a34_of_fifty_parallel_uses_one_succeeds(database: Database, devices: Devices, user: User) -> None:
+    key = await enrol(database, devices, user)
+    code = code_at(key, NOW)
+    tries = [devices.verify(user.pk, code, now=NOW) for _ in range(50)]
+    results = await asyncio.gather(*tries, return_exceptions=True)
+    assert sum(isinstance(one, Device) for one in results) == 1
+    assert all(one is None or isinstance(one, Device | Throttled) for one in results)
+
+
+async def test_a34_of_fifty_parallel_uses_of_a_static_code_one_succeeds(
+    database: Database, devices: Devices, user: User
+) -> None:
+    codes = await print_codes(database, devices, user)
+    tries = [devices.verify(user.pk, codes[0].reveal(), now=NOW) for _ in range(50)]
+    results = await asyncio.gather(*tries, return_exceptions=True)
+    assert sum(isinstance(one, Device) for one in results) == 1
+
+
+async def test_a34_failures_wait_longer_and_longer(database: Database, devices: Devices, user: User) -> None:
+    key = await enrol(database, devices, user)
+    now = NOW
+    for delay in (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 600, 600):
+        assert await devices.verify(user.pk, wrong_at(key, now), now=now) is None
+        with pytest.raises(Throttled) as caught:
+            await devices.verify(user.pk, code_at(key, now), now=now + delay * SECOND - 1)
+        assert caught.value.retry_after == 1
+        with pytest.raises(Throttled) as caught:
+            await devices.verify(user.pk, code_at(key, now), now=now)
+        assert caught.value.retry_after == delay
+        now += delay * SECOND
+    assert DELAY_MOST == 600 * SECOND
+    assert await devices.verify(user.pk, code_at(key, now), now=now) is not None
+    assert await devices.verify(user.pk, wrong_at(key, now), now=now) is None
+    assert await devices.verify(user.pk, code_at(key, now + STEP), now=now + SECOND) is not None
+
+
+async def test_a34_of_fifty_parallel_guesses_one_counts(database: Database, devices: Devices, user: User) -> None:
+    key = await enrol(database, devices, user)
+    wrong = wrong_at(key, NOW)
+    await asyncio.gather(*(devices.verify(user.pk, wrong, now=NOW) for _ in range(50)), return_exceptions=True)
+    rows = await database.fetch("SELECT failures, locked_until FROM directory_totp")
+    assert (rows[0]["failures"], rows[0]["locked_until"]) == (1, NOW + SECOND)
+
+
+async def test_tampered_moments_between_look_and_write_do_not_help(
+    database: Database, devices: Devices, user: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A guess that was let in before the lock came is refused by the statement itself."""
+    key = await enrol(database, devices, user)
+    before = await devices.confirmed(user.pk)
+    assert await devices.verify(user.pk, wrong_at(key, NOW), now=NOW) is None
+
+    async def stale(*_: object) -> list[Device]:
+        return before
+
+    monkeypatch.setattr(devices, "confirmed", stale)
+    assert await devices.verify(user.pk, code_at(key, NOW), now=NOW) is None
+
+
+async def test_static_codes_work_once_in_any_spelling(database: Database, devices: Devices, user: User) -> None:
+    codes = await print_codes(database, devices, user)
+    for number, code in enumerate(codes):
+        text = code.reveal()
+        typed = f" {text[:4].upper()}-{text[4:8]} {text[8:]} "
+        now = NOW + number * STEP
+        assert await devices.verify(user.pk, typed, now=now) is not None
+        assert await devices.verify(user.pk, typed, now=now) is None
+    rows = await database.fetch("SELECT 1 AS x FROM directory_static_code")
+    assert rows == []
+
+
+async def test_static_codes_are_kept_as_hashes(database: Database, devices: Devices, user: User) -> None:
+    codes = await print_codes(database, devices, user)
+    rows = await database.fetch("SELECT hash FROM directory_static_code")
+    assert len(rows) == len(codes)
+    assert all(len(row["hash"]) == 32 for row in rows)
+
+
+async def test_a_code_belongs_to_its_user_and_class(
+    database: Database, devices: Devices, user: User, people: People
+) -> None:
+    other = await people.user("other")
+    key = await enrol(database, devices, user)
+    codes = await print_codes(database, devices, user)
+    assert await devices.verify(other.pk, code_at(key, NOW), now=NOW) is None
+    assert await devices.verify(other.pk, codes[0].reveal(), now=NOW) is None
+    assert await devices.verify(user.pk, codes[0].reveal(), now=NOW, classes=("totp",)) is None
+    found = await devices.verify(user.pk, codes[0].reveal(), now=NOW, classes=("static",))
+    assert found is not None
+    assert found.device_class == "static"
+
+
+async def test_a_right_code_forgives_every_authenticator(database: Database, devices: Devices, user: User) -> None:
+    key = await enrol(database, devices, user)
+    codes = await print_codes(database, devices, user)
+    assert await devices.verify(user.pk, wrong_at(key, NOW), now=NOW) is None
+    later = NOW + SECOND
+    assert await devices.verify(user.pk, code_at(key, later), now=later) is not None
+    assert await devices.verify(user.pk, codes[0].reveal(), now=later) is not None
+    rows = await database.fetch("SELECT failures FROM directory_totp UNION SELECT failures FROM directory_static")
+    assert [row["failures"] for row in rows] == [0]
+
+
+async def test_either_of_two_authenticators_will_do(database: Database, devices: Devices, user: User) -> None:
+    await enrol(database, devices, user)
+    key = await enrol(database, devices, user, digits=8)
+    found = await devices.verify(user.pk, code_at(key, NOW, 8), now=NOW)
+    assert found is not None
+    assert found.digits == 8
+
+
+async def test_rename_and_delete_are_for_the_owner(
+    database: Database, devices: Devices, user: User, people: People
+) -> None:
+    other = await people.user("other")
+    await enrol(database, devices, user)
+    await print_codes(database, devices, user)
+    for device in await devices.of_user(user.pk):
+        assert not await devices.rename(other.pk, device, "Mine", now=NOW)
+        assert await devices.rename(user.pk, device, "Renamed", now=NOW + 1)
+        assert not await devices.delete(other.pk, device)
+    assert [one.name for one in await devices.of_user(user.pk)] == ["Renamed", "Renamed"]
+    for device in await devices.of_user(user.pk):
+        assert await devices.delete(user.pk, device)
+        assert not await devices.delete(user.pk, device)
+    assert await devices.of_user(user.pk) == []
+    assert await database.fetch("SELECT 1 AS x FROM directory_static_code") == []
+
+
+async def test_keys_are_sealed(database: Database, devices: Devices, user: User) -> None:
+    key = await enrol(database, devices, user)
+    rows = await database.fetch("SELECT key_sealed FROM directory_totp")
+    assert key.hex() not in rows[0]["key_sealed"]
+    assert totp.base32(key) not in rows[0]["key_sealed"]
+
+
+async def test_hot_statements_use_an_index(database: Database) -> None:
+    plan = await explain(database, DEVICES, 1, 1)
+    assert "SCAN" not in plan
+    assert "Seq Scan on" not in plan

@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+from collections.abc import AsyncIterator
+
+import bcrypt
+import pytest
+from argon2 import PasswordHasher
+
+from ostiary.directory import password_formats
+from ostiary.directory.credentials import Credentials, unusable
+from ostiary.directory.errors import Busy, PasswordTooLong
+from ostiary.directory.passwords import Passwords
+from ostiary.seal import Secret
+
+RIGHT = Secret("correct horse é")
+
+
+@pytest.fixture
+async def passwords() -> AsyncIterator[Passwords]:
+    made = Passwords(workers=2, queue=8)
+    yield made
+    made.close()
+
+
+def pbkdf2(digest: str, text: str, iterations: int = 1000) -> str:
+    made = hashlib.pbkdf2_hmac(digest, text.encode(), b"saltsaltsalt", iterations)
+    return f"pbkdf2_{digest}${iterations}$saltsaltsalt${base64.b64encode(made).decode()}"
+
+
+def scrypt(text: str) -> str:
+    made = hashlib.scrypt(text.encode(), salt=b"seasalt", n=1024, r=8, p=5, maxmem=2**26, dklen=64)
+    return f"scrypt$1024$seasalt$8$5${base64.b64encode(made).decode()}"
+
+
+def imported() -> dict[str, str]:
+    text = RIGHT.reveal()
+    digest = hashlib.sha256(text.encode()).hexdigest().encode()
+    return {
+        "pbkdf2_sha256": pbkdf2("sha256", text),
+        "pbkdf2_sha1": pbkdf2("sha1", text),
+        "bcrypt": "bcrypt$" + bcrypt.hashpw(text.encode(), bcrypt.gensalt(4)).decode(),
+        "bcrypt_sha256": "bcrypt_sha256$" + bcrypt.hashpw(digest, bcrypt.gensalt(4)).decode(),
+        "scrypt": scrypt(text),
+        "argon2": "argon2" + PasswordHasher(time_cost=1, memory_cost=1024, parallelism=2).hash(text),
+    }
+
+
+async def test_new_hashes_are_argon2id_in_djangos_spelling(passwords: Passwords) -> None:
+    stored = await passwords.hash(RIGHT)
+    assert stored.startswith("argon2$argon2id$v=19$m=19456,t=2,p=1$")
+    assert stored != await passwords.hash(RIGHT)
+    found = await passwords.verify(RIGHT, stored)
+    assert (found.ok, found.upgrade) == (True, None)
+    assert not (await passwords.verify(Secret("wrong"), stored)).ok
+
+
+@pytest.mark.parametrize("name", ["pbkdf2_sha256", "pbkdf2_sha1", "bcrypt", "bcrypt_sha256", "scrypt", "argon2"])
+async def test_imported_hashes_are_verified_and_upgraded(passwords: Passwords, name: str) -> None:
+    stored = imported()[name]
+    found = await passwords.verify(RIGHT, stored)
+    assert found.ok
+    assert found.upgrade is not None
+    assert password_formats.is_current(found.upgrade)
+    assert (await passwords.verify(RIGHT, found.upgrade)).ok
+    wrong = await passwords.verify(Secret("correct horse e"), stored)
+    assert (wrong.ok, wrong.upgrade) == (False, None)
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        "",
+        "!",
+        "!d2c1e38970b78873fba045d5403a5dc350ca4670",
+        "plain",
+        "plain$x",
+        "md5$salt$aa",
+        "pbkdf2_sha256$x$y$z",
+        "pbkdf2_sha256$1$2",
+        "pbkdf2_sha256$99999999999$salt$aa",
+        "pbkdf2_sha256$0$salt$aa",
+        "argon2$nonsense",
+        "argon2$argon2id$v=19$m=99999999,t=2,p=1$c2FsdHNhbHQ$aGFzaA",
+        "argon2$argon2id$v=19$m=1024,t=2,p=1$???$???",
+        "bcrypt$",
+        "bcrypt$$2b$31$aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+        "bcrypt$$2b$04$short",
+        "scrypt$1048576$salt$8$1$aa",
+        "scrypt$3$salt$8$1$aa",
+        "scrypt$1024$salt$8",
+    ],
+)
+async def test_what_is_no_known_hash_is_wrong_for_every_password(passwords: Passwords, stored: str) -> None:
+    for text in ("", "plain", stored):
+        found = await passwords.verify(Secret(text), stored)
+        assert (found.ok, found.upgrade) == (False, None)
+
+
+async def test_bcrypt_looks_at_72_bytes_and_refuses_nul(passwords: Passwords) -> None:
+    stored = "bcrypt$" + bcrypt.hashpw(b"x" * 72, bcrypt.gensalt(4)).decode()
+    assert (await passwords.verify(Secret("x" * 100), stored)).ok
+    assert not (await passwords.verify(Secret("x\0"), stored)).ok
+
+
+async def test_a69_long_passwords_are_refused(passwords: Passwords) -> None:
+    stored = await passwords.hash(Secret("x" * 1024))
+    assert (await passwords.verify(Secret("x" * 1024), stored)).ok
+    for text in ("x" * 1025, "é" * 513):
+        with pytest.raises(PasswordTooLong):
+            await passwords.hash(Secret(text))
+        with pytest.raises(PasswordTooLong):
+            await passwords.verify(Secret(text), stored)
+        with pytest.raises(PasswordTooLong):
+            await passwords.verify(Secret(text), "")
+
+
+async def test_a69_the_queue_is_bounded() -> None:
+    passwords = Passwords(workers=1, queue=3)
+    results = await asyncio.gather(*(passwords.dummy() for _ in range(10)), return_exceptions=True)
+    assert sum(one is None for one in results) == 4
+    assert sum(isinstance(one, Busy) for one in results) == 6
+    await passwords.dummy()
+    passwords.close()
+
+
+async def test_a_caller_who_leaves_keeps_its_place_until_the_work_is_done() -> None:
+    passwords = Passwords(workers=1, queue=0)
+    task = asyncio.ensure_future(passwords.dummy())
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    with pytest.raises(Busy):
+        await passwords.dummy()
+    for _ in range(100):
+        await asyncio.sleep(0.02)
+        try:
+            await passwords.dummy()
+            break
+        except Busy:
+            continue
+    else:
+        pytest.fail("the place was never given back")
+    passwords.close()
+
+
+async def test_a42_an_unknown_user_costs_one_hash(monkeypatch: pytest.MonkeyPatch, passwords: Passwords) -> None:
+    calls: list[str] = []
+    make = password_formats.make
+    monkeypatch.setattr(password_formats, "make", lambda text, salt: calls.append(text) or make(text, salt))
+    credentials = Credentials(None, passwords)  # type: ignore[arg-type]
+    assert not await credentials.check(None, Secret("anything"))
+    assert len(calls) == 1
+    assert not (await passwords.verify(Secret("anything"), unusable())).ok
+    assert len(calls) == 2
+
+
+def test_unusable_texts_differ() -> None:
+    assert unusable() != unusable()

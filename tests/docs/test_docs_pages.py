@@ -1,0 +1,106 @@
+"""Documentation is tested: what is generated is fresh, what is named exists, nothing is left out."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ostiary.settings.table import TABLE
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "changes").glob("*.md")])
+HOW_TO = sorted((ROOT / "docs" / "how-to").glob("*.md"))
+LINK = re.compile(r"\]\((?!https?://|#)([^)#\s]+)(?:#[^)]*)?\)")
+VARIABLE = re.compile(r"\bOSTIARY_[A-Z0-9_]*[A-Z0-9]\b")
+
+
+def named(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+def test_generated_parts_are_fresh() -> None:
+    done = subprocess.run([sys.executable, "scripts/docs.py", "--check"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, f"{done.stdout}{done.stderr}\nrun: make docs"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_links_lead_somewhere(page: Path) -> None:
+    missing = [target for target in LINK.findall(page.read_text()) if not (page.parent / target).exists()]
+    assert not missing
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_only_settings_that_exist_are_named(page: Path) -> None:
+    known = {setting.variable for setting in TABLE} | {"OSTIARY_CONFIG"}
+    text = page.read_text()
+    found = {name for name in VARIABLE.findall(text) if f"{name}_" not in text or name in known}
+    assert found <= known
+
+
+def test_every_setting_is_documented() -> None:
+    text = (ROOT / "docs" / "settings.md").read_text()
+    assert [setting.variable for setting in TABLE if f"`{setting.variable}`" not in text] == []
+
+
+@pytest.mark.parametrize("page", HOW_TO, ids=named)
+def test_a_how_to_says_what_it_requires(page: Path) -> None:
+    _, front, body = page.read_text().split("---\n", 2)
+    matter = yaml.safe_load(front)
+    assert body.lstrip().startswith(f"# {matter['title']}\n")
+    assert isinstance(matter["requires"], list)
+    assert all((page.parent / f"{name}.md").exists() for name in matter["requires"])
+
+
+def test_what_how_tos_require_has_no_circle() -> None:
+    needs = {page.stem: yaml.safe_load(page.read_text().split("---\n", 2)[1])["requires"] for page in HOW_TO}
+    done: set[str] = set()
+    while len(done) < len(needs):
+        ready = {name for name, required in needs.items() if name not in done and set(required) <= done}
+        assert ready, f"a circle among {sorted(set(needs) - done)}"
+        done |= ready
+
+
+@pytest.mark.parametrize("page", HOW_TO, ids=named)
+def test_blueprints_in_how_tos_can_be_read(page: Path) -> None:
+    from ostiary.blueprints.wrapper import read_file
+
+    for number, block in enumerate(re.findall(r"```yaml\n(version: 1.*?)```", page.read_text(), re.DOTALL)):
+        loaded = read_file(block.encode(), path=f"{page.name}#{number}")
+        assert not loaded.errors
+        assert len(loaded.blueprints) == 1
+
+
+def test_every_dependency_has_its_reason() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    groups = project["dependency-groups"]
+    wanted = {
+        re.split(r"[\[<>=~;! ]", item, maxsplit=1)[0]
+        for item in [*project["project"]["dependencies"], *(item for group in groups.values() for item in group)]
+    }
+    text = (ROOT / "docs" / "dependencies.md").read_text()
+    listed = {name.strip() for row in re.findall(r"^\| ([a-z].*?) \|", text, re.MULTILINE) for name in row.split(",")}
+    listed -= {"package"}
+    assert listed == wanted
+
+
+def test_every_make_target_is_in_the_vocabulary() -> None:
+    targets = set(re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE)) - {"help", "clean"}
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    assert [target for target in sorted(targets) if f"`make {target}`" not in text] == []
+
+
+def test_fragments_of_changes_are_named_by_their_kind() -> None:
+    names = [page.name for page in (ROOT / "changes").glob("*.md") if page.name != "README.md"]
+    assert all(re.fullmatch(r"[a-z0-9-]+\.(added|changed|fixed|security)\.md", name) for name in names)
+
+
+def test_rooms_of_the_code_are_rooms_of_the_architecture_page() -> None:
+    rooms = {path.parent.name for path in (ROOT / "src" / "ostiary").glob("*/__init__.py")}
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    assert [room for room in sorted(rooms) if not re.search(rf"\b{room}\b", text)] == []

@@ -1,0 +1,74 @@
+"""The fixtures of the end-to-end tests: servers on SQLite and on PostgreSQL, with people and applications."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from support.postgres import PostgresServer
+
+from ostiary.store.postgresql import PostgresConfig
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))
+
+from live import OPEN, Server  # noqa: E402 - the folder is on the path only now
+
+PASSWORD = "correct horse battery"
+Make = Callable[..., Server]
+
+
+@pytest.fixture(autouse=True)
+def _clients_are_closed() -> Iterator[None]:
+    yield
+    while OPEN:
+        OPEN.pop().close()
+
+
+@pytest.fixture(scope="module")
+def make_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Make]:
+    """Give a factory of servers that are stopped at the end of the module."""
+    servers: list[Server] = []
+
+    def make(**environ: str) -> Server:
+        server = Server(tmp_path_factory.mktemp("server"), environ)
+        servers.append(server)
+        return server
+
+    yield make
+    for server in servers:
+        server.stop()
+
+
+def on_postgresql(config: PostgresConfig) -> dict[str, str]:
+    """Return the settings of a server that keeps its data there."""
+    return {
+        "AUTHENTIK_SECRET_KEY": "a-secret-key-of-the-end-to-end-tests-0123456789",
+        "AUTHENTIK_POSTGRESQL__HOST": config.host,
+        "AUTHENTIK_POSTGRESQL__PORT": str(config.port),
+        "AUTHENTIK_POSTGRESQL__NAME": config.name,
+        "AUTHENTIK_POSTGRESQL__USER": config.user,
+        "AUTHENTIK_POSTGRESQL__PASSWORD": config.password.reveal(),
+        "AUTHENTIK_REDIS__HOST": "authentik-redis",
+    }
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def storage(request: pytest.FixtureRequest) -> dict[str, str]:
+    """The settings of one storage, so that what uses it runs on both."""
+    if request.param == "sqlite":
+        return {}
+    postgres: PostgresServer = request.getfixturevalue("postgres_server")
+    return on_postgresql(postgres.create_database())
+
+
+@pytest.fixture(scope="module")
+def server(make_server: Make, storage: dict[str, str]) -> Server:
+    """A server with the parties' blueprint and two people: ada may use Apache, eve may not."""
+    server = make_server(**storage).start()
+    server.cli("blueprint", "apply", str(HERE / "blueprint.yaml"))
+    server.add_user("ada", PASSWORD, "apache-people")
+    server.add_user("eve", PASSWORD)
+    return server

@@ -1,0 +1,190 @@
+from __future__ import annotations
+
+import logging
+
+import pytest
+from support.explain import explain
+
+from ostiary.events import event
+from ostiary.events.audit import app_module, audit_changes
+from ostiary.events.masking import cleanse, is_hidden
+from ostiary.events.repository import Events, Filter, sweep
+from ostiary.events.session_events import login_event, logout_event
+from ostiary.events.signin_log import log_failed_sign_in
+from ostiary.resource import codec
+from ostiary.seal import Secret
+from ostiary.sessions.session import Session
+from ostiary.store.commit import run
+from ostiary.store.database import Database
+from ostiary.store.stored import Change
+
+NOW = 1_700_000_000_000_000
+WHO = {"pk": 7, "username": "jo", "email": "jo@example.org"}
+
+
+async def test_an_event_is_written_and_found(database: Database) -> None:
+    first = event("login", user=WHO, app="a", context={"x": [1, "é"]}, client_ip="192.0.2.1", now=NOW)
+    second = event("logout", user=None, app="a", context={}, client_ip=None, now=NOW + 1)
+    await database.write(lambda: run([first, second]))
+    events = Events(database)
+    assert [one.action for one in await events.search(Filter())] == ["logout", "login"]
+    (found,) = await events.search(
+        Filter(action="login", user=7, username="jo", client_ip="192.0.2.1", since=NOW, until=NOW + 1)
+    )
+    assert (found.user, found.context, found.client_ip) == (WHO, {"x": [1, "é"]}, "192.0.2.1")
+    assert found.expires - found.created == 365 * 86_400_000_000
+    assert await events.get(found.pk) == found
+    assert await events.get("nothing") is None
+    assert await events.count(Filter(user=8)) == 0
+    assert [one.action for one in await events.search(Filter(), limit=1, offset=1)] == ["login"]
+
+
+async def test_the_sweep_deletes_what_expired(database: Database) -> None:
+    old = event("login", user=None, app="a", context={}, client_ip=None, now=NOW, expires=NOW + 5)
+    kept = event("logout", user=None, app="a", context={}, client_ip=None, now=NOW)
+    await database.write(lambda: run([old, kept]))
+    await database.write(lambda: run([sweep(NOW + 5)]))
+    assert [one.action for one in await Events(database).search(Filter())] == ["logout"]
+
+
+async def test_an_event_never_fails_for_what_people_type(database: Database) -> None:
+    odd = "a\0b\ud800" + "x" * 10_000
+    who = {"pk": 2**80, "username": odd}
+    statement = event(
+        "login_failed", user=who, app="a", context={odd: odd, "n": 2**70, "f": float("nan")}, client_ip=odd, now=NOW
+    )
+    await database.write(lambda: run([statement]))
+    (found,) = await Events(database).search(Filter())
+    assert "\0" not in str(found.context)
+    assert len(str(found.user["username"])) <= 4096
+
+
+def test_an_unknown_action_is_a_mistake_of_ours() -> None:
+    with pytest.raises(ValueError, match="logn"):
+        event("logn", user=None, app="a", context={}, client_ip=None, now=NOW)
+    event("custom_thing", user=None, app="a", context={}, client_ip=None, now=NOW)
+
+
+def test_a54_secrets_never_enter_an_event() -> None:
+    context = {
+        "anything": Secret("hidden-1"),
+        "list": [{"clientSecret": "hidden-2"}],
+        "new_password": {"previous": "hidden-3", "empty": ""},
+        "api-key": ["hidden-4", 5],
+        "raw": b"hidden-5",
+        "monkey": "visible",
+    }
+    text = str(event("custom_x", user=None, app="a", context=context, client_ip=None, now=NOW).parameters)
+    assert "hidden" not in text
+    assert "visible" in text
+
+
+@pytest.mark.parametrize("name", ["password", "client_secret", "accessToken", "API_KEY", "Set-Cookie", "otp"])
+def test_names_that_promise_a_secret(name: str) -> None:
+    assert is_hidden(name)
+
+
+@pytest.mark.parametrize("name", ["username", "monkey", "passage", "pk", "known_device", "auth_method", ""])
+def test_names_that_do_not(name: str) -> None:
+    assert not is_hidden(name)
+
+
+def test_depth_and_size_are_bounded() -> None:
+    deep: object = "x"
+    for _ in range(50):
+        deep = {"a": deep}
+    text = codec.encode_canonical(cleanse({"deep": deep, "wide": list(range(10_000)), "set": {"b", "a"}}))
+    assert len(text) < 2000
+    assert '["a","b"]' in text
+
+
+def test_audit_masks_and_tells_differences() -> None:
+    from ostiary.directory.resources import TokenKind, UserKind
+
+    user = UserKind.KIND
+    before = user.parse({"username": "jo", "attributes": {"password": "hidden", "x": 1}})
+    after = {**before, "name": "Jo", "password": Secret("hidden"), "attributes": {"password": "hidden2", "x": 2}}
+    token = TokenKind.KIND
+    made = token.parse({"identifier": "t", "user": 7, "key": "hidden"})
+    changes = [
+        Change(user, 7, before, after),
+        Change(user, 8, before, None),
+        Change(token, "p", None, made),
+    ]
+    statements = list(audit_changes(changes, "jo", NOW))
+    actions = [str(one.parameters[3]) for one in statements]
+    contexts = [codec.decode(str(one.parameters[8])) for one in statements]
+    assert actions == ["model_updated", "model_deleted", "model_created"]
+    assert "hidden" not in str(contexts)
+    assert contexts[0] == {
+        "model": {"app": "authentik_core", "model_name": "user", "name": "jo", "pk": "7"},
+        "diff": {
+            "name": {"new_value": "Jo", "previous_value": ""},
+            "password": {"new_value": "********", "previous_value": None},
+            "attributes": {
+                "new_value": {"password": "********", "x": 2},
+                "previous_value": {"password": "********", "x": 1},
+            },
+        },
+    }
+    assert contexts[1] == {"model": {"app": "authentik_core", "model_name": "user", "name": "jo", "pk": "8"}}
+    assert contexts[2]["diff"]["key"] == {"new_value": "********"}  # type: ignore[index]
+    assert "expiring" not in contexts[2]["diff"]  # type: ignore[index]
+    assert statements[0].parameters[4] == "authentik.core"
+
+
+@pytest.mark.parametrize(
+    ("label", "module"),
+    [
+        ("authentik_core", "authentik.core"),
+        ("authentik_stages_authenticator_totp", "authentik.stages.authenticator_totp"),
+        ("authentik_policies", "authentik.policies"),
+        ("authentik_providers_oauth2", "authentik.providers.oauth2"),
+    ],
+)
+def test_app_module(label: str, module: str) -> None:
+    assert app_module(label) == module
+
+
+def test_sign_in_and_sign_out_are_events() -> None:
+    session = Session(
+        key=b"", pk="", created=0, last_seen=0, expires=0, idle_expires=0, idle=0, persistent=False, user=7, who=WHO,
+        auth_method="password", auth_args={"mfa_devices": [{"pk": 1}]}, address="192.0.2.9", user_agent="curl",
+    )  # fmt: skip
+    (login,) = login_event(session, NOW)
+    assert login.parameters[3] == "login"
+    assert codec.decode(str(login.parameters[8])) == {
+        "auth_method": "password",
+        "auth_method_args": {"mfa_devices": [{"pk": 1}]},
+        "user_agent": "curl",
+    }
+    assert [one.parameters[3] for one in logout_event(session, NOW)] == ["logout"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "written"),
+    [
+        ("jo@example.org", "jo@example.org"),
+        ("a b", "a%20b"),
+        ("x\nsign-in failed user=y address=192.0.2.66", "x%0Asign-in%20failed%20user%3Dy%20address%3D192.0.2.66"),
+        ("\ud800", "%3F"),
+        ("", ""),
+    ],
+)
+def test_the_log_line_cannot_be_forged(caplog: pytest.LogCaptureFixture, typed: str, written: str) -> None:
+    with caplog.at_level(logging.WARNING, logger="ostiary.signin"):
+        log_failed_sign_in(user=typed, address="2001:db8::1", reason="password")
+    assert caplog.messages == [f"sign-in failed user={written} address=2001:db8::1 reason=password"]
+
+
+@pytest.mark.parametrize(
+    ("sql", "index"),
+    [
+        ("SELECT pk FROM event WHERE action = 'login' ORDER BY created DESC, pk DESC LIMIT 20", "event_action"),
+        ("SELECT pk FROM event WHERE user_pk = 7 ORDER BY created DESC, pk DESC LIMIT 20", "event_user"),
+        ("SELECT pk FROM event ORDER BY created DESC, pk DESC LIMIT 20", "event_created"),
+        ("DELETE FROM event WHERE expires <= 5", "event_expires"),
+    ],
+)
+async def test_hot_statements_use_an_index(database: Database, sql: str, index: str) -> None:
+    assert index in await explain(database, sql)

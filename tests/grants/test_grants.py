@@ -1,0 +1,320 @@
+"""Codes and tokens on both databases, alone and in races."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from ostiary.grants.access import AccessToken, find_access, revoke_access
+from ostiary.grants.code import Code, consume_code, issue_code
+from ostiary.grants.ending import on_session_end, on_session_moved, on_user_disabled, sweep
+from ostiary.grants.errors import GrantGone, Raced
+from ostiary.grants.family import Authorization, insert_family
+from ostiary.grants.refresh import (
+    GRACE,
+    NewRefresh,
+    RefreshToken,
+    Use,
+    begin,
+    find_refresh,
+    keep,
+    revoke_family,
+    rotate,
+)
+from ostiary.sessions.session import Session
+from ostiary.store.commit import run
+from ostiary.store.database import Database, Statement
+from ostiary.store.hashing import new_token, token_hash
+from ostiary.store.single_use import Fresh, Replayed, Unknown
+
+NOW = 1_700_000_000_000_000
+HOUR = 3_600_000_000
+SESSION = b"s" * 32
+
+
+def authorization(**changes: object) -> Authorization:
+    made = Authorization(
+        family=new_token(128),
+        provider=1,
+        user=7,
+        session=SESSION,
+        offline=True,
+        scope=("openid", "offline_access"),
+        nonce="n",
+        auth_time=NOW,
+        amr=("pwd",),
+        sid="sid",
+        sub="sub",
+    )
+    return replace(made, **changes)  # type: ignore[arg-type]
+
+
+def access_of(item: Authorization, *, now: int = NOW) -> AccessToken:
+    return AccessToken(
+        hash=token_hash(new_token()),
+        family=item.family,
+        provider=item.provider,
+        user=item.user,
+        session=item.session,
+        scope=item.scope,
+        issued=now,
+        expires=now + HOUR,
+    )
+
+
+def new_refresh(text: str | None = None, *, now: int = NOW) -> NewRefresh:
+    return NewRefresh(hash=token_hash(text or new_token()), expires=now + 24 * HOUR)
+
+
+async def write(database: Database, *statements: Statement) -> None:
+    await database.write(lambda: run(statements))
+
+
+async def started(database: Database, item: Authorization) -> tuple[bytes, bytes]:
+    """Begin a family with one refresh and one access token; return their hashes."""
+    access, refresh = access_of(item), new_refresh()
+    await write(database, insert_family(item, now=NOW, expires=NOW + HOUR))
+    await database.write(lambda: begin(item, access=access, refresh=refresh, expires=refresh.expires))
+    return refresh.hash, access.hash
+
+
+async def found(database: Database, hashed: bytes) -> RefreshToken:
+    token = await find_refresh(database, hashed)
+    assert token is not None
+    return token
+
+
+async def turn(database: Database, hashed: bytes, *, now: int) -> bytes:
+    """Use a refresh token the way the endpoint does; return the successor's hash. Raises Raced."""
+    token = await found(database, hashed)
+    use = token.use(now)
+    assert use in {Use.FIRST, Use.AGAIN}, use
+    refresh, access = new_refresh(now=now), access_of(token.authorization, now=now)
+    await database.write(lambda: rotate(token, use=use, access=access, refresh=refresh, now=now))
+    return refresh.hash
+
+
+def code_of(item: Authorization) -> Code:
+    return Code(authorization=item, redirect_uri="https://a/b", challenge="c", challenge_method="S256")
+
+
+class TestCode:
+    async def test_it_comes_back_whole_and_once(self, database: Database) -> None:
+        code = code_of(authorization())
+        await write(database, *issue_code(b"h", code, now=NOW, expires=NOW + HOUR))
+        assert await database.write(lambda: consume_code(b"h", now=NOW + 1)) == Fresh(code, code.authorization.family)
+        assert await database.write(lambda: consume_code(b"h", now=NOW + 2)) == Replayed(code.authorization.family)
+        assert await database.write(lambda: consume_code(b"h", now=NOW + HOUR)) == Unknown()
+
+    async def test_it_expires(self, database: Database) -> None:
+        await write(database, *issue_code(b"h", code_of(authorization()), now=NOW, expires=NOW + 1))
+        assert await database.write(lambda: consume_code(b"h", now=NOW + 1)) == Unknown()
+
+    async def test_a09_of_fifty_at_once_one_is_fresh(self, database: Database) -> None:
+        item = authorization()
+        await write(database, *issue_code(b"h", code_of(item), now=NOW, expires=NOW + HOUR))
+        answers = await asyncio.gather(*(database.write(lambda: consume_code(b"h", now=NOW + 1)) for _ in range(50)))
+        assert sum(isinstance(answer, Fresh) for answer in answers) == 1
+        assert answers.count(Replayed(item.family)) == 49
+
+    async def test_a09_a_replay_before_the_tokens_are_stored_leaves_none(self, database: Database) -> None:
+        item = authorization()
+        await write(database, *issue_code(b"h", code_of(item), now=NOW, expires=NOW + HOUR))
+        await database.write(lambda: revoke_family(item.family))
+        access = access_of(item)
+        with pytest.raises(GrantGone):
+            await database.write(lambda: begin(item, access=access, refresh=None, expires=NOW + HOUR))
+        assert await find_access(database, access.hash, now=NOW) is None
+
+
+class TestAccess:
+    async def test_found_until_it_expires(self, database: Database) -> None:
+        item = authorization()
+        _, hashed = await started(database, item)
+        token = await find_access(database, hashed, now=NOW)
+        assert token is not None
+        assert (token.user, token.provider, token.scope, token.session) == (7, 1, item.scope, SESSION)
+        assert await find_access(database, hashed, now=NOW + HOUR) is None
+
+    async def test_a16_only_its_own_client_takes_it_back(self, database: Database) -> None:
+        _, hashed = await started(database, authorization())
+        await write(database, revoke_access(hashed, provider=2))
+        assert await find_access(database, hashed, now=NOW) is not None
+        await write(database, revoke_access(hashed, provider=1))
+        assert await find_access(database, hashed, now=NOW) is None
+
+
+class TestRotation:
+    async def test_each_use_makes_a_successor(self, database: Database) -> None:
+        first, _ = await started(database, authorization())
+        second = await turn(database, first, now=NOW + HOUR)
+        third = await turn(database, second, now=NOW + 2 * HOUR)
+        assert (await found(database, third)).use(NOW + 2 * HOUR) is Use.FIRST
+        assert (await found(database, second)).use(NOW + 3 * HOUR) is Use.REUSED
+
+    async def test_a_lost_answer_is_forgiven_for_a_moment(self, database: Database) -> None:
+        first, _ = await started(database, authorization())
+        lost = await turn(database, first, now=NOW)
+        again = await turn(database, first, now=NOW + GRACE)
+        assert (await found(database, first)).use(NOW + GRACE + 1) is Use.REUSED
+        await turn(database, again, now=NOW + HOUR)
+        assert (await found(database, lost)).use(NOW + HOUR) is Use.REUSED, "of siblings only one lives on"
+
+    async def test_a19_no_grace_once_a_successor_was_used(self, database: Database) -> None:
+        first, _ = await started(database, authorization())
+        second = await turn(database, first, now=NOW)
+        await turn(database, second, now=NOW + 1)
+        assert (await found(database, first)).use(NOW + 2) is Use.REUSED
+
+    async def test_expired(self, database: Database) -> None:
+        first, _ = await started(database, authorization())
+        assert (await found(database, first)).use(NOW + 24 * HOUR) is Use.EXPIRED
+
+    async def test_a19_revoking_takes_everything(self, database: Database) -> None:
+        item = authorization()
+        first, access = await started(database, item)
+        second = await turn(database, first, now=NOW)
+        await database.write(lambda: revoke_family(item.family))
+        for hashed in (first, second):
+            assert await find_refresh(database, hashed) is None
+        assert await find_access(database, access, now=NOW) is None
+
+    async def test_a19_a_rotation_read_before_the_end_does_not_outlive_it(self, database: Database) -> None:
+        item = authorization()
+        first, _ = await started(database, item)
+        token = await found(database, first)
+        await database.write(lambda: revoke_family(item.family))
+        with pytest.raises(Raced):
+            await database.write(
+                lambda: rotate(token, use=Use.FIRST, access=access_of(item), refresh=new_refresh(), now=NOW)
+            )
+
+    async def test_without_rotation_the_token_stays(self, database: Database) -> None:
+        first, _ = await started(database, authorization())
+        token = await found(database, first)
+        await database.write(lambda: keep(token, access=access_of(token.authorization)))
+        assert (await found(database, first)).use(NOW + 1) is Use.FIRST
+        await turn(database, first, now=NOW + 1)
+        with pytest.raises(Raced):
+            await database.write(lambda: keep(token, access=access_of(token.authorization)))
+
+    async def test_a19_of_fifty_at_once_one_retires_the_token(self, database: Database) -> None:
+        first, _ = await started(database, authorization())
+        token = await found(database, first)
+
+        async def attempt() -> bytes | None:
+            refresh = new_refresh()
+            try:
+                await database.write(
+                    lambda: rotate(
+                        token, use=Use.FIRST, access=access_of(token.authorization), refresh=refresh, now=NOW
+                    )
+                )
+            except Raced:
+                return None
+            return refresh.hash
+
+        winners = [one for one in await asyncio.gather(*(attempt() for _ in range(50))) if one is not None]
+        assert len(winners) == 1
+
+    async def test_a19_of_fifty_siblings_used_at_once_one_lives_on(self, database: Database) -> None:
+        first, _ = await started(database, authorization())
+        siblings = [await turn(database, first, now=NOW) for _ in range(50)]
+        tokens = [await found(database, one) for one in siblings]
+
+        async def attempt(token: RefreshToken) -> bytes | None:
+            refresh = new_refresh()
+            try:
+                await database.write(
+                    lambda: rotate(
+                        token, use=Use.FIRST, access=access_of(token.authorization), refresh=refresh, now=NOW + 1
+                    )
+                )
+            except Raced:
+                return None
+            return refresh.hash
+
+        winners = [one for one in await asyncio.gather(*map(attempt, tokens)) if one is not None]
+        assert len(winners) == 1
+        assert (await found(database, winners[0])).use(NOW + 2) is Use.FIRST
+        uses = [(await found(database, one)).use(NOW + 2) for one in siblings]
+        assert uses.count(Use.AGAIN) == 1, "the winner, within its own grace"
+        assert uses.count(Use.REUSED) == 49
+
+
+class TestEnding:
+    async def test_a_session_takes_its_tokens_along(self, database: Database) -> None:
+        bound, access = await started(database, authorization(offline=False))
+        await write(database, *on_session_end(SESSION, NOW))
+        assert await find_access(database, access, now=NOW) is None
+        assert await find_refresh(database, bound) is None
+
+    async def test_offline_access_survives_the_session(self, database: Database) -> None:
+        free, access = await started(database, authorization())
+        await write(database, *on_session_end(SESSION, NOW))
+        assert await find_access(database, access, now=NOW) is None
+        token = await found(database, free)
+        assert token.authorization.session is None
+        await turn(database, free, now=NOW + 1)
+
+    @pytest.mark.parametrize("offline", [True, False])
+    async def test_a_code_of_an_ended_session_gives_nothing(self, database: Database, offline: bool) -> None:
+        item = authorization(offline=offline)
+        await write(database, insert_family(item, now=NOW, expires=NOW + HOUR))
+        await write(database, *on_session_end(SESSION, NOW))
+        with pytest.raises(GrantGone):
+            await database.write(lambda: begin(item, access=access_of(item), refresh=None, expires=NOW + HOUR))
+
+    async def test_other_sessions_and_people_stay(self, database: Database) -> None:
+        refresh, access = await started(database, authorization())
+        await write(database, *on_session_end(b"other", NOW), *on_user_disabled(8))
+        assert await find_access(database, access, now=NOW) is not None
+        assert (await found(database, refresh)).authorization.session == SESSION
+
+    async def test_a58_a_disabled_person_loses_everything(self, database: Database) -> None:
+        refresh, access = await started(database, authorization())
+        await write(database, *on_user_disabled(7))
+        assert await find_access(database, access, now=NOW) is None
+        assert await find_refresh(database, refresh) is None
+
+    async def test_tokens_follow_a_session_of_the_same_person_only(self, database: Database) -> None:
+        refresh, access = await started(database, authorization())
+        old = session(SESSION, user=7)
+        await write(database, *on_session_moved(old, session(b"n" * 32, user=8)))
+        assert (await found(database, refresh)).authorization.session == SESSION
+        await write(database, *on_session_moved(old, session(b"n" * 32, user=7)))
+        assert (await found(database, refresh)).authorization.session == b"n" * 32
+        await write(database, *on_session_end(b"n" * 32, NOW))
+        assert await find_access(database, access, now=NOW) is None
+
+    async def test_what_expired_is_swept(self, database: Database) -> None:
+        refresh, _ = await started(database, authorization())
+        await write(database, *sweep(NOW + HOUR))
+        assert await find_refresh(database, refresh) is not None
+        await write(database, *sweep(NOW + 24 * HOUR))
+        assert await find_refresh(database, refresh) is None
+        for table in ("access_token", "refresh_token", "grant_family"):
+            assert not await database.fetch(f"SELECT 1 FROM {table}")
+
+
+def session(key: bytes, *, user: int | None) -> Session:
+    return Session(
+        key=key, pk="p", created=NOW, last_seen=NOW, expires=NOW, idle_expires=NOW, idle=0, persistent=False, user=user
+    )
+
+
+async def test_hot_statements_use_an_index(sqlite_database: Database) -> None:
+    for sql in (
+        "SELECT 1 FROM access_token WHERE hash = x'00' AND expires > 1",
+        "SELECT 1 FROM refresh_token r JOIN grant_family f ON f.id = r.family WHERE r.hash = x'00'",
+        "SELECT 1 FROM refresh_token c WHERE c.family = 'a' AND c.parent = x'00'",
+        "DELETE FROM access_token WHERE session = x'00'",
+        "DELETE FROM grant_family WHERE session = x'00' AND offline = 0",
+        "DELETE FROM access_token WHERE family = 'a'",
+        "DELETE FROM refresh_token WHERE user_pk = 1",
+    ):
+        plan = " ".join(str(row["detail"]) for row in await sqlite_database.fetch(f"EXPLAIN QUERY PLAN {sql}"))
+        assert "INDEX" in plan, (sql, plan)
+        assert "SCAN" not in plan, (sql, plan)

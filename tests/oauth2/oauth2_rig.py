@@ -1,0 +1,345 @@
+"""One installation with an application, a person and a browser, made of the real rooms without a server."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
+from typing import Any, cast
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+
+from joserfc import jwt
+from joserfc.jwk import KeySet, OctKey
+
+from ostiary.applications.resources import Application
+from ostiary.brands.resources import Brand
+from ostiary.directory.user import User
+from ostiary.directory.users import Users, insert
+from ostiary.flows.consents import Consents
+from ostiary.flows.engine import FlowEngine, plans_end, plans_move
+from ostiary.flows.plans import Plans
+from ostiary.flows.resources import Flow, FlowStageBinding
+from ostiary.flows.services import Services as FlowServices
+from ostiary.flows.stages.consent import ConsentStage
+from ostiary.flows.stages.user_logout import UserLogoutStage
+from ostiary.grants.ending import on_session_end, on_session_moved
+from ostiary.keys.certificate import generate_self_signed
+from ostiary.keys.resources import CertificateKeyPair
+from ostiary.mappings.resources import ScopeMapping
+from ostiary.mappings.stock import STOCK
+from ostiary.policies.resources import ExpressionPolicy, PolicyBinding
+from ostiary.providers.oauth2.resources import OAuth2Provider, RedirectURI
+from ostiary.providers.oauth2.room import Services, routes
+from ostiary.resource import Registry, Resource
+from ostiary.seal import Secret
+from ostiary.seal.envelope import Sealer
+from ostiary.sessions.cookie import CookieSettings
+from ostiary.sessions.gate import Hooks, SessionGate, SignIn
+from ostiary.store.commit import run
+from ostiary.store.database import Batch, Database, Row, Statement, Value
+from ostiary.store.snapshot import Snapshot
+from ostiary.web.errors import HttpError
+from ostiary.web.request import Request
+from ostiary.web.response import Response
+from ostiary.web.router import Router
+
+BASE = "https://id.example.org"
+CALLBACK = "https://app.example.org/cb?x=1"
+SECRET = "s3cret:%+ é".replace("é", "e") + "x" * 30
+VERIFIER = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
+CHALLENGE = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
+SECOND = 1_000_000
+START = 1_700_000_000 * SECOND
+KINDS = (
+    Application, Brand, CertificateKeyPair, ConsentStage, ExpressionPolicy, Flow, FlowStageBinding, OAuth2Provider,
+    PolicyBinding, ScopeMapping, UserLogoutStage,
+)  # fmt: skip
+
+
+class Counting:
+    """A database that counts its round trips."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.dialect = database.dialect
+        self.trips = 0
+
+    async def fetch(self, sql: str, *parameters: Value) -> Sequence[Row]:
+        self.trips += 1
+        return await self._database.fetch(sql, *parameters)
+
+    async def read(self, batch: Callable[[], Batch[Any]]) -> Any:
+        self.trips += 1
+        return await self._database.read(batch)
+
+    async def write(self, batch: Callable[[], Batch[Any]]) -> Any:
+        self.trips += 1
+        return await self._database.write(batch)
+
+    async def close(self) -> None:
+        await self._database.close()
+
+
+@functools.cache
+def pair(algorithm: str) -> CertificateKeyPair:
+    kind: Any = "rsa-2048" if algorithm == "rsa" else "ec-p256"
+    made = generate_self_signed("test", "test", key_type=kind, now=START)
+    return CertificateKeyPair(
+        pk=f"key-{algorithm}", name=algorithm, certificate_data=made.certificate_data, key_data=made.key_data
+    )
+
+
+def user(pk: int, name: str, **changes: object) -> User:
+    made = User(
+        pk=pk, uuid=f"uuid-{pk}", username=name, name=name.title(), email=f"{name}@example.org", is_active=True,
+        type="internal", path="users", attributes={"upn": f"{name}@upn"}, password="!", last_login=None, date_joined=START,
+        password_change_date=START, last_updated=START,
+    )  # fmt: skip
+    return replace(made, **changes)  # type: ignore[arg-type]
+
+
+def base_objects() -> list[Resource]:
+    scopes = [
+        ScopeMapping(
+            pk=item.managed,
+            name=item.name,
+            scope_name=item.scope_name,
+            expression=item.expression,
+            description=item.description,
+            managed=item.managed,
+        )
+        for item in STOCK[:5]
+    ]
+
+    def flow(slug: str, designation: Any, authentication: Any = "none") -> Flow:
+        return Flow(pk=slug, name=slug, slug=slug, title=slug, designation=designation, authentication=authentication)
+
+    return [
+        *scopes,
+        pair("ec"),
+        flow("login", "authentication"),
+        flow("silent", "authorization", "require_authenticated"),
+        flow("ask", "authorization", "require_authenticated"),
+        flow("leave", "invalidation"),
+        flow("logout", "invalidation"),
+        ConsentStage(pk="consent", name="consent"),
+        UserLogoutStage(pk="logout-stage", name="logout"),
+        FlowStageBinding(pk="b1", target="ask", stage="consent", order=0),
+        FlowStageBinding(pk="b2", target="logout", stage="logout-stage", order=0),
+        Brand(
+            pk="brand",
+            domain="authentik-default",
+            default=True,
+            flow_authentication="login",
+            flow_invalidation="logout",
+        ),
+        Application(pk="app", name="Wiki", slug="wiki", provider=1),
+        provider(1),
+        Application(pk="other", name="Other", slug="other", provider=2),
+        provider(2, client_id="other"),
+    ]
+
+
+def provider(pk: int, **changes: object) -> OAuth2Provider:
+    made = OAuth2Provider(
+        pk=pk, name=f"provider {pk}", authorization_flow="silent", invalidation_flow="leave", client_id="wiki",
+        client_secret=Secret(SECRET), signing_key="key-ec",
+        redirect_uris=(RedirectURI("strict", CALLBACK), RedirectURI("strict", "https://app.example.org/bye")),
+        property_mappings=tuple(item.managed for item in STOCK[:5]),
+    )  # fmt: skip
+    return replace(made, **changes)  # type: ignore[arg-type]
+
+
+@dataclass
+class Rig:
+    """The rooms, and a clock that stands until it is moved."""
+
+    database: Counting
+    plane: SimpleNamespace
+    services: Services
+    gate: SessionGate
+    router: Router
+    now: int = START
+    browser: Browser = field(init=False)
+
+    def change(self, *objects: Resource) -> None:
+        snapshot: Snapshot = self.plane.snapshot
+        self.plane.snapshot = snapshot.changed(number=snapshot.number + 1, put=objects, drop=())
+
+    def drop(self, kind: str, pk: str | int) -> None:
+        snapshot: Snapshot = self.plane.snapshot
+        self.plane.snapshot = snapshot.changed(number=snapshot.number + 1, put=(), drop=[(kind, pk)])
+
+    async def call(
+        self,
+        method: str,
+        url: str,
+        *,
+        form: Mapping[str, str] | Sequence[tuple[str, str]] | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+    ) -> Response:
+        """Send a request past the site's frame. An HttpError is answered as its status with its code as the body."""
+        parts = urlsplit(url)
+        sent = dict(headers or {})
+        if form is not None:
+            sent.setdefault("content-type", "application/x-www-form-urlencoded")
+            body = urlencode(form, quote_via=quote).encode()
+        request = Request(
+            method=method, path=parts.path, query=parts.query, headers=sent, body=body or b"", scheme="https",
+            host="id.example.org", client="192.0.2.7",
+        )  # fmt: skip
+        try:
+            response = await self.router(request)
+        except HttpError as error:
+            response = Response(error.status, f"{error.code}: {error.message}".encode(), list(error.headers))
+        self.gate.finish(request, response)
+        return response
+
+    async def token(self, basic: tuple[str, str] | None = ("wiki", SECRET), **form: str) -> Response:
+        headers = {} if basic is None else {"authorization": basic_header(*basic)}
+        return await self.call("POST", "/application/o/token/", form=form, headers=headers)
+
+    async def rows(self, sql: str) -> Sequence[Row]:
+        return await self.database.fetch(sql)
+
+    async def events(self, action: str) -> Sequence[Row]:
+        return await self.database.fetch("SELECT * FROM event WHERE action = ?", action)
+
+    async def run(self, *statements: Statement) -> None:
+        await self.database.write(lambda: run(statements))
+
+
+def basic_header(name: str, secret: str) -> str:
+    return "Basic " + base64.b64encode(f"{quote(name, safe='')}:{quote(secret, safe='')}".encode()).decode()
+
+
+@dataclass
+class Browser:
+    """A browser with one cookie."""
+
+    rig: Rig
+    cookie: str = ""
+
+    async def get(self, url: str) -> Response:
+        path = url.removeprefix(BASE)
+        response = await self.rig.call("GET", path, headers={"cookie": self.cookie} if self.cookie else {})
+        for name, value in response.headers:
+            if name == "set-cookie":
+                self.cookie = value.partition(";")[0]
+        return response
+
+    async def sign_in(self, pk: int = 7, name: str = "ada") -> None:
+        """Sign in past the flows, as the user_login stage does."""
+        request = Request(headers={"cookie": self.cookie} if self.cookie else {}, scheme="https")
+        session = await self.rig.gate.ensure(request, self.rig.now)
+        who = {"pk": pk, "username": name, "email": f"{name}@example.org"}
+        proof = SignIn(user=pk, who=who, auth_method="password", amr=("pwd",), duration=30 * 86_400 * SECOND)
+        await self.rig.gate.sign_in(request, session, proof, now=self.rig.now)
+        self.keep(request)
+
+    async def sign_out(self) -> None:
+        request = Request(headers={"cookie": self.cookie}, scheme="https")
+        session = await self.rig.gate.read(request, self.rig.now)
+        assert session is not None
+        await self.rig.gate.end(request, session, now=self.rig.now)
+
+    async def finish_flow(self, slug: str) -> str:
+        """Look at a flow that asks nothing (any more); return where it leads."""
+        request = Request(headers={"cookie": self.cookie}, scheme="https", host="id.example.org")
+        session = await self.rig.gate.read(request, self.rig.now)
+        assert session is not None
+        outcome = await self.rig.services.engine.challenge(request, session, slug, now=self.rig.now)
+        self.keep(request)
+        return cast("str", outcome.to)  # type: ignore[union-attr]
+
+    async def look(self, slug: str) -> Any:
+        request = Request(headers={"cookie": self.cookie}, scheme="https", host="id.example.org")
+        session = await self.rig.gate.read(request, self.rig.now)
+        assert session is not None
+        return await self.rig.services.engine.challenge(request, session, slug, now=self.rig.now)
+
+    async def answer(self, slug: str, answer: Mapping[str, object]) -> None:
+        request = Request(headers={"cookie": self.cookie}, scheme="https", host="id.example.org")
+        session = await self.rig.gate.read(request, self.rig.now)
+        assert session is not None
+        await self.rig.services.engine.respond(request, session, slug, answer, now=self.rig.now)
+
+    def keep(self, request: Request) -> None:
+        response = Response(200)
+        self.rig.gate.finish(request, response)
+        for name, value in response.headers:
+            if name == "set-cookie":
+                self.cookie = value.partition(";")[0]
+
+    async def authorize(self, **changes: str) -> Response:
+        return await self.get(authorize_url(**changes))
+
+    async def code(self, **changes: str) -> str:
+        response = await self.authorize(**changes)
+        answer = answer_of(response)
+        assert "code" in answer, (response.status, response.headers, response.body)
+        return answer["code"]
+
+    async def tokens(self, **changes: str) -> dict[str, Any]:
+        """Sign in to the application as it should be."""
+        code = await self.code(**changes)
+        response = await self.rig.token(
+            grant_type="authorization_code", code=code, redirect_uri=CALLBACK, code_verifier=VERIFIER
+        )
+        assert response.status == 200, response.body
+        return cast("dict[str, Any]", json.loads(response.body))
+
+
+def authorize_url(**changes: str) -> str:
+    wanted = {
+        "client_id": "wiki", "redirect_uri": CALLBACK, "response_type": "code", "scope": "openid email profile offline_access",
+        "state": "st", "nonce": "no", "code_challenge": CHALLENGE, "code_challenge_method": "S256", **changes,
+    }  # fmt: skip
+    return "/application/o/authorize/?" + urlencode({name: value for name, value in wanted.items() if value})
+
+
+def location(response: Response) -> str:
+    assert response.status in {302, 303}, (response.status, response.body)
+    return cast("str", response.header("location"))
+
+
+def answer_of(response: Response, part: str = "query") -> dict[str, str]:
+    return dict(parse_qsl(getattr(urlsplit(location(response)), part), keep_blank_values=True))
+
+
+def json_of(response: Response) -> dict[str, Any]:
+    return cast("dict[str, Any]", json.loads(response.body))
+
+
+async def verified(rig: Rig, token: str, slug: str = "wiki") -> dict[str, Any]:
+    """Verify a token with the published keys, by a library that is not ours."""
+    keys = json_of(await rig.call("GET", f"/application/o/{slug}/jwks/"))
+    key: Any = KeySet.import_key_set(keys) if keys else OctKey.import_key(SECRET)  # type: ignore[arg-type]
+    return dict(jwt.decode(token, key, algorithms=["RS256", "ES256", "ES384", "ES512", "HS256"]).claims)
+
+
+async def make_rig(database: Database) -> Rig:
+    counting = Counting(database)
+    plane = SimpleNamespace(snapshot=Snapshot.of(Registry(KINDS), base_objects(), number=1))
+    users = Users(cast("Database", counting), install_id="install")
+    hooks = Hooks()
+    hooks.on_end.extend([on_session_end, plans_end])
+    hooks.on_move.extend([on_session_moved, plans_move])
+    gate = SessionGate(cast("Database", counting), CookieSettings(), hooks)
+    flow_services = SimpleNamespace(
+        database=counting, plane=plane, gate=gate, users=users, consents=Consents(cast("Database", counting)),
+        plans=Plans(cast("Database", counting), Sealer(Secret("k" * 50))), cookie_key=Secret("x"),
+    )  # fmt: skip
+    engine = FlowEngine(cast("FlowServices", flow_services))
+    services = Services(
+        database=cast("Database", counting), plane=cast("Any", plane), users=users, gate=gate, engine=engine,
+        clock=lambda: rig.now,
+    )  # fmt: skip
+    rig = Rig(counting, plane, services, gate, Router(routes(services)))
+    rig.browser = Browser(rig)
+    await rig.run(insert(user(7, "ada")), insert(user(8, "bob")), insert(user(9, "eve", is_active=False)))
+    return rig

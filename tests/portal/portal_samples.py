@@ -1,0 +1,471 @@
+"""Every component as the engine could send it, and a site that shows them: for looking, for axe, for tests."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import socket
+import threading
+from collections.abc import Iterator, Mapping
+from types import SimpleNamespace
+from typing import Any
+
+import uvicorn
+
+from ostiary.applications.resources import Application
+from ostiary.brands import Brand
+from ostiary.directory.user import Subject, User
+from ostiary.flows.errors import UnknownFlow
+from ostiary.flows.outcome import Challenge, ErrorDetail, FlowInfo, Moved, Outcome, Passed
+from ostiary.portal.error_page import ErrorPage
+from ostiary.portal.look import Painter, own_static, own_templates
+from ostiary.portal.room import routes
+from ostiary.portal.services import Pages
+from ostiary.sessions.session import Session
+from ostiary.web.asgi import Site
+from ostiary.web.errors import HttpError
+from ostiary.web.request import Request
+from ostiary.web.response import Response, set_cookie
+from ostiary.web.router import Route, Router
+
+NOW = 1_800_000_000_000_000
+PERSON = {"pending_user": "ada@example.org", "pending_user_avatar": ""}
+
+
+def prompt(key: str, kind: str, label: str, **more: object) -> dict[str, object]:
+    return {
+        "field_key": key,
+        "label": label,
+        "type": kind,
+        "required": True,
+        "placeholder": "",
+        "initial_value": "",
+        "order": 0,
+        "sub_text": "",
+        "choices": None,
+        **more,
+    }
+
+
+WIZARD = [
+    prompt("header", "static", "", initial_value="Make the account of the first administrator."),
+    prompt("email", "email", "E-mail", placeholder="you@example.org"),
+    prompt("password", "password", "Password"),
+    prompt("password_repeat", "password", "Password (again)"),
+]
+ALL_KINDS = [
+    prompt("username", "username", "Username"),
+    prompt("name", "text", "Name", sub_text="As others <b>should</b> see it."),
+    prompt("about", "text_area", "About you", required=False),
+    prompt("line", "separator", "Settings"),
+    prompt("age", "number", "Age"),
+    prompt(
+        "locale",
+        "ak-locale",
+        "Language",
+        choices=[{"value": "en", "label": "English"}, {"value": "de", "label": "Deutsch"}],
+    ),
+    prompt("team", "dropdown", "Team", choices=["red", "blue"]),
+    prompt(
+        "size",
+        "radio-button-group",
+        "Size",
+        choices=[{"value": "s", "label": "Small"}, {"value": "l", "label": "Large"}],
+    ),
+    prompt("fixed", "text_read_only", "Number", initial_value="4711"),
+    prompt("hidden", "hidden", "", initial_value="1"),
+    prompt("terms", "checkbox", "I have read the house rules"),
+]
+IDENTIFICATION: dict[str, object] = {
+    "user_fields": ["username", "email"],
+    "password_fields": False,
+    "primary_action": "Log in",
+    "flow_designation": "authentication",
+    "show_source_labels": False,
+    "sources": [],
+}
+SAMPLES: Mapping[str, tuple[str, str, Mapping[str, object], Mapping[str, list[ErrorDetail]]]] = {
+    "identification": ("ak-stage-identification", "Welcome to Ostiary", IDENTIFICATION, {}),
+    "one-step": (
+        "ak-stage-identification",
+        "Welcome back",
+        {
+            **IDENTIFICATION,
+            "password_fields": True,
+            "allow_show_password": True,
+            "application_pre": "Grafana",
+            "recovery_url": "/if/flow/recovery/",
+            "enroll_url": "/if/flow/enroll/",
+            "sources": [
+                {
+                    "name": "GitHub",
+                    "promoted": False,
+                    "challenge": {"component": "xak-flow-redirect", "to": "/source/1/"},
+                },
+                {
+                    "name": "Work account",
+                    "promoted": False,
+                    "challenge": {"component": "xak-flow-redirect", "to": "/source/2/"},
+                },
+            ],
+        },
+        {"password": [ErrorDetail("Invalid password", "invalid")]},
+    ),
+    "password": ("ak-stage-password", "Welcome to Ostiary", {**PERSON, "allow_show_password": True}, {}),
+    "password-wrong": (
+        "ak-stage-password",
+        "Welcome to Ostiary",
+        {**PERSON, "recovery_url": "/if/flow/recovery/"},
+        {"password": [ErrorDetail("Invalid password", "invalid")]},
+    ),
+    "wizard": ("ak-stage-prompt", "Welcome to your new house", {"fields": WIZARD}, {}),
+    "wizard-wrong": (
+        "ak-stage-prompt",
+        "Welcome to your new house",
+        {"fields": WIZARD},
+        {
+            "email": [ErrorDetail("Enter a valid email address.")],
+            "password_repeat": [ErrorDetail("Passwords don't match.")],
+        },
+    ),
+    "kinds": ("ak-stage-prompt", "Your profile", {"fields": ALL_KINDS}, {}),
+    "consent": (
+        "ak-stage-consent",
+        "Redirecting to Grafana",
+        {
+            **PERSON,
+            "header_text": "Grafana would like to know who you are.",
+            "permissions": [
+                {"id": "openid", "name": "Know who you are"},
+                {"id": "email", "name": "Email address"},
+                {"id": "profile", "name": "General profile information"},
+            ],
+            "additional_permissions": [{"id": "groups", "name": "Your groups"}],
+            "token": "abc",
+        },
+        {},
+    ),
+    "validate": (
+        "ak-stage-authenticator-validate",
+        "One more step",
+        {
+            **PERSON,
+            "device_challenges": [
+                {"device_class": "static", "device_uid": "2", "challenge": {}, "last_used": None},
+                {"device_class": "totp", "device_uid": "1", "challenge": {}, "last_used": None},
+            ],
+            "configuration_stages": [],
+        },
+        {},
+    ),
+    "configure": (
+        "ak-stage-authenticator-validate",
+        "One more step",
+        {
+            **PERSON,
+            "device_challenges": [],
+            "configuration_stages": [
+                {
+                    "pk": "1",
+                    "name": "totp",
+                    "verbose_name": "TOTP Authenticator Setup Stage",
+                    "meta_model_name": "authentik_stages_authenticator_totp.authenticatortotpstage",
+                },
+                {
+                    "pk": "2",
+                    "name": "static",
+                    "verbose_name": "Static Authenticator Setup Stage",
+                    "meta_model_name": "authentik_stages_authenticator_static.authenticatorstaticstage",
+                },
+            ],
+        },
+        {},
+    ),
+    "totp": (
+        "ak-stage-authenticator-totp",
+        "Set up an authenticator app",
+        {
+            **PERSON,
+            "config_url": "otpauth://totp/Ostiary:ada%40example.org?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
+            "&algorithm=SHA1&digits=6&period=30&issuer=Ostiary",
+        },
+        {},
+    ),
+    "static": (
+        "ak-stage-authenticator-static",
+        "Your recovery codes",
+        {
+            **PERSON,
+            "codes": ["k7fm2qpx9rta", "w3hn8ybc4dve", "p9xk5rtm2qzf", "b4vd7nwa6hje", "t2yq9cfm8krp", "m6ja3zxh5wnb"],
+        },
+        {},
+    ),
+    "user-login": ("ak-stage-user-login", "Welcome to Ostiary", PERSON, {}),
+    "denied": (
+        "ak-stage-access-denied",
+        "Welcome to Ostiary",
+        {**PERSON, "error_message": "You are not a member of the group this application asks for."},
+        {},
+    ),
+    "flow-error": ("ak-stage-flow-error", "Welcome to Ostiary", {"request_id": "0123456789abcdef0123456789abcdef"}, {}),
+    "session-end": (
+        "ak-stage-session-end",
+        "Signed out",
+        {
+            **PERSON,
+            "application_name": "Grafana",
+            "application_launch_url": "https://grafana.example.org/",
+            "invalidation_flow_url": "/if/flow/default-invalidation-flow/",
+            "brand_name": "Ostiary",
+        },
+        {},
+    ),
+    "autosubmit": (
+        "ak-stage-autosubmit",
+        "Redirecting",
+        {"url": "https://client.example.org/callback", "attrs": {"code": "c0de", "state": '"><script>'}, "title": ""},
+        {},
+    ),
+    "shell": ("xak-flow-shell", "A page", {"body": "<h1>Hello</h1><script>alert(1)</script>"}, {}),
+    "unknown": ("ak-stage-authenticator-duo", "Duo", PERSON, {}),
+}
+
+
+def sample(name: str) -> Challenge:
+    component, title, fields, errors = SAMPLES[name]
+    info = FlowInfo(title=title, layout="stacked", cancel_url="/flows/-/cancel/")
+    return Challenge(component, fields, info, errors, ticket=f"ticket-{name}")
+
+
+class SampleEngine:
+    """Shows the sample of a flow's slug; remembers answers; `leads` says where a slug's flow ends."""
+
+    def __init__(self) -> None:
+        self.answers: list[tuple[str, Mapping[str, object], str | None]] = []
+        self.leads: dict[str, str] = {}
+        self.override: dict[str, Mapping[str, object]] = {}
+        self.verdict: Outcome | None = None
+
+    async def challenge(self, request: Request, session: Session, slug: str, *, query: str = "", now: int) -> Outcome:
+        if slug in self.leads:
+            return Moved(self.leads[slug])
+        if slug not in SAMPLES:
+            raise UnknownFlow
+        made = sample(slug)
+        return dataclasses.replace(made, fields=self.override.get(slug, made.fields))
+
+    async def respond(
+        self,
+        request: Request,
+        session: Session,
+        slug: str,
+        answer: Mapping[str, object],
+        *,
+        query: str = "",
+        ticket: str | None = None,
+        now: int,
+    ) -> Outcome:
+        self.answers.append((slug, answer, ticket))
+        return self.verdict or Passed()
+
+
+class SampleGate:
+    """One session for everybody with the cookie."""
+
+    def __init__(self, user: int | None = None) -> None:
+        self.user = user
+
+    async def read(self, request: Request, now: int) -> Session | None:
+        return self._session() if "authentik_session" in request.cookies else None
+
+    async def ensure(self, request: Request, now: int) -> Session:
+        request.state["new"] = "authentik_session" not in request.cookies
+        return self._session()
+
+    def finish(self, request: Request, response: Response) -> None:
+        if request.state.get("new"):
+            set_cookie(response, "authentik_session", "sample")
+
+    def _session(self) -> Session:
+        return Session(
+            key=b"sample" * 4,
+            pk="s",
+            created=NOW,
+            last_seen=NOW,
+            expires=NOW * 2,
+            idle_expires=NOW * 2,
+            idle=NOW,
+            persistent=False,
+            user=self.user,
+        )
+
+
+class SampleSnapshot:
+    number = 1
+
+    def __init__(self, objects: list[Any]) -> None:
+        self.objects = objects
+
+    def all(self, model: type) -> list[Any]:
+        return [one for one in self.objects if isinstance(one, model)]
+
+    def get(self, model: type, pk: object) -> Any:
+        return next((one for one in self.all(model) if one.pk == pk), None)
+
+    def find(self, model: type, **fields: object) -> Any:
+        return next(
+            (one for one in self.all(model) if all(getattr(one, key) == value for key, value in fields.items())), None
+        )
+
+    def family(self, target: str) -> list[Any]:
+        return [one for one in self.objects if target in one.KIND.families]
+
+    def resolve(self, target: str, pk: object) -> Any:
+        return None
+
+    def referring(self, model: type, field: str, pk: object) -> list[Any]:
+        return [one for one in self.all(model) if getattr(one, field) == pk]
+
+
+def app(slug: str, name: str, **more: Any) -> Application:
+    return Application(pk=slug, slug=slug, name=name, **{"meta_launch_url": f"https://{slug}.example.org/", **more})
+
+
+APPS = [
+    app("grafana", "Grafana", group="Watching", meta_description="Dashboards of everything that runs."),
+    app("alerts", "Alertmanager", group="Watching", open_in_new_tab=True),
+    app("forgejo", "Forgejo", group="Building", meta_publisher="Our code"),
+    app(
+        "argocd",
+        "Argo CD",
+        group="Building",
+        meta_description="What runs where, and whether it should. A long sentence that is cut after two lines, however long it gets.",
+    ),
+    app("jellyfin", "Jellyfin"),
+    app("silent", "Not shown", meta_launch_url="blank://blank"),
+]
+
+
+def subject(**more: Any) -> Subject:
+    user = User(
+        pk=7,
+        uuid="u",
+        username="ada",
+        name="Ada Lovelace",
+        email="ada@example.org",
+        is_active=True,
+        type=more.get("type", "internal"),
+        path="users",
+        attributes={},
+        password="!",
+        last_login=None,
+        date_joined=NOW,
+        password_change_date=NOW,
+        last_updated=NOW,
+    )
+    return Subject(
+        user=user,
+        uid="uid",
+        groups=(),
+        all_groups=frozenset(),
+        all_group_names=frozenset(),
+        is_superuser=False,
+        attributes={},
+    )
+
+
+class SampleHouse:
+    """The site, with handles on what stands behind it."""
+
+    def __init__(self, *, user: int | None = 7, closed: bool = True, prefix: str = "", external: bool = False) -> None:
+        self.engine = SampleEngine()
+        self.gate = SampleGate(user)
+        brand = Brand(pk="b", domain="default", default=True, default_application="grafana" if external else None)
+        self.snapshot = SampleSnapshot([brand, *APPS])
+        plane = SimpleNamespace(snapshot=self.snapshot)
+        static = own_static()
+        templates = own_templates(static)
+        self.recovered: list[str] = []
+
+        async def the_subject(pk: int) -> Subject:
+            return subject(type="external" if external else "internal")
+
+        async def confirmed(pk: int) -> list[Any]:
+            return [
+                SimpleNamespace(name="Phone", device_class="totp"),
+                SimpleNamespace(name="On paper", device_class="static"),
+            ]
+
+        async def is_closed() -> bool:
+            return closed
+
+        async def check(token: Any, now: int) -> bool:
+            return bool(token.matches("right"))
+
+        async def recover(request: Request, key: str, now: int) -> str | None:
+            self.recovered.append(key)
+            return prefix + "/if/user/" if key == "right" else None
+
+        def no_address(provider: object) -> None:
+            return None
+
+        self.pages = Pages(
+            engine=self.engine,
+            gate=self.gate,  # type: ignore[arg-type]
+            plane=plane,  # type: ignore[arg-type]
+            users=SimpleNamespace(subject=the_subject),  # type: ignore[arg-type]
+            devices=SimpleNamespace(confirmed=confirmed),  # type: ignore[arg-type]
+            setup=SimpleNamespace(closed=is_closed, check=check),  # type: ignore[arg-type]
+            templates=templates,
+            static=static,
+            form_key=b"k" * 32,
+            clock=lambda: NOW,
+            launch_url=no_address,
+            recover=recover,
+        )
+        self.painter = Painter(templates, static, plane)  # type: ignore[arg-type]
+        extra = [Route("GET", "/-/error/{status}/", _fail)]
+        self.site = Site(
+            Router([*routes(self.pages), *extra]),
+            prefix=prefix,
+            finish=[self.gate.finish],
+            error_answer=ErrorPage(self.painter),
+        )
+
+
+async def _fail(request: Request) -> Response:
+    status = int(request.params["status"])
+    if status == 500:
+        raise ZeroDivisionError
+    headers = (("retry-after", "30"),) if status in {429, 503} else ()
+    raise HttpError(status, "sample", headers=headers)
+
+
+@contextlib.contextmanager
+def served(house: SampleHouse) -> Iterator[str]:
+    """Serve the site on a free port of the loopback in a thread of its own; gives the address."""
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    config = uvicorn.Config(
+        house.site, log_config=None, access_log=False, proxy_headers=False, ws="none", lifespan="off"
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=lambda: asyncio.run(server.serve([listener])))
+    thread.start()
+    try:
+        yield f"http://localhost:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()
+        listener.close()
+
+
+ADDRESSES = (
+    *(f"/if/flow/{name}/" for name in SAMPLES if name != "autosubmit"),
+    "/if/flow/validate/?method=static",
+    "/if/flow/password/?step=again",
+    "/if/user/",
+    "/recovery/use-token/right/",
+    *(f"/-/error/{status}/" for status in (400, 403, 404, 405, 421, 429, 500, 503)),
+)

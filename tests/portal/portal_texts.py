@@ -1,0 +1,86 @@
+"""Every text a person may read, found in the sources: what a catalog has to translate."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import ostiary
+from ostiary.portal.error_page import TEXTS
+from ostiary.portal.filled import FILLED
+from ostiary.portal.flow_page import NOTICE
+from ostiary.portal.look import own_static, own_templates
+
+PACKAGE = Path(ostiary.__file__).parent
+_SHOWN = re.compile(r'^\s+(?:title|label|placeholder|sub_text|description): "([^"]+)"$', re.MULTILINE)
+# Texts the engine makes in other ways than those above.
+ELSEWHERE = (
+    "Log in",
+    "Invalid next URL",
+    "These answers are not allowed.",
+    "The password is too easy to guess.",
+    "Too many wrong codes. Please wait a little.",
+    "You are not allowed to go on.",
+    "You cannot use this flow now.",
+    "This makes the first administrator, akadmin. Enter an e-mail address and choose a password.",
+)
+_TRANSLATE = {"_", "translate", "translator"}
+# Calls whose text ends up on a page, and the position of that text.
+_RAISED = {
+    "HttpError": 2,
+    "BadRequest": 1,
+    "Forbidden": 1,
+    "NotFound": 1,
+    "ErrorDetail": 0,
+    "wrong": 1,
+    "Refused": 0,
+    "_deny": 0,
+    "NotValid": 0,
+    "StageFailed": 0,
+}
+
+
+def template_texts() -> set[tuple[str, str | None]]:
+    """Return (text, plural or None) of the portal's templates."""
+    environment = own_templates(own_static()).environment
+    found: set[tuple[str, str | None]] = set()
+    for path in sorted((PACKAGE / "portal" / "templates").rglob("*.html")):
+        for _, function, message in environment.extract_translations(path.read_text()):  # type: ignore[attr-defined]
+            if function == "ngettext":
+                found.add((message[0], message[1]))
+            elif text := message[0] if isinstance(message, tuple) else message:
+                found.add((text, None))
+    return found
+
+
+def source_texts() -> set[str]:
+    """Return the texts in Python that pages translate: marked ones, and messages of errors."""
+    found: set[str] = set()
+    for room in ("web", "portal", "flows", "sessions", "providers", "directory"):
+        for path in sorted((PACKAGE / room).rglob("*.py")):
+            found.update(_texts(ast.parse(path.read_text())))
+    found.update(text for pair in TEXTS.values() for text in pair)
+    found.update({NOTICE, *FILLED, *ELSEWHERE})
+    return {text for text in found if text and not text.isspace()}
+
+
+def blueprint_texts() -> set[str]:
+    """Return the texts of the default blueprints that people see: titles of flows, labels of prompts, descriptions."""
+    found: set[str] = set()
+    for path in sorted((PACKAGE / "blueprints" / "defaults").rglob("*.yaml")):
+        found.update(_SHOWN.findall(path.read_text()))
+    return found
+
+
+def _texts(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call):
+            continue
+        name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
+        position = 0 if name in _TRANSLATE else _RAISED.get(name)
+        if position is not None and len(node.args) > position:
+            argument = node.args[position]
+            if isinstance(argument, ast.Constant) and isinstance(argument.value, str):
+                yield argument.value

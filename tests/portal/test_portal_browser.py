@@ -1,0 +1,143 @@
+"""The pages in Chromium: no violation of axe, no error in the console, and what the script refines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, sync_playwright
+from portal_samples import ADDRESSES, SampleHouse, sample, served
+
+pytestmark = pytest.mark.browser
+
+ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=list(ARGUMENTS))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def house() -> SampleHouse:
+    return SampleHouse()
+
+
+@pytest.fixture
+def site(house: SampleHouse) -> Iterator[str]:
+    with served(house) as address:
+        yield address
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
+def test_axe_finds_nothing(browser: Browser, site: str, scheme: Any, width: int) -> None:
+    page = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
+    blocked: list[str] = []
+    page.on("console", lambda message: blocked.append(message.text) if "Failed to load" not in message.text else None)
+    page.on("pageerror", lambda error: blocked.append(str(error)))
+    found = {}
+    with served(SampleHouse(user=None, closed=False)) as fresh:
+        for address in [*(site + path for path in ADDRESSES), fresh + "/"]:
+            page.goto(address)
+            # axe itself is put into the page past its policy, as an extension would be.
+            result = Axe().run(page, options={"resultTypes": ["violations"]})
+            assert result.response["passes"], "axe did not run"
+            if result.violations_count:
+                found[address] = result.generate_report()
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.close()
+    assert found == {}
+    assert blocked == []
+
+
+def test_the_script_swaps_the_card_and_keeps_the_place(browser: Browser, house: SampleHouse, site: str) -> None:
+    house.engine.verdict = sample("wizard-wrong")
+    page = browser.new_page()
+    page.goto(site + "/if/flow/wizard-wrong/")
+    page.evaluate("window.kept = true")
+    page.fill("#field-email", "ada@example.org")
+    page.fill("#field-password", "sesame")
+    page.fill("#field-password_repeat", "sesame!")
+    page.click("button[type=submit]")
+    page.wait_for_url("**/?step=next")
+    assert page.evaluate("window.kept") is True
+    assert page.input_value("#field-email") == "ada@example.org"
+    assert page.input_value("#field-password") == ""
+    assert page.evaluate("document.activeElement.getAttribute('role')") == "alert"
+    page.click(".with-button button >> nth=0")
+    assert page.get_attribute("#field-password", "type") == "text"
+    page.close()
+
+
+@pytest.mark.parametrize("script", [True, False])
+def test_a_flow_that_leaves_the_origin_does_so(browser: Browser, house: SampleHouse, site: str, script: bool) -> None:
+    with served(SampleHouse(user=None)) as other:
+        target = other.replace("localhost", "127.0.0.1") + "/robots.txt"
+        context = browser.new_context(java_script_enabled=script)
+        page = context.new_page()
+        page.goto(site + "/if/flow/password/")
+        page.fill("#field-password", "sesame")
+        house.engine.leads["password"] = target
+        page.click("button[type=submit]")
+        page.wait_for_url(target)
+        assert house.engine.answers[0][1]["password"] == "sesame"
+        context.close()
+
+
+@pytest.mark.parametrize("script", [True, False])
+def test_the_pressed_button_is_what_counts(browser: Browser, house: SampleHouse, site: str, script: bool) -> None:
+    context = browser.new_context(java_script_enabled=script)
+    page = context.new_page()
+    page.goto(site + "/if/flow/user-login/")
+    page.click("button[value=true]")
+    page.wait_for_url("**/?step=next")
+    assert house.engine.answers == [
+        ("user-login", {"component": "ak-stage-user-login", "remember_me": True}, "ticket-user-login")
+    ]
+    context.close()
+
+
+def test_a_double_click_sends_once(browser: Browser, house: SampleHouse, site: str) -> None:
+    page = browser.new_page()
+    page.goto(site + "/if/flow/static/")
+    page.dblclick("button[type=submit]")
+    page.wait_for_url("**/?step=next")
+    assert len(house.engine.answers) == 1
+    page.close()
+
+
+def test_codes_are_copied(browser: Browser, site: str) -> None:
+    context = browser.new_context(permissions=["clipboard-read", "clipboard-write"])
+    page: Page = context.new_page()
+    page.goto(site + "/if/flow/static/")
+    page.click("[data-copy]")
+    page.wait_for_selector("text=Copied")
+    assert page.evaluate("navigator.clipboard.readText()").startswith("k7fm2qpx9rta\nw3hn8ybc4dve\n")
+    context.close()
+
+
+@pytest.mark.parametrize("script", [True, False])
+def test_a29_a_page_posts_itself_across_origins(browser: Browser, house: SampleHouse, site: str, script: bool) -> None:
+    with served(SampleHouse(user=None)) as other:
+        target = other.replace("localhost", "127.0.0.1") + "/if/flow/password/"
+        house.engine.override = {"autosubmit": {"url": target, "attrs": {"code": "1"}, "title": ""}}
+        context = browser.new_context(java_script_enabled=script)
+        page = context.new_page()
+        with page.expect_request(lambda request: request.url == target) as posted:
+            page.goto(site + "/if/flow/autosubmit/")
+            if not script:
+                page.click("button")
+        assert posted.value.method == "POST"
+        assert posted.value.post_data == "code=1"
+        context.close()

@@ -1,0 +1,272 @@
+"""The flow page without a browser: form tokens, the way onward, what is filled in again."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+from portal_samples import SAMPLES, SampleHouse, sample
+
+from ostiary.flows.outcome import Moved, Passed
+from ostiary.portal import onward
+from ostiary.portal.filled import retell
+from ostiary.web.request import Request
+
+ORIGIN = "http://id.example.org"
+
+
+@pytest.fixture
+def house() -> SampleHouse:
+    return SampleHouse()
+
+
+@pytest.fixture
+async def client(house: SampleHouse) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=house.site), base_url=ORIGIN) as made:
+        yield made
+
+
+def hidden(page: str) -> dict[str, str]:
+    found = re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)">', page)
+    return {name: html.unescape(value) for name, value in found}
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+async def test_every_component_has_a_page(client: httpx.AsyncClient, name: str) -> None:
+    answer = await client.get(f"/if/flow/{name}/")
+    assert answer.status_code == 200
+    assert answer.headers["content-security-policy"].startswith(
+        "default-src 'none'; script-src 'self'; style-src 'self'"
+    )
+    assert "<style" not in answer.text
+    assert " style=" not in answer.text
+    assert not re.search(r"<script(?! src=)", answer.text)
+    assert not re.search(r"\son[a-z]+=", answer.text)
+    assert '<html lang="en">' in answer.text
+    german = await client.get(f"/if/flow/{name}/", headers={"accept-language": "de"})
+    assert '<html lang="de">' in german.text
+
+
+async def test_a_form_is_taken_and_answered_303(client: httpx.AsyncClient, house: SampleHouse) -> None:
+    page = await client.get("/if/flow/identification/?next=%2Fx%2F&method=totp&step=again")
+    fields = hidden(page.text)
+    assert set(fields) == {"_component", "_ticket", "_form_token"}
+    answer = await client.post(
+        "/if/flow/identification/?next=%2Fx%2F&method=totp&step=again", data={**fields, "uid_field": "ada"}
+    )
+    assert (answer.status_code, answer.headers["location"]) == (303, "/if/flow/identification/?next=%2Fx%2F&step=next")
+    slug, sent, ticket = house.engine.answers[0]
+    assert (slug, ticket) == ("identification", "ticket-identification")
+    assert sent == {"component": "ak-stage-identification", "uid_field": "ada"}
+
+
+@pytest.mark.parametrize("change", [{"_form_token": "x"}, {"_ticket": "x"}, {"_form_token": ""}])
+async def test_a40_a_stale_or_foreign_form_starts_again(
+    client: httpx.AsyncClient, house: SampleHouse, change: dict[str, str]
+) -> None:
+    fields = hidden((await client.get("/if/flow/password/")).text)
+    answer = await client.post("/if/flow/password/", data={**fields, **change, "password": "p"})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/if/flow/password/?step=again")
+    assert house.engine.answers == []
+    assert "too old" in (await client.get("/if/flow/password/?step=again")).text
+
+
+async def test_a40_the_token_is_of_one_flow_and_session(client: httpx.AsyncClient, house: SampleHouse) -> None:
+    fields = hidden((await client.get("/if/flow/password/")).text)
+    assert "step=again" in (await client.post("/if/flow/user-login/", data=fields)).headers["location"]
+    client.cookies.clear()
+    assert "step=again" in (await client.post("/if/flow/password/", data=fields)).headers["location"]
+    assert house.engine.answers == []
+
+
+@pytest.mark.parametrize("headers", [{"sec-fetch-site": "cross-site"}, {"origin": "https://evil.example"}])
+async def test_a40_another_site_cannot_post(
+    client: httpx.AsyncClient, house: SampleHouse, headers: dict[str, str]
+) -> None:
+    fields = hidden((await client.get("/if/flow/password/")).text)
+    answer = await client.post("/if/flow/password/", data={**fields, "password": "p"}, headers=headers)
+    assert answer.status_code == 403
+    assert house.engine.answers == []
+
+
+async def test_typed_values_come_back_but_never_secrets(client: httpx.AsyncClient, house: SampleHouse) -> None:
+    path = "/if/flow/wizard-wrong/"
+    house.engine.verdict = sample("wizard-wrong")
+    fields = hidden((await client.get(path)).text)
+    answer = await client.post(
+        path, data={**fields, "email": "<ada@x>", "password": "sesame-1", "password_repeat": "sesame-2"}
+    )
+    assert answer.status_code == 303
+    again = await client.get(answer.headers["location"])
+    assert 'value="&lt;ada@x&gt;"' in again.text
+    assert "sesame" not in again.text
+    assert "sesame" not in str(client.cookies)
+    assert "&lt;ada@x&gt;" not in (await client.get(path)).text
+    client.cookies.set("ostiary_typed", "eyJlbWFpbCI6ImV2aWwifQ.x", path=path)
+    assert "evil" not in (await client.get(path)).text
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "expected"),
+    [
+        ("user-login", {"remember_me": "true"}, {"remember_me": True}),
+        ("user-login", {"remember_me": "false"}, {"remember_me": False}),
+        (
+            "validate",
+            {"code": "1", "selected_challenge": "totp:1"},
+            {"code": "1", "selected_challenge": {"device_class": "totp", "device_uid": "1", "challenge": {}}},
+        ),
+        ("kinds", {"terms": "on", "_checkbox": "terms"}, {"terms": True}),
+        ("kinds", {"_checkbox": "terms"}, {"terms": False}),
+        ("configure", {"selected_stage": "1"}, {"selected_stage": "1"}),
+    ],
+)
+async def test_answers_have_the_types_of_the_executor(
+    client: httpx.AsyncClient, house: SampleHouse, name: str, data: dict[str, str], expected: dict[str, object]
+) -> None:
+    fields = hidden((await client.get(f"/if/flow/{name}/")).text)
+    own = {key: value for key, value in fields.items() if key in {"_component", "_ticket", "_form_token"}}
+    await client.post(f"/if/flow/{name}/", data={**own, **data})
+    sent = dict(house.engine.answers[0][1])
+    assert sent.pop("component") == SAMPLES[name][0]
+    assert sent == expected
+
+
+async def test_a_field_twice_is_refused(client: httpx.AsyncClient, house: SampleHouse) -> None:
+    fields = hidden((await client.get("/if/flow/password/")).text)
+    answer = await client.post("/if/flow/password/", data={**fields, "password": ["a", "b"]})
+    assert answer.status_code == 400
+    assert house.engine.answers == []
+
+
+@pytest.mark.parametrize("to", ["https://client.example/cb?code=1", "/application/o/authorize/?a=1", "app.client:/cb"])
+async def test_after_a_post_no_redirect_leaves(client: httpx.AsyncClient, house: SampleHouse, to: str) -> None:
+    house.engine.leads["login"] = to
+    plain = await client.get("/if/flow/login/")
+    assert (plain.status_code, plain.headers["location"]) == (302, to)
+    marked = await client.get("/if/flow/login/?step=next")
+    assert marked.status_code == 200
+    assert f'content="0; url={html.escape(to)}"' in marked.text
+    assert f'href="{html.escape(to)}"' in marked.text
+
+
+@pytest.mark.parametrize(
+    ("to", "location"),
+    [
+        ("/", "/?step=next"),
+        ("/if/user/", "/if/user/"),
+        ("/if/user/?x=1", "/if/user/?x=1"),
+        ("/if/flow/more/?next=%2F", "/if/flow/more/?next=%2F&step=next"),
+    ],
+)
+async def test_pages_that_stay_are_redirected_to(
+    client: httpx.AsyncClient, house: SampleHouse, to: str, location: str
+) -> None:
+    house.engine.leads["login"] = to
+    answer = await client.get("/if/flow/login/?step=next")
+    assert (answer.status_code, answer.headers["location"]) == (302, location)
+
+
+@pytest.mark.parametrize(
+    "to", ["javascript:alert(1)", " javascript:alert(1)", "data:text/html,x", "//evil.example", "java\tscript:x"]
+)
+async def test_a05_a_flow_never_leads_to_a_script(client: httpx.AsyncClient, house: SampleHouse, to: str) -> None:
+    house.engine.leads["login"] = to
+    for query in ("", "?step=next"):
+        assert (await client.get("/if/flow/login/" + query)).status_code == 400
+
+
+async def test_an_unknown_flow_and_a_loop(client: httpx.AsyncClient, house: SampleHouse) -> None:
+    assert (await client.get("/if/flow/none/")).status_code == 404
+    house.engine.leads["here"] = "/if/flow/here/"
+    assert (await client.get("/if/flow/here/")).status_code == 302
+
+
+async def test_a_prefix_is_kept_everywhere() -> None:
+    house = SampleHouse(prefix="/auth")
+    house.engine.leads["login"] = "/auth/if/user/"
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=house.site), base_url=ORIGIN) as client:
+        page = await client.get("/auth/if/flow/password/?a=1")
+        assert 'action="/auth/if/flow/password/?a=1"' in page.text
+        assert all(
+            address.startswith("/auth/static/")
+            for address in re.findall(r'(?:src|stylesheet" href)="([^"]+)"', page.text)
+        )
+        answer = await client.post("/auth/if/flow/password/", data={**hidden(page.text), "password": "p"})
+        assert answer.headers["location"] == "/auth/if/flow/password/?step=next"
+        assert (await client.get("/auth/if/flow/login/?step=next")).headers["location"] == "/auth/if/user/"
+        assert (await client.get("/auth")).headers["location"] == "/auth/"
+
+
+async def test_a39_the_wizard_wants_its_link() -> None:
+    house = SampleHouse(user=None, closed=False)
+    house.engine.leads["initial-setup"] = "/if/user/"
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=house.site), base_url=ORIGIN) as client:
+        for query in ("", "?token=wrong"):
+            locked = await client.get("/if/flow/initial-setup/" + query)
+            assert locked.status_code == 403
+            assert "setup-link" in locked.text
+        assert (await client.get("/if/flow/initial-setup/?token=right")).status_code == 302
+        assert "setup-link" in (await client.get("/")).text
+
+
+async def test_a29_autosubmit_posts_to_one_place_only(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/if/flow/autosubmit/")
+    assert "form-action https://client.example.org/callback;" in answer.headers["content-security-policy"]
+    assert "form-action 'self'" not in answer.headers["content-security-policy"]
+    assert 'value="&#34;&gt;&lt;script&gt;"' in answer.text
+
+
+async def test_markup_of_others_is_not_rendered(client: httpx.AsyncClient) -> None:
+    shell = (await client.get("/if/flow/shell/")).text
+    assert "<script>" not in shell
+    assert "As others should see it." in (await client.get("/if/flow/kinds/")).text
+
+
+async def test_the_qr_code_is_drawn_and_the_key_grouped(client: httpx.AsyncClient) -> None:
+    page = (await client.get("/if/flow/totp/")).text
+    assert "JBSW Y3DP EHPK 3PXP JBSW Y3DP EHPK 3PXP" in page
+    assert '<svg viewBox="0 0 ' in page
+    assert 'autocomplete="one-time-code"' in page
+    assert 'inputmode="numeric"' in page
+
+
+async def test_the_app_comes_before_codes_and_the_choice_is_a_link(client: httpx.AsyncClient) -> None:
+    page = (await client.get("/if/flow/validate/?next=%2F")).text
+    assert hidden(page)["selected_challenge"] == "totp:1"
+    assert 'href="/if/flow/validate/?next=%2F&amp;method=static"' in page
+    other = (await client.get("/if/flow/validate/?method=static")).text
+    assert hidden(other)["selected_challenge"] == "static:2"
+
+
+def test_where_a_marked_get_may_redirect() -> None:
+    request = Request(prefix="/auth")
+    assert onward.stays_here("/auth/if/user/", request) == "/auth/if/user/"
+    assert onward.stays_here("/auth/", request) == "/auth/?step=next"
+    for to in ("/if/user/", "/authx/if/user/", "https://a.example/auth/if/user/", "//a/auth/if/user/", "/auth/if/../x"):
+        assert onward.stays_here(to, request) is None
+    assert onward.host_of("https://[") == ""
+    assert not onward.is_safe("https://[")
+
+
+def test_texts_that_were_filled_in_are_told_again() -> None:
+    german = {"You have left %(app)s": "Sie haben %(app)s verlassen", "Welcome": "Willkommen"}
+
+    def translate(text: str) -> str:
+        return german.get(text, text)
+
+    assert retell("Welcome", translate) == "Willkommen"
+    assert retell("You have left %(x)s \\1", translate) == "Sie haben %(x)s \\1 verlassen"
+    assert retell("Something else", translate) == "Something else"
+
+
+def test_outcomes_are_covered() -> None:
+    # The page matches all of them; a new one must be answered there.
+    from typing import get_args
+
+    from ostiary.flows.outcome import Challenge, Outcome
+
+    assert set(get_args(Outcome)) == {Challenge, Passed, Moved}

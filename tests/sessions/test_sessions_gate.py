@@ -1,0 +1,319 @@
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Iterable
+
+import pytest
+from support.explain import explain
+
+from ostiary.sessions import repository
+from ostiary.sessions.cookie import COOKIE, CookieSettings
+from ostiary.sessions.gate import Hooks, SessionGate, SignIn
+from ostiary.sessions.session import ANONYMOUS, BROWSER_ABSOLUTE, BROWSER_IDLE, DAY, HOUR, MINUTE, Session, SessionGone
+from ostiary.store.commit import run
+from ostiary.store.database import Database, Statement, fetch_one
+from ostiary.web.request import Request
+from ostiary.web.response import Response
+
+NOW = 1_700_000_000_000_000
+WHO = {"pk": 7, "username": "jo", "email": ""}
+PROOF = SignIn(user=7, who=WHO, auth_method="password", auth_args={"a": 1}, amr=("pwd",))
+
+
+def ask(cookie: str | None = None, *, scheme: str = "http") -> Request:
+    headers = {"user-agent": "test"}
+    if cookie is not None:
+        headers["cookie"] = cookie if "=" in cookie else f"{COOKIE}={cookie}"
+    return Request(headers=headers, client="192.0.2.1", scheme=scheme)
+
+
+def given(gate: SessionGate, request: Request) -> str | None:
+    """Return the Set-Cookie header the gate adds."""
+    response = Response(200)
+    gate.finish(request, response)
+    return response.header("set-cookie")
+
+
+def value(header: str | None) -> str:
+    assert header is not None
+    return header.partition("=")[2].partition(";")[0]
+
+
+@pytest.fixture
+def gate(database: Database) -> SessionGate:
+    return SessionGate(database, CookieSettings())
+
+
+async def signed_in(gate: SessionGate, proof: SignIn = PROOF, *, now: int = NOW) -> tuple[str, Session]:
+    request = ask()
+    session = await gate.sign_in(request, await gate.ensure(request, now), proof, now=now)
+    return value(given(gate, request)), session
+
+
+async def test_without_a_cookie_there_is_no_session_and_no_cookie(gate: SessionGate) -> None:
+    request = ask()
+    assert await gate.read(request, NOW) is None
+    assert given(gate, request) is None
+
+
+async def test_an_anonymous_session_is_made_once_and_found_again(gate: SessionGate, database: Database) -> None:
+    request = ask()
+    session = await gate.ensure(request, NOW)
+    assert await gate.ensure(request, NOW) is session
+    assert (session.user, session.address, session.user_agent) == (None, "192.0.2.1", "test")
+    header = given(gate, request)
+    identifier = value(header)
+    assert header == f"{COOKIE}={identifier}; Path=/; SameSite=Lax; HttpOnly"
+    assert len(identifier) == 43
+    again = ask(identifier)
+    assert await gate.read(again, NOW) == session
+    assert given(gate, again) is None
+    row = await fetch_one(database, "SELECT key FROM session")
+    assert row is not None
+    assert row["key"] == hashlib.sha256(identifier.encode()).digest()
+
+
+async def test_the_database_never_sees_the_id(gate: SessionGate, database: Database) -> None:
+    identifier, _ = await signed_in(gate)
+    rows = await database.fetch("SELECT * FROM session")
+    assert rows
+    for row in rows:
+        for column in range(17):
+            assert identifier not in str(row[column])
+
+
+async def test_cookie_attributes_follow_scheme_domain_and_path(database: Database) -> None:
+    gate = SessionGate(database, CookieSettings(domain="example.org", path="/auth/"))
+    request = ask(scheme="https")
+    await gate.ensure(request, NOW)
+    header = given(gate, request)
+    assert header is not None
+    assert header.endswith("; Path=/auth/; SameSite=Lax; Domain=example.org; Secure; HttpOnly")
+
+
+@pytest.mark.parametrize("cookie", ["", "x", "a" * 42, "a" * 44, "a" * 42 + "!", "é" * 43, "a" * 43])
+async def test_an_id_that_is_none_of_ours_is_no_session(gate: SessionGate, cookie: str) -> None:
+    assert await gate.read(ask(cookie), NOW) is None
+
+
+async def test_a40_two_cookies_of_the_name_count_as_none(gate: SessionGate) -> None:
+    identifier, _ = await signed_in(gate)
+    assert await gate.read(ask(identifier), NOW) is not None
+    other, _ = await signed_in(gate)
+    assert await gate.read(ask(f"{COOKIE}={identifier}; {COOKIE}={other}"), NOW) is None
+    assert await gate.read(ask(f"{COOKIE}={identifier}; {COOKIE}={identifier}"), NOW) is None
+
+
+async def test_a40_sign_in_gives_a_new_id_and_the_old_one_is_dead(gate: SessionGate) -> None:
+    first = ask()
+    anonymous = await gate.ensure(first, NOW)
+    old = value(given(gate, first))
+    request = ask(old)
+    found = await gate.read(request, NOW + 1)
+    assert found == anonymous
+    session = await gate.sign_in(request, anonymous, PROOF, now=NOW + 2)
+    new = value(given(gate, request))
+    assert new != old
+    assert session.pk != anonymous.pk
+    assert await gate.read(ask(old), NOW + 3) is None
+    kept = await gate.read(ask(new), NOW + 3)
+    assert kept == session
+    assert await gate.read(request, NOW + 3) == session
+    assert (session.user, session.auth_time, session.auth_method) == (7, NOW + 2, "password")
+    assert (session.auth_args, session.amr, session.who) == ({"a": 1}, ("pwd",), WHO)
+
+
+async def test_of_fifty_sign_ins_with_one_session_one_succeeds(gate: SessionGate, database: Database) -> None:
+    session = await gate.ensure(ask(), NOW)
+    tries = [gate.sign_in(ask(), session, PROOF, now=NOW) for _ in range(50)]
+    results = await asyncio.gather(*tries, return_exceptions=True)
+    assert sum(isinstance(one, Session) for one in results) == 1
+    assert sum(isinstance(one, SessionGone) for one in results) == 49
+    row = await fetch_one(database, "SELECT COUNT(*) AS n FROM session")
+    assert row is not None
+    assert row["n"] == 1
+
+
+async def test_sign_in_is_one_transaction_with_its_hooks(database: Database) -> None:
+    hooks = Hooks()
+    gate = SessionGate(database, CookieSettings(), hooks)
+    session = await gate.ensure(ask(), NOW)
+    hooks.on_begin.append(
+        lambda made, _: [Statement("INSERT INTO counter (name, value) VALUES ('begin', ?)", (made.user,))]
+    )
+    bad = Statement("INSERT INTO counter (name, value) VALUES ('begin', 2)")
+    with pytest.raises(Exception, match=r".*"):
+        await gate.sign_in(ask(), session, PROOF, now=NOW, extra=[bad])
+    assert await repository.load(database, session.key, NOW) == session
+    assert await fetch_one(database, "SELECT 1 AS x FROM counter WHERE name = 'begin'") is None
+    await gate.sign_in(ask(), session, PROOF, now=NOW)
+    assert await fetch_one(database, "SELECT 1 AS x FROM counter WHERE name = 'begin'") is not None
+
+
+class Witness:
+    """Hooks that note what they were called with."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[object, ...]] = []
+
+    def hooks(self) -> Hooks:
+        return Hooks(
+            on_begin=[lambda session, _: self._note("begin", session.key)],
+            on_move=[lambda old, new: self._note("move", old.key, new.key)],
+            on_end=[lambda key, _: self._note("end", key)],
+            on_logout=[lambda session, _: self._note("logout", session.key)],
+        )
+
+    def _note(self, *what: object) -> Iterable[Statement]:
+        self.seen.append(what)
+        return [Statement("SELECT 1 AS x")]
+
+
+async def test_the_same_person_again_moves_and_does_not_end(database: Database) -> None:
+    witness = Witness()
+    gate = SessionGate(database, CookieSettings(), witness.hooks())
+    _, first = await signed_in(gate)
+    witness.seen.clear()
+    second = await gate.sign_in(ask(), first, PROOF, now=NOW + 5)
+    assert witness.seen == [("move", first.key, second.key), ("begin", second.key)]
+
+
+async def test_a41_another_person_ends_what_the_first_left(database: Database) -> None:
+    witness = Witness()
+    gate = SessionGate(database, CookieSettings(), witness.hooks())
+    identifier, first = await signed_in(gate)
+    first = await gate.keep(ask(identifier), first, {"private": 1})
+    witness.seen.clear()
+    second = await gate.sign_in(ask(), first, SignIn(user=8, who={"pk": 8}, auth_method="password"), now=NOW + 5)
+    assert witness.seen == [("move", first.key, second.key), ("end", first.key), ("begin", second.key)]
+    assert second.data == {}
+
+
+async def test_sign_out_ends_everything_and_takes_the_cookie_back(database: Database) -> None:
+    witness = Witness()
+    gate = SessionGate(database, CookieSettings(), witness.hooks())
+    identifier, session = await signed_in(gate)
+    witness.seen.clear()
+    request = ask(identifier)
+    await gate.end(
+        request, session, now=NOW + 1, extra=[Statement("INSERT INTO counter (name, value) VALUES ('x', 1)")]
+    )
+    assert witness.seen == [("end", session.key), ("logout", session.key)]
+    header = given(gate, request)
+    assert header is not None
+    assert header.startswith(f"{COOKIE}=; ")
+    assert "Max-Age=0" in header
+    assert await gate.read(request, NOW + 1) is None
+    assert await gate.read(ask(identifier), NOW + 1) is None
+    await gate.end(request, session, now=NOW + 2)
+
+
+async def test_anonymous_sessions_live_a_day(gate: SessionGate) -> None:
+    request = ask()
+    await gate.ensure(request, NOW)
+    identifier = value(given(gate, request))
+    assert await gate.read(ask(identifier), NOW + ANONYMOUS - 1) is not None
+    assert await gate.read(ask(identifier), NOW + ANONYMOUS) is None
+
+
+async def test_a_browser_session_ends_by_rest_and_at_the_latest_after_a_day(gate: SessionGate) -> None:
+    identifier, session = await signed_in(gate)
+    assert not session.persistent
+    assert await gate.read(ask(identifier), NOW + BROWSER_IDLE) is None
+    identifier, _ = await signed_in(gate)
+    for hour in range(1, 24):
+        assert await gate.read(ask(identifier), NOW + hour * HOUR) is not None
+    assert await gate.read(ask(identifier), NOW + BROWSER_ABSOLUTE - 1) is not None
+    assert await gate.read(ask(identifier), NOW + BROWSER_ABSOLUTE) is None
+
+
+async def test_durations_and_remember_me(gate: SessionGate) -> None:
+    request = ask()
+    proof = SignIn(user=7, who=WHO, auth_method="password", duration=30 * DAY)
+    session = await gate.sign_in(request, await gate.ensure(request, NOW), proof, now=NOW)
+    assert f"Max-Age={30 * 86_400}" in (given(gate, request) or "")
+    assert (session.expires - NOW, session.idle_expires - NOW) == (30 * DAY, 7 * DAY)
+    remembered = SignIn(user=7, who=WHO, auth_method="password", duration=0, remember=20 * DAY)
+    session = await gate.sign_in(request, session, remembered, now=NOW)
+    assert (session.expires - NOW, session.idle_expires - NOW) == (20 * DAY, 20 * DAY)
+    endless = SignIn(user=7, who=WHO, auth_method="password", duration=9999 * DAY, remember=-5)
+    session = await gate.sign_in(request, session, endless, now=NOW)
+    assert session.expires - NOW == 366 * DAY
+
+
+async def test_last_seen_is_written_at_most_once_a_minute(gate: SessionGate, database: Database) -> None:
+    identifier, session = await signed_in(gate)
+
+    async def last_seen() -> object:
+        row = await fetch_one(database, "SELECT last_seen FROM session WHERE key = ?", session.key)
+        assert row is not None
+        return row["last_seen"]
+
+    await gate.read(ask(identifier), NOW + MINUTE - 1)
+    assert await last_seen() == NOW
+    touched = await gate.read(ask(identifier), NOW + MINUTE)
+    assert await last_seen() == NOW + MINUTE
+    assert touched is not None
+    assert touched.idle_expires == NOW + MINUTE + BROWSER_IDLE
+    assert await gate.read(ask(identifier), NOW + MINUTE) == touched
+
+
+async def test_end_all_but_one_and_listing(database: Database) -> None:
+    witness = Witness()
+    gate = SessionGate(database, CookieSettings(), witness.hooks())
+    made = [(await signed_in(gate, now=NOW + number))[1] for number in range(3)]
+    _, stranger = await signed_in(gate, SignIn(user=9, who={"pk": 9}, auth_method="password"))
+    assert [one.pk for one in await gate.list(7, NOW + 5)] == [one.pk for one in reversed(made)]
+    witness.seen.clear()
+    assert await gate.end_all(7, now=NOW + 5, but=made[0].key) == 2
+    assert {key for what, key in witness.seen} == {made[1].key, made[2].key}
+    assert [one.key for one in await gate.list(7, NOW + 5)] == [made[0].key]
+    assert not await gate.end_one(9, made[0].pk, now=NOW + 5)
+    assert await gate.end_one(7, made[0].pk, now=NOW + 5)
+    assert [one.key for one in await gate.list(9, NOW + 5)] == [stranger.key]
+    await database.write(lambda: run([repository.end_of_user(9)]))
+    assert await gate.list(9, NOW + 5) == []
+
+
+async def test_data_is_kept_unless_the_session_is_gone(gate: SessionGate) -> None:
+    identifier, session = await signed_in(gate)
+    request = ask(identifier)
+    kept = await gate.keep(request, session, {"seen": [1, 2]})
+    assert kept.data == {"seen": [1, 2]}
+    assert await gate.read(request, NOW) == kept
+    assert await gate.read(ask(identifier), NOW) == kept
+    await gate.end(request, session, now=NOW)
+    with pytest.raises(SessionGone):
+        await gate.keep(request, session, {})
+
+
+async def test_the_sweep_deletes_what_expired(gate: SessionGate, database: Database) -> None:
+    await signed_in(gate)
+    identifier, _ = await signed_in(gate, now=NOW + HOUR)
+    await database.write(lambda: run([repository.sweep(NOW + BROWSER_IDLE)]))
+    row = await fetch_one(database, "SELECT COUNT(*) AS n FROM session")
+    assert row is not None
+    assert row["n"] == 1
+    assert await gate.read(ask(identifier), NOW + HOUR) is not None
+
+
+async def test_expiry_is_enforced_by_the_statement_itself(gate: SessionGate, database: Database) -> None:
+    _, session = await signed_in(gate)
+    sql = "SELECT 1 AS x FROM session WHERE key = ? AND expires > ? AND idle_expires > ?"
+    assert await database.fetch(sql, session.key, session.idle_expires, session.idle_expires) == []
+    assert await repository.load(database, session.key, session.idle_expires) is None
+    assert not session.alive(session.idle_expires)
+
+
+async def test_hot_statements_use_an_index(database: Database) -> None:
+    key = b"k" * 32
+    plans = [
+        await explain(database, "SELECT pk FROM session WHERE key = ? AND expires > 1 AND idle_expires > 1", key),
+        await explain(database, "UPDATE session SET last_seen = 1 WHERE key = ?", key),
+        await explain(database, "SELECT key FROM session WHERE user_pk = 7"),
+        await explain(database, "DELETE FROM session WHERE idle_expires <= 5"),
+    ]
+    for plan in plans:
+        assert "ndex" in plan.replace("INDEX", "index"), plan
+        assert "SCAN" not in plan.replace("Index Scan", "").replace("Bitmap", "").replace("Heap Scan", ""), plan

@@ -1,0 +1,223 @@
+"""What belongs to the SQLite file: durability, other processes, a disk that fails."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from ostiary.store import sqlite_connection
+from ostiary.store.database import Batch, Database, Fault, Statement, Unavailable
+from ostiary.store.sqlite import open_sqlite
+
+HERE = Path(__file__).parent
+
+
+def put(name: str, value: int = 1) -> Batch[None]:
+    yield Statement("INSERT INTO counter (name, value) VALUES (?, ?)", (name, value))
+
+
+def file_of(database: Database) -> Path:
+    path: Path = database._path  # type: ignore[attr-defined]
+    return path
+
+
+def test_kill_nine_loses_nothing_that_was_acknowledged(sqlite_template: Path, tmp_path: Path) -> None:
+    path = tmp_path / "ostiary.db"
+    shutil.copy(sqlite_template, path)
+    acknowledged: set[int] = set()
+    for _ in range(3):
+        command = [sys.executable, str(HERE / "store_crash_writer.py"), str(path)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            told = [int(process.stdout.readline()) for _ in range(200)]
+            process.send_signal(signal.SIGKILL)
+            told += [int(line) for line in process.stdout.read().split(b"\n")[:-1]]
+        with sqlite3.connect(path) as connection:
+            assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+            kept = [row[0] for row in connection.execute("SELECT value FROM counter")]
+            connection.execute("DELETE FROM counter")
+        connection.close()
+        acknowledged = set(told)
+        assert acknowledged <= set(kept)
+        assert len(kept) == 2 * len(set(kept))  # each batch whole or not at all
+    assert acknowledged
+
+
+async def test_settings_of_the_file(sqlite_database: Database) -> None:
+    rows = await sqlite_database.write(_pragmas)
+    assert rows == ["wal", 2, 1]
+
+
+def _pragmas() -> Batch[list[object]]:
+    values = []
+    for name in ("journal_mode", "synchronous", "foreign_keys"):
+        result = yield Statement(f"PRAGMA {name}")
+        values.append(result[0][0])
+    return values
+
+
+async def test_a_new_file_is_for_its_owner_only(tmp_path: Path) -> None:
+    opened = await open_sqlite(tmp_path / "new.db")
+    await opened.write(_pragmas)
+    assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o600}
+    await opened.close()
+    assert [path.name for path in tmp_path.iterdir()] == ["new.db"]  # the log is folded in
+
+
+async def test_a_writer_waits_for_another_process(sqlite_database: Database) -> None:
+    other = sqlite3.connect(file_of(sqlite_database), isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    threading.Timer(0.3, lambda: other.execute("COMMIT")).start()
+    begun = time.perf_counter()
+    await sqlite_database.write(partial(put, "a"))
+    assert time.perf_counter() - begun > 0.2
+    other.close()
+
+
+async def test_readers_do_not_wait_for_a_writer(sqlite_database: Database) -> None:
+    other = sqlite3.connect(file_of(sqlite_database), isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    other.execute("INSERT INTO counter (name, value) VALUES ('x', 1)")
+    assert await sqlite_database.fetch("SELECT name FROM counter") == []
+    other.execute("COMMIT")
+    assert len(await sqlite_database.fetch("SELECT name FROM counter")) == 1
+    other.close()
+
+
+async def test_a_lock_that_is_never_released_is_unavailable(
+    sqlite_database: Database, monkeypatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("ostiary.store.sqlite.PATIENCE", 0.1)
+    impatient = await open_sqlite(file_of(sqlite_database))
+    other = sqlite3.connect(file_of(sqlite_database), isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    answers = await asyncio.gather(*(impatient.write(partial(put, str(n))) for n in range(3)), return_exceptions=True)
+    assert [type(answer) for answer in answers] == [Unavailable] * 3
+    other.execute("ROLLBACK")
+    await impatient.write(partial(put, "a"))
+    other.close()
+    await impatient.close()
+
+
+async def test_a_full_disk_is_unavailable_and_heals(sqlite_database: Database) -> None:
+    big = "x" * 200_000
+    pages = (await sqlite_database.fetch("PRAGMA page_count"))[0][0]
+    await sqlite_database.write(partial(_pragma, f"PRAGMA max_page_count = {pages + 5}"))
+    answers = await asyncio.gather(
+        sqlite_database.write(partial(put, big)), sqlite_database.write(partial(put, "small")), return_exceptions=True
+    )
+    assert isinstance(answers[0], Unavailable)
+    await sqlite_database.write(partial(_pragma, "PRAGMA max_page_count = 1000000"))
+    await sqlite_database.write(partial(put, big))
+    names = {row["name"][:5] for row in await sqlite_database.fetch("SELECT name FROM counter")}
+    assert names == ({"xxxxx", "small"} if not isinstance(answers[1], Exception) else {"xxxxx"})
+
+
+def _pragma(sql: str) -> Batch[None]:
+    yield Statement(sql)
+
+
+async def test_a_folder_that_is_missing_is_unavailable(tmp_path: Path) -> None:
+    with pytest.raises(Unavailable, match="cannot be opened"):
+        await open_sqlite(tmp_path / "missing" / "ostiary.db")
+
+
+async def test_a_file_that_is_no_database_is_unavailable(tmp_path: Path) -> None:
+    path = tmp_path / "ostiary.db"
+    path.write_bytes(b"this is a letter, not a database. " * 50)
+    with pytest.raises(Unavailable, match="cannot be used"):
+        await open_sqlite(path)
+
+
+async def test_a_file_without_write_ahead_logging_is_refused(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(sqlite_connection, "_WAL", "PRAGMA journal_mode = DELETE")
+    with pytest.raises(Unavailable, match="network file system"):
+        await open_sqlite(tmp_path / "ostiary.db")
+
+
+async def test_opening_waits_for_who_is_making_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "ostiary.db"
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN EXCLUSIVE")
+    other.execute("CREATE TABLE x (a)")
+    threading.Timer(0.3, lambda: other.execute("COMMIT")).start()
+    opened = await open_sqlite(path)
+    assert len(await opened.fetch("SELECT * FROM x")) == 0
+    await opened.close()
+    other.close()
+
+
+def test_opening_does_not_wait_for_ever(tmp_path: Path) -> None:
+    path = tmp_path / "ostiary.db"
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(Unavailable, match="locked"):
+        sqlite_connection.connect(path, patience=0.05, read_only=False)
+    other.close()
+
+
+async def test_a_long_queue_is_committed_in_several_groups(sqlite_database: Database, monkeypatch) -> None:
+    monkeypatch.setattr("ostiary.store.sqlite_writer.GROUP", 3)
+    await asyncio.gather(*(sqlite_database.write(partial(put, str(number))) for number in range(20)))
+    assert len(await sqlite_database.fetch("SELECT name FROM counter")) == 20
+
+
+async def test_a_caller_whose_loop_has_ended_harms_nobody(sqlite_database: Database) -> None:
+    other = sqlite3.connect(file_of(sqlite_database), isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+
+    async def impatient() -> None:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(sqlite_database.write(partial(put, "gone")), 0.1)
+
+    await asyncio.to_thread(asyncio.run, impatient())
+    other.execute("COMMIT")
+    other.close()
+    await sqlite_database.write(partial(put, "here"))
+
+
+async def test_an_error_in_a_long_read_is_told_too(sqlite_database: Database, monkeypatch) -> None:
+    monkeypatch.setattr("ostiary.store.sqlite.SLICE", 0.0)
+    long = "WITH RECURSIVE c (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < 9000) SELECT count(*) AS n FROM c"
+
+    def batch() -> Batch[None]:
+        yield Statement(long)
+        yield Statement("SELECT nothing FROM counter")
+
+    with pytest.raises(Fault):
+        await sqlite_database.read(batch)
+    with pytest.raises(Fault):
+        await sqlite_database.fetch("DELETE FROM counter")
+
+
+HOT = {
+    "SELECT body, family FROM single_use WHERE namespace = ? AND hash = ? AND expires > ? AND consumed IS NULL": 3,
+    "DELETE FROM single_use WHERE expires <= ?": 1,
+    "DELETE FROM single_use WHERE namespace = ? AND family = ?": 2,
+    "SELECT 1 AS waiting FROM task WHERE name IN (?, ?) AND due <= ? LIMIT 1": 3,
+    "UPDATE task SET due = ? WHERE id = ? AND state = 'running' AND owner = ? AND attempts = ?": 4,
+}
+
+
+@pytest.mark.parametrize("sql", HOT)
+async def test_every_hot_statement_uses_an_index(sqlite_database: Database, sql: str) -> None:
+    rows = await sqlite_database.fetch("EXPLAIN QUERY PLAN " + sql, *([1] * HOT[sql]))
+    assert all("USING" in row["detail"] and "INDEX" in row["detail"] for row in rows), [row["detail"] for row in rows]
+
+
+async def test_two_loops_may_share_the_writer(sqlite_database: Database) -> None:
+    await asyncio.gather(
+        sqlite_database.write(partial(put, "here")),
+        asyncio.to_thread(asyncio.run, sqlite_database.write(partial(put, "there"))),
+    )
+    assert len(await sqlite_database.fetch("SELECT name FROM counter")) == 2
