@@ -80,7 +80,9 @@ async def test_everything_starts_on_postgresql_too(tmp_path: Path, postgres_conf
     assert first.database.dialect == "postgresql"
     assert first.plane.snapshot.find(CertificateKeyPair, name=SELF_SIGNED_NAME) is not None
     revision = first.plane.snapshot.number
-    assert await build_site(first, Metrics(version="1")).health.is_ready()
+    health = build_site(first, Metrics(version="1")).health
+    health.begin()
+    assert await health.is_ready()
     await first.close()
     second = await open_core(settings_for(tmp_path / "data", **environ), environ={})
     assert second.plane.snapshot.number == revision
@@ -115,8 +117,10 @@ async def test_migrations_alone(tmp_path: Path) -> None:
     assert await migrate_only(settings_for(tmp_path)) == 0
 
 
-async def test_the_site_is_built_and_ready_until_it_is_told_to_stop(core: Core) -> None:
+async def test_the_site_is_ready_from_begin_until_stop(core: Core) -> None:
     built = build_site(core, Metrics(version="1"))
+    assert not await built.health.is_ready()
+    built.health.begin()
     assert await built.health.is_ready()
     built.health.stop()
     assert not await built.health.is_ready()
@@ -124,6 +128,7 @@ async def test_the_site_is_built_and_ready_until_it_is_told_to_stop(core: Core) 
 
 async def test_a_lost_database_is_not_ready_and_comes_back(core: Core) -> None:
     health = Health(core.database)
+    health.begin()
     assert await health.is_ready()
     await core.database.close()
     assert not await health.is_ready()

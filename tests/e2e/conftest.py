@@ -56,18 +56,18 @@ def on_postgresql(config: PostgresConfig) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def storage(request: pytest.FixtureRequest) -> dict[str, str]:
-    """The settings of one storage, so that what uses it runs on both."""
+def new_storage(request: pytest.FixtureRequest) -> Callable[[], dict[str, str]]:
+    """Give the settings of a fresh storage at each call, so that what uses it runs on both."""
     if request.param == "sqlite":
-        return {}
+        return dict
     postgres: PostgresServer = request.getfixturevalue("postgres_server")
-    return on_postgresql(postgres.create_database())
+    return lambda: on_postgresql(postgres.create_database())
 
 
 @pytest.fixture(scope="module")
-def server(make_server: Make, storage: dict[str, str]) -> Server:
+def server(make_server: Make, new_storage: Callable[[], dict[str, str]]) -> Server:
     """A server with the parties' blueprint and two people: ada may use Apache, eve may not."""
-    server = make_server(**storage).start()
+    server = make_server(**new_storage()).start()
     server.cli("blueprint", "apply", str(HERE / "blueprint.yaml"))
     server.add_user("ada", PASSWORD, "apache-people")
     server.add_user("eve", PASSWORD)

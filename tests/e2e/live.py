@@ -94,37 +94,24 @@ class Server:
     def log(self) -> str:
         return (self.folder / "server.log").read_text(errors="replace")
 
-    def cli(self, *arguments: str, check: bool = True, **extra: str) -> subprocess.CompletedProcess[str]:
+    def cli(self, *arguments: str, check: bool = True, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
             [str(OSTIARY), *arguments],
-            env={**self.environment, **extra},
+            env=self.environment,
             text=True,
             capture_output=True,
             timeout=60,
             cwd=self.folder,
-            stdin=subprocess.DEVNULL,
+            **({"stdin": subprocess.DEVNULL} if stdin is None else {"input": stdin}),
         )
         if check and done.returncode != 0:
             raise AssertionError(f"ostiary {' '.join(arguments)}: {done.returncode}\n{done.stdout}\n{done.stderr}")
         return done
 
-    def add_user(self, name: str, password: str, *groups: str, email: str = "") -> None:
-        self.cli("user", "create", name, "--email", email or f"{name}@example.org", "--password-stdin", **{})
-        self.set_password(name, password)
-        for group in groups:
-            self.cli("group", "add-user", group, name)
-
-    def set_password(self, name: str, password: str) -> None:
-        subprocess.run(
-            [str(OSTIARY), "user", "set-password", name, "--password-stdin"],
-            env=self.environment,
-            input=password,
-            text=True,
-            check=True,
-            capture_output=True,
-            timeout=60,
-            cwd=self.folder,
-        )
+    def add_user(self, name: str, password: str, *groups: str) -> None:
+        joins = [word for group in groups for word in ("--group", group)]
+        address = f"{name}@example.org"
+        self.cli("user", "create", name, "--email", address, *joins, "--password-stdin", stdin=password)
 
 
 class Denied(AssertionError):
@@ -204,10 +191,10 @@ class Person:
             case "ak-stage-authenticator-static":
                 self.codes = list(challenge["codes"])
                 return {}
-            case "ak-stage-consent":
-                return {"token": challenge["token"]}
-            case "ak-stage-user-login":
-                return {"remember_me": False}
+        if component == "ak-stage-consent":
+            return {"token": challenge["token"]}
+        if component == "ak-stage-user-login":
+            return {"remember_me": False}
         raise AssertionError(f"no answer for {challenge}")
 
     def _second_factor(self, challenge: dict) -> dict:

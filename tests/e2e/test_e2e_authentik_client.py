@@ -98,7 +98,9 @@ def test_enrolment_and_denial_parse(server: Server) -> None:
     executor = f"{server.url}/api/v3/flows/executor/default-authentication-flow/?{urlencode({'query': 'next=https://evil.example/'})}"
     fresh = Checked(server.url, "mia", "wrong password")
     challenge = fresh._follow(fresh.client.get(executor))
-    challenge = fresh._follow(fresh.client.post(executor, json={"component": challenge["component"], "uid_field": "mia"}))
+    challenge = fresh._follow(
+        fresh.client.post(executor, json={"component": challenge["component"], "uid_field": "mia"})
+    )
     wrong = fresh._follow(
         fresh.client.post(executor, json={"component": challenge["component"], "password": "wrong password"})
     )

@@ -36,29 +36,34 @@ def _discovery(server: Server) -> dict:
     return httpx.get(f"{server.url}/application/o/authlib/.well-known/openid-configuration").json()
 
 
-def _login(server: Server, scope: str = "openid email profile") -> tuple[OAuth2Client, dict, dict, Person]:
+def _login(
+    server: Server, scope: str = "openid email profile", *, name: str = "ada"
+) -> tuple[OAuth2Client, dict, dict, Person]:
     known = _discovery(server)
     client = _client(scope)
     verifier = "a-code-verifier-that-is-long-enough-to-be-allowed-by-the-rfc"
     url, state = client.create_authorization_url(known["authorization_endpoint"], code_verifier=verifier, nonce="n-0S6")
-    person = Person(server.url, "ada", "correct horse battery")
+    person = Person(server.url, name, "correct horse battery")
     back = person.get(url, stop=CALLBACK).headers["location"]
-    token = client.fetch_token(known["token_endpoint"], authorization_response=back, state=state, code_verifier=verifier)
+    token = client.fetch_token(
+        known["token_endpoint"], authorization_response=back, state=state, code_verifier=verifier
+    )
     return client, known, dict(token), person
 
 
 def test_from_authorize_to_verified_id_token_and_userinfo(server: Server) -> None:
-    client, known, token, person = _login(server)
+    server.add_user("noa", "correct horse battery", "apache-people")  # who has not consented to anything yet
+    client, known, token, person = _login(server, name="noa")
     keys = KeySet.import_key_set(httpx.get(known["jwks_uri"]).json())
     claims = jwt.decode(token["id_token"], keys, algorithms=known["id_token_signing_alg_values_supported"]).claims
     assert claims["iss"] == known["issuer"] == f"{server.url}/application/o/authlib/"
     assert claims["aud"] == "authlib"
     assert claims["nonce"] == "n-0S6"
-    assert claims["preferred_username"] == "ada"
+    assert claims["preferred_username"] == "noa"
     info = client.get(known["userinfo_endpoint"]).json()
     assert info["sub"] == claims["sub"]
     assert info["groups"] == ["apache-people"]
-    assert info["email"] == "ada@example.org"
+    assert info["email"] == "noa@example.org"
     assert "ak-stage-consent" in person.seen
 
 
@@ -77,9 +82,13 @@ def test_a_refresh_token_rotates_and_reuse_ends_the_family(server: Server) -> No
     third = client.refresh_token(known["token_endpoint"], refresh_token=second)["refresh_token"]
     assert len({first, second, third}) == 3
     basic = ("authlib", "authlib-secret-for-tests")
-    replay = httpx.post(known["token_endpoint"], auth=basic, data={"grant_type": "refresh_token", "refresh_token": first})
+    replay = httpx.post(
+        known["token_endpoint"], auth=basic, data={"grant_type": "refresh_token", "refresh_token": first}
+    )
     assert replay.json()["error"] == "invalid_grant"
-    after = httpx.post(known["token_endpoint"], auth=basic, data={"grant_type": "refresh_token", "refresh_token": third})
+    after = httpx.post(
+        known["token_endpoint"], auth=basic, data={"grant_type": "refresh_token", "refresh_token": third}
+    )
     assert after.json()["error"] == "invalid_grant"
 
 
@@ -108,14 +117,21 @@ def test_a09_a_replayed_code_revokes_what_it_gave(server: Server) -> None:
 
 def test_a_wrong_secret_is_refused(server: Server) -> None:
     known = _discovery(server)
-    answer = httpx.post(known["token_endpoint"], data={"grant_type": "authorization_code", "code": "x"}, auth=("authlib", "no"))
+    answer = httpx.post(
+        known["token_endpoint"], data={"grant_type": "authorization_code", "code": "x"}, auth=("authlib", "no")
+    )
     assert answer.status_code == 401
     assert answer.json()["error"] == "invalid_client"
 
 
 def test_a_foreign_redirect_uri_is_shown_not_followed(server: Server) -> None:
     known = _discovery(server)
-    query = {"client_id": "authlib", "response_type": "code", "redirect_uri": "https://evil.example/", "scope": "openid"}
+    query = {
+        "client_id": "authlib",
+        "response_type": "code",
+        "redirect_uri": "https://evil.example/",
+        "scope": "openid",
+    }
     answer = httpx.get(known["authorization_endpoint"], params=query)
     assert answer.status_code == 400
     assert "location" not in answer.headers

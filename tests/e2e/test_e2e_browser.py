@@ -89,7 +89,9 @@ def _audit(page: Page, *, scripted: bool) -> None:
         assert found.violations_count == 0, found.generate_report()
 
 
-def test_wizard_login_and_logout(make_server: Callable[..., Server], context: BrowserContext, request: pytest.FixtureRequest) -> None:
+def test_wizard_login_and_logout(
+    make_server: Callable[..., Server], context: BrowserContext, request: pytest.FixtureRequest
+) -> None:
     scripted = "no-script" not in request.node.name
     server = make_server().start()
     page = context.new_page()

@@ -22,7 +22,9 @@ MODULES = ("mpm_event", "authn_core", "authz_core", "authz_user", "auth_openidc"
 
 def _modules() -> str:
     folder = Path("/usr/lib/apache2/modules")
-    lines = [f"LoadModule {name}_module {folder}/mod_{name}.so" for name in MODULES if (folder / f"mod_{name}.so").exists()]
+    lines = [
+        f"LoadModule {name}_module {folder}/mod_{name}.so" for name in MODULES if (folder / f"mod_{name}.so").exists()
+    ]
     return "\n".join(lines)
 
 

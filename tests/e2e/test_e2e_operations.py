@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import socket
 import stat
 import time
 from collections.abc import Callable
 from urllib.parse import urlencode, urlsplit
 
 import httpx2 as httpx
+import pytest
 from live import Person, Server, setup_link
 
 PASSWORD = "a quiet enough password"
@@ -76,7 +79,9 @@ def test_sign_in_guessing_is_throttled_and_logged(make_server: Callable[..., Ser
         person = Person(server.url, "ada", "wrong")
         executor = f"{server.url}/api/v3/flows/executor/default-authentication-flow/?query="
         answer = person._follow(person.client.get(executor))
-        answer = person._follow(person.client.post(executor, json={"component": answer["component"], "uid_field": "ada"}))
+        answer = person._follow(
+            person.client.post(executor, json={"component": answer["component"], "uid_field": "ada"})
+        )
         reply = person.client.post(executor, json={"component": answer["component"], "password": "wrong"})
         statuses.append(reply.status_code)
         if reply.status_code == 429:
@@ -97,6 +102,31 @@ def test_stop_fails_ready_first_and_is_quick(make_server: Callable[..., Server])
     started = time.monotonic()
     assert server.process.wait(25) == 0
     assert time.monotonic() - started < 20
+
+
+def test_stop_lets_a_sign_in_in_flight_end(make_server: Callable[..., Server]) -> None:
+    """A request whose body is still on its way when SIGTERM comes is answered; new ones meet a closed door."""
+    server = make_server().start()
+    person = Person(server.url)
+    executor = "/api/v3/flows/executor/default-authentication-flow/?query="
+    challenge = person._follow(person.client.get(f"{server.url}{executor}"))
+    body = json.dumps({"component": challenge["component"], "uid_field": "ada"}).encode()
+    cookie = "; ".join(f"{one.name}={one.value}" for one in person.client.cookies.jar)
+    head = (
+        f"POST {executor} HTTP/1.1\r\nHost: localhost:{server.port}\r\nCookie: {cookie}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", server.port)) as line:
+        line.sendall(head.encode() + body[:10])
+        assert server.process is not None
+        os.kill(server.process.pid, signal.SIGTERM)
+        time.sleep(2)
+        with pytest.raises(httpx.TransportError):
+            httpx.get(f"{server.url}/-/health/live/")
+        line.sendall(body[10:])
+        line.settimeout(10)
+        assert line.recv(64).startswith(b"HTTP/1.1 302")
+    assert server.process.wait(20) == 0
 
 
 def test_recovery_link_shows_a_button_and_is_consumed_once(make_server: Callable[..., Server]) -> None:

@@ -269,3 +269,12 @@ async def test_a_challenge_outcome_is_plain_data(journey: Journey, world: World)
     outcome = await world.engine.challenge(request, session, "authorize", now=world.now)
     assert isinstance(outcome, Challenge)
     assert outcome.wire()["component"] == "ak-stage-consent"
+
+
+async def test_a_fault_is_told_by_its_id_only(journey: Journey, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("the inside of the house")
+
+    monkeypatch.setattr(journey.world.engine, "challenge", broken)
+    shown = await journey.show()
+    assert shown == {"component": "ak-stage-flow-error", "request_id": "0" * 32}

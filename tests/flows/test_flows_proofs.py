@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 from flows_world import NOW, PASSWORD, SECOND, SLUG, Client, World, default_flow, pk
 
+from ostiary.flows.next_url import is_relative
 from ostiary.flows.outcome import Challenge, Moved, Passed
 from ostiary.flows.stages.consent import ConsentStage
 from ostiary.flows.stages.deny import DenyStage
 from ostiary.flows.stages.prompt import Prompt, PromptStage
 from ostiary.flows.stages.user_login import UserLoginStage
 from ostiary.flows.stages.user_logout import UserLogoutStage
+from ostiary.proto import totp
 from ostiary.web.request import Request
 
 EVERYTHING = {
@@ -289,6 +291,8 @@ async def test_a30_a_form_with_an_old_ticket_is_not_looked_at(world: World, clie
     assert isinstance(second, Challenge)
     assert (second.component, second.fields["pending_user"]) == ("ak-stage-password", "jo")
     assert second.ticket != first.ticket
+    assert await respond(first.ticket, password=PASSWORD) == Passed()
+    assert await world.engine.challenge(request, session, SLUG, now=world.now) == second
     wrong = await respond(second.ticket, password="no")
     assert isinstance(wrong, Challenge)
     assert wrong.ticket == second.ticket
@@ -372,3 +376,41 @@ async def test_an_expired_plan_starts_again_politely(world: World, client: Clien
     world.clock[0] += 5 * 3600 * SECOND
     assert (await client.post(component="ak-stage-password", password="x")).status == 302
     assert await at(client) == "ak-stage-identification"
+
+
+async def test_a30_a_code_is_not_heard_before_it_was_asked_for(world: World, client: Client) -> None:
+    default_flow(world)
+    user = await world.user()
+    key = world.devices.new_totp_key()
+    await world.database.write(lambda: (yield world.devices.add_totp(user=user.pk, name="x", key=key, now=NOW)))
+    await client.get()
+    await client.answer(component="ak-stage-identification", uid_field="jo")
+    assert (await client.post(component="ak-stage-password", password=PASSWORD)).status == 302
+    code = totp.hotp(bytes.fromhex(key.reveal()), totp.counter_at(world.now), 6)
+    assert (await client.post(component="ak-stage-authenticator-validate", code=code)).status == 302
+    assert await at(client) == "ak-stage-authenticator-validate"
+    assert (await client.answer(component="ak-stage-authenticator-validate", code=code))["to"] == "/"
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("/", True),
+        ("/if/user/?a=https://x/#b", True),
+        ("", False),
+        ("if/user/", False),
+        ("?a=1", False),
+        ("//x", False),
+        ("/\\x", False),
+        ("\\\\x", False),
+        ("/\t/x", False),
+        ("/\n", False),
+        ("/a b", False),
+        ("/\x7f", False),
+        ("https:/x", False),
+        ("javascript:alert(1)", False),
+        ("/" + "x" * 9000, False),
+    ],
+)
+def test_a40_what_counts_as_a_path_of_ours(url: str, expected: bool) -> None:
+    assert is_relative(url) is expected

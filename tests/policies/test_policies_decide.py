@@ -3,6 +3,7 @@ from __future__ import annotations
 import itertools
 import json
 import uuid
+from importlib import resources
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from ostiary.applications.room import KINDS as APPLICATIONS
 from ostiary.directory.user import GroupRef, Subject, User
 from ostiary.policies.context import PolicyContext
 from ostiary.policies.decide import Decision, decide, decide_application, decide_policies, has_bindings
-from ostiary.policies.native import FUNCTIONS, find_native, native_table
+from ostiary.policies.native import AUTHENTIK, FUNCTIONS, find_native, native_table
 from ostiary.policies.password_rules import is_guessable
 from ostiary.policies.recognise import recognise
 from ostiary.policies.resources import ExpressionPolicy, PasswordPolicy, PolicyBinding
@@ -163,7 +164,8 @@ def test_every_stock_expression_has_its_function_and_is_found_whatever_its_layou
         assert find_native("# another comment\n\n" + source.replace("\n", "\n\n")) is not None
         ExpressionPolicy.KIND.make("x", ExpressionPolicy.KIND.parse({"name": name, "expression": source}))
     assert find_native("return ak_is_sso_flow or True") is None
-    assert len(native_table()) == len(set(SOURCES.values()))
+    assert len(native_table()) == len(set(SOURCES.values())) + len(AUTHENTIK)
+    assert find_native("return (") is None
 
 
 @pytest.mark.parametrize(
@@ -292,3 +294,12 @@ def test_an_expression_must_be_python() -> None:
     kind = ExpressionPolicy.KIND
     with pytest.raises(InvalidResource, match="not valid Python"):
         kind.make("x", kind.parse({"name": "x", "expression": "return ("}))
+
+
+def test_the_shipped_blueprints_contain_the_same_texts() -> None:
+    folder = resources.files("ostiary.blueprints") / "defaults" / "default"
+    shipped = "\n".join(one.read_text() for one in folder.iterdir() if one.name.endswith(".yaml"))
+    lines = "\n".join(line.strip() for line in shipped.splitlines())
+    for name, source in SOURCES.items():
+        assert f"name: {name}" in lines
+        assert "\n".join(line.strip() for line in source.splitlines()) in lines, name

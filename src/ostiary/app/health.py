@@ -18,15 +18,19 @@ READY: Final = "/-/health/ready/"
 
 
 class Health:
-    """`live` as long as the process answers; `ready` while the database answers and nobody asked us to stop."""
+    """`live` as long as the process answers; `ready` between `begin` and `stop`, while the database answers."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._stopping = False
+        self._serving = False
+
+    def begin(self) -> None:
+        """Be ready from now on: everything is built, and what a first start leaves behind lies in its place."""
+        self._serving = True
 
     def stop(self) -> None:
         """Be ready no more: the process ends as soon as work in flight has."""
-        self._stopping = True
+        self._serving = False
 
     def routes(self) -> Sequence[Route]:
         """Return both routes; HEAD goes to GET."""
@@ -34,14 +38,14 @@ class Health:
 
     async def is_ready(self) -> bool:
         """Ask the database."""
-        if self._stopping:
+        if not self._serving:
             return False
         try:
             async with asyncio.timeout(PATIENCE):
                 await self._database.fetch("SELECT 1")
         except (StoreError, TimeoutError):
             return False
-        return not self._stopping
+        return self._serving
 
     async def _live(self, _request: Request) -> Response:
         return empty(200)

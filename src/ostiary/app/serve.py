@@ -99,6 +99,7 @@ class Process:
         self._background.start()
         if self._health is not None:
             await banner.say(self._core)
+            self._health.begin()
         gc.collect()
         gc.freeze()  # what was built at start lives as long as the process
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final, Literal
 from urllib.parse import quote
 
@@ -15,13 +16,16 @@ from ostiary.flows.next_url import is_relative
 from ostiary.flows.outcome import Challenge, Moved, Outcome, Passed
 from ostiary.flows.resources import STAGE, ConfigurableStage, Flow
 from ostiary.sessions.gate import SessionGate
+from ostiary.sessions.session import Session
+from ostiary.store.database import StoreError
 from ostiary.store.plane import ConfigPlane
 from ostiary.web.csrf import same_origin
-from ostiary.web.errors import BadRequest, Forbidden, NotFound
+from ostiary.web.errors import BadRequest, Forbidden, HttpError, NotFound
 from ostiary.web.request import Request
 from ostiary.web.response import Response, json, redirect
 from ostiary.web.router import Route
 
+_LOGGER: Final = logging.getLogger("ostiary.flows")
 EXECUTOR: Final = "/api/v3/flows/executor/{slug}/"
 
 
@@ -38,8 +42,8 @@ class Executor:
         now = self._clock()
         session = await self._gate.ensure(request, now)
         slug = request.params["slug"]
-        outcome = await self._engine.challenge(request, session, slug, query=_query(request), now=now)
-        return self._answer(request, outcome, errors=False)
+        work = self._engine.challenge(request, session, slug, query=_query(request), now=now)
+        return await self._safely(request, work, errors=False)
 
     async def answer(self, request: Request) -> Response:
         """POST: an answer. 302 to the same address when the stage passed, the challenge again when it did not."""
@@ -51,13 +55,27 @@ class Executor:
         now = self._clock()
         session = await self._gate.ensure(request, now)
         slug = request.params["slug"]
+        work = self._respond(request, session, slug, body, now=now)
+        return await self._safely(request, work, errors=True)
+
+    async def _respond(
+        self, request: Request, session: Session, slug: str, body: Mapping[str, object], *, now: int
+    ) -> Outcome:
         outcome = await self._engine.respond(request, session, slug, body, query=_query(request), now=now)
         if isinstance(outcome, Challenge) and outcome.component == ACCESS_DENIED:
             # Told at once here: the plan is not kept for another look.
-            current = await self._gate.read(request, now)
-            if current is not None:
-                await self._engine.cancel(current, slug)
-        return self._answer(request, outcome, errors=True)
+            await self._engine.cancel(session, slug)
+        return outcome
+
+    async def _safely(self, request: Request, work: Awaitable[Outcome], *, errors: bool) -> Response:
+        """Answer the outcome; a fault of ours is a challenge too, which says nothing but the id."""
+        try:
+            return self._answer(request, await work, errors=errors)
+        except (HttpError, StoreError):
+            raise
+        except Exception:
+            _LOGGER.exception("flow failed request_id=%s", request.request_id)
+            return json({"component": "ak-stage-flow-error", "request_id": request.request_id})
 
     def _answer(self, request: Request, outcome: Outcome, *, errors: bool) -> Response:
         match outcome:

@@ -9,7 +9,7 @@ from typing import Final
 
 from ostiary.policies.stock import SOURCES
 from ostiary.policies.verdict import Question, Verdict
-from ostiary.proto.expression_hash import expression_hash
+from ostiary.proto.expression_hash import NotPython, expression_hash
 
 NativePolicy = Callable[[Question], Verdict]
 
@@ -71,12 +71,25 @@ FUNCTIONS: Final[Mapping[str, NativePolicy]] = MappingProxyType(
 """By the name of the default policy."""
 
 
+AUTHENTIK: Final[Mapping[str, NativePolicy]] = MappingProxyType(
+    {
+        "625bc8b6f8c0a47a6f096c085fbb4426e368914cd7dcde8d11c97cd6f3476753": _password_not_proven,
+        "b2b1cc745574f46345c62d7000c350a544377dc3a349c566e645ae31d6672a5b": _username_missing,
+    }
+)
+"""Hashes of authentik's own wording of the same policies, as an exported configuration brings it."""
+
+
 @functools.cache
 def native_table() -> Mapping[str, NativePolicy]:
     """Return the functions by the hash of their expression."""
-    return MappingProxyType({expression_hash(SOURCES[name]): run for name, run in FUNCTIONS.items()})
+    shipped = {expression_hash(SOURCES[name]): run for name, run in FUNCTIONS.items()}
+    return MappingProxyType({**AUTHENTIK, **shipped})
 
 
 def find_native(source: str) -> NativePolicy | None:
     """Return the function for an expression that says the same as a stock one, whatever its layout and comments."""
-    return native_table().get(expression_hash(source))
+    try:
+        return native_table().get(expression_hash(source))
+    except NotPython:
+        return None
