@@ -6,7 +6,7 @@ import html
 import re
 from collections.abc import AsyncIterator
 
-import httpx
+import httpx2 as httpx
 import pytest
 from portal_samples import SAMPLES, SampleHouse, sample
 

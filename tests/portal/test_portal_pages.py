@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import re
 
-import httpx
+import httpx2 as httpx
 import polib
 import pytest
 from portal_samples import ADDRESSES, SampleHouse, app, subject
