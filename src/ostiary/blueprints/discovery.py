@@ -204,7 +204,8 @@ class Discovery:
             if result.error is not None and (before is None or before.message != message):
                 _log.error("blueprint %s was not applied: %s", result.path, message)
             elif result.applied.changed:
-                _log.info("blueprint %s was applied", result.path)
+                first_start = result.path in shipped and before is None  # seventeen lines nobody asked for
+                _log.log(logging.DEBUG if first_start else logging.INFO, "blueprint %s was applied", result.path)
             made = dict(before.made) if before is not None else {}
             applied = result.applied.keys if result.path in shipped else {}
             state = State(
