@@ -22,7 +22,7 @@ from ostiary.store.database import (
     Value,
 )
 from ostiary.store.parameters import check
-from ostiary.store.postgresql import PostgresConfig
+from ostiary.store.postgresql_config import PostgresConfig
 from ostiary.store.postgresql_text import Text, Translator
 
 T = TypeVar("T")

@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 import asyncpg
 
 from ostiary.store.database import Batch, Database, Dialect, Fault, Row, Statement, Unavailable, Value
-from ostiary.store.postgresql import PostgresConfig
+from ostiary.store.postgresql_config import PostgresConfig
 from ostiary.store.postgresql_connection import LOST, connect, drive, execute, hang_up, is_lost, learn_tables, meaning
 from ostiary.store.postgresql_text import Translator, quoted
 from ostiary.store.postgresql_writer import Job, Writer
