@@ -1,0 +1,231 @@
+"""Proof that the guards are guarded: each mutant takes one guard out, and its tests must notice.
+
+Mutants are described in mutants/*.toml, one table `[[mutant]]` each:
+
+    rules = ["A09"]                     the rules of attacks it belongs to
+    guard = "a code is used once"       what is taken out, in words
+    file = "src/ostiary/..."            where
+    old = '''...'''                     the exact text, once in the file
+    new = '''...'''                     what stands there instead
+    red = ["tests/...::test_a09_..."]   every one of these must fail
+    green = ["tests/...::test_..."]     unrelated ones that must go on passing
+    fast = true                         belongs to the subset of `make test-all`
+
+The tree is copied to scratch folders and the tests run there; production code knows nothing of it. Exit 1 when a mutant
+survives, when its text is no longer in the file, or when a test is red before or an unrelated one after.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import queue
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import tomllib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+ROOT = Path(__file__).resolve().parents[1]
+PARTS = ("src", "tests", "examples", "docs", "pyproject.toml")
+PROCESSES = 2
+SECONDS = 300  # for the tests of one mutant
+KEYS = {"rules", "guard", "file", "old", "new", "red", "green", "fast"}
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One guard taken out."""
+
+    source: str
+    rules: tuple[str, ...]
+    guard: str
+    file: str
+    old: str
+    new: str
+    red: tuple[str, ...]
+    green: tuple[str, ...]
+    fast: bool
+
+    def applied(self, root: Path) -> str:
+        """Return the changed text of the file. Raises ValueError when it cannot be applied."""
+        path = root / self.file
+        text = path.read_text() if path.exists() else ""
+        if text.count(self.old) != 1 or self.old == self.new:
+            raise ValueError(f"its text is {text.count(self.old)} times in {self.file}, expected once")
+        return text.replace(self.old, self.new)
+
+
+def load(folder: Path = ROOT / "mutants") -> list[Mutant]:
+    """Return every mutant. Raises ValueError for a description that is not one."""
+    found = []
+    for path in sorted(folder.glob("*.toml")):
+        for item in tomllib.loads(path.read_text()).get("mutant", ()):
+            wrong = (set(item) - KEYS) | (KEYS - {"fast"} - set(item))
+            if wrong or not item["red"] or not item["green"] or not item["rules"]:
+                raise ValueError(f"{path.name}: {item.get('guard', '?')}: wrong or missing: {sorted(wrong)}")
+            found.append(
+                Mutant(
+                    source=path.name,
+                    rules=tuple(item["rules"]),
+                    guard=item["guard"],
+                    file=item["file"],
+                    old=item["old"].removeprefix("\n"),
+                    new=item["new"].removeprefix("\n"),
+                    red=tuple(item["red"]),
+                    green=tuple(item["green"]),
+                    fast=bool(item.get("fast", False)),
+                )
+            )
+    return found
+
+
+def copy_tree(to: Path) -> None:
+    """Copy what the tests need. The environment is shared; the copy's source comes before the installed one."""
+    ignore = shutil.ignore_patterns("__pycache__", "node_modules", ".mypy_cache", ".ruff_cache")
+    for part in PARTS:
+        source = ROOT / part
+        if source.is_dir():
+            shutil.copytree(source, to / part, ignore=ignore)
+        elif source.exists():
+            shutil.copy(source, to / part)
+    (to / ".venv").symlink_to(ROOT / ".venv")
+
+
+def run_tests(root: Path, tests: Sequence[str]) -> dict[str, bool]:
+    """Run tests in a tree; return for each asked test whether all that is below it passed. Raises ValueError."""
+    report = root / "report.xml"
+    report.unlink(missing_ok=True)
+    command = [
+        str(root / ".venv/bin/python"), "-m", "pytest", "-q", "-p", "no:randomly", "-p", "no:cacheprovider", "--tb=no",
+        f"--junitxml={report}", "-o", "junit_family=xunit1", *dict.fromkeys(tests),
+    ]  # fmt: skip
+    environ = {**os.environ, "PYTHONPATH": str(root / "src"), "PYTHONDONTWRITEBYTECODE": "1"}
+    try:
+        done = subprocess.run(
+            command, cwd=root, env=environ, capture_output=True, text=True, timeout=SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise ValueError(f"its tests took longer than {SECONDS} seconds") from None
+    if not report.exists():
+        raise ValueError("pytest did not run:\n" + done.stdout[-2000:] + done.stderr[-2000:])
+    cases = list(ET.parse(report).iter("testcase"))  # noqa: S314 - what pytest has just written
+    outcome: dict[str, bool] = {}
+    for test in tests:
+        mine = [case for case in cases if _belongs(case, test)]
+        if not mine:
+            raise ValueError(f"{test} was not run:\n{done.stdout[-2000:]}")
+        if any(case.find("skipped") is not None for case in mine):
+            raise ValueError(f"{test} was skipped")
+        outcome[test] = all(case.find("failure") is None and case.find("error") is None for case in mine)
+    return outcome
+
+
+def _belongs(case: ET.Element, test: str) -> bool:
+    path, _, names = test.partition("::")
+    if case.get("file") != path:
+        return False
+    if not names:
+        return True
+    wanted = names.split("::")
+    inside = (case.get("classname") or "").split(".")[len(Path(path).with_suffix("").parts) :]
+    name = case.get("name") or ""
+    return inside == wanted[:-1] and (name == wanted[-1] or name.startswith(f"{wanted[-1]}["))
+
+
+class Bench:
+    """The scratch folders, and what came out."""
+
+    def __init__(self, mutants: Sequence[Mutant]) -> None:
+        self._todo: queue.SimpleQueue[Mutant] = queue.SimpleQueue()
+        for mutant in mutants:
+            self._todo.put(mutant)
+        self._lock = threading.Lock()
+        self.failed: list[str] = []
+
+    def work(self, root: Path) -> None:
+        """Take mutants until there are none left."""
+        while True:
+            try:
+                mutant = self._todo.get_nowait()
+            except queue.Empty:
+                return
+            path = root / mutant.file
+            before = path.read_text() if path.exists() else ""
+            try:
+                changed = mutant.applied(root)
+                path.write_text(changed)
+                after = run_tests(root, [*mutant.red, *mutant.green])
+                self._tell(mutant, after)
+            except ValueError as error:
+                self._fail(mutant, str(error))
+            finally:
+                path.write_text(before)
+
+    def _tell(self, mutant: Mutant, after: dict[str, bool]) -> None:
+        survived = [test for test in mutant.red if after[test]]
+        broken = [test for test in mutant.green if not after[test]]
+        if survived:
+            self._fail(mutant, "survived: still green: " + ", ".join(survived))
+        elif broken:
+            self._fail(mutant, "broke what is unrelated: " + ", ".join(broken))
+        else:
+            with self._lock:
+                print(
+                    f"{' '.join(mutant.rules):12} {mutant.guard:64} green before, red after ({len(mutant.red)}), "
+                    f"unrelated green ({len(mutant.green)})",
+                    flush=True,
+                )
+
+    def _fail(self, mutant: Mutant, why: str) -> None:
+        with self._lock:
+            self.failed.append(mutant.guard)
+            print(f"{' '.join(mutant.rules):12} {mutant.guard:64} FAILED: {why}", flush=True)
+
+
+def before(root: Path, mutants: Iterable[Mutant]) -> list[str]:
+    """Return the tests that are red in the unchanged tree."""
+    tests = list(dict.fromkeys(test for mutant in mutants for test in (*mutant.red, *mutant.green)))
+    return [test for test, passed in run_tests(root, tests).items() if not passed]
+
+
+def main() -> int:
+    """Run the mutants asked for."""
+    parser = argparse.ArgumentParser(description="Take each guard out, and see whether the tests notice.")
+    parser.add_argument("rule", nargs="*", help="only these rules, such as A09")
+    parser.add_argument("--fast", action="store_true", help="only the fast subset")
+    chosen = parser.parse_args()
+    wanted = {rule.upper() for rule in chosen.rule}
+    mutants = [
+        mutant for mutant in load() if (not wanted or wanted & set(mutant.rules)) and (not chosen.fast or mutant.fast)
+    ]
+    with tempfile.TemporaryDirectory(prefix="ostiary-mutants-") as scratch:
+        roots = [Path(scratch) / str(number) for number in range(PROCESSES)]
+        for root in roots:
+            copy_tree(root)
+        try:
+            red = before(roots[0], mutants)
+        except ValueError as error:
+            print(f"before anything was changed: {error}")
+            return 1
+        if red:
+            print("red before anything was changed:", *red, sep="\n  ")
+            return 1
+        bench = Bench(mutants)
+        threads = [threading.Thread(target=bench.work, args=(root,)) for root in roots]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    rules = {rule for mutant in mutants for rule in mutant.rules}
+    print(f"{len(mutants)} mutants of {len(rules)} rules, {len(bench.failed)} failed")
+    return 1 if bench.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
