@@ -2,7 +2,7 @@
 SHELL := /bin/sh
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test test-all check fix bench docs lock clean
+.PHONY: help setup run demo test test-all check mutants fix bench docs lock clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -17,24 +17,30 @@ demo: setup ## Start Ostiary with an example blueprint and an example applicatio
 	@exec $(BIN)/python examples/demo/run.py
 
 test: ## Run the tests, on SQLite and on PostgreSQL
-	@scripts/setup.sh run test
+	@scripts/setup.sh run test parties
 	@scripts/test.sh -m "not slow"
 
 test-all: ## Run the tests, the slow ones too
-	@scripts/setup.sh run test
+	@scripts/setup.sh run test parties
 	@scripts/test.sh
 
 check: ## Format, lint, types, floors, sizes, documentation
-	@scripts/setup.sh run test check
+	@scripts/setup.sh run test parties check
 	@scripts/check.sh
+
+mutants: ## Take each guard out, and see that its tests notice
+	@scripts/setup.sh run test
+	@$(BIN)/python scripts/mutants.py
 
 fix: ## Repair what can be repaired by a program
 	@scripts/setup.sh run check
 	$(BIN)/ruff check --fix --quiet .
 	$(BIN)/ruff format --quiet .
 
-bench: setup ## Measure: start-up, signing, the endpoints that are hot
-	@$(BIN)/python scripts/bench.py
+bench: ## Measure beside the peers, and write docs/benchmarks.md (ARGS=--quick: shortly, for development)
+	@scripts/setup.sh run bench
+	@bench/setup.sh
+	@$(BIN)/python bench/run.py $(ARGS)
 
 docs: setup ## Write the generated parts of docs/ again
 	@$(BIN)/python scripts/docs.py

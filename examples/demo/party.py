@@ -222,7 +222,7 @@ class Page(BaseHTTPRequestHandler):
         if id_token is None:
             self.redirect("/")
             return
-        query = urlencode({"id_token_hint": id_token, "client_id": self.server.provider.client_id})
+        query = urlencode({"id_token_hint": id_token, "post_logout_redirect_uri": f"{self.server.base_url}/"})
         self.redirect(f"{self.server.provider.metadata()['end_session_endpoint']}?{query}")
 
     def page(self, title: str, body: str, status: HTTPStatus = HTTPStatus.OK) -> None:

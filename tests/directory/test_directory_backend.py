@@ -242,7 +242,8 @@ async def test_what_was_issued_ends_with_the_user(
 ) -> None:
     ended: list[int] = []
 
-    def hook(user: int) -> list[Statement]:
+    def hook(user: int, now: int) -> list[Statement]:
+        assert now > NOW
         ended.append(user)
         return [Statement("SELECT 1 AS x")]
 
@@ -253,8 +254,11 @@ async def test_what_was_issued_ends_with_the_user(
     assert ended == []
     await change(hooked, jo, is_active=False)
     await remove(hooked, jo)
+    await change(hooked, mo, password=Secret("correct horse"))
+    await change(hooked, mo, password=Secret("correct horse"))
+    assert ended == [jo.pk, mo.pk], "the same password again changes nothing"
     await remove(hooked, mo)
-    assert ended == [jo.pk, mo.pk]
+    assert ended == [jo.pk, mo.pk, mo.pk]
 
 
 async def test_a_row_changed_meanwhile_is_a_conflict(editor: Editor) -> None:

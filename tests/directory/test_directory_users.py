@@ -10,7 +10,7 @@ from support.people import NOW, People
 from ostiary.directory.case_key import case_key
 from ostiary.directory.install import install_id
 from ostiary.directory.user import merge, uid_of
-from ostiary.directory.users import BY_LOGIN, SUBJECT, Users, signed_in
+from ostiary.directory.users import BY_LOGIN, DIRECT, DIRECT_NAMED, SUBJECT, Users, signed_in
 from ostiary.store.commit import run
 from ostiary.store.database import Database, Duplicate
 
@@ -161,6 +161,8 @@ async def test_hot_statements_use_an_index(database: Database) -> None:
     plans = [await explain(database, sql, "jo") for sql in BY_LOGIN.values()]
     plans.append(await explain(database, " UNION ".join(BY_LOGIN.values()), "jo", "jo", "jo"))
     plans.append(await explain(database, SUBJECT, 1, 1))
+    plans.append(await explain(database, DIRECT, 1))
+    plans.append(await explain(database, DIRECT_NAMED, "jo"))
     for plan in plans:
         if database.dialect == "sqlite":
             scans = [

@@ -59,6 +59,7 @@ class Server:
             "OSTIARY_BLUEPRINTS_DIR": str(blueprints),
             "OSTIARY_LISTEN__HTTP": f"127.0.0.1:{self.port}",
             "OSTIARY_LISTEN__METRICS": f"127.0.0.1:{self.metrics}",
+            "OSTIARY_LISTEN__HTTPS": "off",
             **self.environ,
         }
 

@@ -263,3 +263,18 @@ def test_which_fields_answers_set() -> None:
     assert made["attributes"] == {"a": {"x": 0, "b": 1}, "keep": 1, "c": 2, "settings": {"locale": "de"}}
     assert set(made) == {"username", "password", "attributes"}
     assert without_passwords({"password": "p", "again": "p", "name": "n"}) == {"name": "n"}
+
+
+async def test_a_new_password_ends_the_other_sessions(world: World, client: Client) -> None:
+    default_flow(world)
+    user = await world.user()
+    elsewhere = Client(world)
+    await elsewhere.sign_in()
+    await client.sign_in()
+    stages = [ask(world, prompt("password", "password", 1)), write(user_creation_mode="never_create")]
+    world.flow("change", stages, authentication="require_authenticated")
+    client.slug = "change"
+    await client.get()
+    assert (await client.answer(component="ak-stage-prompt", password="another horse battery"))["to"] == "/"
+    assert (await client.session()).user == user.pk
+    assert await elsewhere.session() is None

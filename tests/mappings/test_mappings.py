@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,10 @@ HASHES = {
     "offline_access": "c4eb5ae5b590814b98be3790d7bfc89bcf1ac1d73b877d47d76ce6f1b479c227",
     "goauthentik.io/api": "c4eb5ae5b590814b98be3790d7bfc89bcf1ac1d73b877d47d76ce6f1b479c227",
     "ak_proxy": "646a3b12334ae7aa6773b0ca3c2d9f448d4632781722df886c1eae2a900df620",
+    "address": "7c849fd4ace51852ce341814d77e727a3ec84c0faaa8fe79294114b55aecabc7",
+    "phone": "f0cafc52084876d07d5bf44b09e152885617bb97d27c2927b958d79e4f91470e",
 }
+ADDRESS = {"street_address": "12 St James's Square", "locality": "London"}
 
 
 def subject() -> Subject:
@@ -39,7 +43,7 @@ def subject() -> Subject:
         is_active=True,
         type="internal",
         path="users",
-        attributes={"upn": "ada@upn"},
+        attributes={"upn": "ada@upn", "address": ADDRESS, "phone": "+44 20 7946 0000"},
         password="!",
         last_login=None,
         date_joined=0,
@@ -101,11 +105,25 @@ def test_every_stock_mapping_is_native() -> None:
         ("entitlements", {"entitlements": [], "roles": []}),
         ("offline_access", {}),
         ("goauthentik.io/api", {}),
+        ("address", {"address": ADDRESS}),
+        ("phone", {"phone_number": "+44 20 7946 0000", "phone_number_verified": False}),
         ("ak_proxy", {"ak_proxy": {"user_attributes": {"quota": 5, "upn": "ada@upn"}, "is_superuser": True}}),
     ],
 )
 def test_claims(scope: str, claims: dict[str, object]) -> None:
     assert stock().claims(subject(), (scope,)).values == claims
+
+
+@pytest.mark.parametrize("attributes", [{}, {"address": {}, "phone": ""}, {"address": "London", "phone": 44}])
+def test_a_person_without_address_and_telephone_has_no_claims_of_them(attributes: dict[str, object]) -> None:
+    found = subject()
+    person = replace(found, user=replace(found.user, attributes=attributes))
+    assert stock().claims(person, ("address", "phone")).values == {}
+
+
+def test_single_claims_are_picked_whatever_the_scope() -> None:
+    assert stock().pick(subject(), {"email", "nickname", "unknown"}) == {"email": "ada@example.org", "nickname": "ada"}
+    assert stock().pick(subject(), set()) == {}
 
 
 def test_discovery_knows_the_names() -> None:
@@ -143,7 +161,7 @@ def test_the_blueprint_ships_the_same_wording() -> None:
 
 
 def test_an_expression_of_ones_own_is_absent_and_told(caplog: pytest.LogCaptureFixture) -> None:
-    found = ClaimSet([mapping("x", "return {'x': 1}"), mapping("email", STOCK[1].expression)]).claims(
+    found = ClaimSet([mapping("x", "return {'x': 1 + 1}"), mapping("email", STOCK[1].expression)]).claims(
         subject(), ("x", "email")
     )
     assert found.values == {"email": "ada@example.org", "email_verified": False}

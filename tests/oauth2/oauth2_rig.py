@@ -31,6 +31,9 @@ from ostiary.keys.resources import CertificateKeyPair
 from ostiary.mappings.resources import ScopeMapping
 from ostiary.mappings.stock import STOCK
 from ostiary.policies.resources import ExpressionPolicy, PolicyBinding
+from ostiary.providers.oauth2.backchannel import Notices
+from ostiary.providers.oauth2.device_stages import STAGES
+from ostiary.providers.oauth2.frontchannel import farewells
 from ostiary.providers.oauth2.resources import OAuth2Provider, RedirectURI
 from ostiary.providers.oauth2.room import Services, routes
 from ostiary.resource import Registry, Resource
@@ -260,7 +263,9 @@ class Browser:
         request = Request(headers={"cookie": self.cookie}, scheme="https", host="id.example.org")
         session = await self.rig.gate.read(request, self.rig.now)
         assert session is not None
-        return await self.rig.services.engine.challenge(request, session, slug, now=self.rig.now)
+        outcome = await self.rig.services.engine.challenge(request, session, slug, now=self.rig.now)
+        self.keep(request)
+        return outcome
 
     async def answer(self, slug: str, answer: Mapping[str, object]) -> None:
         request = Request(headers={"cookie": self.cookie}, scheme="https", host="id.example.org")
@@ -322,22 +327,35 @@ async def verified(rig: Rig, token: str, slug: str = "wiki") -> dict[str, Any]:
     return dict(jwt.decode(token, key, algorithms=["RS256", "ES256", "ES384", "ES512", "HS256"]).claims)
 
 
+def form_page(_: Request, url: str, members: Mapping[str, str]) -> Response:
+    """Stand in for the portal's page: the place and the members as JSON."""
+    return Response(200, json.dumps({"url": url, "members": dict(members)}).encode())
+
+
+def posted(response: Response) -> dict[str, str]:
+    """Return the members of an answer by form_post."""
+    page = json_of(response)
+    assert page["url"] == CALLBACK
+    return cast("dict[str, str]", page["members"])
+
+
 async def make_rig(database: Database) -> Rig:
     counting = Counting(database)
     plane = SimpleNamespace(snapshot=Snapshot.of(Registry(KINDS), base_objects(), number=1))
     users = Users(cast("Database", counting), install_id="install")
     hooks = Hooks()
-    hooks.on_end.extend([on_session_end, plans_end])
+    hooks.on_end.extend([Notices(cast("Any", plane)).on_session_end, on_session_end, plans_end])
+    hooks.on_farewell.append(farewells(cast("Database", counting), cast("Any", plane)))
     hooks.on_move.extend([on_session_moved, plans_move])
     gate = SessionGate(cast("Database", counting), CookieSettings(), hooks)
     flow_services = SimpleNamespace(
         database=counting, plane=plane, gate=gate, users=users, consents=Consents(cast("Database", counting)),
-        plans=Plans(cast("Database", counting), Sealer(Secret("k" * 50))), cookie_key=Secret("x"),
+        plans=Plans(cast("Database", counting), Sealer(Secret("k" * 50))), cookie_key=Secret("x"), own_stages=STAGES,
     )  # fmt: skip
     engine = FlowEngine(cast("FlowServices", flow_services))
     services = Services(
         database=cast("Database", counting), plane=cast("Any", plane), users=users, gate=gate, engine=engine,
-        clock=lambda: rig.now,
+        clock=lambda: rig.now, form_post=form_page, languages=frozenset({"en", "de"}),
     )  # fmt: skip
     rig = Rig(counting, plane, services, gate, Router(routes(services)))
     rig.browser = Browser(rig)

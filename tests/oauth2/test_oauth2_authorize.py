@@ -20,7 +20,7 @@ async def test_the_straight_road(both: Rig) -> None:
     url = location(response)
     assert url.startswith(CALLBACK + "&code=")
     answer = answer_of(response)
-    assert answer.keys() == {"x", "code", "state", "iss"}
+    assert answer.keys() == {"x", "code", "state", "iss", "session_state"}
     assert answer["state"] == "st"
     assert answer["iss"] == "https://id.example.org/application/o/wiki/"
     (event,) = await both.events("authorize_application")
@@ -112,9 +112,19 @@ class TestErrorsToTheClient:
     @pytest.mark.parametrize(
         ("changes", "error"),
         [
-            ({"response_type": "token"}, "unsupported_response_type"),
+            ({"response_type": "code none"}, "unsupported_response_type"),
+            ({"response_type": "code code"}, "unsupported_response_type"),
             ({"response_type": ""}, "invalid_request"),
-            ({"request": "x"}, "request_not_supported"),
+            ({"request": "x"}, "invalid_request_object"),
+            ({"request_uri": "https://app.example.org/request.jwt"}, "request_uri_not_supported"),
+            ({"request_uri": "urn:ietf:params:oauth:request_uri:x"}, "invalid_request_uri"),
+            ({"request_uri": "urn:ietf:params:oauth:request_uri:x", "request": "x"}, "invalid_request"),
+            ({"resource": "https://api.example.org/"}, "invalid_target"),
+            ({"resource": "/relative"}, "invalid_target"),
+            ({"claims": "[]"}, "invalid_request"),
+            ({"dpop_jkt": "short"}, "invalid_request"),
+            ({"prompt": "none select_account"}, "invalid_request"),
+            ({"id_token_hint": "x.y.z"}, "invalid_request"),
             ({"code_challenge_method": "S512"}, "invalid_request"),
             ({"code_challenge": "short"}, "invalid_request"),
             ({"max_age": "x"}, "invalid_request"),
@@ -266,9 +276,33 @@ class TestConsent:
     async def test_prompt_consent_finds_a_flow_that_asks(self, rig: Rig) -> None:
         rig.change(provider(1, authorization_flow="silent"))
         await rig.browser.sign_in()
-        assert location(await rig.browser.authorize(prompt="consent")) == FLOW + "ask/"
+        assert location(await rig.browser.authorize(prompt="consent")) == FLOW + "silent/", "the provider's own flow"
+        challenge = await rig.browser.look("silent")
+        assert challenge.component == "ak-stage-consent"
+        await rig.browser.answer("silent", {"token": challenge.fields["token"]})
+        assert "code" in answer_of(await rig.browser.get(await rig.browser.finish_flow("silent")))
+        assert answer_of(await rig.browser.authorize(prompt="none consent"))["error"] == "consent_required"
         rig.drop("authentik_flows.flowstagebinding", "b1")
         assert answer_of(await rig.browser.authorize(prompt="consent"))["error"] == "consent_required"
+
+
+class TestConsentToSingleClaims:
+    """OpenID Connect Core 5.5: what is asked for by name is shown, and allowed, like a scope."""
+
+    async def test_shown_and_remembered(self, rig: Rig) -> None:
+        rig.change(provider(1, authorization_flow="ask"))
+        await rig.browser.sign_in()
+        wanted = {"scope": "openid", "claims": '{"userinfo": {"email": null, "shoe_size": null}}'}
+        await rig.browser.authorize(**wanted)
+        challenge = await rig.browser.look("ask")
+        assert challenge.fields["permissions"] == [{"id": "claim:email", "name": "email"}], (
+            "what nobody has is not asked"
+        )
+        await rig.browser.answer("ask", {"token": challenge.fields["token"]})
+        assert "code" in answer_of(await rig.browser.get(await rig.browser.finish_flow("ask")))
+        assert "code" in answer_of(await rig.browser.authorize(**wanted)), "silent now"
+        other = {"scope": "openid", "claims": '{"id_token": {"groups": {"essential": true}}}'}
+        assert location(await rig.browser.authorize(**other)) == FLOW + "ask/"
 
 
 async def test_the_silent_path_takes_three_round_trips(both: Rig) -> None:

@@ -165,14 +165,13 @@ class TestDiscovery:
         assert one["issuer"] == f"{BASE}/application/o/wiki/"
         assert one["authorization_endpoint"] == f"{BASE}/application/o/authorize/"
         assert one["jwks_uri"] == f"{BASE}/application/o/wiki/jwks/"
-        assert one["response_types_supported"] == ["code"]
-        assert one["response_modes_supported"] == ["query", "fragment"]
+        assert one["response_types_supported"] == ["code", "id_token", "code id_token"]
         assert one["code_challenge_methods_supported"] == ["plain", "S256"]
         assert one["authorization_response_iss_parameter_supported"] is True
         assert sorted(one["scopes_supported"]) == sorted(
             ["openid", "email", "profile", "entitlements", "offline_access"]
         )
-        assert "device_authorization_endpoint" not in one
+        assert one["device_authorization_endpoint"] == f"{BASE}/application/o/device/"
         (key,) = keys["keys"]
         assert {"alg", "kid", "kty", "use", "x", "y", "crv", "x5c", "x5t", "x5t#S256"} <= key.keys()
         assert "d" not in key
@@ -246,50 +245,6 @@ class TestCors:
             assert response.header("access-control-allow-methods") == "GET, POST, OPTIONS"
 
 
-class TestEndSession:
-    PATH = "/application/o/wiki/end-session/"
-
-    async def test_the_providers_flow_then_the_application(self, rig: Rig) -> None:
-        await rig.browser.sign_in()
-        response = await rig.browser.get(f"{self.PATH}?post_logout_redirect_uri={APP}/bye&state=s")
-        assert location(response) == "/if/flow/leave/"
-        assert await rig.browser.finish_flow("leave") == f"{APP}/bye?state=s"
-
-    async def test_without_an_address_it_ends_here(self, rig: Rig) -> None:
-        await rig.browser.get(self.PATH)
-        assert (await rig.browser.look("leave")).component == "ak-stage-session-end"
-
-    async def test_a_flow_that_signs_out_ends_the_tokens(self, rig: Rig) -> None:
-        rig.change(provider(1, invalidation_flow="logout"))
-        await rig.browser.sign_in()
-        tokens = await rig.browser.tokens()
-        response = await rig.browser.get(f"{self.PATH}?post_logout_redirect_uri={APP}/bye")
-        assert location(response) == "/if/flow/logout/"
-        assert await rig.browser.finish_flow("logout") == f"{APP}/bye"
-        assert (await ask(rig, tokens["access_token"])).status == 401
-
-    async def test_a_post_becomes_a_get(self, rig: Rig) -> None:
-        response = await rig.call("POST", self.PATH, form={"state": "a b"})
-        assert (response.status, location(response)) == (303, f"{self.PATH}?state=a%20b")
-
-    @pytest.mark.parametrize(
-        "uri", ["https://evil.example/", f"{APP}/bye/", f"{APP}.evil/bye", "javascript:alert(1)", "//evil.example"]
-    )
-    async def test_a06_addresses_follow_the_same_rules(self, rig: Rig, uri: str) -> None:
-        assert (await rig.browser.get(f"{self.PATH}?post_logout_redirect_uri={uri}")).status == 400
-
-    async def test_hints(self, rig: Rig) -> None:
-        await rig.browser.sign_in()
-        token = (await rig.browser.tokens())["id_token"]
-        rig.now += 86_400 * SECOND
-        assert (await rig.browser.get(f"{self.PATH}?id_token_hint={token}")).status == 302, "an expired one is as good"
-        assert (await rig.browser.get(f"{self.PATH}?id_token_hint={token}&client_id=wiki")).status == 302
-        for query in (f"id_token_hint={token[:-3]}xxx", "id_token_hint=x", "client_id=other", "state=a&state=b"):
-            assert (await rig.browser.get(f"{self.PATH}?{query}")).status == 400
-        other = "/application/o/other/end-session/"
-        assert (await rig.browser.get(f"{other}?id_token_hint={token}")).status == 400
-
-
 class TestDefinition:
     def make(self, **values: object) -> OAuth2Provider:
         kind = OAuth2Provider.KIND
@@ -325,7 +280,6 @@ class TestDefinition:
             {"sub_mode": "x"},
             {"client_id": "é"},
             {"client_secret": ""},
-            {"encryption_key": "k"},
         ],
     )
     def test_refused(self, values: dict[str, object]) -> None:

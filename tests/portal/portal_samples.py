@@ -221,6 +221,27 @@ SAMPLES: Mapping[str, tuple[str, str, Mapping[str, object], Mapping[str, list[Er
         },
         {},
     ),
+    "session-end-ask": (
+        "ak-stage-session-end",
+        "Signed out",
+        {**PERSON, "application_name": "Grafana", "brand_name": "Ostiary", "confirm": True},
+        {},
+    ),
+    "iframe-logout": (
+        "ak-provider-iframe-logout",
+        "Signed out",
+        {"logout_urls": [{"url": "https://app.example.org/out?sid=1", "provider_name": "app", "binding": "redirect"}]},
+        {},
+    ),
+    "device-code": ("ak-provider-oauth2-device-code", "Device", PERSON, {}),
+    "device-code-filled": ("ak-provider-oauth2-device-code", "Device", {**PERSON, "code": "123456789"}, {}),
+    "device-code-wrong": (
+        "ak-provider-oauth2-device-code",
+        "Device",
+        {**PERSON, "code": "123456789"},
+        {"code": (ErrorDetail("No device is waiting with this code."),)},
+    ),
+    "device-code-finish": ("ak-provider-oauth2-device-code-finish", "Device", PERSON, {}),
     "autosubmit": (
         "ak-stage-autosubmit",
         "Redirecting",

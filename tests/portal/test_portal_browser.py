@@ -49,7 +49,10 @@ def test_axe_finds_nothing(browser: Browser, site: str, scheme: Any, width: int)
     found = {}
     with served(SampleHouse(user=None, closed=False)) as fresh:
         for address in [*(site + path for path in ADDRESSES), fresh + "/"]:
+            if address.endswith("/iframe-logout/"):  # its script would lead on in the middle of it
+                page.route("**/*.js", lambda route: route.abort())
             page.goto(address)
+            page.unroute_all()
             # axe itself is put into the page past its policy, as an extension would be.
             result = Axe().run(page, options={"resultTypes": ["violations"]})
             assert result.response["passes"], "axe did not run"

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ostiary.proto.oauth2 import errors
-from ostiary.proto.oauth2.authorize import Target, answer_url, error_url, parse_request, parse_target
+from ostiary.proto.oauth2.authorization_response import Target, answer_pairs, answer_url, error_pairs
+from ostiary.proto.oauth2.authorize import parse_request, parse_target
 from ostiary.proto.oauth2.bearer import challenge, parse_bearer
 from ostiary.proto.oauth2.client_auth import parse_client
-from ostiary.proto.oauth2.discovery import Endpoints, metadata
 from ostiary.proto.oauth2.errors import OAuthError
 from ostiary.proto.oauth2.parameters import Parameters, read_parameters
 from ostiary.proto.oauth2.pkce import Challenge, check_verifier, derive_challenge, parse_challenge
@@ -181,19 +181,22 @@ class TestAuthorize:
             )
         )
         assert found.scope == ("openid", "email")
-        assert found.prompt == {"login"}
+        assert found.prompt == {"login", "select_account"}
+        assert found.ui_locales == ("de", "en")
         assert found.max_age == 60
         assert found.challenge == Challenge(CHALLENGE, "S256")
 
     @pytest.mark.parametrize(
         ("extra", "code"),
         [
-            ({"response_type": "token"}, "unsupported_response_type"),
-            ({"response_type": "code id_token"}, "unsupported_response_type"),
+            ({"response_type": "none"}, "unsupported_response_type"),
+            ({"response_type": "code  token"}, "unsupported_response_type"),
             ({"response_type": ""}, "invalid_request"),
-            ({"request": "x"}, "request_not_supported"),
-            ({"request_uri": "x"}, "request_uri_not_supported"),
-            ({"response_mode": "form_post"}, "invalid_request"),
+            ({"response_type": "code id_token"}, "invalid_request"),
+            ({"response_mode": "form_post", "redirect_uri": "com.example:/cb"}, "invalid_request"),
+            ({"response_type": "code token", "response_mode": "query"}, "invalid_request"),
+            ({"response_type": "code token", "response_mode": "query.jwt"}, "invalid_request"),
+            ({"resource": "https://api/#f"}, "invalid_target"),
             ({"max_age": "-1"}, "invalid_request"),
             ({"max_age": "٣"}, "invalid_request"),
             ({"max_age": "9" * 11}, "invalid_request"),
@@ -213,7 +216,11 @@ class TestAuthorize:
         assert parse_target(of(response_mode="fragment", state="s"), "https://a/b") == Target(
             "https://a/b", "fragment", "s"
         )
-        assert parse_target(of(response_mode="odd"), "https://a/b").response_mode == "query"
+        assert parse_target(of(response_mode="odd"), "https://a/b").delivery == "query"
+        assert parse_target(of(response_type="id_token"), "https://a/b").delivery == "fragment"
+        assert parse_target(of(response_type="token", response_mode="query"), "https://a/b").delivery == "fragment"
+        assert parse_target(of(response_mode="form_post"), "com.example:/cb").delivery == "query"
+        assert parse_target(of(response_mode="jwt"), "https://a/b") == Target("https://a/b", "query", None, signed=True)
         twice = read_parameters(
             [("state", "1"), ("state", "2"), ("response_mode", "fragment"), ("response_mode", "query")]
         )
@@ -223,12 +230,11 @@ class TestAuthorize:
     def test_a10_answers_name_the_issuer(self) -> None:
         target = Target("https://a/b", "query", "s t")
         assert (
-            answer_url(target, [("code", "c")], issuer="https://i/")
+            answer_url(target, answer_pairs(target, [("code", "c")], issuer="https://i/"))
             == "https://a/b?code=c&state=s%20t&iss=https%3A%2F%2Fi%2F"
         )
-        url = error_url(
-            Target("https://a/b", "fragment", None), OAuthError("access_denied", "a secret reason"), issuer=None
-        )
+        failed = error_pairs(OAuthError("access_denied", "a secret reason"))
+        url = answer_url(Target("https://a/b", "fragment", None), failed)
         assert url.startswith("https://a/b#error=access_denied&error_description=")
         assert "secret" not in url
 
@@ -289,17 +295,3 @@ class TestBearer:
     def test_any_header(self, text: str) -> None:
         with suppress(OAuthError):
             parse_bearer("Bearer " + text, of())
-
-
-def test_discovery_offers_what_works() -> None:
-    where = Endpoints("i", "a", "t", "u", "e", "n", "r", "j")
-    document = metadata(where, algorithm="ES256", acr="x", scopes=("openid",), claims=("email", "sub"), public=False)
-    assert document["response_types_supported"] == ["code"]
-    assert document["grant_types_supported"] == ["authorization_code", "refresh_token"]
-    assert document["id_token_signing_alg_values_supported"] == ["ES256"]
-    claims = document["claims_supported"]
-    assert isinstance(claims, list)
-    assert claims.count("sub") == 1
-    assert metadata(where, algorithm="x", acr="x", scopes=(), claims=(), public=True)[
-        "token_endpoint_auth_methods_supported"
-    ] == ["none"]

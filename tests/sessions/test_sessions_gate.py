@@ -9,7 +9,9 @@ from support.explain import explain
 
 from ostiary.sessions import repository
 from ostiary.sessions.cookie import COOKIE, CookieSettings
+from ostiary.sessions.expiry import AT_ONCE, end_expired
 from ostiary.sessions.gate import Hooks, SessionGate, SignIn
+from ostiary.sessions.keeping import keeping
 from ostiary.sessions.session import ANONYMOUS, BROWSER_ABSOLUTE, BROWSER_IDLE, DAY, HOUR, MINUTE, Session, SessionGone
 from ostiary.store.commit import run
 from ostiary.store.database import Database, Statement, fetch_one
@@ -288,14 +290,50 @@ async def test_data_is_kept_unless_the_session_is_gone(gate: SessionGate) -> Non
         await gate.keep(request, session, {})
 
 
-async def test_the_sweep_deletes_what_expired(gate: SessionGate, database: Database) -> None:
-    await signed_in(gate)
+async def test_what_expired_is_ended_with_its_hooks(gate: SessionGate, database: Database) -> None:
+    _, gone = await signed_in(gate)
     identifier, _ = await signed_in(gate, now=NOW + HOUR)
-    await database.write(lambda: run([repository.sweep(NOW + BROWSER_IDLE)]))
+    ended: list[bytes] = []
+
+    def hook(key: bytes, _now: int) -> list[Statement]:
+        ended.append(key)
+        return [Statement("SELECT 1 AS x")]
+
+    assert await end_expired(database, [hook], NOW + BROWSER_IDLE) == 1
+    assert ended == [gone.key]
     row = await fetch_one(database, "SELECT COUNT(*) AS n FROM session")
     assert row is not None
     assert row["n"] == 1
     assert await gate.read(ask(identifier), NOW + HOUR) is not None
+
+
+async def test_any_number_of_sessions_expires_in_bounded_batches(gate: SessionGate, database: Database) -> None:
+    for _ in range(AT_ONCE + 3):
+        await gate.ensure(ask(None), NOW)
+    assert await end_expired(database, [lambda _key, _now: []], NOW + 2 * DAY) == AT_ONCE + 3
+    assert await end_expired(database, [lambda _key, _now: []], NOW + 2 * DAY) == 0
+
+
+async def test_a_session_that_came_back_is_not_ended(gate: SessionGate, database: Database) -> None:
+    _, session = await signed_in(gate)
+    late = NOW + BROWSER_IDLE
+    assert await repository.expired(database, late, most=9) == [session.key]
+    await database.write(lambda: run([Statement("UPDATE session SET idle_expires = ?", (late + HOUR,))]))
+    await database.write(lambda: run([repository.remove_expired(session.key, late)]))
+    row = await fetch_one(database, "SELECT COUNT(*) AS n FROM session")
+    assert row is not None
+    assert row["n"] == 1
+
+
+async def test_one_session_outlives_a_new_password(gate: SessionGate, database: Database) -> None:
+    _, mine = await signed_in(gate)
+    await signed_in(gate)
+    with keeping(mine.key):
+        statement = repository.end_of_user(7)
+    await database.write(lambda: run([statement]))
+    assert [one.key for one in await gate.list(7, NOW)] == [mine.key]
+    await database.write(lambda: run([repository.end_of_user(7)]))
+    assert await gate.list(7, NOW) == []
 
 
 async def test_expiry_is_enforced_by_the_statement_itself(gate: SessionGate, database: Database) -> None:

@@ -180,7 +180,8 @@ async def test_a_handler_that_hangs_is_stopped(database: Database, clock: Clock)
     async with working(Worker(database, [Job("work", hang, limit=50_000)], clock=clock)):
 
         async def stopped() -> bool:
-            return (await states(database))[0][0] == "queued"
+            state, _, error = (await states(database))[0]
+            return state == "queued" and error is not None  # it was queued before it was tried, too
 
         await until(stopped)
     assert (await states(database))[0][2] == "TimeoutError: "

@@ -9,12 +9,14 @@ from functools import partial
 from typing import Any, Final
 
 from ostiary.app.core import Core, clock
+from ostiary.app.hooks import session_hooks
 from ostiary.blueprints import room as blueprints
 from ostiary.directory import room as directory
 from ostiary.events import room as events
 from ostiary.flows import room as flows
 from ostiary.grants import room as grants
-from ostiary.sessions import room as sessions
+from ostiary.providers.oauth2 import room as oauth2
+from ostiary.sessions.expiry import end_expired
 from ostiary.store import room as store
 from ostiary.store.database import Statement
 from ostiary.tasks import room as tasks
@@ -31,7 +33,6 @@ def sweepers() -> Sequence[Sweeper]:
     """Return what deletes rows that expired, of every room."""
     return (
         *store.SWEEPS,
-        *sessions.SWEEPS,
         *tasks.SWEEPS,
         *events.SWEEPS,
         *directory.SWEEPS,
@@ -47,9 +48,17 @@ def jobs(core: Core) -> Sequence[Job]:
         del args
         await core.tokens.rotate_expired(now)
 
+    on_end = session_hooks(core.plane).on_end
+
+    async def end_sessions(args: Mapping[str, object], *, now: int) -> None:
+        del args
+        await end_expired(core.database, on_end, now)
+
     return (
         *tasks.jobs(core.database, sweepers()),
         *blueprints.jobs(core.discovery),
+        *oauth2.jobs(core.database, core.plane, core.users),
+        Job("sessions.end_expired", end_sessions, schedule=MINUTE),
         Job("directory.rotate_expired_tokens", rotate, schedule=60 * MINUTE),
     )
 

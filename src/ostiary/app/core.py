@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ostiary.app.hooks import user_hooks
 from ostiary.app.rooms import MIGRATIONS, registry
 from ostiary.blueprints.discovery import Discovery
 from ostiary.directory.accounts import Accounts
@@ -27,7 +28,6 @@ from ostiary.directory.setup import Setup
 from ostiary.directory.tokens import Tokens
 from ostiary.directory.users import Users
 from ostiary.events.audit import audit_changes
-from ostiary.grants.ending import on_user_disabled
 from ostiary.keys.defaults import make_default_pairs
 from ostiary.resource import Registry
 from ostiary.seal import Secret
@@ -128,7 +128,8 @@ async def _build(settings: Settings, secret_key: Secret, database: Database, env
     await plane.load()
 
     passwords = Passwords()
-    editor = Editor(plane, backends(database, passwords, sealer, on_disabled=[on_user_disabled]), audit_changes)
+    ended = user_hooks(plane)
+    editor = Editor(plane, backends(database, passwords, sealer, on_disabled=ended), audit_changes)
     users = Users(database, install_id=await install_id(database))
 
     return Core(
@@ -145,7 +146,7 @@ async def _build(settings: Settings, secret_key: Secret, database: Database, env
         devices=Devices(database, sealer),
         attempts=Attempts(database),
         setup=Setup(database),
-        accounts=Accounts(database, users, passwords),
+        accounts=Accounts(database, users, passwords, on_ended=ended),
         discovery=Discovery(
             database=database,
             editor=editor,

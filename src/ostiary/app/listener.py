@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, cast
 from ostiary.settings import Address, SettingsError
 
 if TYPE_CHECKING:
+    import ssl
+
     import uvicorn
 
 DRAIN: Final = 1.0  # seconds between "not ready" and the closed door, so that a load balancer sees it
@@ -29,16 +31,32 @@ log = logging.getLogger("ostiary.app")
 class Listener:
     """One address with one ASGI application behind it."""
 
-    def __init__(self, application: Callable[..., Any], address: Address, *, setting: str) -> None:
+    def __init__(
+        self,
+        application: Callable[..., Any],
+        address: Address,
+        *,
+        setting: str,
+        context: ssl.SSLContext | None = None,
+        optional: bool = False,
+    ) -> None:
+        """`context` makes it speak TLS. An `optional` one does without when somebody else has the address."""
         self.address = address
+        self._optional = optional
         self._setting = setting
         self._opened = asyncio.Event()
-        self._server = _server(application, address, self._opened)
+        self._server = _server(application, address, self._opened, context)
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Listen. Raises SettingsError when the address cannot be used."""
-        sockets = [_bind(self.address, self._setting)]
+        try:
+            sockets = [_bind(self.address, self._setting)]
+        except SettingsError as error:
+            if not self._optional:
+                raise
+            log.warning("%s; set it to another address, or to off", error)
+            return
         self._task = asyncio.create_task(self._server.serve(sockets=sockets))
         await self._opened.wait()
 
@@ -49,8 +67,12 @@ class Listener:
             await asyncio.gather(self._task, return_exceptions=True)
 
 
-def _server(application: Callable[..., Any], address: Address, opened: asyncio.Event) -> uvicorn.Server:
+def _server(
+    application: Callable[..., Any], address: Address, opened: asyncio.Event, context: ssl.SSLContext | None
+) -> uvicorn.Server:
     import uvicorn  # noqa: PLC0415 - only a process that listens needs it
+
+    from ostiary.app.connection import connections  # noqa: PLC0415 - as above
 
     class Server(uvicorn.Server):
         """A server whose signals are handled for all listeners at once, in `until_told`."""
@@ -71,6 +93,7 @@ def _server(application: Callable[..., Any], address: Address, opened: asyncio.E
             application,
             host=address.host,
             port=address.port,
+            http=connections(),
             log_config=None,
             access_log=False,
             server_header=False,
@@ -80,12 +103,13 @@ def _server(application: Callable[..., Any], address: Address, opened: asyncio.E
             ws="none",
             timeout_graceful_shutdown=IN_FLIGHT,
             timeout_keep_alive=KEEP_ALIVE,
-            h11_max_incomplete_event_size=65_536,
+            ssl_context_factory=(lambda _config, _default: context) if context is not None else None,
         )
     )
 
 
 def _bind(address: Address, setting: str) -> socket.socket:
+    made: socket.socket | None = None
     try:
         family, kind, proto, _, target = socket.getaddrinfo(
             address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -95,6 +119,8 @@ def _bind(address: Address, setting: str) -> socket.socket:
         made.bind(target)
         made.listen(BACKLOG)
     except OSError as error:
+        if made is not None:
+            made.close()
         raise SettingsError(f"{setting}: cannot listen on {address}: {error.strerror or error}") from error
     made.setblocking(False)  # noqa: FBT003 - the standard library's own spelling
     return made

@@ -18,6 +18,8 @@ from ostiary.settings import Settings
 if TYPE_CHECKING:
     from ostiary.app.core import Core
     from ostiary.app.health import Health
+    from ostiary.settings import Address
+    from ostiary.web.asgi import Site
 
 PATIENCE: Final = 30  # seconds a database may be away at start
 PAUSE: Final = 1.0  # seconds between two attempts
@@ -68,6 +70,11 @@ async def _serve(settings: Settings, *, site: bool, worker: bool) -> None:
     log.info("stopped")
 
 
+# Objects made and not freed before the collector looks. A request makes hundreds and leaves no cycles behind: with
+# Python's 700 the collector would look at every second request.
+_COLLECT_AFTER: Final = (20_000, 20, 20)
+
+
 class Process:
     """What runs in one process: listeners and background work around a core."""
 
@@ -89,6 +96,8 @@ class Process:
             built = build_site(core, metrics)
             self._health = built.health
             self._listeners.insert(0, Listener(built.site, listen.http, setting="OSTIARY_LISTEN__HTTP"))
+            if listen.https is not None:
+                self._listeners.append(_tls_listener(core, built.site, listen.https))
 
     async def start(self) -> None:
         """Listen, begin the background work, and say so. Raises SettingsError when an address is taken."""
@@ -102,6 +111,7 @@ class Process:
             self._health.begin()
         gc.collect()
         gc.freeze()  # what was built at start lives as long as the process
+        gc.set_threshold(*_COLLECT_AFTER)
 
     async def stop(self, *, drain: bool) -> None:
         """Be ready no more, let a load balancer see that, close the doors, and let work in flight end."""
@@ -110,6 +120,19 @@ class Process:
             if drain:
                 await asyncio.sleep(DRAIN)
         await asyncio.gather(*(listener.stop() for listener in self._listeners), self._background.stop())
+
+
+def _tls_listener(core: Core, site: Site, address: Address) -> Listener:
+    from ostiary.app.tls import Certificates  # noqa: PLC0415 - as above
+
+    shown = core.settings.shown.get("listen.https")
+    return Listener(
+        site,
+        address,
+        setting="OSTIARY_LISTEN__HTTPS",
+        context=Certificates(core.plane).context(),
+        optional=shown is not None and shown.source == "default",
+    )
 
 
 async def _patiently(work: Callable[[], Coroutine[Any, Any, T]]) -> T:

@@ -14,29 +14,32 @@ from ostiary.api.routes import routes as api_routes
 from ostiary.app.core import Core, clock
 from ostiary.app.errors import translate
 from ostiary.app.health import Health
+from ostiary.app.hooks import session_hooks
 from ostiary.app.hosts import allowed_hosts
 from ostiary.app.logs import REQUEST_ID
 from ostiary.app.metrics import Metrics
 from ostiary.app.recovery import Recoverer
 from ostiary.directory.roles import roles_of
-from ostiary.events.session_events import login_event, logout_event
 from ostiary.flows.consents import Consents
-from ostiary.flows.engine import FlowEngine, plans_end, plans_move
+from ostiary.flows.engine import FlowEngine
 from ostiary.flows.mfa_cookie import give_cookies
 from ostiary.flows.plans import Plans
 from ostiary.flows.routes import routes as flow_routes
 from ostiary.flows.services import Services as FlowServices
 from ostiary.grants.access import find_access
-from ostiary.grants.ending import on_session_end, on_session_moved
+from ostiary.portal.autosubmit import autosubmit_page
 from ostiary.portal.error_page import ErrorPage
 from ostiary.portal.look import Painter, own_static, own_templates
 from ostiary.portal.room import routes as portal_routes
 from ostiary.portal.services import Pages
 from ostiary.proto.oauth2.redirect import origin
 from ostiary.providers.oauth2 import room as oauth2
+from ostiary.providers.oauth2.device_stages import STAGES as DEVICE_STAGES
+from ostiary.providers.oauth2.frontchannel import farewells
+from ostiary.providers.oauth2.session_management import BrowserState
 from ostiary.seal import Secret
 from ostiary.sessions.cookie import CookieSettings
-from ostiary.sessions.gate import Hooks, SessionGate
+from ostiary.sessions.gate import SessionGate
 from ostiary.store.hashing import token_hash
 from ostiary.web.asgi import Site
 from ostiary.web.proxies import Proxies
@@ -67,8 +70,17 @@ def build_site(core: Core, metrics: Metrics) -> Built:
     flows = _flow_services(core, gate)
     engine = FlowEngine(flows)
     pages = _pages(core, gate, engine)
+    painter = Painter(pages.templates, pages.static, core.plane)
     protocols = oauth2.Services(
-        database=core.database, plane=core.plane, users=core.users, gate=gate, engine=engine, clock=clock
+        database=core.database,
+        plane=core.plane,
+        users=core.users,
+        gate=gate,
+        engine=engine,
+        clock=clock,
+        form_post=partial(autosubmit_page, painter),
+        languages=pages.templates.catalogs.languages,
+        options=_options(core),
     )
     callers = Callers(core.tokens, core.users, gate, partial(_access_token_user, core))
     api = Api(callers, core.plane, partial(roles_of, core.database), clock)
@@ -87,23 +99,23 @@ def build_site(core: Core, metrics: Metrics) -> Built:
         prefix=core.settings.web.path,
         proxies=Proxies(core.settings.listen.trusted_proxy_cidrs),
         hosts=partial(allowed_hosts, core.plane, core.settings.hosts),
-        finish=[gate.finish, give_cookies],
-        error_answer=ErrorPage(Painter(pages.templates, pages.static, core.plane)),
+        finish=[gate.finish, BrowserState(gate, _cookies(core)).finish, give_cookies],
+        error_answer=ErrorPage(painter),
         translate=translate,
+        from_proxies=[core.settings.mtls.header] if core.settings.mtls.header else (),
     )
     return Built(site, health, routes)
 
 
 def _gate(core: Core) -> SessionGate:
     """Return the gate of sessions, with what other rooms hang on their beginning, moving and end."""
-    hooks = Hooks(
-        on_begin=[login_event],
-        on_move=[plans_move, on_session_moved],
-        on_end=[plans_end, on_session_end],
-        on_logout=[logout_event],
-    )
-    cookies = CookieSettings(domain=core.settings.cookie_domain, path=core.settings.web.path)
-    return SessionGate(core.database, cookies, hooks, anonymous=core.settings.sessions.unauthenticated_age)
+    hooks = session_hooks(core.plane)
+    hooks.on_farewell.append(farewells(core.database, core.plane))
+    return SessionGate(core.database, _cookies(core), hooks, anonymous=core.settings.sessions.unauthenticated_age)
+
+
+def _cookies(core: Core) -> CookieSettings:
+    return CookieSettings(domain=core.settings.cookie_domain, path=core.settings.web.path)
 
 
 def _flow_services(core: Core, gate: SessionGate) -> FlowServices:
@@ -121,6 +133,16 @@ def _flow_services(core: Core, gate: SessionGate) -> FlowServices:
         consents=Consents(core.database),
         plans=Plans(core.database, core.sealer),
         cookie_key=Secret(_key(core, "flows/cookie").hex()),
+        own_stages=DEVICE_STAGES,
+    )
+
+
+def _options(core: Core) -> oauth2.Options:
+    wanted = core.settings
+    return oauth2.Options(
+        certificate_header=wanted.mtls.header or "",
+        nonce_key=_key(core, "oauth2/dpop-nonce") if wanted.dpop.nonce == "required" else None,
+        device_rate=oauth2.Rate(wanted.throttle.device.most, wanted.throttle.device.window),
     )
 
 
@@ -152,8 +174,9 @@ def launch_url(provider: Resource) -> str | None:
 
 
 async def _access_token_user(core: Core, key: Secret, now: int) -> int | None:
+    """Return whom a bearer token speaks for at the API. One bound to a key is no bearer token (RFC 9449 7.2)."""
     token = await find_access(core.database, token_hash(key.reveal()), now=now)
-    return token.user if token is not None and API_SCOPE in token.scope else None
+    return token.user if token is not None and API_SCOPE in token.scope and not token.binding else None
 
 
 def _key(core: Core, purpose: str) -> bytes:

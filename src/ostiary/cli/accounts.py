@@ -42,12 +42,12 @@ def create(
         )
         typer.echo(f"created {made.username} (number {made.pk}){'' if password else ', without a password'}")
 
-    _with_core(work)
+    with_core(work)
 
 
 @users.command("set-password")
 def set_password(username: Username, password_stdin: FromStdin = False) -> None:
-    """Set a person's password; their sessions end."""
+    """Set a person's password; their sessions end, and the tokens applications hold for them."""
     password = _read_password() if password_stdin else _ask_password()
     if password is None:
         raise SettingsError("expected a password on standard input")
@@ -56,7 +56,18 @@ def set_password(username: Username, password_stdin: FromStdin = False) -> None:
         await core.accounts.set_password(username, password, now=now)
         typer.echo(f"the password of {username} is set")
 
-    _with_core(work)
+    with_core(work)
+
+
+@users.command("revoke")
+def revoke(username: Username) -> None:
+    """Sign a person out everywhere: sessions end, and every token applications hold for them."""
+
+    async def work(core: Core, now: int) -> None:
+        await core.accounts.revoke(username, now=now)
+        typer.echo(f"{username} is signed out everywhere")
+
+    with_core(work)
 
 
 @users.command("list")
@@ -73,7 +84,7 @@ def list_users(
         ]
         print_table(("number", "username", "name", "e-mail", "type", "active"), rows)
 
-    _with_core(work)
+    with_core(work)
 
 
 @groups.command("add-user")
@@ -86,7 +97,7 @@ def add_user(
         await core.accounts.add_to_group(username, group, now=now)
         typer.echo(f"{username} is a member of {group}")
 
-    _with_core(work)
+    with_core(work)
 
 
 def recovery_link(
@@ -103,7 +114,7 @@ def recovery_link(
         key = await core.accounts.recovery_link(username, without_mfa=without_mfa, now=now, minutes=minutes)
         typer.echo(links.recovery_link(core.settings, key))
 
-    _with_core(work)
+    with_core(work)
 
 
 def setup_link() -> None:
@@ -114,10 +125,11 @@ def setup_link() -> None:
         typer.echo(links.setup_link(core.settings, await core.setup.new_link_token(now)))
         links.remove_setup_link(core.settings)
 
-    _with_core(work)
+    with_core(work)
 
 
-def _with_core(work: Callable[[Core, int], Awaitable[None]]) -> None:
+def with_core(work: Callable[[Core, int], Awaitable[None]]) -> None:
+    """Run one piece of work on the inner half of the program, given the time in microseconds UTC."""
     from ostiary.app.core import clock, open_core  # noqa: PLC0415 - wrong usage is told before anything is loaded
     from ostiary.app.serve import run_briefly  # noqa: PLC0415
 

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from ostiary.cli import accounts, start
+from ostiary.cli.keys import keys
 from ostiary.settings import Settings, load
 
 app = typer.Typer(
@@ -24,6 +25,7 @@ blueprints = typer.Typer(help="Apply configuration kept in files.", no_args_is_h
 app.add_typer(blueprints, name="blueprint")
 app.add_typer(accounts.users, name="user")
 app.add_typer(accounts.groups, name="group")
+app.add_typer(keys, name="keys")
 app.command("recovery-link")(accounts.recovery_link)
 app.command("setup-link")(accounts.setup_link)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import cast
 
 from ostiary.directory import members
@@ -27,7 +27,16 @@ OPERATOR = {"username": "operator"}
 class Accounts:
     """The verbs of the shell. Each is one transaction together with its events."""
 
-    def __init__(self, database: Database, users: Users, passwords: Passwords) -> None:
+    def __init__(
+        self,
+        database: Database,
+        users: Users,
+        passwords: Passwords,
+        *,
+        on_ended: Sequence[Callable[[int, int], Iterable[Statement]]] = (),
+    ) -> None:
+        """`on_ended` give what ends when somebody's sessions do, by their number and the time."""
+        self._on_ended = tuple(on_ended)
         self._database = database
         self._users = users
         self._passwords = passwords
@@ -73,10 +82,19 @@ class Accounts:
         return user
 
     async def set_password(self, username: str, password: Secret, *, now: int) -> None:
-        """Set a password; the user's sessions end. Raises UnknownUser, PasswordTooLong."""
+        """Set a password; the user's sessions and tokens end. Raises UnknownUser, PasswordTooLong."""
         user = await self._user(username)
         statements = await self._credentials.setting(user, password, now=now)
-        await self._write([*statements, end_of_user(user.pk)])
+        await self._write([*statements, *self._ending(user, now)])
+
+    async def revoke(self, username: str, *, now: int) -> None:
+        """End every session of a person and every token applications hold, offline ones too. Raises UnknownUser.
+
+        API tokens and app passwords are the person's own and stay, and so does the password.
+        """
+        user = await self._user(username)
+        told = _told("custom_sessions_revoked", user, {"message": "Signed out everywhere."}, now=now)
+        await self._write([*self._ending(user, now), told])
 
     async def list(self, *, search: str = "") -> AsyncIterator[User]:
         """Yield the users in order of number, page by page."""
@@ -100,6 +118,9 @@ class Accounts:
         context = {"message": "A recovery link was made.", "without_mfa": without_mfa, "minutes": minutes}
         await self._write([statement, _told(action, user, context, now=now)])
         return key
+
+    def _ending(self, user: User, now: int) -> Sequence[Statement]:
+        return [end_of_user(user.pk), *(one for hook in self._on_ended for one in hook(user.pk, now))]
 
     async def _user(self, username: str) -> User:
         user = await self._users.by_username(username)

@@ -21,8 +21,8 @@ from ostiary.store.stored import Change, Referrer, Stored
 
 COUNTER = "user"
 
-OnDisabled = Callable[[int], Iterable[Statement]]
-"""Gets the number of a user who is deactivated or deleted."""
+OnDisabled = Callable[[int, int], Iterable[Statement]]
+"""Gets the number of a user who is deactivated, deleted or given another password, and the time."""
 
 _Condition = Callable[[str, object], tuple[str, Value] | None]
 _CONDITIONS: Mapping[str, _Condition] = {
@@ -94,9 +94,9 @@ class DirectoryBackend:
 
     def _user_writes(self, change: Change, *, now: int) -> Iterator[Statement]:
         yield from user_rows.writes(change, now=now)
-        if user_rows.is_disabled(change):
+        if user_rows.is_ended(change):
             for hook in self._on_disabled:
-                yield from hook(cast("int", change.pk))
+                yield from hook(cast("int", change.pk), now)
 
     async def _load(self, kind: Kind, where: str, values: Sequence[Value]) -> list[Stored]:
         match kind.name:
@@ -152,8 +152,8 @@ def backends(
 ) -> dict[str, DirectoryBackend]:
     """Return the backend under the name of each directory kind, as `Editor` takes them.
 
-    `on_disabled` gives the statements that end what was issued to a user who is deactivated or deleted, in the same
-    transaction; the user's sessions end anyway.
+    `on_disabled` gives the statements that end what was issued to a user who is deactivated, deleted or given another
+    password, in the same transaction; the user's sessions end anyway.
     """
     backend = DirectoryBackend(database, passwords, sealer, on_disabled)
     return {model.KIND.name: backend for model in KINDS}

@@ -73,7 +73,7 @@ def writes(change: Change, *, now: int) -> Iterator[Statement]:
         yield insert(_new(pk, after, now))
     else:
         yield _update(pk, before, after, now)
-        if is_disabled(change):
+        if is_ended(change):
             yield end_of_user(pk)
     yield from members.changed(members.USER_GROUPS, pk, before, after, field="groups")
     yield from members.changed(members.USER_ROLES, pk, before, after, field="roles")
@@ -82,9 +82,11 @@ def writes(change: Change, *, now: int) -> Iterator[Statement]:
         yield event("password_set", user=who, app="authentik.core", context={"user": who}, client_ip=None, now=now)
 
 
-def is_disabled(change: Change) -> bool:
-    """Tell whether a change takes an active user away: deactivated or deleted."""
-    return bool((change.before or {}).get("is_active")) and not (change.after or {}).get("is_active")
+def is_ended(change: Change) -> bool:
+    """Tell whether a change ends what was issued to a user: deactivated, deleted, or given another password."""
+    before, after = change.before or {}, change.after or {}
+    disabled = bool(before.get("is_active")) and not after.get("is_active")
+    return disabled or (change.before is not None and after.get("password") is not None)
 
 
 def _links(table: str, column: str, where: str, values: Sequence[Value]) -> Batch[Mapping[int, list[str]]]:

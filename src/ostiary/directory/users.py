@@ -8,7 +8,7 @@ from typing import Final, cast
 from ostiary.directory.case_key import case_key
 from ostiary.directory.user import GroupRef, Subject, User, merge, uid_of
 from ostiary.resource import codec
-from ostiary.store.database import Database, Row, Statement, Value, fetch_one
+from ostiary.store.database import Batch, Database, Row, Statement, Value, fetch_one
 
 __all__ = ["COLUMNS", "GroupRef", "Subject", "User", "Users", "insert", "keys_of", "signed_in", "user_of"]
 
@@ -19,6 +19,19 @@ COLUMNS: Final = (
 _OF_U: Final = ", ".join(f"u.{name.strip()} AS {name.strip()}" for name in COLUMNS.split(","))
 PAGE_LIMIT: Final = 500
 
+# Most groups have no parents: then this says everything, at a third of what the walk costs.
+DIRECT: Final = f"""
+SELECT {_OF_U},
+    g.pk AS group_pk, g.name AS group_name, g.is_superuser AS group_superuser, g.attributes AS group_attributes,
+    1 AS group_direct,
+    (SELECT 1 FROM directory_group_parent AS p WHERE p.child_pk = g.pk LIMIT 1) AS has_parent
+FROM directory_user AS u
+LEFT JOIN directory_user_group AS m ON m.user_pk = u.pk
+LEFT JOIN directory_group AS g ON g.pk = m.group_pk
+WHERE u.pk = ?
+ORDER BY g.name, g.pk"""
+DIRECT_NAMED: Final = DIRECT.replace("u.pk = ?", "u.username_key = ?")
+_NAMED: Final = "(SELECT pk FROM directory_user WHERE username_key = ?)"
 SUBJECT: Final = f"""
 WITH RECURSIVE reach (pk, direct) AS (
     SELECT group_pk, 1 FROM directory_user_group WHERE user_pk = ?
@@ -33,6 +46,7 @@ LEFT JOIN (SELECT pk, MAX(direct) AS direct FROM reach GROUP BY pk) AS m ON 1 = 
 LEFT JOIN directory_group AS g ON g.pk = m.pk
 WHERE u.pk = ?
 ORDER BY g.name, g.pk"""
+SUBJECT_NAMED: Final = SUBJECT.replace("user_pk = ?", f"user_pk = {_NAMED}").replace("u.pk = ?", "u.username_key = ?")
 
 BY_LOGIN: Final[Mapping[str, str]] = {
     "username": f"SELECT {COLUMNS} FROM directory_user WHERE username_key = ?",
@@ -77,9 +91,26 @@ class Users:
         return found[0] if len(found) == 1 else None
 
     async def subject(self, pk: int) -> Subject | None:
-        """Return the user with groups and all ancestor groups, in one round trip."""
-        rows = await self._database.fetch(SUBJECT, pk, pk)
+        """Return the user with groups and all ancestor groups: one round trip, two where groups have parents."""
+        rows = await self._database.fetch(DIRECT, pk)
+        if _is_nested(rows):
+            rows = await self._database.fetch(SUBJECT, pk, pk)
         return _subject(rows, self.install_id) if rows else None
+
+    async def subject_named(self, username: str) -> Subject | None:
+        """Return the user of that name, whatever its case, with groups and all ancestor groups; trips as above."""
+        key = case_key(username)
+        rows = await self._database.fetch(DIRECT_NAMED, key)
+        if _is_nested(rows):
+            rows = await self._database.fetch(SUBJECT_NAMED, key, key)
+        return _subject(rows, self.install_id) if rows else None
+
+    def read_subject(self, pk: int) -> Batch[Subject | None]:
+        """Read the same within a batch."""
+        rows = yield Statement(DIRECT, (pk,))
+        if _is_nested(rows.rows):
+            rows = yield Statement(SUBJECT, (pk, pk))
+        return _subject(rows.rows, self.install_id) if len(rows) else None
 
     async def page(self, *, after: int = 0, limit: int = 100, search: str = "") -> list[User]:
         """Return up to `limit` users behind number `after`, in order; `search` looks into names and addresses."""
@@ -156,6 +187,11 @@ def user_of(row: Row) -> User:
     )
 
 
+def _is_nested(rows: Sequence[Row]) -> bool:
+    """Tell whether a group of the person is in other groups: then all is read again, at one moment, with those."""
+    return any(row["has_parent"] for row in rows)
+
+
 def _subject(rows: Sequence[Row], install_id: str) -> Subject:
     user = user_of(rows[0])
     groups: list[GroupRef] = []
@@ -169,7 +205,8 @@ def _subject(rows: Sequence[Row], install_id: str) -> Subject:
         groups.append(group)
         if row["group_direct"]:
             direct.append(group)
-        attributes = merge(attributes, group.attributes)
+        if group.attributes:
+            attributes = merge(attributes, group.attributes)
         superuser = superuser or bool(row["group_superuser"])
     return Subject(
         user=user,
@@ -178,7 +215,7 @@ def _subject(rows: Sequence[Row], install_id: str) -> Subject:
         all_groups=frozenset(group.pk for group in groups),
         all_group_names=frozenset(group.name for group in groups),
         is_superuser=superuser,
-        attributes=merge(attributes, user.attributes),
+        attributes=merge(attributes, user.attributes) if attributes else user.attributes,
     )
 
 
@@ -201,4 +238,6 @@ def _encodable(text: str) -> bool:
 
 
 def _object(text: Value) -> Mapping[str, object]:
+    if text == "{}":
+        return {}
     return cast("Mapping[str, object]", codec.decode(cast("str", text)))

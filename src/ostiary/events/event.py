@@ -112,7 +112,7 @@ def statement(
             str(who.get("username", "")),
             codec.encode_canonical(context),
             clean_text(client_ip, 64) if client_ip else None,
-            codec.encode_canonical(cleanse(brand or {})),
+            codec.encode_canonical(cleanse(brand)) if brand else "{}",
         ),
     )
 

@@ -6,6 +6,7 @@ whatever its type. What a database cannot keep (NUL, lone surrogates) is replace
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -48,6 +49,7 @@ _HIDDEN: Final = frozenset(
         "session",
     ]
 )
+_NAME_KEPT: Final = 64  # characters of names whose answer is kept
 _WORDS: Final = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+")
 _UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
 
@@ -59,15 +61,24 @@ def cleanse(value: object) -> object:
 
 def clean_text(text: str, limit: int = TEXT_LIMIT) -> str:
     """Return the text with what databases refuse replaced, cut to `limit` characters."""
+    if text.isascii() and "\0" not in text:
+        return text[:limit]
     return _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", text[:limit])
 
 
 def is_hidden(name: str) -> bool:
     """Tell whether a name promises a secret: one of its words is "password", "secret", "token", "key"..."""
+    return _promises(name) if len(name) <= _NAME_KEPT else _promises.__wrapped__(name)
+
+
+@functools.lru_cache(maxsize=1024)
+def _promises(name: str) -> bool:
     return any(word.lower() in _HIDDEN for word in _WORDS.findall(name))
 
 
 def _clean(value: object, *, hidden: bool, depth: int) -> object:
+    if value.__class__ is str:  # nearly everything is: it need not be asked what else it may be
+        return clean_text(value) if not hidden else STARS if value else ""
     if value is None or isinstance(value, bool | Secret) or depth > DEPTH_LIMIT:
         return value if value is None or isinstance(value, bool) else STARS
     if isinstance(value, Mapping):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from typing import Final
 from urllib.parse import quote
@@ -9,6 +10,7 @@ from urllib.parse import quote
 _HUES: Final = 360
 
 
+@functools.lru_cache(maxsize=1024)
 def avatar(name: str) -> str:
     """Return an SVG data URI with up to two initials; the same name always looks the same."""
     words = [word for word in name.replace("@", " ").replace(".", " ").split() if word[0].isalnum()]

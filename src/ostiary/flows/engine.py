@@ -46,6 +46,7 @@ class FlowEngine:
         context: Mapping[str, object],
         next_url: str,
         completion: str | None = None,
+        append: tuple[str, ...] = (),
         now: int,
     ) -> None:
         """Store a plan in place of whatever the session had for that flow; send the browser to /if/flow/{slug}/.
@@ -53,13 +54,19 @@ class FlowEngine:
         `context` is JSON data with primary keys (flows.md section 4): `application` is {"pk", "name", "slug"},
         `pending_user` is {"pk"}. `next_url` is a path of ours; an absolute end is `context["redirect"]`.
         `completion` is a key of the caller's own making that `completed` answers for, once, in this session.
+        `append` are stages (primary keys) that come after those of the flow.
         """
         del request
         if next_url and not is_relative(next_url):
             message = f"not a path of ours: {next_url!r}"
             raise ValueError(message)
         plan = new_plan(flow.slug).to(
-            context=dict(context), origin=dict(context), next_url=next_url, completion=completion, user=session.user
+            context=dict(context),
+            origin=dict(context),
+            next_url=next_url,
+            completion=completion,
+            append=append,
+            user=session.user,
         )
         await self._write([self._services.plans.put(session.key, plan, now=now)])
 

@@ -48,9 +48,10 @@ async def session_end(visit: Visit) -> Challenge | None:
         **await person_fields(visit),
         "application_name": application.name,
         "application_launch_url": application.meta_launch_url,
-        "invalidation_flow_url": visit.request.prefix + "/flows/-/default/invalidation/",
         "brand_name": brand.branding_title,
     }
+    if visit.session.user is not None:  # else nobody is left to be signed out
+        fields["invalidation_flow_url"] = visit.request.prefix + "/flows/-/default/invalidation/"
     return Challenge(component=SESSION_END, fields=fields, flow_info=flow_info(visit))
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
 _LIMIT: Final = 8192  # characters
+_CONTROLS: Final = re.compile(r"[\x00-\x20\x7f]")
 
 
 def is_relative(url: str) -> bool:
@@ -16,7 +18,7 @@ def is_relative(url: str) -> bool:
     """
     if not url.startswith("/") or url.startswith("//") or len(url) > _LIMIT or "\\" in url:
         return False
-    if any(ord(one) <= 0x20 or ord(one) == 0x7F for one in url):  # noqa: PLR2004 - ASCII control characters
+    if _CONTROLS.search(url):
         return False
     try:
         parts = urlsplit(url)

@@ -24,9 +24,10 @@ class Step:
 class Plan:
     """Where a session stands in a flow. The first of `steps` is the current stage.
 
-    `context` is what stages leave for each other, `origin` what it began with, `scratch` belongs to the current stage
-    alone, `shown` tells that its challenge was made, `passed` counts the stages behind, `denied` is the last word of a
-    plan that was refused. `user` is who the session belonged to: a plan does not survive a change of person.
+    `context` is what stages leave for each other, `origin` what it began with, `scratch` belongs to the current
+    stage alone, `shown` tells that its challenge was made, `passed` counts the stages behind, `denied` is the last
+    word of a plan that was refused, `append` are stages that come after those of the flow. `user` is who the
+    session belonged to: a plan does not survive a change of person.
     """
 
     id: str
@@ -43,6 +44,7 @@ class Plan:
     denied: str | None = None
     next_url: str = ""
     completion: str | None = None
+    append: tuple[str, ...] = ()
     user: int | None = None
 
     @property
@@ -87,9 +89,11 @@ def load_plan(data: bytes, *, plan_id: str, slug: str, version: int) -> Plan:
     body = cast("dict[str, object]", codec.decode(data))
     steps = cast("list[tuple[str, str | None, bool]]", body.pop("steps"))
     errors = cast("dict[str, list[tuple[str, str]]]", body.pop("errors"))
+    append = cast("list[str]", body.pop("append", []))
     plan = Plan(id=plan_id, slug=slug, version=version)
     return plan.to(
         **body,
+        append=tuple(append),
         steps=tuple(Step(stage, binding, re_evaluate) for stage, binding, re_evaluate in steps),
         errors={key: tuple(ErrorDetail(string, code) for string, code in items) for key, items in errors.items()},
     )

@@ -68,6 +68,7 @@ class Planner:
                 if not kept.passing:
                     continue
             steps.append(Step(binding.stage, str(binding.pk), binding.re_evaluate_policies))
+        steps.extend(Step(stage) for stage in plan.append)
         made = plan.to(planned=True, steps=tuple(steps), user=session.user)
         return Made(made, events=tuple(events))
 

@@ -6,11 +6,12 @@ one batch guarded by the plan's version: of two tabs that answer the same stage,
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final, cast
 
-from ostiary.flows import wizard
+from ostiary.flows import farewell, wizard
 from ostiary.flows.errors import PlanChanged
 from ostiary.flows.frame import access_denied, challenge_of, session_end
 from ostiary.flows.next_url import is_relative, query_value
@@ -82,6 +83,8 @@ class Run:
         self._answering = True
         if (ticket is not None and ticket != self._plan.ticket) or self._plan.denied is not None:
             return Passed()
+        if farewell.is_waiting(self._plan):
+            return await self._decided(answer)
         if not self._plan.shown or not await self._still_there():
             return Passed()  # nothing was asked in this session, or not this: an answer needs its challenge
         try:
@@ -106,6 +109,11 @@ class Run:
                 return await self._refuse(verdict)
             case Ask():
                 return Passed()
+
+    async def _decided(self, answer: Mapping[str, object]) -> Outcome:
+        with contextlib.suppress(PlanChanged):  # another tab was first
+            await self._keep(farewell.answered(self._plan, answer))
+        return Passed()
 
     async def _once(self) -> Outcome | None:
         """Do the next thing; None when there is more to do."""
@@ -180,6 +188,9 @@ class Run:
         return await self._deny(" ".join(messages) or "You cannot use this flow now.")
 
     async def _finish(self) -> Outcome:
+        parting = await self._farewell()
+        if parting is not None:
+            return parting
         target = self._target()
         if target is None:
             return await self._deny(_INVALID_NEXT)
@@ -190,6 +201,21 @@ class Run:
         if self._stored:
             await self._write(list(finish(self._session.key, self._plan, now=self._now)))
         return Moved(target)
+
+    async def _farewell(self) -> Outcome | None:
+        """Ask, sign out, and let the browser tell applications, as far as this sign-out wants it."""
+        if farewell.signs_out(self._plan, self._session):
+            await self._sign_out(self._plan, Done())
+        urls = farewell.to_load(self._plan)
+        if farewell.asks(self._plan, self._session):
+            shown = await farewell.question(self._visit(), self._plan)
+        elif urls and query_value(self._query, farewell.LOADED) is None:
+            shown = farewell.iframes(self._visit(), self._plan, urls)
+        else:
+            shown = None
+        if shown is not None and not self._plan.shown:
+            await self._keep(self._plan.to(shown=True))
+        return shown
 
     def _target(self) -> str | None:
         """Where the flow ends: the plan's own redirect, else `next`, else home. None when `next` is not ours."""
@@ -253,9 +279,10 @@ class Run:
 
     async def _sign_out(self, plan: Plan, done: Done) -> None:
         """End the session; the rest of the flow goes on in a new one, which is nobody's."""
+        urls = await self._services.gate.farewells(self._session)
         await self._services.gate.end(self._request, self._session, now=self._now, extra=done.writes)
         self._session = await self._services.gate.ensure(self._request, self._now)
-        self._plan = plan.to(user=None)
+        self._plan, self._stored = farewell.remembered(plan.to(user=None), urls), True
         await self._write([self._services.plans.put(self._session.key, self._plan, now=self._now)])
 
     async def _wrong(self, verdict: Wrong, stage: Stage, visit: Visit) -> Outcome:
@@ -297,6 +324,7 @@ class Run:
             origin=old.origin,
             next_url=old.next_url,
             completion=old.completion,
+            append=old.append,
         )
         self._plan, self._stored = fresh, False
         await self._keep(fresh)
@@ -319,6 +347,8 @@ class Run:
         step = self._plan.steps[0] if self._plan.steps else None
         if step is None or (step.binding is not None and self._snapshot.get(FlowStageBinding, step.binding) is None):
             return None
+        if step.binding is None and step.stage in self._services.own_stages:
+            return self._services.own_stages[step.stage]
         found = self._snapshot.resolve(STAGE, step.stage)
         return found if isinstance(found, Stage) else None
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from ostiary.directory.users import Users
     from ostiary.flows.consents import Consents
     from ostiary.flows.plans import Plans
+    from ostiary.flows.resources import Stage
     from ostiary.seal.secret import Secret
     from ostiary.sessions.gate import SessionGate
     from ostiary.store.database import Database
@@ -23,7 +25,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
-    """The rooms below, as flows use them. `cookie_key` signs what a browser keeps of a second factor."""
+    """The rooms below, as flows use them. `cookie_key` signs what a browser keeps of a second factor.
+
+    `own_stages` are steps that protocols put behind the stages of a flow; nobody sets them up.
+    """
 
     database: Database
     plane: ConfigPlane
@@ -38,3 +43,4 @@ class Services:
     consents: Consents
     plans: Plans
     cookie_key: Secret
+    own_stages: Mapping[str, Stage] = field(default_factory=dict)

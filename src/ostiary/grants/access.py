@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import cast
 
+from ostiary.grants.binding import UNBOUND, Binding
+from ostiary.resource.codec import decode, encode_canonical
 from ostiary.store.database import Database, Statement, fetch_one
 
 
@@ -20,13 +23,15 @@ class AccessToken:
     scope: tuple[str, ...]
     issued: int
     expires: int
+    body: Mapping[str, object] = field(default_factory=dict)  # what the text given to the client does not tell
+    binding: Binding = UNBOUND
 
 
 def insert_access(token: AccessToken) -> Statement:
     """Return the statement that stores a token."""
     return Statement(
-        "INSERT INTO access_token (hash, family, provider, user_pk, session, scope, issued, expires) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO access_token (hash, family, provider, user_pk, session, scope, issued, expires, body, jkt, x5t) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             token.hash,
             token.family,
@@ -36,6 +41,9 @@ def insert_access(token: AccessToken) -> Statement:
             " ".join(token.scope),
             token.issued,
             token.expires,
+            encode_canonical(token.body) if token.body else "",
+            token.binding.jkt,
+            token.binding.x5t,
         ),
     )
 
@@ -44,7 +52,7 @@ async def find_access(database: Database, token_hash: bytes, *, now: int) -> Acc
     """Return the token of that hash, None when it is unknown, expired or was taken back. One round trip."""
     row = await fetch_one(
         database,
-        "SELECT family, provider, user_pk, session, scope, issued, expires FROM access_token "
+        "SELECT family, provider, user_pk, session, scope, issued, expires, body, jkt, x5t FROM access_token "
         "WHERE hash = ? AND expires > ?",
         token_hash,
         now,
@@ -60,6 +68,8 @@ async def find_access(database: Database, token_hash: bytes, *, now: int) -> Acc
         scope=tuple(cast("str", row["scope"]).split()),
         issued=cast("int", row["issued"]),
         expires=cast("int", row["expires"]),
+        body=cast("Mapping[str, object]", decode(cast("str", row["body"]))) if row["body"] else {},
+        binding=Binding(cast("str | None", row["jkt"]), cast("str | None", row["x5t"])),
     )
 
 

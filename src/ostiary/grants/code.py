@@ -56,10 +56,15 @@ def _load(body: Mapping[str, object]) -> Code:
 CODE: Final[Purpose[Code]] = Purpose("oauth2.code", _load)
 
 
+def insert_code(code_hash: bytes, code: Code, *, expires: int) -> Statement:
+    """Return the statement that stores a code; its family is begun by the caller. Times in microseconds UTC."""
+    return issue(CODE, code_hash, code.body(), expires=expires, family=code.authorization.family)
+
+
 def issue_code(code_hash: bytes, code: Code, *, now: int, expires: int) -> Iterable[Statement]:
     """Yield the statements that begin a family and store its code. Times in microseconds UTC."""
     yield insert_family(code.authorization, now=now, expires=expires)
-    yield issue(CODE, code_hash, code.body(), expires=expires, family=code.authorization.family)
+    yield insert_code(code_hash, code, expires=expires)
 
 
 def consume_code(code_hash: bytes, *, now: int) -> Batch[Consumed[Code]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from ostiary.grants import device, parties, rates
 from ostiary.sessions.session import Session
 from ostiary.store.database import Statement
 
@@ -17,6 +18,8 @@ def on_session_end(key: bytes, now: int) -> Iterable[Statement]:  # noqa: ARG001
     yield Statement("UPDATE grant_family SET session = NULL WHERE session = ?", (key,))
     yield Statement("DELETE FROM refresh_token WHERE session = ?", (key,))
     yield Statement("DELETE FROM access_token WHERE session = ?", (key,))
+    yield device.forget_session(key)
+    yield parties.forget_session(key)
 
 
 def on_session_moved(old: Session, new: Session) -> Iterable[Statement]:
@@ -25,13 +28,17 @@ def on_session_moved(old: Session, new: Session) -> Iterable[Statement]:
         return
     for table in ("grant_family", "refresh_token", "access_token"):
         yield Statement(f"UPDATE {table} SET session = ? WHERE session = ?", (new.key, old.key))
+    yield device.move(old.key, new.key)
+    yield parties.move(old.key, new.key)
 
 
-def on_user_disabled(user: int) -> Iterable[Statement]:
-    """Yield what ends with a person's account: everything, offline or not."""
+def on_user_disabled(user: int, now: int = 0) -> Iterable[Statement]:  # noqa: ARG001 - the shape of directory's hook
+    """Yield what ends with a person's account, or password: everything, offline or not."""
     yield Statement("DELETE FROM grant_family WHERE user_pk = ?", (user,))
     yield Statement("DELETE FROM refresh_token WHERE user_pk = ?", (user,))
     yield Statement("DELETE FROM access_token WHERE user_pk = ?", (user,))
+    yield device.forget_user(user)
+    yield parties.forget_user(user)
 
 
 def sweep(now: int) -> Iterable[Statement]:
@@ -39,3 +46,5 @@ def sweep(now: int) -> Iterable[Statement]:
     yield Statement("DELETE FROM grant_family WHERE expires <= ?", (now,))
     yield Statement("DELETE FROM refresh_token WHERE expires <= ?", (now,))
     yield Statement("DELETE FROM access_token WHERE expires <= ?", (now,))
+    yield device.sweep(now)
+    yield rates.sweep(now)

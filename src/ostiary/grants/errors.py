@@ -2,7 +2,8 @@
 
 GrantError
 |- GrantGone   the family has ended (logout, replay, disabled user) since it was read
-'- Raced       another request used the same refresh token in between; read it again
+|- Raced       another request used the same refresh token in between; read it again
+'- RequestUsed a pushed authorization request was answered already
 """
 
 from __future__ import annotations
@@ -18,3 +19,7 @@ class GrantGone(GrantError):
 
 class Raced(GrantError):
     """Somebody else was first; the state must be read again."""
+
+
+class RequestUsed(GrantError):
+    """The pushed request was answered already."""

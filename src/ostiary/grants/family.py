@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from ostiary.grants.errors import GrantGone
+from ostiary.proto.oauth2.claims_request import NOTHING, ClaimsRequest, load_claims
 from ostiary.resource.codec import encode_canonical
 from ostiary.store.database import Guard, Statement, Value
 
@@ -26,10 +27,14 @@ class Authorization:
     amr: tuple[str, ...]
     sid: str | None  # what clients know the session by
     sub: str  # what clients know the person by, as it was when they allowed it (OpenID Connect Core 12.2)
+    claims: ClaimsRequest = NOTHING  # single claims asked for (OpenID Connect Core 5.5)
+    resources: tuple[str, ...] = ()  # the resource indicators granted (RFC 8707)
+    dpop_jkt: str | None = None  # thumbprint of the key the code is bound to (RFC 9449 10)
+    acr: str | None = None  # the class that was asked for and reached; None: the usual one
 
     def body(self) -> dict[str, object]:
-        """Return the part that is only read back, as plain JSON."""
-        return {
+        """Return the part that is only read back, as plain JSON. What was not asked for takes no room."""
+        made: dict[str, object] = {
             "scope": list(self.scope),
             "nonce": self.nonce,
             "auth_time": self.auth_time,
@@ -37,6 +42,15 @@ class Authorization:
             "sid": self.sid,
             "sub": self.sub,
         }
+        if self.claims:
+            made["claims"] = self.claims.body()
+        if self.resources:
+            made["resources"] = list(self.resources)
+        if self.dpop_jkt is not None:
+            made["dpop_jkt"] = self.dpop_jkt
+        if self.acr is not None:
+            made["acr"] = self.acr
+        return made
 
 
 def load_authorization(
@@ -56,6 +70,10 @@ def load_authorization(
         amr=tuple(data["amr"]),
         sid=data["sid"],
         sub=data["sub"],
+        claims=load_claims(data.get("claims")),
+        resources=tuple(data.get("resources", ())),
+        dpop_jkt=data.get("dpop_jkt"),
+        acr=data.get("acr"),
     )
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Final, cast
 
 from ostiary.grants.access import AccessToken, insert_access
+from ostiary.grants.binding import UNBOUND, Binding
 from ostiary.grants.errors import Raced
 from ostiary.grants.family import Authorization, hold_family, load_authorization
 from ostiary.resource.codec import decode
@@ -37,6 +38,7 @@ class NewRefresh:
 
     hash: bytes
     expires: int
+    binding: Binding = UNBOUND
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +52,7 @@ class RefreshToken:
     rotated: int | None
     succeeded: bool  # one of its successors has been used
     overtaken: bool  # one of its siblings has been used
+    binding: Binding = UNBOUND
 
     def use(self, now: int) -> Use:
         """Judge a presentation of the token at `now`."""
@@ -66,8 +69,8 @@ async def find_refresh(database: Database, token_hash: bytes) -> RefreshToken | 
     """Return the token of that hash with its family, or None. One round trip."""
     row = await fetch_one(
         database,
-        "SELECT r.issued, r.expires, r.rotated, f.id, f.provider, f.user_pk, f.session, f.offline, f.body, "
-        "(SELECT COUNT(*) FROM refresh_token c WHERE c.family = r.family AND c.parent = r.hash "
+        "SELECT r.issued, r.expires, r.rotated, r.jkt, r.x5t, f.id, f.provider, f.user_pk, f.session, f.offline, "
+        "f.body, (SELECT COUNT(*) FROM refresh_token c WHERE c.family = r.family AND c.parent = r.hash "
         "AND c.rotated IS NOT NULL) AS succeeded, "
         "(SELECT COUNT(*) FROM refresh_token s WHERE s.family = r.family AND s.parent = r.parent "
         "AND s.hash <> r.hash AND s.rotated IS NOT NULL) AS overtaken "
@@ -133,8 +136,8 @@ def _still_in_grace(token: RefreshToken, now: int) -> Statement:
 
 def _insert(authorization: Authorization, token: NewRefresh, *, parent: bytes | None, now: int) -> Statement:
     return Statement(
-        "INSERT INTO refresh_token (hash, family, parent, user_pk, session, issued, expires, rotated) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, NULL)",
+        "INSERT INTO refresh_token (hash, family, parent, user_pk, session, issued, expires, rotated, jkt, x5t) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, NULL, ?, ?)",
         (
             token.hash,
             authorization.family,
@@ -143,6 +146,8 @@ def _insert(authorization: Authorization, token: NewRefresh, *, parent: bytes | 
             None if authorization.offline else authorization.session,
             now,
             token.expires,
+            token.binding.jkt,
+            token.binding.x5t,
         ),
     )
 
@@ -163,4 +168,5 @@ def _load(token_hash: bytes, row: Row) -> RefreshToken:
         rotated=cast("int | None", row["rotated"]),
         succeeded=bool(row["succeeded"]),
         overtaken=bool(row["overtaken"]),
+        binding=Binding(cast("str | None", row["jkt"]), cast("str | None", row["x5t"])),
     )

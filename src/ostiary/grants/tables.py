@@ -58,4 +58,61 @@ MIGRATIONS: Final[tuple[Migration, ...]] = (
             "CREATE INDEX access_token_expires ON access_token (expires)",
         ),
     ),
+    Migration(
+        71,
+        "grants",
+        "what an access token stands for when its text does not tell, keys tokens are bound to, device codes, rates",
+        (
+            "ALTER TABLE access_token ADD COLUMN body {text} NOT NULL DEFAULT ''",
+            "ALTER TABLE access_token ADD COLUMN jkt {text}",
+            "ALTER TABLE access_token ADD COLUMN x5t {text}",
+            "ALTER TABLE refresh_token ADD COLUMN jkt {text}",
+            "ALTER TABLE refresh_token ADD COLUMN x5t {text}",
+            """
+            CREATE TABLE device_grant (
+                hash {blob} PRIMARY KEY,
+                user_hash {blob} NOT NULL UNIQUE,
+                provider {int} NOT NULL,
+                scope {text} NOT NULL,
+                issued {int} NOT NULL,
+                expires {int} NOT NULL,
+                wait {int} NOT NULL,
+                polled {int} NOT NULL,
+                state {text} NOT NULL,
+                session {blob},
+                user_pk {int},
+                family {text},
+                offline {int} NOT NULL,
+                body {text} NOT NULL
+            )""",
+            "CREATE INDEX device_grant_session ON device_grant (session)",
+            "CREATE INDEX device_grant_user ON device_grant (user_pk)",
+            "CREATE INDEX device_grant_expires ON device_grant (expires)",
+            """
+            CREATE TABLE grant_rate (
+                key {text} PRIMARY KEY,
+                hits {int} NOT NULL,
+                expires {int} NOT NULL
+            )""",
+            "CREATE INDEX grant_rate_expires ON grant_rate (expires)",
+        ),
+    ),
+    Migration(
+        74,
+        "grants",
+        "the clients of a browser session",
+        (
+            # `body` is the task's arguments as well, and part of the key: canonical JSON of issuer, sid and sub.
+            """
+            CREATE TABLE session_party (
+                id {text} PRIMARY KEY,
+                session {blob} NOT NULL,
+                provider {int} NOT NULL,
+                user_pk {int} NOT NULL,
+                body {text} NOT NULL,
+                UNIQUE (session, provider, body)
+            )""",
+            "CREATE INDEX session_party_user ON session_party (user_pk)",
+        ),
+    ),
 )

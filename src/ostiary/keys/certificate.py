@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
@@ -25,7 +25,13 @@ from ostiary.proto.jose import JoseError, PrivateKey, algorithm_for, base64url_e
 from ostiary.resource import Problem
 from ostiary.seal import Secret
 
-KeyType = Literal["rsa-2048", "ec-p256"]
+KeyType = Literal["rsa-2048", "rsa-3072", "rsa-4096", "ec-p256", "ec-p384", "ec-p521", "ed25519"]
+_RSA_BITS: Final[Mapping[KeyType, int]] = {"rsa-2048": 2048, "rsa-3072": 3072, "rsa-4096": 4096}
+_CURVES: Final[Mapping[KeyType, ec.EllipticCurve]] = {
+    "ec-p256": ec.SECP256R1(),
+    "ec-p384": ec.SECP384R1(),
+    "ec-p521": ec.SECP521R1(),
+}
 DEFAULT_VALIDITY: Final = timedelta(days=3650)
 _BACKDATE: Final = timedelta(days=1)  # clocks of clients may be behind ours
 
@@ -95,11 +101,7 @@ def generate_self_signed(
     validity: timedelta = DEFAULT_VALIDITY,
 ) -> Generated:
     """Make a key and a certificate it signs itself. `now` is in microseconds UTC. Takes a tenth of a second for RSA."""
-    key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
-    if key_type == "rsa-2048":
-        key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    else:
-        key = ec.generate_private_key(ec.SECP256R1())
+    key = _new_key(key_type)
     subject = x509.Name(
         [x509.NameAttribute(NameOID.COMMON_NAME, common_name), x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Ostiary")]
     )
@@ -114,13 +116,30 @@ def generate_self_signed(
         .not_valid_after(start + validity)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(x509.SubjectAlternativeName([x509.DNSName(common_name)]), critical=False)
-        .sign(key, hashes.SHA256())
+        .sign(key, None if isinstance(key, ed25519.Ed25519PrivateKey) else hashes.SHA256())
     )
     return Generated(
         name,
         certificate.public_bytes(Encoding.PEM).decode("ascii"),
         Secret(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode("ascii")),
     )
+
+
+def key_type_of(key: PrivateKey) -> KeyType:
+    """Return what a new key must be to be of the same type and at least the same strength."""
+    if isinstance(key, ed25519.Ed25519PrivateKey):
+        return "ed25519"
+    if isinstance(key, ec.EllipticCurvePrivateKey):
+        return next(name for name, curve in _CURVES.items() if curve.name == key.curve.name)
+    return next((name for name, bits in _RSA_BITS.items() if key.key_size <= bits), "rsa-4096")
+
+
+def _new_key(key_type: KeyType) -> PrivateKey:
+    if key_type == "ed25519":
+        return ed25519.Ed25519PrivateKey.generate()
+    if key_type in _CURVES:
+        return ec.generate_private_key(_CURVES[key_type])
+    return rsa.generate_private_key(public_exponent=65537, key_size=_RSA_BITS[key_type])
 
 
 def _spki(key: object) -> bytes:

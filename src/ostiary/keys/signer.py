@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 from base64 import b64encode
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, Literal, cast
 
 from ostiary.keys.resources import CertificateKeyPair
-from ostiary.proto.jose import SigningKey, base64url_encode, public_jwk
+from ostiary.proto.jose import PublicKey, SigningKey, base64url_encode, public_jwk
 from ostiary.resource import Pk
 from ostiary.store.snapshot import Snapshot
 
@@ -18,16 +18,19 @@ class NoSigningKey(LookupError):
 
 
 class Signer:
-    """A pair made ready: its signing key, and the JWK that clients verify with."""
+    """A pair made ready: its signing key, and the JWK that clients verify with.
+
+    `algorithm` is one that fits the key; without it the usual one is taken. Raises UnsupportedKey.
+    """
 
     __slots__ = ("jwk", "key", "pair")
 
-    def __init__(self, pair: CertificateKeyPair) -> None:
+    def __init__(self, pair: CertificateKeyPair, algorithm: str | None = None) -> None:
         from ostiary.keys.certificate import read_private_key  # noqa: PLC0415 - X.509 is read when first used
 
         private = read_private_key(pair.key_data.reveal())
         self.pair: Final = pair
-        self.key: Final = SigningKey(private, kid=kid_of(pair))
+        self.key: Final = SigningKey(private, kid=kid_of(pair), algorithm=algorithm)
         self.jwk: Final[Mapping[str, object]] = {
             "alg": self.key.algorithm,
             "kid": self.key.kid,
@@ -40,23 +43,43 @@ class Signer:
         return f"Signer({self.pair.name!r}, {self.key!r})"
 
 
-def signer(snapshot: Snapshot, pk: Pk) -> Signer:
-    """Return the signer of a pair. Raises NoSigningKey."""
+def signer(snapshot: Snapshot, pk: Pk, algorithm: str | None = None) -> Signer:
+    """Return the signer of a pair. Raises NoSigningKey, UnsupportedKey when the algorithm is another type's."""
 
     def build() -> Signer:
         pair = snapshot.get(CertificateKeyPair, pk)
         if pair is None or not pair.key_data:
             raise NoSigningKey(str(pk))
-        return Signer(pair)
+        return Signer(pair, algorithm)
 
-    return snapshot.memo(("keys.signer", pk), build)
+    return snapshot.memo(("keys.signer", pk, algorithm or ""), build)
+
+
+def public_key(pair: CertificateKeyPair) -> PublicKey:
+    """Return the key of a pair's certificate. Its private half need not be here."""
+    from ostiary.keys.certificate import read_certificate  # noqa: PLC0415 - as above
+
+    return cast("PublicKey", read_certificate(pair.certificate_data).public_key())
+
+
+def certificate_jwk(pair: CertificateKeyPair, *, use: Literal["sig", "enc"]) -> Mapping[str, object]:
+    """Return the JWK of a pair's certificate, without `alg` (RFC 7517). Raises UnsupportedKey."""
+    return {
+        "kid": kid_of(pair),
+        "use": use,
+        **public_jwk(public_key(pair)),
+        **certificate_members(pair.certificate_data),
+    }
 
 
 def kid_of(pair: CertificateKeyPair) -> str:
-    """Return the key id that clients have cached: the one kept from elsewhere, else the one made from the key."""
+    """Return the key id that clients have cached: the one kept from elsewhere, else the one made from the key.
+
+    A pair without a private key has one made from its certificate.
+    """
     from ostiary.keys.certificate import key_id  # noqa: PLC0415 - as above
 
-    return pair.kid or key_id(pair.key_data.reveal())
+    return pair.kid or key_id(pair.key_data.reveal() or pair.certificate_data)
 
 
 def certificate_members(certificate_pem: str) -> dict[str, object]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ostiary.mappings.literal import find_literal
 from ostiary.mappings.merge import merge
 from ostiary.mappings.resources import ScopeMapping
 from ostiary.mappings.stock import Native, find_native
@@ -37,7 +39,9 @@ class ClaimSet:
 
     def __init__(self, mappings: Iterable[ScopeMapping]) -> None:
         ordered = sorted(mappings, key=lambda item: (item.scope_name, item.name))
-        self._ready = tuple(Ready(item, find_native(item.expression)) for item in ordered)
+        self._ready = tuple(
+            Ready(item, find_native(item.expression) or find_literal(item.expression)) for item in ordered
+        )
         self.scopes = tuple(dict.fromkeys(item.scope_name for item in ordered))
 
     def claims(self, subject: Subject, scopes: Collection[str]) -> Claims:
@@ -53,9 +57,18 @@ class ClaimSet:
                 merge(values, item.native.build(subject))
         return Claims(values, tuple(unavailable))
 
-    def claim_names(self) -> tuple[str, ...]:
-        """Return the claims the mappings may give, for discovery."""
-        return tuple(dict.fromkeys(name for item in self._ready if item.native for name in item.native.claims))
+    def pick(self, subject: Subject, names: AbstractSet[str]) -> dict[str, object]:
+        """Return single claims, whatever the scope: those of `names` that a mapping of the provider can give."""
+        values: dict[str, object] = {}
+        for item in self._ready:
+            if item.native is not None and not names.isdisjoint(item.native.claims):
+                merge(values, item.native.build(subject))
+        return {name: value for name, value in values.items() if name in names}
+
+    def claim_names(self, scopes: Collection[str] | None = None) -> tuple[str, ...]:
+        """Return the claims the mappings may give, for discovery; only those of `scopes` when they are named."""
+        ready = (item for item in self._ready if scopes is None or item.mapping.scope_name in scopes)
+        return tuple(dict.fromkeys(name for item in ready if item.native for name in item.native.claims))
 
     def described(self, scopes: Collection[str]) -> tuple[ScopeMapping, ...]:
         """Return the mappings of `scopes` that have a description: what a person is asked to allow."""

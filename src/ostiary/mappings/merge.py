@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
+
+_SCALARS: Final = frozenset({str, int, bool, float, type(None)})
 
 
 def merge(into: dict[str, object], more: Mapping[str, object]) -> dict[str, object]:
     """Merge `more` into `into` and return it. `more` is not changed, and nothing of it is shared."""
     for key, value in more.items():
+        if value.__class__ in _SCALARS:
+            into[key] = value
+            continue
         present = into.get(key)
         if isinstance(present, dict) and isinstance(value, Mapping):
             merge(present, value)
@@ -19,6 +25,8 @@ def merge(into: dict[str, object], more: Mapping[str, object]) -> dict[str, obje
 
 
 def _copy(value: object) -> object:
+    if value.__class__ in _SCALARS:
+        return value
     if isinstance(value, Mapping):
         return {key: _copy(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -45,6 +45,16 @@ PROXY: Final = """\
 person = request.user
 return {"ak_proxy": {"user_attributes": person.group_attributes(request), "is_superuser": person.is_superuser}}
 """
+ADDRESS: Final = """\
+# The postal address as one object (OpenID Connect Core 5.1.1): the attribute "address" of the person.
+found = request.user.attributes.get("address")
+return {"address": found} if isinstance(found, dict) and found else {}
+"""
+PHONE: Final = """\
+# The attribute "phone" of the person. Nobody has called it, so it is not called verified.
+found = request.user.attributes.get("phone")
+return {"phone_number": found, "phone_number_verified": False} if isinstance(found, str) and found else {}
+"""
 
 Claims = Mapping[str, object]
 
@@ -95,6 +105,17 @@ def _proxy(subject: Subject) -> Claims:
     return {"ak_proxy": {"user_attributes": dict(subject.attributes), "is_superuser": subject.is_superuser}}
 
 
+def _address(subject: Subject) -> Claims:
+    found = subject.user.attributes.get("address")
+    return {"address": dict(found)} if isinstance(found, Mapping) and found else {}
+
+
+def _phone(subject: Subject) -> Claims:
+    found = subject.user.attributes.get("phone")
+    return {"phone_number": found, "phone_number_verified": False} if isinstance(found, str) and found else {}
+
+
+_OWN: Final = "ostiary/providers/oauth2/"  # authentik ships no mappings for these scopes
 _PREFIX: Final = "goauthentik.io/providers/"
 STOCK: Final[tuple[StockMapping, ...]] = (
     StockMapping(
@@ -142,6 +163,10 @@ STOCK: Final[tuple[StockMapping, ...]] = (
         "Attributes for the proxy",
         PROXY,
     ),
+    StockMapping(
+        _OWN + "scope-address", "Ostiary OAuth Mapping: OpenID 'address'", "address", "Postal address", ADDRESS
+    ),
+    StockMapping(_OWN + "scope-phone", "Ostiary OAuth Mapping: OpenID 'phone'", "phone", "Telephone number", PHONE),
 )
 
 _NATIVE: Final[tuple[tuple[str, Native], ...]] = (
@@ -150,6 +175,8 @@ _NATIVE: Final[tuple[tuple[str, Native], ...]] = (
     (PROFILE, Native(("name", "given_name", "preferred_username", "nickname", "groups"), _profile)),
     (ENTITLEMENTS, Native(("entitlements", "roles"), _entitlements)),
     (PROXY, Native(("ak_proxy",), _proxy)),
+    (ADDRESS, Native(("address",), _address)),
+    (PHONE, Native(("phone_number", "phone_number_verified"), _phone)),
 )
 
 

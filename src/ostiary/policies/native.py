@@ -87,6 +87,7 @@ def native_table() -> Mapping[str, NativePolicy]:
     return MappingProxyType({**AUTHENTIK, **shipped})
 
 
+@functools.lru_cache(maxsize=512)
 def find_native(source: str) -> NativePolicy | None:
     """Return the function for an expression that says the same as a stock one, whatever its layout and comments."""
     try:

@@ -6,11 +6,13 @@ Recognised: `return True`, `return False`, and `return ak_is_group_member(reques
 from __future__ import annotations
 
 import ast
+import functools
 
 from ostiary.policies.native import NativePolicy
 from ostiary.policies.verdict import Question, Verdict
 
 
+@functools.lru_cache(maxsize=512)
 def recognise(source: str) -> NativePolicy | None:
     """Return the policy a simple expression amounts to, or None when it is not one of the known forms."""
     value = _returned(source)

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from ostiary.flows.outcome import Challenge, Errors
 from ostiary.portal.filled import retell
+from ostiary.portal.iframes import page_fields
 from ostiary.portal.look import picture
 from ostiary.portal.methods import methods, stage_names
 from ostiary.portal.prompts import prompt_fields
@@ -26,11 +27,22 @@ TEMPLATES: Final = {
     "ak-stage-access-denied": "access_denied",
     "ak-stage-flow-error": "flow_error",
     "ak-stage-session-end": "session_end",
+    "ak-provider-iframe-logout": "iframe_logout",
+    "ak-provider-oauth2-device-code": "device_code",
+    "ak-provider-oauth2-device-code-finish": "device_code_finish",
     "ak-stage-autosubmit": "autosubmit",
     "xak-flow-redirect": "redirect",
     "xak-flow-shell": "shell",
 }
-ENDS: Final = frozenset({"ak-stage-access-denied", "ak-stage-flow-error", "ak-stage-session-end", "xak-flow-shell"})
+ENDS: Final = frozenset(
+    {
+        "ak-stage-access-denied",
+        "ak-stage-flow-error",
+        "ak-stage-session-end",
+        "ak-provider-oauth2-device-code-finish",
+        "xak-flow-shell",
+    }
+)
 """Components that ask nothing: the flow ended with them."""
 
 Translate = Callable[[str], str]
@@ -140,6 +152,10 @@ def _totp(showing: Showing) -> dict[str, object]:
     }
 
 
+def _iframes(showing: Showing) -> dict[str, object]:
+    return page_fields(showing.fields, showing.request)
+
+
 def _autosubmit(showing: Showing) -> dict[str, object]:
     title = showing.fields.get("title")
     return {"title": showing.translate(str(title) if title else "One moment")}
@@ -156,4 +172,5 @@ _OWN: Final[Mapping[str, Callable[[Showing], dict[str, object]]]] = {
     "ak-stage-authenticator-validate": _validate,
     "ak-stage-authenticator-totp": _totp,
     "ak-stage-autosubmit": _autosubmit,
+    "ak-provider-iframe-logout": _iframes,
 }

@@ -16,6 +16,7 @@ FILLED: Final = (
     "You have left %(app)s",
     "You're about to sign in to %(app)s.",
     "%(app)s would like to know who you are.",
+    "%(app)s wants to sign you in on another device.",
     "The password must have at least %(number)s characters.",
     "You are not allowed to change this: %(field)s",
 )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from ostiary.flows.outcome import Challenge, Moved, Passed
-from ostiary.portal import flash, onward
+from ostiary.portal import flash, iframes, onward
 from ostiary.portal.answers import Sent, read_form
 from ostiary.portal.autosubmit import submit_policy
 from ostiary.portal.challenges import page_values, template_of
@@ -105,6 +105,8 @@ class FlowPage:
         )
         if challenge.component == "ak-stage-autosubmit":
             response.headers.append(("content-security-policy", submit_policy(str(challenge.fields["url"]))))
+        if challenge.component == iframes.COMPONENT:
+            response.headers.append(("content-security-policy", iframes.frames_policy(challenge.fields)))
         flash.clear(request, response)
         return response
 

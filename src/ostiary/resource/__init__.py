@@ -4,7 +4,7 @@ Owns no objects and serves no paths. Must not know storage, web or any feature: 
 """
 
 from ostiary.resource.errors import InvalidResource, Problem, UnknownKind
-from ostiary.resource.kind import Kind, Numbering, Pk, Plane, Registry, Resource, kind
+from ostiary.resource.kind import Kind, Look, Numbering, Pk, Plane, Registry, Resource, kind
 from ostiary.resource.marks import (
     BLUEPRINT_ONLY,
     CASELESS,
@@ -37,6 +37,7 @@ __all__ = [
     "InvalidResource",
     "Kind",
     "Length",
+    "Look",
     "Numbering",
     "OnDelete",
     "Pattern",

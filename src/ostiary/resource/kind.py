@@ -16,7 +16,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeVar, dataclass_transform
 
@@ -54,6 +54,12 @@ class Resource:
 Check = Callable[[Any], Iterable[Problem]]
 """The cross-field check of a kind: gets the finished object, yields problems."""
 
+Look = Callable[[str, Pk], Awaitable[Any]]
+"""Finds the object a reference leads to, as it will be after the change: target and key in, object or None out."""
+
+CheckWith = Callable[[Any, Look], Awaitable[Iterable[Problem]]]
+"""The check of a kind against the objects it refers to. Asked only when everything else about the object is right."""
+
 Upcaster = Callable[[dict[str, object]], dict[str, object]]
 """Turns a stored document of schema n into one of schema n+1. Kept for ever."""
 
@@ -75,6 +81,7 @@ class Kind:
     schema: int
     upcasters: Mapping[int, Upcaster]
     check: Check | None
+    check_with: CheckWith | None
     label_field: str  # the field that names an object to people
     lookup_field: str = "pk"  # what detail URLs of API v3 take
     ignored: frozenset[str] = frozenset()  # wire names accepted and dropped, as authentik does
@@ -174,6 +181,7 @@ def kind(
     schema: int = 1,
     upcasters: Mapping[int, Upcaster] | None = None,
     check: Check | None = None,
+    check_with: CheckWith | None = None,
     label_field: str = "name",
     lookup_field: str = "pk",
     ignored: Iterable[str] = (),
@@ -198,6 +206,7 @@ def kind(
             schema=schema,
             upcasters=upcasters or {},
             check=check,
+            check_with=check_with,
             label_field=label_field,
             lookup_field=lookup_field,
             ignored=frozenset(ignored),

@@ -3,13 +3,14 @@
 What other rooms hang on a session joins its transactions through hooks, which are lists the application fills:
 `on_begin` (sign-in: the audit log), `on_move` (old and new session, when the id changes: plans always move, grants only
 when the person is the same), `on_end` (the session is over: grants and plans go), `on_logout` (a person ended it: the
-audit log). At a sign-in as another person `on_move` runs before `on_end` of the old key: what stayed behind ends.
+audit log), `on_farewell` (what the browser itself should load when it signs out). At a sign-in as another person
+`on_move` runs before `on_end` of the old key: what stayed behind ends.
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final
@@ -35,6 +36,7 @@ class Hooks:
     on_move: list[Callable[[Session, Session], Iterable[Statement]]] = field(default_factory=list)
     on_end: list[Callable[[bytes, int], Iterable[Statement]]] = field(default_factory=list)
     on_logout: list[Callable[[Session, int], Iterable[Statement]]] = field(default_factory=list)
+    on_farewell: list[Callable[[Session], Awaitable[Sequence[Mapping[str, object]]]]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +124,10 @@ class SessionGate:
         request.state[_SESSION] = None
         request.state[_COOKIE] = ""
 
+    async def farewells(self, session: Session) -> list[Mapping[str, object]]:
+        """Return what a browser should load when this session ends: {"url", "provider_name", "binding"} each."""
+        return [one for hook in self.hooks.on_farewell for one in await hook(session)]
+
     async def end_all(self, user: int, *, now: int, but: bytes | None = None) -> int:
         """End every session of a person, except the one of key `but`. Returns how many ended."""
         return await self._database.write(lambda: self._ending(user, now=now, but=but))
@@ -148,6 +154,15 @@ class SessionGate:
         kept = replace(session, data=dict(data))
         request.state[_SESSION] = kept
         return kept
+
+    def was_read(self, request: Request) -> bool:
+        """Say whether this request has asked for its session."""
+        return _SESSION in request.state
+
+    def known(self, request: Request) -> Session | None:
+        """Return the session as this request has left it; None when there is none, or nobody asked."""
+        session: Session | None = request.state.get(_SESSION)
+        return session
 
     def finish(self, request: Request, response: Response) -> None:
         """Give or take back the cookie as the request decided. The site calls this for every response."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final, cast
 
 from ostiary.resource import codec
+from ostiary.sessions.keeping import kept
 from ostiary.sessions.session import TOUCH_EVERY, Session, SessionGone
 from ostiary.store.database import Batch, Database, Guard, Row, Statement, Value, fetch_one
 
@@ -83,6 +84,11 @@ def keep(session: Session, data: Mapping[str, object]) -> Statement:
     )
 
 
+def hold(session: Session) -> Statement:
+    """Return the statement that locks a session until the transaction ends. Guarded by SessionGone."""
+    return Statement("UPDATE session SET last_seen = last_seen WHERE key = ?", (session.key,), guard=Guard(SessionGone))
+
+
 def keys_of_user(user: int) -> Batch[list[bytes]]:
     """Yield the statement for the keys of all sessions of a person."""
     rows = yield Statement("SELECT key FROM session WHERE user_pk = ?", (user,))
@@ -90,13 +96,24 @@ def keys_of_user(user: int) -> Batch[list[bytes]]:
 
 
 def end_of_user(user: int) -> Statement:
-    """Return the statement that ends every session of a person who was deleted or deactivated."""
+    """Return the statement that ends every session of a person, but for one that is kept (see `keeping`)."""
+    key = kept()
+    if key is not None:
+        return Statement("DELETE FROM session WHERE user_pk = ? AND key <> ?", (user, key))
     return Statement("DELETE FROM session WHERE user_pk = ?", (user,))
 
 
-def sweep(now: int) -> Statement:
-    """Return the statement that deletes what has expired. The idle end never lies after the absolute one."""
-    return Statement("DELETE FROM session WHERE idle_expires <= ?", (now,))
+async def expired(database: Database, now: int, *, most: int) -> list[bytes]:
+    """Return the keys of sessions that have expired. The idle end never lies after the absolute one."""
+    rows = await database.fetch(
+        "SELECT key FROM session WHERE idle_expires <= ? ORDER BY idle_expires LIMIT ?", now, most
+    )
+    return [cast("bytes", row["key"]) for row in rows]
+
+
+def remove_expired(key: bytes, now: int) -> Statement:
+    """Return the statement that deletes a session if it is still expired."""
+    return Statement("DELETE FROM session WHERE key = ? AND idle_expires <= ?", (key, now))
 
 
 def session_of(row: Row) -> Session:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from ostiary.sessions import repository, tables
+from ostiary.sessions import tables
 
 KINDS: Final = ()
 MIGRATIONS: Final = tables.MIGRATIONS
-SWEEPS: Final = (repository.sweep,)

@@ -9,7 +9,18 @@ from typing import Any, TypeVar
 
 from ostiary.seal import Secret
 from ostiary.settings.errors import InvalidSetting, MissingSetting
-from ostiary.settings.model import Bootstrap, Listen, PostgreSQL, Sessions, Settings, Shown, Web
+from ostiary.settings.model import (
+    Bootstrap,
+    DPoP,
+    Listen,
+    MutualTLS,
+    PostgreSQL,
+    Sessions,
+    Settings,
+    Shown,
+    Throttle,
+    Web,
+)
 from ostiary.settings.sources import DEFAULT_FILE, Found, aliases_not_needed, find, read_file, refuse_unknown
 from ostiary.settings.table import TABLE, Setting
 
@@ -68,6 +79,9 @@ def _settings(values: Mapping[str, object], shown: Mapping[str, Shown], notes: t
         sessions=_section(Sessions, "sessions", values),
         bootstrap=_section(Bootstrap, "bootstrap", values),
         postgresql=postgresql,
+        mtls=_section(MutualTLS, "mtls", values),
+        dpop=_section(DPoP, "dpop", values),
+        throttle=_section(Throttle, "throttle.providers.oauth2", values),
         notes=notes,
         shown=shown,
     )

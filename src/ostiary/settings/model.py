@@ -23,6 +23,38 @@ class Address:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """So many within a window of microseconds."""
+
+    most: int
+    window: int
+
+    def __str__(self) -> str:
+        return f"{self.most} in {self.window // 1_000_000} s"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MutualTLS:
+    """How proxies hand over the certificates of clients: the header, in lower case; None: not at all."""
+
+    header: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DPoP:
+    """Proofs of possession: `nonce` is "off" or "required"."""
+
+    nonce: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Throttle:
+    """How often strangers may ask."""
+
+    device: Rate
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PostgreSQL:
     """How PostgreSQL is reached. `sslmode` is one of libpq's words, or None: the store decides."""
@@ -45,6 +77,7 @@ class Listen:
     http: Address
     metrics: Address
     trusted_proxy_cidrs: tuple[Network, ...]
+    https: Address | None = None  # None: no TLS here
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +127,9 @@ class Settings:
     sessions: Sessions
     bootstrap: Bootstrap
     postgresql: PostgreSQL | None  # None: SQLite
+    mtls: MutualTLS = MutualTLS(header=None)
+    dpop: DPoP = DPoP(nonce="off")
+    throttle: Throttle = Throttle(device=Rate(20, 3_600_000_000))
     notes: tuple[str, ...] = ()  # what the operator should be told, one sentence each
     shown: Mapping[str, Shown] = field(default_factory=dict)
 

@@ -14,9 +14,11 @@ from typing import Final
 
 from ostiary.proto.duration import parse_duration
 from ostiary.seal import Secret
-from ostiary.settings.model import Address, Network
+from ostiary.settings.model import Address, Network, Rate
 
 _HIGHEST_PORT: Final = 65535
+_HEADER: Final = re.compile(r"[A-Za-z0-9-]{1,64}")
+_UNITS: Final = {"s": 1_000_000, "m": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000}  # microseconds
 _URL_PATH: Final = re.compile(r"/(?:[A-Za-z0-9._~-]+/)*")
 
 
@@ -53,6 +55,11 @@ def address(raw: str) -> Address:
     return Address(host[1:-1] if bracketed else host or "0.0.0.0", int(number))  # noqa: S104 - as authentik reads ":9000"
 
 
+def address_or_off(text: str) -> Address | None:
+    """Return an address, None for "off"."""
+    return None if text.strip().lower() == "off" else address(text)
+
+
 def url_path(raw: str) -> str:
     """Take a path prefix that starts and ends with a slash."""
     if _URL_PATH.fullmatch(raw) and "/../" not in raw and "/./" not in raw:
@@ -66,6 +73,22 @@ def duration(raw: str) -> int:
     if value <= 0:
         raise ValueError('expected a duration above zero, such as "days=1"')
     return value
+
+
+def rate(raw: str) -> Rate:
+    """Take "20/hour": so many in a second, minute, hour or day."""
+    count, slash, unit = raw.partition("/")
+    window = _UNITS.get(unit.strip().lower()[:1]) if slash else None
+    if window is None or not (count.strip().isascii() and count.strip().isdigit()) or int(count) < 1:
+        raise ValueError("expected a rate, such as 20/hour")
+    return Rate(int(count), window)
+
+
+def header(raw: str) -> str:
+    """Take the name of a header."""
+    if _HEADER.fullmatch(raw):
+        return raw.lower()
+    raise ValueError("expected the name of a header, such as Client-Cert")
 
 
 def choice(*words: str) -> Callable[[str], str]:

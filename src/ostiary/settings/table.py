@@ -84,6 +84,13 @@ TABLE: Final[tuple[Setting, ...]] = (
         help="Where pages and protocols are served, as host:port. In a container: 0.0.0.0:9000.",
     ),
     Setting(
+        name="listen.https",
+        parse=parse.address_or_off,
+        default="127.0.0.1:9443",
+        help="Where the same is served over TLS, with the certificates of brands, as host:port; off: nowhere."
+        " Where the default address is taken already, it is done without.",
+    ),
+    Setting(
         name="listen.metrics",
         parse=parse.address,
         default="127.0.0.1:9300",
@@ -94,6 +101,27 @@ TABLE: Final[tuple[Setting, ...]] = (
         parse=parse.networks,
         default="127.0.0.0/8,::1/128",
         help="Networks of reverse proxies whose X-Forwarded-* headers are believed, separated by commas.",
+    ),
+    Setting(
+        name="mtls.header",
+        parse=parse.header,
+        alias=False,
+        help="Header in which trusted proxies hand over a client's certificate (Client-Cert of RFC 9440, or PEM with"
+        " percent encoding), for mutual TLS of OAuth2 clients. The proxy must overwrite what clients send under that"
+        " name, and verify certificates. Not set: no certificates.",
+    ),
+    Setting(
+        name="dpop.nonce",
+        parse=parse.choice("off", "required"),
+        default="off",
+        alias=False,
+        help="Whether DPoP proofs of OAuth2 clients must carry a nonce of ours; it makes stolen proofs useless sooner.",
+    ),
+    Setting(
+        name="throttle.providers.oauth2.device",
+        parse=parse.rate,
+        default="20/hour",
+        help="How many device codes one address may ask for.",
     ),
     Setting(name="web.path", parse=parse.url_path, default="/", help="Path prefix of every URL; ends with a slash."),
     Setting(

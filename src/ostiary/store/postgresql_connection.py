@@ -36,6 +36,10 @@ LOST: Final = (
     asyncpg.PostgresConnectionError,
 )
 AGAIN: Final = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
+_FORGOTTEN: Final = (
+    asyncpg.InvalidCachedStatementError,  # the tables have changed since it was prepared
+    asyncpg.InvalidSQLStatementNameError,  # somebody has discarded it
+)
 _REFUSED_CLASSES: Final = ("08", "25", "28", "3D", "53", "57", "58", "XX")  # reaching it, not what we say
 _MEANINGS: Final[Sequence[tuple[tuple[type[Exception], ...], type[StoreError]]]] = (
     ((asyncpg.DataError, asyncpg.exceptions.DataError), Unstorable),
@@ -45,6 +49,7 @@ _MEANINGS: Final[Sequence[tuple[tuple[type[Exception], ...], type[StoreError]]]]
         Conflict,
     ),
     (AGAIN, Unavailable),
+    (_FORGOTTEN, Unavailable),
 )
 _UNPROVEN: Final = (
     "{where} did not prove who it is (TLS mode {mode}): {error}. Set AUTHENTIK_POSTGRESQL__SSLROOTCERT to the file of "
@@ -53,8 +58,11 @@ _UNPROVEN: Final = (
 )
 
 
-async def connect(config: PostgresConfig) -> Any:
-    """Open a connection. Raises Unavailable, naming the setting when TLS is the reason."""
+async def connect(config: PostgresConfig, *, statements: int) -> Any:
+    """Open a connection that keeps so many prepared statements.
+
+    Raises Unavailable, naming the setting when TLS is the reason.
+    """
     mode = config.tls()
     where = f"PostgreSQL at {config.host}:{config.port}"
     try:
@@ -67,7 +75,8 @@ async def connect(config: PostgresConfig) -> Any:
             ssl=_tls(config, mode),
             timeout=CONNECT_WITHIN,
             command_timeout=ANSWER_WITHIN,
-            statement_cache_size=0,  # prepared statements do not outlive a transaction behind PgBouncer
+            statement_cache_size=statements,
+            max_cached_statement_lifetime=0,  # seconds; as long as the connection
         )
     except (ssl.SSLError, ConnectionError) as error:
         if mode in {"disable", "allow", "prefer"} or isinstance(error, ConnectionRefusedError | ConnectionResetError):
@@ -75,6 +84,18 @@ async def connect(config: PostgresConfig) -> Any:
         raise Unavailable(_UNPROVEN.format(where=where, mode=mode, error=error)) from error
     except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise Unavailable(f"{where} cannot be used: {error or type(error).__name__}") from error
+
+
+async def is_direct(connection: Any) -> bool:
+    """Say whether the server process that greeted us is the one that answers.
+
+    Behind a pooler (PgBouncer and its kin) it is not: the greeting is the pooler's own. There a prepared statement may
+    meet a server process that does not know it, so none is kept. Asked in the simple protocol, which prepares nothing.
+    """
+    status: str = await connection.execute(
+        f"SELECT 1 WHERE pg_catalog.pg_backend_pid() = {int(connection.get_server_pid())}"
+    )
+    return status == "SELECT 1"
 
 
 async def drive(connection: Any, factory: Callable[[], Batch[T]], translate: Translator) -> T:
@@ -126,7 +147,7 @@ def is_lost(connection: Any, error: BaseException) -> bool:
     if isinstance(error, asyncpg.DataError):  # an InterfaceError too, but only about a parameter
         return False
     if isinstance(error, asyncpg.PostgresError):
-        return (error.sqlstate or "").startswith(("08", "57P"))
+        return isinstance(error, _FORGOTTEN) or (error.sqlstate or "").startswith(("08", "57P"))
     return isinstance(error, LOST)
 
 

@@ -13,13 +13,25 @@ import asyncpg
 
 from ostiary.store.database import Batch, Database, Dialect, Fault, Row, Statement, Unavailable, Value
 from ostiary.store.postgresql_config import PostgresConfig
-from ostiary.store.postgresql_connection import LOST, connect, drive, execute, hang_up, is_lost, learn_tables, meaning
+from ostiary.store.postgresql_connection import (
+    LOST,
+    connect,
+    drive,
+    execute,
+    hang_up,
+    is_direct,
+    is_lost,
+    learn_tables,
+    meaning,
+)
+from ostiary.store.postgresql_gatherer import Gatherer
 from ostiary.store.postgresql_text import Translator, quoted
 from ostiary.store.postgresql_writer import Job, Writer
 
 T = TypeVar("T")
 
 READERS: Final = 4  # connections for reading, at most
+STATEMENTS_KEPT: Final = 512  # prepared statements kept by each connection
 
 _log: Final = logging.getLogger("ostiary.store")
 
@@ -39,9 +51,13 @@ class PostgresDatabase:
         self._idle: list[Any] = []
         self._turns = asyncio.Semaphore(READERS)
         self._closed = False
+        self._direct: bool | None = None  # whether nobody stands between us and the server; None: not asked yet
+        self._gatherer = Gatherer(self._reading, self._translate)
 
     async def fetch(self, sql: str, *parameters: Value) -> Sequence[Row]:
-        """Run one reading statement. Raises Unavailable."""
+        """Run one reading statement, together with others of the same text. Raises Unavailable."""
+        if self._direct:
+            return await self._gatherer.fetch(sql, parameters)
 
         async def work(connection: Any) -> Sequence[Row]:
             return (await execute(connection, Statement(sql, parameters), self._translate)).rows
@@ -125,7 +141,19 @@ class PostgresDatabase:
         return value
 
     async def _connect(self) -> Any:
-        return await connect(self._config)
+        """Open a connection: with prepared statements, unless a pooler stands between us and the server."""
+        if self._direct is not False:
+            connection = await connect(self._config, statements=STATEMENTS_KEPT)
+            try:
+                self._direct = await is_direct(connection)
+            except (*LOST, asyncpg.PostgresError) as error:
+                connection.terminate()
+                raise meaning(error) from None
+            if self._direct:
+                return connection
+            _log.info("a pooler stands before PostgreSQL: statements are not kept prepared")
+            await hang_up(connection)
+        return await connect(self._config, statements=0)
 
     async def start(self) -> None:
         """Make the schema when it is missing, learn its tables, and tell of neighbours. Raises Unavailable."""

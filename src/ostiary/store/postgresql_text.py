@@ -7,7 +7,7 @@ Tables are named with their schema because behind PgBouncer a single statement m
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import Final
@@ -58,12 +58,25 @@ class Translator:
             text = self._texts[sql] = Text(_TOKENS.sub(self._replacement(), sql), bool(_GIVES_ROWS.search(sql)))
         return text
 
-    def _replacement(self) -> Callable[[re.Match[str]], str]:
+    def many(self, sql: str, types: Sequence[str]) -> str:
+        """Return a reading text for several lists of parameters at once, given as one array of each parameter.
+
+        `types` are those of the parameters. Behind the columns of `sql` stands one more: whose a row is, from 1.
+        """
+        arrays = ", ".join(f"${number}::pg_catalog.{name}[]" for number, name in enumerate(types, 1))
+        names = ", ".join(f"c{number}" for number in range(1, len(types) + 1))
+        inner = _TOKENS.sub(self._replacement("ostiary_asked.c"), sql)
+        return (
+            f"SELECT found.*, ostiary_asked.turn AS ostiary_turn FROM unnest({arrays}) WITH ORDINALITY"
+            f" AS ostiary_asked ({names}, turn) CROSS JOIN LATERAL ({inner}) AS found"
+        )
+
+    def _replacement(self, hole: str = "$") -> Callable[[re.Match[str]], str]:
         numbers = count(1)
 
         def replace(match: re.Match[str]) -> str:
             if match["hole"]:
-                return f"${next(numbers)}"
+                return f"{hole}{next(numbers)}"
             if match["table"] is None or match["table"] not in self._tables:
                 return match[0]
             return match["verb"] + self._prefix + match["table"]

@@ -3,6 +3,9 @@
 It runs everything that is queued in one transaction. When anything in it fails, all is rolled back and each batch is
 replayed alone, so that a failure reaches only its own caller. That is cheaper than a savepoint, which costs two
 round trips for every batch that succeeds.
+
+Batches that only insert, such as the issue of a token and its event, need no answers of the server: what all of them
+insert into a table travels in one trip.
 """
 
 from __future__ import annotations
@@ -10,17 +13,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import re
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 import asyncpg
 
-from ostiary.store.database import Batch, Unavailable
+from ostiary.store.database import Batch, Result, Statement, Unavailable, Value
+from ostiary.store.parameters import check
 from ostiary.store.postgresql_connection import AGAIN, LOST, drive, hang_up, is_lost, meaning
 from ostiary.store.postgresql_text import Translator
 
 GROUP: Final = 64  # batches in one transaction at most
+_INSERTS: Final = re.compile(r"\A\s*INSERT\s+INTO\s+[a-z_]+\s*\([^)]*\)\s*VALUES\b", re.IGNORECASE)
+_ASKS: Final = re.compile(r"\b(?:RETURNING|CONFLICT|SELECT)\b", re.IGNORECASE)
+_INSERTED: Final = Result((), 1)
 TRIES: Final = 6  # of a batch that met a deadlock or a serialization failure
 
 
@@ -47,6 +55,30 @@ class Job:
         """Answer the caller with an error, unless it has gone."""
         if not self.future.done():
             self.future.set_exception(error)
+
+
+def inserts(job: Job) -> Sequence[Statement] | None:
+    """Return the statements of a batch that only inserts rows, None for another one. Sets its value.
+
+    Such a statement touches one row or fails, so the batch can be told so before it has run.
+    """
+    statements: list[Statement] = []
+    batch = job.factory()
+    try:
+        statement = next(batch)
+        while _INSERTS.match(statement.sql) and not _ASKS.search(statement.sql):
+            if statement.guard is not None and statement.guard.rows != 1:
+                return None
+            statements.append(statement)
+            statement = batch.send(_INSERTED)
+    except StopIteration as stop:
+        job.value = stop.value
+        return statements
+    except Exception:  # noqa: BLE001 - it is run again, and fails where it should
+        return None
+    finally:
+        batch.close()
+    return None
 
 
 class Writer:
@@ -148,7 +180,7 @@ class Writer:
     async def _transact(self, connection: Any, group: Sequence[Job]) -> None:
         try:
             await connection.execute(self._begin)
-            for job in group:
+            for job in await self._insert(connection, group):
                 job.value = await drive(connection, job.factory, self._translate)
         except Exception as error:
             await self._abandon(connection, error)
@@ -163,6 +195,24 @@ class Writer:
         if self._translate.is_stale:
             with contextlib.suppress(*LOST):  # it is committed; a reader that misses a table looks again
                 await self._learn(connection)
+
+    async def _insert(self, connection: Any, group: Sequence[Job]) -> Sequence[Job]:
+        """Run the batches that only insert, if there are several; return the others."""
+        if len(group) == 1:
+            return group
+        others: list[Job] = []
+        rows: dict[str, list[Sequence[Value]]] = {}
+        for job in group:
+            statements = inserts(job)
+            if statements is None:
+                others.append(job)
+                continue
+            for statement in statements:
+                check(statement.parameters)
+                rows.setdefault(statement.sql, []).append(statement.parameters)
+        for sql, parameters in rows.items():
+            await connection.executemany(self._translate(sql).sql, parameters)
+        return others
 
     async def _abandon(self, connection: Any, error: Exception) -> None:
         if is_lost(connection, error):

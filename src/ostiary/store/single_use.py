@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, cast
 
 from ostiary.resource.codec import decode, encode_canonical
-from ostiary.store.database import Batch, Row, Statement
+from ostiary.store.database import Batch, Guard, Row, Statement
 
 T = TypeVar("T")
 
@@ -61,6 +61,19 @@ def issue(
     )
 
 
+def first(purpose: Purpose[T], value_hash: bytes, *, expires: int, error: Callable[[], Exception]) -> Statement:
+    """Return the statement that keeps a value somebody else made, and fails with `error` when it came before.
+
+    For the identifiers of signed statements (jti), which are good for one use until they expire.
+    """
+    return Statement(
+        "INSERT INTO single_use (namespace, hash, body, expires, family, consumed) VALUES (?, ?, '{}', ?, NULL, ?) "
+        "ON CONFLICT (namespace, hash) DO NOTHING",
+        (purpose.namespace, value_hash, expires, expires),
+        Guard(error),
+    )
+
+
 def consume(purpose: Purpose[T], value_hash: bytes, *, now: int, tombstone: bool) -> Batch[Consumed[T]]:
     """Use the value. With `tombstone` a second use answers Replayed until the expiry, else Unknown."""
     if not tombstone:
@@ -91,6 +104,14 @@ def peek(purpose: Purpose[T], value_hash: bytes, *, now: int) -> Batch[T | None]
         (purpose.namespace, value_hash, now),
     )
     return _fresh(purpose, rows[0]).body if rows else None
+
+
+def prolong(purpose: Purpose[T], value_hash: bytes, *, expires: int) -> Statement:
+    """Return the statement that keeps a value that was not used until `expires` at least; unknown ones stay unknown."""
+    return Statement(
+        "UPDATE single_use SET expires = ? WHERE namespace = ? AND hash = ? AND consumed IS NULL AND expires < ?",
+        (expires, purpose.namespace, value_hash, expires),
+    )
 
 
 def withdraw(purpose: Purpose[T], *, family: str) -> Statement:

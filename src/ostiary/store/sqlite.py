@@ -17,8 +17,8 @@ from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
-from ostiary.store.database import Batch, Database, Dialect, Fault, Row, Statement, StoreError, Unavailable, Value
-from ostiary.store.sqlite_connection import connect, drive, execute, is_busy, leave, meaning, one
+from ostiary.store.database import Batch, Database, Dialect, Fault, Row, StoreError, Unavailable, Value
+from ostiary.store.sqlite_connection import connect, drive, fetch, is_busy, leave, meaning, one
 from ostiary.store.sqlite_writer import Job, Writer
 
 T = TypeVar("T")
@@ -50,7 +50,7 @@ class SqliteDatabase:
             raise Unavailable("the database is closed")
         self._deadline = time.perf_counter() + SLICE
         try:
-            return execute(self._inline, Statement(sql, parameters)).rows
+            return fetch(self._inline, sql, parameters)
         except sqlite3.Error as error:
             if not _is_for_a_thread(error):
                 raise _reading(error) from error

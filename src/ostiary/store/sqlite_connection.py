@@ -6,7 +6,7 @@ import contextlib
 import os
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -83,14 +83,7 @@ def drive(connection: sqlite3.Connection, factory: Callable[[], Batch[T]]) -> T:
 
 def execute(connection: sqlite3.Connection, statement: Statement) -> Result:
     """Run one statement and check its guard. Raises sqlite3.Error, Unstorable and what the guard raises."""
-    check(statement.parameters)
-    try:
-        cursor = connection.execute(statement.sql, statement.parameters)
-    except (UnicodeEncodeError, OverflowError) as error:
-        raise Unstorable(str(error)) from error
-    except sqlite3.Error as error:
-        error.add_note(statement.sql)  # the text only: parameters may be secret
-        raise
+    cursor = _run(connection, statement.sql, statement.parameters)
     if cursor.description is None:
         result = Result((), max(cursor.rowcount, 0))
     else:
@@ -100,6 +93,22 @@ def execute(connection: sqlite3.Connection, statement: Statement) -> Result:
     if guard is not None and result.count != guard.rows:
         raise guard.error()
     return result
+
+
+def fetch(connection: sqlite3.Connection, sql: str, parameters: Sequence[Value]) -> Sequence[sqlite3.Row]:
+    """Run one reading statement and return its rows. Raises sqlite3.Error, Unstorable."""
+    return _run(connection, sql, parameters).fetchall()
+
+
+def _run(connection: sqlite3.Connection, sql: str, parameters: Sequence[Value]) -> sqlite3.Cursor:
+    check(parameters)
+    try:
+        return connection.execute(sql, parameters)
+    except (UnicodeEncodeError, OverflowError) as error:
+        raise Unstorable(str(error)) from error
+    except sqlite3.Error as error:
+        error.add_note(sql)  # the text only: parameters may be secret
+        raise
 
 
 def one(sql: str, parameters: tuple[Value, ...]) -> Callable[[], Batch[Result]]:

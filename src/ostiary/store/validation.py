@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from typing import Any
 
-from ostiary.resource import UNIQUE, InvalidResource, Kind, Pk, Problem, UnknownKind
+from ostiary.resource import UNIQUE, InvalidResource, Kind, Look, Pk, Problem, UnknownKind
 from ostiary.resource.field import Field
 from ostiary.store.snapshot import targets
 from ostiary.store.stored import Stored
@@ -34,6 +35,8 @@ async def validated(
     found.extend([problem async for problem in _unique(view, Stored(kind, pk, result), current)])
     if readable:
         found.extend(_check(kind, pk, result))
+    if not found and kind.check_with is not None:
+        found.extend(await kind.check_with(kind.model(pk=pk, **result), _look(view)))
     if found:
         raise InvalidResource(kind.name, found)
     return result
@@ -88,6 +91,14 @@ def _scope(view: View, kind: Kind, names: Sequence[str]) -> Iterable[Kind]:
         return (kind,)
     owner = next(model for model in kind.model.__mro__ if names[0] in inspect.get_annotations(model))
     return (other for other in view.registry if issubclass(other.model, owner))
+
+
+def _look(view: View) -> Look:
+    async def look(target: str, pk: Pk) -> Any:
+        found = await view.resolve(target, pk)
+        return None if found is None else found.kind.model(pk=found.pk, **found.values)
+
+    return look
 
 
 def _check(kind: Kind, pk: Pk, values: Mapping[str, object]) -> Sequence[Problem]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 from ostiary.resource.codec import encode_canonical
-from ostiary.store.database import Statement
+from ostiary.store.database import Statement, Value
 
 MINUTE: Final = 60_000_000
 
@@ -26,6 +26,7 @@ class Job:
     """A kind of work. `schedule` is the time between two runs in microseconds, None: only when somebody asks.
 
     `limit` is the longest a run may take in microseconds; `attempts` is how often it is tried before it is given up.
+    `given_up` gets the arguments, the error and the time then, and answers what is written with the dead letter.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Job:
     schedule: int | None = None
     limit: int = 10 * MINUTE
     attempts: int = 8
+    given_up: Callable[[Mapping[str, object], str, int], Iterable[Statement]] | None = None
 
 
 def enqueue(name: str, args: Mapping[str, object], *, key: str | None = None, now: int, after: int = 0) -> Statement:
@@ -46,4 +48,17 @@ def enqueue(name: str, args: Mapping[str, object], *, key: str | None = None, no
         "INSERT INTO task (id, name, args, key, state, created, due, owner, attempts, error, finished) "
         "VALUES (?, ?, ?, ?, 'queued', ?, ?, NULL, 0, NULL, NULL) ON CONFLICT (key) DO NOTHING",
         (uuid.uuid4().hex, name, encode_canonical(args), key, now, now + after),
+    )
+
+
+def enqueue_each(name: str, query: str, parameters: Sequence[Value], *, now: int) -> Statement:
+    """Return the statement that puts a task into the queue for each row of a query of `id` and `args`.
+
+    `id` is a text nobody else uses, `args` a JSON text without secrets: for work whose number only the database knows.
+    """
+    return Statement(
+        "INSERT INTO task (id, name, args, state, created, due, attempts) "
+        "SELECT q.id, CAST(? AS TEXT), q.args, 'queued', CAST(? AS BIGINT), CAST(? AS BIGINT), 0 "
+        f"FROM ({query}) AS q WHERE true ON CONFLICT (id) DO NOTHING",
+        (name, now, now, *parameters),
     )

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
 
+from ostiary.store.commit import run
 from ostiary.store.database import Batch, Database, Statement, StoreError
 from ostiary.tasks.job import Job
 from ostiary.tasks.repository import Claim, LeaseLost, claim, finish, give_up, is_waiting, prolong, release, retry
@@ -121,7 +122,7 @@ class Worker:
     async def _do(self, task: Claim) -> None:
         job = self._jobs[task.name]
         if task.attempt > job.attempts:  # its workers were lost each time, without a word
-            await self._write(give_up(task, error="the worker was lost every time", now=self._clock()), task)
+            await self._give_up(job, task, "the worker was lost every time")
             return
         work = asyncio.create_task(self._handle(job, task))
         beat = asyncio.create_task(self._keep(task, work))
@@ -159,15 +160,20 @@ class Worker:
         told = f"{type(error).__name__}: {error}"
         if task.attempt >= job.attempts:
             _log.error("task %s (%s) is given up after %d attempts: %s", task.id, task.name, task.attempt, told)
-            await self._write(give_up(task, error=told, now=self._clock()), task)
+            await self._give_up(job, task, told)
             return
         wait = delay(task.attempt, random.random())  # noqa: S311 - it only spreads the load
         _log.warning("task %s (%s) failed, again in %d s: %s", task.id, task.name, wait // SECOND, told, exc_info=error)
         await self._write(retry(task, error=told, due=self._clock() + wait), task)
 
-    async def _write(self, statement: Statement, task: Claim) -> None:
+    async def _give_up(self, job: Job, task: Claim, told: str) -> None:
+        now = self._clock()
+        more = job.given_up(task.args, told, now) if job.given_up is not None else ()
+        await self._write(give_up(task, error=told, now=now), task, *more)
+
+    async def _write(self, statement: Statement, task: Claim, *more: Statement) -> None:
         try:
-            await self._database.write(partial(_one, statement))
+            await self._database.write(partial(run, (statement, *more)))
         except LeaseLost:
             _log.warning("task %s (%s) was taken over by another worker", task.id, task.name)
         except StoreError as error:  # the lease runs out, and the task is done again

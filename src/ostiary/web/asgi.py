@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import logging
 import re
-import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from random import Random
 from typing import Any, Final
 
 from ostiary.web.errors import BadRequest, HttpError
 from ostiary.web.negotiation import plain_error
 from ostiary.web.parameters import decode_path
 from ostiary.web.proxies import Proxies
-from ostiary.web.request import Receive, Request
+from ostiary.web.request import AT_HAND, Receive, Request
 from ostiary.web.response import Response
 
 PATH_LIMIT: Final = 2048  # bytes
@@ -29,7 +29,8 @@ CSP: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: https:; connect-src 'self'; "
     "form-action 'self'; frame-ancestors 'self'; base-uri 'none'"
 )
-_ALWAYS: Final = (("x-powered-by", "authentik"), ("x-content-type-options", "nosniff"))
+_ALWAYS: Final = ((b"x-powered-by", b"authentik"), (b"x-content-type-options", b"nosniff"))
+_WITHOUT_LENGTH: Final = frozenset({204, 304})
 # "same-origin" and not "no-referrer": with the latter browsers send "Origin: null" with our own forms.
 _PAGE: Final = (
     ("content-security-policy", CSP),
@@ -46,9 +47,20 @@ _LISTS: Final = frozenset(
 )
 _HOST: Final = re.compile(r"(?:[a-z0-9](?:[a-z0-9._-]{0,252})|\[[0-9a-f:.]{2,45}\])(?::[0-9]{1,5})?", re.IGNORECASE)
 _HEALTH: Final = "/-/health/"  # probes ask by address, not by name
+_NONE: Final[Mapping[str, Any]] = {}
+
+# What may not stand in a header: it would end it, or confuse whoever reads it (RFC 9110 5.5).
+_UNSENDABLE: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+_UNSENDABLE_NAME: Final = re.compile(rb"[^!#$%&'*+.^_`|~0-9A-Za-z-]")
+# Ids of requests join lines of the log; they are nobody's secret, so they need no call of the system.
+_ids: Final = Random()  # noqa: S311 - as said
+
+WHOLE: Final = "ostiary.whole"
+"""The extension by which a server takes a whole answer at once: (status, encoded headers, body) -> taken or not."""
 
 Scope = MutableMapping[str, Any]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Whole = Callable[[int, Sequence[tuple[bytes, bytes]], bytes], bool]
 Hosts = Callable[[], frozenset[str]]
 Finish = Callable[[Request, Response], None]
 ErrorAnswer = Callable[[Request, HttpError], Response]
@@ -72,6 +84,7 @@ class Site:
     `handler` is the router; `hosts` gives the allowed host names in lower case without port (an entry that starts
     with a dot allows the names below it; the empty set allows all); `finish` are called with every answer in order;
     `error_answer` makes pages of errors; `translate` turns other rooms' errors into HttpErrors.
+    `from_proxies` are headers, in lower case, that are dropped unless a trusted proxy sends them.
     """
 
     def __init__(
@@ -84,8 +97,10 @@ class Site:
         finish: Sequence[Finish] = (),
         error_answer: ErrorAnswer = plain_error,
         translate: Translate = _no_translation,
+        from_proxies: Sequence[str] = (),
     ) -> None:
         self._handler = handler
+        self._from_proxies = tuple(from_proxies)
         self._prefix = prefix.rstrip("/")
         self._proxies = proxies or Proxies()
         self._hosts = hosts
@@ -105,26 +120,29 @@ class Site:
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
+        extensions = scope.get("extensions") or _NONE
         request = Request(
             method=scope["method"],
             scheme=scope.get("scheme", "http"),
             client=(scope.get("client") or ("",))[0],
             prefix=self._prefix,
-            request_id=secrets.token_hex(16),
+            request_id=f"{_ids.getrandbits(128):032x}",
             receive=receive,
+            at_hand=extensions.get(AT_HAND),
         )
         response = await self.answer(request, scope)
-        await _send(request, response, send)
-        # The query is never logged: codes and tokens travel in it.
-        access_log.info(
-            "%s %s %d %.1fms %s %s",
-            request.method,
-            request.path,
-            response.status,
-            (time.perf_counter() - started) * 1000,
-            request.client,
-            request.request_id,
-        )
+        await _send(request, response, send, extensions.get(WHOLE))
+        if access_log.isEnabledFor(logging.INFO):
+            # The query is never logged: codes and tokens travel in it.
+            access_log.info(
+                "%s %s %d %.1fms %s %s",
+                request.method,
+                request.path,
+                response.status,
+                (time.perf_counter() - started) * 1000,
+                request.client,
+                request.request_id,
+            )
 
     async def answer(self, request: Request, scope: Scope) -> Response:
         """Return the answer, whatever happens."""
@@ -160,6 +178,8 @@ class Site:
         if len(raw_path) > PATH_LIMIT or len(raw_query) > QUERY_LIMIT:
             raise HttpError(414, "uri_too_long", "The address is too long.")
         request.headers = _headers(scope["headers"])
+        if self._from_proxies:
+            request.headers = self._without_forged(request, scope["headers"])
         origin = self._proxies.origin(request.client, request.scheme, request.headers)
         request.client, request.scheme, request.host = origin.client, origin.scheme, origin.host
         if not _HOST.fullmatch(origin.host):
@@ -176,6 +196,17 @@ class Site:
             if path != self._prefix and not path.startswith(self._prefix + "/"):
                 raise HttpError(404, "not_found")
             request.path = path[len(self._prefix) :]
+
+    def _without_forged(self, request: Request, raw: Sequence[tuple[bytes, bytes]]) -> Mapping[str, str]:
+        """Return the headers without those that only a trusted proxy may send, when another one sent them."""
+        trusted = self._proxies.trusts(request.client)
+        names = [name.decode("latin-1").lower() for name, _ in raw]
+        for name in self._from_proxies:
+            if trusted and names.count(name) > 1:  # one of them is not the proxy's
+                raise BadRequest("duplicate_header", "A header was sent more than once.")
+        if trusted:
+            return request.headers
+        return {name: value for name, value in request.headers.items() if name not in self._from_proxies}
 
     def _check_host(self, request: Request) -> None:
         allowed = self._hosts()
@@ -197,10 +228,10 @@ def host_name(host: str) -> str:
 
 def _headers(raw: Sequence[tuple[bytes, bytes]]) -> Mapping[str, str]:
     """Return the headers by lower-case name. Raises HttpError: 431 over the limits, 400 for a suspicious repetition."""
-    if len(raw) > HEADER_COUNT_LIMIT or sum(len(name) + len(value) for name, value in raw) > HEADERS_LIMIT:
-        raise HttpError(431, "headers_too_large", "The headers are too large.")
+    size = 0
     headers: dict[str, str] = {}
     for name_bytes, value_bytes in raw:
+        size += len(name_bytes) + len(value_bytes)
         name, value = name_bytes.decode("latin-1").lower(), value_bytes.decode("latin-1")
         if name in headers:
             if name in _ONCE:
@@ -210,26 +241,38 @@ def _headers(raw: Sequence[tuple[bytes, bytes]]) -> Mapping[str, str]:
             elif name in _LISTS:
                 value = f"{headers[name]}, {value}"
         headers[name] = value
+    if len(raw) > HEADER_COUNT_LIMIT or size > HEADERS_LIMIT:
+        raise HttpError(431, "headers_too_large", "The headers are too large.")
     return headers
 
 
-async def _send(request: Request, response: Response, send: Send) -> None:
-    headers = [*response.headers, *_ALWAYS, ("x-authentik-id", request.request_id)]
-    names = {name for name, _ in response.headers}
+async def _send(request: Request, response: Response, send: Send, whole: Whole | None) -> None:
+    headers = _outgoing(request, response)
+    body = b"" if request.method == "HEAD" else response.body
+    if whole is not None and whole(response.status, headers, body):
+        return
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def _outgoing(request: Request, response: Response) -> list[tuple[bytes, bytes]]:
+    """Return all headers of an answer, encoded. Raises ValueError for one that would not be a header."""
+    given = response.headers
+    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in given]
+    if _UNSENDABLE.search(b"".join(value for _, value in headers)):
+        raise ValueError("a header with a value that cannot be sent")
+    if _UNSENDABLE_NAME.search(b"".join(name for name, _ in headers)):
+        raise ValueError("a header with a name that cannot be sent")
+    names = {name for name, _ in given}
     if (response.header("content-type") or "").startswith("text/html"):
-        headers.extend((name, value) for name, value in _PAGE if name not in names)
+        headers.extend((name.encode(), value.encode()) for name, value in _PAGE if name not in names)
     elif "cache-control" not in names:
-        headers.append(("cache-control", "no-store"))
-    if response.status not in {204, 304}:
-        headers.append(("content-length", str(len(response.body))))
-    await send(
-        {
-            "type": "http.response.start",
-            "status": response.status,
-            "headers": [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers],
-        }
-    )
-    await send({"type": "http.response.body", "body": b"" if request.method == "HEAD" else response.body})
+        headers.append((b"cache-control", b"no-store"))
+    headers += _ALWAYS
+    headers.append((b"x-authentik-id", request.request_id.encode()))
+    if response.status not in _WITHOUT_LENGTH:
+        headers.append((b"content-length", str(len(response.body)).encode()))
+    return headers
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:

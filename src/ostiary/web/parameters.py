@@ -59,7 +59,11 @@ def decode_path(raw: str) -> str:
 
 def clean(text: str) -> str:
     """Return the text as it is. Raises BadRequest when it holds NUL or a lone surrogate: no database stores them."""
-    if "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
+    if text.isascii():
+        good = "\0" not in text
+    else:
+        good = "\0" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)
+    if not good:
         raise BadRequest("malformed_text", "The text holds a character that cannot be stored.")
     return text
 

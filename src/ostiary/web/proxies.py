@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 LOOPBACK: Final = ("127.0.0.0/8", "::1/128")
-_FORWARDED: Final = ("x-forwarded-for", "x-forwarded-proto", "x-forwarded-host")
+_FORWARDED: Final = frozenset({"x-forwarded-for", "x-forwarded-proto", "x-forwarded-host"})
 
 log = logging.getLogger("ostiary.web")
 
@@ -57,7 +57,7 @@ class Proxies:
         is the client. Scheme and host are taken from the proxy that saw the client.
         """
         host = headers.get("host", "")
-        if not any(name in headers for name in _FORWARDED):
+        if _FORWARDED.isdisjoint(headers):
             return Origin(peer, scheme, host)
         if not self.trusts(peer):
             self._tell(peer)

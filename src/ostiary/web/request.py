@@ -13,6 +13,9 @@ from ostiary.web.parameters import parse_cookies, parse_pairs
 BODY_LIMIT: Final = 65_536  # bytes, unless the handler asks for more
 BODY_SECONDS: Final = 30  # a whole body must have arrived by then
 
+AT_HAND: Final = "ostiary.at_hand"
+"""The extension by which a server gives a body that has arrived as a whole: () -> octets, or None to wait for it."""
+
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 
@@ -25,6 +28,7 @@ class Request:
     """
 
     __slots__ = (
+        "_at_hand",
         "_body",
         "_cookies",
         "_receive",
@@ -56,6 +60,7 @@ class Request:
         request_id: str = "0" * 32,
         body: bytes | None = None,
         receive: Receive | None = None,
+        at_hand: Callable[[], bytes | None] | None = None,
     ) -> None:
         self.method = method
         self.path = path
@@ -70,6 +75,7 @@ class Request:
         self.state: dict[str, Any] = {}
         self._body = b"" if body is None and receive is None else body
         self._receive = receive
+        self._at_hand = at_hand
         self._cookies: Mapping[str, str] | None = None
 
     @property
@@ -103,6 +109,8 @@ class Request:
 
     async def body(self, limit: int = BODY_LIMIT) -> bytes:
         """Return the body, read once. Raises HttpError: 413 over `limit` bytes, 408 when it does not come."""
+        if self._body is None and self._at_hand is not None:
+            self._body = self._at_hand()
         if self._body is None:
             try:
                 async with asyncio.timeout(BODY_SECONDS):

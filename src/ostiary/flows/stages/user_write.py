@@ -12,6 +12,7 @@ from ostiary.flows.resources import STAGE, Stage
 from ostiary.flows.visit import Done, Refused, StageFailed, Verdict, Visit
 from ostiary.resource import InvalidResource, OnDelete, Reference, kind
 from ostiary.seal import Secret
+from ostiary.sessions.keeping import keeping
 
 if TYPE_CHECKING:
     from ostiary.store.workspace import Workspace
@@ -72,9 +73,10 @@ class UserWriteStage(Stage):
 
         author = str(visit.session.who.get("username") or f"flow {visit.flow.slug}")
         try:
-            written, _ = await visit.services.editor.edit(
-                work, author=author, message=f"Written by stage {self.name}", now=visit.now
-            )
+            with keeping(visit.session.key):  # a new password ends the person's other sessions
+                written, _ = await visit.services.editor.edit(
+                    work, author=author, message=f"Written by stage {self.name}", now=visit.now
+                )
         except InvalidResource as error:
             raise StageFailed(" ".join(problem.message for problem in error.problems)) from error
         except Busy as error:

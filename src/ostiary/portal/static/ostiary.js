@@ -94,10 +94,19 @@
     }
   }
 
+  // Go on when every frame has loaded, or after some seconds: none of them may hold up a sign-out.
+  function leave(link) {
+    const go = () => location.replace(link.href);
+    const loaded = (frame) => new Promise((done) => frame.addEventListener("load", done));
+    setTimeout(go, Number(link.dataset.leave) * 1000);
+    Promise.all([...document.querySelectorAll("iframe")].map(loaded)).then(go);
+  }
+
   function refine(root) {
     each(root, "[data-reveal]", reveal);
     each(root, "[data-copy]", copy);
     each(root, "[data-print]", print);
+    each(root, "a[data-leave]", leave);
     each(root, "form", (form) => form.addEventListener("submit", submitted));
     each(root, "form[data-autosubmit]", (form) => form.submit());
   }

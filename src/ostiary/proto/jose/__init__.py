@@ -1,13 +1,14 @@
-"""Compact JWS for our own tokens (RFC 7515, 7518, 7519), and public keys as JWK with thumbprints (RFC 7517, 7638).
+"""Compact JWS for our own tokens (RFC 7515, 7518, 7519), public keys as JWK with thumbprints (RFC 7517, 7638), and JWE.
 
-Pure: keys and bytes in, texts out. Foreign tokens and JWE are read by joserfc, elsewhere.
+Pure: keys and bytes in, texts out. Foreign tokens are read by joserfc, elsewhere.
 """
 
 from ostiary.proto.jose.base64url import base64url_decode, base64url_encode
 from ostiary.proto.jose.errors import BadSignature, JoseError, MalformedToken, UnsupportedKey
+from ostiary.proto.jose.jwe import Recipient, check_recipient
 from ostiary.proto.jose.jwk import PublicKey, public_jwk, thumbprint
 from ostiary.proto.jose.jws import Verified, peek_header, sign, verify
-from ostiary.proto.jose.keys import PrivateKey, SigningKey, VerifyingKey, algorithm_for
+from ostiary.proto.jose.keys import PrivateKey, SigningKey, VerifyingKey, algorithm_for, algorithms_for
 
 __all__ = [
     "BadSignature",
@@ -15,13 +16,16 @@ __all__ = [
     "MalformedToken",
     "PrivateKey",
     "PublicKey",
+    "Recipient",
     "SigningKey",
     "UnsupportedKey",
     "Verified",
     "VerifyingKey",
     "algorithm_for",
+    "algorithms_for",
     "base64url_decode",
     "base64url_encode",
+    "check_recipient",
     "peek_header",
     "public_jwk",
     "sign",

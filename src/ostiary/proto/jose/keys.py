@@ -19,8 +19,15 @@ from ostiary.proto.jose.jwk import PublicKey
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
 
 LEAST_RSA_BITS: Final = 2048  # RFC 7518, section 3.3
+LEAST_SECRET: Final = 32  # octets of an HS256 key (RFC 7518, section 3.2)
 _PKCS1: Final = padding.PKCS1v15()
-_SHA256: Final = hashes.SHA256()
+# RFC 7518, sections 3.3 and 3.5: algorithm -> padding, hash.
+_RSA: Final[dict[str, tuple[padding.AsymmetricPadding, hashes.HashAlgorithm]]] = {
+    "RS256": (_PKCS1, hashes.SHA256()),
+    "RS384": (_PKCS1, hashes.SHA384()),
+    "RS512": (_PKCS1, hashes.SHA512()),
+    "PS256": (padding.PSS(padding.MGF1(hashes.SHA256()), hashes.SHA256().digest_size), hashes.SHA256()),
+}
 # RFC 7518, section 3.4: curve -> algorithm, hash, length of one coordinate in bytes.
 _CURVES: Final[dict[str, tuple[str, ec.ECDSA, int]]] = {
     "secp256r1": ("ES256", ec.ECDSA(hashes.SHA256()), 32),
@@ -29,21 +36,31 @@ _CURVES: Final[dict[str, tuple[str, ec.ECDSA, int]]] = {
 }
 
 
-def algorithm_for(key: PrivateKey | PublicKey | bytes) -> str:
-    """Return the one JWS algorithm used with a key (octets: HS256). Raises UnsupportedKey."""
+def algorithms_for(key: PrivateKey | PublicKey | bytes) -> tuple[str, ...]:
+    """Return the JWS algorithms a key may sign with, the usual one first (octets: HS256). Raises UnsupportedKey."""
     if isinstance(key, bytes):
-        return "HS256"
+        return ("HS256",)
     if isinstance(key, rsa.RSAPrivateKey | rsa.RSAPublicKey):
         if key.key_size < LEAST_RSA_BITS:
             raise UnsupportedKey(f"expected an RSA key of at least {LEAST_RSA_BITS} bits, not {key.key_size}")
-        return "RS256"
+        return tuple(_RSA)
     if isinstance(key, ec.EllipticCurvePrivateKey | ec.EllipticCurvePublicKey):
         if key.curve.name not in _CURVES:
             raise UnsupportedKey(f"expected a key on P-256, P-384 or P-521, not on {key.curve.name}")
-        return _CURVES[key.curve.name][0]
+        return (_CURVES[key.curve.name][0],)
     if isinstance(key, ed25519.Ed25519PrivateKey | ed25519.Ed25519PublicKey):
-        return "EdDSA"
+        return ("EdDSA",)
     raise UnsupportedKey("expected an RSA, elliptic curve or Ed25519 key")
+
+
+def algorithm_for(key: PrivateKey | PublicKey | bytes, wanted: str | None = None) -> str:
+    """Return the one algorithm used with a key: `wanted`, else the usual one. Raises UnsupportedKey."""
+    possible = algorithms_for(key)
+    if not wanted:
+        return possible[0]
+    if wanted not in possible:
+        raise UnsupportedKey(f"{wanted} does not fit the key, expected {' or '.join(possible)}")
+    return wanted
 
 
 class SigningKey:
@@ -51,8 +68,8 @@ class SigningKey:
 
     __slots__ = ("_headers", "_key", "algorithm", "kid")
 
-    def __init__(self, key: PrivateKey | bytes, *, kid: str | None = None) -> None:
-        self.algorithm: Final = algorithm_for(key)
+    def __init__(self, key: PrivateKey | bytes, *, kid: str | None = None, algorithm: str | None = None) -> None:
+        self.algorithm: Final = algorithm_for(key, algorithm)
         self.kid: Final = kid
         self._key: Final = key
         self._headers: Final[dict[str, str]] = {}
@@ -79,17 +96,25 @@ class SigningKey:
         if isinstance(key, bytes):
             return hmac.digest(key, data, sha256)
         if isinstance(key, rsa.RSAPrivateKey):
-            return key.sign(data, _PKCS1, _SHA256)
+            scheme, digest = _RSA[self.algorithm]
+            return key.sign(data, scheme, digest)
         if isinstance(key, ec.EllipticCurvePrivateKey):
-            _, scheme, size = _CURVES[key.curve.name]
-            r, s = decode_dss_signature(key.sign(data, scheme))
+            _, curve, size = _CURVES[key.curve.name]
+            r, s = decode_dss_signature(key.sign(data, curve))
             return r.to_bytes(size, "big") + s.to_bytes(size, "big")
         return key.sign(data)
 
     def verifying(self) -> VerifyingKey:
         """Return the other half, which checks what this key signed."""
         key = self._key
-        return VerifyingKey(key if isinstance(key, bytes) else key.public_key(), kid=self.kid)
+        public = key if isinstance(key, bytes) else key.public_key()
+        return VerifyingKey(public, kid=self.kid, algorithm=self.algorithm)
+
+    def verifying_all(self) -> tuple[VerifyingKey, ...]:
+        """Return the other half for each algorithm of the key: what a key that signs no longer may have signed with."""
+        key = self._key
+        public = key if isinstance(key, bytes) else key.public_key()
+        return tuple(VerifyingKey(public, kid=self.kid, algorithm=name) for name in algorithms_for(public))
 
 
 class VerifyingKey:
@@ -97,8 +122,8 @@ class VerifyingKey:
 
     __slots__ = ("_key", "algorithm", "kid")
 
-    def __init__(self, key: PublicKey | bytes, *, kid: str | None = None) -> None:
-        self.algorithm: Final = algorithm_for(key)
+    def __init__(self, key: PublicKey | bytes, *, kid: str | None = None, algorithm: str | None = None) -> None:
+        self.algorithm: Final = algorithm_for(key, algorithm)
         self.kid: Final = kid
         self._key: Final = key
 
@@ -112,13 +137,14 @@ class VerifyingKey:
             return hmac.compare_digest(hmac.digest(key, data, sha256), signature)
         try:
             if isinstance(key, rsa.RSAPublicKey):
-                key.verify(signature, data, _PKCS1, _SHA256)
+                scheme, digest = _RSA[self.algorithm]
+                key.verify(signature, data, scheme, digest)
             elif isinstance(key, ec.EllipticCurvePublicKey):
-                _, scheme, size = _CURVES[key.curve.name]
+                _, curve, size = _CURVES[key.curve.name]
                 if len(signature) != 2 * size:
                     return False
                 r, s = (int.from_bytes(half, "big") for half in (signature[:size], signature[size:]))
-                key.verify(encode_dss_signature(r, s), data, scheme)
+                key.verify(encode_dss_signature(r, s), data, curve)
             else:
                 key.verify(signature, data)
         except InvalidSignature:

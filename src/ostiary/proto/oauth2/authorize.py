@@ -1,112 +1,123 @@
-"""The authorization request and its answer (RFC 6749 4.1.1, 4.1.2; OpenID Connect Core 3.1.2; RFC 9207)."""
+"""The authorization request (RFC 6749 4.1.1; OpenID Connect Core 3.1.2, 3.2.2, 3.3.2)."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
-from ostiary.proto.oauth2.errors import (
-    INVALID_REQUEST,
-    REQUEST_NOT_SUPPORTED,
-    REQUEST_URI_NOT_SUPPORTED,
-    UNSUPPORTED_RESPONSE_TYPE,
-    OAuthError,
+from ostiary.proto.oauth2.authorization_response import (
+    CODE_ONLY,
+    RESPONSE_MODES,
+    RESPONSE_TYPES,
+    Part,
+    Target,
+    parse_mode,
+    parse_response_type,
 )
+from ostiary.proto.oauth2.claims_request import ClaimsRequest, parse_claims
+from ostiary.proto.oauth2.errors import INVALID_REQUEST, INVALID_TARGET, OAuthError
 from ostiary.proto.oauth2.parameters import Parameters
 from ostiary.proto.oauth2.pkce import Challenge, parse_challenge
-from ostiary.proto.oauth2.redirect import with_fragment, with_query
+from ostiary.proto.oauth2.redirect import is_safe
 from ostiary.proto.oauth2.scope import parse_scope
 
-ResponseMode = Literal["query", "fragment"]
-RESPONSE_MODES: Final[tuple[ResponseMode, ...]] = ("query", "fragment")
-RESPONSE_TYPES: Final = ("code",)
-PROMPTS: Final = frozenset({"none", "login", "consent"})
+PROMPTS: Final = frozenset({"none", "login", "consent", "select_account"})
+MAY_REPEAT: Final = frozenset({"resource"})  # RFC 8707 2
 
 _LONGEST: Final = 2048  # characters of state and nonce
 _MAX_AGE_DIGITS: Final = 10
+_MOST_RESOURCES: Final = 16
+_MOST_WORDS: Final = 32  # of acr_values and ui_locales
+_THUMBPRINT: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
-    """Where the answer goes, once it is trusted."""
-
-    redirect_uri: str
-    response_mode: ResponseMode
-    state: str | None
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AuthorizeRequest:
     """The checked request, beside its client and redirect_uri."""
 
+    parts: frozenset[Part]
     scope: tuple[str, ...]
     nonce: str | None
     challenge: Challenge | None
     prompt: frozenset[str]
     max_age: int | None  # seconds
     login_hint: str | None
+    id_token_hint: str | None
+    ui_locales: tuple[str, ...]
+    acr_values: tuple[str, ...]
+    claims: ClaimsRequest
+    resources: tuple[str, ...]
+    dpop_jkt: str | None
 
 
 def parse_target(parameters: Parameters, redirect_uri: str) -> Target:
     """Return where even errors are sent. Called when client and redirect_uri are trusted; raises nothing.
 
-    An unknown response_mode is ignored, as authentik does; a repeated state or mode is left out of the answer.
+    What is wrong with type and mode is told later, in the usual mode; a repeated state is left out of the answer.
     """
     single = {name: value for name, value in parameters.values.items() if name not in parameters.repeated}
-    mode = single.get("response_mode", "query")
+    parts = CODE_ONLY
     state = single.get("state")
     if state is not None and len(state) > _LONGEST:
         state = None
-    return Target(redirect_uri, mode if mode in RESPONSE_MODES else "query", state)
+    try:
+        parts = parse_response_type(single.get("response_type", "code"))
+        delivery, signed = parse_mode(single.get("response_mode"), parts, redirect_uri)
+    except OAuthError:
+        delivery, signed = parse_mode(None, parts, redirect_uri)
+    return Target(redirect_uri, delivery, state, signed)
 
 
 def parse_request(parameters: Parameters) -> AuthorizeRequest:
     """Return the request. Raises OAuthError, to be sent to the target."""
-    parameters.check_single()
-    _check_supported(parameters)
+    parameters.check_single(but=MAY_REPEAT)
+    parts = parse_response_type(parameters.need("response_type"))
+    parse_mode(parameters.get("response_mode"), parts, parameters.get("redirect_uri") or "")
     for name in ("state", "nonce"):
         if len(parameters.get(name) or "") > _LONGEST:
             raise OAuthError(INVALID_REQUEST, f"{name} is too long")
-    prompt = frozenset((parameters.get("prompt") or "").split()) & PROMPTS
-    if "none" in prompt and "login" in prompt:
-        # Core 3.1.2.1 forbids any companion of none; none with consent is let through to be answered consent_required
-        raise OAuthError(INVALID_REQUEST, "prompt none with login")
+    nonce = parameters.get("nonce")
+    if "id_token" in parts and nonce is None:  # Core 3.2.2.1, 3.3.2.11
+        raise OAuthError(INVALID_REQUEST, "no nonce", description="The parameter nonce is missing.")
     return AuthorizeRequest(
+        parts=parts,
         scope=parse_scope(parameters.get("scope") or ""),
-        nonce=parameters.get("nonce"),
+        nonce=nonce,
         challenge=parse_challenge(parameters.get("code_challenge"), parameters.get("code_challenge_method")),
-        prompt=prompt,
+        prompt=_parse_prompt(parameters.get("prompt")),
         max_age=_parse_max_age(parameters.get("max_age")),
         login_hint=parameters.get("login_hint"),
+        id_token_hint=parameters.get("id_token_hint"),
+        ui_locales=_words(parameters.get("ui_locales")),
+        acr_values=_words(parameters.get("acr_values")),
+        claims=parse_claims(parameters.get("claims")),
+        resources=parse_resources(parameters.all("resource")),
+        dpop_jkt=_parse_thumbprint(parameters.get("dpop_jkt")),
     )
 
 
-def answer_url(target: Target, pairs: list[tuple[str, str]], *, issuer: str | None) -> str:
-    """Return the address of a successful or failed answer, with state and RFC 9207's iss."""
-    if target.state is not None:
-        pairs = [*pairs, ("state", target.state)]
-    if issuer is not None:
-        pairs = [*pairs, ("iss", issuer)]
-    build = with_query if target.response_mode == "query" else with_fragment
-    return build(target.redirect_uri, pairs)
+def parse_resources(values: Collection[str]) -> tuple[str, ...]:
+    """Return resource indicators: absolute addresses without a fragment (RFC 8707 2). Raises OAuthError."""
+    if len(values) > _MOST_RESOURCES or not all(is_safe(value) for value in values):
+        raise OAuthError(INVALID_TARGET, "not an absolute address without a fragment, or too many")
+    return tuple(values)
 
 
-def error_url(target: Target, error: OAuthError, *, issuer: str | None) -> str:
-    """Return the address of an error answer (RFC 6749 4.1.2.1)."""
-    return answer_url(target, [("error", error.code), ("error_description", error.description)], issuer=issuer)
+def grant_resources(asked: tuple[str, ...], allowed: Collection[str]) -> tuple[str, ...]:
+    """Return what was asked for. Raises OAuthError (invalid_target) when one of them is not allowed."""
+    if not set(asked) <= set(allowed):
+        raise OAuthError(INVALID_TARGET, "a resource that the provider does not list")
+    return asked
 
 
-def _check_supported(parameters: Parameters) -> None:
-    if parameters.get("request") is not None:
-        raise OAuthError(REQUEST_NOT_SUPPORTED)
-    if parameters.get("request_uri") is not None:
-        raise OAuthError(REQUEST_URI_NOT_SUPPORTED)
-    if parameters.need("response_type") not in RESPONSE_TYPES:
-        raise OAuthError(UNSUPPORTED_RESPONSE_TYPE)
-    if parameters.get("response_mode") == "form_post":
-        raise OAuthError(
-            INVALID_REQUEST, "response_mode form_post", description="The response_mode form_post is not supported."
-        )
+def _parse_prompt(text: str | None) -> frozenset[str]:
+    prompt = frozenset((text or "").split()) & PROMPTS
+    if "none" in prompt and prompt & {"login", "select_account"}:
+        # Core 3.1.2.1 forbids any companion of none; none with consent is let through to be answered consent_required
+        raise OAuthError(INVALID_REQUEST, "prompt none with another")
+    return prompt
 
 
 def _parse_max_age(text: str | None) -> int | None:
@@ -115,3 +126,27 @@ def _parse_max_age(text: str | None) -> int | None:
     if not (text.isascii() and text.isdigit() and len(text) <= _MAX_AGE_DIGITS):
         raise OAuthError(INVALID_REQUEST, "max_age is not a number of seconds")
     return int(text)
+
+
+def _parse_thumbprint(text: str | None) -> str | None:
+    if text is not None and _THUMBPRINT.fullmatch(text) is None:
+        raise OAuthError(INVALID_REQUEST, "dpop_jkt is not a SHA-256 thumbprint (RFC 9449 10)")
+    return text
+
+
+def _words(text: str | None) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((text or "").split()[:_MOST_WORDS]))
+
+
+__all__ = [
+    "MAY_REPEAT",
+    "PROMPTS",
+    "RESPONSE_MODES",
+    "RESPONSE_TYPES",
+    "AuthorizeRequest",
+    "Target",
+    "grant_resources",
+    "parse_request",
+    "parse_resources",
+    "parse_target",
+]

@@ -1,36 +1,55 @@
-"""Bearer tokens in requests (RFC 6750)."""
+"""Access tokens in requests: bearer tokens (RFC 6750), and those bound to a key (RFC 9449 7)."""
 
 from __future__ import annotations
 
 import re
-from typing import Final
+from dataclasses import dataclass, field
+from typing import Final, Literal
 
+from ostiary.proto.oauth2.dpop import ALGORITHMS
 from ostiary.proto.oauth2.errors import INVALID_REQUEST, OAuthError
 from ostiary.proto.oauth2.parameters import Parameters
+
+Scheme = Literal["bearer", "dpop"]
 
 _TOKEN: Final = re.compile(r"[A-Za-z0-9\-._~+/]+=*")
 _LONGEST: Final = 32_768  # characters
 
 
-def parse_bearer(authorization: str | None, parameters: Parameters) -> str | None:
-    """Return the token of the header (2.1) or of the parameter access_token (2.2), None without one.
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The access token of a request, and the scheme it was sent by."""
+
+    token: str = field(repr=False)
+    scheme: Scheme
+
+
+def parse_token(authorization: str | None, parameters: Parameters) -> Sent | None:
+    """Return the token of the header (2.1; RFC 9449 7.1) or of the parameter access_token (2.2), None without one.
 
     Raises OAuthError (invalid_request) when it is malformed or was sent twice (3.1).
     """
-    sent = parameters.get("access_token")
-    if authorization is not None and authorization[:7].lower() == "bearer ":
+    found = parameters.get("access_token")
+    scheme, _, rest = (authorization or "").partition(" ")
+    sent = None if found is None else Sent(found, "bearer")
+    if scheme.lower() in {"bearer", "dpop"}:
         if sent is not None:
             raise OAuthError(INVALID_REQUEST, "the access token was sent twice")
-        sent = authorization[7:].strip()
-    if sent is None:
-        return None
-    if len(sent) > _LONGEST or _TOKEN.fullmatch(sent) is None:
+        sent = Sent(rest.strip(), "dpop" if scheme.lower() == "dpop" else "bearer")
+    if sent is not None and (len(sent.token) > _LONGEST or _TOKEN.fullmatch(sent.token) is None):
         raise OAuthError(INVALID_REQUEST, "malformed access token")
     return sent
 
 
-def challenge(error: OAuthError | None, *, realm: str) -> str:
+def parse_bearer(authorization: str | None, parameters: Parameters) -> str | None:
+    """Return the token when it was sent as a bearer token, else None. Raises OAuthError (invalid_request)."""
+    sent = parse_token(authorization, parameters)
+    return None if sent is None or sent.scheme != "bearer" else sent.token
+
+
+def challenge(error: OAuthError | None, *, realm: str, scheme: Scheme = "bearer") -> str:
     """Return the value of WWW-Authenticate (3). Without an error nothing is told of the token (3.1)."""
+    name, more = ("Bearer", "") if scheme == "bearer" else ("DPoP", f', algs="{" ".join(ALGORITHMS)}"')
     if error is None:
-        return f'Bearer realm="{realm}"'
-    return f'Bearer realm="{realm}", error="{error.code}", error_description="{error.description}"'
+        return f'{name} realm="{realm}"{more}'
+    return f'{name} realm="{realm}", error="{error.code}", error_description="{error.description}"{more}'

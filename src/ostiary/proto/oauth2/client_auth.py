@@ -1,4 +1,4 @@
-"""Who the client says it is (RFC 6749 2.3): HTTP Basic, parameters in the body, or a bare client_id."""
+"""Who the client says it is (RFC 6749 2.3, RFC 7521 4.2): HTTP Basic, body parameters, an assertion, a bare id."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 from urllib.parse import unquote
 
+from ostiary.proto.oauth2.assertion import JWT_BEARER
 from ostiary.proto.oauth2.errors import INVALID_CLIENT, INVALID_REQUEST, OAuthError
 from ostiary.proto.oauth2.parameters import Parameters
+from ostiary.proto.oauth2.statement import claimed
 
-Method = Literal["client_secret_basic", "client_secret_post", "none"]
+Method = Literal["client_secret_basic", "client_secret_post", "assertion", "none"]
 
 _LONGEST: Final = 8192  # characters of the header
 
@@ -23,24 +25,43 @@ class ClientClaim:
     client_id: str
     secret: str | None = field(repr=False)
     method: Method
+    assertion: str | None = field(default=None, repr=False)
 
 
 def parse_client(authorization: str | None, parameters: Parameters) -> ClientClaim:
     """Return the client's claim. Raises OAuthError: invalid_client without one, invalid_request with two (2.3)."""
     client_id = parameters.get("client_id")
     secret = parameters.get("client_secret")
-    if authorization is not None and authorization[:6].lower() == "basic ":
+    kind = parameters.get("client_assertion_type")
+    assertion = parameters.get("client_assertion")
+    basic = authorization is not None and authorization[:6].lower() == "basic "
+    if (basic and (secret is not None or assertion is not None)) or (secret is not None and assertion is not None):
+        raise OAuthError(INVALID_REQUEST, "two ways of client authentication")
+    if basic and authorization is not None:
         name, password = _parse_basic(authorization[6:].strip())
-        if secret is not None:
-            raise OAuthError(INVALID_REQUEST, "two ways of client authentication")
         if client_id is not None and client_id != name:
             raise OAuthError(INVALID_REQUEST, "client_id differs from the Authorization header")
         return ClientClaim(name, password, "client_secret_basic")
+    if kind is not None or assertion is not None:
+        # authentik's clients may send the assertion as client_secret as well.
+        return _parse_assertion(kind, assertion or secret, client_id)
     if client_id is None:
         raise OAuthError(INVALID_CLIENT, "no client_id was sent")
     if secret is not None:
         return ClientClaim(client_id, secret, "client_secret_post")
     return ClientClaim(client_id, None, "none")
+
+
+def _parse_assertion(kind: str | None, assertion: str | None, client_id: str | None) -> ClientClaim:
+    """Return the claim of an assertion; without client_id its subject is the client (RFC 7521 4.2)."""
+    if kind != JWT_BEARER:
+        raise OAuthError(INVALID_CLIENT, "unknown client_assertion_type")
+    if assertion is None:
+        raise OAuthError(INVALID_CLIENT, "client_assertion is missing")
+    name = client_id or claimed(assertion, "sub")
+    if name is None:
+        raise OAuthError(INVALID_CLIENT, "no client_id was sent, and the assertion names none")
+    return ClientClaim(name, None, "assertion", assertion)
 
 
 def _parse_basic(encoded: str) -> tuple[str, str]:

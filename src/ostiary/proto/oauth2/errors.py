@@ -14,7 +14,13 @@ INVALID_GRANT: Final = "invalid_grant"
 INVALID_SCOPE: Final = "invalid_scope"
 INVALID_TOKEN: Final = "invalid_token"  # noqa: S105 - an error code
 INSUFFICIENT_SCOPE: Final = "insufficient_scope"
+UNAUTHORIZED_CLIENT: Final = "unauthorized_client"
 UNSUPPORTED_GRANT_TYPE: Final = "unsupported_grant_type"
+AUTHORIZATION_PENDING: Final = "authorization_pending"
+SLOW_DOWN: Final = "slow_down"
+EXPIRED_TOKEN: Final = "expired_token"  # noqa: S105 - an error code
+INVALID_DPOP_PROOF: Final = "invalid_dpop_proof"
+USE_DPOP_NONCE: Final = "use_dpop_nonce"
 UNSUPPORTED_RESPONSE_TYPE: Final = "unsupported_response_type"
 ACCESS_DENIED: Final = "access_denied"
 LOGIN_REQUIRED: Final = "login_required"
@@ -22,6 +28,10 @@ CONSENT_REQUIRED: Final = "consent_required"
 INTERACTION_REQUIRED: Final = "interaction_required"
 REQUEST_NOT_SUPPORTED: Final = "request_not_supported"
 REQUEST_URI_NOT_SUPPORTED: Final = "request_uri_not_supported"
+INVALID_TARGET: Final = "invalid_target"
+UNMET_AUTHENTICATION: Final = "unmet_authentication_requirements"
+INVALID_REQUEST_OBJECT: Final = "invalid_request_object"
+INVALID_REQUEST_URI: Final = "invalid_request_uri"
 
 DESCRIPTIONS: Final[Mapping[str, str]] = {
     INVALID_REQUEST: "The request is missing a parameter, repeats one, or is otherwise malformed.",
@@ -30,14 +40,24 @@ DESCRIPTIONS: Final[Mapping[str, str]] = {
     INVALID_SCOPE: "The requested scope is invalid or exceeds what was granted.",
     INVALID_TOKEN: "The access token is invalid, expired or revoked.",
     INSUFFICIENT_SCOPE: "The access token lacks the scope this needs.",
+    UNAUTHORIZED_CLIENT: "The client is not allowed to ask in this way.",
     UNSUPPORTED_GRANT_TYPE: "The grant type is not supported.",
+    AUTHORIZATION_PENDING: "The person has not answered yet.",
+    SLOW_DOWN: "You are asking too often.",
+    EXPIRED_TOKEN: "The device code has expired.",
+    INVALID_DPOP_PROOF: "The DPoP proof is missing or not valid.",
+    USE_DPOP_NONCE: "The DPoP proof needs the nonce of this answer.",
     UNSUPPORTED_RESPONSE_TYPE: "The response type is not supported.",
     ACCESS_DENIED: "The request was denied.",
     LOGIN_REQUIRED: "The person has to sign in.",
     CONSENT_REQUIRED: "The person has to consent.",
     INTERACTION_REQUIRED: "The person has to answer something first.",
     REQUEST_NOT_SUPPORTED: "Request objects are not supported.",
-    REQUEST_URI_NOT_SUPPORTED: "Request objects are not supported.",
+    REQUEST_URI_NOT_SUPPORTED: "Only request_uri values of the pushed authorization request endpoint are supported.",
+    INVALID_TARGET: "The resource is unknown, malformed or not allowed.",
+    INVALID_REQUEST_OBJECT: "The request object is not valid.",
+    INVALID_REQUEST_URI: "The request_uri is unknown, expired or was used.",
+    UNMET_AUTHENTICATION: "The authentication the application asked for is not available.",
 }
 
 

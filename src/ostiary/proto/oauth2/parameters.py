@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ostiary.proto.oauth2.errors import INVALID_REQUEST, OAuthError
 
@@ -14,6 +14,7 @@ class Parameters:
 
     values: Mapping[str, str]
     repeated: frozenset[str]
+    every: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # of the repeated ones
 
     def get(self, name: str) -> str | None:
         """Return one parameter, or None. Raises OAuthError (invalid_request) when it was sent more than once."""
@@ -28,6 +29,11 @@ class Parameters:
             raise OAuthError(INVALID_REQUEST, f"{name} is missing", description=f"The parameter {name} is missing.")
         return value
 
+    def all(self, name: str) -> tuple[str, ...]:
+        """Return every value of one that may be repeated, such as resource (RFC 8707 2), without repetitions."""
+        single = self.values.get(name)
+        return tuple(dict.fromkeys(self.every.get(name, () if single is None else (single,))))
+
     def check_single(self, *, but: frozenset[str] = frozenset()) -> None:
         """Refuse repeated parameters (RFC 6749 3.1, 3.2), except those named. Raises OAuthError."""
         wrong = sorted(self.repeated - but)
@@ -40,10 +46,17 @@ def read_parameters(pairs: Iterable[tuple[str, str]]) -> Parameters:
     values: dict[str, str] = {}
     seen: set[str] = set()
     repeated: set[str] = set()
+    every: dict[str, tuple[str, ...]] = {}
     for name, value in pairs:
         if name in seen:
             repeated.add(name)
         seen.add(name)
         if value:
             values.setdefault(name, value)
-    return Parameters(values, frozenset(repeated))
+            every[name] = (*every.get(name, ()), value)
+    return Parameters(values, frozenset(repeated), {name: every[name] for name in repeated if name in every})
+
+
+def is_storable(text: str) -> bool:
+    """Tell whether a text that came as JSON can be kept: NUL and lone surrogates no database takes."""
+    return "\0" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)

@@ -12,6 +12,7 @@ from typing import Final, Literal
 from ostiary.proto.oauth2.errors import INVALID_GRANT, INVALID_REQUEST, OAuthError
 
 Method = Literal["plain", "S256"]
+Rule = Literal["optional", "required", "s256"]
 METHODS: Final[tuple[Method, ...]] = ("plain", "S256")
 
 _VERIFIER: Final = re.compile(r"[A-Za-z0-9\-._~]{43,128}")
@@ -40,6 +41,16 @@ def parse_challenge(value: str | None, method: str | None) -> Challenge | None:
     if (_S256 if method == "S256" else _VERIFIER).fullmatch(value) is None:
         raise OAuthError(INVALID_REQUEST, "malformed code_challenge")
     return Challenge(value, method)
+
+
+def require_challenge(challenge: Challenge | None, rule: Rule) -> None:
+    """Refuse a request without the proof a provider demands (RFC 7636 4.4.1, RFC 9700 2.1.1). Raises OAuthError."""
+    if challenge is None and rule != "optional":
+        raise OAuthError(
+            INVALID_REQUEST, "no code_challenge", description="The parameter code_challenge is missing (RFC 7636)."
+        )
+    if challenge is not None and challenge.method != "S256" and rule == "s256":
+        raise OAuthError(INVALID_REQUEST, "plain code_challenge", description="The code_challenge_method must be S256.")
 
 
 def derive_challenge(verifier: str, method: Method) -> str:

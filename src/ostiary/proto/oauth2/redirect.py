@@ -18,6 +18,7 @@ MAX_LENGTH: Final = 2048  # characters of an address
 
 _VISIBLE: Final = re.compile(r"[\x21-\x7e]+")
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
+_LOOPBACK: Final = re.compile(r"http://(?P<host>127\.0\.0\.1|\[::1\])(?::[0-9]{1,5})?(?P<rest>(?:[/?].*)?)")
 _UNQUOTE_ROUNDS: Final = 3
 
 
@@ -50,20 +51,30 @@ def check_pattern(mode: MatchingMode, url: str) -> str | None:
     return None
 
 
-def is_allowed(sent: str, entries: Iterable[Entry]) -> bool:
-    """Tell whether an answer may be sent to `sent`. No entries allow nothing."""
+def is_allowed(sent: str, entries: Iterable[Entry], *, any_port: bool = False) -> bool:
+    """Tell whether an answer may be sent to `sent`. No entries allow nothing.
+
+    `any_port` is for native apps: strict entries of this very device match whatever port the app was given.
+    """
     if not is_safe(sent):
         return False
     plain: bool | None = None
+    own = _without_port(sent) if any_port else None
     for entry in entries:
         if entry.matching_mode == "strict":
-            if sent == entry.url:
+            if sent == entry.url or (own is not None and own == _without_port(entry.url)):
                 return True
         else:
             plain = _is_plain(sent) if plain is None else plain
             if plain and re.fullmatch(entry.url, sent) is not None:
                 return True
     return False
+
+
+def _without_port(url: str) -> tuple[str, str] | None:
+    """Return what of a loopback address must be the same (RFC 8252 7.3): an IP literal, never a name (8.3)."""
+    found = _LOOPBACK.fullmatch(url)
+    return None if found is None else (found["host"], found["rest"])
 
 
 def is_safe(url: str) -> bool:
@@ -101,6 +112,12 @@ def origins(entries: Iterable[Entry]) -> frozenset[str]:
     """Return the origins of the strict entries; a pattern has none."""
     found = (origin(entry.url) for entry in entries if entry.matching_mode == "strict")
     return frozenset(item for item in found if item is not None)
+
+
+def sectors(urls: Iterable[str]) -> tuple[str, ...]:
+    """Return the hosts of addresses (OpenID Connect Core 8.1), without repetitions; "" for one that has none."""
+    parts = (_split(url) for url in urls)
+    return tuple(dict.fromkeys("" if part is None else (part.hostname or "") for part in parts))
 
 
 def _scheme(url: str) -> str | None:

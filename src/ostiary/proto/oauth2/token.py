@@ -1,9 +1,11 @@
-"""Token requests (RFC 6749 4.1.3 and 6) and the answer (5.1)."""
+"""Token requests (RFC 6749 4.1.3, 4.3.2, 4.4.2 and 6; RFC 8628 3.4) and the answer (5.1)."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, field
 
+from ostiary.proto.oauth2.errors import INVALID_TARGET, OAuthError
 from ostiary.proto.oauth2.parameters import Parameters
 from ostiary.proto.oauth2.scope import parse_scope
 
@@ -15,6 +17,7 @@ class CodeRequest:
     code: str
     redirect_uri: str | None
     verifier: str | None
+    resources: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,16 +26,50 @@ class RefreshRequest:
 
     token: str
     scope: tuple[str, ...]
+    resources: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MachineRequest:
+    """grant_type=client_credentials or password, beside how the client proves itself."""
+
+    username: str | None
+    password: str | None = field(repr=False)
+    scope: tuple[str, ...]
+    resources: tuple[str, ...]
 
 
 def parse_code_request(parameters: Parameters) -> CodeRequest:
     """Return the request of 4.1.3. Raises OAuthError (invalid_request)."""
-    return CodeRequest(parameters.need("code"), parameters.get("redirect_uri"), parameters.get("code_verifier"))
+    return CodeRequest(
+        parameters.need("code"),
+        parameters.get("redirect_uri"),
+        parameters.get("code_verifier"),
+        parameters.all("resource"),
+    )
 
 
 def parse_refresh_request(parameters: Parameters) -> RefreshRequest:
     """Return the request of 6. Raises OAuthError (invalid_request, invalid_scope)."""
-    return RefreshRequest(parameters.need("refresh_token"), parse_scope(parameters.get("scope") or ""))
+    scope = parse_scope(parameters.get("scope") or "")
+    return RefreshRequest(parameters.need("refresh_token"), scope, parameters.all("resource"))
+
+
+def narrow_resources(asked: tuple[str, ...], granted: Collection[str]) -> tuple[str, ...] | None:
+    """Return the audience a token request names (RFC 8707 2.2), None when it names none. Raises OAuthError."""
+    if not set(asked) <= set(granted):
+        raise OAuthError(INVALID_TARGET, "the resource is not among those granted")
+    return asked or None
+
+
+def parse_machine_request(parameters: Parameters) -> MachineRequest:
+    """Return the request of 4.4.2 or 4.3.2. Raises OAuthError (invalid_request, invalid_scope)."""
+    return MachineRequest(
+        username=parameters.get("username"),
+        password=parameters.get("password"),
+        scope=parse_scope(parameters.get("scope") or ""),
+        resources=parameters.all("resource"),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,18 +79,21 @@ class TokenAnswer:
     access_token: str
     expires_in: int  # seconds
     scope: tuple[str, ...]
-    id_token: str
+    id_token: str | None
     refresh_token: str | None
+    token_type: str = "Bearer"  # noqa: S105 - or DPoP (RFC 9449 5)
 
     def body(self) -> dict[str, object]:
         """Return the JSON members (5.1; OpenID Connect Core 3.1.3.3)."""
         members: dict[str, object] = {
             "access_token": self.access_token,
-            "token_type": "Bearer",
-            "scope": " ".join(self.scope),
+            "token_type": self.token_type,
             "expires_in": self.expires_in,
-            "id_token": self.id_token,
         }
+        if self.scope:  # 3.3 knows no empty scope: libraries take "" for a scope that was changed
+            members["scope"] = " ".join(self.scope)
+        if self.id_token is not None:
+            members["id_token"] = self.id_token
         if self.refresh_token is not None:
             members["refresh_token"] = self.refresh_token
         return members

@@ -9,8 +9,10 @@ from ostiary.proto.oauth2.bearer import challenge
 from ostiary.proto.oauth2.errors import (
     INSUFFICIENT_SCOPE,
     INVALID_CLIENT,
+    INVALID_DPOP_PROOF,
     INVALID_REQUEST,
     INVALID_TOKEN,
+    USE_DPOP_NONCE,
     OAuthError,
 )
 from ostiary.proto.oauth2.parameters import Parameters, read_parameters
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 _NO_STORE: Final = (("cache-control", "no-store"), ("pragma", "no-cache"))  # RFC 6749 5.1
 _METHODS: Final = "GET, POST, OPTIONS"
 _STATUS: Final = {INVALID_CLIENT: 401, INVALID_TOKEN: 401, INSUFFICIENT_SCOPE: 403}
+_DPOP: Final = frozenset({INVALID_DPOP_PROOF, USE_DPOP_NONCE})
+_MAY_REPEAT: Final = frozenset({"resource"})  # RFC 8707 2
 _REALM: Final = "ostiary"
 _HEADERS_LIMIT: Final = 512
 _CLIENT_ERRORS: Final = 500
@@ -38,7 +42,7 @@ async def read_form(request: Request) -> Parameters:
         if error.status >= _CLIENT_ERRORS:
             raise
         raise OAuthError(INVALID_REQUEST, error.code) from error
-    parameters.check_single()
+    parameters.check_single(but=_MAY_REPEAT)
     return parameters
 
 
@@ -49,24 +53,32 @@ def token_json(value: object, status: int = 200) -> Response:
     return response
 
 
+def signed_answer(token: str, media_type: str = "application/jwt") -> Response:
+    """Answer a signed or encrypted token that must not be kept."""
+    return Response(200, token.encode("ascii"), [("content-type", media_type), *_NO_STORE])
+
+
 def error_json(request: Request, error: OAuthError) -> Response:
     """Answer an error of the token, introspection or revocation endpoint (RFC 6749 5.2)."""
     log_failure(request, error)
     response = token_json({**error.body(), "request_id": request.request_id}, _STATUS.get(error.code, 400))
     if error.code == INVALID_CLIENT and "authorization" in request.headers:
-        response.headers.append(("www-authenticate", f'Basic realm="{_REALM}", charset="UTF-8"'))
+        # The challenge is all that oauth4webapi and openid-client show of such an answer: it names the error as well.
+        told = f'Basic realm="{_REALM}", charset="UTF-8", error="{error.code}"'
+        response.headers.append(("www-authenticate", told))
     return response
 
 
 def bearer_error(request: Request, error: OAuthError | None) -> Response:
-    """Answer an error of a protected resource (RFC 6750 3.1); None when no token was sent at all."""
+    """Answer an error of a protected resource (RFC 6750 3.1, RFC 9449 7.1); None when no token was sent at all."""
     status = 401
     if error is not None:
         log_failure(request, error)
-        status = _STATUS.get(error.code, 400)
+        status = _STATUS.get(error.code, 401 if error.code in _DPOP else 400)
+    dpop = "dpop" in request.headers or request.headers.get("authorization", "")[:5].lower() == "dpop "
     response = empty(status)
     response.headers.extend(_NO_STORE)
-    response.headers.append(("www-authenticate", challenge(error, realm=_REALM)))
+    response.headers.append(("www-authenticate", challenge(error, realm=_REALM, scheme="dpop" if dpop else "bearer")))
     return response
 
 

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Final
 
 from ostiary.proto.oauth2.errors import OAuthError
 from ostiary.proto.oauth2.parameters import read_parameters
+from ostiary.providers.oauth2.answering import send_error
 from ostiary.providers.oauth2.answers import log_failure
-from ostiary.providers.oauth2.inquiry import PATH, Inquiry, redirect_error, request_url
+from ostiary.providers.oauth2.inquiry import PATH, RETURN, Inquiry, request_url
 from ostiary.providers.oauth2.steps import STEPS
 from ostiary.web.errors import BadRequest
 from ostiary.web.response import Response, redirect
@@ -28,10 +29,12 @@ async def authorize(request: Request, services: Services) -> Response:
     pairs = request.query_pairs()
     if not pairs:
         raise BadRequest("invalid_request", "This address is for applications: the request has no parameters.")
+    parameters = read_parameters(pairs)
     inquiry = Inquiry(
         request=request,
         services=services,
-        parameters=read_parameters(pairs),
+        parameters=parameters,
+        coming_from=parameters.values.get(RETURN),
         pairs=tuple(pairs),
         snapshot=services.plane.snapshot,
         now=services.clock(),
@@ -44,7 +47,7 @@ async def authorize(request: Request, services: Services) -> Response:
                     return response
     except OAuthError as error:
         log_failure(request, error)
-        return redirect_error(inquiry, error)
+        return await send_error(inquiry, error)
     raise BadRequest("invalid_request", _ENDLESS)  # pragma: no cover - the last step always answers
 
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Final
 
 from ostiary.applications.lookup import application_of
 from ostiary.applications.resources import Application
-from ostiary.keys.signer import NoSigningKey, signer
 from ostiary.mappings.claims import ClaimSet
 from ostiary.mappings.resources import ScopeMapping
-from ostiary.proto.jose import SigningKey
+from ostiary.proto.jose import SigningKey, VerifyingKey, sign
 from ostiary.proto.oauth2.redirect import is_allowed, origins
 from ostiary.proto.oauth2.scope import OPENID
+from ostiary.providers.oauth2.key_set import KeySet, UnusableKeys, key_set, verify_own
 from ostiary.providers.oauth2.resources import OAuth2Provider
 from ostiary.resource.duration import parse_duration
 
@@ -33,8 +33,7 @@ class Client:
     provider: OAuth2Provider
     application: Application
     claim_set: ClaimSet
-    key: SigningKey = field(repr=False)
-    jwk: Mapping[str, object] | None  # None: the key is the client secret, which is nobody's to know
+    keys: KeySet = field(repr=False)
     origins: frozenset[str]
     code_lifetime: int
     access_lifetime: int
@@ -45,6 +44,16 @@ class Client:
     def pk(self) -> int:
         """The provider's number, by which grants know the client."""
         return int(self.provider.pk)
+
+    @property
+    def key(self) -> SigningKey:
+        """The key that signs."""
+        return self.keys.signing
+
+    @property
+    def verifying(self) -> tuple[VerifyingKey, ...]:
+        """The keys that check what was signed for this client: the present one first."""
+        return self.keys.verifying
 
     @property
     def public(self) -> bool:
@@ -64,7 +73,20 @@ class Client:
 
     def may_redirect_to(self, uri: str) -> bool:
         """Tell whether an answer may be sent there."""
-        return is_allowed(uri, self.provider.redirect_uris)
+        return is_allowed(uri, self.provider.redirect_uris, any_port=self.public)
+
+    def sign(self, payload: bytes, *, typ: str = "JWT") -> str:
+        """Return the payload signed."""
+        return sign(payload, self.keys.signing, typ=typ)
+
+    def seal(self, token: str) -> str:
+        """Return a signed token encrypted, when what is meant for this client is (RFC 7519 5.2), else as it is."""
+        recipient = self.keys.client
+        return token if recipient is None else recipient.encrypt(token.encode("ascii"))
+
+    def read_own(self, token: str) -> Mapping[str, object]:
+        """Return the claims of a token signed for this client, expired or not (id_token_hint). Raises JoseError."""
+        return verify_own(self.keys.verifying, token)
 
 
 def client_by_id(snapshot: Snapshot, client_id: str) -> Client | None:
@@ -96,17 +118,16 @@ def _compile(snapshot: Snapshot, provider: OAuth2Provider) -> Client | None:
     if application is None:
         return None
     try:
-        ready = None if provider.signing_key is None else signer(snapshot, provider.signing_key)
-    except NoSigningKey:
-        _log.error("provider %s: its signing key has no private key; the application is not served", provider.name)
+        keys = key_set(snapshot, provider)
+    except UnusableKeys as error:
+        _log.error("provider %s: %s; the application is not served", provider.name, error)
         return None
     found = (snapshot.resolve(_MAPPING, pk) for pk in provider.property_mappings)
     return Client(
         provider=provider,
         application=application,
         claim_set=ClaimSet(item for item in found if isinstance(item, ScopeMapping)),
-        key=SigningKey(provider.client_secret.reveal().encode()) if ready is None else ready.key,
-        jwk=None if ready is None else ready.jwk,
+        keys=keys,
         origins=origins(provider.redirect_uris),
         code_lifetime=parse_duration(provider.access_code_validity),
         access_lifetime=parse_duration(provider.access_token_validity),

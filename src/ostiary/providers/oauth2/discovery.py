@@ -1,39 +1,41 @@
-"""Discovery and keys: what a client reads before it speaks (OpenID Connect Discovery 4, RFC 8414 3, RFC 7517 5)."""
+"""Discovery and keys: what a client reads before it speaks (OpenID Connect Discovery 4, RFC 8414 3, RFC 7517 5).
+
+Both documents are made once for each snapshot and kept as bytes; only the host that was asked is put in.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ostiary.proto.oauth2.discovery import Endpoints, metadata
 from ostiary.providers.oauth2.answers import allow_origin
-from ostiary.providers.oauth2.claims import ACR
-from ostiary.providers.oauth2.client import Client, client_by_slug, offered_scopes
+from ostiary.providers.oauth2.client import Client, client_by_slug
+from ostiary.providers.oauth2.offer import offer_of
+from ostiary.resource import codec
 from ostiary.web.errors import NotFound
-from ostiary.web.response import Response, json, redirect
+from ostiary.web.response import Response, redirect
 
 if TYPE_CHECKING:
     from ostiary.providers.oauth2.services import Services
+    from ostiary.store.snapshot import Snapshot
     from ostiary.web.request import Request
+
+_HERE: Final = "\ue000"
+"""Stands for the address under which we were asked: a character of private use, which no part of the document has."""
 
 
 async def discovery(request: Request, services: Services) -> Response:
     """Answer the metadata of an application's client. No round trip."""
-    client = find_client(request, services)
-    document = metadata(
-        endpoints(client, request.base_url),
-        algorithm=client.key.algorithm,
-        acr=ACR,
-        scopes=offered_scopes(client),
-        claims=client.claim_set.claim_names(),
-        public=client.public,
-    )
-    return allow_origin(request, json(document), client)
+    client, snapshot = find_client(request, services), services.plane.snapshot
+    document = snapshot.memo(("oauth2.discovery", client.pk), lambda: _document(client, services))
+    body = document.replace(_HERE.encode(), codec.encode(request.base_url)[1:-1])
+    return allow_origin(request, _json(body), client)
 
 
 async def jwks(request: Request, services: Services) -> Response:
     """Answer the public keys; an empty object when tokens are signed with the client secret. No round trip."""
     client = find_client(request, services)
-    response = json({} if client.jwk is None else {"keys": [client.jwk]})
+    response = _json(_jwks(services.plane.snapshot, client))
     response.headers.append(("access-control-allow-origin", "*"))
     return response
 
@@ -65,4 +67,24 @@ def endpoints(client: Client, base_url: str) -> Endpoints:
         introspection=f"{root}/introspect/",
         revocation=f"{root}/revoke/",
         jwks=f"{own}/jwks/",
+        pushed=f"{root}/par/",
+        device=f"{root}/device/",
+        check_session=f"{own}/check-session/",
     )
+
+
+def _document(client: Client, services: Services) -> bytes:
+    offer = offer_of(client, services.options, locales=services.languages)
+    return codec.encode(metadata(endpoints(client, _HERE), offer))
+
+
+def _jwks(snapshot: Snapshot, client: Client) -> bytes:
+    def build() -> bytes:
+        published = client.keys.published
+        return codec.encode({"keys": published} if published else {})
+
+    return snapshot.memo(("oauth2.jwks", client.pk), build)
+
+
+def _json(body: bytes) -> Response:
+    return Response(200, body, [("content-type", "application/json")])

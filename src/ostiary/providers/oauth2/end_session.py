@@ -1,50 +1,69 @@
-"""Sign-out by the application, /application/o/{slug}/end-session/ (OpenID Connect RP-Initiated Logout 1.0)."""
+"""Sign-out by the application, /application/o/{slug}/end-session/ (OpenID Connect RP-Initiated Logout 1.0).
+
+The provider's invalidation flow is run in any case, else the brand's. Whether the session ends with it:
+
+| id_token_hint | the flow | the session |
+|---|---|---|
+| of this client, about whoever is signed in | any | ends |
+| none, or about somebody else | has a user_logout stage | ends: the administrator wants it so |
+| none, or about somebody else | has none | the person is asked (section 2), on the page at the end of the flow |
+
+The browser goes on to post_logout_redirect_uri when it is one of the provider's, and to no other list's. The path names
+the client, so that address needs no hint to be trusted (section 3).
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlencode
 
 from ostiary.brands.select import select
+from ostiary.flows.farewell import ASK, END
 from ostiary.flows.resources import Flow
-from ostiary.proto.jose import JoseError, verify
+from ostiary.grants.parties import parties_of
+from ostiary.proto.jose import JoseError, peek_header
 from ostiary.proto.oauth2.errors import OAuthError
 from ostiary.proto.oauth2.parameters import Parameters, read_parameters
-from ostiary.proto.oauth2.redirect import with_query
+from ostiary.proto.oauth2.redirect import is_allowed, with_query
+from ostiary.providers.oauth2.claims import session_id, subject_of
 from ostiary.providers.oauth2.discovery import find_client
-from ostiary.resource import codec
+from ostiary.providers.oauth2.key_set import verify_own
 from ostiary.web.errors import BadRequest, HttpError
 from ostiary.web.response import Response, redirect
 
 if TYPE_CHECKING:
     from ostiary.providers.oauth2.client import Client
     from ostiary.providers.oauth2.services import Services
+    from ostiary.sessions.session import Session
     from ostiary.web.request import Request
+
+_ENCRYPTED: Final = 4  # dots of a JWE (RFC 7516 7.1)
+_TYP: Final = "JWT"  # the `typ` of ID tokens; a logout token is none, whoever signed it
 
 
 async def end_session(request: Request, services: Services) -> Response:
-    """Begin the provider's invalidation flow, else the brand's; it leads to an allowed post_logout_redirect_uri.
-
-    The address needs no id_token_hint: the path names the client, and the list of that client decides (section 2).
-    """
+    """Begin the sign-out; an address or hint that is not right is told here and leads nowhere."""
     client, now = find_client(request, services), services.clock()
     try:
         parameters = read_parameters(request.query_pairs())
         parameters.check_single()
-        _check_hint(client, parameters.get("id_token_hint"))
+        hint = _hint(client, parameters.get("id_token_hint"))
         if parameters.get("client_id") not in {None, client.provider.client_id}:
             raise BadRequest("invalid_request", "The client_id is another application's.")
         target = _target(client, parameters)
     except OAuthError as error:
         raise BadRequest(error.code, error.description) from error
-    flow = _flow(request, services, client)
-    application = client.application
-    context: dict[str, object] = {
-        "application": {"pk": str(application.pk), "name": application.name, "slug": application.slug}
-    }
+    session = await services.gate.ensure(request, now)
+    context: dict[str, object] = {"application": _application(client)}
     if target is not None:
         context["redirect"] = target
-    session = await services.gate.ensure(request, now)
+    if session.user is not None:
+        if hint is not None and await _is_about(services, client, session, hint):
+            context[END] = True
+        elif target is not None:
+            context[END] = ASK
+    flow = _flow(request, services, client)
     await services.engine.begin(request, session, flow, context=context, next_url=request.prefix + "/", now=now)
     return redirect(f"{request.prefix}/if/flow/{flow.slug}/")
 
@@ -55,25 +74,37 @@ async def end_session_post(request: Request) -> Response:
     return redirect(f"{request.prefix}{request.path}?{urlencode(pairs, quote_via=quote)}", 303)
 
 
-def _check_hint(client: Client, hint: str | None) -> None:
-    """Check whose ID token it is; an expired one is as good (section 2, RP-Initiated Logout)."""
-    if hint is None:
-        return
+def _hint(client: Client, hint: str | None) -> Mapping[str, object] | None:
+    """Return the claims of an ID token of this client; an expired one is as good (section 2)."""
+    if not hint or hint.count(".") == _ENCRYPTED:
+        return None  # one that is encrypted only the client can read: the person is asked instead
     try:
-        claims = codec.decode(verify(hint, [client.key.verifying()]).payload)
-    except (JoseError, ValueError) as error:
+        claims = verify_own(client.verifying, hint)
+        typ = peek_header(hint).get("typ", _TYP)
+    except JoseError as error:
         raise BadRequest("invalid_request", "The id_token_hint is not valid.") from error
-    audience = cast("dict[str, object]", claims).get("aud") if isinstance(claims, dict) else None
-    if audience != client.provider.client_id:
+    if typ != _TYP or claims.get("aud") != client.provider.client_id:
         raise BadRequest("invalid_request", "The id_token_hint was issued to another application.")
+    return claims
+
+
+async def _is_about(services: Services, client: Client, session: Session, hint: Mapping[str, object]) -> bool:
+    """Tell whether a hint means whoever is signed in (section 4): this session, or this person in another one."""
+    if hint.get("sid") == session_id(session.key):
+        return True
+    known = await parties_of(services.database, session.key)
+    if any(item.provider == client.pk and hint.get("sub") == item.sub for item in known):
+        return True
+    subject = await services.users.subject(session.user) if session.user is not None else None
+    return subject is not None and hint.get("sub") == subject_of(subject, client, salt=services.users.install_id)
 
 
 def _target(client: Client, parameters: Parameters) -> str | None:
-    """Return where the browser goes in the end. The same rules as for redirect_uri (A06)."""
+    """Return where the browser goes in the end, compared as redirect_uri is (A06)."""
     uri = parameters.get("post_logout_redirect_uri")
     if uri is None:
         return None
-    if not client.may_redirect_to(uri):
+    if not is_allowed(uri, client.provider.post_logout_redirect_uris):
         raise BadRequest("invalid_request", "The application sent an address to return to that is not allowed.")
     state = parameters.get("state")
     return uri if state is None else with_query(uri, [("state", state)])
@@ -87,3 +118,8 @@ def _flow(request: Request, services: Services, client: Client) -> Flow:
         if flow is not None:
             return flow
     raise HttpError(404, "no_invalidation_flow", "No way to sign out is set up for this address.")
+
+
+def _application(client: Client) -> dict[str, object]:
+    item = client.application
+    return {"pk": str(item.pk), "name": item.name, "slug": item.slug}

@@ -15,8 +15,16 @@ if TYPE_CHECKING:
 APP: Final = "authentik_providers_oauth2"
 
 
-def authorized(client: Client, subject: Subject, *, scope: tuple[str, ...], client_ip: str, now: int) -> Statement:
-    """Return the event of a code that was issued."""
+def authorized(
+    client: Client,
+    subject: Subject,
+    *,
+    scope: tuple[str, ...],
+    client_ip: str,
+    now: int,
+    flow: str = "authorization_code",
+) -> Statement:
+    """Return the event of a code, or of tokens, that a person allowed."""
     return event(
         "authorize_application",
         user=subject.user.who,
@@ -28,7 +36,7 @@ def authorized(client: Client, subject: Subject, *, scope: tuple[str, ...], clie
                 "pk": str(client.application.pk),
                 "name": client.application.name,
             },
-            "flow": "authorization_code",
+            "flow": flow,
             "scopes": " ".join(scope),
         },
         client_ip=client_ip,

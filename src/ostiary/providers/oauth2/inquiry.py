@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlencode
 
-from ostiary.proto.oauth2.authorize import AuthorizeRequest, Target, error_url
+from ostiary.proto.oauth2.authorization_response import Target
+from ostiary.proto.oauth2.authorize import AuthorizeRequest
 from ostiary.proto.oauth2.errors import OAuthError
 from ostiary.web.errors import BadRequest, HttpError
-from ostiary.web.response import Response, redirect
 
 if TYPE_CHECKING:
     from ostiary.directory.user import Subject
+    from ostiary.grants.pushed import Pushed
     from ostiary.proto.oauth2.parameters import Parameters
     from ostiary.providers.oauth2.client import Client
     from ostiary.providers.oauth2.services import Services
@@ -40,7 +41,11 @@ class Entry(enum.Enum):
 
 @dataclass(slots=True, kw_only=True)
 class Inquiry:
-    """What the steps know. Each step may rely on what those above it have filled in."""
+    """What the steps know. Each step may rely on what those above it have filled in.
+
+    `pairs` are those of the browser's address, `parameters` those of the request, which may have come another way
+    (`handle_hash` and `pushed`: through PAR). `late` is what a request is answered that may not begin any more.
+    """
 
     request: Request
     services: Services
@@ -49,6 +54,11 @@ class Inquiry:
     snapshot: Snapshot
     now: int
     entry: Entry = Entry.FIRST
+    coming_from: str | None = None
+    handle_hash: bytes | None = None
+    pushed: Pushed | None = None
+    late: OAuthError | None = None
+    hinted: str | None = None
     client_found: Client | None = None
     target: Target | None = None
     wanted_found: AuthorizeRequest | None = None
@@ -69,6 +79,19 @@ class Inquiry:
         if self.wanted_found is None:  # pragma: no cover - the order of the table
             raise BadRequest("invalid_request")
         return self.wanted_found
+
+    @property
+    def trusted(self) -> Target:
+        """Where the answer goes, once its step was taken."""
+        if self.target is None:  # pragma: no cover - the order of the table
+            raise BadRequest("invalid_request")
+        return self.target
+
+    @property
+    def dpop_jkt(self) -> str | None:
+        """The thumbprint of the key the code is bound to (RFC 9449 10), if any."""
+        proved = self.pushed.dpop_jkt if self.pushed is not None else None
+        return proved or self.wanted.dpop_jkt
 
     @property
     def signed_in(self) -> tuple[Session, Subject]:
@@ -105,13 +128,6 @@ def request_url(request: Request, pairs: Iterable[tuple[str, str]]) -> str:
     if len(url) > _LONGEST:
         raise HttpError(414, "uri_too_long", "The authorization request is too long.")
     return url
-
-
-def redirect_error(inquiry: Inquiry, error: OAuthError) -> Response:
-    """Tell the client, or the person as long as nobody knows whether the address is the client's."""
-    if inquiry.target is None:
-        raise BadRequest(error.code, error.description) from error
-    return redirect(error_url(inquiry.target, error, issuer=inquiry.issuer), 302)
 
 
 def _without_return(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:

@@ -1,16 +1,21 @@
-"""Token introspection, /application/o/introspect/ (RFC 7662): a client may ask about its own tokens only."""
+"""Token introspection, /application/o/introspect/ (RFC 7662): a client may ask about its own tokens only.
+
+Asked for with `Accept: application/token-introspection+jwt`, the answer is signed (RFC 9701).
+"""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from ostiary.grants.access import find_access
 from ostiary.grants.refresh import Use, find_refresh
 from ostiary.proto.oauth2.errors import OAuthError
-from ostiary.providers.oauth2.answers import error_json, read_form, token_json
+from ostiary.providers.oauth2.access_form import may_be_access, payload_of
+from ostiary.providers.oauth2.answers import error_json, read_form, signed_answer, token_json
 from ostiary.providers.oauth2.authentication import authenticate
-from ostiary.providers.oauth2.userinfo import payload_of
+from ostiary.resource import codec
 from ostiary.store.hashing import token_hash
 
 if TYPE_CHECKING:
@@ -21,18 +26,22 @@ if TYPE_CHECKING:
 
 _INACTIVE: Final[Mapping[str, object]] = {"active": False}
 _SECOND: Final = 1_000_000
+_SIGNED: Final = "token-introspection+jwt"  # RFC 9701 4 and 5
 
 
 async def introspect(request: Request, services: Services) -> Response:
     """Answer whether a token is good now, and what it says. The secret is always wanted, of public clients too."""
     try:
         parameters = await read_form(request)
-        client = authenticate(request, parameters, services.plane.snapshot, always=True)
-        token = parameters.need("token")
-        look = _access if "." in token else _refresh
-        return token_json(await look(services, client, token, now=services.clock()))
+        client = await authenticate(request, parameters, services, always=True)
+        token, now = parameters.need("token"), services.clock()
+        look = _access if may_be_access(token) else _refresh
+        found = await look(services, client, token, now=now)
     except OAuthError as error:
         return error_json(request, error)
+    if not _wants_signed(request):
+        return token_json(found)
+    return await _signed(client, found, issuer=client.issuer(request.base_url), now=now)
 
 
 async def _access(services: Services, client: Client, token: str, *, now: int) -> Mapping[str, object]:
@@ -40,11 +49,11 @@ async def _access(services: Services, client: Client, token: str, *, now: int) -
     if found is None or found.provider != client.pk:
         return _INACTIVE
     return {
-        **payload_of(token),
+        **payload_of(token, found),
         "active": True,
         "scope": " ".join(found.scope),
         "client_id": client.provider.client_id,
-        "token_type": "Bearer",
+        "token_type": "Bearer" if found.binding.jkt is None else "DPoP",
     }
 
 
@@ -60,3 +69,24 @@ async def _refresh(services: Services, client: Client, token: str, *, now: int) 
         "exp": found.expires // _SECOND,
         "iat": found.issued // _SECOND,
     }
+
+
+def _wants_signed(request: Request) -> bool:
+    accepted = (part.partition(";")[0].strip().lower() for part in request.headers.get("accept", "").split(","))
+    return f"application/{_SIGNED}" in accepted
+
+
+async def _signed(client: Client, found: Mapping[str, object], *, issuer: str, now: int) -> Response:
+    """RFC 9701 5: what the token says stands apart from what the answer says of itself, which has no sub and no exp."""
+    claims = {
+        "iss": issuer,
+        "aud": client.provider.client_id,
+        "iat": now // _SECOND,
+        "token_introspection": found,
+    }
+    payload = codec.encode(claims)
+    if client.key.slow:
+        text = await asyncio.to_thread(client.sign, payload, typ=_SIGNED)
+    else:
+        text = client.sign(payload, typ=_SIGNED)
+    return signed_answer(text, f"application/{_SIGNED}")

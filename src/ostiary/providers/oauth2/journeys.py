@@ -8,11 +8,15 @@ from ostiary.brands.select import select
 from ostiary.flows.outcome import Moved
 from ostiary.flows.resources import Flow, FlowStageBinding
 from ostiary.flows.stages.consent import ConsentStage
+from ostiary.grants.pushed import begin_journey
 from ostiary.policies.decide import has_bindings
 from ostiary.proto.oauth2.errors import CONSENT_REQUIRED, INTERACTION_REQUIRED, OAuthError
+from ostiary.providers.oauth2.batches import write_all
+from ostiary.providers.oauth2.github import DESCRIPTIONS
 from ostiary.providers.oauth2.inquiry import Inquiry
 from ostiary.web.errors import HttpError
-from ostiary.web.response import Response, redirect
+from ostiary.web.language import COOKIE as LANGUAGE_COOKIE
+from ostiary.web.response import Response, redirect, set_cookie
 
 if TYPE_CHECKING:
     from ostiary.store.snapshot import Snapshot
@@ -29,9 +33,14 @@ async def sign_in(inquiry: Inquiry) -> Response:
     if flow is None:
         raise HttpError(404, "no_authentication_flow", "No way to sign in is set up for this address.")
     context: dict[str, object] = {"application": _application(inquiry)}
-    if inquiry.wanted.login_hint:
+    if inquiry.wanted.login_hint and "select_account" not in inquiry.wanted.prompt:
         context["pending_user_identifier"] = inquiry.wanted.login_hint
     session = await services.gate.ensure(request, now)
+    if session.user is not None and flow.authentication == "require_unauthenticated":
+        # The flow takes nobody who is signed in, and the present sign-in is not enough: it ends.
+        await services.gate.end(request, session, now=now)
+        session = await services.gate.ensure(request, now)
+    await _keep_pushed(inquiry)
     await services.engine.begin(
         request,
         session,
@@ -41,17 +50,18 @@ async def sign_in(inquiry: Inquiry) -> Response:
         completion=inquiry.sign_in_proof(),
         now=now,
     )
-    return redirect(_page(inquiry, flow))
+    return _to(inquiry, flow)
 
 
 async def authorization(inquiry: Inquiry) -> Response | None:
     """Run the provider's authorization flow. None when it has nothing to show: then the code is issued at once."""
-    flow = _authorization_flow(inquiry)
-    if _is_empty(flow, inquiry.snapshot):
+    flow, consent = _authorization_flow(inquiry)
+    if not consent and _is_empty(flow, inquiry.snapshot):
         return None
     services, request, now = inquiry.services, inquiry.request, inquiry.now
     session, subject = inquiry.signed_in
     proof = inquiry.consent_proof(subject.user.pk)
+    await _keep_pushed(inquiry)
     await services.engine.begin(
         request,
         session,
@@ -59,6 +69,7 @@ async def authorization(inquiry: Inquiry) -> Response | None:
         context=_context(inquiry),
         next_url=inquiry.return_url("authorize"),
         completion=proof,
+        append=consent,
         now=now,
     )
     outcome = await services.engine.challenge(request, session, flow.slug, now=now)
@@ -66,29 +77,38 @@ async def authorization(inquiry: Inquiry) -> Response | None:
         return None
     if "none" in inquiry.wanted.prompt:
         await services.engine.cancel(session, flow.slug)
-        consent = getattr(outcome, "component", "") == ConsentStage.COMPONENT
-        raise OAuthError(CONSENT_REQUIRED if consent else INTERACTION_REQUIRED)
-    return redirect(_page(inquiry, flow))
+        asks = getattr(outcome, "component", "") == ConsentStage.COMPONENT
+        raise OAuthError(CONSENT_REQUIRED if asks else INTERACTION_REQUIRED)
+    return _to(inquiry, flow)
 
 
-def _authorization_flow(inquiry: Inquiry) -> Flow:
-    """Return the provider's flow; with prompt=consent one that asks, if the provider's does not."""
+def _authorization_flow(inquiry: Inquiry) -> tuple[Flow, tuple[str, ...]]:
+    """Return the provider's flow, and the stage that asks for consent where prompt=consent wants one and it has none.
+
+    The flow itself is always passed: what it demands, a second factor perhaps, is not for the application to leave out.
+    """
     snapshot = inquiry.snapshot
     flow = snapshot.get(Flow, inquiry.client.provider.authorization_flow)
     if flow is None:
         raise HttpError(404, "no_authorization_flow", "The application's authorization flow does not exist.")
-    if "consent" not in inquiry.wanted.prompt or _asks(flow, snapshot):
-        return flow
+    if "consent" not in inquiry.wanted.prompt or _consent_of(flow, snapshot, always=True) is not None:
+        return flow, ()
     others = sorted(snapshot.where(Flow, designation="authorization"), key=lambda item: item.slug)
-    asking = next((other for other in others if _asks(other, snapshot)), None)
-    if asking is None:
+    found = (_consent_of(other, snapshot, always=False) for other in others)
+    stage = next((one for one in found if one is not None), None)
+    if stage is None:
         raise OAuthError(CONSENT_REQUIRED, "no flow with a consent stage")
-    return asking
+    return flow, (stage,)
 
 
-def _asks(flow: Flow, snapshot: Snapshot) -> bool:
-    bindings = snapshot.referring(FlowStageBinding, "target", flow.pk)
-    return any(snapshot.get(ConsentStage, binding.stage) is not None for binding in bindings)
+def _consent_of(flow: Flow, snapshot: Snapshot, *, always: bool) -> str | None:
+    """Return the consent stage of a flow; `always`: only one that no policy may leave out."""
+    for binding in snapshot.referring(FlowStageBinding, "target", flow.pk):
+        if snapshot.get(ConsentStage, binding.stage) is None:
+            continue
+        if not (always and has_bindings(str(binding.pk), snapshot)):
+            return binding.stage
+    return None
 
 
 def _is_empty(flow: Flow, snapshot: Snapshot) -> bool:
@@ -105,7 +125,11 @@ def _context(inquiry: Inquiry) -> dict[str, object]:
     return {
         "is_sso": True,
         "application": _application(inquiry),
-        "consent_permissions": [{"id": item.scope_name, "name": item.description} for item in described],
+        "consent_permissions": [
+            *({"id": item.scope_name, "name": item.description} for item in described),
+            *({"id": name, "name": text} for name, text in DESCRIPTIONS.items() if name in inquiry.scope),
+            *({"id": f"claim:{name}", "name": name} for name in _single_claims(inquiry)),
+        ],
         "consent_always": "consent" in inquiry.wanted.prompt,
         "oauth_redirect_uri": inquiry.target.redirect_uri if inquiry.target else "",
     }
@@ -116,5 +140,27 @@ def _application(inquiry: Inquiry) -> dict[str, object]:
     return {"pk": str(item.pk), "name": item.name, "slug": item.slug}
 
 
-def _page(inquiry: Inquiry, flow: Flow) -> str:
-    return f"{inquiry.request.prefix}/if/flow/{flow.slug}/"
+def _single_claims(inquiry: Inquiry) -> list[str]:
+    """Return the claims asked for by name (Core 5.5) that come with no scope granted: people allow those as well."""
+    claims = inquiry.wanted.claims
+    asked = claims.names("userinfo") | claims.names("id_token")
+    given = inquiry.client.claim_set.claim_names(inquiry.scope)
+    return sorted(name for name in asked if name not in given and name in inquiry.client.claim_set.claim_names())
+
+
+async def _keep_pushed(inquiry: Inquiry) -> None:
+    """Let a pushed request outlive its first minutes: somebody is on the way with it."""
+    if inquiry.handle_hash is not None:
+        await write_all(inquiry.services.database, [begin_journey(inquiry.handle_hash, now=inquiry.now)])
+
+
+def _to(inquiry: Inquiry, flow: Flow) -> Response:
+    """Send the browser to a flow, in the language the application asks for (Core 3.1.2.1, ui_locales)."""
+    request = inquiry.request
+    response = redirect(f"{request.prefix}/if/flow/{flow.slug}/")
+    spoken = (tag.partition("-")[0].lower() for tag in inquiry.wanted.ui_locales)
+    language = next((tag for tag in spoken if tag in inquiry.services.languages), None)
+    if language is not None:
+        path, secure = f"{request.prefix}/", request.scheme == "https"
+        set_cookie(response, LANGUAGE_COOKIE, language, path=path, secure=secure)
+    return response

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import secrets
 import string
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Final, Literal
 
-from ostiary.proto.oauth2.redirect import check_pattern
+from ostiary.proto.oauth2.redirect import check_pattern, sectors
+from ostiary.providers.oauth2.client_checks import check_client
+from ostiary.providers.oauth2.key_check import check_keys
+from ostiary.providers.oauth2.request_checks import check_requests
 from ostiary.resource import (
     DURATION,
     UNIQUE,
@@ -25,8 +28,18 @@ from ostiary.resource import (
     kind,
 )
 from ostiary.seal import Secret
+from ostiary.web.outgoing import check_url
 
 _ALPHABET: Final = string.ascii_letters + string.digits
+DEVICE_CODE: Final = "urn:ietf:params:oauth:grant-type:device_code"
+GrantType = Literal[
+    "authorization_code",
+    "refresh_token",
+    "client_credentials",
+    "password",
+    "implicit",
+    "urn:ietf:params:oauth:grant-type:device_code",
+]
 _VISIBLE: Final = r"[\x20-\x7e]+"
 
 
@@ -54,10 +67,30 @@ def check_provider(item: OAuth2Provider) -> Iterable[Problem]:
         expected = check_pattern(uri.matching_mode, uri.url)
         if expected is not None:
             yield Problem("redirect_uris", f"item {index}: {expected}")
+    for index, uri in enumerate(item.post_logout_redirect_uris):
+        expected = check_pattern(uri.matching_mode, uri.url)
+        if expected is not None:
+            yield Problem("post_logout_redirect_uris", f"item {index}: {expected}")
+    if item.logout_uri and (expected := check_url(item.logout_uri)) is not None:
+        yield Problem("logout_uri", expected)
     if item.signing_key is None and not item.client_secret:
         yield Problem("client_secret", "signs the tokens as long as there is no signing_key, expected a text")
-    if item.encryption_key is not None:
-        yield Problem("encryption_key", "encrypted tokens are not available yet, expected null")
+    yield from check_client(item)
+    yield from check_requests(item)
+    yield from _check_sector(item)
+
+
+def _check_sector(item: OAuth2Provider) -> Iterable[Problem]:
+    """Pairwise subjects need one host that all redirect addresses share (OpenID Connect Core 8.1)."""
+    if item.sub_mode != "pairwise":
+        return
+    if any(uri.matching_mode == "regex" for uri in item.redirect_uris):
+        yield Problem("sub_mode", "pairwise needs redirect_uris with matching_mode strict, expected no regex")
+        return
+    hosts = sectors(uri.url for uri in item.redirect_uris)
+    if len(hosts) != 1 or not hosts[0]:
+        found = ", ".join(host or "none" for host in hosts) or "none"
+        yield Problem("sub_mode", f"pairwise needs one host that all redirect_uris share, expected one, found {found}")
 
 
 @kind(
@@ -68,6 +101,7 @@ def check_provider(item: OAuth2Provider) -> Iterable[Problem]:
     numbering=Numbering.INTEGER,
     families=("authentik_core.provider",),
     check=check_provider,
+    check_with=check_keys,
 )
 class OAuth2Provider(Resource):
     """One OAuth2 client."""
@@ -121,7 +155,7 @@ class OAuth2Provider(Resource):
         Literal["backchannel", "frontchannel"], Help("Whether it is told by the server or through the browser.")
     ] = "backchannel"
     sub_mode: Annotated[
-        Literal["hashed_user_id", "user_id", "user_uuid", "user_username", "user_email", "user_upn"],
+        Literal["hashed_user_id", "user_id", "user_uuid", "user_username", "user_email", "user_upn", "pairwise"],
         Help("What the subject of tokens is made of."),
     ] = "hashed_user_id"
     issuer_mode: Annotated[
@@ -132,4 +166,69 @@ class OAuth2Provider(Resource):
     ] = ()
     jwt_federation_providers: Annotated[
         tuple[int, ...], Reference("authentik_providers_oauth2.oauth2provider", OnDelete.SET_NULL)
+    ] = ()
+
+    # From here on the fields are Ostiary's own: authentik has no word for them. Each default is what authentik's
+    # clients meet, unless RFC 9700 forbids it.
+    grant_types: Annotated[
+        tuple[GrantType, ...],
+        Help("Grants the client may use. RFC 9700 advises against implicit and password: they must be listed to work."),
+    ] = ("authorization_code", "refresh_token", "client_credentials", DEVICE_CODE)
+    pkce: Annotated[
+        Literal["default", "optional", "required", "s256"],
+        Help("Whether a code challenge is demanded; default: S256 of public clients, optional for confidential ones."),
+    ] = "default"
+    token_endpoint_auth_method: Annotated[
+        Literal[
+            "secret",
+            "client_secret_basic",
+            "client_secret_post",
+            "client_secret_jwt",
+            "private_key_jwt",
+            "tls_client_auth",
+            "self_signed_tls_client_auth",
+        ],
+        Help("How a confidential client proves itself; secret: basic or post, as it likes."),
+    ] = "secret"  # noqa: S105 - the name of a method
+    jwks: Annotated[
+        Mapping[str, object], Help("The client's public keys (RFC 7517), for assertions, requests and encryption.")
+    ] = field(default_factory=dict)
+    tls_client_auth_subject_dn: Annotated[
+        str, Length(0, 1024), Help("Subject of the client's certificate (RFC 8705), in RFC 4514 form.")
+    ] = ""
+    tls_client_certificate_bound_access_tokens: Annotated[
+        bool, Help("Bind tokens to the client's certificate (RFC 8705).")
+    ] = False
+    dpop: Annotated[
+        Literal["optional", "required"], Help("Whether tokens must be bound to a key of the client (RFC 9449).")
+    ] = "optional"
+    access_token_format: Annotated[
+        Literal["jwt", "rfc9068", "opaque"],
+        Help("Form of access tokens: authentik's JWT, the JWT of RFC 9068, or a random text."),
+    ] = "jwt"  # noqa: S105
+    signing_alg: Annotated[
+        Literal["", "RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "ES512", "EdDSA", "HS256"],
+        Help("Algorithm of ID tokens and JWT access tokens; empty: the usual one of the signing key."),
+    ] = ""
+    userinfo_signed: Annotated[bool, Help("Answer userinfo as a signed JWT (OpenID Connect Core 5.3.2).")] = False
+    encryption_alg: Annotated[
+        Literal["RSA-OAEP-256", "ECDH-ES"], Help("How the content key of encrypted tokens is sent (RFC 7518 4).")
+    ] = "RSA-OAEP-256"
+    encryption_enc: Annotated[
+        Literal["A256CBC-HS512", "A256GCM"], Help("How the content of tokens is encrypted (RFC 7518 5).")
+    ] = "A256CBC-HS512"
+    require_pushed_authorization_requests: Annotated[bool, Help("Refuse requests that were not pushed (RFC 9126).")] = (
+        False
+    )
+    require_signed_request_object: Annotated[bool, Help("Refuse requests that are not signed (RFC 9101).")] = False
+    post_logout_redirect_uris: Annotated[
+        tuple[RedirectURI, ...], Help("Where people may be sent after signing out; empty: none of those.")
+    ] = ()
+    resources: Annotated[
+        tuple[str, ...], Help("Resource indicators the client may name (RFC 8707); empty: none is accepted.")
+    ] = ()
+    previous_signing_keys: Annotated[
+        tuple[str, ...],
+        Reference("authentik_crypto.certificatekeypair", OnDelete.SET_NULL),
+        Help("Keys that no longer sign and are still published, so that older tokens verify."),
     ] = ()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ostiary.grants.access import revoke_access
 from ostiary.grants.refresh import find_refresh, revoke_family
 from ostiary.proto.oauth2.errors import OAuthError
+from ostiary.providers.oauth2.access_form import may_be_access
 from ostiary.providers.oauth2.answers import error_json, read_form, token_json
 from ostiary.providers.oauth2.authentication import authenticate
 from ostiary.providers.oauth2.batches import write_all
@@ -22,10 +23,10 @@ async def revoke(request: Request, services: Services) -> Response:
     """Take a token back; a refresh token takes its family along (2.1). Unknown ones are answered 200 as well (2.2)."""
     try:
         parameters = await read_form(request)
-        client = authenticate(request, parameters, services.plane.snapshot)
+        client = await authenticate(request, parameters, services)
         token = parameters.need("token")
         hashed, database = token_hash(token), services.database
-        if "." in token:
+        if may_be_access(token):
             await write_all(database, [revoke_access(hashed, provider=client.pk)])
         else:
             found = await find_refresh(database, hashed)

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
 
+from ostiary.providers.oauth2 import backchannel
+from ostiary.providers.oauth2.options import Options, Rate
 from ostiary.providers.oauth2.resources import OAuth2Provider
 from ostiary.providers.oauth2.routes import routes
 from ostiary.providers.oauth2.services import Services
 from ostiary.resource import Resource
 from ostiary.store.migrations import Migration
 
+if TYPE_CHECKING:
+    from ostiary.directory.users import Users
+    from ostiary.store.database import Database
+    from ostiary.store.plane import ConfigPlane
+    from ostiary.tasks.job import Job
+
 KINDS: Final[tuple[type[Resource], ...]] = (OAuth2Provider,)
 MIGRATIONS: Final[tuple[Migration, ...]] = ()
 
-__all__ = ["KINDS", "MIGRATIONS", "Services", "routes"]
+__all__ = ["KINDS", "MIGRATIONS", "Options", "Rate", "Services", "jobs", "routes"]
+
+
+def jobs(database: Database, plane: ConfigPlane, users: Users) -> Sequence[Job]:
+    """Return this room's jobs."""
+    return (backchannel.job(database, plane, users),)

@@ -7,12 +7,18 @@ from typing import TYPE_CHECKING
 
 from ostiary.providers.oauth2.answers import preflight
 from ostiary.providers.oauth2.authorize import authorize, authorize_post
+from ostiary.providers.oauth2.device import PAGE, device
+from ostiary.providers.oauth2.device_page import AUTHORIZE, device_authorize, device_page
 from ostiary.providers.oauth2.discovery import discovery, jwks, provider_root
 from ostiary.providers.oauth2.end_session import end_session, end_session_post
+from ostiary.providers.oauth2.github import github_authorize, github_teams, github_user
 from ostiary.providers.oauth2.introspection import introspect
+from ostiary.providers.oauth2.par import push
 from ostiary.providers.oauth2.revocation import revoke
+from ostiary.providers.oauth2.session_management import check_session
 from ostiary.providers.oauth2.token import token
 from ostiary.providers.oauth2.userinfo import userinfo
+from ostiary.providers.oauth2.webfinger import webfinger
 from ostiary.web.router import Handler, Route
 
 if TYPE_CHECKING:
@@ -38,6 +44,13 @@ def routes(services: Services) -> Sequence[Route]:
     return (
         Route("GET", f"{_ROOT}/authorize/", with_services(authorize), "oauth2-authorize"),
         Route("POST", f"{_ROOT}/authorize/", authorize_post, "oauth2-authorize-post"),
+        Route("POST", f"{_ROOT}/par/", with_services(push), "oauth2-par"),
+        Route("OPTIONS", f"{_ROOT}/par/", preflight),
+        Route("POST", f"{_ROOT}/device/", with_services(device), "oauth2-device"),
+        Route("OPTIONS", f"{_ROOT}/device/", preflight),
+        Route("GET", PAGE, with_services(device_page), "oauth2-device-page"),
+        Route("GET", f"{PAGE}/", with_services(device_page)),
+        Route("GET", AUTHORIZE, with_services(device_authorize), "oauth2-device-authorize"),
         Route("POST", f"{_ROOT}/token/", with_services(token), "oauth2-token"),
         Route("OPTIONS", f"{_ROOT}/token/", preflight),
         Route("GET", f"{_ROOT}/userinfo/", with_services(userinfo), "oauth2-userinfo"),
@@ -53,4 +66,10 @@ def routes(services: Services) -> Sequence[Route]:
         Route("GET", f"{_OWN}/jwks/", with_services(jwks), "oauth2-jwks"),
         Route("GET", f"{_OWN}/end-session/", with_services(end_session), "oauth2-end-session"),
         Route("POST", f"{_OWN}/end-session/", end_session_post),
+        Route("GET", f"{_OWN}/check-session/", with_services(check_session), "oauth2-check-session"),
+        Route("GET", "/.well-known/webfinger", with_services(webfinger), "oauth2-webfinger"),
+        Route("GET", "/login/oauth/authorize", github_authorize, "github-authorize"),
+        Route("POST", "/login/oauth/access_token", with_services(token), "github-token"),
+        Route("GET", "/user", with_services(github_user), "github-user"),
+        Route("GET", "/user/teams", with_services(github_teams), "github-teams"),
     )

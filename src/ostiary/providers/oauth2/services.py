@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from ostiary.providers.oauth2.options import USUAL, Options
 
 if TYPE_CHECKING:
     from ostiary.directory.users import Users
@@ -12,11 +14,17 @@ if TYPE_CHECKING:
     from ostiary.sessions.gate import SessionGate
     from ostiary.store.database import Database
     from ostiary.store.plane import ConfigPlane
+    from ostiary.web.request import Request
+    from ostiary.web.response import Response
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
-    """The rooms below, and a clock that gives microseconds UTC."""
+    """The rooms below, and a clock that gives microseconds UTC.
+
+    `form_post` answers a page that posts these members to that address, which was checked; `languages` are those that
+    our pages speak.
+    """
 
     database: Database
     plane: ConfigPlane
@@ -24,3 +32,6 @@ class Services:
     gate: SessionGate
     engine: FlowEngine
     clock: Callable[[], int]
+    form_post: Callable[[Request, str, Mapping[str, str]], Response]
+    languages: frozenset[str] = frozenset({"en"})
+    options: Options = USUAL

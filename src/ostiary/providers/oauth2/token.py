@@ -1,6 +1,6 @@
 """The token endpoint, /application/o/token/ (RFC 6749 3.2): its phases, which no grant can skip.
 
-Parse, the client and its proof, the grant, the person and the policies as they are now, issue, write.
+Parse, the client and its proof, its keys, the grant, the person and the policies as they are now, issue, write.
 """
 
 from __future__ import annotations
@@ -13,13 +13,17 @@ from ostiary.policies.context import PolicyContext
 from ostiary.policies.decide import Decision, decide_application
 from ostiary.proto.oauth2.errors import INVALID_GRANT, OAuthError
 from ostiary.providers.oauth2.answers import allow_origin, error_json, read_form, token_json
-from ostiary.providers.oauth2.authentication import authenticate
-from ostiary.providers.oauth2.granting import Asking, Granted, find_grant
+from ostiary.providers.oauth2.asking import Asking, Granted
+from ostiary.providers.oauth2.authentication import Presented, present, prove
+from ostiary.providers.oauth2.dpop import offer_nonce
+from ostiary.providers.oauth2.granting import PROVE_THEMSELVES, check_allowed, find_grant
 from ostiary.providers.oauth2.issue import Issued, issue_tokens
+from ostiary.providers.oauth2.possession import new_binding
 from ostiary.store.commit import run
 
 if TYPE_CHECKING:
     from ostiary.directory.user import Subject
+    from ostiary.proto.oauth2.parameters import Parameters
     from ostiary.providers.oauth2.client import Client
     from ostiary.providers.oauth2.services import Services
     from ostiary.store.database import Batch, Statement
@@ -34,15 +38,31 @@ async def token(request: Request, services: Services) -> Response:
     client: Client | None = None
     try:
         parameters = await read_form(request)
-        client = authenticate(request, parameters, services.plane.snapshot)
-        grant = find_grant(parameters.need("grant_type"))
-        asking = Asking(
-            request=request, services=services, parameters=parameters, client=client, grant=grant, now=services.clock()
-        )
-        issued = await _serve(asking)
+        presented = present(request, parameters, services)
+        client = presented.client
+        answer = token_json((await _serve(await _ask(request, services, parameters, presented))).answer.body())
     except OAuthError as error:
-        return allow_origin(request, error_json(request, error), client)
-    return allow_origin(request, token_json(issued.answer.body()), client)
+        answer = error_json(request, error)
+    return allow_origin(request, offer_nonce(request, answer, services), client)
+
+
+async def _ask(request: Request, services: Services, parameters: Parameters, presented: Presented) -> Asking:
+    """Check the client, the grant it asks for, and the keys it shows. Raises OAuthError."""
+    wanted = parameters.get("grant_type")
+    if wanted not in PROVE_THEMSELVES:
+        await prove(presented, request, services)
+    grant = find_grant(parameters.need("grant_type"))
+    check_allowed(presented.client, grant)
+    return Asking(
+        request=request,
+        services=services,
+        parameters=parameters,
+        client=presented.client,
+        claim=presented.claim,
+        grant=grant,
+        now=services.clock(),
+        binding=await new_binding(request, services, presented.client),
+    )
 
 
 async def _serve(asking: Asking) -> Issued:
@@ -63,14 +83,14 @@ async def _serve(asking: Asking) -> Issued:
 
 
 async def _person(asking: Asking, granted: Granted) -> Subject:
-    subject = await asking.services.users.subject(granted.authorization.user)
+    subject = granted.subject or await asking.services.users.subject(granted.authorization.user)
     if subject is None or not subject.user.is_active:
         raise OAuthError(INVALID_GRANT, "the person is gone or disabled")
     return subject
 
 
 async def _decide(asking: Asking, granted: Granted, subject: Subject) -> Decision:
-    facts = {"oauth_scopes": list(granted.scope), "oauth_grant_type": asking.grant.name}
+    facts = {"oauth_scopes": list(granted.scope), "oauth_grant_type": asking.grant.name, **granted.facts}
     decision = await decide_application(
         subject=subject,
         application=asking.client.application,
@@ -92,11 +112,15 @@ async def _issue(asking: Asking, granted: Granted, subject: Subject) -> Issued:
         rotate=granted.rotate,
         nonce=granted.nonce,
         now=asking.now,
+        binding=asking.binding,
+        identify=granted.identify,
+        resources=granted.resources,
     )
 
 
 async def _write(asking: Asking, granted: Granted, issued: Issued, decision: Decision, subject: Subject) -> None:
     told: tuple[Statement, ...] = (
+        *granted.told,
         *decision.events,
         *exception_events(
             issued.claims.unavailable, user=subject.user.who, client_ip=asking.request.client, now=asking.now

@@ -1,0 +1,118 @@
+"""Users that are programs: the account an application gets by itself, and app passwords of service accounts."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from ostiary.directory.backend import new_user_pk
+from ostiary.directory.case_key import case_key
+from ostiary.directory.credentials import unusable
+from ostiary.directory.tokens import BEARER, Token, token_of
+from ostiary.directory.user import Subject, User
+from ostiary.directory.users import Users, insert
+from ostiary.events import event
+from ostiary.seal import Secret
+from ostiary.store.commit import run
+from ostiary.store.database import Batch, Database, Duplicate, Statement
+from ostiary.store.hashing import token_hash
+
+GENERATED: Final = "goauthentik.io/user/generated"
+"""The attribute of users that nobody made by hand."""
+
+_TYPE: Final = "service_account"
+
+
+@dataclass(frozen=True, slots=True)
+class AppPassword:
+    """An app password that is good, and who has it."""
+
+    token: Token
+    subject: Subject
+
+
+class NotGenerated(Exception):
+    """The name belongs to a user whom somebody made: such an account is never taken over."""
+
+
+class Machines:
+    """The programs of one directory."""
+
+    def __init__(self, database: Database, users: Users) -> None:
+        self._database = database
+        self._users = users
+
+    async def app_password(self, username: str, key: Secret, now: int) -> AppPassword | None:
+        """Return the living app password of the user of that name. One round trip.
+
+        Whether the user is active is the caller's to judge, from the same reading.
+        """
+        found = await self._database.read(lambda: self._app_password(token_hash(key.reveal())))
+        if found is None or found.token.intent != "app_password" or not found.token.alive(now):
+            return None
+        return found if case_key(found.subject.user.username) == case_key(username) else None
+
+    async def account(self, username: str, *, path: str, now: int) -> Subject:
+        """Return the service account of that name, made on first use. One round trip from the second use on.
+
+        Raises NotGenerated when the name is somebody else's.
+        """
+        subject = await self._users.subject_named(username)
+        if subject is None:
+            await self._make(username, path, now)
+            subject = await self._users.subject_named(username)
+        if subject is None or subject.user.type != _TYPE or subject.user.attributes.get(GENERATED) is not True:
+            raise NotGenerated(username)
+        return subject
+
+    async def _make(self, username: str, path: str, now: int) -> None:
+        user = User(
+            pk=await new_user_pk(self._database),
+            uuid=str(uuid.uuid4()),
+            username=username,
+            name=username,
+            email="",
+            is_active=True,
+            type=_TYPE,
+            path=path,
+            attributes={GENERATED: True},
+            password=unusable(),
+            last_login=None,
+            date_joined=now,
+            password_change_date=now,
+            last_updated=now,
+        )
+        try:
+            await self._database.write(lambda: run([insert(user), _told(user, now)]))
+        except Duplicate:
+            return  # another request was first: its account is read
+
+    def _app_password(self, hashed: bytes) -> Batch[AppPassword | None]:
+        rows = yield Statement(BEARER, (hashed,))
+        if not len(rows):
+            return None
+        token = token_of(rows[0], "token_")
+        subject = yield from self._users.read_subject(token.user)
+        return None if subject is None else AppPassword(token, subject)
+
+
+def moved(subject: Subject, path: str) -> tuple[Statement, ...]:
+    """Return the statement that keeps a generated account below the path of its application, if it is not there."""
+    if subject.user.path == path:
+        return ()
+    return (Statement("UPDATE directory_user SET path = ? WHERE pk = ?", (path, subject.user.pk)),)
+
+
+def _told(user: User, now: int) -> Statement:
+    model: Mapping[str, object] = {
+        "app": "authentik_core",
+        "model_name": "user",
+        "pk": str(user.pk),
+        "name": user.username,
+    }
+    return event(
+        "model_created", user=None, app="authentik.core", context={"model": model, "generated": True}, client_ip=None,
+        now=now,
+    )  # fmt: skip

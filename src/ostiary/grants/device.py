@@ -1,0 +1,189 @@
+"""Device codes (RFC 8628): a program asks, a person at another machine enters the short code and decides.
+
+One row is one request. It is "pending" until a browser session enters its user code (`claim`) and the person decides
+there; then "granted" or "denied", until the device fetches the answer, once. Both codes are kept as hashes.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final, Literal, cast
+
+from ostiary.grants.family import Authorization, insert_family, load_authorization
+from ostiary.resource.codec import decode, encode_canonical
+from ostiary.store.database import Batch, Database, Guard, Row, Statement, fetch_one
+
+WAIT: Final = 5_000_000  # microseconds between two polls (3.2), and what is added when a device comes too early (3.5)
+
+_REMEMBERED: Final = 600_000_000  # microseconds
+
+State = Literal["pending", "granted", "denied"]
+_COLUMNS: Final = "hash, user_hash, provider, scope, issued, expires, state, session"
+
+
+class Poll(enum.Enum):
+    """What a device is told while there are no tokens for it (3.5)."""
+
+    PENDING = "pending"
+    TOO_EARLY = "too early"
+    DENIED = "denied"
+    EXPIRED = "expired"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceGrant:
+    """One request. `hash` is of the device code, `user_hash` of the user code. Times in microseconds UTC."""
+
+    hash: bytes
+    user_hash: bytes
+    provider: int
+    scope: tuple[str, ...]
+    issued: int
+    expires: int
+    state: State = "pending"
+    session: bytes | None = None  # the browser session where the user code was entered
+
+
+def begin_device(item: DeviceGrant) -> Statement:
+    """Return the statement that stores a request. Raises Duplicate when the user code is taken."""
+    return Statement(
+        "INSERT INTO device_grant (hash, user_hash, provider, scope, issued, expires, wait, polled, state,"
+        " offline, body) VALUES (?, ?, ?, ?, ?, ?, ?, 0, 'pending', 0, '')",
+        (
+            item.hash,
+            item.user_hash,
+            item.provider,
+            " ".join(item.scope),
+            item.issued,
+            item.expires,
+            WAIT,
+        ),
+    )
+
+
+def drop_taken(user_hash: bytes, *, now: int) -> Statement:
+    """Return the statement that makes a user code free again whose request is over."""
+    return Statement("DELETE FROM device_grant WHERE user_hash = ? AND expires <= ?", (user_hash, now))
+
+
+async def find_device(database: Database, user_hash: bytes, *, now: int) -> DeviceGrant | None:
+    """Return the request of a user code that still waits for its person. One round trip."""
+    row = await fetch_one(
+        database,
+        f"SELECT {_COLUMNS} FROM device_grant WHERE user_hash = ? AND state = 'pending' AND expires > ?",
+        user_hash,
+        now,
+    )
+    return None if row is None else _load(row)
+
+
+async def find_claimed(database: Database, user_hash: bytes, session: bytes, *, now: int) -> DeviceGrant | None:
+    """Return the request whose user code was entered in that session and that still waits. One round trip."""
+    found = await find_device(database, user_hash, now=now)
+    return found if found is not None and found.session == session else None
+
+
+def claim_device(item: DeviceGrant, session: bytes, *, error: type[Exception]) -> Statement:
+    """Return the statement that ties a request to the session that entered its code; fails when it waits no more."""
+    return Statement(
+        "UPDATE device_grant SET session = ? WHERE hash = ? AND state = 'pending'", (session, item.hash), Guard(error)
+    )
+
+
+def approve_device(
+    item: DeviceGrant, authorization: Authorization, *, now: int, expires: int, error: type[Exception]
+) -> Iterable[Statement]:
+    """Yield the statements that begin a family and leave it for the device; fail when somebody was first."""
+    yield insert_family(authorization, now=now, expires=expires)
+    yield Statement(
+        "UPDATE device_grant SET state = 'granted', user_pk = ?, family = ?, offline = ?, body = ?"
+        " WHERE hash = ? AND state = 'pending' AND session = ? AND expires > ?",
+        (
+            authorization.user,
+            authorization.family,
+            int(authorization.offline),
+            encode_canonical(authorization.body()),
+            item.hash,
+            authorization.session,
+            now,
+        ),
+        Guard(error),
+    )
+
+
+def deny_device(item: DeviceGrant) -> Statement:
+    """Return the statement that tells the device no."""
+    return Statement("UPDATE device_grant SET state = 'denied' WHERE hash = ? AND state = 'pending'", (item.hash,))
+
+
+def poll_device(code_hash: bytes, *, provider: int, now: int) -> Batch[Authorization | Poll]:
+    """Take what was granted, once, or say what the device has to be told."""
+    rows = yield Statement(
+        "DELETE FROM device_grant WHERE hash = ? AND provider = ? AND state = 'granted' AND expires > ?"
+        " RETURNING provider, family, user_pk, session, offline, body",
+        (code_hash, provider, now),
+    )
+    if len(rows):
+        return _granted(rows[0])
+    rows = yield Statement(
+        "SELECT state, expires, polled, wait FROM device_grant WHERE hash = ? AND provider = ?", (code_hash, provider)
+    )
+    if not len(rows):
+        return Poll.UNKNOWN
+    row = rows[0]
+    if row["expires"] <= now:
+        return Poll.EXPIRED
+    if row["state"] == "denied":
+        return Poll.DENIED
+    early = bool(row["polled"]) and now - row["polled"] < row["wait"]
+    yield Statement(
+        "UPDATE device_grant SET polled = ?, wait = wait + ? WHERE hash = ?", (now, WAIT if early else 0, code_hash)
+    )
+    return Poll.TOO_EARLY if early else Poll.PENDING
+
+
+def forget_session(key: bytes) -> Statement:
+    """Return the statement that drops the requests of a session that is over: nobody is left to decide."""
+    return Statement("DELETE FROM device_grant WHERE session = ?", (key,))
+
+
+def forget_user(user: int) -> Statement:
+    """Return the statement that drops what a person granted and no device has fetched yet."""
+    return Statement("DELETE FROM device_grant WHERE user_pk = ?", (user,))
+
+
+def move(old: bytes, new: bytes) -> Statement:
+    """Return the statement that lets requests follow a session that goes on under another key."""
+    return Statement("UPDATE device_grant SET session = ? WHERE session = ?", (new, old))
+
+
+def sweep(now: int) -> Statement:
+    """Return the statement that removes requests some time after they expired: until then devices are told so."""
+    return Statement("DELETE FROM device_grant WHERE expires <= ?", (now - _REMEMBERED,))
+
+
+def _load(row: Row) -> DeviceGrant:
+    return DeviceGrant(
+        hash=cast("bytes", row["hash"]),
+        user_hash=cast("bytes", row["user_hash"]),
+        provider=cast("int", row["provider"]),
+        scope=tuple(cast("str", row["scope"]).split()),
+        issued=cast("int", row["issued"]),
+        expires=cast("int", row["expires"]),
+        state=cast("State", row["state"]),
+        session=cast("bytes | None", row["session"]),
+    )
+
+
+def _granted(row: Row) -> Authorization:
+    return load_authorization(
+        cast("Mapping[str, object]", decode(cast("str", row["body"]))),
+        family=cast("str", row["family"]),
+        provider=cast("int", row["provider"]),
+        user=cast("int", row["user_pk"]),
+        session=cast("bytes | None", row["session"]),
+        offline=bool(row["offline"]),
+    )

@@ -1,0 +1,93 @@
+"""The clients that know of a browser session: who is told when it ends (OpenID Connect Back-Channel Logout 1.0, 2.5).
+
+A client joins when it is given an answer in a session, and stays until the session is over, however short its tokens
+live. The issuer is kept as it was then: the same installation may be known under several host names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import cast
+
+from ostiary.grants.family import Authorization
+from ostiary.resource.codec import decode, encode_canonical
+from ostiary.store.database import Database, Statement, Value
+from ostiary.store.hashing import new_token
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Party:
+    """A client in a session, in the words it knows the session by."""
+
+    provider: int
+    user: int
+    issuer: str
+    sid: str
+    sub: str
+
+
+def join(item: Authorization, *, issuer: str) -> Iterable[Statement]:
+    """Yield what keeps that the client of an authorization knows of its session."""
+    if item.session is None:
+        return
+    body = {
+        "issuer": issuer,
+        "provider": item.provider,
+        "sid": item.sid or "",
+        "sub": item.sub,
+        "user": item.user,
+    }
+    yield Statement(
+        "INSERT INTO session_party (id, session, provider, user_pk, body) VALUES (?, ?, ?, ?, ?)"
+        " ON CONFLICT (session, provider, body) DO NOTHING",
+        (new_token(128), item.session, item.provider, item.user, encode_canonical(body)),
+    )
+
+
+def load_party(body: Mapping[str, object]) -> Party:
+    """Return the party of a stored body. Raises KeyError for another one's."""
+    return Party(
+        provider=cast("int", body["provider"]),
+        user=cast("int", body["user"]),
+        issuer=cast("str", body["issuer"]),
+        sid=cast("str", body["sid"]),
+        sub=cast("str", body["sub"]),
+    )
+
+
+async def parties_of(database: Database, session: bytes) -> list[Party]:
+    """Return the clients of a session, in the order of their providers."""
+    rows = await database.fetch("SELECT body FROM session_party WHERE session = ? ORDER BY provider, id", session)
+    return [load_party(cast("Mapping[str, object]", decode(cast("str", row["body"])))) for row in rows]
+
+
+def of_session(session: bytes, providers: Collection[int]) -> tuple[str, tuple[Value, ...]]:
+    """Return the query, and its parameters, of `id` and `args` of a session's parties of these providers."""
+    return _chosen("session", session, providers)
+
+
+def of_user(user: int, providers: Collection[int]) -> tuple[str, tuple[Value, ...]]:
+    """Return the same for all sessions of a person."""
+    return _chosen("user_pk", user, providers)
+
+
+def forget_session(session: bytes) -> Statement:
+    """Return the statement that removes the parties of a session that is over."""
+    return Statement("DELETE FROM session_party WHERE session = ?", (session,))
+
+
+def forget_user(user: int) -> Statement:
+    """Return the statement that removes the parties of all sessions of a person."""
+    return Statement("DELETE FROM session_party WHERE user_pk = ?", (user,))
+
+
+def move(old: bytes, new: bytes) -> Statement:
+    """Return the statement that lets the parties follow a session that goes on under another key."""
+    return Statement("UPDATE session_party SET session = ? WHERE session = ?", (new, old))
+
+
+def _chosen(column: str, value: Value, providers: Collection[int]) -> tuple[str, tuple[Value, ...]]:
+    holes = ", ".join("?" for _ in providers)
+    sql = f"SELECT id, body AS args FROM session_party WHERE {column} = ? AND provider IN ({holes})"
+    return sql, (value, *providers)

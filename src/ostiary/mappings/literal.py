@@ -1,0 +1,129 @@
+"""Expressions that only name what they return: `return {...}` of constants and of plain fields of the person.
+
+Such an expression is read, never run: its syntax tree is walked once, and anything that is not a dictionary, list,
+constant or one of the fields below makes it no literal. Conformance tests and small installations write these.
+"""
+
+from __future__ import annotations
+
+import ast
+import textwrap
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Final
+
+from ostiary.mappings.stock import Native
+
+if TYPE_CHECKING:
+    from ostiary.directory.user import Subject
+
+LONGEST: Final = 65_536  # characters
+DEEPEST: Final = 16  # levels of nesting
+
+Value = Callable[["Subject"], object]
+
+
+class _NotLiteral(Exception):
+    """The expression says more than a literal can."""
+
+
+_FIELDS: Final[Mapping[str, Value]] = {
+    "name": lambda subject: subject.user.name,
+    "username": lambda subject: subject.user.username,
+    "email": lambda subject: subject.user.email,
+    "pk": lambda subject: subject.user.pk,
+    "uuid": lambda subject: subject.user.uuid,
+    "uid": lambda subject: subject.uid,
+    "is_active": lambda subject: subject.user.is_active,
+    "is_superuser": lambda subject: subject.is_superuser,
+    "type": lambda subject: subject.user.type,
+    "path": lambda subject: subject.user.path,
+}
+
+
+def find_literal(expression: str) -> Native | None:
+    """Return the function for a literal expression, None for any other."""
+    if len(expression) > LONGEST:
+        return None
+    try:
+        body = ast.parse(textwrap.dedent(expression)).body
+        if len(body) != 1 or not isinstance(body[0], ast.Return) or not isinstance(body[0].value, ast.Dict):
+            return None
+        items = _entries(body[0].value, DEEPEST)
+    except (_NotLiteral, SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    return Native(tuple(items), lambda subject: {name: value(subject) for name, value in items.items()})
+
+
+def _read(node: ast.expr, depth: int) -> Value:
+    if depth < 1:
+        raise _NotLiteral
+    match node:
+        case ast.Constant(value=value) if value is None or isinstance(value, str | int | float | bool):
+            return _constant(value)
+        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as number)):
+            return _constant(-number)
+        case ast.Dict():
+            return _dictionary(node, depth - 1)
+        case ast.List() | ast.Tuple():
+            items = [_read(item, depth - 1) for item in node.elts]
+            return lambda subject: [item(subject) for item in items]
+        case ast.Attribute(value=ast.Attribute(value=ast.Name(id="request"), attr="user"), attr=name):
+            return _field(name)
+        case ast.ListComp():
+            return _groups(node)
+        case _:
+            raise _NotLiteral
+
+
+def _dictionary(node: ast.Dict, depth: int) -> Value:
+    items = _entries(node, depth)
+    return lambda subject: {name: value(subject) for name, value in items.items()}
+
+
+def _entries(node: ast.Dict, depth: int) -> dict[str, Value]:
+    found: dict[str, Value] = {}
+    for key, value in zip(node.keys, node.values, strict=True):
+        if not isinstance(key, ast.Constant) or not isinstance(key.value, str):
+            raise _NotLiteral
+        found[key.value] = _read(value, depth)
+    return found
+
+
+def _groups(node: ast.ListComp) -> Value:
+    """Read `[group.name for group in request.user.groups.all()]`, which every profile has."""
+    match node:
+        case ast.ListComp(
+            elt=ast.Attribute(value=ast.Name(id=one), attr="name"),
+            generators=[
+                ast.comprehension(
+                    target=ast.Name(id=other),
+                    iter=ast.Call(
+                        func=ast.Attribute(
+                            value=ast.Attribute(
+                                value=ast.Attribute(value=ast.Name(id="request"), attr="user"),
+                                attr="groups" | "ak_groups",
+                            ),
+                            attr="all",
+                        ),
+                        args=[],
+                        keywords=[],
+                    ),
+                    ifs=[],
+                    is_async=0,
+                )
+            ],
+        ) if one == other:
+            return lambda subject: [group.name for group in subject.groups]
+        case _:
+            raise _NotLiteral
+
+
+def _field(name: str) -> Value:
+    try:
+        return _FIELDS[name]
+    except KeyError:
+        raise _NotLiteral from None
+
+
+def _constant(value: str | float | bool | None) -> Value:
+    return lambda _subject: value

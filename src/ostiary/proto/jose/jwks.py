@@ -1,0 +1,82 @@
+"""Keys of others: a JSON Web Key Set (RFC 7517, section 5) as keys that check signatures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+
+from ostiary.proto.jose.base64url import base64url_decode
+from ostiary.proto.jose.errors import UnsupportedKey
+from ostiary.proto.jose.jwk import PublicKey
+from ostiary.proto.jose.keys import VerifyingKey, algorithms_for
+
+MOST_KEYS: Final = 32
+_CURVES: Final[dict[str, ec.EllipticCurve]] = {
+    "P-256": ec.SECP256R1(),
+    "P-384": ec.SECP384R1(),
+    "P-521": ec.SECP521R1(),
+}
+_MOST_BITS: Final = 16_384  # of an RSA key: checking costs time by its size
+
+
+def verifying_keys(jwks: Mapping[str, object]) -> tuple[VerifyingKey, ...]:
+    """Return the keys of a set, one for each algorithm a key may have signed with.
+
+    Keys for something else than signatures, and of types unknown here, are left out (RFC 7517, section 5).
+    Raises UnsupportedKey for what is not a set, and for a key that is malformed or weak.
+    """
+    items = jwks.get("keys", [])
+    if not isinstance(items, list | tuple) or len(items) > MOST_KEYS:
+        raise UnsupportedKey(f'expected "keys", a list of at most {MOST_KEYS} keys')
+    return tuple(key for item in items for key in _keys(item))
+
+
+def _keys(item: object) -> tuple[VerifyingKey, ...]:
+    if not isinstance(item, Mapping):
+        raise UnsupportedKey("expected each key to be an object")
+    operations = item.get("key_ops")
+    if item.get("use", "sig") != "sig" or (isinstance(operations, list | tuple) and "verify" not in operations):
+        return ()
+    key = public_key(item)
+    if key is None:
+        return ()
+    possible, alg, kid = algorithms_for(key), item.get("alg"), item.get("kid")
+    named = kid if isinstance(kid, str) else None
+    return tuple(VerifyingKey(key, kid=named, algorithm=name) for name in possible if alg in (None, name))
+
+
+def public_key(jwk: Mapping[str, object]) -> PublicKey | None:
+    """Return the public key of a JWK; None when its type is unknown here. Raises UnsupportedKey."""
+    try:
+        match jwk.get("kty"), jwk.get("crv"):
+            case "RSA", _:
+                return _rsa(jwk)
+            case "EC", str(curve) if curve in _CURVES:
+                point = ec.EllipticCurvePublicNumbers(_number(jwk, "x"), _number(jwk, "y"), _CURVES[curve])
+                return point.public_key()
+            case "OKP", "Ed25519":
+                return ed25519.Ed25519PublicKey.from_public_bytes(_octets(jwk, "x"))
+            case _:
+                return None
+    except ValueError as error:
+        raise UnsupportedKey("expected a public key as a JWK (RFC 7517)") from error
+
+
+def _rsa(jwk: Mapping[str, object]) -> rsa.RSAPublicKey:
+    modulus = _number(jwk, "n")
+    if modulus.bit_length() > _MOST_BITS:
+        raise UnsupportedKey(f"expected an RSA key of at most {_MOST_BITS} bits")
+    return rsa.RSAPublicNumbers(_number(jwk, "e"), modulus).public_key()
+
+
+def _number(jwk: Mapping[str, object], name: str) -> int:
+    return int.from_bytes(_octets(jwk, name), "big")
+
+
+def _octets(jwk: Mapping[str, object], name: str) -> bytes:
+    value = jwk.get(name)
+    if not isinstance(value, str):
+        raise UnsupportedKey(f"expected the member {name} to be a text")
+    return base64url_decode(value)

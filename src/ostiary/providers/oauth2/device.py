@@ -1,0 +1,96 @@
+"""The device authorization endpoint, /application/o/device/ (RFC 8628 3.1).
+
+A client without its secret may ask here, as many devices do; who has one must prove itself when it fetches the tokens.
+What is sent to prove the client has to be right, though.
+"""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING, Final
+
+from ostiary.directory.attempts import address_key
+from ostiary.grants.device import WAIT, DeviceGrant, begin_device, drop_taken
+from ostiary.grants.rates import hit
+from ostiary.proto.oauth2.device import FIRST_CODE, LAST_CODE, DeviceAnswer, parse_device_request
+from ostiary.proto.oauth2.errors import SLOW_DOWN, OAuthError
+from ostiary.providers.oauth2.answers import allow_origin, error_json, read_form, token_json
+from ostiary.providers.oauth2.authentication import present, prove
+from ostiary.providers.oauth2.batches import write_all
+from ostiary.providers.oauth2.client import Client, offered_scopes
+from ostiary.providers.oauth2.granting import GRANTS, check_allowed
+from ostiary.providers.oauth2.resources import DEVICE_CODE
+from ostiary.store.database import Duplicate
+from ostiary.store.hashing import new_token, token_hash
+
+if TYPE_CHECKING:
+    from ostiary.providers.oauth2.services import Services
+    from ostiary.web.request import Request
+    from ostiary.web.response import Response
+
+PAGE: Final = "/device"
+
+_CODE_BITS: Final = 768  # 128 characters, as clients have seen
+_TRIES: Final = 8  # to find a user code nobody has; one in a million taken needs two
+_SECOND: Final = 1_000_000
+_TOO_MANY: Final = 429
+
+
+async def device(request: Request, services: Services) -> Response:
+    """Answer a pair of codes. Throttled by address."""
+    client: Client | None = None
+    try:
+        if await _is_too_often(request, services):
+            return _slow_down(request)
+        parameters = await read_form(request)
+        presented = present(request, parameters, services)
+        client = presented.client
+        if presented.claim.method != "none":
+            await prove(presented, request, services)
+        check_allowed(client, GRANTS[DEVICE_CODE])
+        asked = parse_device_request(parameters)
+        answer = await _begin(request, services, client, asked)
+    except OAuthError as error:
+        return allow_origin(request, error_json(request, error), client)
+    return allow_origin(request, token_json(answer.body()), client)
+
+
+async def _begin(request: Request, services: Services, client: Client, asked: tuple[str, ...]) -> DeviceAnswer:
+    """Store a request whose scopes are what was asked and is offered; none asked is none, as in authentik."""
+    now, offered = services.clock(), offered_scopes(client)
+    for _ in range(_TRIES):
+        device_code = new_token(_CODE_BITS)
+        user_code = str(FIRST_CODE + secrets.randbelow(LAST_CODE - FIRST_CODE + 1))
+        item = DeviceGrant(
+            hash=token_hash(device_code),
+            user_hash=token_hash(user_code),
+            provider=client.pk,
+            scope=tuple(name for name in asked if name in offered),
+            issued=now,
+            expires=now + client.code_lifetime,
+        )
+        try:
+            await write_all(services.database, [drop_taken(item.user_hash, now=now), begin_device(item)])
+        except Duplicate:
+            continue
+        return DeviceAnswer(
+            device_code,
+            user_code,
+            f"{request.base_url}{PAGE}",
+            expires_in=client.code_lifetime // _SECOND,
+            interval=WAIT // _SECOND,
+        )
+    raise OAuthError(SLOW_DOWN, "no free user code was found")
+
+
+async def _is_too_often(request: Request, services: Services) -> bool:
+    rate, now = services.options.device_rate, services.clock()
+    key = f"device:{address_key(request.client)}"
+    count = await services.database.write(lambda: hit(key, window=rate.window, now=now))
+    return count > rate.most
+
+
+def _slow_down(request: Request) -> Response:
+    response = error_json(request, OAuthError(SLOW_DOWN, "too many device codes for this address"))
+    response.status = _TOO_MANY
+    return response

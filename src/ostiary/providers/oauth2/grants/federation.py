@@ -1,0 +1,74 @@
+"""Tokens of other providers of this installation as proof (RFC 7523 2.1): jwt_federation_providers names them.
+
+A token counts when it is one that we issued and would still accept: its signature holds with that provider's keys, it
+is not expired, and its row is there. Its audience must be here: us (our issuer or client), or what that provider's
+tokens usually name, its own client or issuer. A token made for some other resource (RFC 8707) is not taken, and one
+that is bound to a key only from the holder of that key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from ostiary.grants.access import find_access
+from ostiary.proto.oauth2.errors import INVALID_GRANT, OAuthError
+from ostiary.proto.oauth2.statement import BadStatement, Statement, check_times, read_statement
+from ostiary.providers.oauth2.client import Client, client_by_provider
+from ostiary.providers.oauth2.possession import check_same
+from ostiary.store.hashing import token_hash
+
+if TYPE_CHECKING:
+    from ostiary.directory.user import Subject
+    from ostiary.providers.oauth2.asking import Asking
+
+_LONGEST: Final = 32_768  # characters of a token
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Federated:
+    """The person a token of another provider speaks for. Tokens made of it share its family and session."""
+
+    subject: Subject
+    claims: Mapping[str, object]
+    name: str  # of that provider
+    family: str | None
+    session: bytes | None
+
+
+async def federated(asking: Asking, text: str) -> Federated:
+    """Return whom the token speaks for. Raises OAuthError (invalid_grant): to strangers every failure looks alike."""
+    services, client = asking.services, asking.client
+    token = await find_access(services.database, token_hash(text), now=asking.now)
+    if token is None or token.provider not in client.provider.jwt_federation_providers:
+        raise OAuthError(INVALID_GRANT, "not a token of a federated provider")
+    origin = client_by_provider(services.plane.snapshot, token.provider)
+    if origin is None:
+        raise OAuthError(INVALID_GRANT, "the federated provider is not served")
+    check_same(token.binding, asking.binding)
+    statement = _verified(text, origin, asking)
+    subject = await services.users.subject(token.user)
+    if subject is None:
+        raise OAuthError(INVALID_GRANT, "the person of the token is gone")
+    return Federated(
+        subject=subject,
+        claims=statement.claims,
+        name=origin.provider.name,
+        family=token.family,
+        session=token.session,
+    )
+
+
+def _verified(text: str, origin: Client, asking: Asking) -> Statement:
+    base = asking.request.base_url
+    ours = {client.issuer(base) for client in (asking.client, origin)}
+    ours |= {client.provider.client_id for client in (asking.client, origin)}
+    try:
+        statement = read_statement(text, origin.verifying, longest=_LONGEST)
+        check_times(statement, now=asking.now, leeway=0)
+    except BadStatement as error:
+        raise OAuthError(INVALID_GRANT, f"federated token: {error}") from error
+    if not statement.audience & ours:
+        raise OAuthError(INVALID_GRANT, "the federated token is meant for somebody else")
+    return statement

@@ -1,0 +1,34 @@
+"""What the operator decides about the protocol, outside any provider."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+HOUR: Final = 3_600_000_000  # microseconds
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """So many in so long: `window` is microseconds."""
+
+    most: int
+    window: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """The settings of this room.
+
+    `certificate_header` is the header, in lower case, in which trusted proxies hand over the certificate of a client;
+    "" means that none does. `nonce_key` makes DPoP nonces; None means that proofs need none. `device_rate` bounds the
+    device codes made for one address.
+    """
+
+    certificate_header: str = ""
+    nonce_key: bytes | None = field(default=None, repr=False)
+    device_rate: Rate = Rate(20, HOUR)
+
+
+USUAL: Final = Options()
+"""What holds without settings."""

@@ -1,0 +1,71 @@
+"""The endpoint for pushed authorization requests, /application/o/par/ (RFC 9126).
+
+A pushed request is checked as at the authorization endpoint, so that the client hears of its mistakes itself; the
+browser brings only the name it got.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from ostiary.grants.pushed import Pushed, keep_pushed
+from ostiary.proto.oauth2.authorize import parse_request
+from ostiary.proto.oauth2.errors import INVALID_DPOP_PROOF, INVALID_REQUEST_OBJECT, OAuthError
+from ostiary.proto.oauth2.par import LIFETIME, PREFIX, pushed_pairs
+from ostiary.proto.oauth2.parameters import Parameters, read_parameters
+from ostiary.providers.oauth2.answers import allow_origin, error_json, read_form, token_json
+from ostiary.providers.oauth2.authentication import authenticate
+from ostiary.providers.oauth2.batches import write_all
+from ostiary.providers.oauth2.checks import check_allowed_redirect, check_wanted, scope_of
+from ostiary.providers.oauth2.dpop import offer_nonce, proven_key
+from ostiary.providers.oauth2.sources import signed_request, unsigned
+from ostiary.store.hashing import new_token, token_hash
+
+if TYPE_CHECKING:
+    from ostiary.providers.oauth2.client import Client
+    from ostiary.providers.oauth2.services import Services
+    from ostiary.web.request import Request
+    from ostiary.web.response import Response
+
+_SECOND: Final = 1_000_000
+
+
+async def push(request: Request, services: Services) -> Response:
+    """Keep a request of a client that proved to be one (2.1); answer its name (2.2) or an error (2.3)."""
+    client: Client | None = None
+    try:
+        form = await read_form(request)
+        client = await authenticate(request, form, services)
+        pushed = _judge(client, request, form, jkt=await proven_key(request, services), now=services.clock())
+    except OAuthError as error:
+        return offer_nonce(request, allow_origin(request, error_json(request, error), client), services)
+    handle = new_token()
+    await write_all(services.database, [keep_pushed(token_hash(handle), pushed)])
+    answer = token_json({"request_uri": PREFIX + handle, "expires_in": LIFETIME}, 201)
+    return offer_nonce(request, allow_origin(request, answer, client), services)
+
+
+def _judge(client: Client, request: Request, form: Parameters, *, jkt: str | None, now: int) -> Pushed:
+    """Return what is kept of a form that could begin a journey now. Raises OAuthError."""
+    pairs, token = pushed_pairs(form), form.get("request")
+    if token is not None:
+        found = signed_request(client, request, token, now=now)
+        if found.expires is not None and found.expires <= now:
+            raise OAuthError(INVALID_REQUEST_OBJECT, "expired")
+        pairs = pushed_pairs(found.parameters)
+    elif client.provider.require_signed_request_object:
+        raise unsigned()
+    parameters = read_parameters(pairs)
+    check_allowed_redirect(client, parameters.get("redirect_uri"))
+    wanted = parse_request(parameters)
+    check_wanted(client, wanted)
+    scope_of(client, wanted)
+    if jkt is not None and wanted.dpop_jkt not in {None, jkt}:  # RFC 9449 10.1
+        raise OAuthError(INVALID_DPOP_PROOF, "dpop_jkt is of another key than the proof")
+    return Pushed(
+        provider=client.pk,
+        pairs=pairs,
+        begins_before=now + LIFETIME * _SECOND,
+        signed=token is not None,
+        dpop_jkt=jkt,
+    )

@@ -1,0 +1,33 @@
+"""Sessions whose time is over: ended like any other, with everything that hangs on them, a bounded number at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Final
+
+from ostiary.sessions import repository
+from ostiary.store.commit import run
+from ostiary.store.database import Batch, Database, Statement
+
+AT_ONCE: Final = 50  # sessions in one transaction: others write in between
+
+OnEnd = Callable[[bytes, int], Iterable[Statement]]
+
+
+async def end_expired(database: Database, on_end: Sequence[OnEnd], now: int) -> int:
+    """End the sessions that have expired and return how many; `on_end` are the hooks of the gate."""
+    ended = 0
+    while keys := await repository.expired(database, now, most=AT_ONCE):
+        ended += await database.write(partial(_end, keys, on_end, now))
+    return ended
+
+
+def _end(keys: Sequence[bytes], on_end: Sequence[OnEnd], now: int) -> Batch[int]:
+    ended = 0
+    for key in keys:
+        result = yield repository.remove_expired(key, now)
+        if result.count:  # else another process was first
+            ended += 1
+            yield from run([one for hook in on_end for one in hook(key, now)])
+    return ended

@@ -1,0 +1,126 @@
+"""What the exchange leans on in uvicorn: answers that are whole, bodies at hand, one timer for idleness."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+
+from ostiary.app import listener as listening
+from ostiary.app.listener import Listener
+from ostiary.settings import Address
+from ostiary.web.asgi import Site
+from ostiary.web.request import Request
+from ostiary.web.response import Response, json
+
+Ask = Callable[..., Awaitable[bytes]]
+
+
+async def handle(request: Request) -> Response:
+    match request.path:
+        case "/empty":
+            return Response(204)
+        case "/slow":
+            await asyncio.sleep(0.05)
+        case "/broken":
+            return Response(200, b"", [("x-broken", "a\r\nset-cookie: b")])
+        case "/large":
+            return Response(200, b"x" * 3_000_000, [("content-type", "text/plain")])
+    return json({"path": request.path, "size": len(await request.body(1_000_000))})
+
+
+@pytest.fixture
+async def port(unused_tcp_port_factory: Callable[[], int], monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[int]:
+    monkeypatch.setattr(listening, "KEEP_ALIVE", 1)
+    made = Listener(Site(handle), Address("127.0.0.1", unused_tcp_port_factory()), setting="test")
+    await made.start()
+    yield made.address.port
+    await made.stop()
+
+
+async def exchange(port: int, *sent: bytes, pause: float = 0.02) -> bytes:
+    """Send pieces and read until the server closes, which the last request asks for."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    for one in sent:
+        writer.write(one)
+        await writer.drain()
+        await asyncio.sleep(pause)
+    answer = await asyncio.wait_for(reader.read(), 10)
+    writer.close()
+    return answer
+
+
+def get(path: str, *more: str, method: str = "GET", version: str = "1.1") -> bytes:
+    return "\r\n".join([f"{method} {path} HTTP/{version}", "host: localhost", *more, "", ""]).encode()
+
+
+async def test_one_connection_serves_several(port: int) -> None:
+    answer = await exchange(port, get("/a"), get("/b"), get("/c", "connection: close"))
+    assert [answer.count(f'"/{name}"'.encode()) for name in "abc"] == [1, 1, 1]
+    assert answer.count(b"HTTP/1.1 200 OK\r\n") == 3
+    assert answer.count(b"connection: close") == 1
+
+
+async def test_pipelined_requests_are_answered_in_order(port: int) -> None:
+    answer = await exchange(port, get("/slow") + get("/b") + get("/c", "connection: close"))
+    assert answer.index(b'"/slow"') < answer.index(b'"/b"') < answer.index(b'"/c"')
+
+
+async def test_a_body_that_comes_late_is_waited_for(port: int) -> None:
+    head = b"POST /late HTTP/1.1\r\nhost: localhost\r\ncontent-length: 10\r\nconnection: close\r\n\r\n"
+    assert b'"size":10' in await exchange(port, head, b"12345", b"67890")
+    assert b'"size":10' in await exchange(port, head + b"1234567890")
+
+
+async def test_a_body_in_chunks(port: int) -> None:
+    head = b"POST / HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n"
+    assert b'"size":6' in await exchange(port, head, b"3\r\nabc\r\n", b"3\r\ndef\r\n0\r\n\r\n")
+
+
+async def test_a_client_that_asks_first_is_told_to_go_on(port: int) -> None:
+    head = (
+        b"POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 3\r\nexpect: 100-continue\r\nconnection: close\r\n\r\n"
+    )
+    answer = await exchange(port, head, b"abc")
+    assert answer.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n")
+
+
+async def test_head_has_the_length_and_no_body(port: int) -> None:
+    answer = await exchange(port, get("/a", "connection: close", method="HEAD"))
+    assert b"content-length: 22\r\n" in answer
+    assert answer.endswith(b"\r\n\r\n")
+
+
+async def test_an_answer_without_a_body_has_no_length(port: int) -> None:
+    answer = await exchange(port, get("/empty"), get("/a", "connection: close"))
+    assert answer.startswith(b"HTTP/1.1 204 No Content\r\n")
+    assert b"content-length" not in answer.partition(b"\r\n\r\n")[0]
+
+
+async def test_the_old_version_is_answered_and_closed(port: int) -> None:
+    assert b'"/a"' in await exchange(port, get("/a", version="1.0"))
+
+
+async def test_a_header_that_would_be_two_is_not_sent(port: int) -> None:
+    answer = await exchange(port, get("/broken", "connection: close"))
+    assert answer.startswith(b"HTTP/1.1 500 ")
+    assert b"set-cookie" not in answer
+
+
+async def test_a_large_answer_arrives_whole(port: int) -> None:
+    answer = await exchange(port, get("/large"), get("/large", "connection: close"))
+    assert answer.count(b"x" * 3_000_000) == 2
+
+
+async def test_an_idle_connection_is_closed(port: int) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    loop = asyncio.get_running_loop()
+    for _ in range(3):  # each request puts the end off
+        writer.write(get("/a"))
+        await reader.readuntil(b"}")
+        await asyncio.sleep(0.5)
+    begun = loop.time()
+    assert await asyncio.wait_for(reader.read(), 5) == b""
+    assert 0.3 <= loop.time() - begun <= 3
+    writer.close()

@@ -1,0 +1,134 @@
+"""The one request the program sends: what is sent, what is not followed, and that everything ends in time."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from ostiary.web.outgoing import OutgoingFailed, check_url, post_form
+
+Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+@asynccontextmanager
+async def party(answer: Answer) -> AsyncIterator[str]:
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+def says(text: bytes, seen: list[bytes] | None = None) -> Answer:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+        body = await reader.readexactly(length)
+        if seen is not None:
+            seen.append(head + body)
+        writer.write(text)
+        await writer.drain()
+        writer.close()
+
+    return answer
+
+
+async def test_a_form_is_posted() -> None:
+    seen: list[bytes] = []
+    async with party(says(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", seen)) as url:
+        assert await post_form(f"{url}/out?a=b c".replace(" ", "%20"), [("logout_token", "a.b+c"), ("x", "é&")]) == 200
+    (sent,) = seen
+    assert sent.startswith(b"POST /out?a=b%20c HTTP/1.1\r\nHost: 127.0.0.1:")
+    assert b"Content-Type: application/x-www-form-urlencoded\r\n" in sent
+    assert sent.endswith(b"\r\n\r\nlogout_token=a.b%2Bc&x=%C3%A9%26")
+
+
+@pytest.mark.parametrize(
+    ("text", "status"),
+    [
+        (b"HTTP/1.1 204 No Content\r\n\r\n", 204),
+        (b"HTTP/1.0 500\r\n\r\n", 500),
+        (b"HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\n\r\n", 302),
+        (b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n\r\n", 200),
+    ],
+)
+async def test_the_status_is_all_that_is_read(text: bytes, status: int) -> None:
+    async with party(says(text)) as url:
+        assert await post_form(url, [("a", "b")]) == status
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"SSH-2.0-x\r\n",
+        b"HTTP/1.1 999 x\r\n\r\n",
+        b"HTTP/1.1 200" + b"x" * 40_000,
+        b"HTTP/1.1 100 x\r\n" + b"a: b\r\n" * 9_000,
+        b"HTTP/1.1 100 x\r\n\r\n" * 9,
+    ],
+)
+async def test_what_is_no_answer_fails(text: bytes) -> None:
+    async with party(says(text)) as url:
+        with pytest.raises(OutgoingFailed):
+            await post_form(url, [("a", "b")])
+
+
+async def test_a_party_that_says_nothing_is_left() -> None:
+    gone = asyncio.Event()
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        await gone.wait()
+        writer.close()
+
+    async with party(silent) as url:
+        started = time.monotonic()
+        with pytest.raises(OutgoingFailed, match="within"):
+            await post_form(url, [("a", "b")], seconds=0.3)
+        assert time.monotonic() - started < 2
+        gone.set()
+
+
+async def test_a_body_without_end_costs_nothing() -> None:
+    async def endless(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        try:
+            for _ in range(2_000):
+                writer.write(b"x" * 65_536)
+                await writer.drain()
+        except OSError:
+            pass
+        writer.close()
+
+    async with party(endless) as url:
+        started = time.monotonic()
+        assert await post_form(url, [("a", "b")]) == 200
+        assert time.monotonic() - started < 2
+
+
+async def test_nobody_there() -> None:
+    with pytest.raises(OutgoingFailed):
+        await post_form("http://127.0.0.1:9/", [("a", "b")])
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "", "/logout", "ftp://a.example/", "javascript:alert(1)", "https://", "https://user@a.example/", "https://a/#b",
+        "https://a\\b/", "https://a.example:99999/", "https://a.example/ x", "https://a.example/\r\nx: y",
+        "https://ä.example/", "https://a.example/" + "x" * 3_000, "http://[::1/",
+    ],
+)  # fmt: skip
+async def test_addresses_nothing_is_posted_to(url: str) -> None:
+    assert check_url(url) is not None
+    with pytest.raises(OutgoingFailed):
+        await post_form(url, [])
+
+
+def test_private_addresses_are_an_administrators_choice() -> None:
+    for url in ("http://192.168.1.4/out", "http://[::1]:8080/", "https://app.internal/a?b=c"):
+        assert check_url(url) is None
