@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import io
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
+from ostiary.app import banner
 from ostiary.app.background import Background, jobs, sweepers
 from ostiary.app.core import Core, clock, open_core
 from ostiary.app.errors import translate
 from ostiary.app.health import Health
 from ostiary.app.hosts import allowed_hosts
-from ostiary.app.links import base_url, remove_setup_link, setup_link, write_setup_link
+from ostiary.app.links import base_url, remove_setup_link, setup_link, tls_url, write_setup_link
 from ostiary.app.metrics import Metrics
 from ostiary.app.migration import migrate_only
 from ostiary.app.rooms import KINDS, MIGRATIONS, registry
@@ -201,6 +203,20 @@ def test_an_unexpected_error_has_none() -> None:
 )
 def test_where_people_find_us(environ: dict[str, str], url: str) -> None:
     assert base_url(load(environ, default_file=None)) == url
+
+
+async def test_the_start_tells_the_tls_address_when_it_listens(core: Core) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    shut, listening = Terminal(), Terminal()
+    await banner.say(core, tls=False, stream=shut)
+    await banner.say(core, tls=True, stream=listening)
+    assert "https://" not in shut.getvalue()
+    assert "  with TLS   https://localhost:9443/\n" in listening.getvalue()
+    assert tls_url(load({"OSTIARY_LISTEN__HTTPS": "off"}, default_file=None)) is None
+    assert tls_url(load({"OSTIARY_LISTEN__HTTPS": "[fd00::1]:443"}, default_file=None)) == "https://[fd00::1]:443/"
 
 
 def test_the_setup_link_is_for_its_owner_alone(tmp_path: Path) -> None:

@@ -86,6 +86,30 @@ async def test_a_client_that_asks_first_is_told_to_go_on(port: int) -> None:
     assert answer.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n")
 
 
+async def test_who_was_never_told_to_go_on_sends_nothing_more(port: int) -> None:
+    """A proxy that takes the answer for the end of the request must not have the next one read as its body."""
+    head = b"POST /empty HTTP/1.1\r\nhost: localhost\r\ncontent-length: 60\r\nexpect: 100-continue\r\n\r\n"
+    answer = await asyncio.wait_for(exchange(port, head), 5)
+    assert answer.startswith(b"HTTP/1.1 204 ")
+    assert b"connection: close\r\n" in answer
+
+
+async def test_bytes_that_are_no_request_are_not_answered_in_place_of_one(port: int) -> None:
+    answer = await exchange(port, get("/slow") + b"no request\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert b'"/slow"' in answer
+    answer = await exchange(port, get("/slow") + get("/b") + b"no request\r\n\r\n")
+    assert answer.index(b'"/slow"') < answer.index(b'"/b"')
+    assert answer.count(b"HTTP/1.1 ") == 2
+
+
+async def test_bytes_that_are_no_request_are_told(port: int) -> None:
+    assert (await exchange(port, b"no request\r\n\r\n")).startswith(b"HTTP/1.1 400 ")
+    assert b"HTTP/1.1 400 " in await exchange(port, get("/a"), b"no request\r\n\r\n")
+    chunked = b"POST / HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n"
+    assert (await exchange(port, chunked, b"no chunk\r\n")).startswith(b"HTTP/1.1 400 ")
+
+
 async def test_head_has_the_length_and_no_body(port: int) -> None:
     answer = await exchange(port, get("/a", "connection: close", method="HEAD"))
     assert b"content-length: 22\r\n" in answer

@@ -75,6 +75,16 @@ def test_one_event_is_one_line(lines: io.StringIO) -> None:
     assert len(lines.getvalue().splitlines()) == 1
 
 
+def test_what_strangers_send_gives_no_orders_to_a_terminal(restored: None) -> None:
+    stream = io.StringIO()
+    logs.configure("info", stream=stream, terminal=True)
+    logging.getLogger("ostiary.access").info("GET %s", "/\x1b[2J\x9b2J\x07\u2028", extra={"agent": "\x1b]0;x\n"})
+    line = stream.getvalue()
+    assert not set("\x1b\x9b\x07\u2028") & set(line)
+    assert "/\\x1b[2J" in line
+    assert len(line.splitlines()) == 1
+
+
 def test_the_console_form_is_readable(restored: None) -> None:
     stream = io.StringIO()
     logs.configure("info", stream=stream, terminal=True)

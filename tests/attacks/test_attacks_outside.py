@@ -10,14 +10,18 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from attacks_house import CALLBACK, LOGIN, PASSWORD, House
+from attacks_house import CALLBACK, CLIENT_SECRET, LOGIN, PASSWORD, House
 
 import ostiary
+from ostiary.app.core import clock
+from ostiary.app.site import API_SCOPE
 from ostiary.directory import password_formats
 from ostiary.directory.errors import Busy
 from ostiary.directory.passwords import BYTES_MOST, Passwords
+from ostiary.mappings.resources import ScopeMapping
 from ostiary.providers.oauth2.resources import OAuth2Provider
 from ostiary.seal import Secret
+from ostiary.store.workspace import Workspace
 from ostiary.web.asgi import HEADER_COUNT_LIMIT, HEADERS_LIMIT, PATH_LIMIT, QUERY_LIMIT
 from ostiary.web.parameters import PAIRS_LIMIT
 from ostiary.web.request import BODY_LIMIT
@@ -120,6 +124,58 @@ async def test_a67_keys_of_a_client_are_values_never_addresses(house: House) -> 
     ]
     document = await _discovery(house)
     assert document.get("request_uri_parameter_supported", False) is False
+
+
+# A16: tokens at our own API
+
+
+async def _api_token(house: House, **form: str) -> str:
+    answer = await house.call(
+        "POST",
+        "/application/o/token/",
+        form={
+            "grant_type": "client_credentials",
+            "client_id": "wiki",
+            "client_secret": CLIENT_SECRET,
+            "scope": "goauthentik.io/api",
+            **form,
+        },
+    )
+    return str(answer.json()["access_token"])
+
+
+async def _me(house: House, token: str) -> int:
+    headers = {"authorization": f"Bearer {token}"}
+    return (await house.call("GET", "/api/v3/core/users/me/", headers=headers)).status
+
+
+async def _with_api(house: House, **values: object) -> int:
+    mapping = next(one for one in house.core.plane.snapshot.all(ScopeMapping) if one.scope_name == API_SCOPE)
+    return await house.application(property_mappings=[str(mapping.pk)], **values)
+
+
+@pytest.mark.parametrize("form", ["jwt", "rfc9068", "opaque"])
+async def test_a16_the_api_takes_tokens_that_are_meant_for_us(house: House, form: str) -> None:
+    resource = "https://files.example.org/"
+    await _with_api(house, resources=[resource], access_token_format=form)
+    assert await _me(house, await _api_token(house)) == 200
+    assert await _me(house, await _api_token(house, resource=resource)) == 403
+
+
+async def test_a16_the_api_takes_no_tokens_of_a_client_that_is_gone(house: House) -> None:
+    pk = await _with_api(house)
+    token = await _api_token(house)
+    assert await _me(house, token) == 200
+
+    async def work(workspace: Workspace) -> None:
+        application = await workspace.find("authentik_core.application", [("slug", "wiki")])
+        provider = await workspace.get("authentik_providers_oauth2.oauth2provider", pk)
+        for found in (application, provider):
+            assert found is not None
+            await workspace.delete(found)
+
+    await house.core.editor.edit(work, author="test", message="", now=clock())
+    assert await _me(house, token) == 403
 
 
 async def _discovery(house: House) -> dict[str, Any]:

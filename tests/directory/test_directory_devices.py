@@ -9,11 +9,13 @@ from support.people import NOW, People
 from ostiary.directory.devices import DELAY_MOST, DEVICES, SECOND, Device, Devices, new_static_code
 from ostiary.directory.errors import Throttled
 from ostiary.directory.user import User
+from ostiary.events.event import event
+from ostiary.events.repository import Events, Filter
 from ostiary.proto import totp
 from ostiary.seal import Secret
 from ostiary.seal.envelope import Sealer
 from ostiary.store.commit import run
-from ostiary.store.database import Database
+from ostiary.store.database import Database, Statement
 
 STEP = 30 * SECOND
 
@@ -194,6 +196,10 @@ async def test_either_of_two_authenticators_will_do(database: Database, devices:
     assert found.digits == 8
 
 
+def told(user: User) -> Statement:
+    return event("model_deleted", user=user.who, app="test", context={}, client_ip=None, now=NOW)
+
+
 async def test_rename_and_delete_are_for_the_owner(
     database: Database, devices: Devices, user: User, people: People
 ) -> None:
@@ -203,13 +209,14 @@ async def test_rename_and_delete_are_for_the_owner(
     for device in await devices.of_user(user.pk):
         assert not await devices.rename(other.pk, device, "Mine", now=NOW)
         assert await devices.rename(user.pk, device, "Renamed", now=NOW + 1)
-        assert not await devices.delete(other.pk, device)
+        assert not await devices.delete(other.pk, device, telling=told(user))
     assert [one.name for one in await devices.of_user(user.pk)] == ["Renamed", "Renamed"]
     for device in await devices.of_user(user.pk):
-        assert await devices.delete(user.pk, device)
-        assert not await devices.delete(user.pk, device)
+        assert await devices.delete(user.pk, device, telling=told(user))
+        assert not await devices.delete(user.pk, device, telling=told(user))
     assert await devices.of_user(user.pk) == []
     assert await database.fetch("SELECT 1 AS x FROM directory_static_code") == []
+    assert await Events(database).count(Filter(action="model_deleted")) == 2
 
 
 async def test_keys_are_sealed(database: Database, devices: Devices, user: User) -> None:

@@ -99,6 +99,13 @@ class TestGitHub:
         await rig.run(Statement("UPDATE directory_user SET is_active = 0 WHERE pk = 7"))
         assert (await get(rig, "/user", token)).status == 401
 
+    async def test_a16_a_token_for_another_resource(self, rig: Rig) -> None:
+        rig.change(provider(1, resources=("https://api.example.org/",)))
+        await rig.browser.sign_in()
+        token = (await github(rig, resource="https://api.example.org/"))["access_token"]
+        assert (await get(rig, "/user", token)).status == 401
+        assert (await get(rig, "/user/teams", token)).status == 401
+
     async def test_its_scopes_are_known_at_its_address_only(self, rig: Rig) -> None:
         await rig.browser.sign_in()
         tokens = await rig.browser.tokens(scope="openid user:email")

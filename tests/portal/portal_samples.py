@@ -15,14 +15,17 @@ import uvicorn
 
 from ostiary.applications.resources import Application
 from ostiary.brands import Brand
+from ostiary.directory.devices import Device, DeviceClass
 from ostiary.directory.user import Subject, User
 from ostiary.flows.errors import UnknownFlow
 from ostiary.flows.outcome import Challenge, ErrorDetail, FlowInfo, Moved, Outcome, Passed
+from ostiary.flows.stages.authenticator_totp import AuthenticatorTOTPStage
 from ostiary.portal.error_page import ErrorPage
 from ostiary.portal.look import Painter, own_static, own_templates
 from ostiary.portal.room import routes
 from ostiary.portal.services import Pages
 from ostiary.sessions.session import Session
+from ostiary.store.database import Statement
 from ostiary.web.asgi import Site
 from ostiary.web.errors import HttpError
 from ostiary.web.request import Request
@@ -296,6 +299,7 @@ class SampleGate:
 
     def __init__(self, user: int | None = None) -> None:
         self.user = user
+        self.auth_time = NOW if user is not None else None
 
     async def read(self, request: Request, now: int) -> Session | None:
         return self._session() if "authentik_session" in request.cookies else None
@@ -319,6 +323,7 @@ class SampleGate:
             idle=NOW,
             persistent=False,
             user=self.user,
+            auth_time=self.auth_time,
         )
 
 
@@ -396,6 +401,21 @@ def subject(**more: Any) -> Subject:
     )
 
 
+def device(pk: int, device_class: DeviceClass, name: str) -> Device:
+    return Device(
+        device_class=device_class,
+        pk=pk,
+        uuid=f"{device_class}-{pk}",
+        user=7,
+        name=name,
+        confirmed=True,
+        locked_until=0,
+        created=NOW,
+        last_updated=NOW,
+        last_used=None,
+    )
+
+
 class SampleHouse:
     """The site, with handles on what stands behind it."""
 
@@ -403,20 +423,25 @@ class SampleHouse:
         self.engine = SampleEngine()
         self.gate = SampleGate(user)
         brand = Brand(pk="b", domain="default", default=True, default_application="grafana" if external else None)
-        self.snapshot = SampleSnapshot([brand, *APPS])
+        setting_up = AuthenticatorTOTPStage(pk="t", name="totp", configure_flow="f", digits=6)
+        self.snapshot = SampleSnapshot([brand, *APPS, setting_up])
         plane = SimpleNamespace(snapshot=self.snapshot)
         static = own_static()
         templates = own_templates(static)
         self.recovered: list[str] = []
+        self.told: list[Statement] = []
+        self.devices = [device(1, "totp", "Phone"), device(2, "static", "On paper")]
 
         async def the_subject(pk: int) -> Subject:
             return subject(type="external" if external else "internal")
 
         async def confirmed(pk: int) -> list[Any]:
-            return [
-                SimpleNamespace(name="Phone", device_class="totp"),
-                SimpleNamespace(name="On paper", device_class="static"),
-            ]
+            return list(self.devices)
+
+        async def delete(pk: int, device: Any, *, telling: Statement) -> bool:
+            self.devices.remove(device)
+            self.told.append(telling)
+            return True
 
         async def is_closed() -> bool:
             return closed
@@ -436,7 +461,7 @@ class SampleHouse:
             gate=self.gate,  # type: ignore[arg-type]
             plane=plane,  # type: ignore[arg-type]
             users=SimpleNamespace(subject=the_subject),  # type: ignore[arg-type]
-            devices=SimpleNamespace(confirmed=confirmed),  # type: ignore[arg-type]
+            devices=SimpleNamespace(confirmed=confirmed, delete=delete),  # type: ignore[arg-type]
             setup=SimpleNamespace(closed=is_closed, check=check),  # type: ignore[arg-type]
             templates=templates,
             static=static,
@@ -487,6 +512,7 @@ ADDRESSES = (
     "/if/flow/validate/?method=static",
     "/if/flow/password/?step=again",
     "/if/user/",
+    "/if/user/factors/totp-1/remove/",
     "/recovery/use-token/right/",
     *(f"/-/error/{status}/" for status in (400, 403, 404, 405, 421, 429, 500, 503)),
 )

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from ostiary.proto.duration import parse_duration
 from ostiary.seal import Secret
 from ostiary.settings import Address, InvalidSetting, MissingSetting, UnknownSetting, load
 
@@ -206,3 +207,14 @@ def test_secrets_are_starred_wherever_settings_are_shown() -> None:
     assert "psst" not in repr(settings)
     assert settings.shown["secret_key"].text == "********"
     assert settings.shown["bootstrap.token"].text == ""
+
+
+def test_values_are_shown_as_one_would_write_them() -> None:
+    shown = load({"OSTIARY_LISTEN__HTTPS": "off"}, default_file=None).shown
+    assert shown["listen.https"].text == "off"
+    assert shown["sessions.unauthenticated_age"].text == "days=1"
+    assert shown["throttle.providers.oauth2.device"].text == "20/hour"
+    longer = load({"OSTIARY_SESSIONS__UNAUTHENTICATED_AGE": "hours=36;seconds=0.5"}, default_file=None).shown
+    text = longer["sessions.unauthenticated_age"].text
+    assert text == "days=1;hours=12;milliseconds=500"
+    assert parse_duration(text) == parse_duration("hours=36;seconds=0.5")

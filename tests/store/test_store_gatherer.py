@@ -14,11 +14,11 @@ import pytest
 from support.postgres import PostgresServer
 
 from ostiary.store.database import Batch, Database, Duplicate, Guard, Result, Statement, StoreError, Unstorable
+from ostiary.store.inserts import inserts, several
 from ostiary.store.migrations import migrate
 from ostiary.store.postgresql import PostgresConfig, open_postgresql
 from ostiary.store.postgresql_gatherer import GROUP
 from ostiary.store.postgresql_text import Translator
-from ostiary.store.postgresql_writer import Job, inserts
 from ostiary.store.tables import MIGRATIONS
 
 NAMES = [f"n{number:03}" for number in range(3 * GROUP)]
@@ -115,12 +115,24 @@ def _one(statement: Statement) -> Batch[Result]:
 
 
 class TestInserts:
-    async def test_of_fifty_one_fails(self, postgres: Database) -> None:
+    async def test_of_fifty_one_fails(self, database: Database) -> None:
         names = [*NAMES[:25], "twice", *NAMES[25:49]]
-        await postgres.write(partial(put, "twice"))
-        answers = await asyncio.gather(*(postgres.write(partial(put, name)) for name in names), return_exceptions=True)
+        await database.write(partial(put, "twice"))
+        before = len(await database.fetch("SELECT name FROM counter"))
+        answers = await asyncio.gather(*(database.write(partial(put, name)) for name in names), return_exceptions=True)
         assert [answer for answer in answers if not isinstance(answer, Duplicate)] == NAMES[:49]
-        assert len(await postgres.fetch("SELECT name FROM counter")) == 50
+        assert len(await database.fetch("SELECT name FROM counter")) == before + 49
+
+    async def test_each_row_is_written_as_it_was_given(self, database: Database) -> None:
+        await asyncio.gather(*(database.write(partial(put, name, value=at)) for at, name in enumerate(NAMES)))
+        rows = await database.fetch("SELECT name, value FROM counter WHERE name LIKE 'n%' ORDER BY name")
+        assert [(row["name"], row["value"]) for row in rows] == [(name, at) for at, name in enumerate(NAMES)]
+
+    async def test_what_cannot_be_kept_fails_alone(self, database: Database) -> None:
+        names = ["good", "b\0d", "fine"]
+        answers = await asyncio.gather(*(database.write(partial(put, name)) for name in names), return_exceptions=True)
+        assert [answers[0], answers[2]] == ["good", "fine"]
+        assert isinstance(answers[1], Unstorable)
 
     async def test_others_run_in_the_same_transaction(self, postgres: Database) -> None:
         raise_ = Statement("UPDATE counter SET value = value + 1 WHERE name = ?", ("a",), Guard(Duplicate))
@@ -142,21 +154,25 @@ class TestInserts:
         ],
     )
     async def test_only_plain_inserts_are_told_before_they_run(self, sql: str) -> None:
-        assert inserts(Job(lambda: _one(Statement(sql, ("a",))))) is None
+        assert inserts(lambda: _one(Statement(sql, ("a",)))) is None
 
     async def test_a_batch_that_goes_on_otherwise_is_run_as_usual(self) -> None:
         def both() -> Batch[None]:
             yield from put("a")
             yield Statement("UPDATE counter SET value = 2 WHERE name = ?", ("a",))
 
-        assert inserts(Job(both)) is None
+        assert inserts(both) is None
 
     async def test_the_value_is_that_of_the_batch(self) -> None:
-        job = Job(partial(put, "a", "b"))
-        statements = inserts(job)
-        assert statements is not None
-        assert [one.parameters for one in statements] == [("a", 1), ("b", 1)]
-        assert job.value == "b"
+        found = inserts(partial(put, "a", "b"))
+        assert found is not None
+        assert [one.parameters for one in found.statements] == [("a", 1), ("b", 1)]
+        assert found.value == "b"
+
+    def test_the_text_for_several_rows(self) -> None:
+        sql = "INSERT INTO t (a, b, c) VALUES (?, CAST(? AS BIGINT), NULL)"
+        assert several(sql, 1) == sql
+        assert several(sql, 3) == f"{sql}, (?, CAST(? AS BIGINT), NULL), (?, CAST(? AS BIGINT), NULL)"
 
 
 class TestPooler:

@@ -8,25 +8,30 @@ from typing import Final, TextIO
 
 from ostiary import __version__
 from ostiary.app.core import Core, clock
-from ostiary.app.links import base_url, remove_setup_link, setup_link, write_setup_link
+from ostiary.app.links import base_url, remove_setup_link, setup_link, tls_url, write_setup_link
 from ostiary.settings import Settings
 from ostiary.settings.secret_key import make_data_dir
 
 log: Final = logging.getLogger("ostiary.app")
 
 
-async def say(core: Core, *, stream: TextIO | None = None) -> None:
-    """Print the lines on a terminal; elsewhere log them, and leave the link in a file only its owner reads."""
+async def say(core: Core, *, tls: bool, stream: TextIO | None = None) -> None:
+    """Print the lines on a terminal; elsewhere log them, and leave the link in a file only its owner reads.
+
+    `tls` tells whether the TLS address listens: an address nobody asked for is done without when it is taken.
+    """
     out = stream if stream is not None else sys.stdout
     link = await _first_run_link(core)
+    over_tls = tls_url(core.settings) if tls else None
     for note in core.settings.notes:
         log.info("%s", note)
     if out.isatty():
         remove_setup_link(core.settings)
-        out.write("\n".join(_lines(core.settings, link)) + "\n")
+        out.write("\n".join(_lines(core.settings, over_tls, link)) + "\n")
         out.flush()
         return
-    log.info("Ostiary %s on %s, data in %s", __version__, base_url(core.settings), data_place(core.settings))
+    places = base_url(core.settings) + (f" and {over_tls}" if over_tls else "")
+    log.info("Ostiary %s on %s, data in %s", __version__, places, data_place(core.settings))
     if link is None:
         remove_setup_link(core.settings)
         return
@@ -48,10 +53,11 @@ async def _first_run_link(core: Core) -> str | None:
     return setup_link(core.settings, await core.setup.new_link_token(clock()))
 
 
-def _lines(settings: Settings, link: str | None) -> list[str]:
+def _lines(settings: Settings, over_tls: str | None, link: str | None) -> list[str]:
     lines = [
         f"Ostiary {__version__}",
         f"  pages      {base_url(settings)}",
+        *([f"  with TLS   {over_tls}"] if over_tls else []),
         f"  data       {data_place(settings)}",
         f"  metrics    http://{settings.listen.metrics}/metrics",
     ]

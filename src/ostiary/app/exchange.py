@@ -35,6 +35,9 @@ class Exchange(RequestResponseCycle):
 
     def answer(self, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> bool:
         """Send a whole answer, whose headers the site has checked. False when it must go the long way."""
+        if self.waiting_for_100_continue and self.more_body and not self.body:
+            # Nobody knows whether the body comes now (RFC 9110 10.1.1): a next request must not be read as it.
+            self.keep_alive = False
         if self.flow.write_paused or self.response_started:
             return False
         self.response_started = self.response_complete = True
@@ -124,6 +127,18 @@ class Protocol(HttpToolsProtocol):
             "state": self.app_state,
         }
         self.scope = scope
+
+    def send_400_response(self, msg: str) -> None:
+        """Tell of bytes that are no request, unless answers to others are still to come: it would be taken for one."""
+        last: RequestResponseCycle | None = self.cycle
+        if (
+            last is None
+            or last.response_complete
+            or (last.more_body and not last.response_started and not self.pipeline)  # these are its own body
+        ):
+            super().send_400_response(msg)
+        else:
+            last.keep_alive = False  # the connection ends after those
 
     def _unset_keepalive_if_required(self) -> None:
         """Note that the connection is not idle. The timer goes on and looks when it is over."""

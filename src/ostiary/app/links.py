@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from ostiary.seal import Secret
-from ostiary.settings import Settings
+from ostiary.settings import Address, Settings
 
 SETUP_PATH: Final = "if/flow/initial-setup/?token="
 RECOVERY_PATH: Final = "recovery/use-token/"
@@ -20,9 +20,18 @@ def base_url(settings: Settings) -> str:
     """Return where people find the site, with its prefix and a final slash, as far as the settings tell."""
     if settings.hosts:
         return f"https://{settings.hosts[0].lstrip('.')}{settings.web.path}"
-    address = settings.listen.http
+    return _at("http", settings.listen.http, settings.web.path)
+
+
+def tls_url(settings: Settings) -> str | None:
+    """Return where the same is served over TLS by ourselves; None for nowhere."""
+    address = settings.listen.https
+    return _at("https", address, settings.web.path) if address is not None else None
+
+
+def _at(scheme: str, address: Address, path: str) -> str:
     host = "localhost" if address.host in _EVERYWHERE else address.host
-    return f"http://{f'[{host}]' if ':' in host else host}:{address.port}{settings.web.path}"
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{address.port}{path}"
 
 
 def setup_link(settings: Settings, token: Secret) -> str:

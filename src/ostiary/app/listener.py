@@ -60,6 +60,11 @@ class Listener:
         self._task = asyncio.create_task(self._server.serve(sockets=sockets))
         await self._opened.wait()
 
+    @property
+    def listening(self) -> bool:
+        """Tell whether the door is open: an optional one may have stayed shut."""
+        return self._task is not None
+
     async def stop(self) -> None:
         """Close the door, and wait for work in flight."""
         self._server.should_exit = True

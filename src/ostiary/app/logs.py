@@ -41,6 +41,7 @@ _PAIR: Final = re.compile(
     r"(?P<value>\"[^\"]*\"|'[^']*'|(?:Bearer |Basic )?[^\s,;&}]+)",
     re.IGNORECASE,
 )
+_CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 def configure(level: str, *, stream: TextIO | None = None, terminal: bool | None = None) -> None:
@@ -73,7 +74,12 @@ def mask(name: str, value: object) -> object:
 def mask_text(text: str) -> str:
     """Star what follows `password=`, `token: ` and the like in a text somebody else wrote; one line for one event."""
     masked = _PAIR.sub(lambda found: f"{found['name']}{found['sign']}{STARS}", text)
-    return masked.replace("\r", "\\r").replace("\n", "\\n")
+    return _harmless(masked)
+
+
+def _harmless(text: str) -> str:
+    """Return a text that ends no line and gives no orders to a terminal, whoever wrote it."""
+    return _CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
 
 
 def _moment(record: logging.LogRecord) -> str:
@@ -111,7 +117,8 @@ class ConsoleFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return the line, and a traceback below it when there is one."""
         moment = datetime.fromtimestamp(record.created).astimezone().strftime("%H:%M:%S")
-        extra = "".join(f" {name}={value}" for name, value in _extra(record).items() if name != "request_id")
+        known = ((name, value) for name, value in _extra(record).items() if name != "request_id")
+        extra = "".join(f" {name}={_harmless(str(value))}" for name, value in known)
         line = f"{moment} {record.levelname.lower():<7} {mask_text(record.getMessage())}{extra}"
         if record.exc_info:
             line += "\n" + "\n".join(mask_text(part) for part in self.formatException(record.exc_info).split("\n"))

@@ -84,6 +84,7 @@ class Process:
         self._core = core
         self._background = Background(core, worker=worker)
         self._health: Health | None = None
+        self._tls: Listener | None = None
         metrics = Metrics(version=__version__)
         metrics.gauge(
             "ostiary_config_revision", "The configuration revision in memory.", lambda: core.plane.snapshot.number
@@ -97,7 +98,8 @@ class Process:
             self._health = built.health
             self._listeners.insert(0, Listener(built.site, listen.http, setting="OSTIARY_LISTEN__HTTP"))
             if listen.https is not None:
-                self._listeners.append(_tls_listener(core, built.site, listen.https))
+                self._tls = _tls_listener(core, built.site, listen.https)
+                self._listeners.append(self._tls)
 
     async def start(self) -> None:
         """Listen, begin the background work, and say so. Raises SettingsError when an address is taken."""
@@ -107,7 +109,7 @@ class Process:
             await listener.start()
         self._background.start()
         if self._health is not None:
-            await banner.say(self._core)
+            await banner.say(self._core, tls=self._tls is not None and self._tls.listening)
             self._health.begin()
         gc.collect()
         gc.freeze()  # what was built at start lives as long as the process

@@ -34,6 +34,8 @@ from ostiary.portal.room import routes as portal_routes
 from ostiary.portal.services import Pages
 from ostiary.proto.oauth2.redirect import origin
 from ostiary.providers.oauth2 import room as oauth2
+from ostiary.providers.oauth2.access_form import is_meant_here
+from ostiary.providers.oauth2.client import client_by_provider
 from ostiary.providers.oauth2.device_stages import STAGES as DEVICE_STAGES
 from ostiary.providers.oauth2.frontchannel import farewells
 from ostiary.providers.oauth2.session_management import BrowserState
@@ -175,8 +177,12 @@ def launch_url(provider: Resource) -> str | None:
 
 async def _access_token_user(core: Core, key: Secret, now: int) -> int | None:
     """Return whom a bearer token speaks for at the API. One bound to a key is no bearer token (RFC 9449 7.2)."""
-    token = await find_access(core.database, token_hash(key.reveal()), now=now)
-    return token.user if token is not None and API_SCOPE in token.scope and not token.binding else None
+    text = key.reveal()
+    token = await find_access(core.database, token_hash(text), now=now)
+    if token is None or API_SCOPE not in token.scope or token.binding:
+        return None
+    served = client_by_provider(core.plane.snapshot, token.provider) is not None
+    return token.user if served and is_meant_here(text, token) else None
 
 
 def _key(core: Core, purpose: str) -> bytes:

@@ -156,9 +156,9 @@ class Devices:
             )
         )
 
-    async def delete(self, user: int, device: Device) -> bool:
-        """Delete an authenticator of that user. The caller writes the event."""
-        return await self._database.write(lambda: _deleting(user, device))
+    async def delete(self, user: int, device: Device, *, telling: Statement) -> bool:
+        """Delete an authenticator of that user, and tell it by the caller's event. False when it is gone already."""
+        return await self._database.write(lambda: _deleting(user, device, telling))
 
     def _match(self, device: Device, code: str, now: int) -> int | None:
         if device.device_class != "totp":
@@ -250,7 +250,7 @@ def _fail(device: Device, now: int) -> Statement:
     )
 
 
-def _deleting(user: int, device: Device) -> Batch[bool]:
+def _deleting(user: int, device: Device, telling: Statement) -> Batch[bool]:
     if device.device_class == "static":
         yield Statement(
             "DELETE FROM directory_static_code WHERE device_uuid = (SELECT uuid FROM directory_static"
@@ -260,6 +260,8 @@ def _deleting(user: int, device: Device) -> Batch[bool]:
     done = yield Statement(
         f"DELETE FROM {_TABLES[device.device_class]} WHERE pk = ? AND user_pk = ?", (device.pk, user)
     )
+    if done.count == 1:
+        yield telling
     return done.count == 1
 
 

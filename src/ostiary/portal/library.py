@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import groupby
 from typing import Final
+from urllib.parse import quote
 
 from ostiary.applications.resources import Application
 from ostiary.directory.user import Subject
@@ -68,8 +70,16 @@ class Library:
             "library.html",
             person=subject.user.name or subject.user.username,
             groups=await self._groups(request, subject, now),
-            devices=[{"name": one.name, "kind": names.get(one.device_class, one.device_class)} for one in factors],
-            enrolments=self._enrolments(request, names),
+            devices=[
+                {
+                    "name": one.name,
+                    "kind": names[one.device_class],
+                    "added": datetime.fromtimestamp(one.created / 1_000_000, UTC).date().isoformat(),
+                    "remove": f"{request.prefix}/if/user/factors/{one.uuid}/remove/",
+                }
+                for one in factors
+            ],
+            enrolments=self._enrolments(request, names, {one.device_class for one in factors}),
         )
 
     async def launch(self, request: Request) -> Response:
@@ -112,9 +122,16 @@ class Library:
             application, subject=subject, snapshot=self._pages.plane.snapshot, of_provider=self._pages.launch_url
         )
 
-    def _enrolments(self, request: Request, names: Mapping[str, str]) -> Sequence[Mapping[str, str]]:
+    def _enrolments(
+        self, request: Request, names: Mapping[str, str], have: Collection[str]
+    ) -> Sequence[Mapping[str, object]]:
+        back = quote(request.prefix + "/if/user/", safe="")  # for who cancels, too
         return [
-            {"kind": names[_ENROLLING[stage.KIND.name]], "url": f"{request.prefix}/flows/-/configure/{stage.pk}/"}
+            {
+                "kind": names[_ENROLLING[stage.KIND.name]],
+                "url": f"{request.prefix}/flows/-/configure/{stage.pk}/?next={back}",
+                "more": _ENROLLING[stage.KIND.name] in have,
+            }
             for stage in self._pages.plane.snapshot.family(STAGE)
             if stage.KIND.name in _ENROLLING and getattr(stage, "configure_flow", None)
         ]

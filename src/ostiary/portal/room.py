@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ostiary.portal.factors import Factors
 from ostiary.portal.flow_page import FlowPage
 from ostiary.portal.library import Library
 from ostiary.portal.look import Painter
@@ -17,7 +18,7 @@ def routes(pages: Pages) -> Sequence[Route]:
     """Return the routes of all pages and static files."""
     painter = Painter(pages.templates, pages.static, pages.plane)
     flow, library = FlowPage(pages, painter), Library(pages, painter)
-    recovery, start = Recovery(pages, painter), Start(pages, painter)
+    recovery, start, factors = Recovery(pages, painter), Start(pages, painter), Factors(pages, painter)
     return (
         Route("GET", "/", start.show, "start"),
         Route("GET", "/robots.txt", start.robots, "robots"),
@@ -25,6 +26,8 @@ def routes(pages: Pages) -> Sequence[Route]:
         Route("GET", "/if/flow/{slug}/", flow.show, "flow"),
         Route("POST", "/if/flow/{slug}/", flow.answer, "flow-answer"),
         Route("GET", "/if/user/", library.show, "library"),
+        Route("GET", "/if/user/factors/{uuid}/remove/", factors.ask, "factor"),
+        Route("POST", "/if/user/factors/{uuid}/remove/", factors.remove, "factor-remove"),
         Route("GET", "/application/launch/{slug}/", library.launch, "launch"),
         Route("GET", "/recovery/use-token/{key}/", recovery.show, "recovery"),
         Route("POST", "/recovery/use-token/{key}/", recovery.use, "recovery-use"),

@@ -11,6 +11,7 @@ from ostiary.directory.user import Subject
 from ostiary.portal import onward
 from ostiary.portal.look import Painter
 from ostiary.portal.services import Pages
+from ostiary.sessions.session import Session
 from ostiary.web import response as answers
 from ostiary.web.request import Request
 from ostiary.web.response import Response, redirect
@@ -18,11 +19,19 @@ from ostiary.web.response import Response, redirect
 ROBOTS: Final = "User-agent: *\nDisallow: /\n"
 
 
+async def active_person(pages: Pages, request: Request, now: int) -> tuple[Session, Subject] | None:
+    """Return the session and its active person, with groups; None when nobody is signed in."""
+    session = await pages.gate.read(request, now)
+    if session is None or session.user is None:
+        return None
+    subject = await pages.users.subject(session.user)
+    return (session, subject) if subject is not None and subject.user.is_active else None
+
+
 async def signed_in(pages: Pages, request: Request, now: int) -> Subject | None:
     """Return the active person whose session this is, with groups; None when nobody is signed in."""
-    session = await pages.gate.read(request, now)
-    subject = await pages.users.subject(session.user) if session is not None and session.user is not None else None
-    return subject if subject is not None and subject.user.is_active else None
+    found = await active_person(pages, request, now)
+    return found[1] if found is not None else None
 
 
 def sign_in_first(request: Request) -> Response:

@@ -39,3 +39,15 @@ def parse_duration(text: str) -> int:
             return round(total)
     message = 'expected a duration such as "hours=1;minutes=30"'
     raise ValueError(message)
+
+
+def duration_text(microseconds: int) -> str:
+    """Return a duration as one would write it: 129,600,000,000 is "days=1;hours=12"."""
+    parts, rest = [], microseconds
+    for unit, size in _MICROSECONDS.items():
+        if unit == "weeks":
+            continue  # who writes days=14 does not look for weeks=2
+        number, rest = divmod(rest, size)
+        if number:
+            parts.append(f"{unit}={number}")
+    return ";".join(parts) or "seconds=0"

@@ -7,7 +7,9 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
 
+from ostiary.proto.duration import duration_text
 from ostiary.seal import Secret
+from ostiary.settings import parse
 from ostiary.settings.errors import InvalidSetting, MissingSetting
 from ostiary.settings.model import (
     Bootstrap,
@@ -36,7 +38,7 @@ def load(environ: Mapping[str, str], *, default_file: Path | None = DEFAULT_FILE
     for setting in TABLE:
         found = find(setting, environ, file, file_name)
         values[setting.name] = _value(setting, found)
-        shown[setting.name] = Shown(setting.variable, _text(values[setting.name]), found.source)
+        shown[setting.name] = Shown(setting.variable, _text(setting, values[setting.name]), found.source)
     return _settings(values, shown, tuple(aliases_not_needed(environ)))
 
 
@@ -52,9 +54,11 @@ def _value(setting: Setting, found: Found) -> object:
         raise InvalidSetting(f"{found.blame}: {error}{given}") from None
 
 
-def _text(value: object) -> str:
+def _text(setting: Setting, value: object) -> str:
     if value is None:
-        return ""
+        return "off" if setting.parse is parse.address_or_off else ""
+    if isinstance(value, int) and setting.parse is parse.duration:
+        return duration_text(value)
     if isinstance(value, Secret):
         return str(value) if value else ""
     if isinstance(value, tuple):

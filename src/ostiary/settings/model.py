@@ -31,7 +31,9 @@ class Rate:
     window: int
 
     def __str__(self) -> str:
-        return f"{self.most} in {self.window // 1_000_000} s"
+        units = {1: "second", 60: "minute", 3600: "hour", 86400: "day"}
+        seconds = self.window // 1_000_000
+        return f"{self.most}/{units.get(seconds, f'{seconds} s')}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

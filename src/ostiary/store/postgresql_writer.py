@@ -13,22 +13,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-import re
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 import asyncpg
 
-from ostiary.store.database import Batch, Result, Statement, Unavailable, Value
-from ostiary.store.parameters import check
+from ostiary.store.database import Batch, Unavailable
+from ostiary.store.inserts import Inserts, by_text, inserts
 from ostiary.store.postgresql_connection import AGAIN, LOST, drive, hang_up, is_lost, meaning
 from ostiary.store.postgresql_text import Translator
 
 GROUP: Final = 64  # batches in one transaction at most
-_INSERTS: Final = re.compile(r"\A\s*INSERT\s+INTO\s+[a-z_]+\s*\([^)]*\)\s*VALUES\b", re.IGNORECASE)
-_ASKS: Final = re.compile(r"\b(?:RETURNING|CONFLICT|SELECT)\b", re.IGNORECASE)
-_INSERTED: Final = Result((), 1)
 TRIES: Final = 6  # of a batch that met a deadlock or a serialization failure
 
 
@@ -55,30 +51,6 @@ class Job:
         """Answer the caller with an error, unless it has gone."""
         if not self.future.done():
             self.future.set_exception(error)
-
-
-def inserts(job: Job) -> Sequence[Statement] | None:
-    """Return the statements of a batch that only inserts rows, None for another one. Sets its value.
-
-    Such a statement touches one row or fails, so the batch can be told so before it has run.
-    """
-    statements: list[Statement] = []
-    batch = job.factory()
-    try:
-        statement = next(batch)
-        while _INSERTS.match(statement.sql) and not _ASKS.search(statement.sql):
-            if statement.guard is not None and statement.guard.rows != 1:
-                return None
-            statements.append(statement)
-            statement = batch.send(_INSERTED)
-    except StopIteration as stop:
-        job.value = stop.value
-        return statements
-    except Exception:  # noqa: BLE001 - it is run again, and fails where it should
-        return None
-    finally:
-        batch.close()
-    return None
 
 
 class Writer:
@@ -201,17 +173,16 @@ class Writer:
         if len(group) == 1:
             return group
         others: list[Job] = []
-        rows: dict[str, list[Sequence[Value]]] = {}
+        plain: list[Inserts] = []
         for job in group:
-            statements = inserts(job)
-            if statements is None:
+            found = _inserts(job)
+            if found is None:
                 others.append(job)
-                continue
-            for statement in statements:
-                check(statement.parameters)
-                rows.setdefault(statement.sql, []).append(statement.parameters)
-        for sql, parameters in rows.items():
-            await connection.executemany(self._translate(sql).sql, parameters)
+            else:
+                job.value = found.value
+                plain.append(found)
+        for sql, rows in by_text(plain).items():
+            await connection.executemany(self._translate(sql).sql, rows)
         return others
 
     async def _abandon(self, connection: Any, error: Exception) -> None:
@@ -220,3 +191,10 @@ class Writer:
             return
         with contextlib.suppress(*LOST, asyncpg.PostgresError):
             await connection.execute("ROLLBACK")
+
+
+def _inserts(job: Job) -> Inserts | None:
+    try:
+        return inserts(job.factory)
+    except Exception:  # noqa: BLE001 - it is run again, and fails where it should
+        return None

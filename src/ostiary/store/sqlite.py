@@ -42,6 +42,7 @@ class SqliteDatabase:
         self._deadline = 0.0
         self._threads = ThreadPoolExecutor(READERS, thread_name_prefix="ostiary-sqlite-reader")
         self._idle: queue.SimpleQueue[sqlite3.Connection] = queue.SimpleQueue()
+        self._queued: list[Job] = []
         self._closed = False
 
     async def fetch(self, sql: str, *parameters: Value) -> Sequence[Row]:
@@ -75,8 +76,11 @@ class SqliteDatabase:
         """
         if self._closed:
             raise Unavailable("the database is closed")
-        job = Job(batch, asyncio.get_running_loop())
-        self._writer.submit(job)
+        loop = asyncio.get_running_loop()
+        job = Job(batch, loop)
+        if not self._queued:
+            loop.call_soon(self._hand_over)
+        self._queued.append(job)
         value: T = await job.future
         return value
 
@@ -85,7 +89,14 @@ class SqliteDatabase:
         if self._closed:
             return
         self._closed = True
+        self._hand_over()
         await asyncio.to_thread(self._end)
+
+    def _hand_over(self) -> None:
+        """Give the writer what was asked for in this turn of the loop: waking it is what costs."""
+        if self._queued:
+            queued, self._queued = self._queued, []
+            self._writer.submit(queued)
 
     async def _elsewhere(self, batch: Callable[[], Batch[T]], *, snapshot: bool) -> T:
         work = partial(self._read_in_thread, batch, snapshot=snapshot)

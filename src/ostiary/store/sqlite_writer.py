@@ -15,8 +15,10 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from ostiary.store.database import Batch
+from ostiary.store.inserts import Inserts, by_text, inserts, several
 from ostiary.store.sqlite_connection import drive, leave, meaning
 
+ROWS: Final = (64, 32, 16, 8, 4, 2, 1)  # of one statement: few texts, so that they stay prepared
 GROUP: Final = 256  # batches in one transaction at most, so that the first of them does not wait for ever
 
 
@@ -47,13 +49,13 @@ class Writer:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        self._queue: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Sequence[Job] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="ostiary-sqlite-writer", daemon=True)
         self._thread.start()
 
-    def submit(self, job: Job) -> None:
-        """Queue a batch; `job.future` is answered after the commit."""
-        self._queue.put(job)
+    def submit(self, jobs: Sequence[Job]) -> None:
+        """Queue batches; the `future` of each is answered after the commit."""
+        self._queue.put(jobs)
 
     def stop(self) -> None:
         """Finish what is queued, close the connection and end the thread. Blocks."""
@@ -64,30 +66,31 @@ class Writer:
         going = True
         while going:
             jobs, going = self._take()
-            if jobs:
-                self._commit(jobs)
-                _answer(jobs)
+            for start in range(0, len(jobs), GROUP):
+                group = jobs[start : start + GROUP]
+                self._commit(group)
+                _answer(group)
         self._connection.close()
 
     def _take(self) -> tuple[list[Job], bool]:
-        jobs: list[Job] = []
-        job = self._queue.get()
-        while job is not None:
-            jobs.append(job)
-            if len(jobs) == GROUP:
-                return jobs, True
+        taken: list[Job] = []
+        queued = self._queue.get()
+        while queued is not None:
+            taken.extend(queued)
+            if len(taken) >= GROUP:
+                return taken, True
             try:
-                job = self._queue.get_nowait()
+                queued = self._queue.get_nowait()
             except queue.Empty:
-                return jobs, True
-        return jobs, False
+                return taken, True
+        return taken, False
 
     def _commit(self, jobs: Sequence[Job]) -> None:
         """Run the group without savepoints: two statements less for every batch."""
         connection = self._connection
         try:
             connection.execute("BEGIN IMMEDIATE")  # waits for other processes inside the busy timeout
-            for job in jobs:
+            for job in self._insert(jobs) if len(jobs) > 1 else jobs:
                 job.value = drive(connection, job.factory)
             connection.execute("COMMIT")
         except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to a caller
@@ -96,6 +99,29 @@ class Writer:
                 jobs[0].error = meaning(error) if isinstance(error, sqlite3.Error) else error
             else:
                 self._commit_apart(jobs)
+
+    def _insert(self, jobs: Sequence[Job]) -> Sequence[Job]:
+        """Write what batches that only insert have, many rows in one statement; return the other batches.
+
+        Each statement gives up Python's lock and has to get it back from the event loop: that is what is saved.
+        """
+        others: list[Job] = []
+        plain: list[Inserts] = []
+        for job in jobs:
+            found = inserts(job.factory)
+            if found is None:
+                others.append(job)
+            else:
+                job.value = found.value
+                plain.append(found)
+        for sql, rows in by_text(plain).items():
+            start = 0
+            while start < len(rows):
+                size = next(size for size in ROWS if size <= len(rows) - start)
+                part = [value for row in rows[start : start + size] for value in row]
+                self._connection.execute(several(sql, size), part)
+                start += size
+        return others
 
     def _commit_apart(self, jobs: Sequence[Job]) -> None:
         """Run the group with each batch in a savepoint of its own."""

@@ -93,6 +93,16 @@ def payload_of(token: str, row: AccessToken) -> Mapping[str, object]:
     return cast("Mapping[str, object]", codec.decode(base64url_decode(token.split(".")[1])))
 
 
+def is_meant_here(token: str, row: AccessToken) -> bool:
+    """Tell whether an access token is for what this server itself guards: one for another resource (RFC 8707) is not.
+
+    Without a named resource the audience is the client, as in authentik, or this server (see `make_access`).
+    """
+    claims = payload_of(token, row)
+    named = claims.get("aud")
+    return any(one in (claims.get("iss"), claims.get("azp")) for one in (named if isinstance(named, list) else [named]))
+
+
 def asked_of(row: AccessToken) -> frozenset[str]:
     """Return the single claims userinfo shall answer beside those of the scopes."""
     return frozenset(cast("Collection[str]", row.body.get(_USERINFO, ())))

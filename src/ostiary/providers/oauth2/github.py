@@ -18,6 +18,7 @@ from ostiary.grants.access import find_access
 from ostiary.proto.oauth2.bearer import parse_token
 from ostiary.proto.oauth2.errors import INSUFFICIENT_SCOPE, INVALID_TOKEN, OAuthError
 from ostiary.proto.oauth2.parameters import read_parameters
+from ostiary.providers.oauth2.access_form import is_meant_here
 from ostiary.providers.oauth2.answers import bearer_error, token_json
 from ostiary.providers.oauth2.client import client_by_provider
 from ostiary.providers.oauth2.inquiry import PATH
@@ -118,6 +119,8 @@ async def _subject(request: Request, services: Services, scope: str) -> Subject 
     if token is None or client_by_provider(services.plane.snapshot, token.provider) is None:
         raise OAuthError(INVALID_TOKEN, "unknown, expired or revoked")
     await check_possession(request, services, token, sent)
+    if not is_meant_here(sent.token, token):
+        raise OAuthError(INVALID_TOKEN, "made for another resource")
     if scope not in token.scope:
         raise OAuthError(INSUFFICIENT_SCOPE, f"the token lacks {scope}")
     subject = await services.users.subject(token.user)

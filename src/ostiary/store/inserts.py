@@ -1,0 +1,71 @@
+"""Batches that only insert rows: they need no answers, so what many of them insert can be written in one statement.
+
+The issue of a token and its event is such a batch. A plain `INSERT ... VALUES` without a conflict clause touches one
+row or fails; the batch can be told so before anything has run. A batch that turns out to do something else has had
+no effect, and is run as usual.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from ostiary.store.database import Batch, Result, Statement, Value
+from ostiary.store.parameters import check
+
+_INSERTS: Final = re.compile(
+    r"\A\s*INSERT\s+INTO\s+[a-z_]+\s*\([a-z0-9_,\s]*\)\s*VALUES\s*"
+    r"(?P<row>\((?:\?|NULL|'[^']*'|[0-9]+|CAST\(\?\s+AS\s+[A-Z]+\)|[,\s])*\))\s*\Z",
+    re.IGNORECASE,
+)
+_INSERTED: Final = Result((), 1)
+
+
+@dataclass(slots=True)
+class Inserts:
+    """What a batch inserts, and its value."""
+
+    statements: Sequence[Statement]
+    value: Any
+
+
+def inserts(factory: Callable[[], Batch[Any]]) -> Inserts | None:
+    """Return what a batch inserts, None for one that does something else. Raises Unstorable."""
+    statements: list[Statement] = []
+    batch = factory()
+    try:
+        statement = next(batch)
+        while _is_plain(statement.sql) and (statement.guard is None or statement.guard.rows == 1):
+            check(statement.parameters)
+            statements.append(statement)
+            statement = batch.send(_INSERTED)
+    except StopIteration as stop:
+        return Inserts(statements, stop.value) if statements else None
+    finally:
+        batch.close()
+    return None
+
+
+def by_text(found: Iterable[Inserts]) -> dict[str, list[Sequence[Value]]]:
+    """Return the rows of several batches by the text that inserts them, each text as often as it came."""
+    rows: dict[str, list[Sequence[Value]]] = {}
+    for one in found:
+        for statement in one.statements:
+            rows.setdefault(statement.sql, []).append(statement.parameters)
+    return rows
+
+
+@functools.lru_cache(maxsize=512)
+def several(sql: str, count: int) -> str:
+    """Return the text that inserts `count` rows where `sql`, a plain insert, inserts one."""
+    found = _INSERTS.match(sql)
+    assert found is not None  # noqa: S101 - only texts that `inserts` has seen come here
+    return sql + f", {found['row']}" * (count - 1)
+
+
+@functools.lru_cache(maxsize=512)
+def _is_plain(sql: str) -> bool:
+    return _INSERTS.match(sql) is not None
