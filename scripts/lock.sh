@@ -17,6 +17,8 @@ compile() {
 compile requirements.txt pyproject.toml --group build
 compile requirements-test.txt --group test --constraints requirements.txt
 compile requirements-check.txt --group check --constraints requirements.txt --constraints requirements-test.txt
+compile requirements-delivery.txt delivery/pyproject.toml --constraints requirements.txt --constraints requirements-test.txt \
+    --constraints requirements-check.txt
 compile requirements-tools.txt --group tools # uv itself, for machines that do not have it
 
 if grep -nE '://|--index|--find-links' requirements*.txt; then
