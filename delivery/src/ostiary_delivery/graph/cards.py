@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,8 +87,14 @@ def _mistakes(matter: Mapping[str, Any], lines: Mapping[str, int], text: str) ->
     for key in matter:
         if key not in (*KEYS, *ALSO):
             yield lines.get(str(key), 1), f"nothing is known of `{key}`"
+    yield from _bad_values(matter, lines)
+    if "title" in matter and f"\n# {matter['title']}\n" not in text:
+        yield lines["title"], "the title is not the page's heading"
+
+
+def _bad_values(matter: Mapping[str, Any], lines: Mapping[str, int]) -> Iterator[tuple[int, str]]:
     for key in ("modified", "reviewed"):
-        if key in matter and not isinstance(matter[key], datetime.date):
+        if key in matter and not isinstance(matter[key], dt.date):
             yield lines[key], f"`{key}` is no date like 2026-01-31"
     for key in ("requires", "tags"):
         value = matter.get(key, [])
@@ -98,8 +104,6 @@ def _mistakes(matter: Mapping[str, Any], lines: Mapping[str, int], text: str) ->
             yield lines[key], f"`{key}` names something twice"
     if matter.get("status", DONE) not in STATUSES:
         yield lines["status"], f"`status` is none of {', '.join(STATUSES)}"
-    if "title" in matter and f"\n# {matter['title']}\n" not in text:
-        yield lines["title"], "the title is not the page's heading"
 
 
 def _names(value: object) -> tuple[str, ...]:

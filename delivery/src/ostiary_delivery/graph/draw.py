@@ -1,4 +1,4 @@
-"""Chains of cards drawn: as a tree for terminals, as mermaid for pages, as SVG for everything else. Bytes are stable."""
+"""Chains of cards drawn: as a tree for terminals, as mermaid for pages, as SVG for the rest. Bytes are stable."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def tree(cards: ByName, roots: Sequence[str], *, everything: bool) -> Iterator[s
         yield from _below(cards, root, "", above=(root,), seen=seen, everything=everything)
 
 
-def _below(  # noqa: PLR0917 - what is carried down a tree
+def _below(
     cards: ByName, name: str, indent: str, *, above: tuple[str, ...], seen: set[str], everything: bool
 ) -> Iterator[str]:
     seen.add(name)

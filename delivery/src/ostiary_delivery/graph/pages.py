@@ -37,8 +37,7 @@ def check(repository: Path) -> list[str]:
             to, told = _resolve(root, path, target, cards=cards, texts=texts)
             if told:
                 wrong.append(f"{path.relative_to(root)}:{number}: {told}")
-            if to:
-                links[path].add(to)
+            links[path] |= {one for one in texts if to in (one, one.parent)}
     for name, card in cards.by_name.items():
         links[root / FOLDER / f"{name}.md"] |= {root / FOLDER / f"{one}.md" for one in card.requires}
     wrong += [f"{path.relative_to(root)}:1: no page leads here" for path in _orphans(root, links)]
@@ -79,7 +78,7 @@ def _prose(text: str) -> Iterator[tuple[int, str]]:
 def _resolve(
     root: Path, page: Path, target: str, *, cards: Cards, texts: Mapping[Path, str]
 ) -> tuple[Path | None, str | None]:
-    """Return the page that a link leads to, if it is one of ours, and what is wrong with it."""
+    """Return the file or folder here that a link leads to, and what is wrong; a folder stands for its pages."""
     if target.startswith("[["):
         name, _, anchor = target[2:-2].partition("#")
         if name not in cards.by_name:
@@ -96,7 +95,7 @@ def _resolve(
             return None, f"{target} leads out of the repository"
     if anchor and path in texts and anchor not in _anchors(texts[path]):
         return path, f"{path.relative_to(root)} has no heading #{anchor}"
-    return (path if path in texts else None), None
+    return path, None
 
 
 def _anchors(text: str) -> set[str]:

@@ -26,10 +26,10 @@ def declared(repository: Path) -> dict[str, str]:
     return found | {name: read(repository, name).version for name in names(repository)}
 
 
-def same_version(service: str, have: str | None, wanted: str | None) -> Finding:
+def same_version(service: str, have: str | None, wanted: str | None, *, of: str = "") -> Finding:
     """Compare a version that was seen with the declared one."""
     if have is None:
         return Finding(service, "version", None, f"cannot be seen; declared is {wanted or 'nothing'}")
     if wanted is None:
-        return Finding(service, "version", None, f"{have}; nothing is declared for {service}")
+        return Finding(service, "version", None, f"{have}; nothing is declared for {of or service}")
     return Finding(service, "version", have.removeprefix("v") == wanted, f"{have}; declared is {wanted}")

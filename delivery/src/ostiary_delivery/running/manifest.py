@@ -62,7 +62,7 @@ def _image(
         yield Finding(workload, "version", good=False, told=f"{name} is {tag or 'without a tag'}, which says nothing")
     else:
         parts = git.TAG.fullmatch(tag)
-        yield same_version(workload, parts["version"] if parts else (tag or None), wanted.get(name))
+        yield same_version(workload, parts["version"] if parts else (tag or None), wanted.get(name), of=name)
     folder = images / name
     built = oci.open_layout(folder).image.digest if name and (folder / "index.json").is_file() else None
     if not digest:

@@ -24,7 +24,7 @@ LIVE: Final = "/-/health/live/"
 READY: Final = "/-/health/ready/"
 SOON: Final = timedelta(days=14)  # a certificate that ends within them is bad already
 BYTES: Final = 4 * 1024 * 1024
-VERSION: Final = re.compile(r'^[a-z_:]+_info\{[^}]*\bversion="([^"]+)"', re.MULTILINE)
+VERSION: Final = re.compile(r'^[a-z_:]+_build_info\{[^}]*\bversion="([^"]+)"', re.MULTILINE)
 VALKEY: Final = 6379
 _CANNOT: Final = (OSError, HTTPException)
 
