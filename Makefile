@@ -2,7 +2,7 @@
 SHELL := /bin/sh
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test test-all check mutants fix bench docs lock clean
+.PHONY: help setup run demo test test-all check mutants fix bench docs lock clean image test-image
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -17,15 +17,15 @@ demo: setup ## Start Ostiary with an example blueprint and an example applicatio
 	@exec $(BIN)/python examples/demo/run.py
 
 test: ## Run the tests, on SQLite and on PostgreSQL
-	@scripts/setup.sh run test parties
-	@scripts/test.sh -m "not slow"
+	@scripts/setup.sh run test parties delivery
+	@scripts/test.sh -m "not slow and not image"
 
 test-all: ## Run the tests, the slow ones too
-	@scripts/setup.sh run test parties
-	@scripts/test.sh
+	@scripts/setup.sh run test parties delivery
+	@scripts/test.sh -m "not image"
 
 check: ## Format, lint, types, floors, sizes, documentation
-	@scripts/setup.sh run test parties check
+	@scripts/setup.sh run test parties check delivery
 	@scripts/check.sh
 
 mutants: ## Take each guard out, and see that its tests notice
@@ -47,6 +47,14 @@ docs: setup ## Write the generated parts of docs/ again
 
 lock: ## Choose the newest versions again and write the locks
 	@scripts/lock.sh
+
+image: ## Build the container images from their locks into dist/images
+	@scripts/setup.sh run delivery
+	$(BIN)/ostiary-delivery build
+
+test-image: ## Build the images, push, pull and run them, with real tools from Debian
+	@scripts/setup.sh run test delivery
+	@scripts/test-image.sh
 
 clean: ## Remove the environment and caches; data stays
 	rm -rf .venv .venv-tools .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes .venv from the locks: setup.sh run [test] [check]. Does nothing when the locks have not changed.
+# Makes .venv from the locks: setup.sh run [test] [check] [delivery]. Does nothing when the locks have not changed.
 set -eu
 cd "$(dirname "$0")/.."
 . scripts/uv.sh
@@ -12,7 +12,7 @@ done
 
 # One stamp per set of locks, holding their checksum: a second "make run" starts at once.
 stamp=".venv/.ostiary-$(echo "$groups" | tr ' ' '-')"
-wanted=$(cat $locks pyproject.toml | cksum)
+wanted=$(cat $locks pyproject.toml delivery/pyproject.toml | cksum)
 if [ -x .venv/bin/ostiary ] && [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ] && .venv/bin/python -c '' 2>/dev/null; then
     exit 0
 fi
@@ -32,4 +32,7 @@ done
 # Hashes are checked for every file; the project itself is put in place without asking for anything more.
 "$UV" pip install --quiet --python .venv/bin/python --require-hashes --no-deps $arguments
 "$UV" pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation --editable .
+case " $groups " in
+*" delivery "*) "$UV" pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation --editable ./delivery ;;
+esac
 printf '%s\n' "$wanted" >"$stamp"

@@ -8,6 +8,7 @@ missing=""
 [ -n "$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null)" ] || missing="$missing postgresql"
 command -v chromium >/dev/null 2>&1 || missing="$missing chromium"
 command -v curl >/dev/null 2>&1 || missing="$missing curl"
+{ command -v gpg && command -v gpgv; } >/dev/null 2>&1 || missing="$missing gpg gpgv"
 [ -x /usr/sbin/apache2 ] || missing="$missing apache2"
 [ -e /usr/lib/apache2/modules/mod_auth_openidc.so ] || missing="$missing libapache2-mod-auth-openidc"
 if [ -n "$missing" ]; then

@@ -52,9 +52,16 @@ def test_every_setting_is_documented() -> None:
 def test_a_how_to_says_what_it_requires(page: Path) -> None:
     _, front, body = page.read_text().split("---\n", 2)
     matter = yaml.safe_load(front)
+    assert list(matter) == ["title", "modified", "requires", "status", "tags"]
     assert body.lstrip().startswith(f"# {matter['title']}\n")
     assert isinstance(matter["requires"], list)
     assert all((page.parent / f"{name}.md").exists() for name in matter["requires"])
+
+
+def test_pages_are_a_graph_without_loose_ends() -> None:
+    from ostiary_delivery.graph.pages import check
+
+    assert check(ROOT) == []
 
 
 def test_what_how_tos_require_has_no_circle() -> None:

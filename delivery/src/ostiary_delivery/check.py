@@ -1,0 +1,166 @@
+"""`ostiary-delivery check`: five places say which version an image has, and all must say the same.
+
+container.toml          what a person declares
+service-versions.yaml   what a person reviewed
+container.lock          what was chosen
+the built image         what is really inside, read from the layers' bytes
+kustomization.yaml      what is to run: tag v<version>-<commit7> and digest
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Final
+
+import yaml
+
+from ostiary_delivery import build, contents, definition, git, lockfile, oci, services
+from ostiary_delivery.cache import Cache, write
+from ostiary_delivery.contents import Contents, Found
+from ostiary_delivery.debian.version import upstream
+from ostiary_delivery.definition import Container
+from ostiary_delivery.errors import Refusal
+
+KUSTOMIZATION: Final = "kustomization.yaml"
+RENDERED: Final = "deploy"
+
+
+@dataclass(slots=True)
+class Report:
+    """Disagreements, each a line that begins with file and line; hints are no error."""
+
+    wrong: list[str] = field(default_factory=list)
+    hints: list[str] = field(default_factory=list)
+
+
+def check(repository: Path, *, images: Path, cache: Cache) -> Report:
+    """Compare all containers of a repository; images are looked at where they are built."""
+    report = Report()
+    listed = repository / services.FILE
+    found = services.read(listed)
+    wrong, hints = services.attached(found, _short(listed, repository))
+    report.wrong += wrong
+    report.hints += hints
+    by_name = {one.name: one for one in found}
+    for name in definition.names(repository):
+        container = definition.read(repository, name)
+        report.wrong += _reviewed(container, by_name.get(name), by_name, _short(listed, repository), repository)
+        report.wrong += _locked(container, repository)
+        report.wrong += _built(container, images / name, cache=cache, repository=repository)
+        report.wrong += _rendered(container, images / name, repository=repository)
+    return report
+
+
+def _reviewed(
+    container: Container,
+    service: services.Service | None,
+    known: dict[str, services.Service],
+    listed: Path,
+    repository: Path,
+) -> Iterator[str]:
+    where = _line(container, "version = ", repository)
+    if service is None:
+        yield f"{where}: {container.name} is not in {listed}"
+        return
+    if service.version is None or service.version.removeprefix("v") != container.version:
+        at = service.at("current-version")
+        yield f"{listed}:{at}: {container.name} is {service.version} here, and {container.version} in {where}"
+    if container.parent and container.parent not in known:
+        yield f"{_line(container, 'parent = ', repository)}: the parent {container.parent} is not in {listed}"
+    if service.parent != container.parent:
+        at = service.at("parent")
+        here = f"the parent of {container.name} is {service.parent} here"
+        yield f"{listed}:{at}: {here}, and {container.parent} in {where}"
+
+
+def _locked(container: Container, repository: Path) -> Iterator[str]:
+    path = container.folder / lockfile.FILE
+    try:
+        lock = lockfile.load(container.folder)
+    except Refusal as refusal:
+        yield f"{_short(path, repository)}:1: {refusal}"
+        return
+    versions = {("deb", one.name): one.version for one in lock.debs} | {
+        ("wheel", one.name): one.version for one in lock.wheels
+    }
+    for promise in container.promises:
+        have = versions.get((promise.kind, promise.name))
+        if have is None and promise.kind == "wheel":
+            continue  # the project's own wheel is not locked, it is built
+        if have is None or promise.equals not in {have, upstream(have) if promise.kind == "deb" else have}:
+            at = _number(path, f'"name": "{promise.name}"')
+            where = _line(container, promise.equals, repository)
+            yield f"{_short(path, repository)}:{at}: {promise.name} is {have} here, and {promise.equals} in {where}"
+
+
+def _built(container: Container, folder: Path, *, cache: Cache, repository: Path) -> Iterator[str]:
+    if not (folder / "index.json").is_file():
+        return
+    layout = oci.open_layout(folder)
+    where = _short(folder, repository)
+    label = json.loads(layout.image.config)["config"]["Labels"].get("org.opencontainers.image.version")
+    if label != container.version:
+        yield f"{where}:1: the image says it is {label}, and declared is {_line(container, 'version = ', repository)}"
+    found = [one for layer in layout.image.layers for one in _inside(layout, str(layer["digest"]), cache).packages]
+    for line in build.promised(container, found):
+        yield f"{where}:1: {line} in {_line(container, 'assert', repository)}"
+    try:
+        for line in build.complete(lockfile.load(container.folder), found):
+            yield f"{where}:1: {line}"
+    except Refusal:
+        return  # the lock has had its line
+
+
+def _inside(layout: oci.Layout, digest: str, cache: Cache) -> Contents:
+    """Return what is in a layer. The blob is always hashed; what was once read from these very bytes is remembered."""
+    packed = layout.blob(digest)
+    path = cache.root / "contents" / f"{digest.removeprefix('sha256:')}.json"
+    if path.is_file():
+        told = json.loads(path.read_bytes())
+        return Contents(packages=tuple(Found(**one) for one in told["packages"]), files=())
+    found = contents.read(packed, name=digest)
+    write(path, json.dumps({"packages": [asdict(one) for one in found.packages]}).encode())
+    return found
+
+
+def _rendered(container: Container, folder: Path, *, repository: Path) -> Iterator[str]:
+    digest = oci.open_layout(folder).image.digest if (folder / "index.json").is_file() else None
+    for path in sorted((repository / RENDERED).rglob(KUSTOMIZATION)):
+        short = _short(path, repository)
+        for image in (yaml.safe_load(path.read_text(encoding="utf-8")) or {}).get("images", []):
+            name = str(image.get("newName", image.get("name", ""))).rpartition("/")[2]
+            if name != container.name:
+                continue
+            tag = str(image.get("newTag", ""))
+            at = _number(path, f"newTag: {tag}") if tag else _number(path, name)
+            parts = git.TAG.fullmatch(tag)
+            if parts is None:
+                yield f"{short}:{at}: the tag {tag or '(none)'} of {name} is not v<version>-<commit, 7 digits>"
+            elif parts["version"] != container.version:
+                where = _line(container, "version = ", repository)
+                yield f"{short}:{at}: {name} is {parts['version']} here, and {container.version} in {where}"
+            if not image.get("digest"):
+                yield f"{short}:{at}: {name} has no digest"
+            elif digest and image["digest"] != digest:
+                line = _number(path, str(image["digest"]))
+                yield f"{short}:{line}: {name} is {image['digest']} here, and {digest} was built"
+
+
+def _line(container: Container, word: str, repository: Path) -> str:
+    path = container.folder / definition.FILE
+    return f"{_short(path, repository)}:{_number(path, word)}"
+
+
+def _number(path: Path, word: str) -> int:
+    """Return the first line (from 1) of a file that holds a word; 1 when none does."""
+    pattern = re.compile(re.escape(word))
+    lines: Sequence[str] = path.read_text(encoding="utf-8").splitlines() if path.is_file() else ()
+    return next((number for number, line in enumerate(lines, 1) if pattern.search(line)), 1)
+
+
+def _short(path: Path, repository: Path) -> Path:
+    return path.relative_to(repository) if path.is_relative_to(repository) else path

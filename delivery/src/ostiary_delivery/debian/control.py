@@ -1,0 +1,57 @@
+"""Paragraphs of `Key: value` lines (deb822), and the relations between packages written in them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from ostiary_delivery.debian.version import satisfies
+
+Paragraph = dict[str, str]
+_RELATION: Final = re.compile(
+    r"(?P<name>[a-z0-9][a-z0-9+.-]*)(?::\w+)?\s*(?:\(\s*(?P<relation><<|<=|=|>=|>>)\s*(?P<version>[^)\s]+)\s*\))?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """One package that would do, perhaps with a bound on its version."""
+
+    name: str
+    relation: str = ""
+    version: str = ""
+
+    def accepts(self, version: str) -> bool:
+        """Tell whether a version of the package is within the bound."""
+        return not self.relation or satisfies(version, self.relation, self.version)
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.relation} {self.version})" if self.relation else self.name
+
+
+def paragraphs(text: str) -> Iterator[Paragraph]:
+    """Yield the paragraphs of a file; continued lines keep their line breaks."""
+    for block in text.split("\n\n"):
+        found: Paragraph = {}
+        key = ""
+        for line in block.splitlines():
+            if line[:1] in {" ", "\t"}:
+                found[key] += "\n" + line[1:]
+            elif ":" in line:
+                key, _, value = line.partition(":")
+                found[key] = value.strip()
+        if found:
+            yield found
+
+
+def relations(text: str) -> list[tuple[Alternative, ...]]:
+    """Return what a Depends field asks for: each item is a choice."""
+    choices = []
+    for item in text.split(","):
+        found = [_RELATION.match(one.strip()) for one in item.split("|")]
+        choice = tuple(Alternative(one["name"], one["relation"] or "", one["version"] or "") for one in found if one)
+        if choice:
+            choices.append(choice)
+    return choices

@@ -1,0 +1,91 @@
+"""What follows from cards: goals, chains, ready leaves, names that lead nowhere, cycles. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from graphlib import CycleError, TopologicalSorter
+
+from ostiary_delivery.graph.cards import DONE, Card
+
+ByName = Mapping[str, Card]
+
+
+def is_open(cards: ByName, name: str) -> bool:
+    """Say whether a card is still to be done; one that is missing is."""
+    return name not in cards or cards[name].status != DONE
+
+
+def goals(cards: ByName, *, everything: bool = False) -> list[str]:
+    """Return cards that no other requires: open ones among open ones, or all. Every card is below some goal.
+
+    A cycle that nothing else leads to has no such card; its first by name stands for it.
+    """
+    shown = [name for name in sorted(cards) if everything or is_open(cards, name)]
+    required = {one for name in shown for one in cards[name].requires if one != name}
+    found = [name for name in shown if name not in required]
+    reached = {one for name in found for one in chain(cards, name)}
+    for name in shown:
+        if name not in reached:
+            found.append(name)
+            reached.update(chain(cards, name))
+    return sorted(found)
+
+
+def chain(cards: ByName, goal: str) -> list[str]:
+    """Return a card and all that it requires, directly or not, those that are missing too, nearest first."""
+    found = {goal: None}
+    waiting = [goal]
+    for name in waiting:
+        for one in cards[name].requires if name in cards else ():
+            if one not in found:
+                found[one] = None
+                waiting.append(one)
+    return list(found)
+
+
+def ready(cards: ByName) -> list[str]:
+    """Return the open cards that wait for nothing: what can be worked on now."""
+    return [
+        name
+        for name in sorted(cards)
+        if is_open(cards, name) and not any(is_open(cards, one) for one in cards[name].requires)
+    ]
+
+
+def waits_for(cards: ByName, name: str) -> list[str]:
+    """Return what an open card requires and does not have yet."""
+    return [one for one in cards[name].requires if is_open(cards, one)]
+
+
+def missing(cards: ByName) -> list[tuple[str, str]]:
+    """Return (card, name) for each name that is required and is no card."""
+    return [(name, one) for name in sorted(cards) for one in cards[name].requires if one not in cards]
+
+
+def cycles(cards: ByName) -> list[tuple[str, ...]]:
+    """Return cycles, each from its first name to what requires it again; breaking one link of each leaves none."""
+    graph = {name: [one for one in cards[name].requires if one in cards] for name in sorted(cards)}
+    found = []
+    while (circle := _circle(graph)) is not None:
+        graph[circle[0]].remove(circle[1])
+        first = circle.index(min(circle))
+        found.append((*circle[first:-1], *circle[:first], circle[first]))
+    return sorted(found)
+
+
+def complaints(cards: ByName, *, folder: str) -> Iterator[str]:
+    """Yield a line for each missing card and each cycle, beginning with file and line."""
+    for name, one in missing(cards):
+        yield f"{folder}/{name}.md:{cards[name].line}: there is no card {one}"
+    for circle in cycles(cards):
+        yield f"{folder}/{circle[0]}.md:{cards[circle[0]].line}: a cycle: {' requires '.join(circle)}"
+
+
+def _circle(graph: Mapping[str, list[str]]) -> list[str] | None:
+    """Return one cycle in the direction of requirements, its first name again at the end."""
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        circle: list[str] = error.args[1][::-1]
+        return circle
+    return None
