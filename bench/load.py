@@ -173,7 +173,7 @@ class Login:
 
     def first(self, _position: int) -> bytes:
         """Not used: `bound` begins by itself."""
-        raise NotImplementedError
+        raise AssertionError("a bound job begins by itself")
 
     def bound(self, position: int) -> tuple[bytes, Callable[[Answer], bytes | None]]:
         """Return the first request of a connection, and what decides for it."""

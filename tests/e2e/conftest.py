@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, BrowserContext, sync_playwright
 from support.postgres import PostgresServer
 
 from ostiary.store.postgresql import PostgresConfig
@@ -17,6 +18,15 @@ sys.path.insert(0, str(HERE))
 from live import OPEN, Server  # noqa: E402 - the folder is on the path only now
 
 PASSWORD = "correct horse battery"
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 Make = Callable[..., Server]
 
 
@@ -72,3 +82,21 @@ def server(make_server: Make, new_storage: Callable[[], dict[str, str]]) -> Serv
     server.add_user("ada", PASSWORD, "apache-people")
     server.add_user("eve", PASSWORD)
     return server
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    path = next((p for p in ("/usr/bin/chromium", "/usr/bin/chromium-browser") if Path(p).exists()), None)
+    assert path, "needs Chromium: apt-get install chromium"
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(params=[True, False], ids=["script", "no-script"])
+def context(request: pytest.FixtureRequest, chromium: Browser) -> Iterator[BrowserContext]:
+    made = chromium.new_context(java_script_enabled=request.param, locale="en-GB")
+    made.set_default_timeout(15_000)
+    yield made
+    made.close()

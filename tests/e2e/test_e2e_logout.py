@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import httpx2 as httpx
@@ -16,12 +15,11 @@ import pytest
 from joserfc import jws, jwt
 from joserfc.jwk import KeySet
 from live import Person, Server
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 pytestmark = pytest.mark.browser
 
 PASSWORD = "correct horse battery"
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 WATCHER = """<!doctype html><title>waiting</title><iframe src="%s"></iframe><script>
 const state = new URLSearchParams(location.search).get("state");
 addEventListener("message", (event) => { document.title = event.data; });
@@ -124,24 +122,6 @@ def house(make_server: Callable[..., Server], new_storage: Callable[[], dict[str
     server.cli("blueprint", "apply", str(path))
     server.add_user("ada", PASSWORD)
     return server
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    path = next((p for p in ("/usr/bin/chromium", "/usr/bin/chromium-browser") if Path(p).exists()), None)
-    assert path, "needs Chromium: apt-get install chromium"
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=path, args=FLAGS)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(params=[True, False], ids=["script", "no-script"])
-def context(request: pytest.FixtureRequest, chromium: Browser) -> Iterator[BrowserContext]:
-    made = chromium.new_context(java_script_enabled=request.param, locale="en-GB")
-    made.set_default_timeout(15_000)
-    yield made
-    made.close()
 
 
 def authorize(house: Server, party: Party, name: str, **more: str) -> str:
