@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import time
@@ -45,12 +46,13 @@ class Started:
         return pss, rss
 
     def stop(self) -> None:
-        """End the process."""
-        self.process.terminate()
+        """End the process and what it started: Node comes behind a launcher that does not pass signals on."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGTERM)
         try:
             self.process.wait(30)
         except subprocess.TimeoutExpired:
-            self.process.kill()
+            os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
 
 
@@ -88,6 +90,7 @@ def pinned(
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=subprocess.STDOUT,
+        start_new_session=True,
     )
 
 
