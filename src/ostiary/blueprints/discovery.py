@@ -28,7 +28,8 @@ from ostiary.blueprints.states import State, forget_state, read_states, save_sta
 from ostiary.blueprints.wrapper import read_file
 from ostiary.resource import Registry
 from ostiary.resource.codec import encode_canonical
-from ostiary.store.database import Batch, Database, Statement
+from ostiary.store.commit import run
+from ostiary.store.database import Database
 from ostiary.store.stored import Referenced
 from ostiary.store.workspace import Editor, Workspace
 
@@ -220,7 +221,7 @@ class Discovery:
             )
             statements.append(save_state(state))
         if statements:
-            await self._database.write(lambda: _all(statements))
+            await self._database.write(lambda: run(statements))
 
     async def _forget_vanished(self, sources: _Sources, states: Mapping[str, State], *, now: int) -> None:
         instances = await self._instances()
@@ -245,7 +246,7 @@ class Discovery:
             if path not in content and not _lasting(path) and not sources.has(path)
         ]
         if stale:
-            await self._database.write(lambda: _all(stale))
+            await self._database.write(lambda: run(stale))
 
 
 async def _instantiate(workspace: Workspace, order: Order) -> None:
@@ -274,8 +275,3 @@ def _digest(digest: str, context: Mapping[str, object]) -> str:
 
 def _is_due(state: State | None, digest: str) -> bool:
     return state is None or state.status == "error" or state.last_applied_hash != digest
-
-
-def _all(statements: Sequence[Statement]) -> Batch[None]:
-    for statement in statements:  # noqa: UP028 - a list cannot be sent results
-        yield statement

@@ -85,7 +85,7 @@ class SessionGate:
             identifier = new_id()
             session = _anonymous(request, key_of(identifier), now=now, life=self._unknown)
             made = session
-            await self._database.write(lambda: _one(repository.insert(made)))
+            await self._database.write(lambda: run([repository.insert(made)]))
             _keep(request, session, identifier)
         return session
 
@@ -150,7 +150,7 @@ class SessionGate:
 
     async def keep(self, request: Request, session: Session, data: Mapping[str, object]) -> Session:
         """Replace the session's data. Raises SessionGone."""
-        await self._database.write(lambda: _one(repository.keep(session, data)))
+        await self._database.write(lambda: run([repository.keep(session, data)]))
         kept = replace(session, data=dict(data))
         request.state[_SESSION] = kept
         return kept
@@ -176,7 +176,7 @@ class SessionGate:
     async def _touched(self, session: Session, now: int) -> Session:
         if now - session.last_seen < TOUCH_EVERY:
             return session
-        await self._database.write(lambda: _one(repository.touch(session, now)))
+        await self._database.write(lambda: run([repository.touch(session, now)]))
         return replace(session, last_seen=now, idle_expires=min(now + session.idle, session.expires))
 
     def _ending(self, user: int, *, now: int, but: bytes | None) -> Batch[int]:
@@ -234,7 +234,3 @@ def _agent(request: Request) -> str:
 def _keep(request: Request, session: Session, identifier: str) -> None:
     request.state[_SESSION] = session
     request.state[_COOKIE] = identifier
-
-
-def _one(statement: Statement) -> Batch[None]:
-    yield statement

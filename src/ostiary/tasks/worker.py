@@ -13,7 +13,7 @@ from functools import partial
 from typing import Final
 
 from ostiary.store.commit import run
-from ostiary.store.database import Batch, Database, Statement, StoreError
+from ostiary.store.database import Database, Statement, StoreError
 from ostiary.tasks.job import Job
 from ostiary.tasks.repository import Claim, LeaseLost, claim, finish, give_up, is_waiting, prolong, release, retry
 from ostiary.tasks.schedule import fire
@@ -149,7 +149,7 @@ class Worker:
         while True:
             await asyncio.sleep(self._lease / SECOND / 3)
             try:
-                await self._database.write(partial(_one, prolong(task, until=self._clock() + self._lease)))
+                await self._database.write(partial(run, [prolong(task, until=self._clock() + self._lease)]))
             except LeaseLost:
                 work.cancel()
                 return
@@ -197,7 +197,3 @@ def delay(attempt: int, jitter: float) -> int:
     """Return how long to wait after that many attempts, in microseconds; `jitter` is from 0 to 1."""
     longest: int = min(FIRST_WAIT * 2 ** (attempt - 1), LONGEST_WAIT)
     return round(longest * (0.5 + jitter / 2))
-
-
-def _one(statement: Statement) -> Batch[None]:
-    yield statement
