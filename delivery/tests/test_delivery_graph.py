@@ -10,11 +10,11 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from ostiary_delivery.errors import Refusal
 from ostiary_delivery.graph import cards as reading
-from ostiary_delivery.graph import chain, commits, draw, pages
+from ostiary_delivery.graph import chain, commits, draw, layout, pages
 from ostiary_delivery.graph.cards import Card
 
 
@@ -75,6 +75,7 @@ def test_the_tree_shows_what_is_open_once() -> None:
     ]
 
 
+@settings(deadline=None)
 @given(
     st.dictionaries(
         st.sampled_from("abcdef"), st.tuples(st.lists(st.sampled_from("abcdefg"), unique=True), st.booleans())
@@ -95,6 +96,34 @@ def test_every_graph_can_be_drawn_and_every_card_is_below_a_goal(found) -> None:
     assert all(f" {name} - " in drawn for name in cards)
     for circle in chain.cycles(cards):
         assert all(right in cards[left].requires for left, right in pairwise(circle))
+
+
+@settings(deadline=None)
+@given(
+    st.dictionaries(st.sampled_from("abcdefgh"), st.lists(st.sampled_from("abcdefgh"), unique=True)),
+    st.dictionaries(st.sampled_from("abcdefgh"), st.integers(20, 400)),
+)
+def test_boxes_do_not_overlap_and_no_line_hides_behind_one(needs, widths) -> None:
+    names = sorted(needs)
+    links = [(name, one) for name in names for one in needs[name] if one in needs and one < name]  # no cycle
+    placed = layout.layout(names, links, {name: float(widths.get(name, 50)) for name in names})
+    boxes = list(placed.boxes.items())
+    for at, (_, one) in enumerate(boxes):
+        assert one.left >= 0
+        assert one.left + one.width <= placed.width
+        assert one.top >= 0
+        assert one.top + layout.BOX <= placed.height
+        for _, other in boxes[at + 1 :]:
+            beside = one.left + one.width <= other.left or other.left + other.width <= one.left
+            assert beside or one.top + layout.BOX <= other.top or other.top + layout.BOX <= one.top
+    for (name, required), line in zip(links, placed.lines, strict=True):
+        assert line[0][0] == placed.boxes[required].left + placed.boxes[required].width
+        assert line[-1][0] == placed.boxes[name].left
+        assert [x for x, _ in line] == sorted(x for x, _ in line)
+        for _, box in boxes:
+            for (x, y), (to_x, _) in pairwise(line[1:-1]):
+                inside = x < box.left + box.width and box.left < to_x and box.top <= y <= box.top + layout.BOX
+                assert not inside or x == to_x
 
 
 @pytest.mark.parametrize(
@@ -133,6 +162,7 @@ def test_pages_are_checked(tmp_path: Path) -> None:
     put(tmp_path, "docs/how-to/a.md", page("a", "b, c"))
     put(tmp_path, "docs/how-to/b.md", page("b"))
     put(tmp_path, "docs/how-to/c-b.md", page("c-b"))
+    put(tmp_path, "docs/how-to/lost.md", page("lost", status="done"))
     put(tmp_path, "docs/notes/1.md", "# One\n")
     put(tmp_path, "CHANGES.md", "[notes](docs/notes/) [[c-b]]\n")
     put(tmp_path, "docs/lonely.md", "[top](../README.md#top)\n")
@@ -143,8 +173,20 @@ def test_pages_are_checked(tmp_path: Path) -> None:
         "README.md:6: docs/how-to/a.md has no heading #none",
         "README.md:6: ../../../../../etc/hostname leads "
         + ("out of the repository" if (tmp_path / "../../../../../etc/hostname").resolve().exists() else "nowhere"),
+        "docs/how-to/lost.md:1: no page leads here",
         "docs/lonely.md:1: no page leads here",
     ]
+
+
+def test_an_open_card_is_a_plan_and_needs_no_link_until_it_is_done(tmp_path: Path) -> None:
+    put(tmp_path, "README.md", "# Top\n")
+    put(tmp_path, "docs/how-to/goal.md", page("goal", "leaf"))
+    put(tmp_path, "docs/how-to/leaf.md", page("leaf"))
+    assert pages.check(tmp_path) == []
+    put(tmp_path, "docs/how-to/leaf.md", page("leaf", status="done"))
+    assert pages.check(tmp_path) == []
+    put(tmp_path, "docs/how-to/goal.md", page("goal", "leaf", status="done"))
+    assert pages.check(tmp_path) == [f"docs/how-to/{name}.md:1: no page leads here" for name in ("goal", "leaf")]
 
 
 class Branch:

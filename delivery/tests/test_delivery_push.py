@@ -9,11 +9,12 @@ import json
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from ostiary_delivery import cli, oci, provenance, sign
+from ostiary_delivery import cache, cli, oci, provenance, sign
 from ostiary_delivery.errors import BadDefinition, Refusal, Unreachable
 from ostiary_delivery.registry import Place, Registry
 from ostiary_delivery.sign import SIGNATURE
@@ -196,5 +197,41 @@ def test_the_doctor_says_what_is_missing(world, monkeypatch, capsys) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     assert run(monkeypatch, world, "doctor") == 0
     lines = capsys.readouterr().out.splitlines()
-    assert "no  gpgv              lock: verifies archives" in lines
+    assert "no  lock             choose packages: verifies archives (needs gpgv)" in lines
+    assert any(line.startswith("no  run ") and "needs one of podman, runc" in line for line in lines)
     assert any(line.startswith("yes package archive") and world.settings.archive in line for line in lines)
+    assert any(
+        line.startswith("no  index") for line in lines
+    )  # PIP_NO_INDEX is set, and packaging is not in the folder
+    assert any(line.startswith("?   registry") for line in lines)
+
+
+def test_the_doctor_asks_nobody_when_told_so(world, monkeypatch, capsys) -> None:
+    monkeypatch.setattr(cache, "get", lambda *_, **__: pytest.fail("it asked"))
+    assert run(monkeypatch, world, "doctor", "--offline") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line[4:20].strip() for line in lines if line.startswith("?")] == [
+        "package archive",
+        "security archive",
+        "index",
+        "registry",
+    ]
+
+
+@pytest.mark.parametrize(("status", "sign"), [(200, "yes"), (401, "yes"), (404, "no ")])
+def test_the_doctor_asks_a_registry(world, monkeypatch, capsys, status: int, sign: str) -> None:
+    class Answer(Small):
+        manifests: ClassVar = {}
+
+        def answer(self, *_: object, **__: object) -> None:
+            super().answer(status if self.path == "/v2/" else 500)
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        place = f"127.0.0.1:{server.server_port}/door"
+        assert run(monkeypatch, world, "doctor", "--offline", "--registry", place) == 0
+        server.shutdown()
+    assert f"{sign} registry" in capsys.readouterr().out
+    assert run(monkeypatch, world, "doctor", "--offline", "--registry", "127.0.0.1:1/door") == 0
+    assert "does not answer" in capsys.readouterr().out
+    assert run(monkeypatch, world, "doctor", "--registry", "nonsense") == 2

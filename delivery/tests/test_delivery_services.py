@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from ostiary_delivery.cli import app
 from ostiary_delivery.errors import BadDefinition
-from ostiary_delivery.running import manifest, probe
+from ostiary_delivery.running import finding, manifest, probe
 from typer.testing import CliRunner
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -30,15 +30,15 @@ NOW = dt.datetime(2026, 6, 1, tzinfo=dt.UTC)
 DIGEST = "sha256:" + "1" * 64
 
 
-def certificate(*, days: int) -> tuple[bytes, bytes]:
+def certificate(*, days: int, name: str = "localhost", now: dt.datetime = NOW) -> tuple[bytes, bytes]:
     """A certificate 10 days old that ends in so many days (PEM), and its key."""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
     made = (
-        x509.CertificateBuilder(name, name, key.public_key(), 7)
-        .not_valid_before(NOW - dt.timedelta(days=10))
-        .not_valid_after(NOW + dt.timedelta(days=days))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        x509.CertificateBuilder(subject, subject, key.public_key(), 7)
+        .not_valid_before(now - dt.timedelta(days=10))
+        .not_valid_after(now + dt.timedelta(days=days))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
         .sign(key, hashes.SHA256())
     )
     private = key.private_bytes(
@@ -101,6 +101,7 @@ def test_a_server_is_asked(web: str) -> None:
     assert told(probe.metrics("worker", web, wanted="1.2.0")) == [
         ("worker", "metrics", True),
         ("worker", "version", True),
+        ("worker", "digest", None),
     ]
     assert told(probe.metrics("worker", web, wanted="1.3.0"))[1][2] is False
     assert told(probe.metrics("worker", web + "/none", wanted="1.3.0"))[1][2] is None
@@ -108,6 +109,77 @@ def test_a_server_is_asked(web: str) -> None:
     assert told(found) == [("server", "key old", True), ("server", "key bare", None)]
     assert found[0].told == "10 days old, ends in 400 days"
     assert told(probe.keys(web + "/none", now=NOW)) == [("server", "keys", False)]
+
+
+@pytest.mark.parametrize(("declared", "good"), [(DIGEST, True), ("sha256:2", False), (None, None)])
+def test_a_digest_that_metrics_tell_is_compared(
+    web: str, monkeypatch: pytest.MonkeyPatch, declared: str | None, good: bool | None
+) -> None:
+    page = f'ostiary_build_info{{digest="{DIGEST}",version="1.2.0"}} 1.0\n'.encode()
+    monkeypatch.setitem(Web.pages, "/metrics", (200, page))
+    found = told(probe.metrics("server", web, wanted="1.2.0", digest=declared))
+    assert found[1:] == [("server", "version", True), ("server", "digest", good)]
+
+
+def test_the_declared_digest_is_the_built_one_or_the_pinned_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def pin(overlay: str, digest: str) -> None:
+        (tmp_path / "deploy" / overlay).mkdir(parents=True, exist_ok=True)
+        images = [
+            {"name": "x/other", "digest": "sha256:3"},
+            {"name": "reg/door", "newName": "here/door", "digest": digest},
+        ]
+        (tmp_path / "deploy" / overlay / "kustomization.yaml").write_text(yaml.safe_dump({"images": images}))
+
+    images = tmp_path / "images"
+    assert finding.declared_digest(tmp_path, images, "door") is None
+    pin("one", DIGEST)
+    assert finding.declared_digest(tmp_path, images, "door") == DIGEST
+    pin("two", "sha256:2")
+    assert finding.declared_digest(tmp_path, images, "door") is None
+    (images / "door").mkdir(parents=True)
+    (images / "door/index.json").write_text("{}")
+    built = SimpleNamespace(image=SimpleNamespace(digest="sha256:4"))
+    monkeypatch.setattr(finding.oci, "open_layout", lambda _: built)
+    assert finding.declared_digest(tmp_path, images, "door") == "sha256:4"
+
+
+def test_authorities_come_from_a_file(tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_bytes(certificate(days=30)[0])
+    assert probe.trusting(None).name is None
+    context = probe.trusting(tmp_path / "ca.pem").context
+    assert context.verify_mode is ssl.CERT_REQUIRED
+    assert context.check_hostname
+    (tmp_path / "bad.pem").write_text("nothing")
+    for name in ("bad.pem", "none.pem"):
+        with pytest.raises(BadDefinition, match="expected certificates in PEM"):
+            probe.trusting(tmp_path / name)
+
+
+def test_a_certificate_for_another_name_is_believed_when_the_name_is_given(tmp_path: Path) -> None:
+    now = dt.datetime.now(dt.UTC)
+    shown, private = certificate(days=400, name="door.internal", now=now)
+    (tmp_path / "both.pem").write_bytes(shown + private)
+    (tmp_path / "ca.pem").write_bytes(shown)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "both.pem")
+    with ThreadingHTTPServer(("127.0.0.1", 0), Web) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        url = f"https://localhost:{server.server_port}"
+
+        def ask(name: str | None) -> list[bool | None]:
+            trust = probe.trusting(tmp_path / "ca.pem", name=name)
+            return [
+                one.good
+                for one in (*probe.server(url, now=now, trust=trust), *probe.keys(url + "/keys/", now=NOW, trust=trust))
+            ]
+
+        believed, doubted = ask("door.internal"), ask(None)
+        server.shutdown()
+    assert believed == [True, False, True, True, None]
+    assert doubted == [False, False, False, False]
 
 
 @pytest.mark.parametrize(("days", "good"), [(30, True), (3, False)])
@@ -122,7 +194,7 @@ def test_a_certificate_is_aged(tmp_path: Path, days: int, good: bool) -> None:
         server.socket = context.wrap_socket(server.socket, server_side=True)
         Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         url = f"https://localhost:{server.server_port}"
-        found = list(probe.server(url, now=NOW, trust=trust))
+        found = list(probe.server(url, now=NOW, trust=probe.Trust(trust)))
         untrusted = list(probe.server(url, now=NOW))
         server.shutdown()
     assert told(found)[0] == ("server", "live", True)
@@ -138,7 +210,12 @@ def test_valkey_is_asked() -> None:
             probe.valkey(f"127.0.0.1:{server.server_address[1]}", service="valkey", password='a"ö', wanted="8.1.1")
         )
         server.shutdown()
-    assert told(found) == [("valkey", "live", True), ("valkey", "ready", True), ("valkey", "version", True)]
+    assert told(found) == [
+        ("valkey", "live", True),
+        ("valkey", "ready", True),
+        ("valkey", "version", True),
+        ("valkey", "digest", None),
+    ]
     assert told(probe.valkey("127.0.0.1:1", service="valkey", password=None, wanted=None)) == [
         ("valkey", "live", False)
     ]
@@ -191,7 +268,7 @@ def test_a_folder_is_looked_at_with_its_kustomization(tmp_path: Path, monkeypatc
     (tmp_path / "door/index.json").write_text("{}")
 
     image = SimpleNamespace(digest=DIGEST)
-    monkeypatch.setattr(manifest.oci, "open_layout", lambda _: SimpleNamespace(image=image))
+    monkeypatch.setattr(finding.oci, "open_layout", lambda _: SimpleNamespace(image=image))
     found = told(manifest.look(tmp_path, wanted={"door": "1.2.0"}, images=tmp_path))
     assert [good for *_, good in found] == [True, True, False, False]
     image.digest = "sha256:2"
@@ -234,7 +311,7 @@ def test_the_commands_answer(tmp_path: Path, web: str) -> None:
     assert run("docs", "check").stdout == "all pages are in order\n"
     answered = run("services-check", web, "--metrics", web)
     assert answered.exit_code == 1
-    assert [line.split()[0] for line in answered.stdout.splitlines()] == ["good", "BAD", "good", "?"]
+    assert [line.split()[0] for line in answered.stdout.splitlines()] == ["good", "BAD", "good", "?", "?"]
     (cards / "a.md").write_text((cards / "a.md").read_text().replace("[]\nstatus", "[gone]\nstatus"))
     assert "no such card" in run("mikado").stdout
     assert run("mikado").exit_code == 1

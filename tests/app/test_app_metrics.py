@@ -44,6 +44,12 @@ async def test_requests_are_counted_by_route_and_not_by_path() -> None:
     assert "/a/x/" not in page
 
 
+def test_the_digest_of_the_image_is_told_where_it_is_known() -> None:
+    digest = "sha256:" + "a1" * 32
+    page = Metrics(version="1.2.3", digest=digest).page()[0].decode()
+    assert f'ostiary_build_info{{digest="{digest}",version="1.2.3"}} 1.0' in page
+
+
 async def test_a_stranger_cannot_make_labels() -> None:
     metrics = Metrics(version="1")
     for number in range(100):

@@ -118,6 +118,7 @@ def test_redis_is_accepted_and_told() -> None:
         ("OSTIARY_SESSIONS__UNAUTHENTICATED_AGE", "days=-1", "above zero"),
         ("OSTIARY_HOSTS", "[1]", "expected a list of texts"),
         ("AUTHENTIK_POSTGRESQL__SSLMODE", "maybe", "verify-full"),
+        ("OSTIARY_IMAGE_DIGEST", "sha256:12", "expected sha256: and 64"),
     ],
 )
 def test_every_error_names_the_variable_the_expectation_and_the_value(name: str, value: str, expected: str) -> None:

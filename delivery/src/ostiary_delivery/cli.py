@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from ostiary_delivery import build as building
-from ostiary_delivery import cli_graph, definition, git, lockfile, locking, oci, settings
+from ostiary_delivery import cli_graph, cli_services, definition, git, lockfile, locking, oci, settings
 from ostiary_delivery.cache import Cache
 from ostiary_delivery.errors import BadDefinition, Refusal
 from ostiary_delivery.progress import choose
@@ -26,6 +26,7 @@ app = typer.Typer(
 )
 
 cli_graph.register(app)
+cli_services.register(app)
 
 Names = Annotated[
     list[str] | None, typer.Argument(help="Names of containers; all when none is given.", show_default=False)
@@ -156,28 +157,6 @@ def check(repository: Repository = Path(), images: Images = None) -> None:
     if report.wrong:
         raise Refusal(f"{len(report.wrong)} disagreements about versions")
     typer.echo("all places say the same versions")
-
-
-services = typer.Typer(help="The file service-versions.yaml.", no_args_is_help=True)
-app.add_typer(services, name="services")
-
-
-@services.command()
-def backfill(
-    repository: Repository = Path(),
-    write: Annotated[bool, typer.Option("--write", help="Write the file; else only say what would be added.")] = False,
-) -> None:
-    """Give attached services their `parent`, where their names say it."""
-    from ostiary_delivery import services as listed  # noqa: PLC0415 - a command loads what it needs
-
-    path = repository / listed.FILE
-    text, changed = listed.backfill(path)
-    for name in changed:
-        typer.echo(f"{name}: parent {'written' if write else 'is missing'}")
-    if write and changed:
-        path.write_text(text, encoding="utf-8")
-    if not changed:
-        typer.echo("nothing to add")
 
 
 @app.command()
@@ -316,9 +295,14 @@ def list_containers(repository: Repository = Path(), images: Images = None) -> N
 
 
 @app.command()
-def doctor() -> None:
-    """Show what this machine can do."""
-    from ostiary_delivery.doctor import rows  # noqa: PLC0415 - a command loads what it needs
+def doctor(
+    registry: Annotated[
+        str | None, typer.Option("--registry", help="Ask this registry, too: host[:port]/path.")
+    ] = None,
+    offline: Annotated[bool, typer.Option("--offline", help="Ask nobody over the network.")] = False,
+) -> None:
+    """Show what this machine can do: runtimes, verifiers, deployment, archives, the index, a registry."""
+    from ostiary_delivery.doctor import SIGNS, rows  # noqa: PLC0415 - a command loads what it needs
 
-    for name, there, told in rows(settings.load(os.environ)):
-        typer.echo(f"{'yes' if there else 'no ':<4}{name:<18}{told}")
+    for row in rows(settings.load(os.environ), network=not offline, registry=registry):
+        typer.echo(f"{SIGNS[row.there]:<4}{row.name:<17}{row.told}")

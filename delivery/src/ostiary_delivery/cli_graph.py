@@ -1,12 +1,11 @@
-"""The commands that look at documents and at what runs: mikado, commit-order, docs check, services-check."""
+"""The commands that look at documents: mikado, commit-order, docs check."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,12 +13,9 @@ from ostiary_delivery.errors import BadDefinition, Refusal
 
 if TYPE_CHECKING:  # a command loads what it needs
     from ostiary_delivery.graph.chain import ByName
-    from ostiary_delivery.running.finding import Finding
 
 Repository = Annotated[Path, typer.Option("--repository", "-C", help="Folder that holds docs/ and containers/.")]
 Base = Annotated[str, typer.Option("--base", help="The branch that chains are merged into.")]
-VALKEY_PASSWORD: Final = "DELIVERY_VALKEY_PASSWORD"  # noqa: S105 - the name of a variable
-SIGNS: Final = {True: "good", False: "BAD", None: "?"}
 
 docs = typer.Typer(help="The pages of the repository.", no_args_is_help=True)
 
@@ -36,7 +32,6 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command()(mikado)
     app.command("commit-order")(commit_order)
-    app.command("services-check")(services_check)
     app.add_typer(docs, name="docs")
 
 
@@ -117,40 +112,3 @@ def check_pages(repository: Repository = Path()) -> None:
     if wrong:
         raise Refusal(f"{len(wrong)} mistakes in pages")
     typer.echo("all pages are in order")
-
-
-def services_check(  # noqa: PLR0917 - options of a command
-    target: Annotated[str, typer.Argument(help="URL of the server, or a manifest: a file or a folder.")],
-    repository: Repository = Path(),
-    images: Annotated[Path | None, typer.Option("--images", help="Folder of built images.")] = None,
-    name: Annotated[str, typer.Option("--name", help="Whose declared version counts.")] = "ostiary",
-    metrics: Annotated[str | None, typer.Option("--metrics", help="URL of the server's metrics port.")] = None,
-    worker: Annotated[str | None, typer.Option("--worker", help="URL of the worker's metrics port.")] = None,
-    valkey: Annotated[str | None, typer.Option("--valkey", help=f"host[:port]; {VALKEY_PASSWORD} opens it.")] = None,
-    keys: Annotated[list[str] | None, typer.Option("--keys", help="URL of a key set (JWKS).")] = None,
-) -> None:
-    """Say whether services are live, ready and of the declared version, and how old certificates and keys are."""
-    from ostiary_delivery.running import manifest, probe  # noqa: PLC0415 - a command loads what it needs
-    from ostiary_delivery.running.finding import declared  # noqa: PLC0415
-
-    wanted = declared(repository)
-    found: list[Finding] = []
-    if "://" not in target:
-        if not Path(target).exists():
-            raise BadDefinition(f"{target} is neither a URL nor a file nor a folder")
-        found += manifest.look(Path(target), wanted=wanted, images=images or repository / "dist" / "images")
-    else:
-        now = probe.today()
-        found += probe.server(target, now=now)
-        found += probe.metrics("server", metrics, wanted=wanted.get(name)) if metrics else ()
-        for url in keys or ():
-            found += probe.keys(url, now=now)
-    found += probe.metrics("worker", worker, wanted=wanted.get(name)) if worker else ()
-    if valkey:
-        of = wanted.get(f"{name}-valkey")
-        found += probe.valkey(valkey, service="valkey", password=os.environ.get(VALKEY_PASSWORD), wanted=of)
-    for one in found:
-        typer.echo(f"{SIGNS[one.good]:<5}{one.service:<20}{one.what:<12} {one.told}")
-    bad = sum(one.good is False for one in found)
-    if bad:
-        raise Refusal(f"{bad} of {len(found)} findings are bad")

@@ -21,6 +21,7 @@ class Service:
     name: str
     version: str | None
     parent: str | None
+    reviewed: str | None  # as it is written; a date, or nobody has looked yet
     line: int
     lines: Mapping[str, int]
 
@@ -99,6 +100,7 @@ def _service(node: yaml.Node, path: Path) -> Service:
         name=name,
         version=_text(found.get("current-version")),
         parent=_text(found.get("parent")),
+        reviewed=_text(found.get("last-reviewed")),
         line=node.start_mark.line + 1,
         lines={key.value: key.start_mark.line + 1 for key, _ in node.value},
     )

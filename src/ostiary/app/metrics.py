@@ -37,10 +37,10 @@ class _Series:
 
 
 class Metrics:
-    """What was counted since the start."""
+    """What was counted since the start, and what runs: its version and, where it is known, its image's digest."""
 
-    def __init__(self, *, version: str) -> None:
-        self._version = version
+    def __init__(self, *, version: str, digest: str | None = None) -> None:
+        self._build = {"version": version} | ({"digest": digest} if digest else {})
         self._series: dict[tuple[str, str, str], _Series] = {}
         self._gauges: dict[str, tuple[str, Gauge]] = {}
         self._registry: CollectorRegistry | None = None
@@ -101,7 +101,7 @@ class Metrics:
             InfoMetricFamily,
         )
 
-        yield InfoMetricFamily("ostiary_build", "The version that runs.", value={"version": self._version})
+        yield InfoMetricFamily("ostiary_build", "What runs.", value=self._build)
         requests = HistogramMetricFamily(
             "ostiary_http_request_seconds", "Duration of answered requests.", labels=["method", "route", "status"]
         )

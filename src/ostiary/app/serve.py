@@ -85,7 +85,7 @@ class Process:
         self._background = Background(core, worker=worker)
         self._health: Health | None = None
         self._tls: Listener | None = None
-        metrics = Metrics(version=__version__)
+        metrics = Metrics(version=__version__, digest=core.settings.image_digest)
         metrics.gauge(
             "ostiary_config_revision", "The configuration revision in memory.", lambda: core.plane.snapshot.number
         )

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from ostiary.cli import accounts, start
+from ostiary.cli import accounts, backups, start
 from ostiary.cli.keys import keys
 from ostiary.settings import Settings, load
 
@@ -28,6 +28,8 @@ app.add_typer(accounts.groups, name="group")
 app.add_typer(keys, name="keys")
 app.command("recovery-link")(accounts.recovery_link)
 app.command("setup-link")(accounts.setup_link)
+app.command("backup")(backups.backup)
+app.command("restore")(backups.restore)
 
 
 def run(words: Sequence[str]) -> int:

@@ -132,6 +132,7 @@ class Settings:
     mtls: MutualTLS = MutualTLS(header=None)
     dpop: DPoP = DPoP(nonce="off")
     throttle: Throttle = Throttle(device=Rate(20, 3_600_000_000))
+    image_digest: str | None = None  # of the container image, as the deployment tells
     notes: tuple[str, ...] = ()  # what the operator should be told, one sentence each
     shown: Mapping[str, Shown] = field(default_factory=dict)
 

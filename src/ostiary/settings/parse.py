@@ -37,6 +37,13 @@ def path(raw: str) -> Path:
     return Path(raw).expanduser()
 
 
+def digest(raw: str) -> str:
+    """Take the digest of a container image, as registries write it."""
+    if re.fullmatch(r"sha256:[0-9a-f]{64}", raw):
+        return raw
+    raise ValueError("expected sha256: and 64 hexadecimal digits")
+
+
 def port(raw: str) -> int:
     """Take a port number."""
     if raw.isascii() and raw.isdigit() and 0 < int(raw) <= _HIGHEST_PORT:

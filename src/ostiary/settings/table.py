@@ -78,6 +78,13 @@ TABLE: Final[tuple[Setting, ...]] = (
     Setting(name="cookie_domain", parse=parse.text, help="Domain of the session cookie. Not set: the host alone."),
     Setting(name="log_level", parse=parse.choice(*LOG_LEVELS), default="info", help="How much is logged."),
     Setting(
+        name="image_digest",
+        parse=parse.digest,
+        alias=False,
+        help="Digest (sha256:...) of the container image that runs, as whoever deploys it knows it; metrics tell it, so"
+        " that it can be compared with what was built.",
+    ),
+    Setting(
         name="listen.http",
         parse=parse.address,
         default="127.0.0.1:9000",

@@ -7,14 +7,13 @@ from typing import Final
 from xml.sax.saxutils import escape
 
 from ostiary_delivery.graph.chain import ByName, is_open, waits_for
+from ostiary_delivery.graph.layout import BOX, Point, layout
 
 MARKS: Final = {"done": "✓", "ready": "●", "waiting": "○", "missing": "?"}
-ROW: Final = 96  # pixels, as all numbers below
-BOX: Final = 44
-GAP: Final = 24
-LETTER: Final = 7.4
+LETTER: Final = 7.4  # pixels of a letter, about
 STYLE: Final = (
-    "text{font:13px sans-serif;fill:#111}rect{stroke:#444;rx:6px}path{fill:none;stroke:#666}"
+    "text{font:13px sans-serif;fill:#111}rect{stroke:#444;rx:6px}path{fill:none;stroke:#666;marker-end:url(#a)}"
+    ".tip{fill:#666;stroke:none;marker-end:none}rect.ground{fill:#fff;stroke:none;rx:0}"
     ".done rect{fill:#d8ead8}.ready rect{fill:#ffe9a8;stroke-width:2}.waiting rect{fill:#eee}"
     ".missing rect{fill:#f7d0d0;stroke-dasharray:4}"
 )
@@ -82,26 +81,38 @@ def mermaid(cards: ByName, names: Sequence[str]) -> str:
 
 
 def svg(cards: ByName, names: Sequence[str]) -> str:
-    """Return a picture: goals above, what they require in rows below."""
-    places, width, height = _places(cards, names)
-    body = []
-    for name, one in _links(cards, names):
-        (left, top, wide), (to_left, to_top, to_wide) = places[name], places[one]
-        x, y, to_x = left + wide / 2, top + BOX, to_left + to_wide / 2
-        bend = (y + to_top) / 2
-        body.append(f'<path d="M{x:.0f} {y} C{x:.0f} {bend:.0f} {to_x:.0f} {bend:.0f} {to_x:.0f} {to_top}"/>')
+    """Return a picture to be read from left to right: what comes first, then what requires it, goals at the ends."""
+    widths = {name: len(_title(cards, name)) * LETTER + 40 for name in names}
+    placed = layout(names, _links(cards, names), widths)
+    body = [f'<path d="{_path(line)}"/>' for line in placed.lines]
     for name in names:
-        left, top, wide = places[name]
+        box = placed.boxes[name]
         how = state(cards, name)
         label = escape(f"{MARKS[how]} {_title(cards, name)}")
         body.append(
             f'<g class="{how}"><title>{escape(name)}: {how}</title>'
-            f'<rect x="{left:.0f}" y="{top}" width="{wide:.0f}" height="{BOX}"/>'
-            f'<text x="{left + wide / 2:.0f}" y="{top + 27}" text-anchor="middle">{label}</text></g>'
+            f'<rect x="{box.left:.0f}" y="{box.top:.0f}" width="{box.width:.0f}" height="{BOX:.0f}"/>'
+            f'<text x="{box.left + box.width / 2:.0f}" y="{box.top + 25:.0f}" text-anchor="middle">{label}</text></g>'
         )
-    size = f'width="{width:.0f}" height="{height}" viewBox="0 0 {width:.0f} {height}"'
-    head = f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img"><title>What requires what</title>'
-    return "\n".join([head, f"<style>{STYLE}</style>", *body, "</svg>"]) + "\n"
+    wide, high = placed.width, placed.height
+    size = f'width="{wide:.0f}" height="{high:.0f}" viewBox="0 0 {wide:.0f} {high:.0f}"'
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img"><title>What comes before what</title>'
+    arrow = '<defs><marker id="a" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
+    tip = '<path class="tip" d="M0 0L8 4L0 8z"/></marker></defs>'
+    ground = '<rect class="ground" width="100%" height="100%"/>'
+    return "\n".join([head, f"<style>{STYLE}</style>{arrow}{tip}{ground}", *body, "</svg>"]) + "\n"
+
+
+def _path(line: Sequence[Point]) -> str:
+    """Return a line: curves between columns, straight through them."""
+    (x, y), *rest = line
+    told = [f"M{x:.0f} {y:.0f}"]
+    for number, (to_x, to_y) in enumerate(rest):
+        bend = (x + to_x) / 2
+        curve = f"C{bend:.0f} {y:.0f} {bend:.0f} {to_y:.0f} {to_x:.0f} {to_y:.0f}"
+        told.append(f"L{to_x:.0f} {to_y:.0f}" if number % 2 else curve)
+        x, y = to_x, to_y
+    return "".join(told)
 
 
 def _title(cards: ByName, name: str) -> str:
@@ -111,33 +122,3 @@ def _title(cards: ByName, name: str) -> str:
 def _links(cards: ByName, names: Sequence[str]) -> list[tuple[str, str]]:
     known = set(names)
     return [(name, one) for name in names if name in cards for one in cards[name].requires if one in known]
-
-
-def _places(cards: ByName, names: Sequence[str]) -> tuple[dict[str, tuple[float, int, float]], float, int]:
-    """Return (left, top, width) of each box, and the size of the whole."""
-    rows: dict[int, list[str]] = {}
-    for name, depth in _depths(cards, names).items():
-        rows.setdefault(depth, []).append(name)
-    found: dict[str, tuple[float, int, float]] = {}
-    width = 0.0
-    for depth in sorted(rows):
-        left = float(GAP)
-        for name in rows[depth]:
-            wide = len(_title(cards, name)) * LETTER + 40
-            found[name] = (left, GAP + depth * ROW, wide)
-            left += wide + GAP
-        width = max(width, left)
-    return found, width, GAP * 2 + max(rows, default=0) * ROW + BOX
-
-
-def _depths(cards: ByName, names: Sequence[str]) -> dict[str, int]:
-    """Return how far below a goal each card is, by the longest way; a cycle ends it by the number of cards."""
-    depth = dict.fromkeys(names, 0)
-    for _ in names:
-        moved = False
-        for name, one in _links(cards, names):
-            if name != one and depth[one] <= depth[name] < len(names) - 1:
-                depth[one], moved = depth[name] + 1, True
-        if not moved:
-            break
-    return depth

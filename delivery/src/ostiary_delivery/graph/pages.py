@@ -13,7 +13,7 @@ from typing import Final
 from urllib.parse import unquote
 
 from ostiary_delivery.graph import cards as reading
-from ostiary_delivery.graph.cards import FOLDER, Cards
+from ostiary_delivery.graph.cards import ACTIVE, FOLDER, Cards
 from ostiary_delivery.graph.chain import complaints
 
 FENCE: Final = re.compile(r"^ {0,3}(```+|~~~+)")
@@ -40,7 +40,8 @@ def check(repository: Path) -> list[str]:
             links[path] |= {one for one in texts if to in (one, one.parent)}
     for name, card in cards.by_name.items():
         links[root / FOLDER / f"{name}.md"] |= {root / FOLDER / f"{one}.md" for one in card.requires}
-    wrong += [f"{path.relative_to(root)}:1: no page leads here" for path in _orphans(root, links)]
+    plans = {root / FOLDER / f"{name}.md" for name, card in cards.by_name.items() if card.status == ACTIVE}
+    wrong += [f"{path.relative_to(root)}:1: no page leads here" for path in _orphans(root, links, plans=plans)]
     return wrong
 
 
@@ -116,9 +117,12 @@ def _anchors(text: str) -> set[str]:
     return found
 
 
-def _orphans(root: Path, links: Mapping[Path, set[Path]]) -> list[Path]:
-    """Return pages that no way of links leads to from the repository's own folder; fragments of changes need none."""
-    reached = {path for path in links if path.parent == root}
+def _orphans(root: Path, links: Mapping[Path, set[Path]], *, plans: set[Path]) -> list[Path]:
+    """Return pages that no way of links leads to from the repository's own folder.
+
+    Fragments of changes need none, nor do open cards: they are plans, and `mikado` shows them.
+    """
+    reached = {path for path in links if path.parent == root} | plans
     waiting = list(reached)
     for path in waiting:
         for to in links.get(path, set()) - reached:

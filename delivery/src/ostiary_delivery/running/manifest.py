@@ -12,10 +12,10 @@ from typing import Any, Final
 
 import yaml
 
-from ostiary_delivery import git, oci
+from ostiary_delivery import git
 from ostiary_delivery.check import KUSTOMIZATION
 from ostiary_delivery.errors import BadDefinition
-from ostiary_delivery.running.finding import Finding, same_version
+from ostiary_delivery.running.finding import Finding, built_digest, same_digest, same_version
 
 RUNNING: Final = {"Deployment", "StatefulSet", "DaemonSet"}
 ENDING: Final = {"Job"}  # asked for no probes
@@ -63,15 +63,11 @@ def _image(
     else:
         parts = git.TAG.fullmatch(tag)
         yield same_version(workload, parts["version"] if parts else (tag or None), wanted.get(name), of=name)
-    folder = images / name
-    built = oci.open_layout(folder).image.digest if name and (folder / "index.json").is_file() else None
-    if not digest:
-        ours = built is not None
-        yield Finding(workload, "digest", False if ours else None, f"{name} has none")
-    elif built is None:
-        yield Finding(workload, "digest", good=None, told=f"{digest[:19]}; {name} is not built here")
+    built = built_digest(images, name)
+    if digest:
+        yield same_digest(workload, digest, built, of=name)
     else:
-        yield Finding(workload, "digest", digest == built, f"{digest[:19]}; built is {built[:19]}")
+        yield Finding(workload, "digest", None if built is None else False, f"{name} has none")
 
 
 def _parts(image: str) -> tuple[str, str, str]:

@@ -8,28 +8,43 @@ import re
 import socket
 import ssl
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
 from cryptography import x509
 
 from ostiary_delivery.errors import BadDefinition
-from ostiary_delivery.running.finding import Finding, same_version
+from ostiary_delivery.running.finding import Finding, same_digest, same_version
 
 PATIENCE: Final = 5  # seconds
 LIVE: Final = "/-/health/live/"
 READY: Final = "/-/health/ready/"
 SOON: Final = timedelta(days=14)  # a certificate that ends within them is bad already
 BYTES: Final = 4 * 1024 * 1024
-VERSION: Final = re.compile(r'^[a-z_:]+_build_info\{[^}]*\bversion="([^"]+)"', re.MULTILINE)
+BUILD: Final = re.compile(r"^[a-z_:]+_build_info\{([^}]*)\}", re.MULTILINE)
+LABEL: Final = re.compile(r'\b(version|digest)="([^"]+)"')
 VALKEY: Final = 6379
 _CANNOT: Final = (OSError, HTTPException)
 
 
-def server(url: str, *, now: datetime, trust: ssl.SSLContext | None = None) -> Iterator[Finding]:
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """How servers are verified: by which authorities, and under which name when it is not the URL's."""
+
+    context: ssl.SSLContext
+    name: str | None = None
+
+    def seal(self, plain: socket.socket, host: str) -> ssl.SSLSocket:
+        """Return the connection with TLS around it. Raises OSError when the certificate is not believed."""
+        return self.context.wrap_socket(plain, server_hostname=self.name or host)
+
+
+def server(url: str, *, now: datetime, trust: Trust | None = None) -> Iterator[Finding]:
     """Yield live, ready and, with https, the certificate of the server at a URL; a path in it stays in front."""
     place = _parse(url)
     for what, path in (("live", LIVE), ("ready", READY)):
@@ -38,8 +53,11 @@ def server(url: str, *, now: datetime, trust: ssl.SSLContext | None = None) -> I
         yield _served_certificate(place, now=now, trust=trust)
 
 
-def metrics(service: str, url: str, *, wanted: str | None) -> Iterator[Finding]:
-    """Yield whether a process shows metrics, which a worker does as long as it lives, and the version they tell."""
+def metrics(service: str, url: str, *, wanted: str | None, digest: str | None = None) -> Iterator[Finding]:
+    """Yield whether a process shows metrics, which a worker does as long as it lives, and what they tell of its image.
+
+    `wanted` and `digest` are the declared ones. A process can tell a digest only if its deployment told it.
+    """
     page = url if urlsplit(url).path.strip("/") else url.rstrip("/") + "/metrics"
     try:
         status, body = _get(page)
@@ -47,8 +65,10 @@ def metrics(service: str, url: str, *, wanted: str | None) -> Iterator[Finding]:
         yield Finding(service, "metrics", good=False, told=f"{page}: {_words(error)}")
         return
     yield Finding(service, "metrics", status == HTTPStatus.OK, f"{page} answers {status}")
-    found = VERSION.search(body.decode("utf-8", errors="replace"))
-    yield same_version(service, found[1] if found else None, wanted)
+    found = BUILD.search(body.decode("utf-8", errors="replace"))
+    told = dict(LABEL.findall(found[1])) if found else {}
+    yield same_version(service, told.get("version"), wanted)
+    yield same_digest(service, told.get("digest"), digest)
 
 
 def valkey(place: str, *, service: str, password: str | None, wanted: str | None) -> Iterator[Finding]:
@@ -62,7 +82,7 @@ def valkey(place: str, *, service: str, password: str | None, wanted: str | None
         return
     alive = bool(re.search(r"^\+PONG", told, re.MULTILINE))
     denied = re.search(r"^-(.*)$", told, re.MULTILINE)
-    yield Finding(service, "live", alive, f"{place} {'answers' if alive else 'says'} {'PONG' if alive else told[:80]}")
+    yield Finding(service, "live", alive, f"{place} answers PONG" if alive else f"{place} says {_first_line(told)}")
     told_of = dict(re.findall(r"^(\w+):(.*?)\s*$", told, re.MULTILINE))
     if denied and not told_of:
         yield Finding(service, "ready", good=False, told=denied[1].strip())
@@ -70,9 +90,22 @@ def valkey(place: str, *, service: str, password: str | None, wanted: str | None
     loading = told_of.get("loading", "0") != "0"
     yield Finding(service, "ready", not loading, "is loading its data" if loading else "has its data")
     yield same_version(service, told_of.get("valkey_version") or told_of.get("redis_version"), wanted)
+    yield Finding(service, "digest", good=None, told="it does not know its image: ask the manifest")
 
 
-def keys(url: str, *, now: datetime, trust: ssl.SSLContext | None = None) -> Iterator[Finding]:
+def trusting(authorities: Path | None, *, name: str | None = None) -> Trust:
+    """Return what verifies servers by the authorities of a file (PEM), or by the machine's own when there is none.
+
+    Raises:
+        BadDefinition: the file holds no certificate.
+    """
+    try:
+        return Trust(ssl.create_default_context(cafile=str(authorities) if authorities else None), name)
+    except (OSError, ssl.SSLError) as error:
+        raise BadDefinition(f"{authorities}: expected certificates in PEM: {_words(error)}") from error
+
+
+def keys(url: str, *, now: datetime, trust: Trust | None = None) -> Iterator[Finding]:
     """Yield the age of each key of a key set (RFC 7517) that carries its certificate."""
     try:
         status, body = _get(url, trust=trust)
@@ -107,7 +140,7 @@ def _ask_valkey(connection: socket.socket, password: str | None) -> str:
     return told.decode("utf-8", errors="replace")
 
 
-def _answers(service: str, what: str, url: str, *, trust: ssl.SSLContext | None) -> Finding:
+def _answers(service: str, what: str, url: str, *, trust: Trust | None) -> Finding:
     try:
         status, _ = _get(url, trust=trust)
     except _CANNOT as error:
@@ -115,13 +148,12 @@ def _answers(service: str, what: str, url: str, *, trust: ssl.SSLContext | None)
     return Finding(service, what, status in {HTTPStatus.OK, HTTPStatus.NO_CONTENT}, f"{url} answers {status}")
 
 
-def _served_certificate(place: SplitResult, *, now: datetime, trust: ssl.SSLContext | None) -> Finding:
-    context = trust or ssl.create_default_context()
+def _served_certificate(place: SplitResult, *, now: datetime, trust: Trust | None) -> Finding:
     host = place.hostname or ""
     try:
         with (
             socket.create_connection((host, place.port or 443), timeout=PATIENCE) as plain,
-            context.wrap_socket(plain, server_hostname=host) as sealed,
+            (trust or trusting(None)).seal(plain, host) as sealed,
         ):
             shown = sealed.getpeercert(binary_form=True) or b""
         return _age("server", "certificate", x509.load_der_x509_certificate(shown), now=now)
@@ -135,16 +167,15 @@ def _age(service: str, what: str, certificate: x509.Certificate, *, now: datetim
     return Finding(service, what, good, f"{(now - begun).days} days old, ends in {(ends - now).days} days")
 
 
-def _get(url: str, *, trust: ssl.SSLContext | None = None) -> tuple[int, bytes]:
+def _get(url: str, *, trust: Trust | None = None) -> tuple[int, bytes]:
     """Ask once; redirects are answers like others."""
     place = _parse(url)
     host = place.hostname or ""
-    connection = (
-        HTTPSConnection(host, place.port, timeout=PATIENCE, context=trust or ssl.create_default_context())
-        if place.scheme == "https"
-        else HTTPConnection(host, place.port, timeout=PATIENCE)
-    )
+    connection = HTTPConnection(host, place.port or (443 if place.scheme == "https" else 80), timeout=PATIENCE)
     try:
+        connection.connect()
+        if place.scheme == "https":
+            connection.sock = (trust or trusting(None)).seal(connection.sock, host)
         connection.request("GET", (place.path or "/") + (f"?{place.query}" if place.query else ""))
         answer = connection.getresponse()
         return answer.status, answer.read(BYTES)
@@ -170,6 +201,10 @@ def _parse(url: str) -> SplitResult:
 
 def _words(error: Exception) -> str:
     return " ".join(str(error).split()) or type(error).__name__
+
+
+def _first_line(told: str) -> str:
+    return next(iter(told.splitlines()), "nothing")[:80]
 
 
 def today() -> datetime:
