@@ -18,7 +18,7 @@ PROGRAMS: Final = (
     ("skopeo", "make test-image: another client"),
     ("mmdebstrap", "make test-image: cosign and skopeo of trixie"),
     ("cosign", "verifies signatures; not needed to make them"),
-    ("kubectl", "renders and applies manifests; never run by us"),
+    ("kubectl", "render, secrets init: puts manifests together; nothing is applied"),
 )
 
 
