@@ -24,6 +24,7 @@ from ostiary_delivery.contents import Contents, Found
 from ostiary_delivery.debian.version import upstream
 from ostiary_delivery.definition import Container
 from ostiary_delivery.errors import Refusal
+from ostiary_delivery.manifests.unpinned import unpinned
 
 KUSTOMIZATION: Final = "kustomization.yaml"
 RENDERED: Final = "deploy"
@@ -52,6 +53,8 @@ def check(repository: Path, *, images: Path, cache: Cache) -> Report:
         report.wrong += _locked(container, repository)
         report.wrong += _built(container, images / name, cache=cache, repository=repository)
         report.wrong += _rendered(container, images / name, repository=repository)
+    for path, name in unpinned(repository / RENDERED, definition.names(repository)):
+        report.wrong.append(f"{_short(path, repository)}:1: {name} is used here, with neither tag nor digest")
     return report
 
 

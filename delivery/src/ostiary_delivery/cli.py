@@ -11,7 +11,18 @@ from typing import Annotated
 import typer
 
 from ostiary_delivery import build as building
-from ostiary_delivery import cli_graph, cli_services, definition, git, lockfile, locking, oci, settings
+from ostiary_delivery import (
+    cli_graph,
+    cli_manifests,
+    cli_services,
+    cli_verify,
+    definition,
+    git,
+    lockfile,
+    locking,
+    oci,
+    settings,
+)
 from ostiary_delivery.cache import Cache
 from ostiary_delivery.errors import BadDefinition, Refusal
 from ostiary_delivery.progress import choose
@@ -27,6 +38,8 @@ app = typer.Typer(
 
 cli_graph.register(app)
 cli_services.register(app)
+cli_manifests.register(app)
+cli_verify.register(app)
 
 Names = Annotated[
     list[str] | None, typer.Argument(help="Names of containers; all when none is given.", show_default=False)

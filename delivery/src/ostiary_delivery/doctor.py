@@ -30,7 +30,7 @@ ABILITIES: Final = (
     ("run", "one", ("podman", "runc", "docker", "nerdctl", "bwrap"), "run an image; bwrap runs what it holds"),
     ("verify", "all", ("cosign",), "verify signatures; making them needs nothing"),
     ("copy", "one", ("skopeo", "oras"), "copy images; push and promote need neither"),
-    ("render", "one", ("kubectl", "kustomize"), "render manifests"),
+    ("render", "one", ("kubectl", "kustomize"), "render, pin, secrets init: nothing is applied"),
     ("apply", "all", ("kubectl",), "apply manifests; whether a cluster answers is not asked"),
     ("nix", "all", ("nix-build",), "build the same image as a derivation"),
     ("test-image", "all", ("bwrap", "docker-registry", "skopeo", "mmdebstrap", "gpg"), "make test-image"),

@@ -20,6 +20,7 @@ from ostiary_delivery.layer import digest_of
 from ostiary_delivery.oci import MANIFEST, Image, Layout
 
 TIMEOUT: Final = 60
+_MOVED: Final = {HTTPStatus.FOUND, HTTPStatus.SEE_OTHER, HTTPStatus.TEMPORARY_REDIRECT}
 USER: Final = "DELIVERY_REGISTRY_USER"
 PASSWORD: Final = "DELIVERY_REGISTRY_PASSWORD"  # noqa: S105 - the name of a variable
 
@@ -71,15 +72,40 @@ class Registry:
 
     def digest(self, tag: str) -> str | None:
         """Return the digest that a tag names, or None when there is no such tag."""
-        status, headers, body = self._ask("GET", f"manifests/{tag}")
+        body = self.manifest(tag)
+        return None if body is None else digest_of(body)
+
+    def manifest(self, reference: str) -> bytes | None:
+        """Return the manifest that a tag or a digest names, or None when there is none.
+
+        Raises:
+            Tampered: its bytes are others than those that the registry, or the digest, promises.
+        """
+        status, headers, body = self._ask("GET", f"manifests/{reference}")
         if status == HTTPStatus.NOT_FOUND:
             return None
         self._expect(status, body, HTTPStatus.OK)
         found = digest_of(body)
-        told = headers.get("docker-content-digest", found)
+        told = reference if reference.startswith("sha256:") else headers.get("docker-content-digest", found)
         if told != found:
-            raise Tampered(f"the registry calls {tag} {told}, and its bytes are {found}")
-        return found
+            raise Tampered(f"the registry calls {reference} {told}, and its bytes are {found}")
+        return body
+
+    def blob(self, digest: str) -> bytes:
+        """Return a blob, compared with its digest.
+
+        Raises:
+            Tampered: its bytes are others.
+            Unreachable: the registry does not have it.
+        """
+        status, headers, body = self._ask("GET", f"blobs/{digest}")
+        if status in _MOVED:  # large blobs often lie elsewhere; the digest says whether they are the right ones
+            body = self._elsewhere(headers.get("location", ""))
+        else:
+            self._expect(status, body, HTTPStatus.OK)
+        if digest_of(body) != digest:
+            raise Tampered(f"the registry's {digest} has other bytes: {digest_of(body)}")
+        return body
 
     def push(self, layout: Layout, tag: str, *, advance: Callable[[int], None] = lambda _: None) -> Sent:
         """Send an image under a tag, and only what the registry does not have.
@@ -154,6 +180,24 @@ class Registry:
             raise Unreachable(f"the registry {self._place.host} does not answer: {error}") from error
         finally:
             connection.close()
+
+    def _elsewhere(self, url: str) -> bytes:
+        """Return what lies at the URL that a registry names; nobody's password goes there."""
+        parts = urlsplit(urljoin(f"{'http' if self._place.plain else 'https'}://{self._place.host}/", url))
+        if parts.scheme != "https" and not self._place.plain:
+            raise Refusal(f"the registry sends us to {parts.scheme}://{parts.netloc}, without TLS")
+        kind = HTTPConnection if parts.scheme == "http" else HTTPSConnection
+        connection = kind(parts.netloc, timeout=TIMEOUT)
+        try:
+            connection.request("GET", f"{parts.path}?{parts.query}" if parts.query else parts.path)
+            answer = connection.getresponse()
+            body = answer.read()
+        except (OSError, HTTPException) as error:
+            raise Unreachable(f"{parts.netloc} does not answer: {error}") from error
+        finally:
+            connection.close()
+        self._expect(answer.status, body, HTTPStatus.OK)
+        return body
 
     def _expect(self, status: int, body: bytes, wanted: HTTPStatus) -> None:
         if status != wanted:

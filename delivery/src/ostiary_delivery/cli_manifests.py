@@ -1,0 +1,123 @@
+"""The commands about manifests: render, pin, secrets init."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ostiary_delivery.errors import BadDefinition, Refusal
+from ostiary_delivery.manifests.values import Form
+
+Repository = Annotated[Path, typer.Option("--repository", "-C", help="Folder that holds deploy/ and containers/.")]
+Images = Annotated[Path | None, typer.Option("--images", help="Folder of built images; dist/images when not given.")]
+Tags = Annotated[list[str] | None, typer.Option("--tag", help="CONTAINER=v<version>-<commit>; may be repeated.")]
+Overlay = Annotated[str, typer.Argument(help="Name of an overlay, or its folder.")]
+
+secrets = typer.Typer(help="The secrets that manifests ask for.", no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(render)
+    app.command()(pin)
+    secrets.command("init")(init)
+    app.add_typer(secrets, name="secrets")
+
+
+@secrets.callback()
+def options() -> None:
+    """Commands follow."""
+
+
+def render(
+    overlay: Overlay,
+    repository: Repository = Path(),
+    output: Annotated[Path | None, typer.Option("--output", help="Write one file for each object here.")] = None,
+    images: Images = None,
+    tag: Tags = None,
+) -> None:
+    """Put an overlay together, with tag and digest of what was built; needs kubectl, and no cluster."""
+    from ostiary_delivery.manifests import keys  # noqa: PLC0415 - a command loads what it needs
+    from ostiary_delivery.manifests import overlay as overlays  # noqa: PLC0415
+    from ostiary_delivery.manifests import render as rendering  # noqa: PLC0415
+    from ostiary_delivery.manifests.images import own  # noqa: PLC0415
+
+    known = own(repository, images=images or repository / "dist" / "images", tags=_pairs(tag))
+    found = overlays.objects(overlays.find(repository, overlay))
+    unserved = keys.unserved(found)
+    if unserved:
+        raise Refusal("\n".join(unserved))
+    for line in rendering.with_images(found, known):
+        typer.echo(line, err=True)
+    if output is None:
+        typer.echo(rendering.as_text(found), nl=False)
+        return
+    typer.echo(f"{len(rendering.save(output, found))} objects in {output}", err=True)
+
+
+def pin(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Names of overlays; all when none is given.", show_default=False)
+    ] = None,
+    repository: Repository = Path(),
+    images: Images = None,
+    tag: Tags = None,
+) -> None:
+    """Write tag and digest of what was built into overlays, for those who deploy from git."""
+    from ostiary_delivery.manifests import overlay as overlays  # noqa: PLC0415 - a command loads what it needs
+    from ostiary_delivery.manifests import pin as pinning  # noqa: PLC0415
+    from ostiary_delivery.manifests.images import own  # noqa: PLC0415
+
+    known = own(repository, images=images or repository / "dist" / "images", tags=_pairs(tag))
+    told = [
+        line
+        for name in names or overlays.names(repository)
+        for line in pinning.pin(overlays.find(repository, name), known)
+    ]
+    for line in told or ["nothing to write"]:
+        typer.echo(line)
+
+
+def init(
+    overlay: Overlay,
+    repository: Repository = Path(),
+    form: Annotated[Form, typer.Option("--format", help="How to write it.")] = Form.JSON,
+    output: Annotated[
+        Path | None, typer.Option("--output", help="A new file outside of git, for its owner alone.")
+    ] = None,
+    given: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE; may be repeated.")] = None,
+) -> None:
+    """Make every secret that an overlay asks for, and print the set for a password manager."""
+    from ostiary_delivery.manifests import keys, outside_git, values  # noqa: PLC0415 - a command loads what it needs
+    from ostiary_delivery.manifests import overlay as overlays  # noqa: PLC0415
+
+    if output is None:
+        outside_git.check_stream(_standard_output())
+    want = keys.asked(overlays.objects(overlays.find(repository, overlay)))
+    text = values.write(form, values.make(want, given=_pairs(given)), want)
+    if output is None:
+        typer.echo(text, nl=False)
+        return
+    outside_git.save(output, text)
+    typer.echo(f"{output}: {len(want.names())} values, for your password manager; delete the file afterwards", err=True)
+
+
+def _pairs(given: list[str] | None) -> dict[str, str]:
+    found = {}
+    for one in given or ():
+        name, sign, value = one.partition("=")
+        if not (name and sign and value):
+            raise BadDefinition(f"{name or 'an option'} needs a name and a value: NAME=VALUE")
+        found[name] = value
+    return found
+
+
+def _standard_output() -> int:
+    try:
+        return sys.stdout.fileno()
+    except (OSError, ValueError):
+        return os.open(os.devnull, os.O_RDONLY)

@@ -1,0 +1,67 @@
+"""`ostiary-delivery pin`: writes tag and digest of what was built into an overlay, for those who deploy from git.
+
+Only the two values are replaced, at the places where they stand; everything else in the file stays as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import yaml
+
+from ostiary_delivery.errors import BadDefinition
+from ostiary_delivery.manifests.images import Own, Reference
+from ostiary_delivery.manifests.overlay import FILE
+
+
+def pin(folder: Path, known: Mapping[str, Own]) -> list[str]:
+    """Write an overlay's kustomization and return one line for each image that changed.
+
+    Raises:
+        BadDefinition: an entry does not have both newTag and digest.
+        Refusal: nothing says the image's digest or tag.
+    """
+    path = folder / FILE
+    text = path.read_text(encoding="utf-8")
+    edits: list[tuple[yaml.Node, str]] = []
+    told = []
+    for entry in _entries(path, text):
+        old = Reference(
+            place=_value(entry, "newName") or _value(entry, "name"),
+            tag=_value(entry, "newTag"),
+            digest=_value(entry, "digest"),
+        )
+        if old.name not in known or not known[old.name].digest:
+            continue
+        where = f"{path}:{entry['name'].start_mark.line + 1}"
+        if "newTag" not in entry or "digest" not in entry:
+            raise BadDefinition(f"{where}: {old.name} needs both newTag and digest")
+        new = known[old.name].reference(old, where=where)
+        if new != old:
+            edits += [(entry["newTag"], new.tag), (entry["digest"], new.digest)]
+            told.append(f"{path}: {new.name} {new.tag}@{new.digest}")
+    for node, value in sorted(edits, key=lambda one: -one[0].start_mark.index):
+        text = text[: node.start_mark.index] + value + text[node.end_mark.index :]
+    if edits:
+        path.write_text(text, encoding="utf-8")
+    return told
+
+
+def _entries(path: Path, text: str) -> list[dict[str, yaml.Node]]:
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.YAMLError as error:
+        raise BadDefinition(f"{path}: {error}") from error
+    listed = _keys(root).get("images")
+    found = [_keys(one) for one in listed.value] if isinstance(listed, yaml.SequenceNode) else []
+    return [one for one in found if "name" in one]
+
+
+def _keys(node: yaml.Node | None) -> dict[str, yaml.Node]:
+    return {key.value: value for key, value in node.value} if isinstance(node, yaml.MappingNode) else {}
+
+
+def _value(entry: Mapping[str, yaml.Node], key: str) -> str:
+    node = entry.get(key)
+    return str(node.value) if isinstance(node, yaml.ScalarNode) else ""
