@@ -17,6 +17,7 @@ PROGRAMS: Final = (
     ("docker-registry", "make test-image: a registry"),
     ("skopeo", "make test-image: another client"),
     ("mmdebstrap", "make test-image: cosign and skopeo of trixie"),
+    ("nix-build", "builds the same images as derivations; not needed"),
     ("cosign", "verifies signatures; not needed to make them"),
     ("kubectl", "renders and applies manifests; never run by us"),
 )
