@@ -65,6 +65,20 @@ def test_place_1_the_declared_version(built) -> None:
     assert "kustomization.yaml:3: door is 1.2.0 here, and 1.3.0" in wrong
 
 
+def test_place_1_is_repeated_for_nix(built) -> None:
+    path = built.definition_file.with_name("default.nix")
+    path.write_text('import ./image.nix {\n  folder = ./.;\n  version = "1.2.0"; # version = "7"\n}\n')
+    assert run(built).wrong == []
+    change(path, '"1.2.0"', '"1.1.0"')
+    assert run(built).wrong == [
+        "containers/door/default.nix:3: door is 1.1.0 here, and 1.2.0 in containers/door/container.toml:3"
+    ]
+    path.write_text("{ }\n")
+    assert run(built).wrong == [
+        'containers/door/default.nix:1: there is no version = "1.2.0" here, as in containers/door/container.toml:3'
+    ]
+
+
 def test_place_2_the_reviewed_version(built) -> None:
     change(built.repository / services.FILE, "v1.2.0", "v1.1.0")
     assert run(built).wrong == [

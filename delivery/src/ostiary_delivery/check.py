@@ -1,6 +1,6 @@
 """`ostiary-delivery check`: five places say which version an image has, and all must say the same.
 
-container.toml          what a person declares
+container.toml          what a person declares; default.nix beside it repeats the version, where there is one
 service-versions.yaml   what a person reviewed
 container.lock          what was chosen
 the built image         what is really inside, read from the layers' bytes
@@ -27,6 +27,8 @@ from ostiary_delivery.errors import Refusal
 from ostiary_delivery.manifests.unpinned import unpinned
 
 KUSTOMIZATION: Final = "kustomization.yaml"
+NIX: Final = "default.nix"
+NIX_VERSION: Final = re.compile(r'\bversion = "v?([^"]*)"')
 RENDERED: Final = "deploy"
 
 
@@ -50,6 +52,7 @@ def check(repository: Path, *, images: Path, cache: Cache) -> Report:
     for name in definition.names(repository):
         container = definition.read(repository, name)
         report.wrong += _reviewed(container, by_name.get(name), by_name, _short(listed, repository), repository)
+        report.wrong += _repeated(container, repository)
         report.wrong += _locked(container, repository)
         report.wrong += _built(container, images / name, cache=cache, repository=repository)
         report.wrong += _rendered(container, images / name, repository=repository)
@@ -78,6 +81,20 @@ def _reviewed(
         at = service.at("parent")
         here = f"the parent of {container.name} is {service.parent} here"
         yield f"{listed}:{at}: {here}, and {container.parent} in {where}"
+
+
+def _repeated(container: Container, repository: Path) -> Iterator[str]:
+    """Compare default.nix, which people and programs read for its first `version = "..."`."""
+    path = container.folder / NIX
+    if not path.is_file():
+        return
+    found = NIX_VERSION.search(path.read_text(encoding="utf-8"))
+    where = _line(container, "version = ", repository)
+    if found is None:
+        yield f'{_short(path, repository)}:1: there is no version = "{container.version}" here, as in {where}'
+    elif found[1] != container.version:
+        at = f"{_short(path, repository)}:{_number(path, found[0])}"
+        yield f"{at}: {container.name} is {found[1]} here, and {container.version} in {where}"
 
 
 def _locked(container: Container, repository: Path) -> Iterator[str]:
