@@ -1,5 +1,6 @@
 #!/bin/sh
-# Runs the tests with what they need from Debian: a real PostgreSQL, a real browser, a real relying party.
+# Runs the tests with what they need from Debian: a real PostgreSQL, a real browser, a real relying
+# party, a real proxy with its guards.
 set -eu
 cd "$(dirname "$0")/.."
 . scripts/uv.sh
@@ -11,6 +12,12 @@ command -v curl >/dev/null 2>&1 || missing="$missing curl"
 { command -v gpg && command -v gpgv; } >/dev/null 2>&1 || missing="$missing gpg gpgv"
 [ -x /usr/sbin/apache2 ] || missing="$missing apache2"
 [ -e /usr/lib/apache2/modules/mod_auth_openidc.so ] || missing="$missing libapache2-mod-auth-openidc"
+[ -x /usr/sbin/nginx ] || missing="$missing nginx-light"
+command -v fail2ban-regex >/dev/null 2>&1 || missing="$missing fail2ban"
+command -v openssl >/dev/null 2>&1 || missing="$missing openssl"
+command -v pgrep >/dev/null 2>&1 || missing="$missing procps"
+command -v systemd-analyze >/dev/null 2>&1 || missing="$missing systemd"
+[ -n "$(ls /usr/lib/*/libseccomp.so.2 2>/dev/null)" ] || missing="$missing libseccomp2"
 if [ -n "$missing" ]; then
     apt_install "the tests" $missing || exit 1
 fi

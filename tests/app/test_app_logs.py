@@ -99,6 +99,18 @@ def test_the_console_form_is_readable(restored: None) -> None:
     assert "ValueError: why" in stream.getvalue()
 
 
+def test_the_text_of_an_error_begins_no_line_on_a_terminal(restored: None) -> None:
+    stream = io.StringIO()
+    logs.configure("info", stream=stream, terminal=True)
+    forged = "01:51:12 warning sign-in failed user=ada address=192.0.2.66 reason=password"
+    try:
+        raise ValueError(f"what a stranger sent\n{forged}")
+    except ValueError:
+        logging.getLogger("ostiary.test").exception("failed")
+    assert forged in stream.getvalue()
+    assert [line for line in stream.getvalue().splitlines()[1:] if not line.startswith("    ")] == []
+
+
 def test_libraries_chatter_only_when_debugging(restored: None) -> None:
     logs.configure("info", stream=io.StringIO(), terminal=False)
     assert not logging.getLogger("uvicorn.error").isEnabledFor(logging.INFO)

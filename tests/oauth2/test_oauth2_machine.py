@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import logging
 import uuid
 from typing import Any
 
@@ -157,6 +158,14 @@ class TestAppPassword:
         for name, key in (("bob", KEY), ("ada", "api-key"), ("ada", "old"), ("eve", "of-eve"), ("ada", "!")):
             response = await credentials(rig, None, client_id="wiki", username=name, password=key)
             assert refused(response, "invalid_grant"), (name, key)
+
+    async def test_a_refusal_is_a_failed_sign_in_of_the_log(self, rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
+        await app_password(rig)
+        with caplog.at_level(logging.WARNING):
+            await credentials(rig, None, client_id="wiki", username="ada", password=KEY)
+            await credentials(rig, None, client_id="wiki", username="ada x", password="not this one")
+        found = [record.getMessage() for record in caplog.records if record.name == "ostiary.signin"]
+        assert found == ["sign-in failed user=ada%20x address=192.0.2.7 reason=app_password"]
 
     async def test_password_grant_must_be_listed_and_takes_nothing_else(self, rig: Rig) -> None:
         await app_password(rig)

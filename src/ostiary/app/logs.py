@@ -121,5 +121,7 @@ class ConsoleFormatter(logging.Formatter):
         extra = "".join(f" {name}={_harmless(str(value))}" for name, value in known)
         line = f"{moment} {record.levelname.lower():<7} {mask_text(record.getMessage())}{extra}"
         if record.exc_info:
-            line += "\n" + "\n".join(mask_text(part) for part in self.formatException(record.exc_info).split("\n"))
+            # Indented: the text of an error may hold what a stranger sent, and must not begin a line of its own.
+            parts = self.formatException(record.exc_info).split("\n")
+            line += "".join(f"\n    {mask_text(part)}" for part in parts)
         return line

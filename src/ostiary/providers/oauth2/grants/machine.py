@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from ostiary.directory.machines import Machines, NotGenerated, moved
 from ostiary.events.event import event
+from ostiary.events.signin_log import log_failed_sign_in
 from ostiary.grants.access import insert_access
 from ostiary.grants.family import Authorization, hold_family
 from ostiary.proto.oauth2.errors import INVALID_CLIENT, INVALID_GRANT, INVALID_REQUEST, UNAUTHORIZED_CLIENT, OAuthError
@@ -123,6 +124,7 @@ async def _by_token(asking: Asking, text: str) -> Proved:
 async def _by_app_password(asking: Asking, username: str, password: str) -> Proved:
     found = await _machines(asking).app_password(username, Secret(password), asking.now)
     if found is None:
+        log_failed_sign_in(user=username, address=asking.request.client, reason="app_password")
         raise OAuthError(INVALID_GRANT, "no such app password of that account")
     return Proved(subject=found.subject, method="token", arguments={"identifier": found.token.identifier})
 
