@@ -91,8 +91,11 @@ class Client:
 
 def client_by_id(snapshot: Snapshot, client_id: str) -> Client | None:
     """Return the client of that id; None when it is unknown or has no application."""
-    provider = snapshot.find(OAuth2Provider, client_id=client_id)
-    return None if provider is None else _client(snapshot, provider)
+    numbers = snapshot.memo(
+        "oauth2.client_ids", lambda: {one.client_id: int(one.pk) for one in snapshot.all(OAuth2Provider)}
+    )
+    found = numbers.get(client_id)
+    return None if found is None else client_by_provider(snapshot, found)
 
 
 def client_by_provider(snapshot: Snapshot, pk: int) -> Client | None:
