@@ -1,7 +1,12 @@
 from __future__ import annotations
 
+import asyncio
 import hashlib
+import subprocess
+import sys
 import uuid
+from functools import partial
+from pathlib import Path
 
 import pytest
 from support.explain import explain
@@ -12,7 +17,8 @@ from ostiary.directory.install import install_id
 from ostiary.directory.user import merge, uid_of
 from ostiary.directory.users import BY_LOGIN, DIRECT, DIRECT_NAMED, SUBJECT, Users, signed_in
 from ostiary.store.commit import run
-from ostiary.store.database import Database, Duplicate
+from ostiary.store.database import Batch, Database, Duplicate, Statement, Value
+from ostiary.store.sqlite import open_sqlite
 
 
 async def test_a_user_is_found_by_number_uuid_and_name(people: People, users: Users) -> None:
@@ -171,3 +177,87 @@ async def test_hot_statements_use_an_index(database: Database) -> None:
             assert scans == [], plan
         else:
             assert "Seq Scan on" not in plan, plan
+
+
+async def _disable(database: Database, pk: int) -> None:
+    def batch() -> Batch[None]:
+        yield Statement("UPDATE directory_user SET is_active = 0 WHERE pk = ?", (pk,))
+
+    await database.write(batch)
+
+
+async def test_what_is_kept_is_what_is_there_now(people: People, users: Users, database: Database) -> None:
+    user = await people.user("jo")
+    before = await users.subject(user.pk)
+    assert before is not None
+    assert before.user.is_active
+    await database.write(partial(_count, "something else"))
+    assert await users.subject(user.pk) is before  # equal rows are the same value
+    await _disable(database, user.pk)
+    after, named = await users.subject(user.pk), await users.subject_named("JO")
+    assert after is not None
+    assert named is after
+    assert not after.user.is_active
+
+
+def _count(name: str) -> Batch[None]:
+    yield Statement("INSERT INTO counter (name, value) VALUES (?, 1)", (name,))
+
+
+async def test_an_unchanged_directory_is_not_read_again(
+    sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user = await People(sqlite_database).user("jo")
+    users = Users(sqlite_database, install_id="x")
+    before = await users.subject(user.pk)
+    await sqlite_database.write(partial(_count, "something else"))
+
+    async def refuse(*_: object) -> object:
+        raise AssertionError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(sqlite_database, "fetch", refuse)
+        assert await users.subject(user.pk) is before
+
+
+@pytest.mark.parametrize("where", ["another process", "the writer's thread", "this process, elsewhere"])
+async def test_a_change_made_elsewhere_is_seen_at_once(sqlite_database: Database, where: str) -> None:
+    user = await People(sqlite_database).user("jo")
+    users = Users(sqlite_database, install_id="x")
+    assert await users.subject(user.pk) is not None
+    path: Path = sqlite_database._path  # type: ignore[attr-defined]
+    match where:
+        case "another process":
+            change = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute(sys.argv[2]); c.commit()"
+            command = [sys.executable, "-c", change, str(path), "UPDATE directory_user SET is_active = 0"]
+            await asyncio.to_thread(subprocess.run, command, check=True)
+        case "the writer's thread":
+            await asyncio.to_thread(asyncio.run, _disable(sqlite_database, user.pk))
+        case _:
+            other = await open_sqlite(path)
+            await _disable(other, user.pk)
+            await other.close()
+    found = await users.subject(user.pk)
+    assert found is not None
+    assert not found.user.is_active
+
+
+async def test_a_change_between_two_looks_is_not_lost(
+    sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user = await People(sqlite_database).user("jo")
+    users = Users(sqlite_database, install_id="x")
+    fetch = sqlite_database.fetch
+
+    async def slow(sql: str, *parameters: Value) -> object:
+        rows = await fetch(sql, *parameters)
+        monkeypatch.setattr(sqlite_database, "fetch", fetch)
+        await _disable(sqlite_database, user.pk)
+        await users.subject_named("nobody")  # another request looks meanwhile
+        return rows
+
+    monkeypatch.setattr(sqlite_database, "fetch", slow)
+    await users.subject(user.pk)  # as it was when it was asked
+    found = await users.subject(user.pk)
+    assert found is not None
+    assert not found.user.is_active

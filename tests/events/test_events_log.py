@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import logging
+import uuid
+from collections.abc import Mapping
 
 import pytest
 from support.explain import explain
@@ -188,3 +190,27 @@ def test_the_log_line_cannot_be_forged(caplog: pytest.LogCaptureFixture, typed: 
 )
 async def test_hot_statements_use_an_index(database: Database, sql: str, index: str) -> None:
     assert index in await explain(database, sql)
+
+
+def _told(context: Mapping[str, object]) -> object:
+    return event("login", user=WHO, app="a", context=context, client_ip=None, now=NOW).parameters[8]
+
+
+def test_what_is_told_again_is_told_the_same_way() -> None:
+    for _ in range(2):
+        assert _told({"password": "a", "n": 1}) == '{"n":1,"password":"********"}'
+        assert _told({"raw": b"octets"}) == _told({"raw": Secret("octets")})
+        assert "octets" not in str(_told({"raw": b"octets"}))
+        assert _told({"n": 2}) == '{"n":2}'
+
+
+def test_more_events_than_are_remembered() -> None:
+    assert [_told({"n": number}) for number in range(3000)] == [f'{{"n":{number}}}' for number in range(3000)]
+
+
+def test_keys_are_uuids_in_the_order_of_time() -> None:
+    keys = [str(event("login", user=None, app="", context={}, client_ip=None, now=at * 1_000_000).parameters[0])
+            for at in range(1_700_000_000, 1_700_000_200)]  # fmt: skip
+    assert [(uuid.UUID(key).version, uuid.UUID(key).variant) for key in keys] == [(7, uuid.RFC_4122)] * 200
+    assert keys == sorted(set(keys))
+    assert uuid.UUID(keys[0]).int >> 80 == 1_700_000_000_000

@@ -107,6 +107,6 @@ def test_every_mapping_of_the_conformance_fixture_is_read() -> None:
     assert {one["scope_name"] for one in found} == {"address", "phone", "profile"}
     for one in found:
         ast.parse(f"def f(request):\n  {one['expression'].strip()}".replace("\n", "\n  "))
-        claims = ClaimSet([mapping(one["scope_name"], one["expression"])]).claims(subject(), [one["scope_name"]])
+        claims = ClaimSet([mapping(one["scope_name"], one["expression"])]).claims(subject(), (one["scope_name"],))
         assert claims.values
         assert not claims.unavailable

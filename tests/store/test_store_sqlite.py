@@ -54,8 +54,67 @@ def test_kill_nine_loses_nothing_that_was_acknowledged(sqlite_template: Path, tm
 
 
 async def test_settings_of_the_file(sqlite_database: Database) -> None:
-    rows = await sqlite_database.write(_pragmas)
-    assert rows == ["wal", 2, 1]
+    assert await sqlite_database.write(_pragmas) == ["wal", 1, 1]  # the thread asks the disk, see below
+    elsewhere = asyncio.to_thread(asyncio.run, sqlite_database.write(_pragmas))
+    assert await elsewhere == ["wal", 2, 1]
+
+
+async def test_nobody_is_answered_before_the_disk(sqlite_database: Database, monkeypatch) -> None:
+    asked = threading.Event()
+    may_end = threading.Event()
+
+    def slow_disk(_file: int) -> None:
+        asked.set()
+        assert may_end.wait(10)
+
+    monkeypatch.setattr("os.fdatasync", slow_disk)
+    writing = asyncio.create_task(sqlite_database.write(partial(put, "a")))
+    await asyncio.to_thread(asked.wait, 10)
+    await asyncio.sleep(0.05)
+    assert not writing.done()
+    assert len(await sqlite_database.fetch("SELECT name FROM counter")) == 1  # the others need not wait
+    may_end.set()
+    await writing
+
+
+async def test_a_disk_that_does_not_confirm_is_unavailable(sqlite_database: Database, monkeypatch) -> None:
+    def broken(_file: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("os.fdatasync", broken)
+        with pytest.raises(Unavailable, match="does not confirm"):
+            await sqlite_database.write(partial(put, "a"))
+    await sqlite_database.write(partial(put, "b"))
+
+
+async def test_what_takes_long_is_written_elsewhere(sqlite_database: Database, monkeypatch) -> None:
+    monkeypatch.setattr("ostiary.store.sqlite.SLICE", 0.0)
+    names = await asyncio.gather(sqlite_database.write(_writer_name), sqlite_database.write(_writer_name))
+    assert names == [1, 2]  # each ran whole, once
+    assert len(await sqlite_database.fetch("SELECT name FROM counter")) == 2
+
+
+def _writer_name() -> Batch[int]:
+    count = (yield Statement("SELECT count(*) AS n FROM counter"))[0]["n"]
+    yield from put(f"row {count}")
+    return int(count) + 1
+
+
+async def test_the_log_is_folded_and_starts_anew(sqlite_database: Database, monkeypatch) -> None:
+    monkeypatch.setattr("ostiary.store.sqlite_writer.FOLDED", 20)
+    log = file_of(sqlite_database).with_name(file_of(sqlite_database).name + "-wal")
+    for number in range(600):
+        await sqlite_database.write(partial(put, f"{number} {'x' * 2000}"))
+    assert log.stat().st_size < 3_000_000  # 600 commits of about 5 pages would be 12 MB
+
+
+async def test_closing_a_second_database_of_the_process_keeps_the_log(sqlite_database: Database) -> None:
+    await sqlite_database.write(partial(put, "a"))
+    second = await open_sqlite(file_of(sqlite_database))
+    await second.close()
+    await sqlite_database.write(partial(put, "b"))
+    assert len(await sqlite_database.fetch("SELECT name FROM counter")) == 2
 
 
 def _pragmas() -> Batch[list[object]]:
@@ -112,15 +171,22 @@ async def test_a_lock_that_is_never_released_is_unavailable(
 async def test_a_full_disk_is_unavailable_and_heals(sqlite_database: Database) -> None:
     big = "x" * 200_000
     pages = (await sqlite_database.fetch("PRAGMA page_count"))[0][0]
-    await sqlite_database.write(partial(_pragma, f"PRAGMA max_page_count = {pages + 5}"))
+    await limit_pages(sqlite_database, pages + 5)
     answers = await asyncio.gather(
         sqlite_database.write(partial(put, big)), sqlite_database.write(partial(put, "small")), return_exceptions=True
     )
     assert isinstance(answers[0], Unavailable)
-    await sqlite_database.write(partial(_pragma, "PRAGMA max_page_count = 1000000"))
+    await limit_pages(sqlite_database, 1_000_000)
     await sqlite_database.write(partial(put, big))
     names = {row["name"][:5] for row in await sqlite_database.fetch("SELECT name FROM counter")}
     assert names == ({"xxxxx", "small"} if not isinstance(answers[1], Exception) else {"xxxxx"})
+
+
+async def limit_pages(database: Database, pages: int) -> None:
+    """Limit the file, for both connections that write."""
+    limit = partial(_pragma, f"PRAGMA max_page_count = {pages}")
+    await database.write(limit)
+    await asyncio.to_thread(asyncio.run, database.write(limit))
 
 
 def _pragma(sql: str) -> Batch[None]:
@@ -167,6 +233,7 @@ def test_opening_does_not_wait_for_ever(tmp_path: Path) -> None:
 
 
 async def test_a_long_queue_is_committed_in_several_groups(sqlite_database: Database, monkeypatch) -> None:
+    monkeypatch.setattr("ostiary.store.sqlite.GROUP", 3)
     monkeypatch.setattr("ostiary.store.sqlite_writer.GROUP", 3)
     await asyncio.gather(*(sqlite_database.write(partial(put, str(number))) for number in range(20)))
     assert len(await sqlite_database.fetch("SELECT name FROM counter")) == 20

@@ -14,9 +14,10 @@ LOCAL = ("localhost", "127.0.0.1", "[::1]")
 _SHIPPED = "authentik-default"  # the domain of the brand every installation has; it is no host name
 
 
-def allowed_hosts(plane: ConfigPlane, configured: Sequence[str]) -> frozenset[str]:
+def allowed_hosts(plane: ConfigPlane, configured: tuple[str, ...]) -> frozenset[str]:
     """Return the names answered, lower case; a name with a leading dot stands for all names below it. Empty: any."""
-    return plane.snapshot.memo(("app.hosts", tuple(configured)), lambda: _names(plane.snapshot, configured))
+    snapshot = plane.snapshot
+    return snapshot.memo(("app.hosts", configured), lambda: _names(snapshot, configured))
 
 
 def _names(snapshot: Snapshot, configured: Sequence[str]) -> frozenset[str]:

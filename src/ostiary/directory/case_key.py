@@ -7,4 +7,6 @@ import unicodedata
 
 def case_key(text: str) -> str:
     """Return the key two spellings of one name share: NFKC, case folded (Unicode 3.13, R5 and D147)."""
+    if text.isascii():
+        return text.lower()
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())

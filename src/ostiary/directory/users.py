@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, cast
 
 from ostiary.directory.case_key import case_key
@@ -18,6 +18,8 @@ COLUMNS: Final = (
 )
 _OF_U: Final = ", ".join(f"u.{name.strip()} AS {name.strip()}" for name in COLUMNS.split(","))
 PAGE_LIMIT: Final = 500
+_MANY: Final = 1024  # values that are kept
+_FEW: Final = 64  # groups of a person whose value is kept
 
 # Most groups have no parents: then this says everything, at a third of what the walk costs.
 DIRECT: Final = f"""
@@ -61,6 +63,9 @@ class Users:
     def __init__(self, database: Database, *, install_id: str) -> None:
         self._database = database
         self.install_id = install_id
+        self._watch = database.watch("directory_")
+        self._state: object | None = None
+        self._read: dict[int | str, Subject] = {}  # what was read since the directory changed
 
     async def get(self, pk: int) -> User | None:
         """Return the user of that number."""
@@ -91,19 +96,49 @@ class Users:
         return found[0] if len(found) == 1 else None
 
     async def subject(self, pk: int) -> Subject | None:
-        """Return the user with groups and all ancestor groups: one round trip, two where groups have parents."""
+        """Return the user with groups and all ancestor groups: one round trip, two where groups have parents.
+
+        None where the database can tell that nothing changed since they were read.
+        """
+        state = self._look()
+        kept = self._read.get(pk)
+        if kept is not None:
+            return kept
         rows = await self._database.fetch(DIRECT, pk)
         if _is_nested(rows):
             rows = await self._database.fetch(SUBJECT, pk, pk)
-        return _subject(rows, self.install_id) if rows else None
+        return self._keep(pk, rows, state)
 
     async def subject_named(self, username: str) -> Subject | None:
         """Return the user of that name, whatever its case, with groups and all ancestor groups; trips as above."""
         key = case_key(username)
+        state = self._look()
+        kept = self._read.get(key)
+        if kept is not None:
+            return kept
         rows = await self._database.fetch(DIRECT_NAMED, key)
         if _is_nested(rows):
             rows = await self._database.fetch(SUBJECT_NAMED, key, key)
-        return _subject(rows, self.install_id) if rows else None
+        return self._keep(key, rows, state)
+
+    def _look(self) -> object | None:
+        """Return the state of the directory; what was read in another one is forgotten."""
+        state = self._watch.state()
+        if state is None or state != self._state:
+            self._state = state
+            self._read.clear()
+        return state
+
+    def _keep(self, key: int | str, rows: Sequence[Row], state: object | None) -> Subject | None:
+        """Return the value of what was read, and keep it if the directory is still in the state it was in before."""
+        if not rows:
+            return None
+        subject = _subject(rows, self.install_id)
+        if state is not None and state == self._look():
+            if len(self._read) >= _MANY:
+                self._read.clear()
+            self._read[key] = subject
+        return subject
 
     def read_subject(self, pk: int) -> Batch[Subject | None]:
         """Read the same within a batch."""
@@ -193,6 +228,22 @@ def _is_nested(rows: Sequence[Row]) -> bool:
 
 
 def _subject(rows: Sequence[Row], install_id: str) -> Subject:
+    """Return the value of what was read just now. Equal rows give the same value, so that others can keep theirs."""
+    key = (install_id, *(tuple(cast("Iterable[Value]", row)) for row in rows))
+    found = _known.get(key)
+    if found is None:
+        found = _made(rows, install_id)
+        if len(rows) <= _FEW:
+            if len(_known) >= _MANY:
+                _known.clear()
+            _known[key] = found
+    return found
+
+
+_known: Final[dict[tuple[object, ...], Subject]] = {}
+
+
+def _made(rows: Sequence[Row], install_id: str) -> Subject:
     user = user_of(rows[0])
     groups: list[GroupRef] = []
     direct: list[GroupRef] = []

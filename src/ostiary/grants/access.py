@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Any, cast
 
 from ostiary.grants.binding import UNBOUND, Binding
 from ostiary.resource.codec import decode, encode_canonical
@@ -59,17 +59,18 @@ async def find_access(database: Database, token_hash: bytes, *, now: int) -> Acc
     )
     if row is None:
         return None
+    family, provider, user, session, scope, issued, expires, body, jkt, x5t = cast("tuple[Any, ...]", row)
     return AccessToken(
         hash=token_hash,
-        family=cast("str | None", row["family"]),
-        provider=cast("int", row["provider"]),
-        user=cast("int", row["user_pk"]),
-        session=cast("bytes | None", row["session"]),
-        scope=tuple(cast("str", row["scope"]).split()),
-        issued=cast("int", row["issued"]),
-        expires=cast("int", row["expires"]),
-        body=cast("Mapping[str, object]", decode(cast("str", row["body"]))) if row["body"] else {},
-        binding=Binding(cast("str | None", row["jkt"]), cast("str | None", row["x5t"])),
+        family=family,
+        provider=provider,
+        user=user,
+        session=session,
+        scope=tuple(scope.split()),
+        issued=issued,
+        expires=expires,
+        body=cast("Mapping[str, object]", decode(body)) if body else {},
+        binding=UNBOUND if jkt is None and x5t is None else Binding(jkt, x5t),
     )
 
 

@@ -115,4 +115,15 @@ MIGRATIONS: Final[tuple[Migration, ...]] = (
             "CREATE INDEX session_party_user ON session_party (user_pk)",
         ),
     ),
+    Migration(
+        75,
+        "grants",
+        "tokens of machines have no family and no session: they need no place in those indexes",
+        (
+            "DROP INDEX access_token_family",
+            "CREATE INDEX access_token_family ON access_token (family) WHERE family IS NOT NULL",
+            "DROP INDEX access_token_session",
+            "CREATE INDEX access_token_session ON access_token (session) WHERE session IS NOT NULL",
+        ),
+    ),
 )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ostiary.mappings.literal import find_literal
 from ostiary.mappings.merge import merge
@@ -14,6 +14,8 @@ from ostiary.mappings.stock import Native, find_native
 
 if TYPE_CHECKING:
     from ostiary.directory.user import Subject
+
+_MANY: Final = 256  # answers of one provider that are kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,24 +30,34 @@ class Ready:
 class Claims:
     """The merged claims, and the mappings that could not be asked."""
 
-    values: dict[str, object]
+    values: Mapping[str, object]
     unavailable: tuple[ScopeMapping, ...]
 
 
 class ClaimSet:
     """The mappings of one provider, in the order in which they merge: by scope name, then by name."""
 
-    __slots__ = ("_ready", "scopes")
+    __slots__ = ("_kept", "_ready", "scopes")
 
     def __init__(self, mappings: Iterable[ScopeMapping]) -> None:
         ordered = sorted(mappings, key=lambda item: (item.scope_name, item.name))
         self._ready = tuple(
             Ready(item, find_native(item.expression) or find_literal(item.expression)) for item in ordered
         )
+        self._kept: dict[tuple[int, tuple[str, ...]], tuple[Subject, Claims]] = {}
         self.scopes = tuple(dict.fromkeys(item.scope_name for item in ordered))
 
-    def claims(self, subject: Subject, scopes: Collection[str]) -> Claims:
-        """Return what the mappings of `scopes` say of the person."""
+    def claims(self, subject: Subject, scopes: tuple[str, ...]) -> Claims:
+        """Return what the mappings of `scopes` say of the person. They read nothing else, so the answer is kept."""
+        key = (id(subject), scopes)
+        kept = self._kept.get(key)
+        if kept is None or kept[0] is not subject:
+            if len(self._kept) >= _MANY:
+                self._kept.clear()
+            kept = self._kept[key] = (subject, self._claims(subject, scopes))
+        return kept[1]
+
+    def _claims(self, subject: Subject, scopes: Collection[str]) -> Claims:
         values: dict[str, object] = {}
         unavailable = []
         for item in self._ready:

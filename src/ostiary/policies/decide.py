@@ -46,6 +46,9 @@ async def decide(
 ) -> Decision:
     """Decide whether the subject (None: nobody is known yet) passes the bindings of an object."""
     bindings = _bindings_of(target_pk, snapshot)
+    if not bindings:
+        user = None if subject is None else subject.user.pk
+        return Decision(True, (), Trace(target_pk, mode, user, (), None, True, snapshot.number))  # noqa: FBT003
     question = Question(subject, context)
     steps = [await _step(binding, question, snapshot) for binding in bindings]
     return _conclude(steps, target_pk=target_pk, mode=mode, question=question, revision=snapshot.number)

@@ -101,6 +101,24 @@ T = TypeVar("T")
 Batch = Generator[Statement, Result, T]
 
 
+class Watch(Protocol):
+    """Some tables, looked at for changes."""
+
+    def state(self) -> object | None:
+        """Return a value that stays equal as long as nobody changed the tables; None when only reading them can tell.
+
+        It is exact: it sees every commit, of other processes too. It costs no round trip.
+        """
+        ...
+
+
+class Unwatched:
+    """What a database gives that cannot tell."""
+
+    def state(self) -> None:
+        """Return None."""
+
+
 class Database(Protocol):
     """A database that is open."""
 
@@ -116,6 +134,10 @@ class Database(Protocol):
 
     async def write(self, batch: Callable[[], Batch[T]]) -> T:
         """Run a batch of guarded writes; returns after COMMIT. Raises Conflict, Duplicate, Unavailable."""
+        ...
+
+    def watch(self, tables: str) -> Watch:
+        """Return a watch over the tables whose names begin with `tables`."""
         ...
 
     async def close(self) -> None:

@@ -11,7 +11,18 @@ from typing import Any, Final, TypeVar
 
 import asyncpg
 
-from ostiary.store.database import Batch, Database, Dialect, Fault, Row, Statement, Unavailable, Value
+from ostiary.store.database import (
+    Batch,
+    Database,
+    Dialect,
+    Fault,
+    Row,
+    Statement,
+    Unavailable,
+    Unwatched,
+    Value,
+    Watch,
+)
 from ostiary.store.postgresql_config import PostgresConfig
 from ostiary.store.postgresql_connection import (
     LOST,
@@ -94,6 +105,10 @@ class PostgresDatabase:
         self._writer.submit(job)
         value: T = await job.future
         return value
+
+    def watch(self, tables: str) -> Watch:  # noqa: ARG002 - the database's interface
+        """Return a watch that cannot tell: asking the server costs as much as reading."""
+        return Unwatched()
 
     async def close(self) -> None:
         """Finish what is queued and close."""

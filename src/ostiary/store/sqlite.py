@@ -1,14 +1,17 @@
-"""The SQLite back end: one file, one writer thread with group commit, readers that do not wait for it.
+"""The SQLite back end: one file, group commit, readers that do not wait for writers.
 
-Reads run at once on the event loop's own connection: a row by key costs about 7 microseconds there and 60 across
-threads. A read that takes longer than a slice of time is interrupted and run again in a reader thread, so that a
-search never holds up the loop.
+What is short runs at once on the event loop's own connection: a row by key costs about 7 microseconds there and 60
+across threads. All that is written in one turn of the loop is one transaction; a thread waits for the disk, and only
+then are the callers answered. What takes longer than a slice of time is interrupted, rolled back, and run again in a
+thread, and so is what has to wait for another process: a search or a large change never holds up the loop.
 """
 
 from __future__ import annotations
 
 import asyncio
+import functools
 import queue
+import re
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
@@ -17,32 +20,50 @@ from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
-from ostiary.store.database import Batch, Database, Dialect, Fault, Row, StoreError, Unavailable, Value
+from ostiary.store.database import Batch, Database, Dialect, Fault, Row, StoreError, Unavailable, Value, Watch
 from ostiary.store.sqlite_connection import connect, drive, fetch, is_busy, leave, meaning, one
-from ostiary.store.sqlite_writer import Job, Writer
+from ostiary.store.sqlite_group import GROUP, Job, together
+from ostiary.store.sqlite_watch import Watched
+from ostiary.store.sqlite_writer import Log, Writer
 
 T = TypeVar("T")
 
 PATIENCE: Final = 10.0  # seconds to wait for another process's lock
-SLICE: Final = 0.002  # seconds a read may hold the event loop
+SLICE: Final = 0.002  # seconds a read, or all that is written in a turn, may hold the event loop
 STEPS: Final = 2_000  # SQLite instructions between two looks at the clock: some tens of microseconds
 READERS: Final = 2  # threads for long reads
 
+# The thread asks the disk, and folds the log into the file; a commit of the loop's does neither.
+_LOOP: Final = ("PRAGMA synchronous = NORMAL", "PRAGMA wal_autocheckpoint = 0")
+_READING: Final = re.compile(
+    r"\s*(?:SELECT|WITH)\b(?!.*\b(?:INSERT|UPDATE|DELETE|REPLACE)\b)", re.IGNORECASE | re.DOTALL
+)
+
+
+class _Elsewhere(Exception):
+    """This takes too long for the loop, or is not for its connection."""
+
 
 class SqliteDatabase:
-    """A `Database` over one file. Made by `open_sqlite`; to be used from one event loop."""
+    """A `Database` over one file. Made by `open_sqlite`; to be used from one event loop, other loops may write."""
 
     dialect: Dialect = "sqlite"
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, loop: asyncio.AbstractEventLoop) -> None:
         self._path = path
-        self._writer = Writer(connect(path, patience=PATIENCE, read_only=False))
-        self._inline = connect(path, patience=0, read_only=True)
+        self._home = loop
+        writing = connect(path, patience=PATIENCE, read_only=False)
+        self._inline = connect(path, patience=0, read_only=False)
+        for pragma in _LOOP:
+            self._inline.execute(pragma)
+        self._writer = Writer(writing, Log(path))
         self._inline.set_progress_handler(self._is_over, STEPS)
         self._deadline = 0.0
         self._threads = ThreadPoolExecutor(READERS, thread_name_prefix="ostiary-sqlite-reader")
         self._idle: queue.SimpleQueue[sqlite3.Connection] = queue.SimpleQueue()
         self._queued: list[Job] = []
+        self._texts: set[str] = set()  # of the group that is being written
+        self._watched = Watched(self._inline)
         self._closed = False
 
     async def fetch(self, sql: str, *parameters: Value) -> Sequence[Row]:
@@ -50,11 +71,12 @@ class SqliteDatabase:
         if self._closed:
             raise Unavailable("the database is closed")
         self._deadline = time.perf_counter() + SLICE
-        try:
-            return fetch(self._inline, sql, parameters)
-        except sqlite3.Error as error:
-            if not _is_for_a_thread(error):
-                raise _reading(error) from error
+        if _reads(sql):
+            try:
+                return fetch(self._inline, sql, parameters)
+            except sqlite3.Error as error:
+                if not _is_for_a_thread(error):
+                    raise _reading(error) from error
         return (await self._elsewhere(one(sql, parameters), snapshot=False)).rows
 
     async def read(self, batch: Callable[[], Batch[T]]) -> T:
@@ -63,10 +85,12 @@ class SqliteDatabase:
             raise Unavailable("the database is closed")
         self._deadline = time.perf_counter() + SLICE
         try:
-            return _read(self._inline, batch, snapshot=True)
+            return _read(self._inline, batch, snapshot=True, before=_must_read)
         except sqlite3.Error as error:
             if not _is_for_a_thread(error):
                 raise _reading(error) from error
+        except _Elsewhere:
+            pass
         return await self._elsewhere(batch, snapshot=True)
 
     async def write(self, batch: Callable[[], Batch[T]]) -> T:
@@ -78,25 +102,54 @@ class SqliteDatabase:
             raise Unavailable("the database is closed")
         loop = asyncio.get_running_loop()
         job = Job(batch, loop)
-        if not self._queued:
-            loop.call_soon(self._hand_over)
-        self._queued.append(job)
+        if loop is not self._home:
+            self._writer.submit([job])
+        else:
+            if not self._queued:
+                loop.call_soon(self._write_queued)
+            self._queued.append(job)
         value: T = await job.future
         return value
+
+    def watch(self, tables: str) -> Watch:
+        """Return a watch over the tables whose names begin with `tables`. For the home loop only."""
+        return self._watched.watch(tables)
 
     async def close(self) -> None:
         """Finish what is queued and close."""
         if self._closed:
             return
         self._closed = True
-        self._hand_over()
+        self._write_queued()
         await asyncio.to_thread(self._end)
 
-    def _hand_over(self) -> None:
-        """Give the writer what was asked for in this turn of the loop: waking it is what costs."""
-        if self._queued:
-            queued, self._queued = self._queued, []
+    def _write_queued(self) -> None:
+        """Write what was asked for in this turn of the loop, here if it is short and nobody else is writing."""
+        queued, self._queued = self._queued, []
+        if not queued:
+            return
+        if not self._writer.idle or len(queued) > GROUP:
             self._writer.submit(queued)
+            return
+        self._deadline = time.perf_counter() + SLICE
+        self._texts.clear()
+        try:
+            together(self._inline, queued, before=self._before)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to a caller
+            leave(self._inline)
+            if len(queued) == 1 and not isinstance(error, sqlite3.Error | _Elsewhere):
+                queued[0].error = error
+                queued[0].settle()
+            else:
+                self._writer.submit(queued)
+        else:
+            self._watched.changed(self._texts)
+            self._writer.confirm(queued)
+
+    def _before(self, sql: str) -> None:
+        if time.perf_counter() > self._deadline:
+            raise _Elsewhere
+        self._texts.add(sql)
 
     async def _elsewhere(self, batch: Callable[[], Batch[T]], *, snapshot: bool) -> T:
         work = partial(self._read_in_thread, batch, snapshot=snapshot)
@@ -127,7 +180,18 @@ class SqliteDatabase:
 
 async def open_sqlite(path: Path) -> Database:
     """Open the database file, making it when it is missing. Raises Unavailable."""
-    return await asyncio.to_thread(SqliteDatabase, path)
+    return await asyncio.to_thread(SqliteDatabase, path, asyncio.get_running_loop())
+
+
+@functools.lru_cache(maxsize=2048)
+def _reads(sql: str) -> bool:
+    """Tell whether a statement surely only reads. Others run where the connection itself refuses to write."""
+    return _READING.match(sql) is not None
+
+
+def _must_read(sql: str) -> None:
+    if not _reads(sql):
+        raise _Elsewhere
 
 
 def _is_for_a_thread(error: sqlite3.Error) -> bool:
@@ -142,11 +206,17 @@ def _reading(error: sqlite3.Error) -> StoreError:
     return meaning(error)
 
 
-def _read(connection: sqlite3.Connection, batch: Callable[[], Batch[T]], *, snapshot: bool) -> T:
+def _read(
+    connection: sqlite3.Connection,
+    batch: Callable[[], Batch[T]],
+    *,
+    snapshot: bool,
+    before: Callable[[str], None] | None = None,
+) -> T:
     if not snapshot:
         return drive(connection, batch)
     connection.execute("BEGIN")
     try:
-        return drive(connection, batch)
+        return drive(connection, batch, before=before)
     finally:
         leave(connection)

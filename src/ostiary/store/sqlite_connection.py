@@ -48,7 +48,7 @@ def connect(path: Path, *, patience: float, read_only: bool) -> sqlite3.Connecti
     """
     try:
         if not read_only:
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+            _make(path)
         connection = sqlite3.connect(
             path, timeout=patience, isolation_level=None, check_same_thread=False, cached_statements=STATEMENTS_KEPT
         )
@@ -67,12 +67,22 @@ def connect(path: Path, *, patience: float, read_only: bool) -> sqlite3.Connecti
     return connection
 
 
-def drive(connection: sqlite3.Connection, factory: Callable[[], Batch[T]]) -> T:
-    """Run one batch to its end on a connection that is in a transaction. Raises sqlite3.Error and what guards raise."""
+def drive(
+    connection: sqlite3.Connection,
+    factory: Callable[[], Batch[T]],
+    *,
+    before: Callable[[str], None] | None = None,
+) -> T:
+    """Run one batch to its end on a connection that is in a transaction. `before` sees the text of each statement.
+
+    Raises sqlite3.Error, what guards raise and what `before` raises.
+    """
     batch = factory()
     try:
         statement = next(batch)
         while True:
+            if before is not None:
+                before(statement.sql)
             statement = batch.send(execute(connection, statement))
     except StopIteration as stop:
         value: T = stop.value
@@ -139,6 +149,13 @@ def is_busy(error: sqlite3.Error) -> bool:
     """Say whether another connection holds a lock this one needs."""
     code = getattr(error, "sqlite_errorcode", None)
     return code is not None and code & 0xFF in _BUSY
+
+
+def _make(path: Path) -> None:
+    # A file that is there must not be opened: closing it again would let go all locks the process has on it (POSIX),
+    # and the next process to leave would take the log away.
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def _enter_wal(connection: sqlite3.Connection, patience: float) -> None:

@@ -1,61 +1,90 @@
-"""The one thread that writes to an SQLite file, and its group commit.
+"""The one thread that waits for the disk.
 
-It takes everything that is queued, begins, runs each batch, commits once, and only then answers. Full durability
-costs one fsync per group, not per batch. When a batch of a group fails, which is rare, the group is rolled back and run
-again with a savepoint around each batch, so that the failure reaches only its own caller.
+What the event loop has committed is in the file's log, but only the disk's word makes it durable: this thread asks for
+that word, once for all that is there, and only then answers the callers. It also writes itself what is too long for
+the loop or has to wait for another process, and folds the log into the file.
 """
 
 from __future__ import annotations
 
-import asyncio
+import os
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
-from typing import Any, Final
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
 
-from ostiary.store.database import Batch
-from ostiary.store.inserts import Inserts, by_text, inserts, several
-from ostiary.store.sqlite_connection import drive, leave, meaning
+from ostiary.store.database import Unavailable
+from ostiary.store.sqlite_connection import leave
+from ostiary.store.sqlite_group import GROUP, Job, commit, settle
 
-ROWS: Final = (64, 32, 16, 8, 4, 2, 1)  # of one statement: few texts, so that they stay prepared
-GROUP: Final = 256  # batches in one transaction at most, so that the first of them does not wait for ever
+FOLDED: Final = 1_000  # pages of the log after which it is folded into the file, about; as SQLite itself does
+FOLDED_AT_MOST: Final = 4_096  # groups between two foldings
 
 
-class Job:
-    """One batch on its way through the writer."""
+@dataclass(frozen=True, slots=True)
+class _Task:
+    jobs: Sequence[Job]
+    committed: bool
 
-    __slots__ = ("error", "factory", "future", "loop", "value")
 
-    def __init__(self, factory: Callable[[], Batch[Any]], loop: asyncio.AbstractEventLoop) -> None:
-        self.factory = factory
-        self.loop = loop
-        self.future: asyncio.Future[Any] = loop.create_future()
-        self.value: Any = None
-        self.error: Exception | None = None
+class Log:
+    """The write-ahead log as a file: what is written to it is on the disk after `sync`."""
 
-    def settle(self) -> None:
-        """Answer the caller, unless it has gone. Runs in the caller's loop."""
-        if self.future.done():
-            return
-        if self.error is not None:
-            self.future.set_exception(self.error)
-        else:
-            self.future.set_result(self.value)
+    def __init__(self, path: Path) -> None:
+        """Open the log of a database that a connection holds open. Raises OSError."""
+        self._path = path.with_name(path.name + "-wal")
+        self._file = self._open()
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)  # the log may be new: its name must survive too
+        finally:
+            os.close(folder)
+
+    def sync(self) -> None:
+        """Return when all that was written is on the disk. Raises OSError."""
+        if not os.fstat(self._file).st_nlink:  # somebody has removed it, and there is another one
+            os.close(self._file)
+            self._file = self._open()
+        os.fdatasync(self._file)
+
+    def close(self) -> None:
+        """Let the file go."""
+        os.close(self._file)
+
+    def _open(self) -> int:
+        return os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
 
 
 class Writer:
-    """The writer thread. It owns the connection from its start to its end."""
+    """The thread, which owns a connection from its start to its end. To be used from one event loop's thread."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, log: Log) -> None:
         self._connection = connection
-        self._queue: queue.SimpleQueue[Sequence[Job] | None] = queue.SimpleQueue()
+        self._log = log
+        self._queue: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._busy = 0  # what the thread has to write, or is folding
+        self._unfolded = 0  # groups of the loop since the log was folded
+        self._fold_at = 64
         self._thread = threading.Thread(target=self._run, name="ostiary-sqlite-writer", daemon=True)
         self._thread.start()
 
+    @property
+    def idle(self) -> bool:
+        """Whether the thread writes nothing itself, so that the loop may."""
+        return not self._busy
+
     def submit(self, jobs: Sequence[Job]) -> None:
-        """Queue batches; the `future` of each is answered after the commit."""
-        self._queue.put(jobs)
+        """Queue batches to be written; the `future` of each is answered after the commit."""
+        self._count(1)
+        self._queue.put(_Task(jobs, committed=False))
+
+    def confirm(self, jobs: Sequence[Job]) -> None:
+        """Answer batches that the loop has committed, as soon as the disk has them."""
+        self._queue.put(_Task(jobs, committed=True))
 
     def stop(self) -> None:
         """Finish what is queued, close the connection and end the thread. Blocks."""
@@ -65,109 +94,65 @@ class Writer:
     def _run(self) -> None:
         going = True
         while going:
-            jobs, going = self._take()
-            for start in range(0, len(jobs), GROUP):
-                group = jobs[start : start + GROUP]
-                self._commit(group)
-                _answer(group)
+            committed, written, groups, going = self._take()
+            if committed:
+                self._confirm(committed)
+            for start in range(0, len(written), GROUP):
+                group = written[start : start + GROUP]
+                commit(self._connection, group)
+                if start + GROUP >= len(written):
+                    self._count(-groups)  # before the callers go on: what they write next is for the loop again
+                settle(group)
+            if self._unfolded >= self._fold_at:
+                self._fold()
+        self._log.close()
         self._connection.close()
 
-    def _take(self) -> tuple[list[Job], bool]:
-        taken: list[Job] = []
+    def _take(self) -> tuple[list[Job], list[Job], int, bool]:
+        """Return what is queued: what is committed, what is to be written and in how many groups, and whether to go on.
+
+        The loop commits nothing while groups are queued to be written, so what is committed came first.
+        """
+        committed: list[Job] = []
+        written: list[Job] = []
+        groups = 0
         queued = self._queue.get()
         while queued is not None:
-            taken.extend(queued)
-            if len(taken) >= GROUP:
-                return taken, True
+            if queued.committed:
+                committed.extend(queued.jobs)
+                self._unfolded += 1
+            else:
+                written.extend(queued.jobs)
+                groups += 1
+            if len(written) >= GROUP:
+                return committed, written, groups, True
             try:
                 queued = self._queue.get_nowait()
             except queue.Empty:
-                return taken, True
-        return taken, False
+                return committed, written, groups, True
+        return committed, written, groups, False
 
-    def _commit(self, jobs: Sequence[Job]) -> None:
-        """Run the group without savepoints: two statements less for every batch."""
-        connection = self._connection
+    def _count(self, change: int) -> None:
+        with self._lock:
+            self._busy += change
+
+    def _confirm(self, jobs: Sequence[Job]) -> None:
         try:
-            connection.execute("BEGIN IMMEDIATE")  # waits for other processes inside the busy timeout
-            for job in self._insert(jobs) if len(jobs) > 1 else jobs:
-                job.value = drive(connection, job.factory)
-            connection.execute("COMMIT")
-        except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to a caller
-            leave(connection)
-            if len(jobs) == 1:
-                jobs[0].error = meaning(error) if isinstance(error, sqlite3.Error) else error
-            else:
-                self._commit_apart(jobs)
-
-    def _insert(self, jobs: Sequence[Job]) -> Sequence[Job]:
-        """Write what batches that only insert have, many rows in one statement; return the other batches.
-
-        Each statement gives up Python's lock and has to get it back from the event loop: that is what is saved.
-        """
-        others: list[Job] = []
-        plain: list[Inserts] = []
-        for job in jobs:
-            found = inserts(job.factory)
-            if found is None:
-                others.append(job)
-            else:
-                job.value = found.value
-                plain.append(found)
-        for sql, rows in by_text(plain).items():
-            start = 0
-            while start < len(rows):
-                size = next(size for size in ROWS if size <= len(rows) - start)
-                part = [value for row in rows[start : start + size] for value in row]
-                self._connection.execute(several(sql, size), part)
-                start += size
-        return others
-
-    def _commit_apart(self, jobs: Sequence[Job]) -> None:
-        """Run the group with each batch in a savepoint of its own."""
-        try:
-            self._connection.execute("BEGIN IMMEDIATE")  # waits for other processes inside the busy timeout
+            self._log.sync()
+        except OSError as error:
             for job in jobs:
-                self._attempt(job)
-            self._connection.execute("COMMIT")
-        except sqlite3.IntegrityError as error:
-            # A deferred constraint fails only at COMMIT: find whose it is by replaying alone.
-            leave(self._connection)
-            if len(jobs) == 1:
-                jobs[0].error = meaning(error)
-                return
-            for job in jobs:
-                job.error = None
-                self._commit((job,))
-        except sqlite3.Error as error:
-            leave(self._connection)
-            for job in jobs:
-                job.error = meaning(error)
+                job.error = Unavailable(f"the disk does not confirm what was written: {error}")
+        settle(jobs)
 
-    def _attempt(self, job: Job) -> None:
-        self._connection.execute("SAVEPOINT batch")
+    def _fold(self) -> None:
+        """Fold the log into the file. The loop writes nothing meanwhile, else the log would never start anew."""
+        self._count(1)
         try:
-            job.value = drive(self._connection, job.factory)
-        except Exception as error:
-            if not self._connection.in_transaction:
-                # The disk is full or broken, and SQLite has rolled back the neighbours as well.
-                raise sqlite3.OperationalError(f"the transaction was lost: {error}") from error
-            self._connection.execute("ROLLBACK TO batch")
-            job.error = meaning(error) if isinstance(error, sqlite3.Error) else error
-        self._connection.execute("RELEASE batch")
-
-
-def _answer(jobs: Sequence[Job]) -> None:
-    by_loop: dict[asyncio.AbstractEventLoop, list[Job]] = {}
-    for job in jobs:
-        by_loop.setdefault(job.loop, []).append(job)
-    for loop, group in by_loop.items():
-        try:
-            loop.call_soon_threadsafe(_settle, group)  # one wake-up for the whole group
-        except RuntimeError:
-            continue  # the loop is closed: nobody waits
-
-
-def _settle(jobs: Sequence[Job]) -> None:
-    for job in jobs:
-        job.settle()
+            _, pages, _ = self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        except sqlite3.Error:
+            leave(self._connection)  # the disk will say so at the next write, too
+            pages = FOLDED
+        finally:
+            self._count(-1)
+        self._fold_at = min(FOLDED_AT_MOST, max(1, self._unfolded * FOLDED // max(pages, 1)))
+        self._unfolded = 0

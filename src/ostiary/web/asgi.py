@@ -31,6 +31,8 @@ CSP: Final = (
 )
 _ALWAYS: Final = ((b"x-powered-by", b"authentik"), (b"x-content-type-options", b"nosniff"))
 _WITHOUT_LENGTH: Final = frozenset({204, 304})
+_CONSTANT: Final = frozenset({"content-type", "cache-control", "pragma", "vary", "x-frame-options", "referrer-policy"})
+_MANY_SENT: Final = 256  # headers that are kept encoded
 # "same-origin" and not "no-referrer": with the latter browsers send "Origin: null" with our own forms.
 _PAGE: Final = (
     ("content-security-policy", CSP),
@@ -104,6 +106,8 @@ class Site:
         self._prefix = prefix.rstrip("/")
         self._proxies = proxies or Proxies()
         self._hosts = hosts
+        self._allowed: frozenset[str] = frozenset()
+        self._answered: set[str] = set()  # Host headers that were found to be allowed
         self._finish = tuple(finish)
         self._error_answer = error_answer
         self._translate = translate
@@ -182,7 +186,7 @@ class Site:
             request.headers = self._without_forged(request, scope["headers"])
         origin = self._proxies.origin(request.client, request.scheme, request.headers)
         request.client, request.scheme, request.host = origin.client, origin.scheme, origin.host
-        if not _HOST.fullmatch(origin.host):
+        if origin.host not in self._answered and not _HOST.fullmatch(origin.host):
             request.host = "localhost"
             raise BadRequest("malformed_host", "The Host header is missing or malformed.")
         try:
@@ -210,10 +214,17 @@ class Site:
 
     def _check_host(self, request: Request) -> None:
         allowed = self._hosts()
-        if not allowed or request.path.startswith(self._prefix + _HEALTH):
+        if not allowed:
+            return
+        if allowed is self._allowed and request.host in self._answered:
+            return
+        if request.path.startswith(self._prefix + _HEALTH):
             return
         name = host_name(request.host)
         if name in allowed or any(entry.startswith(".") and name.endswith(entry) for entry in allowed):
+            if allowed is not self._allowed or len(self._answered) >= _MANY_SENT:
+                self._allowed, self._answered = allowed, set()
+            self._answered.add(request.host)
             return
         raise HttpError(421, "misdirected_request", "This host name is not served here.")
 
@@ -257,22 +268,41 @@ async def _send(request: Request, response: Response, send: Send, whole: Whole |
 
 def _outgoing(request: Request, response: Response) -> list[tuple[bytes, bytes]]:
     """Return all headers of an answer, encoded. Raises ValueError for one that would not be a header."""
-    given = response.headers
-    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in given]
-    if _UNSENDABLE.search(b"".join(value for _, value in headers)):
-        raise ValueError("a header with a value that cannot be sent")
-    if _UNSENDABLE_NAME.search(b"".join(name for name, _ in headers)):
-        raise ValueError("a header with a name that cannot be sent")
-    names = {name for name, _ in given}
-    if (response.header("content-type") or "").startswith("text/html"):
+    headers = []
+    kind = ""
+    names = set()
+    for pair in response.headers:
+        headers.append(_sent.get(pair) or _encoded(pair))
+        name = pair[0]
+        names.add(name)
+        if name == "content-type":
+            kind = pair[1]
+    if kind.startswith("text/html"):
         headers.extend((name.encode(), value.encode()) for name, value in _PAGE if name not in names)
     elif "cache-control" not in names:
         headers.append((b"cache-control", b"no-store"))
     headers += _ALWAYS
     headers.append((b"x-authentik-id", request.request_id.encode()))
     if response.status not in _WITHOUT_LENGTH:
-        headers.append((b"content-length", str(len(response.body)).encode()))
+        headers.append((b"content-length", b"%d" % len(response.body)))
     return headers
+
+
+def _encoded(pair: tuple[str, str]) -> tuple[bytes, bytes]:
+    """Return one header encoded; the ones that are always the same are kept. Raises ValueError."""
+    name, value = pair[0].encode("latin-1"), pair[1].encode("latin-1")
+    if _UNSENDABLE.search(value):
+        raise ValueError("a header with a value that cannot be sent")
+    if _UNSENDABLE_NAME.search(name):
+        raise ValueError("a header with a name that cannot be sent")
+    if pair[0] in _CONSTANT:
+        if len(_sent) >= _MANY_SENT:
+            _sent.clear()
+        _sent[pair] = (name, value)
+    return name, value
+
+
+_sent: Final[dict[tuple[str, str], tuple[bytes, bytes]]] = {}
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import binascii
 import re
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import urlsafe_b64decode
 from typing import Final
 
 from ostiary.proto.jose.errors import MalformedToken
 
+_FOR_URLS: Final = bytes.maketrans(b"+/", b"-_")
 _ALPHABET: Final = re.compile(r"[A-Za-z0-9_-]*")
 
 
 def base64url_encode(data: bytes) -> str:
     """Return base64url text without padding."""
-    return urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
+    return binascii.b2a_base64(data, newline=False).translate(_FOR_URLS, b"=").decode("ascii")
 
 
 def base64url_decode(text: str) -> bytes:

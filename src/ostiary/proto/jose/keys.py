@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import json
+from collections.abc import Callable
 from hashlib import sha256
 from typing import Final
 
@@ -63,24 +64,40 @@ def algorithm_for(key: PrivateKey | PublicKey | bytes, wanted: str | None = None
     return wanted
 
 
+def _signer(key: PrivateKey | bytes, algorithm: str) -> Callable[[bytes], bytes]:
+    """Return what signs with a key; what kind of key it is has been asked once."""
+    if isinstance(key, bytes):
+        return lambda data: hmac.digest(key, data, sha256)
+    if isinstance(key, rsa.RSAPrivateKey):
+        scheme, digest = _RSA[algorithm]
+        return lambda data: key.sign(data, scheme, digest)
+    if isinstance(key, ec.EllipticCurvePrivateKey):
+        _, curve, size = _CURVES[key.curve.name]
+
+        def sign(data: bytes) -> bytes:
+            r, s = decode_dss_signature(key.sign(data, curve))
+            return r.to_bytes(size, "big") + s.to_bytes(size, "big")
+
+        return sign
+    return key.sign
+
+
 class SigningKey:
     """A private key (or the octets of HS256) with its one algorithm, its kid, and its headers ready-made."""
 
-    __slots__ = ("_headers", "_key", "algorithm", "kid")
+    __slots__ = ("_headers", "_key", "_sign", "algorithm", "kid", "slow")
 
     def __init__(self, key: PrivateKey | bytes, *, kid: str | None = None, algorithm: str | None = None) -> None:
         self.algorithm: Final = algorithm_for(key, algorithm)
         self.kid: Final = kid
         self._key: Final = key
+        self._sign: Final = _signer(key, self.algorithm)
         self._headers: Final[dict[str, str]] = {}
+        self.slow: Final = isinstance(key, rsa.RSAPrivateKey)
+        """Whether a signature is worth a thread: RSA releases the interpreter and costs ten times an elliptic curve."""
 
     def __repr__(self) -> str:
         return f"SigningKey({self.algorithm}, kid={self.kid!r})"
-
-    @property
-    def slow(self) -> bool:
-        """Whether a signature is worth a thread: RSA releases the interpreter and costs ten times an elliptic curve."""
-        return isinstance(self._key, rsa.RSAPrivateKey)
 
     def header(self, typ: str) -> str:
         """Return the encoded header for tokens of that `typ`, made once."""
@@ -92,17 +109,7 @@ class SigningKey:
 
     def signature(self, data: bytes) -> bytes:
         """Sign octets in the form RFC 7518, section 3 gives the algorithm."""
-        key = self._key
-        if isinstance(key, bytes):
-            return hmac.digest(key, data, sha256)
-        if isinstance(key, rsa.RSAPrivateKey):
-            scheme, digest = _RSA[self.algorithm]
-            return key.sign(data, scheme, digest)
-        if isinstance(key, ec.EllipticCurvePrivateKey):
-            _, curve, size = _CURVES[key.curve.name]
-            r, s = decode_dss_signature(key.sign(data, curve))
-            return r.to_bytes(size, "big") + s.to_bytes(size, "big")
-        return key.sign(data)
+        return self._sign(data)
 
     def verifying(self) -> VerifyingKey:
         """Return the other half, which checks what this key signed."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import binascii
 from dataclasses import dataclass, field
 from typing import Final, Literal
@@ -69,9 +68,10 @@ def _parse_basic(encoded: str) -> tuple[str, str]:
     if len(encoded) > _LONGEST:
         raise OAuthError(INVALID_CLIENT, "the Authorization header is too long")
     try:
-        text = base64.b64decode(encoded, validate=True).decode()
+        text = binascii.a2b_base64(encoded, strict_mode=True).decode()
         name, colon, password = text.partition(":")
-        name, password = unquote(name, errors="strict"), unquote(password, errors="strict")
+        if "%" in text:
+            name, password = unquote(name, errors="strict"), unquote(password, errors="strict")
     except (binascii.Error, ValueError) as error:
         raise OAuthError(INVALID_CLIENT, "malformed Basic credentials") from error
     if not colon or not name:

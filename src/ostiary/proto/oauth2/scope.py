@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Collection
 from typing import Final
@@ -11,11 +12,17 @@ from ostiary.proto.oauth2.errors import INVALID_SCOPE, OAuthError
 OPENID: Final = "openid"
 OFFLINE_ACCESS: Final = "offline_access"
 
+_USUAL: Final = 256  # characters of a text whose names are kept
 _NAME: Final = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
 
 
 def parse_scope(text: str) -> tuple[str, ...]:
     """Return the names without repetitions. Raises OAuthError (invalid_scope) for characters no scope may have."""
+    return _parse(text) if len(text) <= _USUAL else _parse.__wrapped__(text)
+
+
+@functools.lru_cache(maxsize=512)
+def _parse(text: str) -> tuple[str, ...]:
     names = tuple(dict.fromkeys(text.split(" ")))
     names = tuple(name for name in names if name)
     if any(_NAME.fullmatch(name) is None for name in names):

@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import os
 import string
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from ostiary.proto.jose import base64url_encode
 from ostiary.proto.oauth2.redirect import sectors
 
 if TYPE_CHECKING:
-    from ostiary.directory.user import Subject
+    from ostiary.directory.user import Subject, User
     from ostiary.grants.family import Authorization
     from ostiary.providers.oauth2.client import Client
 
@@ -36,15 +36,22 @@ def subject_of(subject: Subject, client: Client, *, salt: str) -> str:
     if provider.sub_mode == "pairwise":
         hosts = sectors(uri.url for uri in provider.redirect_uris)
         return pairwise(next(iter(hosts), provider.client_id), subject.uid, salt=salt)
+    found = _SUBJECTS.get(provider.sub_mode)
+    return (None if found is None else found(user)) or subject.uid
+
+
+def _upn(user: User) -> str | None:
     upn = user.attributes.get("upn")
-    found = {
-        "user_id": str(user.pk),
-        "user_uuid": user.uuid,
-        "user_username": user.username,
-        "user_email": user.email,
-        "user_upn": upn if isinstance(upn, str) and upn else subject.uid,
-    }
-    return found.get(provider.sub_mode, subject.uid)
+    return upn if isinstance(upn, str) else None
+
+
+_SUBJECTS: Final[Mapping[str, Callable[[User], str | None]]] = {
+    "user_id": lambda user: str(user.pk),
+    "user_uuid": lambda user: user.uuid,
+    "user_username": lambda user: user.username,
+    "user_email": lambda user: user.email,
+    "user_upn": _upn,
+}
 
 
 def pairwise(sector: str, uid: str, *, salt: str) -> str:
@@ -80,7 +87,8 @@ def protocol_claims(authorization: Authorization, *, issuer: str, expires: int, 
 
 def add_claims(into: dict[str, object], claims: Mapping[str, object]) -> None:
     """Put the claims of scopes beside those of the protocol, which they never touch; `sub`, acr and amr they may."""
-    into.update((name, value) for name, value in claims.items() if name not in _PROTECTED)
+    if claims:
+        into.update((name, value) for name, value in claims.items() if name not in _PROTECTED)
 
 
 def audience(resources: Sequence[str], otherwise: str) -> str | list[str]:

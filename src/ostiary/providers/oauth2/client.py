@@ -91,8 +91,18 @@ class Client:
 
 def client_by_id(snapshot: Snapshot, client_id: str) -> Client | None:
     """Return the client of that id; None when it is unknown or has no application."""
-    provider = snapshot.find(OAuth2Provider, client_id=client_id)
-    return None if provider is None else _client(snapshot, provider)
+    ready = snapshot.memo("oauth2.ready", dict[str, Client])
+    client = ready.get(client_id)
+    if client is not None:
+        return client
+    numbers = snapshot.memo(
+        "oauth2.client_ids", lambda: {one.client_id: int(one.pk) for one in snapshot.all(OAuth2Provider)}
+    )
+    found = numbers.get(client_id)
+    client = None if found is None else client_by_provider(snapshot, found)
+    if client is not None:
+        ready[client_id] = client
+    return client
 
 
 def client_by_provider(snapshot: Snapshot, pk: int) -> Client | None:

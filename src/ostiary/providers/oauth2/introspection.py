@@ -72,6 +72,8 @@ async def _refresh(services: Services, client: Client, token: str, *, now: int) 
 
 
 def _wants_signed(request: Request) -> bool:
+    if _SIGNED not in request.headers.get("accept", "").lower():
+        return False
     accepted = (part.partition(";")[0].strip().lower() for part in request.headers.get("accept", "").split(","))
     return f"application/{_SIGNED}" in accepted
 

@@ -202,7 +202,7 @@ class _Making:
         item = self.authorization
         return AccessToken(
             hash=token_hash(token),
-            family=item.family,
+            family=item.family or None,
             provider=self.client.pk,
             user=item.user,
             session=item.session,

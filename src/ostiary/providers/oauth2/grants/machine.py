@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from ostiary.directory.machines import Machines, NotGenerated, moved
@@ -163,9 +163,7 @@ def _store(authorization: Authorization, issued: Issued) -> Batch[None]:
     """Store the token. One that came from another token ends with that one's family and session."""
     if authorization.family:
         yield hold_family(authorization, expires=issued.access.expires)
-        yield insert_access(issued.access)
-    else:
-        yield insert_access(replace(issued.access, family=None))
+    yield insert_access(issued.access)
 
 
 def _login(asking: Asking, proved: Proved) -> Statement:
