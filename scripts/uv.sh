@@ -21,8 +21,11 @@ apt_install() {
 
 good_python() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; }
 
+# The system's own Python comes first: it is built with optimisations, which self-compiled ones often are not.
+system_python() { /usr/bin/python3 -c 'import ensurepip' >/dev/null 2>&1 && echo /usr/bin/python3; }
+
 find_python() {
-    for name in "${PYTHON:-}" python3 python3.13 python3.12 python3.11 python3.14; do
+    for name in "${PYTHON:-}" "$(system_python)" python3 python3.13 python3.12 python3.11 python3.14; do
         [ -n "$name" ] && command -v "$name" >/dev/null 2>&1 && good_python "$name" && PYTHON=$(command -v "$name") && return
     done
     apt_install "Python 3.11 or newer" python3 python3-venv || exit 1
