@@ -32,11 +32,14 @@ CSP: Final = (
 _ALWAYS: Final = ((b"x-powered-by", b"authentik"), (b"x-content-type-options", b"nosniff"))
 _WITHOUT_LENGTH: Final = frozenset({204, 304})
 # "same-origin" and not "no-referrer": with the latter browsers send "Origin: null" with our own forms.
-_PAGE: Final = (
-    ("content-security-policy", CSP),
-    ("x-frame-options", "SAMEORIGIN"),
-    ("referrer-policy", "same-origin"),
-    ("cache-control", "no-store"),
+_PAGE: Final = tuple(
+    (name, (name.encode(), value.encode()))
+    for name, value in (
+        ("content-security-policy", CSP),
+        ("x-frame-options", "SAMEORIGIN"),
+        ("referrer-policy", "same-origin"),
+        ("cache-control", "no-store"),
+    )
 )
 # Two of these mean that somebody hopes we and a proxy read different ones.
 _ONCE: Final = frozenset(
@@ -259,13 +262,13 @@ def _outgoing(request: Request, response: Response) -> list[tuple[bytes, bytes]]
     """Return all headers of an answer, encoded. Raises ValueError for one that would not be a header."""
     given = response.headers
     headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in given]
-    if _UNSENDABLE.search(b"".join(value for _, value in headers)):
+    if _UNSENDABLE.search(b"".join([value for _, value in headers])):
         raise ValueError("a header with a value that cannot be sent")
-    if _UNSENDABLE_NAME.search(b"".join(name for name, _ in headers)):
+    if _UNSENDABLE_NAME.search(b"".join([name for name, _ in headers])):
         raise ValueError("a header with a name that cannot be sent")
     names = {name for name, _ in given}
     if (response.header("content-type") or "").startswith("text/html"):
-        headers.extend((name.encode(), value.encode()) for name, value in _PAGE if name not in names)
+        headers += [pair for name, pair in _PAGE if name not in names]
     elif "cache-control" not in names:
         headers.append((b"cache-control", b"no-store"))
     headers += _ALWAYS
