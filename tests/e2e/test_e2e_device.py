@@ -7,6 +7,7 @@ import re
 import time
 from urllib.parse import urljoin
 
+import httpx2 as httpx
 import pytest
 from live import Person, Server, client
 
@@ -62,17 +63,21 @@ class Pages:
         self.base, self.client = person.base, person.client
 
     def get(self, url: str) -> str:
+        return self.follow(self.client.get(urljoin(self.base, url)))
+
+    def follow(self, answer: httpx.Response) -> str:
+        """Go where an answer leads, by redirect or by a page, and return the page there."""
         for _ in range(15):
-            answer = self.client.get(urljoin(self.base, url))
-            if answer.is_redirect:
-                url = urljoin(str(answer.url), answer.headers["location"])
-                continue
-            assert answer.status_code == 200, answer.text
             onward = re.search(r'<meta http-equiv="refresh" content="0; url=([^"]+)"', answer.text)
-            if onward is None:
+            if answer.is_redirect:
+                url = answer.headers["location"]
+            elif onward is not None:
+                url = html.unescape(onward[1])
+            else:
+                assert answer.status_code == 200, answer.text
                 self.url = str(answer.url)
                 return answer.text
-            url = html.unescape(onward[1])
+            answer = self.client.get(urljoin(str(answer.url), url))
         raise AssertionError("too many hops")
 
     def send(self, page: str, **fields: str) -> str:
@@ -85,8 +90,7 @@ class Pages:
             data=form,
             headers={"origin": self.base, "sec-fetch-site": "same-origin"},
         )
-        assert answer.is_redirect, answer.text
-        return self.get(urljoin(str(answer.url), answer.headers["location"]))
+        return self.follow(answer)
 
 
 def test_a_television(devices: Server) -> None:

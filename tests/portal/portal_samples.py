@@ -7,7 +7,7 @@ import contextlib
 import dataclasses
 import socket
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import SimpleNamespace
 from typing import Any
 
@@ -20,6 +20,7 @@ from ostiary.directory.user import Subject, User
 from ostiary.flows.errors import UnknownFlow
 from ostiary.flows.outcome import Challenge, ErrorDetail, FlowInfo, Moved, Outcome, Passed
 from ostiary.flows.stages.authenticator_totp import AuthenticatorTOTPStage
+from ostiary.flows.unit import Due
 from ostiary.portal.error_page import ErrorPage
 from ostiary.portal.look import Painter, own_static, own_templates
 from ostiary.portal.room import routes
@@ -270,6 +271,7 @@ class SampleEngine:
         self.leads: dict[str, str] = {}
         self.override: dict[str, Mapping[str, object]] = {}
         self.verdict: Outcome | None = None
+        self.settled: list[Due] = []
 
     async def challenge(self, request: Request, session: Session, slug: str, *, query: str = "", now: int) -> Outcome:
         if slug in self.leads:
@@ -288,10 +290,17 @@ class SampleEngine:
         *,
         query: str = "",
         ticket: str | None = None,
+        ahead: bool = False,
+        hold: bool = False,
         now: int,
     ) -> Outcome:
+        assert ahead
+        assert hold
         self.answers.append((slug, answer, ticket))
         return self.verdict or Passed()
+
+    async def settle(self, request: Request, due: Due, *, now: int) -> None:
+        self.settled.append(due)
 
 
 class SampleGate:
@@ -343,6 +352,9 @@ class SampleSnapshot:
         return next(
             (one for one in self.all(model) if all(getattr(one, key) == value for key, value in fields.items())), None
         )
+
+    def memo(self, key: object, build: Callable[[], Any]) -> Any:
+        return build()
 
     def family(self, target: str) -> list[Any]:
         return [one for one in self.objects if target in one.KIND.families]

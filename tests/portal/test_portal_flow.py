@@ -10,8 +10,10 @@ import httpx2 as httpx
 import pytest
 from portal_samples import SAMPLES, SampleHouse, sample
 
+from ostiary.flows.errors import PlanChanged
 from ostiary.flows.outcome import Moved, Passed
-from ostiary.portal import onward
+from ostiary.flows.unit import Due
+from ostiary.portal import flow_page, onward
 from ostiary.portal.filled import retell
 from ostiary.web.request import Request
 
@@ -48,6 +50,24 @@ async def test_every_component_has_a_page(client: httpx.AsyncClient, name: str) 
     assert '<html lang="en">' in answer.text
     german = await client.get(f"/if/flow/{name}/", headers={"accept-language": "de"})
     assert '<html lang="de">' in german.text
+
+
+ON_PLATES = [name for name, one in SAMPLES.items() if one[0] in flow_page.ON_PLATES]
+
+
+@pytest.mark.parametrize("name", ON_PLATES)
+@pytest.mark.parametrize("person", ["ada", '<b>"A&B"</b>', ""])
+async def test_a_page_from_a_plate_is_the_page(
+    client: httpx.AsyncClient, house: SampleHouse, monkeypatch: pytest.MonkeyPatch, name: str, person: str
+) -> None:
+    fields = dict(sample(name).fields)
+    if "pending_user" in fields:
+        fields |= {"pending_user": person, "pending_user_avatar": f"data:image/svg+xml,{person}" if person else ""}
+    house.engine.override[name] = fields
+    url = f"/if/flow/{name}/?next=%2Fx%2F%3Fa%3D1%26b%3D%22&step=again"
+    texts = [(await client.get(url)).text for _ in range(2)]
+    monkeypatch.setattr(flow_page, "ON_PLATES", frozenset())
+    assert texts == [(await client.get(url)).text] * 2
 
 
 async def test_a_form_is_taken_and_answered_303(client: httpx.AsyncClient, house: SampleHouse) -> None:
@@ -270,3 +290,39 @@ def test_outcomes_are_covered() -> None:
     from ostiary.flows.outcome import Challenge, Outcome
 
     assert set(get_args(Outcome)) == {Challenge, Passed, Moved}
+
+
+@pytest.mark.parametrize(
+    ("to", "status", "location"),
+    [
+        ("/if/user/", 303, "/if/user/"),
+        ("/if/flow/consent/", 303, "/if/flow/consent/?step=next"),
+        ("https://app.example.org/cb?code=1", 200, None),
+        ("/application/o/authorize/?client_id=x", 200, None),
+        ("javascript:alert(1)", 400, None),
+    ],
+)
+async def test_the_answer_that_ends_a_flow_leaves_it(
+    client: httpx.AsyncClient, house: SampleHouse, to: str, status: int, location: str | None
+) -> None:
+    fields = hidden((await client.get("/if/flow/password/")).text)
+    due = Due(house.gate._session(), ())
+    house.engine.verdict = Moved(to, due)
+    answer = await client.post("/if/flow/password/", data={**fields, "password": "p"})
+    assert (answer.status_code, answer.headers.get("location")) == (status, location)
+    assert house.engine.settled == [due]
+    if status == 200:
+        assert f'content="0; url={html.escape(to)}"' in answer.text
+
+
+async def test_the_end_of_a_flow_that_somebody_else_reached_is_looked_at_again(
+    client: httpx.AsyncClient, house: SampleHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def settle(*_: object, **__: object) -> None:
+        raise PlanChanged
+
+    fields = hidden((await client.get("/if/flow/password/")).text)
+    house.engine.verdict = Moved("/if/user/", Due(house.gate._session(), ()))
+    monkeypatch.setattr(house.engine, "settle", settle)
+    answer = await client.post("/if/flow/password/", data={**fields, "password": "p"})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/if/flow/password/?step=next")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -84,6 +84,7 @@ def build_site(core: Core, metrics: Metrics) -> Built:
         languages=pages.templates.catalogs.languages,
         options=_options(core),
     )
+    pages = replace(pages, take_up=partial(oauth2.take_up, services=protocols))
     callers = Callers(core.tokens, core.users, gate, partial(_access_token_user, core))
     api = Api(callers, core.plane, partial(roles_of, core.database), clock)
     health = Health(core.database)

@@ -17,8 +17,10 @@ def select(snapshot: Snapshot, host: str) -> Brand:
 
     `host` may carry a port. Without any brand a plain one is answered, so that pages always have a title.
     """
-    name = _name_of(host)
     brands = snapshot.all(Brand)
+    if len(brands) == 1 and brands[0].default:
+        return brands[0]
+    name = _name_of(host)
     matching = [brand for brand in brands if _covers(brand.domain.lower(), name)]
     if matching:
         return max(matching, key=lambda brand: len(brand.domain))

@@ -205,20 +205,20 @@ def signed_in(pk: int, now: int) -> Statement:
 def user_of(row: Row) -> User:
     """Return the value of a row with `COLUMNS`."""
     return User(
-        pk=cast("int", row["pk"]),
-        uuid=cast("str", row["uuid"]),
-        username=cast("str", row["username"]),
-        name=cast("str", row["name"]),
-        email=cast("str", row["email"]),
+        pk=row["pk"],
+        uuid=row["uuid"],
+        username=row["username"],
+        name=row["name"],
+        email=row["email"],
         is_active=bool(row["is_active"]),
-        type=cast("str", row["kind"]),
-        path=cast("str", row["path"]),
+        type=row["kind"],
+        path=row["path"],
         attributes=_object(row["attributes"]),
-        password=cast("str", row["password"]),
-        last_login=cast("int | None", row["last_login"]),
-        date_joined=cast("int", row["date_joined"]),
-        password_change_date=cast("int", row["password_change_date"]),
-        last_updated=cast("int", row["last_updated"]),
+        password=row["password"],
+        last_login=row["last_login"],
+        date_joined=row["date_joined"],
+        password_change_date=row["password_change_date"],
+        last_updated=row["last_updated"],
     )
 
 
@@ -252,7 +252,7 @@ def _made(rows: Sequence[Row], install_id: str) -> Subject:
     for row in rows:
         if row["group_pk"] is None:
             continue
-        group = GroupRef(cast("str", row["group_pk"]), cast("str", row["group_name"]), _object(row["group_attributes"]))
+        group = GroupRef(row["group_pk"], row["group_name"], _object(row["group_attributes"]))
         groups.append(group)
         if row["group_direct"]:
             direct.append(group)

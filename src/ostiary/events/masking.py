@@ -81,7 +81,7 @@ def _clean(value: object, *, hidden: bool, depth: int) -> object:
         return clean_text(value) if not hidden else STARS if value else ""
     if value is None or isinstance(value, bool | Secret) or depth > DEPTH_LIMIT:
         return value if value is None or isinstance(value, bool) else STARS
-    if isinstance(value, Mapping):
+    if value.__class__ is dict or isinstance(value, Mapping):
         return {
             clean_text(str(name)): _clean(item, hidden=hidden or is_hidden(str(name)), depth=depth + 1)
             for name, item in list(value.items())[:ITEM_LIMIT]

@@ -2,5 +2,6 @@
 
 Owns the kinds flow, flow-stage binding, every stage and prompt; the tables `flow_plan`, `flow_completion` and
 `consent`; the executor at /api/v3/flows/executor/ and the redirects at /flows/-/. Must not know how a challenge looks
-on a page, nor any protocol: whoever needs a flow done begins it with a completion key and asks for it afterwards.
+on a page, nor any protocol: whoever needs a flow done begins it with a completion key, and asks for it afterwards or
+commits its end itself.
 """

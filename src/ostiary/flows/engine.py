@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 from ostiary.flows.errors import UnknownFlow
 from ostiary.flows.next_url import is_relative
 from ostiary.flows.outcome import Outcome
-from ostiary.flows.plans import drop, drop_all, move_all, new_plan
+from ostiary.flows.plan import Plan
+from ostiary.flows.plans import drop, drop_all, move_all, new_id
 from ostiary.flows.resources import Designation, Flow
 from ostiary.flows.run import Run
 from ostiary.flows.services import Services
+from ostiary.flows.unit import Due, settle
 from ostiary.sessions.session import Session
 from ostiary.store.commit import run as run_all
 from ostiary.store.database import Statement
@@ -32,10 +34,12 @@ class FlowEngine:
 
     def flow(self, slug: str) -> Flow:
         """Return the flow of that slug. Raises UnknownFlow."""
-        found = self._services.plane.snapshot.find(Flow, slug=slug)
-        if found is None:
-            raise UnknownFlow
-        return found
+        snapshot = self._services.plane.snapshot
+        by_slug = snapshot.memo("flows.by_slug", lambda: {flow.slug: flow for flow in snapshot.all(Flow)})
+        try:
+            return by_slug[slug]
+        except KeyError:
+            raise UnknownFlow from None
 
     async def begin(
         self,
@@ -57,18 +61,36 @@ class FlowEngine:
         `append` are stages (primary keys) that come after those of the flow.
         """
         del request
-        if next_url and not is_relative(next_url):
-            message = f"not a path of ours: {next_url!r}"
-            raise ValueError(message)
-        plan = new_plan(flow.slug).to(
-            context=dict(context),
-            origin=dict(context),
-            next_url=next_url,
-            completion=completion,
-            append=append,
-            user=session.user,
-        )
+        plan = _plan(session, flow, context=context, next_url=next_url, completion=completion, append=append)
         await self._write([self._services.plans.put(session.key, plan, now=now)])
+
+    async def start(
+        self,
+        request: Request,
+        session: Session,
+        flow: Flow,
+        *,
+        context: Mapping[str, object],
+        next_url: str,
+        completion: str | None = None,
+        append: tuple[str, ...] = (),
+        due: Due | None = None,
+        hold: bool = False,
+        now: int,
+    ) -> Outcome:
+        """Begin a flow and take it as far as it goes without an answer, in one batch.
+
+        `due` is committed with it: the end of another flow, or the beginning of the session. With `hold` a flow that
+        is over already is left to the caller to commit (`Moved.due`). `Passed`: the page at /if/flow/{slug}/ shows what
+        is asked. Raises PlanChanged and SessionGone when somebody else was first.
+        """
+        plan = _plan(session, flow, context=context, next_url=next_url, completion=completion, append=append)
+        run = Run(self._services, request=request, session=session, flow=flow, query="", now=now, plan=plan, due=due)
+        return await run.start(hold=hold)
+
+    async def settle(self, request: Request, due: Due, *, now: int) -> None:
+        """Commit the end of a flow that nobody took up; `completed` answers for it. Raises PlanChanged, SessionGone."""
+        await settle(self._services, request, due, now=now)
 
     async def challenge(self, request: Request, session: Session, slug: str, *, query: str = "", now: int) -> Outcome:
         """Return what to show now; begins the flow when the session has no plan for it.
@@ -88,14 +110,18 @@ class FlowEngine:
         *,
         query: str = "",
         ticket: str | None = None,
+        ahead: bool = False,
+        hold: bool = False,
         now: int,
     ) -> Outcome:
         """Take an answer. `Passed`: look again. `Challenge`: wrong (see response_errors), or refused for good.
 
-        `ticket` is that of the challenge the page showed; None for clients of the JSON executor.
+        `ticket` is that of the challenge the page showed; None for clients of the JSON executor. `ahead` takes the
+        flow on to its next question or its end (`Moved`), in the same batch as the answer; with `hold` that end is
+        left to the caller to commit (`Moved.due`).
         """
         run = await self._run(request, session, slug, query=query, now=now)
-        return await run.respond(answer, ticket=ticket)
+        return await run.respond(answer, ticket=ticket, ahead=ahead, hold=hold)
 
     async def cancel(self, session: Session, slug: str | None = None) -> None:
         """Drop the session's plan of one flow, or all of them."""
@@ -123,6 +149,30 @@ class FlowEngine:
     async def _write(self, statements: Iterable[Statement]) -> None:
         kept = list(statements)
         await self._services.database.write(lambda: run_all(kept))
+
+
+def _plan(
+    session: Session,
+    flow: Flow,
+    *,
+    context: Mapping[str, object],
+    next_url: str,
+    completion: str | None,
+    append: tuple[str, ...],
+) -> Plan:
+    if next_url and not is_relative(next_url):
+        message = f"not a path of ours: {next_url!r}"
+        raise ValueError(message)
+    return Plan(
+        id=new_id(),
+        slug=flow.slug,
+        context=dict(context),
+        origin=dict(context),
+        next_url=next_url,
+        completion=completion,
+        append=append,
+        user=session.user,
+    )
 
 
 def plans_move(old: Session, new: Session) -> Iterable[Statement]:

@@ -29,6 +29,8 @@ def is_relative(url: str) -> bool:
 
 def query_value(query: str, name: str) -> str | None:
     """Return the first value of a parameter of the original query string."""
+    if not query:
+        return None
     try:
         pairs = parse_qsl(query, keep_blank_values=True, max_num_fields=100)
     except ValueError:

@@ -7,6 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ostiary.flows.unit import Due
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +71,12 @@ class Challenge:
 
 @dataclass(frozen=True, slots=True)
 class Passed:
-    """The step is done (or the answer was stale): look at the same flow again. JSON 302, pages 303."""
+    """The step is done (or the answer was stale): look at the same flow again. JSON 302, pages 303.
+
+    `component` is what the next look will show, when that is known already.
+    """
+
+    component: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +84,7 @@ class Moved:
     """The flow ended, or leads elsewhere: a path of ours, or an absolute URL set by the server side."""
 
     to: str
+    due: Due | None = None  # not committed yet: the caller asked to do that itself
 
     def wire(self) -> dict[str, object]:
         """Return the JSON body of the executor."""

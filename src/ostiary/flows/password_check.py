@@ -11,6 +11,7 @@ from ostiary.directory.credentials import Credentials
 from ostiary.directory.errors import Busy, PasswordTooLong
 from ostiary.events.event import event
 from ostiary.events.signin_log import log_failed_sign_in
+from ostiary.flows.people import forget
 from ostiary.flows.visit import Visit
 from ostiary.seal import Secret
 from ostiary.web.errors import HttpError, TooManyRequests
@@ -62,6 +63,7 @@ async def check_password(
         raise TooManyRequests(retry_after=wait, message="Too many failed attempts. Please wait a little.")
     try:
         backend = await _right_backend(visit, rules, user, Secret(password))
+        forget(visit.request)
     except Busy:
         headers = (("retry-after", str(_BUSY_SECONDS)),)
         raise HttpError(503, "busy", "Too many people are signing in. Please try again.", headers=headers) from None

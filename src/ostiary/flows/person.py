@@ -16,7 +16,7 @@ async def pending_user(visit: Visit) -> User | None:
     pk = visit.pending_pk
     if pk is None and "pending_user" not in visit.context:
         pk = visit.session.user
-    return await visit.services.users.get(pk) if pk is not None else None
+    return await visit.person(pk) if pk is not None else None
 
 
 async def person_fields(visit: Visit) -> dict[str, object]:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import cast
+from typing import Final
 
-from ostiary.flows.outcome import ErrorDetail, Errors
+from ostiary.flows.outcome import ErrorDetail
 from ostiary.resource import codec
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(codec.Record, frozen=True, array_like=True):
     """One stage still to come. `binding` is None for a stage that another stage put in."""
 
     stage: str
@@ -20,8 +17,7 @@ class Step:
     re_evaluate: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(codec.Record, frozen=True):
     """Where a session stands in a flow. The first of `steps` is the current stage.
 
     `context` is what stages leave for each other, `origin` what it began with, `scratch` belongs to the current
@@ -30,17 +26,17 @@ class Plan:
     session belonged to: a plan does not survive a change of person.
     """
 
-    id: str
-    slug: str
+    id: str = ""
+    slug: str = ""
     version: int = 0
     planned: bool = False
     steps: tuple[Step, ...] = ()
-    context: Mapping[str, object] = field(default_factory=dict)
-    origin: Mapping[str, object] = field(default_factory=dict)
-    scratch: Mapping[str, object] = field(default_factory=dict)
+    context: Mapping[str, object] = {}
+    origin: Mapping[str, object] = {}
+    scratch: Mapping[str, object] = {}
     shown: bool = False
     passed: int = 0
-    errors: Errors = field(default_factory=dict)
+    errors: Mapping[str, tuple[ErrorDetail, ...]] = {}
     denied: str | None = None
     next_url: str = ""
     completion: str | None = None
@@ -54,11 +50,11 @@ class Plan:
 
     def to(self, **changes: object) -> Plan:
         """Return the plan with some fields changed."""
-        return dataclasses.replace(self, **changes)  # type: ignore[arg-type]
+        return codec.changed(self, **changes)
 
     def advanced(self, *, context: Mapping[str, object] | None = None, insert: tuple[str, ...] = ()) -> Plan:
         """Return the plan without its current stage; `insert` come next."""
-        return dataclasses.replace(
+        return codec.changed(
             self,
             steps=(*(Step(stage) for stage in insert), *self.steps[1:]),
             context=self.context if context is None else context,
@@ -74,26 +70,12 @@ class Plan:
 
     def dump(self) -> bytes:
         """Return JSON bytes, without what has a column of its own."""
-        body = {
-            name: getattr(self, name)
-            for name in self.__slots__
-            if name not in {"id", "slug", "version", "steps", "errors"}
-        }
-        body["steps"] = [[step.stage, step.binding, step.re_evaluate] for step in self.steps]
-        body["errors"] = {key: [[one.string, one.code] for one in items] for key, items in self.errors.items()}
-        return codec.encode(body)
+        return codec.encode(codec.changed(self, id="", slug="", version=0))
+
+
+_read: Final = codec.reader(Plan)
 
 
 def load_plan(data: bytes, *, plan_id: str, slug: str, version: int) -> Plan:
-    """Return the plan that `dump` wrote."""
-    body = cast("dict[str, object]", codec.decode(data))
-    steps = cast("list[tuple[str, str | None, bool]]", body.pop("steps"))
-    errors = cast("dict[str, list[tuple[str, str]]]", body.pop("errors"))
-    append = cast("list[str]", body.pop("append", []))
-    plan = Plan(id=plan_id, slug=slug, version=version)
-    return plan.to(
-        **body,
-        append=tuple(append),
-        steps=tuple(Step(stage, binding, re_evaluate) for stage, binding, re_evaluate in steps),
-        errors={key: tuple(ErrorDetail(string, code) for string, code in items) for key, items in errors.items()},
-    )
+    """Return the plan that `dump` wrote. Raises ValueError."""
+    return codec.changed(_read(data), id=plan_id, slug=slug, version=version)

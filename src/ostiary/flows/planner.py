@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ostiary.flows.people import subject_of
 from ostiary.flows.plan import Plan, Step
 from ostiary.flows.requirement import policy_context, requirement_met
 from ostiary.flows.resources import Flow, FlowStageBinding
@@ -36,7 +38,6 @@ class Planner:
         self._snapshot = snapshot
         self._request = request
         self._now = now
-        self._subjects: dict[int, Subject | None] = {}
 
     async def make(self, flow: Flow, plan: Plan, session: Session) -> Made:
         """Return the plan with its steps, if the flow applies to the session."""
@@ -95,16 +96,18 @@ class Planner:
         )
 
     async def _active(self, pk: int | None) -> Subject | None:
-        """Return the subject if there is one who may still sign in. Read from the directory, once a request."""
+        """Return the subject if there is one who may still sign in."""
         if pk is None:
             return None
-        if pk not in self._subjects:
-            found = await self._services.users.subject(pk)
-            self._subjects[pk] = found if found is not None and found.user.is_active else None
-        return self._subjects[pk]
+        found = await subject_of(self._services.users, self._request, pk)
+        return found if found is not None and found.user.is_active else None
 
 
-def bindings_of(flow: Flow, snapshot: Snapshot) -> list[FlowStageBinding]:
+def bindings_of(flow: Flow, snapshot: Snapshot) -> Sequence[FlowStageBinding]:
     """Return the places of a flow in their order."""
-    found = snapshot.referring(FlowStageBinding, "target", flow.pk)
-    return sorted(found, key=lambda binding: (binding.order, str(binding.pk)))
+
+    def ordered() -> Sequence[FlowStageBinding]:
+        found = snapshot.referring(FlowStageBinding, "target", flow.pk)
+        return sorted(found, key=lambda binding: (binding.order, str(binding.pk)))
+
+    return snapshot.memo(("flows.bindings", flow.pk), ordered)

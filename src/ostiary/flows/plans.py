@@ -62,6 +62,14 @@ class Plans:
             guard=Guard(PlanChanged),
         )
 
+    def proof(self, session: bytes, completion: str, *, now: int) -> Statement:
+        """Leave the proof that the flow begun with that key came to its end, for whoever asks `completed` later."""
+        return Statement(
+            "INSERT INTO flow_completion (session, completion, expires) VALUES (?, ?, ?)"
+            " ON CONFLICT (session, completion) DO UPDATE SET expires = excluded.expires",
+            (session, completion, now + COMPLETION_LIFETIME),
+        )
+
     def _seal(self, plan: Plan) -> str:
         return self._sealer.seal(plan.dump(), context=_context(plan.id))
 
@@ -78,24 +86,23 @@ class Plans:
         return await self._database.write(consume)
 
 
+def new_id() -> str:
+    """Return the id of a plan: 128 bit, which nobody guesses."""
+    return secrets.token_urlsafe(16)
+
+
 def new_plan(slug: str) -> Plan:
     """Return an empty plan, not planned yet."""
-    return Plan(id=secrets.token_urlsafe(16), slug=slug)
+    return Plan(id=new_id(), slug=slug)
 
 
-def finish(session: bytes, plan: Plan, *, now: int) -> Iterable[Statement]:
-    """Remove a plan that came to its end, once, and leave its proof when somebody waits for it."""
-    yield Statement(
+def finish(session: bytes, plan: Plan) -> Statement:
+    """Remove a plan that came to its end, once; fails the batch with PlanChanged when it moved on since."""
+    return Statement(
         "DELETE FROM flow_plan WHERE session = ? AND slug = ? AND id = ? AND version = ?",
         (session, plan.slug, plan.id, plan.version),
         guard=Guard(PlanChanged),
     )
-    if plan.completion is not None:
-        yield Statement(
-            "INSERT INTO flow_completion (session, completion, expires) VALUES (?, ?, ?)"
-            " ON CONFLICT (session, completion) DO UPDATE SET expires = excluded.expires",
-            (session, plan.completion, now + COMPLETION_LIFETIME),
-        )
 
 
 def drop(session: bytes, slug: str) -> Statement:

@@ -1,31 +1,32 @@
 """The dispatcher: the only place that advances a plan. Stages judge; what they answer is carried out here.
 
-One `Run` is one request at one plan. A plan moves forward only together with the writes of the stage that passed, in
-one batch guarded by the plan's version: of two tabs that answer the same stage, one is heard.
+One `Run` is one request at one plan. A plan moves forward only together with the writes of the stages that passed, in
+one batch guarded by the plan's version (`unit`): of two tabs that answer the same stage, one is heard.
 """
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final, cast
 
 from ostiary.flows import farewell, wizard
+from ostiary.flows.destination import destination, following_of
 from ostiary.flows.errors import PlanChanged
 from ostiary.flows.frame import access_denied, challenge_of, session_end
-from ostiary.flows.next_url import is_relative, query_value
+from ostiary.flows.next_url import query_value
 from ostiary.flows.outcome import ErrorDetail, Moved, Outcome, Passed
+from ostiary.flows.people import forget
 from ostiary.flows.plan import Plan
 from ostiary.flows.planner import Planner
-from ostiary.flows.plans import drop, finish, new_plan
+from ostiary.flows.plans import new_plan
 from ostiary.flows.resources import STAGE, Flow, FlowStageBinding, Stage
 from ostiary.flows.services import Services
+from ostiary.flows.unit import Due, Unit
 from ostiary.flows.visit import Ask, Behaviour, Done, Refused, SignIn, StageFailed, Visit, Wrong
 from ostiary.policies.decide import has_bindings
-from ostiary.sessions import gate as sessions
+from ostiary.resource import codec
 from ostiary.sessions.session import Session, SessionGone
-from ostiary.store.commit import run as run_all
 from ostiary.store.database import Statement
 
 if TYPE_CHECKING:
@@ -40,25 +41,42 @@ class Run:
     """One request at one plan."""
 
     def __init__(
-        self, services: Services, *, request: Request, session: Session, flow: Flow, query: str, now: int
+        self,
+        services: Services,
+        *,
+        request: Request,
+        session: Session,
+        flow: Flow,
+        query: str,
+        now: int,
+        plan: Plan | None = None,
+        due: Due | None = None,
     ) -> None:
+        """`plan` is one to begin with; `due` is what was left to be committed together with it."""
         self._services = services
         self._snapshot: Snapshot = services.plane.snapshot
         self._request = request
-        self._session = session
         self._flow = flow
         self._query = query
         self._now = now
         self._planner = Planner(services, snapshot=self._snapshot, request=request, now=now)
-        self._plan = new_plan(flow.slug)
-        self._stored = False
-        self._answering = False
+        first = new_plan(flow.slug) if plan is None else plan
+        self._unit = Unit(services, request, session, first, now=now, due=due)
+        self._later = False  # what there is to show will be shown by another request
+
+    @property
+    def _plan(self) -> Plan:
+        return self._unit.plan
+
+    @property
+    def _session(self) -> Session:
+        return self._unit.session
 
     async def load(self) -> Run:
         """Read the session's plan; one that belonged to another person does not count."""
         plan = await self._services.plans.read(self._session.key, self._flow.slug, now=self._now)
         if plan is not None and plan.user in {None, self._session.user}:
-            self._plan, self._stored = plan, True
+            self._unit.read(plan)
         return self
 
     @classmethod
@@ -70,29 +88,72 @@ class Run:
     async def look(self) -> Outcome:
         """Return what there is to show now, passing every stage that needs no answer."""
         try:
-            for _ in range(STEPS_MOST):
-                outcome = await self._once()
-                if outcome is not None:
-                    return outcome
-            return await self._deny("This flow leads in a circle.")
+            outcome = await self._onward()
+            await self._unit.commit()
         except (PlanChanged, SessionGone):
             return Passed()
+        return outcome
 
-    async def respond(self, answer: Mapping[str, object], *, ticket: str | None) -> Outcome:
-        """Hand an answer to the current stage. A stale answer is not looked at: Passed, look again."""
-        self._answering = True
+    async def start(self, *, hold: bool) -> Outcome:
+        """Store the plan this began with, taken as far as it goes without an answer. Raises PlanChanged, SessionGone.
+
+        One that goes to its end without any is left to its page, unless the caller takes that end (`hold`).
+        """
+        self._later = True
+        first = self._plan
+        self._unit.replace(first)
+        outcome = await self._onward()
+        if isinstance(outcome, Moved) and not hold:
+            self._unit.again(first)
+            outcome = Passed()
+        return await self._ending(outcome, hold=hold)
+
+    async def respond(self, answer: Mapping[str, object], *, ticket: str | None, ahead: bool, hold: bool) -> Outcome:
+        """Hand an answer to the current stage. A stale answer is not looked at: Passed, look again.
+
+        `ahead` takes the plan on to the next question, or to its end; `hold` leaves that end to the caller to commit
+        (`Moved.due`).
+        """
+        self._later = True
         if (ticket is not None and ticket != self._plan.ticket) or self._plan.denied is not None:
             return Passed()
-        if farewell.is_waiting(self._plan):
-            return await self._decided(answer)
-        if not self._plan.shown or not await self._still_there():
-            return Passed()  # nothing was asked in this session, or not this: an answer needs its challenge
         try:
-            return await self._judge(answer)
+            if farewell.is_waiting(self._plan):
+                return await self._decided(answer)
+            if not self._plan.shown or not await self._still_there():
+                return Passed()  # nothing was asked in this session, or not this: an answer needs its challenge
+            outcome = await self._judge(answer)
+            if outcome is None:
+                outcome = await self._go_on() if ahead and self._flow.designation != "invalidation" else Passed()
+            return await self._ending(outcome, hold=hold)
         except (PlanChanged, SessionGone):
             return Passed()
 
-    async def _judge(self, answer: Mapping[str, object]) -> Outcome:
+    async def _onward(self) -> Outcome:
+        for _ in range(STEPS_MOST):
+            outcome = await self._once()
+            if outcome is not None:
+                return outcome
+        return await self._deny("This flow leads in a circle.")
+
+    async def _go_on(self) -> Outcome:
+        """Take the plan on. What fails there fails again, and is told, where it is shown: the answer counts."""
+        try:
+            outcome = await self._onward()
+        except (PlanChanged, SessionGone):
+            raise
+        except Exception:  # noqa: BLE001 - as said
+            return Passed()
+        return outcome if isinstance(outcome, Moved) else Passed()
+
+    async def _ending(self, outcome: Outcome, *, hold: bool) -> Outcome:
+        if hold and isinstance(outcome, Moved):
+            return dataclasses.replace(outcome, due=self._unit.due())
+        await self._unit.commit()
+        return outcome
+
+    async def _judge(self, answer: Mapping[str, object]) -> Outcome | None:
+        """Return None when the stage passed."""
         stage, visit = self._stage(), self._visit()
         if stage is None:
             return Passed()
@@ -102,7 +163,7 @@ class Run:
         verdict = await cast("Behaviour", stage).answer(visit, answer)
         match verdict:
             case Done():
-                return await self._advance(verdict) or Passed()
+                return await self._advance(verdict)
             case Wrong():
                 return await self._wrong(verdict, stage, visit)
             case Refused():
@@ -111,15 +172,15 @@ class Run:
                 return Passed()
 
     async def _decided(self, answer: Mapping[str, object]) -> Outcome:
-        with contextlib.suppress(PlanChanged):  # another tab was first
-            await self._keep(farewell.answered(self._plan, answer))
+        self._unit.keep(farewell.answered(self._plan, answer))
+        await self._unit.commit()
         return Passed()
 
     async def _once(self) -> Outcome | None:
         """Do the next thing; None when there is more to do."""
         plan = self._plan
         if plan.denied is not None:
-            await self._write([drop(self._session.key, plan.slug)])
+            self._unit.drop()
             return await access_denied(self._visit(), plan.denied)
         if not plan.planned:
             return await self._make_plan()
@@ -132,15 +193,16 @@ class Run:
         stage = self._stage()
         if stage is None:
             # The configuration changed under the plan: everything is asked again, nothing is left out.
-            await self._restart(keep_context=False)
+            self._restart(keep_context=False)
             return None
         decision = await self._planner.decide_again(self._plan, self._session)
-        if decision is not None and decision.events:
-            await self._write(decision.events)
-        if decision is not None and not decision.passing:
-            self._plan = self._plan.without_step()
-            return None
-        verdict = await cast("Behaviour", stage).open(self._visit())
+        if decision is not None:
+            self._unit.add(decision.events)
+            if not decision.passing:
+                self._unit.plan = self._plan.without_step()
+                return None
+        visit = self._visit()
+        verdict = await cast("Behaviour", stage).open(visit)
         match verdict:
             case Done():
                 return await self._advance(verdict)
@@ -149,13 +211,15 @@ class Run:
             case Wrong():
                 return await self._refuse(Refused("This step cannot be taken.", verdict.writes))
             case Ask():
-                return await self._ask(verdict, stage)
+                return await self._ask(verdict, stage, visit)
 
-    async def _ask(self, verdict: Ask, stage: Stage) -> Outcome:
+    async def _ask(self, verdict: Ask, stage: Stage, visit: Visit) -> Outcome:
         scratch = self._plan.scratch if verdict.scratch is None else verdict.scratch
-        if not self._plan.shown or scratch != self._plan.scratch or not self._stored:
-            await self._keep(self._plan.to(scratch=scratch, shown=True))
-        return await challenge_of(self._visit(), verdict, self._plan, stage.COMPONENT)
+        if not self._plan.shown or scratch != self._plan.scratch or not self._unit.stored:
+            self._unit.keep(self._plan.to(scratch=scratch, shown=True))
+        if self._later:
+            return Passed(verdict.component or stage.COMPONENT)
+        return await challenge_of(visit, verdict, self._plan, stage.COMPONENT)
 
     async def _show(self, stage: Stage, visit: Visit, errors: Mapping[str, Sequence[ErrorDetail]]) -> Outcome:
         """Show the current challenge again, with errors that are not kept."""
@@ -167,23 +231,22 @@ class Run:
     async def _make_plan(self) -> Outcome | None:
         if self._flow.slug == wizard.SLUG:
             token = query_value(self._query, "token") or ""
-            self._plan = self._plan.to(context={**self._plan.context, wizard.TOKEN: token})
+            self._unit.plan = self._plan.to(context={**self._plan.context, wizard.TOKEN: token})
             if not await wizard.is_open(self._visit()):
                 return await self._deny(wizard.CLOSED)
         made = await self._planner.make(self._flow, self._plan, self._session)
-        if made.events:
-            await self._write(made.events)
+        self._unit.add(made.events)
         if made.plan is not None:
-            self._plan = made.plan
+            self._unit.plan = made.plan
             return None
         return await self._not_applicable(made.messages)
 
     async def _not_applicable(self, messages: Sequence[str]) -> Outcome:
-        flow, following = self._flow, self._next()
+        flow, following = self._flow, following_of(self._plan, self._query)
         done = flow.designation == "authentication" and self._session.user is not None
         go_on = following is not None and flow.denied_action == "message_continue"
         if done or flow.denied_action == "continue" or go_on:
-            await self._write([drop(self._session.key, flow.slug)])
+            self._unit.drop()
             return Moved(following or self._home())
         return await self._deny(" ".join(messages) or "You cannot use this flow now.")
 
@@ -191,15 +254,14 @@ class Run:
         parting = await self._farewell()
         if parting is not None:
             return parting
-        target = self._target()
+        target = destination(self._plan, self._query, self._home())
         if target is None:
             return await self._deny(_INVALID_NEXT)
         if self._flow.designation == "invalidation" and not self._plan.context.get("redirect"):
             ended = await session_end(self._visit())
             if ended is not None:
                 return ended
-        if self._stored:
-            await self._write(list(finish(self._session.key, self._plan, now=self._now)))
+        self._unit.finish()
         return Moved(target)
 
     async def _farewell(self) -> Outcome | None:
@@ -214,22 +276,8 @@ class Run:
         else:
             shown = None
         if shown is not None and not self._plan.shown:
-            await self._keep(self._plan.to(shown=True))
+            self._unit.keep(self._plan.to(shown=True))
         return shown
-
-    def _target(self) -> str | None:
-        """Where the flow ends: the plan's own redirect, else `next`, else home. None when `next` is not ours."""
-        redirect = self._plan.context.get("redirect")
-        if isinstance(redirect, str) and redirect:
-            return redirect
-        asked = query_value(self._query, "next")
-        if asked and not is_relative(asked):
-            return None
-        return asked or self._plan.next_url or self._home()
-
-    def _next(self) -> str | None:
-        asked = query_value(self._query, "next") or self._plan.next_url
-        return asked if asked and is_relative(asked) else None
 
     def _home(self) -> str:
         return self._request.prefix + "/"
@@ -239,62 +287,49 @@ class Run:
         context = {**self._plan.context, **done.context}
         for key in done.drop:
             context.pop(key, None)
-        if not self._stored:
-            await self._keep(self._plan)
         if done.commit is not None:
+            self._unit.keep(self._plan)
+            await self._unit.commit()
             try:
                 context.update(await done.commit())
             except StageFailed as failure:
                 return await self._refuse(Refused(str(failure)))
+            forget(self._request)
         plan = self._plan.advanced(context=context, insert=done.insert)
         if done.sign_in is not None:
             await self._sign_in(plan, done, done.sign_in)
         elif done.sign_out:
             await self._sign_out(plan, done)
         else:
-            await self._write([*done.writes, self._services.plans.save(plan, now=self._now)])
-            self._plan = plan.to(version=plan.version + 1)
+            self._unit.keep(plan, done.writes)
+            if done.writes and plan.steps and not done.unread:
+                await self._unit.commit()
         return None
 
     async def _sign_in(self, plan: Plan, done: Done, proof: SignIn) -> None:
-        plan = plan.to(user=proof.user.pk)
-        self._session = await self._services.gate.sign_in(
-            self._request,
-            self._session,
-            sessions.SignIn(
-                user=proof.user.pk,
-                who=proof.user.who,
-                auth_method=proof.method,
-                auth_args=proof.arguments,
-                amr=proof.amr,
-                duration=proof.duration,
-                remember=proof.remember,
-            ),
-            now=self._now,
-            extra=[*done.writes, self._services.plans.save(plan, now=self._now)],
-        )
-        self._plan = plan.to(version=plan.version + 1)
+        self._unit.sign_in(plan, proof, done.writes)
         if proof.terminate_others:
+            await self._unit.commit()
             await self._services.gate.end_all(proof.user.pk, now=self._now, but=self._session.key)
 
     async def _sign_out(self, plan: Plan, done: Done) -> None:
         """End the session; the rest of the flow goes on in a new one, which is nobody's."""
         urls = await self._services.gate.farewells(self._session)
+        await self._unit.commit()
         await self._services.gate.end(self._request, self._session, now=self._now, extra=done.writes)
-        self._session = await self._services.gate.ensure(self._request, self._now)
-        self._plan, self._stored = farewell.remembered(plan.to(user=None), urls), True
-        await self._write([self._services.plans.put(self._session.key, self._plan, now=self._now)])
+        self._unit.session = await self._services.gate.ensure(self._request, self._now)
+        self._unit.replace(farewell.remembered(plan.to(user=None), urls))
+        await self._unit.commit()
 
     async def _wrong(self, verdict: Wrong, stage: Stage, visit: Visit) -> Outcome:
         action = self._invalid_response_action()
         if action != "retry":
-            if verdict.writes:
-                await self._write(verdict.writes)
-            await self._restart(keep_context=action == "restart_with_context")
+            self._unit.add(verdict.writes)
+            self._restart(keep_context=action == "restart_with_context")
             return Passed()
         scratch = self._plan.scratch if verdict.scratch is None else verdict.scratch
-        await self._keep(self._plan.to(scratch=scratch, errors=verdict.errors), verdict.writes)
-        again = await cast("Behaviour", stage).open(dataclasses.replace(visit, scratch=scratch))
+        self._unit.keep(self._plan.to(scratch=scratch, errors=verdict.errors), verdict.writes)
+        again = await cast("Behaviour", stage).open(codec.changed(visit, scratch=scratch))
         if not isinstance(again, Ask):
             return Passed()
         return await challenge_of(visit, again, self._plan, stage.COMPONENT)
@@ -302,22 +337,22 @@ class Run:
     async def _refuse(self, verdict: Refused) -> Outcome:
         action = self._invalid_response_action()
         if action != "retry":
-            if verdict.writes:
-                await self._write(verdict.writes)
-            await self._restart(keep_context=action == "restart_with_context")
+            self._unit.add(verdict.writes)
+            self._restart(keep_context=action == "restart_with_context")
             return Passed()
         return await self._deny(verdict.message, verdict.writes)
 
     async def _deny(self, message: str, writes: Sequence[Statement] = ()) -> Outcome:
-        """End the plan with a refusal. After an answer it is kept for one more look: pages answer a POST by a 303."""
+        """End the plan with a refusal; kept for one look when another request shows it, as after a POST of a page."""
         challenge = await access_denied(self._visit(), message)
-        if self._answering:
-            await self._keep(self._plan.to(denied=message, steps=(), scratch={}, errors={}, planned=True), writes)
+        if self._later:
+            self._unit.keep(self._plan.to(denied=message, steps=(), scratch={}, errors={}, planned=True), writes)
         else:
-            await self._write([*writes, drop(self._session.key, self._plan.slug)])
+            self._unit.add(writes)
+            self._unit.drop()
         return challenge
 
-    async def _restart(self, *, keep_context: bool) -> None:
+    def _restart(self, *, keep_context: bool) -> None:
         old = self._plan
         fresh = new_plan(old.slug).to(
             context=old.context if keep_context else old.origin,
@@ -326,8 +361,7 @@ class Run:
             completion=old.completion,
             append=old.append,
         )
-        self._plan, self._stored = fresh, False
-        await self._keep(fresh)
+        self._unit.replace(fresh)
 
     async def _still_there(self) -> bool:
         """Tell whether the current stage still has to be taken; if not, a look will go on."""
@@ -366,16 +400,3 @@ class Run:
             scratch=self._plan.scratch,
             bound=step is not None and step.binding is not None and has_bindings(step.binding, self._snapshot),
         )
-
-    async def _keep(self, plan: Plan, writes: Sequence[Statement] = ()) -> None:
-        """Store the plan as it is now."""
-        plans = self._services.plans
-        if self._stored:
-            await self._write([*writes, plans.save(plan, now=self._now)])
-            plan = plan.to(version=plan.version + 1)
-        else:
-            await self._write([*writes, plans.put(self._session.key, plan, now=self._now)])
-        self._plan, self._stored = plan, True
-
-    async def _write(self, statements: Sequence[Statement]) -> None:
-        await self._services.database.write(lambda: run_all(statements))

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from ostiary.flows.outcome import ErrorDetail, Errors
+from ostiary.flows.people import subject_of
+from ostiary.resource import codec
 
 if TYPE_CHECKING:
     from ostiary.directory.user import User
@@ -18,8 +20,7 @@ if TYPE_CHECKING:
     from ostiary.web.request import Request
 
 
-@dataclass(frozen=True, slots=True)
-class Visit:
+class Visit(codec.Record, frozen=True):
     """One look of one request at one stage."""
 
     flow: Flow
@@ -48,6 +49,11 @@ class Visit:
         """The pending user's primary key; None when nobody is pending, or somebody who does not exist."""
         value = self.mapping("pending_user").get("pk")
         return value if isinstance(value, int) else None
+
+    async def person(self, pk: int) -> User | None:
+        """Return a person as the directory knows them, read at most once since the last proof."""
+        subject = await subject_of(self.services.users, self.request, pk)
+        return None if subject is None else subject.user
 
     @property
     def client(self) -> str:
@@ -94,7 +100,8 @@ class Done:
     """The stage has its proof. `writes` are committed together with the step forward, or not at all.
 
     `context` is laid over the plan context, `drop` removes keys from it, `insert` are stages (primary keys) that come
-    next. `commit` is for stages that write through another room's unit of work.
+    next. `commit` is for stages that write through another room's unit of work. `unread` says that no stage that
+    may follow reads what `writes` change: then the request goes on before they are committed.
     """
 
     context: Mapping[str, object] = field(default_factory=dict)
@@ -104,6 +111,7 @@ class Done:
     sign_in: SignIn | None = None
     sign_out: bool = False
     commit: Commit | None = None
+    unread: bool = False
 
 
 @dataclass(frozen=True, slots=True)

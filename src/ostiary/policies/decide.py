@@ -81,15 +81,22 @@ async def decide_policies(
 
 def has_bindings(target_pk: str, snapshot: Snapshot) -> bool:
     """Tell whether any enabled binding asks about the object."""
-    return any(binding.enabled for binding in _bindings_of(target_pk, snapshot))
+    found = snapshot.referring(PolicyBinding, "target", target_pk)
+    return bool(found) and any(binding.enabled for binding in found)
 
 
 def _bindings_of(target_pk: str, snapshot: Snapshot) -> Sequence[PolicyBinding]:
     found = snapshot.referring(PolicyBinding, "target", target_pk)
+    if len(found) <= 1:
+        return found
     return sorted(found, key=lambda binding: (binding.order, str(binding.pk)))
 
 
 def _conclude(steps: Sequence[Step], *, target_pk: str, mode: Mode, question: Question, revision: int) -> Decision:
+    if not steps:
+        user = question.subject.user.pk if question.subject is not None else None
+        trace = Trace(target=target_pk, mode=mode, user=user, steps=(), static=None, passing=True, revision=revision)
+        return Decision(passing=True, messages=(), trace=trace)
     join = any if mode == "any" else all
     counted = [step for step in steps if step.result is not None]
     statics = [bool(step.result) for step in counted if step.kind != "policy"]

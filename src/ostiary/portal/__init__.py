@@ -2,5 +2,5 @@
 
 Serves / , /if/flow/, /if/user/, /if/continue/, /application/launch/, /recovery/use-token/, /static/ostiary/, robots.txt
 and favicon.ico. Works without JavaScript. Must not know how a stage decides, nor any protocol: it renders what the
-flow engine answers, and every POST is answered 303 to a GET of our own.
+flow engine answers, and no POST is redirected to another origin.
 """

@@ -6,13 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from ostiary.flows.outcome import Challenge, Errors
+from ostiary.flows.outcome import Challenge, Errors, FlowInfo
 from ostiary.portal.filled import retell
 from ostiary.portal.iframes import page_fields
 from ostiary.portal.look import picture
 from ostiary.portal.methods import methods, stage_names
 from ostiary.portal.prompts import prompt_fields
 from ostiary.portal.qr import grouped, qr_svg, secret_of
+from ostiary.web.plates import Slots
 from ostiary.web.request import Request
 
 TEMPLATES: Final = {
@@ -45,6 +46,9 @@ ENDS: Final = frozenset(
 )
 """Components that ask nothing: the flow ended with them."""
 
+ON_PLATES: Final = frozenset({"ak-stage-identification", "ak-stage-password", "ak-stage-consent"})
+"""Components whose pages are kept as plates: what everybody sees, but for the slots of `marked_challenge`."""
+
 Translate = Callable[[str], str]
 
 
@@ -72,6 +76,28 @@ class Source:
 def template_of(component: str) -> str:
     """Return the template of a component; one page says that a component is unknown here."""
     return f"stages/{TEMPLATES.get(component, 'unknown')}.html"
+
+
+def marked_challenge(challenge: Challenge, slots: Slots) -> Challenge:
+    """Return the challenge, which has no errors, with marks for what belongs to one person or to one showing."""
+    fields = dict(challenge.fields)
+    if picture(_text(fields, "pending_user_avatar")):  # without one, the page shows the first letter of the name
+        fields["pending_user"] = slots.mark("person", _text(fields, "pending_user"))
+        del fields["pending_user_avatar"]
+    if "token" in fields:
+        fields["token"] = slots.mark("token", _text(fields, "token"))
+    info = challenge.flow_info
+    cancel = slots.mark("cancel", info.cancel_url)
+    return Challenge(
+        component=challenge.component,
+        fields=fields,
+        flow_info=FlowInfo(title=info.title, layout=info.layout, cancel_url=cancel, background=info.background),
+        ticket=challenge.ticket,
+    )
+
+
+def _text(fields: Mapping[str, object], name: str) -> str:
+    return str(fields.get(name) or "")
 
 
 def page_values(

@@ -1,25 +1,28 @@
 """/if/flow/{slug}/: the current challenge of a flow as a page, and its answer.
 
-GET shows, POST answers and is sent on to a GET; what the engine says is never decided here. The form is bound to the
-session, the flow and exactly this showing of this stage, so that a stale tab starts again politely.
+GET shows, POST answers and is sent on to a GET, or out of the flow by the answer that ends it; what the engine says is
+never decided here. The form is bound to the session, the flow and exactly this showing of this stage, so that a stale
+tab starts again politely.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
+from ostiary.flows.errors import PlanChanged
 from ostiary.flows.outcome import Challenge, Moved, Passed
 from ostiary.portal import flash, iframes, onward
 from ostiary.portal.answers import Sent, read_form
 from ostiary.portal.autosubmit import submit_policy
-from ostiary.portal.challenges import page_values, template_of
-from ostiary.portal.look import Painter
+from ostiary.portal.challenges import ON_PLATES, marked_challenge, page_values, template_of
+from ostiary.portal.look import Painter, picture
 from ostiary.portal.methods import PARAMETER as METHOD
 from ostiary.portal.services import Pages
 from ostiary.seal import Secret
-from ostiary.sessions.session import Session
+from ostiary.sessions.session import Session, SessionGone
 from ostiary.web.csrf import check_form_token, form_token, same_origin
 from ostiary.web.errors import Forbidden, HttpError
+from ostiary.web.plates import Slots
 from ostiary.web.request import Request
 from ostiary.web.response import Response, redirect
 
@@ -43,7 +46,7 @@ class FlowPage:
         session = await self._pages.gate.ensure(request, now)
         outcome = await self._pages.engine.challenge(request, session, slug, query=request.query, now=now)
         match outcome:
-            case Moved(to):
+            case Moved(to=to):
                 return self.leave(request, to)
             case Passed():
                 return redirect(request.url)
@@ -53,7 +56,7 @@ class FlowPage:
                 return self._challenge(request, session, outcome)
 
     async def answer(self, request: Request) -> Response:
-        """POST: hand the form to the engine, and on to a GET whatever it says."""
+        """POST: hand the form to the engine, and on to a GET, or to where the flow ends."""
         now = self._pages.clock()
         slug = request.params["slug"]
         if not same_origin(request):
@@ -65,8 +68,10 @@ class FlowPage:
         if slug == SETUP and await self._locked(request, now):
             return self._see(request, onward.AGAIN)
         outcome = await self._pages.engine.respond(
-            request, session, slug, sent.answer, query=request.query, ticket=sent.ticket, now=now
+            request, session, slug, sent.answer, query=request.query, ticket=sent.ticket, ahead=True, hold=True, now=now
         )
+        if isinstance(outcome, Moved):
+            return await self._arrive(request, outcome, now)
         if not isinstance(outcome, Challenge):
             return self._see(request, onward.NEXT, without=(METHOD,))
         response = self._see(request, onward.NEXT)
@@ -75,40 +80,66 @@ class FlowPage:
             flash.write(request, response, challenge=outcome, answer=sent.answer, proof=proof)
         return response
 
+    async def _arrive(self, request: Request, moved: Moved, now: int) -> Response:
+        """Leave a flow with the answer that ended it, straight to where the request it was begun for leads."""
+        due, taken = moved.due, None
+        try:
+            if due is not None:
+                taken = await self._pages.take_up(request, moved.to, due)
+                if taken is None:
+                    await self._pages.engine.settle(request, due, now=now)
+        except (PlanChanged, SessionGone):  # another tab was first
+            return self._see(request, onward.NEXT, without=(METHOD,))
+        if taken is None:
+            return self.leave(request, moved.to)
+        response = self.leave(request, taken.header("location") or moved.to)
+        response.headers.extend(pair for pair in taken.headers if pair[0] != "location")
+        return response
+
     def leave(self, request: Request, to: str) -> Response:
-        """Send the browser on: by redirect, or by a page when it came from a POST and may leave this origin."""
+        """Send the browser on: by redirect, or by a page when it comes from a POST and may leave this origin."""
         if not onward.is_safe(to):
             raise HttpError(400, "invalid_redirect", "The flow leads to an address that is not allowed.")
-        if request.query_one(onward.MARK) is None:
+        posted = request.method == "POST"
+        if not posted and request.query_one(onward.MARK) is None:
             return redirect(to)
         here = onward.stays_here(to, request)
         if here is not None:
-            return redirect(here)
-        return self._painter.page(request, "stages/redirect.html", to=to, target=onward.host_of(to))
+            return redirect(here, 303 if posted else 302)
+        slots = Slots()
+        host = onward.host_of(to)
+        values = {"to": slots.mark("to", to), "target": slots.mark("target", host)}
+        return self._painter.plate(request, "stages/redirect.html", slots, **values)
 
     def _challenge(self, request: Request, session: Session, challenge: Challenge) -> Response:
         if challenge.component == "xak-flow-redirect":
             return self.leave(request, str(challenge.fields["to"]))
-        translate = self._painter.translator(request)
-        errors = challenge.response_errors
-        proof = (session.key, self._pages.form_key)
-        typed = flash.read(request, proof=proof) if errors else {}
-        purpose = _purpose(request.params["slug"], challenge.ticket)
-        response = self._painter.page(
-            request,
-            template_of(challenge.component),
-            ticket=challenge.ticket,
-            form_token=form_token(session.key, purpose, self._pages.form_key),
-            action=request.url,
-            notice=translate(NOTICE) if request.query_one(onward.MARK) == onward.AGAIN and not errors else "",
-            **page_values(challenge, request=request, errors=errors, values=typed, translate=translate),
-        )
+        response = self._show(request, session, challenge)
         if challenge.component == "ak-stage-autosubmit":
             response.headers.append(("content-security-policy", submit_policy(str(challenge.fields["url"]))))
         if challenge.component == iframes.COMPONENT:
             response.headers.append(("content-security-policy", iframes.frames_policy(challenge.fields)))
         flash.clear(request, response)
         return response
+
+    def _show(self, request: Request, session: Session, challenge: Challenge) -> Response:
+        translate = self._painter.translator(request)
+        errors = challenge.response_errors
+        typed = flash.read(request, proof=(session.key, self._pages.form_key)) if errors else {}
+        token = form_token(session.key, _purpose(request.params["slug"], challenge.ticket), self._pages.form_key)
+        again = request.query_one(onward.MARK) == onward.AGAIN and not errors
+        notice = translate(NOTICE) if again else ""
+        form = {"ticket": challenge.ticket, "form_token": token, "action": request.url}
+        template = template_of(challenge.component)
+        if errors or challenge.component not in ON_PLATES:
+            values = page_values(challenge, request=request, errors=errors, values=typed, translate=translate)
+            return self._painter.page(request, template, notice=notice, **(values | form))
+        slots = Slots()
+        marks = {name: slots.mark(name, value) for name, value in form.items()}
+        marked = marked_challenge(challenge, slots)
+        values = page_values(marked, request=request, errors=errors, values=typed, translate=translate)
+        values["avatar"] = slots.mark("avatar", picture(str(challenge.fields.get("pending_user_avatar") or "")))
+        return self._painter.plate(request, template, slots, notice=notice, **marks, **values)
 
     def _genuine(self, session: Session, slug: str, sent: Sent) -> bool:
         return check_form_token(sent.form_token, session.key, _purpose(slug, sent.ticket), self._pages.form_key)

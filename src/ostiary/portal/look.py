@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
-from ostiary.brands import select
+from ostiary.brands import Brand, select
 from ostiary.portal.services import Plane
 from ostiary.web import response as answers
 from ostiary.web.language import Catalogs
+from ostiary.web.plates import Plates, Slots
 from ostiary.web.request import Request
 from ostiary.web.response import Response
 from ostiary.web.static import Static
@@ -53,14 +55,19 @@ class Painter:
         self._templates = templates
         self._static = static
         self._plane = plane
+        self._plates = Plates()
 
     def look(self, request: Request) -> Look:
         """Return the look of the brand the request's host leads to."""
-        brand = select(self._plane.snapshot, request.host)
+        snapshot, prefix = self._plane.snapshot, request.prefix
+        brand = select(snapshot, request.host)
+        return snapshot.memo(("portal.look", brand.pk, prefix), lambda: self._look(brand, prefix))
+
+    def _look(self, brand: Brand, prefix: str) -> Look:
         return Look(
             title=brand.branding_title,
             logo=picture(brand.branding_logo),
-            favicon=picture(brand.branding_favicon) or request.prefix + self._static.path("mark.svg"),
+            favicon=picture(brand.branding_favicon) or prefix + self._static.path("mark.svg"),
             background=picture(brand.branding_default_flow_background),
         )
 
@@ -72,12 +79,21 @@ class Painter:
 
     def page(self, request: Request, template: str, *, status: int = 200, **values: object) -> Response:
         """Answer a page. The host is shown on it, so that people see at whose door they stand."""
-        text = self._templates.render(
-            template,
-            language=self._templates.catalogs.choose(request),
-            prefix=request.prefix,
-            brand=self.look(request),
-            host=request.host,
-            **values,
-        )
-        return answers.html(text, status)
+        return answers.html(self._render(template, self._around(request) | values), status)
+
+    def plate(self, request: Request, template: str, slots: Slots, **values: object) -> Response:
+        """Answer the same from a plate: `values` are JSON data and texts without markup, some of them marks."""
+        known = self._around(request) | values
+        return answers.html(self._plates.fill(template, known, slots, partial(self._render, template)))
+
+    def _around(self, request: Request) -> dict[str, object]:
+        return {
+            "language": self._templates.catalogs.choose(request),
+            "prefix": request.prefix,
+            "brand": self.look(request),
+            "host": request.host,
+        }
+
+    def _render(self, template: str, values: Mapping[str, object]) -> str:
+        render: Callable[..., str] = self._templates.render
+        return render(template, **values)

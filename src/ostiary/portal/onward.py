@@ -1,9 +1,9 @@
 """Where a browser may be sent, and how.
 
 Browsers apply `form-action 'self'` to the whole chain of redirects that follows a POST (seen in Chromium 156): a chain
-that ends on another origin is blocked. So a POST is answered 303 to a GET of our own that carries a mark, and a marked
-GET redirects only to pages that stay here; for anything else it answers a page with a link and a refresh, which begins
-a chain of its own.
+that ends on another origin is blocked. So a POST is answered 303 to a GET of our own that carries a mark. What ends a
+flow, a POST or a marked GET, redirects only to pages that stay here; for anything else it is answered by a page with a
+link and a refresh, which begins a chain of its own.
 """
 
 from __future__ import annotations

@@ -13,10 +13,12 @@ if TYPE_CHECKING:
     from ostiary.directory.setup import Setup
     from ostiary.directory.users import Users
     from ostiary.flows.outcome import Outcome
+    from ostiary.flows.unit import Due
     from ostiary.resource import Resource
     from ostiary.sessions.gate import SessionGate
     from ostiary.sessions.session import Session
     from ostiary.store.snapshot import Snapshot
+    from ostiary.web.response import Response
     from ostiary.web.static import Static
     from ostiary.web.templates import Templates
 
@@ -37,9 +39,15 @@ class Engine(Protocol):
         *,
         query: str = "",
         ticket: str | None = None,
+        ahead: bool = False,
+        hold: bool = False,
         now: int,
     ) -> Outcome:
-        """Judge an answer to the showing that `ticket` names."""
+        """Judge an answer to the showing that `ticket` names, and take the flow on as `ahead` and `hold` say."""
+        ...
+
+    async def settle(self, request: Request, due: Due, *, now: int) -> None:
+        """Commit the end of a flow that nobody took up. Raises PlanChanged, SessionGone."""
         ...
 
 
@@ -52,13 +60,19 @@ class Plane(Protocol):
         ...
 
 
+async def nobody(_request: Request, _to: str, _due: Due) -> Response | None:
+    """Take nothing up."""
+    return None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pages:
     """Everything the pages use.
 
     `form_key` is key material of its own for form tokens; `clock` gives microseconds UTC. `launch_url` gives the
     default launch address of a provider. `recover` consumes a recovery key, signs the person in (through the gate)
-    and returns the path to go to, or None for a key that is not valid.
+    and returns the path to go to, or None for a key that is not valid. `take_up` answers the request a flow leads to
+    (a path of ours) together with the flow's end, by a redirect; None when it is better sent there.
     """
 
     engine: Engine
@@ -73,3 +87,4 @@ class Pages:
     clock: Callable[[], int]
     launch_url: Callable[[Resource], str | None]
     recover: Callable[[Request, str, int], Awaitable[str | None]]
+    take_up: Callable[[Request, str, Due], Awaitable[Response | None]] = nobody

@@ -229,6 +229,7 @@ class Registry:
 
     def __init__(self, models: Iterable[type[Resource]]) -> None:
         self._kinds: dict[str, Kind] = {}
+        self._families: dict[str, tuple[Kind, ...]] = {}
         for model in models:
             item = model.KIND
             if item.name in self._kinds:
@@ -251,4 +252,10 @@ class Registry:
 
     def family(self, target: str) -> tuple[Kind, ...]:
         """Return the kinds a reference to `target` may lead to, in registration order."""
-        return tuple(item for item in self._kinds.values() if item.answers_to(target))
+        try:
+            return self._families[target]
+        except KeyError:
+            found = tuple(item for item in self._kinds.values() if item.answers_to(target))
+        if found:  # a name nobody answers to may come from outside, and is not kept
+            self._families[target] = found
+        return found

@@ -57,6 +57,18 @@ class SignIn:
     data: Mapping[str, object] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Coming:
+    """A session on its way: its `statements` are to be committed by the caller, who then calls `arrived`.
+
+    `identifier` is what only the browser will have.
+    """
+
+    session: Session
+    identifier: str
+    statements: tuple[Statement, ...]
+
+
 class SessionGate:
     """Browser sessions of one database."""
 
@@ -82,12 +94,22 @@ class SessionGate:
         """Return the session, making one without a person when there is none. `finish` gives the cookie."""
         session = await self.read(request, now)
         if session is None:
-            identifier = new_id()
-            session = _anonymous(request, key_of(identifier), now=now, life=self._unknown)
-            made = session
-            await self._database.write(lambda: run([repository.insert(made)]))
-            _keep(request, session, identifier)
+            coming = self.beginning(request, now)
+            await self._database.write(partial(run, coming.statements))
+            self.arrived(request, coming)
+            session = coming.session
         return session
+
+    def beginning(self, request: Request, now: int) -> Coming:
+        """Return a session without a person, for a request that has none, to be stored with what the caller writes."""
+        identifier = new_id()
+        session = _anonymous(request, key_of(identifier), now=now, life=self._unknown)
+        return Coming(session, identifier, (repository.insert(session),))
+
+    def arrived(self, request: Request, coming: Coming) -> None:
+        """Note that the session is stored: the request goes on in it, `finish` gives the cookie."""
+        request.state[_SESSION] = coming.session
+        request.state[_COOKIE] = coming.identifier
 
     async def sign_in(
         self, request: Request, session: Session, proof: SignIn, *, now: int, extra: Iterable[Statement] = ()
@@ -97,20 +119,24 @@ class SessionGate:
         What hung on the session moves along, but when another person was signed in before, what hung on that
         person's session ends. `extra` are statements of the caller. Raises SessionGone when the id moved meanwhile.
         """
+        coming = self.signing_in(request, session, proof, now=now)
+        await self._database.write(partial(run, (*coming.statements, *extra)))
+        self.arrived(request, coming)
+        return coming.session
+
+    def signing_in(self, request: Request, session: Session, proof: SignIn, *, now: int) -> Coming:
+        """Return the same, to be stored with what the caller writes. Its first statement is guarded by SessionGone."""
         identifier = new_id()
         fresh = _signed_in(request, session, proof, key=key_of(identifier), now=now)
         another = session.user is not None and session.user != proof.user
-        statements = [
+        statements = (
             repository.remove(session.key, must_exist=True),
             repository.insert(fresh),
             *(one for hook in self.hooks.on_move for one in hook(session, fresh)),
             *(one for hook in self.hooks.on_end if another for one in hook(session.key, now)),
             *(one for hook in self.hooks.on_begin for one in hook(fresh, now)),
-            *extra,
-        ]
-        await self._database.write(partial(run, statements))
-        _keep(request, fresh, identifier)
-        return fresh
+        )
+        return Coming(fresh, identifier, statements)
 
     async def end(self, request: Request, session: Session, *, now: int, extra: Iterable[Statement] = ()) -> None:
         """Sign out: the session and what hangs on it end in one transaction, the cookie is taken back."""
@@ -229,8 +255,3 @@ def _signed_in(request: Request, old: Session, proof: SignIn, *, key: bytes, now
 
 def _agent(request: Request) -> str:
     return request.headers.get("user-agent", "")[:_AGENT_LIMIT].replace("\0", "")
-
-
-def _keep(request: Request, session: Session, identifier: str) -> None:
-    request.state[_SESSION] = session
-    request.state[_COOKIE] = identifier

@@ -92,7 +92,7 @@ def hold(session: Session) -> Statement:
 def keys_of_user(user: int) -> Batch[list[bytes]]:
     """Yield the statement for the keys of all sessions of a person."""
     rows = yield Statement("SELECT key FROM session WHERE user_pk = ?", (user,))
-    return [cast("bytes", row["key"]) for row in rows]
+    return [row["key"] for row in rows]
 
 
 def end_of_user(user: int) -> Statement:
@@ -108,7 +108,7 @@ async def expired(database: Database, now: int, *, most: int) -> list[bytes]:
     rows = await database.fetch(
         "SELECT key FROM session WHERE idle_expires <= ? ORDER BY idle_expires LIMIT ?", now, most
     )
-    return [cast("bytes", row["key"]) for row in rows]
+    return [row["key"] for row in rows]
 
 
 def remove_expired(key: bytes, now: int) -> Statement:
@@ -119,25 +119,27 @@ def remove_expired(key: bytes, now: int) -> Statement:
 def session_of(row: Row) -> Session:
     """Return the value of a row."""
     return Session(
-        key=cast("bytes", row["key"]),
-        pk=cast("str", row["pk"]),
-        created=cast("int", row["created"]),
-        last_seen=cast("int", row["last_seen"]),
-        expires=cast("int", row["expires"]),
-        idle_expires=cast("int", row["idle_expires"]),
-        idle=cast("int", row["idle"]),
+        key=row["key"],
+        pk=row["pk"],
+        created=row["created"],
+        last_seen=row["last_seen"],
+        expires=row["expires"],
+        idle_expires=row["idle_expires"],
+        idle=row["idle"],
         persistent=bool(row["persistent"]),
-        user=cast("int | None", row["user_pk"]),
-        auth_time=cast("int | None", row["auth_time"]),
-        auth_method=cast("str", row["auth_method"]),
+        user=row["user_pk"],
+        auth_time=row["auth_time"],
+        auth_method=row["auth_method"],
         auth_args=_object(row["auth_args"]),
-        amr=tuple(cast("list[str]", codec.decode(cast("str", row["amr"])))),
-        address=cast("str", row["address"]),
-        user_agent=cast("str", row["user_agent"]),
+        amr=tuple(cast("list[str]", codec.decode(row["amr"]))),
+        address=row["address"],
+        user_agent=row["user_agent"],
         who=_object(row["who"]),
         data=_object(row["data"]),
     )
 
 
 def _object(text: Value) -> Mapping[str, object]:
+    if text == "{}":
+        return {}
     return cast("Mapping[str, object]", codec.decode(cast("str", text)))

@@ -76,11 +76,8 @@ class Snapshot:
 
     def resolve(self, target: str, pk: Pk) -> Resource | None:
         """Return the object a reference to `target` leads to."""
-        for kind in self.registry.family(target):
-            found = self._objects.get(kind.name, {}).get(pk)
-            if found is not None:
-                return cast("Resource", found)
-        return None
+        index = self.memo(("store.resolve", target), lambda: self._members(target))
+        return index.get(pk)
 
     def referring(self, model: type[T], field: str, pk: Pk) -> Sequence[T]:
         """Return the objects of a kind whose reference `field`, one key or several, names `pk`."""
@@ -105,6 +102,10 @@ class Snapshot:
         except KeyError:
             made = self._memo[key] = build()
             return made
+
+    def _members(self, target: str) -> Mapping[Pk, Resource]:
+        kinds = reversed(self.registry.family(target))  # of equal keys the first kind's counts
+        return {pk: item for kind in kinds for pk, item in self._objects.get(kind.name, {}).items()}
 
     def _index(self, model: type[T], names: tuple[str, ...]) -> Mapping[tuple[Hashable, ...], Sequence[T]]:
         index: dict[tuple[Hashable, ...], list[T]] = {}

@@ -34,11 +34,14 @@ _WITHOUT_LENGTH: Final = frozenset({204, 304})
 _CONSTANT: Final = frozenset({"content-type", "cache-control", "pragma", "vary", "x-frame-options", "referrer-policy"})
 _MANY_SENT: Final = 256  # headers that are kept encoded
 # "same-origin" and not "no-referrer": with the latter browsers send "Origin: null" with our own forms.
-_PAGE: Final = (
-    ("content-security-policy", CSP),
-    ("x-frame-options", "SAMEORIGIN"),
-    ("referrer-policy", "same-origin"),
-    ("cache-control", "no-store"),
+_PAGE: Final = tuple(
+    (name, (name.encode(), value.encode()))
+    for name, value in (
+        ("content-security-policy", CSP),
+        ("x-frame-options", "SAMEORIGIN"),
+        ("referrer-policy", "same-origin"),
+        ("cache-control", "no-store"),
+    )
 )
 # Two of these mean that somebody hopes we and a proxy read different ones.
 _ONCE: Final = frozenset(
@@ -278,7 +281,7 @@ def _outgoing(request: Request, response: Response) -> list[tuple[bytes, bytes]]
         if name == "content-type":
             kind = pair[1]
     if kind.startswith("text/html"):
-        headers.extend((name.encode(), value.encode()) for name, value in _PAGE if name not in names)
+        headers += [pair for name, pair in _PAGE if name not in names]
     elif "cache-control" not in names:
         headers.append((b"cache-control", b"no-store"))
     headers += _ALWAYS

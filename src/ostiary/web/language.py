@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import cached_property
+from collections.abc import Mapping, Sequence
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +12,7 @@ from ostiary.web.request import Request
 SOURCE_LANGUAGE: Final = "en"
 COOKIE: Final = "authentik_language"
 _CHOICES_LIMIT: Final = 16  # languages of one Accept-Language that are looked at
+_KEPT: Final = 128  # characters of headers whose meaning is kept
 _Texts = tuple[Mapping[str, str], Mapping[str, Mapping[int, str]]]
 
 
@@ -41,10 +42,11 @@ class Catalogs:
 
     def choose(self, request: Request) -> str:
         """Return the language of a request: the cookie's, else the best of Accept-Language, else English."""
-        chosen = _primary(request.cookies.get(COOKIE, ""))
-        if chosen in self.languages:
+        cookie = request.cookies.get(COOKIE)
+        if cookie is not None and (chosen := _primary(cookie)) in self.languages:
             return chosen
-        for language in _accepted(request.headers.get("accept-language", "")):
+        header = request.headers.get("accept-language", "")
+        for language in _accepted(header) if len(header) <= _KEPT else _accepted.__wrapped__(header):
             if language in self.languages:
                 return language
         return SOURCE_LANGUAGE
@@ -72,7 +74,8 @@ def _primary(tag: str) -> str:
     return tag.strip().partition("-")[0].partition("_")[0].lower()
 
 
-def _accepted(header: str) -> list[str]:
+@lru_cache(maxsize=256)
+def _accepted(header: str) -> Sequence[str]:
     """Return the primary tags of an Accept-Language by falling weight (RFC 9110 section 12.5.4)."""
     weighted = []
     for item in header.split(",")[:_CHOICES_LIMIT]:
@@ -84,4 +87,4 @@ def _accepted(header: str) -> list[str]:
             continue
         if weight > 0:
             weighted.append((weight, _primary(tag)))
-    return [tag for _, tag in sorted(weighted, key=lambda pair: -pair[0])]
+    return tuple(tag for _, tag in sorted(weighted, key=lambda pair: -pair[0]))

@@ -24,11 +24,15 @@ def parse_pairs(text: str) -> list[tuple[str, str]]:
     parts = text.split("&")
     if len(parts) > PAIRS_LIMIT:
         raise BadRequest("too_many_parameters", "Too many parameters were sent.")
+    clear = text.isascii() and "\0" not in text
     pairs = []
     for part in parts:
         if part:
             name, _, value = part.partition("=")
-            pairs.append((_decode(name), _decode(value)))
+            if clear and "%" not in part and "+" not in part:
+                pairs.append((name, value))
+            else:
+                pairs.append((_decode(name), _decode(value)))
     return pairs
 
 

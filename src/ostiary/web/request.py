@@ -78,6 +78,21 @@ class Request:
         self._at_hand = at_hand
         self._cookies: Mapping[str, str] | None = None
 
+    def moved(self, path: str, query: str) -> Request:
+        """Return the GET the browser would send if it were sent there now; what the frame keeps is shared."""
+        there = Request(
+            path=path,
+            prefix=self.prefix,
+            query=query,
+            headers=self.headers,
+            client=self.client,
+            scheme=self.scheme,
+            host=self.host,
+            request_id=self.request_id,
+        )
+        there.state = self.state
+        return there
+
     @property
     def cookies(self) -> Mapping[str, str]:
         """The cookies by name; a name sent twice is absent."""

@@ -76,7 +76,8 @@ class IdentificationStage(Stage):
         user = await self._find(visit, typed)
         found = await check_password(visit, cast("PasswordRules", rules), user=user, typed=typed, password=password)
         if isinstance(found, Proven):
-            return Done(context={**found.context, "pending_user_identifier": typed}, writes=found.writes)
+            context = {**found.context, "pending_user_identifier": typed}
+            return Done(context=context, writes=found.writes, unread=True)
         return self._failed(visit, rules, found)
 
     def _failed(self, visit: Visit, rules: object, found: Failed) -> Verdict:

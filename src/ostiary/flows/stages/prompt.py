@@ -116,7 +116,7 @@ class PromptStage(Stage):
             target_pk=str(self.pk),
         )
         if decision.passing:
-            return Done(context={"prompt_data": data}, writes=decision.events)
+            return Done(context={"prompt_data": data}, writes=decision.events, unread=True)
         messages = decision.messages or ("These answers are not allowed.",)
         return Wrong({"non_field_errors": [ErrorDetail(one) for one in messages]}, writes=decision.events)
 

@@ -62,7 +62,7 @@ class UserLoginStage(Stage):
 
     async def _user(self, visit: Visit) -> User | None:
         """Whoever earlier stages proved. Whoever was signed in before does not count."""
-        return await visit.services.users.get(visit.pending_pk) if visit.pending_pk is not None else None
+        return await visit.person(visit.pending_pk) if visit.pending_pk is not None else None
 
     def _done(self, visit: Visit, user: User, *, remember: bool) -> Done:
         method, arguments = visit.text("auth_method") or "", visit.mapping("auth_method_args")

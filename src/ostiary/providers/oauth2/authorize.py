@@ -1,7 +1,8 @@
 """The authorization endpoint, /application/o/authorize/ (RFC 6749 3.1; OpenID Connect Core 3.1.2).
 
-GET walks the table in `steps`. POST answers 303 to the same request as a GET: the cookie of a cross-site POST does not
-arrive, and a form must never be redirected to another origin.
+GET walks the table in `steps`. The answer that ends a flow begun here walks it at once (`take_up`): what it stores and
+the end of the flow are one batch, and the browser is spared two requests. POST answers 303 to the same request as a
+GET: the cookie of a cross-site POST does not arrive, and a form must never be redirected to another origin.
 """
 
 from __future__ import annotations
@@ -12,12 +13,15 @@ from ostiary.proto.oauth2.errors import OAuthError
 from ostiary.proto.oauth2.parameters import read_parameters
 from ostiary.providers.oauth2.answering import send_error
 from ostiary.providers.oauth2.answers import log_failure
-from ostiary.providers.oauth2.inquiry import PATH, RETURN, Inquiry, request_url
+from ostiary.providers.oauth2.inquiry import PATH, RETURN, Inquiry, NotTakenUp, request_url
 from ostiary.providers.oauth2.steps import STEPS
-from ostiary.web.errors import BadRequest
+from ostiary.web.errors import BadRequest, HttpError
 from ostiary.web.response import Response, redirect
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ostiary.flows.unit import Due
     from ostiary.providers.oauth2.services import Services
     from ostiary.web.request import Request
 
@@ -29,16 +33,7 @@ async def authorize(request: Request, services: Services) -> Response:
     pairs = request.query_pairs()
     if not pairs:
         raise BadRequest("invalid_request", "This address is for applications: the request has no parameters.")
-    parameters = read_parameters(pairs)
-    inquiry = Inquiry(
-        request=request,
-        services=services,
-        parameters=parameters,
-        coming_from=parameters.values.get(RETURN),
-        pairs=tuple(pairs),
-        snapshot=services.plane.snapshot,
-        now=services.clock(),
-    )
+    inquiry = _inquiry(request, services, pairs)
     try:
         for step in STEPS:
             if inquiry.entry in step.at:
@@ -51,10 +46,46 @@ async def authorize(request: Request, services: Services) -> Response:
     raise BadRequest("invalid_request", _ENDLESS)  # pragma: no cover - the last step always answers
 
 
+async def take_up(request: Request, to: str, due: Due, *, services: Services) -> Response | None:
+    """Answer the authorization request whose flow has just ended, by a redirect, and commit that end with it.
+
+    None when the browser has to bring the request itself: it is another address, its answer is an error or no
+    redirect, or the flow was begun for something else. Then nothing was committed. Raises PlanChanged and SessionGone.
+    """
+    path, _, query = to.partition("?")
+    if path != request.prefix + PATH:
+        return None
+    asked = request.moved(PATH, query)
+    try:
+        inquiry = _inquiry(asked, services, asked.query_pairs())
+        inquiry.due, inquiry.at_once = due, True
+        for step in STEPS:
+            if inquiry.entry in step.at:
+                response = await step.take(inquiry)
+                if response is not None:
+                    return response
+    except (OAuthError, HttpError, NotTakenUp):
+        return None
+    return None  # pragma: no cover - the last step always answers
+
+
+def _inquiry(request: Request, services: Services, pairs: Sequence[tuple[str, str]]) -> Inquiry:
+    parameters = read_parameters(pairs)
+    return Inquiry(
+        request=request,
+        services=services,
+        parameters=parameters,
+        coming_from=parameters.values.get(RETURN),
+        pairs=tuple(pairs),
+        snapshot=services.plane.snapshot,
+        now=services.clock(),
+    )
+
+
 async def authorize_post(request: Request) -> Response:
     """Answer a POST (Core 3.1.2.1 wants it to be possible)."""
     pairs = await request.form()
     return redirect(request_url(request, [*request.query_pairs(), *pairs]), 303)
 
 
-__all__ = ["PATH", "authorize", "authorize_post"]
+__all__ = ["PATH", "authorize", "authorize_post", "take_up"]

@@ -88,9 +88,13 @@ async def _store(inquiry: Inquiry, authorization: Authorization, code: str | Non
     statements = list(_statements(inquiry, authorization, code, tokens))
 
     session, _ = inquiry.signed_in
+    due = inquiry.due
 
     def batch() -> Batch[None]:
-        yield hold(session)  # what is stored now either is seen by the end of the session, or is not stored
+        if due is not None:
+            yield from run(due.statements)
+        if due is None or due.coming is None:  # else the session is stored by this very batch
+            yield hold(session)  # what is stored now either is seen by the end of the session, or is not stored
         if handle_hash is not None:
             yield from use_pushed(handle_hash, now=now)
         yield from run(statements)
@@ -100,7 +104,11 @@ async def _store(inquiry: Inquiry, authorization: Authorization, code: str | Non
     except RequestUsed:
         raise OAuthError(INVALID_REQUEST_URI, "answered meanwhile") from None
     except SessionGone:
+        if due is not None and due.coming is not None:
+            raise  # it moved before this sign-in: whoever took the answer looks again
         raise OAuthError(LOGIN_REQUIRED, "the session ended meanwhile") from None
+    if due is not None and due.coming is not None:
+        inquiry.services.gate.arrived(inquiry.request, due.coming)
 
 
 def _statements(

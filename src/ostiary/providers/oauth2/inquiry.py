@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import enum
 import hashlib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 from ostiary.proto.oauth2.authorization_response import Target
 from ostiary.proto.oauth2.authorize import AuthorizeRequest
 from ostiary.proto.oauth2.errors import OAuthError
+from ostiary.resource import codec
 from ostiary.web.errors import BadRequest, HttpError
 
 if TYPE_CHECKING:
     from ostiary.directory.user import Subject
+    from ostiary.flows.unit import Due
     from ostiary.grants.pushed import Pushed
     from ostiary.proto.oauth2.parameters import Parameters
     from ostiary.providers.oauth2.client import Client
@@ -28,7 +31,12 @@ PATH: Final = "/application/o/authorize/"
 RETURN: Final = "ostiary_return"
 """Our own parameter: which flow the browser comes back from. It proves nothing; the proof is in the session."""
 
+_PLAIN: Final = re.compile(r"[A-Za-z0-9._~-]*")  # what is quoted as itself (RFC 3986 2.3)
 _LONGEST: Final = 8192  # characters of an address that a flow leads back to
+
+
+class NotTakenUp(Exception):
+    """The request cannot be answered together with the end of its flow; it is answered when the browser brings it."""
 
 
 class Entry(enum.Enum):
@@ -65,6 +73,9 @@ class Inquiry:
     scope: tuple[str, ...] = ()
     session: Session | None = None
     subject_found: Subject | None = None
+    due: Due | None = None
+    at_once: bool = False
+    digested: str = ""  # what `digest` found
 
     @property
     def client(self) -> Client:
@@ -107,7 +118,9 @@ class Inquiry:
 
     def digest(self) -> str:
         """Return what names exactly this request, for the proofs of its flows."""
-        return hashlib.sha256(urlencode(_without_return(self.pairs)).encode()).hexdigest()[:40]
+        if not self.digested:
+            self.digested = hashlib.sha256(codec.encode(_without_return(self.pairs))).hexdigest()[:40]
+        return self.digested
 
     def sign_in_proof(self) -> str:
         """Return the completion key of the authentication flow begun for this request."""
@@ -124,10 +137,15 @@ class Inquiry:
 
 def request_url(request: Request, pairs: Iterable[tuple[str, str]]) -> str:
     """Return the path of this endpoint with these parameters. Raises HttpError 414."""
-    url = f"{request.prefix}{PATH}?{urlencode(list(pairs), quote_via=quote)}"
+    query = "&".join([f"{_quoted(name)}={_quoted(value)}" for name, value in pairs])
+    url = f"{request.prefix}{PATH}?{query}"
     if len(url) > _LONGEST:
         raise HttpError(414, "uri_too_long", "The authorization request is too long.")
     return url
+
+
+def _quoted(text: str) -> str:
+    return text if _PLAIN.fullmatch(text) else quote(text, safe="")
 
 
 def _without_return(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from ostiary.brands.select import select
-from ostiary.flows.outcome import Moved
+from ostiary.flows.outcome import Moved, Passed
 from ostiary.flows.resources import Flow, FlowStageBinding
 from ostiary.flows.stages.consent import ConsentStage
+from ostiary.flows.unit import first_of
 from ostiary.grants.pushed import begin_journey
 from ostiary.policies.decide import has_bindings
 from ostiary.proto.oauth2.errors import CONSENT_REQUIRED, INTERACTION_REQUIRED, OAuthError
@@ -35,19 +36,23 @@ async def sign_in(inquiry: Inquiry) -> Response:
     context: dict[str, object] = {"application": _application(inquiry)}
     if inquiry.wanted.login_hint and "select_account" not in inquiry.wanted.prompt:
         context["pending_user_identifier"] = inquiry.wanted.login_hint
-    session = await services.gate.ensure(request, now)
-    if session.user is not None and flow.authentication == "require_unauthenticated":
+    session, due = await services.gate.read(request, now), None
+    if session is not None and session.user is not None and flow.authentication == "require_unauthenticated":
         # The flow takes nobody who is signed in, and the present sign-in is not enough: it ends.
         await services.gate.end(request, session, now=now)
-        session = await services.gate.ensure(request, now)
+        session = None
+    if session is None:
+        due = first_of(services.gate.beginning(request, now))
+        session = due.session
     await _keep_pushed(inquiry)
-    await services.engine.begin(
+    await services.engine.start(
         request,
         session,
         flow,
         context=context,
         next_url=inquiry.return_url("sign-in"),
         completion=inquiry.sign_in_proof(),
+        due=due,
         now=now,
     )
     return _to(inquiry, flow)
@@ -62,7 +67,7 @@ async def authorization(inquiry: Inquiry) -> Response | None:
     session, subject = inquiry.signed_in
     proof = inquiry.consent_proof(subject.user.pk)
     await _keep_pushed(inquiry)
-    await services.engine.begin(
+    outcome = await services.engine.start(
         request,
         session,
         flow,
@@ -70,14 +75,18 @@ async def authorization(inquiry: Inquiry) -> Response | None:
         next_url=inquiry.return_url("authorize"),
         completion=proof,
         append=consent,
+        due=inquiry.due,
+        hold=True,
         now=now,
     )
-    outcome = await services.engine.challenge(request, session, flow.slug, now=now)
-    if isinstance(outcome, Moved) and await services.engine.completed(session, proof, now=now):
-        return None
+    inquiry.due = outcome.due if isinstance(outcome, Moved) else None
+    if inquiry.due is not None and inquiry.due.completion == proof:
+        return None  # the code goes into the same batch
+    if inquiry.due is not None:
+        await services.engine.settle(request, inquiry.due, now=now)
     if "none" in inquiry.wanted.prompt:
         await services.engine.cancel(session, flow.slug)
-        asks = getattr(outcome, "component", "") == ConsentStage.COMPONENT
+        asks = isinstance(outcome, Passed) and outcome.component == ConsentStage.COMPONENT
         raise OAuthError(CONSENT_REQUIRED if asks else INTERACTION_REQUIRED)
     return _to(inquiry, flow)
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from ostiary.flows.people import subject_of
 from ostiary.policies.context import PolicyContext
 from ostiary.policies.decide import decide_application
 from ostiary.proto.oauth2.authorize import parse_request, parse_target
@@ -21,12 +22,16 @@ from ostiary.providers.oauth2.checks import check_wanted, scope_of
 from ostiary.providers.oauth2.client import client_by_id
 from ostiary.providers.oauth2.completing import complete, flow_name
 from ostiary.providers.oauth2.github import known_scopes
-from ostiary.providers.oauth2.inquiry import Entry, Inquiry
+from ostiary.providers.oauth2.inquiry import Entry, Inquiry, NotTakenUp
 from ostiary.providers.oauth2.persons import check_expectations, is_expected
 from ostiary.providers.oauth2.sources import find_parameters
 from ostiary.web.errors import BadRequest, HttpError
 from ostiary.web.response import Response
 
+if TYPE_CHECKING:
+    from ostiary.sessions.session import Session
+
+_WEB: Final = ("https://", "http://")
 _SECOND: Final = 1_000_000
 _AGAIN: Final = frozenset({"login", "select_account"})
 
@@ -74,9 +79,10 @@ async def _request(inquiry: Inquiry) -> Response | None:
 
 async def _signed_in(inquiry: Inquiry) -> Response | None:
     services = inquiry.services
-    inquiry.session = await services.gate.read(inquiry.request, inquiry.now)
+    due = inquiry.due
+    inquiry.session = due.session if due is not None else await services.gate.read(inquiry.request, inquiry.now)
     if inquiry.session is not None and inquiry.session.user is not None:
-        subject = await services.users.subject(inquiry.session.user)
+        subject = await subject_of(services.users, inquiry.request, inquiry.session.user)
         inquiry.subject_found = subject if subject is not None and subject.user.is_active else None
     if inquiry.subject_found is None:
         return await _sign_in(inquiry)
@@ -90,13 +96,24 @@ async def _entry(inquiry: Inquiry) -> Response | None:
         "sign-in": (inquiry.sign_in_proof, Entry.SIGNED_IN),
         "authorize": (lambda: inquiry.consent_proof(subject.user.pk), Entry.RESUMED),
     }.get(inquiry.coming_from or "")
+    if found is None and inquiry.due is not None:
+        raise NotTakenUp
     if found is not None:
         key, entry = found
-        if await inquiry.services.engine.completed(session, key(), now=inquiry.now):
+        if await _is_proven(inquiry, session, key()):
             inquiry.entry = entry
     if inquiry.late is not None and inquiry.entry is Entry.FIRST:
         raise inquiry.late
     return None
+
+
+async def _is_proven(inquiry: Inquiry, session: Session, key: str) -> bool:
+    """Tell whether the flow was passed: its end is at hand, or left its proof. Raises NotTakenUp for another's end."""
+    if inquiry.due is None:
+        return await inquiry.services.engine.completed(session, key, now=inquiry.now)
+    if inquiry.due.completion != key:
+        raise NotTakenUp
+    return True
 
 
 async def _fresh_enough(inquiry: Inquiry) -> Response | None:
@@ -145,10 +162,15 @@ async def _authorization_flow(inquiry: Inquiry) -> Response | None:
 
 
 async def _complete(inquiry: Inquiry) -> Response | None:
+    plain = inquiry.trusted.delivery != "form_post" and inquiry.trusted.redirect_uri.startswith(_WEB)
+    if inquiry.at_once and not plain:
+        raise NotTakenUp  # a page of a flow leads to redirects only, and opens no program
     return await complete(inquiry)
 
 
 async def _sign_in(inquiry: Inquiry) -> Response:
+    if inquiry.due is not None:
+        raise NotTakenUp
     if inquiry.late is not None:
         raise inquiry.late
     if "none" in inquiry.wanted.prompt:

@@ -1,0 +1,75 @@
+"""Pages kept with slots: filled as if they were rendered, never with anything in the wrong place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+from markupsafe import escape
+
+from ostiary.web.plates import LONGEST, PLATES, Plates, Slots
+
+
+class Template:
+    """A template that writes its values, escaped, and counts how often it is rendered."""
+
+    def __init__(self) -> None:
+        self.rendered = 0
+
+    def __call__(self, values: Mapping[str, object]) -> str:
+        self.rendered += 1
+        return "<p>" + "</p><p>".join(f"{name}={escape(str(value))}" for name, value in values.items()) + "</p>"
+
+
+@pytest.fixture
+def template() -> Template:
+    return Template()
+
+
+def filled(plates: Plates, template: Template, *, fixed: str = "door", **slotted: str) -> str:
+    slots = Slots()
+    values = {"fixed": fixed, **{name: slots.mark(name, value) for name, value in slotted.items()}}
+    return plates.fill("page", values, slots, template)
+
+
+def test_a_page_is_rendered_once_for_all_values_of_its_slots(template: Template) -> None:
+    plates = Plates()
+    assert filled(plates, template, ticket="one") == "<p>fixed=door</p><p>ticket=one</p>"
+    assert filled(plates, template, ticket="two") == "<p>fixed=door</p><p>ticket=two</p>"
+    assert template.rendered == 1
+    assert filled(plates, template, fixed="gate", ticket="two") == "<p>fixed=gate</p><p>ticket=two</p>"
+    assert template.rendered == 2
+
+
+def test_values_of_slots_are_escaped(template: Template) -> None:
+    evil = "\"><script>alert('x')</script>&amp;"
+    assert filled(Plates(), template, name=evil) == f"<p>fixed=door</p><p>name={escape(evil)}</p>"
+
+
+def test_a_value_that_looks_like_a_mark_is_a_value(template: Template) -> None:
+    plates = Plates()
+    mark = Slots().mark("secret", "x")
+    assert filled(plates, template, name=mark, secret="hidden") == (
+        f"<p>fixed=door</p><p>name={mark}</p><p>secret=hidden</p>"
+    )
+
+
+def test_an_empty_value_is_no_slot(template: Template) -> None:
+    plates = Plates()
+    assert filled(plates, template, notice="") == "<p>fixed=door</p><p>notice=</p>"
+    assert filled(plates, template, notice="Hello") == "<p>fixed=door</p><p>notice=Hello</p>"
+    assert template.rendered == 2
+
+
+def test_what_is_kept_is_bounded(template: Template) -> None:
+    plates = Plates()
+    for number in range(PLATES + 1):
+        filled(plates, template, fixed=str(number))
+    filled(plates, template, fixed=str(PLATES))
+    assert template.rendered == PLATES + 1
+    filled(plates, template, fixed="0")  # the oldest has gone
+    assert template.rendered == PLATES + 2
+    long = "x" * (LONGEST + 1)
+    filled(plates, template, fixed=long)
+    filled(plates, template, fixed=long)
+    assert template.rendered == PLATES + 4
