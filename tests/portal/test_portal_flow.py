@@ -270,3 +270,13 @@ def test_outcomes_are_covered() -> None:
     from ostiary.flows.outcome import Challenge, Outcome
 
     assert set(get_args(Outcome)) == {Challenge, Passed, Moved}
+
+
+@pytest.mark.parametrize(
+    ("display", "layout"),
+    [("popup", "display-popup"), ("touch", "display-touch"), ("page", ""), ('"><x', ""), ("", "")],
+)
+async def test_the_form_of_page_an_application_asked_for(client: httpx.AsyncClient, display: str, layout: str) -> None:
+    page = (await client.get("/if/flow/identification/", params={"display": display})).text
+    (body,) = re.findall(r'<body class="([^"]*)">', page)
+    assert body == f"door layout-stacked {layout}".strip()

@@ -11,7 +11,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final, cast
 
-from ostiary.flows import farewell, wizard
+from ostiary.flows import declining, farewell, wizard
 from ostiary.flows.errors import PlanChanged
 from ostiary.flows.frame import access_denied, challenge_of, session_end
 from ostiary.flows.next_url import is_relative, query_value
@@ -21,7 +21,7 @@ from ostiary.flows.planner import Planner
 from ostiary.flows.plans import drop, finish, new_plan
 from ostiary.flows.resources import STAGE, Flow, FlowStageBinding, Stage
 from ostiary.flows.services import Services
-from ostiary.flows.visit import Ask, Behaviour, Done, Refused, SignIn, StageFailed, Visit, Wrong
+from ostiary.flows.visit import Ask, Behaviour, Declined, Done, Refused, SignIn, StageFailed, Visit, Wrong
 from ostiary.policies.decide import has_bindings
 from ostiary.sessions import gate as sessions
 from ostiary.sessions.session import Session, SessionGone
@@ -105,7 +105,7 @@ class Run:
                 return await self._advance(verdict) or Passed()
             case Wrong():
                 return await self._wrong(verdict, stage, visit)
-            case Refused():
+            case Refused() | Declined():
                 return await self._refuse(verdict)
             case Ask():
                 return Passed()
@@ -144,7 +144,7 @@ class Run:
         match verdict:
             case Done():
                 return await self._advance(verdict)
-            case Refused():
+            case Refused() | Declined():
                 return await self._refuse(verdict)
             case Wrong():
                 return await self._refuse(Refused("This step cannot be taken.", verdict.writes))
@@ -299,7 +299,9 @@ class Run:
             return Passed()
         return await challenge_of(visit, again, self._plan, stage.COMPONENT)
 
-    async def _refuse(self, verdict: Refused) -> Outcome:
+    async def _refuse(self, verdict: Refused | Declined) -> Outcome:
+        if isinstance(verdict, Declined):
+            return await self._decline(verdict)
         action = self._invalid_response_action()
         if action != "retry":
             if verdict.writes:
@@ -307,6 +309,14 @@ class Run:
             await self._restart(keep_context=action == "restart_with_context")
             return Passed()
         return await self._deny(verdict.message, verdict.writes)
+
+    async def _decline(self, verdict: Declined) -> Outcome:
+        """Take the plan to where a no is heard. What has to be done about it is done before anybody looks again."""
+        plan = declining.declined(self._plan)
+        if plan is None:
+            return await self._deny(declining.MESSAGE, verdict.writes)
+        await self._keep(plan, verdict.writes)
+        return await self._step() or Passed() if plan.steps else Passed()
 
     async def _deny(self, message: str, writes: Sequence[Statement] = ()) -> Outcome:
         """End the plan with a refusal. After an answer it is kept for one more look: pages answer a POST by a 303."""

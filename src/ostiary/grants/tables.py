@@ -115,4 +115,17 @@ MIGRATIONS: Final[tuple[Migration, ...]] = (
             "CREATE INDEX session_party_user ON session_party (user_pk)",
         ),
     ),
+    Migration(
+        90,
+        "grants",
+        "which access token was made of which other one",
+        (
+            """
+            CREATE TABLE access_descent (
+                token {blob} PRIMARY KEY,
+                source {blob} NOT NULL
+            )""",
+            "CREATE INDEX access_descent_source ON access_descent (source)",
+        ),
+    ),
 )

@@ -24,6 +24,8 @@ from ostiary.web.request import Request
 from ostiary.web.response import Response, redirect
 
 SETUP: Final = "initial-setup"
+DISPLAY: Final = "display"
+_DISPLAYS: Final = frozenset({"popup", "touch", "wap"})
 NOTICE: Final = "That page was too old, so please start again. If this comes back, allow cookies for this site."
 
 
@@ -100,6 +102,7 @@ class FlowPage:
             ticket=challenge.ticket,
             form_token=form_token(session.key, purpose, self._pages.form_key),
             action=request.url,
+            display=_display(request),
             notice=translate(NOTICE) if request.query_one(onward.MARK) == onward.AGAIN and not errors else "",
             **page_values(challenge, request=request, errors=errors, values=typed, translate=translate),
         )
@@ -122,6 +125,12 @@ class FlowPage:
             return False
         token = request.query_one("token")
         return not token or not await self._pages.setup.check(Secret(token), now)
+
+
+def _display(request: Request) -> str:
+    """Return the form of page an application asked for (OpenID Connect Core 3.1.2.1), "" for the usual one."""
+    wanted = request.query_one(DISPLAY)
+    return wanted if wanted in _DISPLAYS else ""
 
 
 def _purpose(slug: str, ticket: str) -> str:
