@@ -2,7 +2,7 @@
 SHELL := /bin/sh
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test test-all check mutants fix bench docs lock clean image test-image
+.PHONY: help setup run demo test test-all check mutants fix bench fuzz docs lock clean image test-image
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -36,6 +36,10 @@ fix: ## Repair what can be repaired by a program
 	@scripts/setup.sh run check
 	$(BIN)/ruff check --fix --quiet .
 	$(BIN)/ruff format --quiet .
+
+fuzz: ## Feed the parsers of the protocols with what a coverage-guided fuzzer finds, some minutes
+	@scripts/setup.sh run fuzz
+	@$(BIN)/python scripts/fuzz.py
 
 bench: ## Measure beside the peers, and write docs/benchmarks.md (ARGS=--quick: shortly, for development)
 	@scripts/setup.sh run bench

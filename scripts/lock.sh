@@ -19,6 +19,7 @@ compile requirements-test.txt --group test --constraints requirements.txt
 compile requirements-parties.txt --group parties --constraints requirements.txt --constraints requirements-test.txt
 compile requirements-check.txt --group check --constraints requirements.txt --constraints requirements-test.txt \
     --constraints requirements-parties.txt
+compile requirements-fuzz.txt --group fuzz --constraints requirements.txt --constraints requirements-test.txt
 compile requirements-bench.txt --group bench --constraints requirements.txt --constraints requirements-test.txt
 compile requirements-delivery.txt delivery/pyproject.toml --constraints requirements.txt \
     --constraints requirements-test.txt --constraints requirements-check.txt

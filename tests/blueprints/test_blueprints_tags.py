@@ -136,7 +136,7 @@ async def test_a_body_after_an_inner_enumerate_sees_its_own_turn() -> None:
         ("!KeyOf nobody", "f.yaml:1:4: !KeyOf nobody: expected the id of an entry applied before this one"),
         ("!Find [authentik_core.grup, [name, x]]", "unknown model authentik_core.grup, did you mean authentik_core.group?"),
         ("!Find [authentik_providers_saml.samlprovider, [name, x]]", "model authentik_providers_saml.samlprovider is not available yet"),
-        ("!Find [authentik_core.source, [name, x]]", "model authentik_core.source is not available yet"),
+        ("!Find [authentik_sources_ldap.ldapsource, [name, x]]", "model authentik_sources_ldap.ldapsource is not available yet"),
         ("!Find [authentik_core.group]", "expected !Find [MODEL, [FIELD, VALUE], ...] with at least one pair"),
         ("!Find [authentik_core.group, name]", "f.yaml:1:33: expected a pair [FIELD, VALUE]"),
         ("!Find authentik_core.group", "expected !Find [MODEL, [FIELD, VALUE], ...]"),

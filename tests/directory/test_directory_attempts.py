@@ -11,11 +11,11 @@ from ostiary.directory.attempts import (
     WINDOW,
     Account,
     Attempts,
-    address_key,
     sweep,
 )
 from ostiary.store.commit import run
 from ostiary.store.database import Database
+from ostiary.web.addresses import address_key
 
 NOW = 1_700_000_000_000_000
 JO = Account(7, "jo")

@@ -118,7 +118,9 @@ def test_the_suite_signs_in_over_https(secure: Server) -> None:
 def test_both_clients_are_served_and_applying_again_changes_nothing(secure: Server) -> None:
     for slug in ("conformance-1", "conformance-2"):
         answer = httpx.get(f"{secure.url}/application/o/{slug}/.well-known/openid-configuration")
-        assert answer.json()["issuer"] == f"{secure.url}/"
+        document = answer.json()
+        assert document["issuer"] == f"{secure.url}/"
+        assert ("id_token token" in document["response_types_supported"]) == (slug == "conformance-2")
     assert "no changes" in secure.cli("blueprint", "check", str(FIXTURE)).stdout
     assert not httpx.get(f"{secure.url}/-/health/live/").headers.get("strict-transport-security")
 

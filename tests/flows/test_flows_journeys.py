@@ -114,6 +114,16 @@ async def test_a30_a_flow_that_was_refused_or_cancelled_leaves_no_proof(journey:
     assert not await journey.completed()
 
 
+@pytest.mark.parametrize("context", [{}, {"declined_url": "https://evil.example/"}, {"declined_url": 7}])
+async def test_a_no_that_nobody_waits_for_ends_the_flow(journey: Journey, context: dict[str, object]) -> None:
+    await journey.begin(OPENID, **context)
+    shown = await journey.show()
+    assert (await journey.client.answer(component="ak-stage-consent", token=shown["token"], deny=True))[
+        "component"
+    ] == "ak-stage-access-denied"
+    assert not await journey.completed()
+
+
 async def test_a30_a_proof_is_of_one_session_and_short(journey: Journey, world: World) -> None:
     await journey.begin(OPENID)
     shown = await journey.show()

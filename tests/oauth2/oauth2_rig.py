@@ -41,6 +41,7 @@ from ostiary.seal import Secret
 from ostiary.seal.envelope import Sealer
 from ostiary.sessions.cookie import CookieSettings
 from ostiary.sessions.gate import Hooks, SessionGate, SignIn
+from ostiary.sources.resources import OAuthSource
 from ostiary.store.commit import run
 from ostiary.store.database import Batch, Database, Row, Statement, Unwatched, Value, Watch
 from ostiary.store.snapshot import Snapshot
@@ -58,7 +59,7 @@ SECOND = 1_000_000
 START = 1_700_000_000 * SECOND
 KINDS = (
     Application, Brand, CertificateKeyPair, ConsentStage, ExpressionPolicy, Flow, FlowStageBinding, OAuth2Provider,
-    PolicyBinding, ScopeMapping, UserLogoutStage,
+    OAuthSource, PolicyBinding, ScopeMapping, UserLogoutStage,
 )  # fmt: skip
 
 
@@ -239,12 +240,12 @@ class Browser:
                 self.cookie = value.partition(";")[0]
         return response
 
-    async def sign_in(self, pk: int = 7, name: str = "ada") -> None:
+    async def sign_in(self, pk: int = 7, name: str = "ada", amr: tuple[str, ...] = ("pwd",)) -> None:
         """Sign in past the flows, as the user_login stage does."""
         request = Request(headers={"cookie": self.cookie} if self.cookie else {}, scheme="https")
         session = await self.rig.gate.ensure(request, self.rig.now)
         who = {"pk": pk, "username": name, "email": f"{name}@example.org"}
-        proof = SignIn(user=pk, who=who, auth_method="password", amr=("pwd",), duration=30 * 86_400 * SECOND)
+        proof = SignIn(user=pk, who=who, auth_method="password", amr=amr, duration=30 * 86_400 * SECOND)
         await self.rig.gate.sign_in(request, session, proof, now=self.rig.now)
         self.keep(request)
 

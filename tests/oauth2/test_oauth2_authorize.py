@@ -6,7 +6,7 @@ from dataclasses import replace
 from urllib.parse import urlencode
 
 import pytest
-from oauth2_rig import CALLBACK, SECOND, Rig, answer_of, authorize_url, json_of, location, provider
+from oauth2_rig import BASE, CALLBACK, SECOND, Rig, answer_of, authorize_url, json_of, location, provider
 
 from ostiary.policies.resources import PolicyBinding
 from ostiary.providers.oauth2.resources import RedirectURI
@@ -284,6 +284,69 @@ class TestConsent:
         assert answer_of(await rig.browser.authorize(prompt="none consent"))["error"] == "consent_required"
         rig.drop("authentik_flows.flowstagebinding", "b1")
         assert answer_of(await rig.browser.authorize(prompt="consent"))["error"] == "consent_required"
+
+
+class TestNoConsent:
+    """A person who says no is an answer (RFC 6749 4.1.2.1)."""
+
+    @pytest.fixture(autouse=True)
+    def asking(self, rig: Rig) -> None:
+        rig.change(provider(1, authorization_flow="ask"))
+
+    async def refuse(self, rig: Rig, **answer: object) -> str:
+        challenge = await rig.browser.look("ask")
+        await rig.browser.answer("ask", {"token": challenge.fields["token"], "deny": "true", **answer})
+        return await rig.browser.finish_flow("ask")
+
+    async def test_the_application_hears_of_it_once(self, rig: Rig) -> None:
+        await rig.browser.sign_in()
+        await rig.browser.authorize()
+        back = await self.refuse(rig)
+        response = await rig.browser.get(back)
+        assert location(response).startswith(CALLBACK + "&")
+        answer = answer_of(response)
+        assert (answer["error"], answer["state"]) == ("access_denied", "st")
+        assert answer["iss"] == BASE + "/application/o/wiki/"
+        assert "code" not in answer
+        assert location(await rig.browser.get(back)) == FLOW + "ask/", "asked anew"
+        assert not await rig.rows("SELECT 1 FROM single_use")
+        assert location(await rig.browser.authorize()) == FLOW + "ask/", "nothing is remembered"
+
+    async def test_in_the_way_the_request_wants(self, rig: Rig) -> None:
+        rig.change(provider(1, authorization_flow="ask", grant_types=("authorization_code", "implicit")))
+        await rig.browser.sign_in()
+        await rig.browser.authorize(response_type="id_token", prompt="consent")
+        answer = answer_of(await rig.browser.get(await self.refuse(rig)), "fragment")
+        assert (answer["error"], answer["state"]) == ("access_denied", "st")
+
+    async def test_a30_a_no_is_no_proof_of_a_yes(self, rig: Rig) -> None:
+        await rig.browser.sign_in()
+        await rig.browser.authorize()
+        back = await self.refuse(rig)
+        yes = back.replace("ostiary_return=declined", "ostiary_return=authorize")
+        assert yes != back
+        assert location(await rig.browser.get(yes)) == FLOW + "ask/"
+        assert not await rig.rows("SELECT 1 FROM single_use")
+
+    async def test_a30_nobody_elses_page_says_no(self, rig: Rig) -> None:
+        await rig.browser.sign_in()
+        await rig.browser.authorize()
+        await rig.browser.look("ask")
+        await rig.browser.answer("ask", {"token": "odd", "deny": "true"})
+        assert (await rig.browser.look("ask")).component == "ak-stage-consent"
+        assert location(await rig.browser.get(authorize_url() + "&ostiary_return=declined")) == FLOW + "ask/"
+
+    async def test_the_no_of_one_is_not_that_of_another(self, rig: Rig) -> None:
+        await rig.browser.sign_in()
+        await rig.browser.authorize()
+        back = await self.refuse(rig)
+        await rig.browser.sign_in(8, "bob")
+        assert location(await rig.browser.get(back)) == FLOW + "ask/"
+
+    async def test_other_values_are_a_yes(self, rig: Rig) -> None:
+        await rig.browser.sign_in()
+        await rig.browser.authorize()
+        assert "code" in answer_of(await rig.browser.get(await self.refuse(rig, deny=False)))
 
 
 class TestConsentToSingleClaims:

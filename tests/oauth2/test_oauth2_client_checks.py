@@ -34,7 +34,8 @@ PRIVATE = {"keys": [{**Key().jwk, "d": "AAAA"}]}
         ({"token_endpoint_auth_method": "tls_client_auth", "tls_client_auth_subject_dn": "CN=a,O=b"}, []),
         ({"tls_client_auth_subject_dn": "nonsense"}, ["tls_client_auth_subject_dn"]),
         ({"grant_types": ("refresh_token",)}, ["grant_types"]),
-        ({"jwt_federation_sources": ("one",)}, ["jwt_federation_sources"]),
+        ({"jwt_federation_audiences": ("",)}, ["jwt_federation_audiences"]),
+        ({"jwt_federation_audiences": ("x" * 2049,)}, ["jwt_federation_audiences"]),
     ],
 )  # fmt: skip
 def test_combinations(changes: dict[str, Any], fields: list[str]) -> None:

@@ -100,6 +100,21 @@ class TestHonest:
         told = json.loads((await ready.events("authorize_application"))[0]["context"])
         assert told["flow"] == "device_code"
 
+    @pytest.mark.parametrize("flow", ["silent", "ask"])
+    async def test_a_person_who_says_no_tells_the_device_at_once(self, ready: Rig, flow: str) -> None:
+        ready.change(provider(1, access_code_validity="minutes=10", authorization_flow=flow))
+        codes = await begin(ready)
+        await ready.browser.sign_in()
+        await enter(ready.browser, codes["user_code"])
+        await ready.browser.get(await ready.browser.finish_flow("device"))
+        challenge = await ready.browser.look(flow)
+        await ready.browser.answer(flow, {"token": challenge.fields["token"], "deny": True})
+        assert error(await poll(ready, codes["device_code"])) == "access_denied"
+        page = await ready.browser.look(flow)
+        assert page.component == "ak-stage-access-denied"
+        assert "did not allow" in page.fields["error_message"]
+        assert not await ready.rows("SELECT 1 FROM grant_family")
+
     async def test_sign_in_comes_first(self, ready: Rig) -> None:
         code = (await begin(ready))["user_code"]
         assert location(await ready.browser.get(f"/device/?code={code}")) == "/if/flow/login/"
@@ -273,5 +288,6 @@ class TestAttacks:
             await begin(ready)
         response = await ready.call("POST", "/application/o/device/", form={"client_id": "wiki"})
         assert (response.status, json_of(response)["error"]) == (429, "slow_down")
+        assert response.header("retry-after") == "3600"
         ready.now += HOUR
         await begin(ready)

@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from oauth2_rig import SECOND, Rig, answer_of, authorize_url, location, provider
+from oauth2_rig import SECOND, Rig, answer_of, authorize_url, json_of, location, provider, verified
 
 from ostiary.flows.resources import Flow
 from ostiary.policies.resources import PolicyBinding
@@ -84,6 +84,72 @@ class TestSubjectByValue:
         assert answer["error"] == "unmet_authentication_requirements"
         wanted["acr"]["essential"] = False
         assert "code" in answer_of(await rig.browser.authorize(claims=json.dumps({"id_token": wanted})))
+
+
+class TestClasses:
+    """acr: what is told is what was reached (Core 2), and what is essential is met or refused (5.5.1.1)."""
+
+    MFA = "https://refeds.org/profile/mfa"
+    USUAL = "goauthentik.io/providers/oauth2/default"
+
+    def essential(self, *values: str) -> str:
+        return json.dumps({"id_token": {"acr": {"essential": True, "values": list(values)}}})
+
+    async def acr(self, rig: Rig, **request: str) -> str:
+        token = (await rig.browser.tokens(**request))["id_token"]
+        return str((await verified(rig, token))["acr"])
+
+    @pytest.mark.parametrize(
+        ("amr", "asked", "told"),
+        [
+            (("pwd",), "", USUAL),
+            (("pwd", "mfa"), "", USUAL),
+            (("pwd", "mfa"), MFA, MFA),
+            (("pwd",), MFA, USUAL),
+            (("pwd",), f"urn:x {MFA}", USUAL),
+            (("pwd", "mfa"), f"urn:x {MFA} {USUAL}", MFA),
+            (("pwd", "mfa"), f"{USUAL} {MFA}", USUAL),
+        ],
+    )
+    async def test_what_was_reached_is_told(self, rig: Rig, amr: tuple[str, ...], asked: str, told: str) -> None:
+        await rig.browser.sign_in(amr=amr)
+        assert await self.acr(rig, acr_values=asked) == told
+
+    async def test_an_essential_class_that_was_reached(self, rig: Rig) -> None:
+        await rig.browser.sign_in(amr=("pwd", "mfa"))
+        assert await self.acr(rig, claims=self.essential(self.MFA), acr_values=self.USUAL) == self.MFA
+        assert await self.acr(rig, claims=self.essential("urn:x", self.USUAL)) == self.USUAL
+
+    async def test_one_that_was_not_asks_for_another_sign_in_once(self, rig: Rig) -> None:
+        await rig.browser.sign_in()
+        wanted = {"claims": self.essential(self.MFA)}
+        assert answer_of(await rig.browser.authorize(**wanted, prompt="none"))["error"] == "login_required"
+        assert location(await rig.browser.authorize(**wanted)) == LOGIN
+        back = await rig.browser.finish_flow("login")
+        answer = answer_of(await rig.browser.get(back))
+        assert (answer["error"], answer["state"]) == ("unmet_authentication_requirements", "st")
+        assert location(await rig.browser.authorize(**wanted)) == LOGIN
+        await rig.browser.sign_in(amr=("pwd", "mfa"))
+        assert "code" in answer_of(await rig.browser.get(await rig.browser.finish_flow("login")))
+
+    async def test_discovery(self, rig: Rig) -> None:
+        document = json_of(await rig.call("GET", "/application/o/wiki/.well-known/openid-configuration"))
+        assert document["acr_values_supported"] == [self.USUAL, self.MFA]
+        assert document["display_values_supported"] == ["page", "popup", "touch", "wap"]
+
+
+class TestDisplay:
+    @pytest.mark.parametrize(
+        ("display", "query"), [("page", ""), ("popup", "?display=popup"), ("touch", "?display=touch")]
+    )
+    async def test_the_flow_is_told(self, rig: Rig, display: str, query: str) -> None:
+        assert location(await rig.browser.authorize(display=display)) == LOGIN + query
+        await rig.browser.sign_in()
+        rig.change(provider(1, authorization_flow="ask"))
+        assert location(await rig.browser.authorize(display=display)) == "/if/flow/ask/" + query
+
+    async def test_others_are_refused(self, rig: Rig) -> None:
+        assert answer_of(await rig.browser.authorize(display="hologram"))["error"] == "invalid_request"
 
 
 class TestChoosing:

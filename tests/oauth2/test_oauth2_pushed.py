@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 from typing import Any
 from urllib.parse import urlencode
@@ -26,9 +27,12 @@ from oauth2_rig import (
 )
 
 from ostiary.proto.jose import SigningKey, public_jwk, sign
+from ostiary.providers.oauth2.options import HOUR, Options, Rate
 from ostiary.providers.oauth2.resources import OAuth2Provider
+from ostiary.providers.oauth2.routes import routes
 from ostiary.resource import InvalidResource
 from ostiary.web.response import Response
+from ostiary.web.router import Router
 
 PAR = "/application/o/par/"
 LOGIN = "/if/flow/login/"
@@ -105,6 +109,24 @@ class TestPushed:
         response = await rig.browser.get(url)
         assert location(response).startswith(CALLBACK)
         assert answer_of(response)["state"] == "pushed"
+
+    async def test_a69_public_clients_push_so_many_from_one_address(self, both: Rig) -> None:
+        both.services = dataclasses.replace(both.services, options=Options(push_rate=Rate(3, HOUR)))
+        both.router = Router(routes(both.services))
+        both.change(provider(1, client_type="public"), provider(2, client_id="other"))
+        for _ in range(3):
+            both.database.trips = 0
+            assert (await push(both, None)).status == 201
+            assert both.database.trips == 1
+        refused = await push(both, None)
+        assert (refused.status, json_of(refused)["error"]) == (429, "temporarily_unavailable")
+        assert refused.header("retry-after") == "3600"
+        assert len(await both.rows("SELECT 1 FROM single_use")) == 3
+        assert (await push(both, ("other", SECRET), client_id="other")).status == 201, (
+            "who proves itself is not counted"
+        )
+        both.now += HOUR
+        assert (await push(both, None)).status == 201
 
     async def test_it_survives_a_long_sign_in(self, both: Rig) -> None:
         uri = await pushed(both)

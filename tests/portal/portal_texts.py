@@ -21,9 +21,12 @@ ELSEWHERE = (
     "Invalid next URL",
     "These answers are not allowed.",
     "The password is too easy to guess.",
+    "Too many visits began at this address.",
     "Too many wrong codes. Please wait a little.",
     "You are not allowed to go on.",
     "You cannot use this flow now.",
+    "You did not allow it.",
+    "You did not allow it. The device is not signed in.",
     "This makes the first administrator, akadmin. Enter an e-mail address and choose a password.",
 )
 _TRANSLATE = {"_", "translate", "translator"}

@@ -87,7 +87,7 @@ async def test_what_is_not_ones_own_is_not_there() -> None:
         assert (await client.post("/if/user/factors/totp-9/remove/", data={"_form_token": "x"})).status_code == 404
 
 
-async def test_who_gives_no_consent_stays_signed_in() -> None:
+async def test_a_no_at_the_consent_is_an_answer() -> None:
     async with client_of(SampleHouse()) as client:
         page = (await client.get("/if/flow/consent/")).text
-    assert '<a class="button plain" href="/flows/-/cancel/?next=/if/user/">Cancel</a>' in page
+    assert '<button class="button plain" type="submit" name="deny" value="true">Cancel</button>' in page

@@ -326,3 +326,13 @@ async def test_the_end_of_a_flow_that_somebody_else_reached_is_looked_at_again(
     monkeypatch.setattr(house.engine, "settle", settle)
     answer = await client.post("/if/flow/password/", data={**fields, "password": "p"})
     assert (answer.status_code, answer.headers["location"]) == (303, "/if/flow/password/?step=next")
+
+
+@pytest.mark.parametrize(
+    ("display", "layout"),
+    [("popup", "display-popup"), ("touch", "display-touch"), ("page", ""), ('"><x', ""), ("", "")],
+)
+async def test_the_form_of_page_an_application_asked_for(client: httpx.AsyncClient, display: str, layout: str) -> None:
+    page = (await client.get("/if/flow/identification/", params={"display": display})).text
+    (body,) = re.findall(r'<body class="([^"]*)">', page)
+    assert body == f"door layout-stacked {layout}".strip()

@@ -28,7 +28,7 @@ from ostiary.proto.jose import (
     verify,
 )
 
-RSA = ("RS256", "RS384", "RS512", "PS256")
+RSA = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512")
 CURVES = {"ES256": ec.SECP256R1(), "ES384": ec.SECP384R1(), "ES512": ec.SECP521R1()}
 
 

@@ -18,6 +18,7 @@ from ostiary.policies import room as policies
 from ostiary.providers.oauth2 import room as oauth2
 from ostiary.resource import Registry, Resource
 from ostiary.sessions import room as sessions
+from ostiary.sources import room as sources
 from ostiary.store import room as store
 from ostiary.store.migrations import Migration
 from ostiary.tasks import room as tasks
@@ -29,6 +30,7 @@ KINDS: Final[tuple[type[Resource], ...]] = (
     *mappings.KINDS,
     *policies.KINDS,
     *flows.KINDS,
+    *sources.KINDS,
     *oauth2.KINDS,
     *applications.KINDS,
     *blueprints.KINDS,

@@ -8,12 +8,12 @@ name with its case folded, kept as a hash because people type passwords into the
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 from dataclasses import dataclass
 from typing import Final, cast
 
 from ostiary.directory.case_key import case_key
 from ostiary.store.database import Database, Statement
+from ostiary.web.addresses import address_key
 
 SECOND: Final = 1_000_000
 WINDOW: Final = 900 * SECOND  # microseconds
@@ -73,19 +73,6 @@ class Attempts:
     def succeeded(self, account: Account, address: str, now: int) -> list[Statement]:  # noqa: ARG002 - the twin of failed
         """Return the statements that forgive the account. The address is not forgiven: it may be trying others."""
         return [Statement("DELETE FROM directory_attempt WHERE key = ?", (account.key,))]
-
-
-def address_key(address: str) -> str:
-    """Return the key of an address: itself, or its network of 64 bit for IPv6."""
-    try:
-        found = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return "address:" + hashlib.sha256(address.encode("utf-8", "surrogatepass")).hexdigest()
-    if isinstance(found, ipaddress.IPv6Address):
-        if found.ipv4_mapped is not None:
-            return f"address:{found.ipv4_mapped}"
-        return f"address:{ipaddress.ip_network((found, 64), strict=False)}"
-    return f"address:{found}"
 
 
 def sweep(now: int) -> Statement:

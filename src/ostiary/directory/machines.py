@@ -22,7 +22,11 @@ from ostiary.store.hashing import token_hash
 GENERATED: Final = "goauthentik.io/user/generated"
 """The attribute of users that nobody made by hand."""
 
+IDENTITY: Final = "ostiary/identity"
+"""The attribute of generated users that names exactly whom of a source they were made for."""
+
 _TYPE: Final = "service_account"
+_NONE: Final[Mapping[str, object]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,20 +58,23 @@ class Machines:
             return None
         return found if case_key(found.subject.user.username) == case_key(username) else None
 
-    async def account(self, username: str, *, path: str, now: int) -> Subject:
+    async def account(self, username: str, *, path: str, now: int, attributes: Mapping[str, object] = _NONE) -> Subject:
         """Return the service account of that name, made on first use. One round trip from the second use on.
 
-        Raises NotGenerated when the name is somebody else's.
+        `attributes` are those of a new account, beside `GENERATED`. Raises NotGenerated when the name is somebody
+        else's: of a user whom somebody made, or of an account that was made for another `IDENTITY`.
         """
         subject = await self._users.subject_named(username)
         if subject is None:
-            await self._make(username, path, now)
+            await self._make(username, path, now, attributes)
             subject = await self._users.subject_named(username)
         if subject is None or subject.user.type != _TYPE or subject.user.attributes.get(GENERATED) is not True:
             raise NotGenerated(username)
+        if subject.user.attributes.get(IDENTITY) != attributes.get(IDENTITY):
+            raise NotGenerated(username)
         return subject
 
-    async def _make(self, username: str, path: str, now: int) -> None:
+    async def _make(self, username: str, path: str, now: int, attributes: Mapping[str, object]) -> None:
         user = User(
             pk=await new_user_pk(self._database),
             uuid=str(uuid.uuid4()),
@@ -77,7 +84,7 @@ class Machines:
             is_active=True,
             type=_TYPE,
             path=path,
-            attributes={GENERATED: True},
+            attributes={GENERATED: True, **attributes},
             password=unusable(),
             last_login=None,
             date_joined=now,

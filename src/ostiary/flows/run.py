@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final, cast
 
-from ostiary.flows import farewell, wizard
+from ostiary.flows import declining, farewell, wizard
 from ostiary.flows.destination import destination, following_of
 from ostiary.flows.errors import PlanChanged
 from ostiary.flows.frame import access_denied, challenge_of, session_end
@@ -23,7 +23,7 @@ from ostiary.flows.plans import new_plan
 from ostiary.flows.resources import STAGE, Flow, FlowStageBinding, Stage
 from ostiary.flows.services import Services
 from ostiary.flows.unit import Due, Unit
-from ostiary.flows.visit import Ask, Behaviour, Done, Refused, SignIn, StageFailed, Visit, Wrong
+from ostiary.flows.visit import Ask, Behaviour, Declined, Done, Refused, SignIn, StageFailed, Visit, Wrong
 from ostiary.policies.decide import has_bindings
 from ostiary.resource import codec
 from ostiary.sessions.session import Session, SessionGone
@@ -166,7 +166,7 @@ class Run:
                 return await self._advance(verdict)
             case Wrong():
                 return await self._wrong(verdict, stage, visit)
-            case Refused():
+            case Refused() | Declined():
                 return await self._refuse(verdict)
             case Ask():
                 return Passed()
@@ -206,7 +206,7 @@ class Run:
         match verdict:
             case Done():
                 return await self._advance(verdict)
-            case Refused():
+            case Refused() | Declined():
                 return await self._refuse(verdict)
             case Wrong():
                 return await self._refuse(Refused("This step cannot be taken.", verdict.writes))
@@ -334,13 +334,23 @@ class Run:
             return Passed()
         return await challenge_of(visit, again, self._plan, stage.COMPONENT)
 
-    async def _refuse(self, verdict: Refused) -> Outcome:
+    async def _refuse(self, verdict: Refused | Declined) -> Outcome:
+        if isinstance(verdict, Declined):
+            return await self._decline(verdict)
         action = self._invalid_response_action()
         if action != "retry":
             self._unit.add(verdict.writes)
             self._restart(keep_context=action == "restart_with_context")
             return Passed()
         return await self._deny(verdict.message, verdict.writes)
+
+    async def _decline(self, verdict: Declined) -> Outcome:
+        """Take the plan to where a no is heard. What has to be done about it is done before anybody looks again."""
+        plan = declining.declined(self._plan)
+        if plan is None:
+            return await self._deny(declining.MESSAGE, verdict.writes)
+        self._unit.keep(plan, verdict.writes)
+        return await self._step() or Passed() if plan.steps else Passed()
 
     async def _deny(self, message: str, writes: Sequence[Statement] = ()) -> Outcome:
         """End the plan with a refusal; kept for one look when another request shows it, as after a POST of a page."""

@@ -131,7 +131,14 @@ class Refused:
     writes: tuple[Statement, ...] = ()
 
 
-Verdict = Ask | Done | Wrong | Refused
+@dataclass(frozen=True, slots=True)
+class Declined:
+    """The person says no. Whoever began the flow hears of it (see `declining`)."""
+
+    writes: tuple[Statement, ...] = ()
+
+
+Verdict = Ask | Done | Wrong | Refused | Declined
 
 
 class Behaviour(Protocol):

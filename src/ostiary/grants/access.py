@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from ostiary.grants.binding import UNBOUND, Binding
 from ostiary.resource.codec import decode, encode_canonical
 from ostiary.store.database import Database, Statement, fetch_one
+
+_FIND: Final = (
+    "SELECT family, provider, user_pk, session, scope, issued, expires, body, jkt, x5t FROM access_token "
+    "WHERE hash = ? AND expires > ?"
+)
+_FIND_ACTIVE: Final = (
+    f"{_FIND} AND EXISTS (SELECT 1 FROM directory_user u WHERE u.pk = access_token.user_pk AND u.is_active = 1)"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,15 +56,15 @@ def insert_access(token: AccessToken) -> Statement:
     )
 
 
-async def find_access(database: Database, token_hash: bytes, *, now: int) -> AccessToken | None:
-    """Return the token of that hash, None when it is unknown, expired or was taken back. One round trip."""
-    row = await fetch_one(
-        database,
-        "SELECT family, provider, user_pk, session, scope, issued, expires, body, jkt, x5t FROM access_token "
-        "WHERE hash = ? AND expires > ?",
-        token_hash,
-        now,
-    )
+async def find_access(
+    database: Database, token_hash: bytes, *, now: int, of_active: bool = False
+) -> AccessToken | None:
+    """Return the token of that hash, None when it is unknown, expired or was taken back. One round trip.
+
+    With `of_active` the token of an account that is disabled or gone counts as taken back, for callers who do not look
+    at the person themselves: a token may be stored in the very moment in which its account ends.
+    """
+    row = await fetch_one(database, _FIND_ACTIVE if of_active else _FIND, token_hash, now)
     if row is None:
         return None
     family, provider, user, session, scope, issued, expires, body, jkt, x5t = cast("tuple[Any, ...]", row)
@@ -75,5 +83,5 @@ async def find_access(database: Database, token_hash: bytes, *, now: int) -> Acc
 
 
 def revoke_access(token_hash: bytes, *, provider: int) -> Statement:
-    """Return the statement that takes back one token of that provider."""
+    """Return the statement that takes back one token of that provider. What was made of it: see `descent`."""
     return Statement("DELETE FROM access_token WHERE hash = ? AND provider = ?", (token_hash, provider))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ostiary.grants import device, parties, rates
+from ostiary.grants import descent, device, parties, rates
 from ostiary.sessions.session import Session
 from ostiary.store.database import Statement
 
@@ -46,5 +46,6 @@ def sweep(now: int) -> Iterable[Statement]:
     yield Statement("DELETE FROM grant_family WHERE expires <= ?", (now,))
     yield Statement("DELETE FROM refresh_token WHERE expires <= ?", (now,))
     yield Statement("DELETE FROM access_token WHERE expires <= ?", (now,))
+    yield descent.sweep()
     yield device.sweep(now)
     yield rates.sweep(now)

@@ -126,4 +126,17 @@ MIGRATIONS: Final[tuple[Migration, ...]] = (
             "CREATE INDEX access_token_session ON access_token (session) WHERE session IS NOT NULL",
         ),
     ),
+    Migration(
+        90,
+        "grants",
+        "which access token was made of which other one",
+        (
+            """
+            CREATE TABLE access_descent (
+                token {blob} PRIMARY KEY,
+                source {blob} NOT NULL
+            )""",
+            "CREATE INDEX access_descent_source ON access_descent (source)",
+        ),
+    ),
 )

@@ -27,6 +27,8 @@ from ostiary.web.request import Request
 from ostiary.web.response import Response, redirect
 
 SETUP: Final = "initial-setup"
+DISPLAY: Final = "display"
+_DISPLAYS: Final = frozenset({"popup", "touch", "wap"})
 NOTICE: Final = "That page was too old, so please start again. If this comes back, allow cookies for this site."
 
 
@@ -129,17 +131,18 @@ class FlowPage:
         token = form_token(session.key, _purpose(request.params["slug"], challenge.ticket), self._pages.form_key)
         again = request.query_one(onward.MARK) == onward.AGAIN and not errors
         notice = translate(NOTICE) if again else ""
+        display = _display(request)
         form = {"ticket": challenge.ticket, "form_token": token, "action": request.url}
         template = template_of(challenge.component)
         if errors or challenge.component not in ON_PLATES:
             values = page_values(challenge, request=request, errors=errors, values=typed, translate=translate)
-            return self._painter.page(request, template, notice=notice, **(values | form))
+            return self._painter.page(request, template, notice=notice, display=display, **(values | form))
         slots = Slots()
         marks = {name: slots.mark(name, value) for name, value in form.items()}
         marked = marked_challenge(challenge, slots)
         values = page_values(marked, request=request, errors=errors, values=typed, translate=translate)
         values["avatar"] = slots.mark("avatar", picture(str(challenge.fields.get("pending_user_avatar") or "")))
-        return self._painter.plate(request, template, slots, notice=notice, **marks, **values)
+        return self._painter.plate(request, template, slots, notice=notice, display=display, **marks, **values)
 
     def _genuine(self, session: Session, slug: str, sent: Sent) -> bool:
         return check_form_token(sent.form_token, session.key, _purpose(slug, sent.ticket), self._pages.form_key)
@@ -153,6 +156,12 @@ class FlowPage:
             return False
         token = request.query_one("token")
         return not token or not await self._pages.setup.check(Secret(token), now)
+
+
+def _display(request: Request) -> str:
+    """Return the form of page an application asked for (OpenID Connect Core 3.1.2.1), "" for the usual one."""
+    wanted = request.query_one(DISPLAY)
+    return wanted if wanted in _DISPLAYS else ""
 
 
 def _purpose(slug: str, ticket: str) -> str:

@@ -17,6 +17,7 @@ from typing import Final
 
 from ostiary.sessions import repository
 from ostiary.sessions.cookie import CookieSettings, give, key_of, new_id, sent_key, take_back
+from ostiary.sessions.newcomers import Newcomers
 from ostiary.sessions.session import ANONYMOUS, TOUCH_EVERY, Session, lifetime
 from ostiary.store.commit import run
 from ostiary.store.database import Batch, Database, Statement
@@ -79,6 +80,7 @@ class SessionGate:
         self._database = database
         self._cookies = cookies
         self._unknown = anonymous
+        self._newcomers = Newcomers()
         self.hooks = hooks if hooks is not None else Hooks()
 
     async def read(self, request: Request, now: int) -> Session | None:
@@ -91,7 +93,10 @@ class SessionGate:
         return session
 
     async def ensure(self, request: Request, now: int) -> Session:
-        """Return the session, making one without a person when there is none. `finish` gives the cookie."""
+        """Return the session, making one without a person when there is none. `finish` gives the cookie.
+
+        Raises TooManyRequests.
+        """
         session = await self.read(request, now)
         if session is None:
             coming = self.beginning(request, now)
@@ -101,7 +106,11 @@ class SessionGate:
         return session
 
     def beginning(self, request: Request, now: int) -> Coming:
-        """Return a session without a person, for a request that has none, to be stored with what the caller writes."""
+        """Return a session without a person, for a request that has none, to be stored with what the caller writes.
+
+        Raises TooManyRequests.
+        """
+        self._newcomers.admit(request.client, now)
         identifier = new_id()
         session = _anonymous(request, key_of(identifier), now=now, life=self._unknown)
         return Coming(session, identifier, (repository.insert(session),))

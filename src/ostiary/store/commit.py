@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ostiary.resource import Plane, Registry
@@ -10,7 +10,7 @@ from ostiary.resource.codec import encode_canonical
 from ostiary.seal.envelope import Sealer
 from ostiary.store import config_tables as tables
 from ostiary.store.config_tables import Edge, Head
-from ostiary.store.database import Batch, Statement
+from ostiary.store.database import Batch, Database, Statement
 from ostiary.store.documents import seal_body
 from ostiary.store.revisions import write_diff
 from ostiary.store.snapshot import targets
@@ -84,6 +84,12 @@ def run(statements: Sequence[Statement]) -> Batch[None]:
     """Run finished statements as one batch."""
     for statement in statements:  # noqa: UP028 - a list cannot be sent results
         yield statement
+
+
+async def write_all(database: Database, statements: Iterable[Statement]) -> None:
+    """Write loose statements in one transaction."""
+    kept = tuple(statements)
+    await database.write(lambda: run(kept))
 
 
 def _references_changed(change: Change) -> bool:

@@ -1,17 +1,20 @@
-"""The one request this program sends by itself: a form, posted to an address an administrator has entered.
+"""The one way out of this program: connections to addresses an administrator has entered, and a form posted there.
 
 Small on purpose: one POST on a connection of its own, the status of the answer and nothing else of it. Redirects are
 not followed, the answer's body is not read, everything has to be done within a time. Private addresses are allowed:
 the address is configuration, written by those who may change everything here, and applications at home live there.
-TLS is verified against the system's authorities.
+An address that somebody else names is another matter: `connected(..., public=True)` looks at what it resolves to, and
+goes to exactly that. TLS is verified against the system's authorities. Documents are read by `fetching`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import ipaddress
 import re
-from collections.abc import Sequence
+import socket
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote, urlencode, urlsplit
@@ -24,6 +27,7 @@ _VISIBLE: Final = re.compile(r"[\x21-\x7e]+")
 _STATUS: Final = re.compile(rb"HTTP/1\.[01] ([1-5][0-9]{2})(?: [^\r\n]*)?\r?\n")
 _CONTINUE: Final = 200  # statuses below are interim (RFC 9110 15.2)
 _INTERIM_MOST: Final = 4
+_NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
 
 
 class OutgoingFailed(Exception):
@@ -31,7 +35,9 @@ class OutgoingFailed(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class _Target:
+class Target:
+    """An address taken apart. `path` has the query, `authority` is what the Host header says."""
+
     host: str
     port: int
     tls: bool
@@ -42,7 +48,7 @@ class _Target:
 def check_url(url: str) -> str | None:
     """Return what was expected instead of an address that cannot be posted to, or None when it can."""
     try:
-        _target(url)
+        target_of(url)
     except OutgoingFailed as error:
         return str(error)
     return None
@@ -50,7 +56,7 @@ def check_url(url: str) -> str | None:
 
 async def post_form(url: str, pairs: Sequence[tuple[str, str]], *, seconds: float = SECONDS) -> int:
     """Post a form and return the status of the answer. Raises OutgoingFailed."""
-    target = _target(url)
+    target = target_of(url)
     try:
         async with asyncio.timeout(seconds):
             return await _exchange(target, urlencode(pairs).encode("ascii"))
@@ -60,7 +66,8 @@ async def post_form(url: str, pairs: Sequence[tuple[str, str]], *, seconds: floa
         raise OutgoingFailed(f"{type(error).__name__}: {error}") from error
 
 
-def _target(url: str) -> _Target:
+def target_of(url: str) -> Target:
+    """Return an http or https address taken apart. Raises OutgoingFailed."""
     expected = "expected an absolute http or https address of visible ASCII characters, without user and fragment"
     if len(url) > URL_LIMIT or _VISIBLE.fullmatch(url) is None or "#" in url or "\\" in url:
         raise OutgoingFailed(expected)
@@ -73,7 +80,7 @@ def _target(url: str) -> _Target:
         raise OutgoingFailed(expected)
     tls = parts.scheme == "https"
     path = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~-._")
-    return _Target(
+    return Target(
         parts.hostname,
         port or (443 if tls else 80),
         tls,
@@ -82,14 +89,58 @@ def _target(url: str) -> _Target:
     )
 
 
-async def _exchange(target: _Target, body: bytes) -> int:
+@contextlib.asynccontextmanager
+async def connected(
+    target: Target, *, public: bool = False
+) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """Open a connection for one request. `public`: only where everybody on the internet may go.
+
+    Raises OutgoingFailed when the host is not public, OSError when nobody answers. The time is the caller's to bound.
+    """
     context = None
     if target.tls:
-        import ssl  # noqa: PLC0415 - most installations post to no https address before they are asked to
+        import ssl  # noqa: PLC0415 - most installations reach no https address before they are asked to
 
         context = ssl.create_default_context()
-    reader, writer = await asyncio.open_connection(target.host, target.port, ssl=context, limit=HEAD_LIMIT)
+    # The very address that was looked at: a second look-up could answer another one (DNS rebinding).
+    host = await _public_address(target) if public else target.host
+    reader, writer = await asyncio.open_connection(
+        host, target.port, ssl=context, server_hostname=target.host if context is not None else None, limit=HEAD_LIMIT
+    )
     try:
+        yield reader, writer
+    finally:
+        writer.close()
+        with contextlib.suppress(OSError, TimeoutError):
+            async with asyncio.timeout(1):
+                await writer.wait_closed()
+
+
+async def _public_address(target: Target) -> str:
+    """Return an address of the host. Raises OutgoingFailed when any of them lies in a private or special network."""
+    found = await asyncio.get_running_loop().getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
+    addresses = [str(one[4][0]) for one in found]
+    for text in addresses:
+        if not _is_public(ipaddress.ip_address(text.partition("%")[0])):
+            raise OutgoingFailed("the host is not a public one")
+    if not addresses:
+        raise OutgoingFailed("the host has no address")
+    return addresses[0]
+
+
+def _is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    """Tell whether the address is one of the internet's; one that carries another (IPv6 transition) is as that one."""
+    if isinstance(address, ipaddress.IPv6Address):
+        inner = address.ipv4_mapped or address.sixtofour
+        if inner is not None:
+            return _is_public(inner)
+        if address in _NAT64:
+            return _is_public(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
+    return address.is_global and not address.is_multicast
+
+
+async def _exchange(target: Target, body: bytes) -> int:
+    async with connected(target) as (reader, writer):
         writer.write(
             f"POST {target.path} HTTP/1.1\r\nHost: {target.authority}\r\nUser-Agent: Ostiary\r\nAccept: */*\r\n"
             "Content-Type: application/x-www-form-urlencoded\r\n"
@@ -98,11 +149,6 @@ async def _exchange(target: _Target, body: bytes) -> int:
         )
         await writer.drain()
         return await _status(reader)
-    finally:
-        writer.close()
-        with contextlib.suppress(OSError, TimeoutError):
-            async with asyncio.timeout(1):
-                await writer.wait_closed()
 
 
 async def _status(reader: asyncio.StreamReader) -> int:

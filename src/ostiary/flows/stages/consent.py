@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Literal
 
 from ostiary.flows.consents import keep
 from ostiary.flows.resources import STAGE, Stage
-from ostiary.flows.visit import Ask, Done, Refused, Verdict, Visit, text_of, wrong
+from ostiary.flows.visit import Ask, Declined, Done, Refused, Verdict, Visit, text_of, wrong
 from ostiary.resource import DURATION, Help, kind
 from ostiary.resource.duration import parse_duration
 
@@ -54,7 +54,10 @@ class ConsentStage(Stage):
         )
 
     async def answer(self, visit: Visit, answer: Mapping[str, object]) -> Verdict:
-        """Take a consent that echoes the token of exactly this challenge, and keep it as the mode says."""
+        """Take a consent that echoes the token of exactly this challenge, and keep it as the mode says.
+
+        With `deny` (an extension: authentik's page has no such button) it is a no.
+        """
         token, user = visit.scratch.get("token"), visit.session.user
         if (
             user is None
@@ -62,6 +65,8 @@ class ConsentStage(Stage):
             or not hmac.compare_digest(token.encode(), text_of(answer, "token").encode("utf-8", "replace"))
         ):
             return wrong("token", "This page is out of date. Please look at it again.")
+        if answer.get("deny") in (True, "true"):
+            return Declined()
         pk = visit.mapping("application").get("pk")
         if self.mode == "always_require" or not isinstance(pk, str):
             return Done()

@@ -5,13 +5,14 @@ Pure: keys and bytes in, texts out. Foreign tokens are read by joserfc, elsewher
 
 from ostiary.proto.jose.base64url import base64url_decode, base64url_encode
 from ostiary.proto.jose.errors import BadSignature, JoseError, MalformedToken, UnsupportedKey
-from ostiary.proto.jose.jwe import Recipient, check_recipient
+from ostiary.proto.jose.jwe import Decrypter, Recipient, check_recipient
 from ostiary.proto.jose.jwk import PublicKey, public_jwk, thumbprint
 from ostiary.proto.jose.jws import Verified, peek_header, sign, verify
-from ostiary.proto.jose.keys import PrivateKey, SigningKey, VerifyingKey, algorithm_for, algorithms_for
+from ostiary.proto.jose.keys import PrivateKey, SigningKey, VerifyingKey, algorithm_for, algorithms_for, secret_keys
 
 __all__ = [
     "BadSignature",
+    "Decrypter",
     "JoseError",
     "MalformedToken",
     "PrivateKey",
@@ -28,6 +29,7 @@ __all__ = [
     "check_recipient",
     "peek_header",
     "public_jwk",
+    "secret_keys",
     "sign",
     "thumbprint",
     "verify",

@@ -1,6 +1,7 @@
 """The compact serialisation of JWE (RFC 7516, section 7.1): what only the recipient may read.
 
-The work is joserfc's, loaded when the first token is encrypted: few installations do.
+The work is joserfc's, loaded when the first token is encrypted: few installations do. What is allowed is decided here,
+by the key alone: one algorithm for it, four for the content, no compression (its output has no end) and no extension.
 """
 
 from __future__ import annotations
@@ -8,14 +9,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
-from ostiary.proto.jose.errors import UnsupportedKey
+from ostiary.proto.jose.errors import MalformedToken, UnsupportedKey
+from ostiary.proto.jose.jwk import public_jwk
+from ostiary.proto.jose.jws import read_header
 
 if TYPE_CHECKING:
     from joserfc.jwk import ECKey, OKPKey, RSAKey
 
+    from ostiary.proto.jose.keys import PrivateKey
+
 KEY_ALGORITHMS: Final = ("RSA-OAEP-256", "ECDH-ES")
 CONTENT_ALGORITHMS: Final = ("A256CBC-HS512", "A256GCM")
+READABLE_CONTENT: Final = ("A256GCM", "A256CBC-HS512", "A128GCM", "A128CBC-HS256")
+"""What others may encrypt to us with; the last is what clients take that were told nothing."""
+LONGEST_ENCRYPTED: Final = 24_576  # characters: a signed token of 16 KiB inside
+
 _MEMBERS: Final = {"RSA": ("kty", "n", "e"), "EC": ("kty", "crv", "x", "y"), "OKP": ("kty", "crv", "x")}
+_JOINTS: Final = 4  # dots between the five parts
 _LEAST_MODULUS: Final = 342  # characters of base64url: 2048 bits (RFC 7518, section 4.3)
 _CURVES: Final = frozenset({"P-256", "P-384", "P-521", "X25519"})  # RFC 7518, section 6.2.1.1; RFC 8037, section 3.2
 
@@ -46,6 +56,65 @@ class Recipient:
         if self.kid is not None:
             header["kid"] = self.kid
         return jwe.encrypt_compact(header, payload, self._key, algorithms=[self.algorithm, self.content])
+
+
+class Decrypter:
+    """A private key that opens what was encrypted to its public half, with its one algorithm."""
+
+    __slots__ = ("_key", "algorithm")
+
+    def __init__(self, key: PrivateKey) -> None:
+        """Take a private key. Raises UnsupportedKey when nothing can be encrypted to it."""
+        jwk = public_jwk(key.public_key())
+        self.algorithm: Final = "RSA-OAEP-256" if jwk["kty"] == "RSA" else "ECDH-ES"
+        check_recipient(jwk, self.algorithm)
+        self._key: Final = key
+
+    def __repr__(self) -> str:
+        return f"Decrypter({self.algorithm})"
+
+    def decrypt(self, token: str) -> bytes:
+        """Return the plaintext octets of a compact JWE. Raises MalformedToken, which says nothing of the reason inside.
+
+        One reason for all failures of decryption: whoever sees two could ask for the plaintext bit by bit.
+        """
+        from joserfc import jwe  # noqa: PLC0415 - see the top
+
+        self._check_header(token)
+        try:
+            opened = jwe.decrypt_compact(token, self._imported(), algorithms=[self.algorithm, *READABLE_CONTENT])
+        except Exception as error:
+            raise MalformedToken("it cannot be decrypted") from error
+        if opened.plaintext is None:  # pragma: no cover - the library's type allows it
+            raise MalformedToken("it cannot be decrypted")
+        return opened.plaintext
+
+    def _check_header(self, token: str) -> None:
+        if len(token) > LONGEST_ENCRYPTED:
+            raise MalformedToken("too long")
+        header = read_header(token.partition(".")[0])
+        if header.get("alg") != self.algorithm or header.get("enc") not in READABLE_CONTENT:
+            raise MalformedToken("alg or enc is another than the key's")
+        if "zip" in header or "crit" in header:
+            raise MalformedToken("neither compression nor a critical extension is supported")
+        if str(header.get("cty", "JWT")).upper() != "JWT":  # RFC 7519, section 5.2
+            raise MalformedToken("cty: expected a JWT inside")
+
+    def _imported(self) -> RSAKey | ECKey:
+        from cryptography.hazmat.primitives.serialization import (  # noqa: PLC0415 - see the top
+            Encoding,
+            NoEncryption,
+            PrivateFormat,
+        )
+        from joserfc.jwk import ECKey, RSAKey  # noqa: PLC0415
+
+        pem = self._key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        return RSAKey.import_key(pem) if self.algorithm == "RSA-OAEP-256" else ECKey.import_key(pem)
+
+
+def is_encrypted(token: str) -> bool:
+    """Tell a JWE from a JWS by its shape: five parts, not three (RFC 7516, section 9)."""
+    return token.count(".") == _JOINTS
 
 
 def check_recipient(jwk: Mapping[str, object], algorithm: str) -> None:

@@ -8,7 +8,7 @@ from typing import Final
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from ostiary.proto.jose.base64url import base64url_decode
-from ostiary.proto.jose.errors import UnsupportedKey
+from ostiary.proto.jose.errors import MalformedToken, UnsupportedKey
 from ostiary.proto.jose.jwk import PublicKey
 from ostiary.proto.jose.keys import VerifyingKey, algorithms_for
 
@@ -31,6 +31,21 @@ def verifying_keys(jwks: Mapping[str, object]) -> tuple[VerifyingKey, ...]:
     if not isinstance(items, list | tuple) or len(items) > MOST_KEYS:
         raise UnsupportedKey(f'expected "keys", a list of at most {MOST_KEYS} keys')
     return tuple(key for item in items for key in _keys(item))
+
+
+def usable_keys(jwks: Mapping[str, object]) -> tuple[VerifyingKey, ...]:
+    """Return what of somebody else's set can be used: a key that is malformed, weak or unknown here is left out.
+
+    RFC 7517, section 5. Beyond `MOST_KEYS` keys none is looked at.
+    """
+    items = jwks.get("keys", [])
+    made: list[VerifyingKey] = []
+    for item in items[:MOST_KEYS] if isinstance(items, list | tuple) else ():
+        try:
+            made.extend(_keys(item))
+        except (UnsupportedKey, MalformedToken):
+            continue
+    return tuple(made)
 
 
 def _keys(item: object) -> tuple[VerifyingKey, ...]:

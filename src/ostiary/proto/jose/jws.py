@@ -32,7 +32,7 @@ def sign(payload: bytes, key: SigningKey, *, typ: str = "JWT") -> str:
 
 def peek_header(token: str) -> Mapping[str, object]:
     """Return the header of a token, not verified: good for choosing a key, nothing else. Raises MalformedToken."""
-    return _header(_split(token)[0])
+    return read_header(_split(token)[0])
 
 
 def verify(token: str, keys: Iterable[VerifyingKey]) -> Verified:
@@ -42,7 +42,7 @@ def verify(token: str, keys: Iterable[VerifyingKey]) -> Verified:
     extension are refused (RFC 7515, section 4.1.11; RFC 8725, section 3.2).
     """
     encoded_header, encoded_payload, encoded_signature = _split(token)
-    header = _header(encoded_header)
+    header = read_header(encoded_header)
     if "crit" in header:
         raise MalformedToken("no critical extension is supported")
     payload = base64url_decode(encoded_payload)
@@ -66,7 +66,8 @@ def _split(token: str) -> tuple[str, str, str]:
     return parts[0], parts[1], parts[2]
 
 
-def _header(encoded: str) -> Mapping[str, object]:
+def read_header(encoded: str) -> Mapping[str, object]:
+    """Return an encoded header, of a JWS or a JWE. Raises MalformedToken."""
     try:
         header = json.loads(base64url_decode(encoded), object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:

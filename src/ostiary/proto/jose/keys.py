@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 import json
 from collections.abc import Callable
-from hashlib import sha256
+from hashlib import sha256, sha384, sha512
 from typing import Final
 
 from cryptography.exceptions import InvalidSignature
@@ -28,7 +28,11 @@ _RSA: Final[dict[str, tuple[padding.AsymmetricPadding, hashes.HashAlgorithm]]] =
     "RS384": (_PKCS1, hashes.SHA384()),
     "RS512": (_PKCS1, hashes.SHA512()),
     "PS256": (padding.PSS(padding.MGF1(hashes.SHA256()), hashes.SHA256().digest_size), hashes.SHA256()),
+    "PS384": (padding.PSS(padding.MGF1(hashes.SHA384()), hashes.SHA384().digest_size), hashes.SHA384()),
+    "PS512": (padding.PSS(padding.MGF1(hashes.SHA512()), hashes.SHA512().digest_size), hashes.SHA512()),
 }
+# RFC 7518, section 3.2: algorithm -> hash, least octets of the key.
+_SECRETS: Final = {"HS256": (sha256, 32), "HS384": (sha384, 48), "HS512": (sha512, 64)}
 # RFC 7518, section 3.4: curve -> algorithm, hash, length of one coordinate in bytes.
 _CURVES: Final[dict[str, tuple[str, ec.ECDSA, int]]] = {
     "secp256r1": ("ES256", ec.ECDSA(hashes.SHA256()), 32),
@@ -38,9 +42,12 @@ _CURVES: Final[dict[str, tuple[str, ec.ECDSA, int]]] = {
 
 
 def algorithms_for(key: PrivateKey | PublicKey | bytes) -> tuple[str, ...]:
-    """Return the JWS algorithms a key may sign with, the usual one first (octets: HS256). Raises UnsupportedKey."""
+    """Return the JWS algorithms a key may sign with, the usual one first. Raises UnsupportedKey.
+
+    Octets always sign HS256, and the longer ones when they are as long as the hash.
+    """
     if isinstance(key, bytes):
-        return ("HS256",)
+        return tuple(name for name, (_, least) in _SECRETS.items() if name == "HS256" or len(key) >= least)
     if isinstance(key, rsa.RSAPrivateKey | rsa.RSAPublicKey):
         if key.key_size < LEAST_RSA_BITS:
             raise UnsupportedKey(f"expected an RSA key of at least {LEAST_RSA_BITS} bits, not {key.key_size}")
@@ -67,7 +74,8 @@ def algorithm_for(key: PrivateKey | PublicKey | bytes, wanted: str | None = None
 def _signer(key: PrivateKey | bytes, algorithm: str) -> Callable[[bytes], bytes]:
     """Return what signs with a key; what kind of key it is has been asked once."""
     if isinstance(key, bytes):
-        return lambda data: hmac.digest(key, data, sha256)
+        kind = _SECRETS[algorithm][0]
+        return lambda data: hmac.digest(key, data, kind)
     if isinstance(key, rsa.RSAPrivateKey):
         scheme, digest = _RSA[algorithm]
         return lambda data: key.sign(data, scheme, digest)
@@ -83,7 +91,7 @@ def _signer(key: PrivateKey | bytes, algorithm: str) -> Callable[[bytes], bytes]
 
 
 class SigningKey:
-    """A private key (or the octets of HS256) with its one algorithm, its kid, and its headers ready-made."""
+    """A private key (or the octets of HMAC) with its one algorithm, its kid, and its headers ready-made."""
 
     __slots__ = ("_headers", "_key", "_sign", "algorithm", "kid", "slow")
 
@@ -125,7 +133,7 @@ class SigningKey:
 
 
 class VerifyingKey:
-    """A public key (or the octets of HS256) that checks signatures of its one algorithm."""
+    """A public key (or the octets of HMAC) that checks signatures of its one algorithm."""
 
     __slots__ = ("_key", "algorithm", "kid")
 
@@ -141,7 +149,7 @@ class VerifyingKey:
         """Tell whether the signature is this key's, for these octets."""
         key = self._key
         if isinstance(key, bytes):
-            return hmac.compare_digest(hmac.digest(key, data, sha256), signature)
+            return hmac.compare_digest(hmac.digest(key, data, _SECRETS[self.algorithm][0]), signature)
         try:
             if isinstance(key, rsa.RSAPublicKey):
                 scheme, digest = _RSA[self.algorithm]
@@ -157,3 +165,8 @@ class VerifyingKey:
         except InvalidSignature:
             return False
         return True
+
+
+def secret_keys(secret: bytes) -> tuple[VerifyingKey, ...]:
+    """Return what checks the signatures of somebody who shares a secret with us, one for each algorithm it may have."""
+    return tuple(VerifyingKey(secret, algorithm=name) for name in algorithms_for(secret))

@@ -24,6 +24,7 @@ from ostiary.proto.oauth2.redirect import is_safe
 from ostiary.proto.oauth2.scope import parse_scope
 
 PROMPTS: Final = frozenset({"none", "login", "consent", "select_account"})
+DISPLAYS: Final = ("page", "popup", "touch", "wap")  # OpenID Connect Core 3.1.2.1
 MAY_REPEAT: Final = frozenset({"resource"})  # RFC 8707 2
 
 _LONGEST: Final = 2048  # characters of state and nonce
@@ -45,6 +46,7 @@ class AuthorizeRequest:
     max_age: int | None  # seconds
     login_hint: str | None
     id_token_hint: str | None
+    display: str | None
     ui_locales: tuple[str, ...]
     acr_values: tuple[str, ...]
     claims: ClaimsRequest
@@ -90,6 +92,7 @@ def parse_request(parameters: Parameters) -> AuthorizeRequest:
         max_age=_parse_max_age(parameters.get("max_age")),
         login_hint=parameters.get("login_hint"),
         id_token_hint=parameters.get("id_token_hint"),
+        display=_parse_display(parameters.get("display")),
         ui_locales=_words(parameters.get("ui_locales")),
         acr_values=_words(parameters.get("acr_values")),
         claims=parse_claims(parameters.get("claims")),
@@ -120,6 +123,12 @@ def _parse_prompt(text: str | None) -> frozenset[str]:
     return prompt
 
 
+def _parse_display(text: str | None) -> str | None:
+    if text is not None and text not in DISPLAYS:
+        raise OAuthError(INVALID_REQUEST, "display", description="The parameter display has an unknown value.")
+    return text
+
+
 def _parse_max_age(text: str | None) -> int | None:
     if text is None:
         return None
@@ -139,6 +148,7 @@ def _words(text: str | None) -> tuple[str, ...]:
 
 
 __all__ = [
+    "DISPLAYS",
     "MAY_REPEAT",
     "PROMPTS",
     "RESPONSE_MODES",

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from ostiary.proto.jose.jwe import READABLE_CONTENT
 from ostiary.proto.oauth2.authorization_response import RESPONSE_MODES, RESPONSE_TYPES
-from ostiary.proto.oauth2.authorize import PROMPTS
+from ostiary.proto.oauth2.authorize import DISPLAYS, PROMPTS
 
 STANDARD_CLAIMS: Final = (
     "sub",
@@ -53,6 +54,7 @@ class Signing:
     tokens: str  # of ID tokens, signed authorization answers and signed introspection
     userinfo: tuple[str, ...] = ()
     request_objects: tuple[str, ...] = ()
+    request_encryption: tuple[str, ...] = ()  # how the content key of encrypted request objects may be sent
     client_assertions: tuple[str, ...] = ()
     proofs: tuple[str, ...] = ()  # DPoP
     encryption: tuple[str, str] | None = None  # alg and enc of what is signed for the client
@@ -111,7 +113,7 @@ def metadata(endpoints: Endpoints, offer: Offer) -> dict[str, object]:
         "claim_types_supported": ["normal"],
         "claims_supported": [*STANDARD_CLAIMS, *(name for name in offer.claims if name not in STANDARD_CLAIMS)],
         "claims_parameter_supported": True,
-        "display_values_supported": ["page"],
+        "display_values_supported": list(DISPLAYS),
         "ui_locales_supported": list(offer.locales),
         "prompt_values_supported": sorted(PROMPTS),
         "request_parameter_supported": bool(offer.signing.request_objects),
@@ -162,6 +164,9 @@ def _algorithms(offer: Offer) -> dict[str, object]:
         made["userinfo_signing_alg_values_supported"] = list(signing.userinfo)
     if signing.request_objects:
         made["request_object_signing_alg_values_supported"] = list(signing.request_objects)
+    if signing.request_objects and signing.request_encryption:  # what is encrypted has to be signed inside
+        made["request_object_encryption_alg_values_supported"] = list(signing.request_encryption)
+        made["request_object_encryption_enc_values_supported"] = list(READABLE_CONTENT)
     if set(offer.auth_methods) & _SIGNED_METHODS:
         for name in ("token", "revocation", "introspection"):
             made[f"{name}_endpoint_auth_signing_alg_values_supported"] = list(signing.client_assertions)

@@ -28,6 +28,7 @@ CONSENT_REQUIRED: Final = "consent_required"
 INTERACTION_REQUIRED: Final = "interaction_required"
 REQUEST_NOT_SUPPORTED: Final = "request_not_supported"
 REQUEST_URI_NOT_SUPPORTED: Final = "request_uri_not_supported"
+TEMPORARILY_UNAVAILABLE: Final = "temporarily_unavailable"
 INVALID_TARGET: Final = "invalid_target"
 UNMET_AUTHENTICATION: Final = "unmet_authentication_requirements"
 INVALID_REQUEST_OBJECT: Final = "invalid_request_object"
@@ -54,6 +55,7 @@ DESCRIPTIONS: Final[Mapping[str, str]] = {
     INTERACTION_REQUIRED: "The person has to answer something first.",
     REQUEST_NOT_SUPPORTED: "Request objects are not supported.",
     REQUEST_URI_NOT_SUPPORTED: "Only request_uri values of the pushed authorization request endpoint are supported.",
+    TEMPORARILY_UNAVAILABLE: "There were too many requests. Please try again later.",
     INVALID_TARGET: "The resource is unknown, malformed or not allowed.",
     INVALID_REQUEST_OBJECT: "The request object is not valid.",
     INVALID_REQUEST_URI: "The request_uri is unknown, expired or was used.",

@@ -1,6 +1,6 @@
 """Signed authorization requests (RFC 9101; OpenID Connect Core 6): the claims of a request object as parameters.
 
-"none" is never a signature, and encrypted objects are not read.
+"none" is never a signature. An encrypted object is opened before it comes here.
 """
 
 from __future__ import annotations

@@ -31,6 +31,8 @@ _MAY_REPEAT: Final = frozenset({"resource"})  # RFC 8707 2
 _REALM: Final = "ostiary"
 _HEADERS_LIMIT: Final = 512
 _CLIENT_ERRORS: Final = 500
+_TOO_MANY: Final = 429
+_SECOND: Final = 1_000_000
 _log = logging.getLogger("ostiary.oauth2")
 
 
@@ -66,6 +68,14 @@ def error_json(request: Request, error: OAuthError) -> Response:
         # The challenge is all that oauth4webapi and openid-client show of such an answer: it names the error as well.
         told = f'Basic realm="{_REALM}", charset="UTF-8", error="{error.code}"'
         response.headers.append(("www-authenticate", told))
+    return response
+
+
+def too_many(request: Request, error: OAuthError, *, until: int, now: int) -> Response:
+    """Answer 429 to somebody who may come again at `until` (RFC 6585 4). Times in microseconds UTC."""
+    response = error_json(request, error)
+    response.status = _TOO_MANY
+    response.headers.append(("retry-after", str(max(1, -(-(until - now) // _SECOND)))))
     return response
 
 

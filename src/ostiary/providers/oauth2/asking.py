@@ -52,7 +52,7 @@ class Granted:
     """What a grant comes to.
 
     `subject` is the person if the grant has read them already, `facts` are for policies beside the usual ones,
-    `told` is written together with the tokens.
+    `told` is written together with the tokens. No token lives longer than `until`, microseconds UTC.
     """
 
     authorization: Authorization
@@ -65,6 +65,7 @@ class Granted:
     subject: Subject | None = None
     facts: Mapping[str, object] = field(default_factory=dict)
     told: tuple[Statement, ...] = ()
+    until: int | None = None
 
 
 async def end_family(asking: Asking, family: str | None, message: str) -> NoReturn:

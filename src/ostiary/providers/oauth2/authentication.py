@@ -9,16 +9,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from ostiary.proto.jose import JoseError, VerifyingKey
+from ostiary.proto.jose import JoseError, VerifyingKey, secret_keys
 from ostiary.proto.jose.jwks import verifying_keys
 from ostiary.proto.oauth2.assertion import check_assertion
 from ostiary.proto.oauth2.client_auth import ClientClaim, parse_client
 from ostiary.proto.oauth2.errors import INVALID_CLIENT, OAuthError
 from ostiary.proto.oauth2.statement import BadStatement, read_statement
-from ostiary.providers.oauth2.batches import write_all
 from ostiary.providers.oauth2.client import Client, client_by_id
 from ostiary.providers.oauth2.mtls import authorities_of, certificate_of, check_certificate
 from ostiary.seal import Secret
+from ostiary.store.commit import write_all
 from ostiary.store.hashing import token_hash
 from ostiary.store.single_use import Purpose, first
 
@@ -119,7 +119,7 @@ def _assertion_keys(client: Client) -> Sequence[VerifyingKey]:
     """Return the keys of the client's one method: what a token says of its algorithm never chooses the kind of key."""
     provider = client.provider
     if provider.token_endpoint_auth_method == "client_secret_jwt":  # noqa: S105 - the name of a method
-        return (VerifyingKey(provider.client_secret.reveal().encode()),) if provider.client_secret else ()
+        return secret_keys(provider.client_secret.reveal().encode()) if provider.client_secret else ()
     return verifying_keys(provider.jwks)
 
 

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from ostiary.providers.oauth2.client import Client
 
 ACR: Final = "goauthentik.io/providers/oauth2/default"
+"""The class of every sign-in (OpenID Connect Core 2, acr)."""
+MFA: Final = "https://refeds.org/profile/mfa"
+"""The class of a sign-in with several factors of different kinds (REFEDS MFA Profile)."""
 
 _SECOND: Final = 1_000_000
 _ALPHABET: Final = (string.ascii_letters + string.digits).encode()

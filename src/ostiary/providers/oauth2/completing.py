@@ -13,11 +13,12 @@ from ostiary.grants.parties import join
 from ostiary.grants.pushed import use_pushed
 from ostiary.mappings.exceptions import exception_events
 from ostiary.proto.oauth2.errors import INVALID_REQUEST_URI, LOGIN_REQUIRED, OAuthError
-from ostiary.proto.oauth2.scope import OFFLINE_ACCESS, OPENID
+from ostiary.proto.oauth2.scope import OPENID
 from ostiary.providers.oauth2.answering import send
-from ostiary.providers.oauth2.claims import session_id, subject_of
+from ostiary.providers.oauth2.authorizing import authorization_of
 from ostiary.providers.oauth2.events import authorized
 from ostiary.providers.oauth2.issue import FrontTokens, issue_front
+from ostiary.providers.oauth2.persons import reached_class
 from ostiary.providers.oauth2.session_management import session_state
 from ostiary.sessions.repository import hold
 from ostiary.sessions.session import SessionGone
@@ -65,21 +66,18 @@ def flow_name(inquiry: Inquiry) -> str:
 def _authorization(inquiry: Inquiry) -> Authorization:
     session, subject = inquiry.signed_in
     client, wanted = inquiry.client, inquiry.wanted
-    return Authorization(
-        family=new_token(128),
-        provider=client.pk,
-        user=subject.user.pk,
-        session=session.key,
-        offline=OFFLINE_ACCESS in inquiry.scope,
+    return authorization_of(
+        client,
+        session,
+        subject,
         scope=inquiry.scope,
+        salt=inquiry.services.users.install_id,
+        now=inquiry.now,
         nonce=wanted.nonce,
-        auth_time=session.auth_time or inquiry.now,
-        amr=session.amr,
-        sid=session_id(session.key),
-        sub=subject_of(subject, client, salt=inquiry.services.users.install_id),
         claims=wanted.claims,
         resources=wanted.resources,
         dpop_jkt=inquiry.dpop_jkt,
+        acr=reached_class(inquiry),
     )
 
 

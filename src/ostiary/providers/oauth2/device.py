@@ -9,19 +9,19 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING, Final
 
-from ostiary.directory.attempts import address_key
 from ostiary.grants.device import WAIT, DeviceGrant, begin_device, drop_taken
-from ostiary.grants.rates import hit
+from ostiary.grants.rates import hit_until
 from ostiary.proto.oauth2.device import FIRST_CODE, LAST_CODE, DeviceAnswer, parse_device_request
 from ostiary.proto.oauth2.errors import SLOW_DOWN, OAuthError
-from ostiary.providers.oauth2.answers import allow_origin, error_json, read_form, token_json
+from ostiary.providers.oauth2.answers import allow_origin, error_json, read_form, token_json, too_many
 from ostiary.providers.oauth2.authentication import present, prove
-from ostiary.providers.oauth2.batches import write_all
 from ostiary.providers.oauth2.client import Client, offered_scopes
 from ostiary.providers.oauth2.granting import GRANTS, check_allowed
 from ostiary.providers.oauth2.resources import DEVICE_CODE
+from ostiary.store.commit import write_all
 from ostiary.store.database import Duplicate
 from ostiary.store.hashing import new_token, token_hash
+from ostiary.web.addresses import address_key
 
 if TYPE_CHECKING:
     from ostiary.providers.oauth2.services import Services
@@ -33,15 +33,16 @@ PAGE: Final = "/device"
 _CODE_BITS: Final = 768  # 128 characters, as clients have seen
 _TRIES: Final = 8  # to find a user code nobody has; one in a million taken needs two
 _SECOND: Final = 1_000_000
-_TOO_MANY: Final = 429
 
 
 async def device(request: Request, services: Services) -> Response:
     """Answer a pair of codes. Throttled by address."""
     client: Client | None = None
     try:
-        if await _is_too_often(request, services):
-            return _slow_down(request)
+        over = await _is_over(request, services)
+        if over is not None:
+            error = OAuthError(SLOW_DOWN, "too many device codes for this address")
+            return too_many(request, error, until=over, now=services.clock())
         parameters = await read_form(request)
         presented = present(request, parameters, services)
         client = presented.client
@@ -83,14 +84,9 @@ async def _begin(request: Request, services: Services, client: Client, asked: tu
     raise OAuthError(SLOW_DOWN, "no free user code was found")
 
 
-async def _is_too_often(request: Request, services: Services) -> bool:
+async def _is_over(request: Request, services: Services) -> int | None:
+    """Count the request; return when its address may ask again, microseconds UTC, or None: now."""
     rate, now = services.options.device_rate, services.clock()
     key = f"device:{address_key(request.client)}"
-    count = await services.database.write(lambda: hit(key, window=rate.window, now=now))
-    return count > rate.most
-
-
-def _slow_down(request: Request) -> Response:
-    response = error_json(request, OAuthError(SLOW_DOWN, "too many device codes for this address"))
-    response.status = _TOO_MANY
-    return response
+    count, until = await services.database.write(lambda: hit_until(key, window=rate.window, now=now))
+    return until if count > rate.most else None

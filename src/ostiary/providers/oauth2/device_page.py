@@ -12,17 +12,18 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlencode
 
 from ostiary.brands.select import select
+from ostiary.flows.declining import DECLINED_STAGE
 from ostiary.flows.resources import Flow, FlowStageBinding
 from ostiary.flows.stages.consent import ConsentStage
 from ostiary.grants.device import DeviceGrant, deny_device, find_claimed
 from ostiary.policies.context import PolicyContext
 from ostiary.policies.decide import decide_application, has_bindings
 from ostiary.proto.oauth2.device import read_user_code
-from ostiary.providers.oauth2.batches import write_all
 from ostiary.providers.oauth2.client import Client, client_by_provider
 from ostiary.providers.oauth2.device import PAGE
-from ostiary.providers.oauth2.device_stages import APPROVE, CODE, CONSENT, FINISH
+from ostiary.providers.oauth2.device_stages import APPROVE, CODE, CONSENT, DECLINED, FINISH
 from ostiary.providers.oauth2.resources import DEVICE_CODE
+from ostiary.store.commit import write_all
 from ostiary.store.hashing import token_hash
 from ostiary.web.errors import HttpError, NotFound
 from ostiary.web.response import Response, redirect
@@ -142,6 +143,7 @@ def _context(client: Client, item: DeviceGrant) -> Mapping[str, object]:
         "consent_header": f"{application.name} wants to sign you in on another device.",
         "consent_permissions": [{"id": one.scope_name, "name": one.description} for one in described],
         "consent_always": True,
+        DECLINED_STAGE: DECLINED,
         "device_grant": item.user_hash.hex(),
     }
 

@@ -1,6 +1,6 @@
 """The steps of the device flow that no administrator sets up: they are put behind the stages of a flow (RFC 8628 3.3).
 
-Enter the code; allow it; leave the answer for the device; say that it is done.
+Enter the code; allow it; leave the answer for the device; say that it is done. Or say no, and tell the device so.
 """
 
 from __future__ import annotations
@@ -10,25 +10,23 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final
 from urllib.parse import quote
 
-from ostiary.directory.attempts import address_key
 from ostiary.flows.errors import PlanChanged
 from ostiary.flows.resources import Stage
 from ostiary.flows.stages.consent import ConsentStage
 from ostiary.flows.visit import Ask, Done, Refused, Verdict, Visit, wrong
 from ostiary.grants.device import DeviceGrant, approve_device, claim_device, deny_device, find_claimed, find_device
-from ostiary.grants.family import Authorization
 from ostiary.grants.parties import join
 from ostiary.grants.rates import hit
 from ostiary.policies.context import PolicyContext
 from ostiary.policies.decide import decide_application
 from ostiary.proto.oauth2.device import read_user_code
-from ostiary.proto.oauth2.scope import OFFLINE_ACCESS
-from ostiary.providers.oauth2.claims import session_id, subject_of
-from ostiary.providers.oauth2.client import Client, client_by_provider
+from ostiary.providers.oauth2.authorizing import authorization_of
+from ostiary.providers.oauth2.client import client_by_provider
 from ostiary.providers.oauth2.events import authorized
 from ostiary.providers.oauth2.resources import DEVICE_CODE
 from ostiary.sessions.repository import hold
-from ostiary.store.hashing import new_token, token_hash
+from ostiary.store.hashing import token_hash
+from ostiary.web.addresses import address_key
 
 if TYPE_CHECKING:
     from ostiary.directory.user import Subject
@@ -38,6 +36,7 @@ CODE: Final = "oauth2.device-code"
 CONSENT: Final = "oauth2.device-consent"
 APPROVE: Final = "oauth2.device-approve"
 FINISH: Final = "oauth2.device-finish"
+DECLINED: Final = "oauth2.device-declined"
 
 WINDOW: Final = 3_600_000_000  # microseconds in which attempts are counted
 MOST_BY_SESSION: Final = 10
@@ -45,6 +44,7 @@ MOST_BY_PERSON: Final = 20
 MOST_BY_ADDRESS: Final = 60
 
 _GONE: Final = "This code is not valid any more. Please start again."
+_DECLINED: Final = "You did not allow it. The device is not signed in."
 _NOTHING: Final = "No device is waiting with this code."
 _TOO_OFTEN: Final = "Too many codes were tried. Please wait an hour."
 
@@ -100,7 +100,8 @@ class DeviceApproveStage(Stage):
         )
         if not decision.passing:
             return Refused("You have no access to this application.", (*decision.events, deny_device(item)))
-        authorization = _authorization(visit, client, item, subject)
+        salt = visit.services.users.install_id
+        authorization = authorization_of(client, visit.session, subject, scope=item.scope, salt=salt, now=visit.now)
         return Done(
             drop=("device_grant",),
             writes=(
@@ -127,6 +128,21 @@ class DeviceApproveStage(Stage):
 
 
 @dataclass(frozen=True, kw_only=True)
+class DeviceDeclinedStage(Stage):
+    """Tells the device that its person said no (RFC 8628 3.5, access_denied)."""
+
+    async def open(self, visit: Visit) -> Verdict:
+        """Tell it, and end here."""
+        item = await _claimed(visit)
+        return Refused(_DECLINED, () if item is None else (deny_device(item),))
+
+    async def answer(self, visit: Visit, answer: Mapping[str, object]) -> Verdict:
+        """Tell it all the same: this step asks nothing."""
+        del answer
+        return await self.open(visit)
+
+
+@dataclass(frozen=True, kw_only=True)
 class DeviceFinishStage(Stage):
     """Says that the person may go back to their device."""
 
@@ -148,6 +164,7 @@ STAGES: Final[Mapping[str, Stage]] = {
     CONSENT: ConsentStage(pk=CONSENT, name=CONSENT, mode="always_require"),
     APPROVE: DeviceApproveStage(pk=APPROVE, name=APPROVE),
     FINISH: DeviceFinishStage(pk=FINISH, name=FINISH),
+    DECLINED: DeviceDeclinedStage(pk=DECLINED, name=DECLINED),
 }
 """For `flows.services.Services.own_stages`."""
 
@@ -179,20 +196,3 @@ async def _subject(visit: Visit) -> Subject | None:
     user = visit.session.user
     subject = None if user is None else await visit.services.users.subject(user)
     return subject if subject is not None and subject.user.is_active else None
-
-
-def _authorization(visit: Visit, client: Client, item: DeviceGrant, subject: Subject) -> Authorization:
-    session = visit.session
-    return Authorization(
-        family=new_token(128),
-        provider=client.pk,
-        user=subject.user.pk,
-        session=session.key,
-        offline=OFFLINE_ACCESS in item.scope,
-        scope=item.scope,
-        nonce=None,
-        auth_time=session.auth_time or visit.now,
-        amr=session.amr,
-        sid=session_id(session.key),
-        sub=subject_of(subject, client, salt=visit.services.users.install_id),
-    )

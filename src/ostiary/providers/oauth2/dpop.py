@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from ostiary.proto.oauth2.dpop import Target, check_proof, make_nonce
 from ostiary.proto.oauth2.errors import INVALID_DPOP_PROOF, OAuthError
-from ostiary.providers.oauth2.batches import write_all
+from ostiary.store.commit import write_all
 from ostiary.store.hashing import token_hash
 from ostiary.store.single_use import Purpose, first
 

@@ -45,7 +45,7 @@ async def introspect(request: Request, services: Services) -> Response:
 
 
 async def _access(services: Services, client: Client, token: str, *, now: int) -> Mapping[str, object]:
-    found = await find_access(services.database, token_hash(token), now=now)
+    found = await find_access(services.database, token_hash(token), now=now, of_active=True)
     if found is None or found.provider != client.pk:
         return _INACTIVE
     return {

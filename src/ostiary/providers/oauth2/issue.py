@@ -64,11 +64,12 @@ async def issue_tokens(
     binding: Binding = UNBOUND,
     identify: bool = True,
     resources: tuple[str, ...] | None = None,
+    until: int | None = None,
 ) -> Issued:
     """Return new tokens. `rotate` asks for a refresh token, given only with offline_access. Nothing is stored.
 
     `binding` is the key that the tokens shall be bound to, `identify` asks for an ID token, `resources` is the audience
-    of the access token (RFC 8707); None: all that was granted.
+    of the access token (RFC 8707); None: all that was granted. The access token ends at `until` at the latest.
     """
     making = _Making(
         client=client,
@@ -78,6 +79,7 @@ async def issue_tokens(
         issuer=issuer,
         claims=client.claim_set.claims(subject, scope),
         now=now,
+        until=until,
     )
     form = making.access_form(nonce, binding, authorization.resources if resources is None else resources)
     identity = making.identity(nonce, whole=client.provider.include_claims_in_id_token) if identify else None
@@ -86,7 +88,7 @@ async def issue_tokens(
     return Issued(
         answer=TokenAnswer(
             access_token or "",
-            client.access_lifetime // _SECOND,
+            (making.expires - now) // _SECOND,
             scope,
             id_token,
             refresh_token,
@@ -161,10 +163,12 @@ class _Making:
     issuer: str
     claims: Claims
     now: int
+    until: int | None = None
 
     @property
     def expires(self) -> int:
-        return self.now + self.client.access_lifetime
+        usual = self.now + self.client.access_lifetime
+        return usual if self.until is None else min(usual, self.until)
 
     def protocol(self) -> dict[str, object]:
         return protocol_claims(self.authorization, issuer=self.issuer, expires=self.expires, now=self.now)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from ostiary.brands.select import select
+from ostiary.flows.declining import DECLINED_URL
 from ostiary.flows.outcome import Moved, Passed
 from ostiary.flows.resources import Flow, FlowStageBinding
 from ostiary.flows.stages.consent import ConsentStage
@@ -12,9 +13,9 @@ from ostiary.flows.unit import first_of
 from ostiary.grants.pushed import begin_journey
 from ostiary.policies.decide import has_bindings
 from ostiary.proto.oauth2.errors import CONSENT_REQUIRED, INTERACTION_REQUIRED, OAuthError
-from ostiary.providers.oauth2.batches import write_all
 from ostiary.providers.oauth2.github import DESCRIPTIONS
 from ostiary.providers.oauth2.inquiry import Inquiry
+from ostiary.store.commit import write_all
 from ostiary.web.errors import HttpError
 from ostiary.web.language import COOKIE as LANGUAGE_COOKIE
 from ostiary.web.response import Response, redirect, set_cookie
@@ -133,6 +134,7 @@ def _context(inquiry: Inquiry) -> dict[str, object]:
     described = inquiry.client.claim_set.described(inquiry.scope)
     return {
         "is_sso": True,
+        DECLINED_URL: inquiry.return_url("declined"),
         "application": _application(inquiry),
         "consent_permissions": [
             *({"id": item.scope_name, "name": item.description} for item in described),
@@ -164,9 +166,10 @@ async def _keep_pushed(inquiry: Inquiry) -> None:
 
 
 def _to(inquiry: Inquiry, flow: Flow) -> Response:
-    """Send the browser to a flow, in the language the application asks for (Core 3.1.2.1, ui_locales)."""
-    request = inquiry.request
-    response = redirect(f"{request.prefix}/if/flow/{flow.slug}/")
+    """Send the browser to a flow, in form and language the application asks for (Core 3.1.2.1, display, ui_locales)."""
+    request, display = inquiry.request, inquiry.wanted.display
+    shown = f"?display={display}" if display not in {None, "page"} else ""
+    response = redirect(f"{request.prefix}/if/flow/{flow.slug}/{shown}")
     spoken = (tag.partition("-")[0].lower() for tag in inquiry.wanted.ui_locales)
     language = next((tag for tag in spoken if tag in inquiry.services.languages), None)
     if language is not None:

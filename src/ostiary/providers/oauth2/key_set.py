@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ostiary.keys.resources import CertificateKeyPair
 from ostiary.keys.signer import NoSigningKey, certificate_jwk, kid_of, public_key, signer
 from ostiary.proto.jose import (
+    Decrypter,
     MalformedToken,
     Recipient,
     SigningKey,
@@ -29,7 +30,7 @@ class KeySet:
     """What one provider signs, verifies and encrypts with.
 
     `published` is the JWKS, with the signing key first. `everybody` decrypts ID and access tokens, `client` only what
-    is the client's own: the ID token and userinfo.
+    is the client's own: the ID token and userinfo. `own` opens what clients encrypt to us: request objects.
     """
 
     signing: SigningKey = field(repr=False)
@@ -37,6 +38,7 @@ class KeySet:
     published: tuple[Mapping[str, object], ...]
     everybody: Recipient | None
     client: Recipient | None
+    own: Decrypter | None = field(default=None, repr=False)
 
 
 class UnusableKeys(LookupError):
@@ -57,6 +59,7 @@ def key_set(snapshot: Snapshot, provider: OAuth2Provider) -> KeySet:
             published=(*published, *previous, *_told(provider, encryption)),
             everybody=everybody,
             client=everybody or client_recipient(provider),
+            own=_decrypter(snapshot, provider),
         )
     except NoSigningKey as error:
         raise UnusableKeys("its signing key has no private key") from error
@@ -125,6 +128,14 @@ def _encryption(snapshot: Snapshot, provider: OAuth2Provider) -> Mapping[str, ob
     if pair is None:
         raise UnsupportedKey("its encryption key is gone")  # plain tokens would be a surprise
     return certificate_jwk(pair, use="enc")
+
+
+def _decrypter(snapshot: Snapshot, provider: OAuth2Provider) -> Decrypter | None:
+    """Return what opens what was encrypted to the published key, as far as its private half is here."""
+    from ostiary.keys.certificate import read_private_key  # noqa: PLC0415 - X.509 is read when it is needed
+
+    pair = None if provider.encryption_key is None else snapshot.get(CertificateKeyPair, provider.encryption_key)
+    return None if pair is None or not pair.key_data else Decrypter(read_private_key(pair.key_data.reveal()))
 
 
 def _told(provider: OAuth2Provider, encryption: Mapping[str, object] | None) -> Iterable[Mapping[str, object]]:

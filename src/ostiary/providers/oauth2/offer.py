@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
-from ostiary.proto.jose import JoseError
+from ostiary.proto.jose import JoseError, algorithms_for
 from ostiary.proto.jose.jwks import verifying_keys
 from ostiary.proto.oauth2.discovery import Offer, Signing
 from ostiary.proto.oauth2.dpop import ALGORITHMS
@@ -13,14 +13,13 @@ from ostiary.proto.oauth2.pkce import METHODS
 from ostiary.proto.oauth2.scope import OFFLINE_ACCESS
 from ostiary.providers.oauth2.authentication import BY_SECRET
 from ostiary.providers.oauth2.checks import pkce_rule
-from ostiary.providers.oauth2.claims import ACR
 from ostiary.providers.oauth2.client import Client, offered_scopes
+from ostiary.providers.oauth2.persons import CLASSES
 
 if TYPE_CHECKING:
     from ostiary.providers.oauth2.options import Options
 
 _SECRET_METHODS: Final = ("client_secret_post", "client_secret_basic")
-_SECRET_ALGORITHM: Final = "HS256"  # noqa: S105 - the name of an algorithm
 
 
 def offer_of(client: Client, options: Options, *, locales: Iterable[str]) -> Offer:
@@ -31,7 +30,7 @@ def offer_of(client: Client, options: Options, *, locales: Iterable[str]) -> Off
         grant_types=_grant_types(client),
         scopes=offered_scopes(client),
         claims=client.claim_set.claim_names(),
-        acr=(ACR,),
+        acr=CLASSES,
         auth_methods=("none",) if client.public else _methods(client),
         introspection_methods=_methods(client),
         challenge_methods=("S256",) if pkce_rule(client) == "s256" else METHODS,
@@ -66,7 +65,9 @@ def _methods(client: Client) -> tuple[str, ...]:
 def _signing(client: Client) -> Signing:
     provider, algorithm, recipient = client.provider, client.key.algorithm, client.keys.client
     published = _published(client)
-    own = (_SECRET_ALGORITHM,) if provider.client_secret and not client.public else ()
+    secret = b"" if client.public else provider.client_secret.reveal().encode()
+    own = algorithms_for(secret) if secret else ()
+    decrypter = client.keys.own
     by_secret = provider.token_endpoint_auth_method == "client_secret_jwt"  # noqa: S105 - the name of a method
     return Signing(
         tokens=algorithm,
@@ -74,6 +75,7 @@ def _signing(client: Client) -> Signing:
         request_objects=(*published, *own),
         client_assertions=own if by_secret else published,
         proofs=ALGORITHMS,
+        request_encryption=() if decrypter is None else (decrypter.algorithm,),
         encryption=None if recipient is None else (recipient.algorithm, recipient.content),
     )
 

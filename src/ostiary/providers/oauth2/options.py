@@ -22,12 +22,13 @@ class Options:
 
     `certificate_header` is the header, in lower case, in which trusted proxies hand over the certificate of a client;
     "" means that none does. `nonce_key` makes DPoP nonces; None means that proofs need none. `device_rate` bounds the
-    device codes made for one address.
+    device codes made for one address, `push_rate` what public clients push from one.
     """
 
     certificate_header: str = ""
     nonce_key: bytes | None = field(default=None, repr=False)
     device_rate: Rate = Rate(20, HOUR)
+    push_rate: Rate = Rate(600, HOUR // 6)
 
 
 USUAL: Final = Options()

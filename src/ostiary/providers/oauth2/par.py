@@ -1,7 +1,8 @@
 """The endpoint for pushed authorization requests, /application/o/par/ (RFC 9126).
 
 A pushed request is checked as at the authorization endpoint, so that the client hears of its mistakes itself; the
-browser brings only the name it got.
+browser brings only the name it got. Anybody can speak for a public client: what those leave here is bounded for each
+address.
 """
 
 from __future__ import annotations
@@ -9,21 +10,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from ostiary.grants.pushed import Pushed, keep_pushed
+from ostiary.grants.rates import hit_until
 from ostiary.proto.oauth2.authorize import parse_request
-from ostiary.proto.oauth2.errors import INVALID_DPOP_PROOF, INVALID_REQUEST_OBJECT, OAuthError
+from ostiary.proto.oauth2.errors import INVALID_DPOP_PROOF, INVALID_REQUEST_OBJECT, TEMPORARILY_UNAVAILABLE, OAuthError
 from ostiary.proto.oauth2.par import LIFETIME, PREFIX, pushed_pairs
 from ostiary.proto.oauth2.parameters import Parameters, read_parameters
-from ostiary.providers.oauth2.answers import allow_origin, error_json, read_form, token_json
+from ostiary.providers.oauth2.answers import allow_origin, error_json, read_form, token_json, too_many
 from ostiary.providers.oauth2.authentication import authenticate
-from ostiary.providers.oauth2.batches import write_all
 from ostiary.providers.oauth2.checks import check_allowed_redirect, check_wanted, scope_of
 from ostiary.providers.oauth2.dpop import offer_nonce, proven_key
 from ostiary.providers.oauth2.sources import signed_request, unsigned
 from ostiary.store.hashing import new_token, token_hash
+from ostiary.web.addresses import address_key
 
 if TYPE_CHECKING:
     from ostiary.providers.oauth2.client import Client
     from ostiary.providers.oauth2.services import Services
+    from ostiary.store.database import Batch
     from ostiary.web.request import Request
     from ostiary.web.response import Response
 
@@ -40,9 +43,32 @@ async def push(request: Request, services: Services) -> Response:
     except OAuthError as error:
         return offer_nonce(request, allow_origin(request, error_json(request, error), client), services)
     handle = new_token()
-    await write_all(services.database, [keep_pushed(token_hash(handle), pushed)])
+    over = await _keep(services, token_hash(handle), pushed, counted=_counted(request, client))
+    if over is not None:
+        refusal = OAuthError(TEMPORARILY_UNAVAILABLE, "too many pushed requests of public clients from this address")
+        return allow_origin(request, too_many(request, refusal, until=over, now=services.clock()), client)
     answer = token_json({"request_uri": PREFIX + handle, "expires_in": LIFETIME}, 201)
     return offer_nonce(request, allow_origin(request, answer, client), services)
+
+
+def _counted(request: Request, client: Client) -> str | None:
+    """Return the counter of a client that proves nothing; None for one that proved to be itself."""
+    return f"push:{address_key(request.client)}" if client.public else None
+
+
+async def _keep(services: Services, handle_hash: bytes, pushed: Pushed, *, counted: str | None) -> int | None:
+    """Store a request; return when it could be stored, microseconds UTC, if there are too many now. One round trip."""
+    rate, now = services.options.push_rate, services.clock()
+
+    def batch() -> Batch[int | None]:
+        if counted is not None:
+            count, until = yield from hit_until(counted, window=rate.window, now=now)
+            if count > rate.most:
+                return until
+        yield keep_pushed(handle_hash, pushed)
+        return None
+
+    return await services.database.write(batch)
 
 
 def _judge(client: Client, request: Request, form: Parameters, *, jkt: str | None, now: int) -> Pushed:

@@ -6,15 +6,21 @@ OpenID Connect Core 3.1.2.1 (id_token_hint), 5.5.1 and 5.5.1.1.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ostiary.proto.jose import JoseError
 from ostiary.proto.oauth2.errors import INVALID_REQUEST, UNMET_AUTHENTICATION, OAuthError
-from ostiary.providers.oauth2.claims import ACR, subject_of
+from ostiary.providers.oauth2.claims import ACR, MFA, subject_of
 
 if TYPE_CHECKING:
     from ostiary.providers.oauth2.client import Client
     from ostiary.providers.oauth2.inquiry import Inquiry
+
+
+CLASSES: Final = (ACR, MFA)
+"""The classes of sign-in that can be asked for."""
+
+_SEVERAL: Final = "mfa"  # RFC 8176 2
 
 
 def check_expectations(inquiry: Inquiry) -> None:
@@ -23,7 +29,7 @@ def check_expectations(inquiry: Inquiry) -> None:
     if wanted.id_token_hint is not None:
         inquiry.hinted = hinted_subject(inquiry.client, wanted.id_token_hint)
     acr = wanted.claims.find("id_token", "acr")
-    if acr is not None and acr.essential and not acr.accepts(ACR):
+    if acr is not None and acr.essential and not any(acr.accepts(one) for one in CLASSES):
         raise OAuthError(UNMET_AUTHENTICATION, "acr is essential and not known here")
 
 
@@ -36,6 +42,29 @@ def is_expected(inquiry: Inquiry) -> bool:
         return True
     sub = subject_of(subject, inquiry.client, salt=inquiry.services.users.install_id)
     return inquiry.hinted in {None, sub} and all(item is None or item.accepts(sub) for item in asked)
+
+
+def is_strong_enough(inquiry: Inquiry) -> bool:
+    """Tell whether the sign-in is of a class the application finds essential (5.5.1.1)."""
+    acr = inquiry.wanted.claims.find("id_token", "acr")
+    return acr is None or not acr.essential or any(acr.accepts(one) for one in reached(inquiry))
+
+
+def reached_class(inquiry: Inquiry) -> str | None:
+    """Return the class that is told: the first of those asked for that was reached; None is the usual one.
+
+    By name (`claims`), then by preference (acr_values). What was asked for and not reached is never told.
+    """
+    acr = inquiry.wanted.claims.find("id_token", "acr")
+    asked = (*(acr.values if acr is not None else ()), *inquiry.wanted.acr_values)
+    found = next((one for one in asked if one in reached(inquiry)), ACR)
+    return None if found == ACR else str(found)
+
+
+def reached(inquiry: Inquiry) -> frozenset[str]:
+    """Return the classes of the present sign-in, from what it was proved with."""
+    session, _ = inquiry.signed_in
+    return frozenset({ACR, MFA}) if _SEVERAL in session.amr else frozenset({ACR})
 
 
 def hinted_subject(client: Client, hint: str) -> str:

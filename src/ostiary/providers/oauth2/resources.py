@@ -162,10 +162,14 @@ class OAuth2Provider(Resource):
         Literal["global", "per_provider"], Help("Whether each application has an issuer of its own.")
     ] = "per_provider"
     jwt_federation_sources: Annotated[
-        tuple[str, ...], Reference("authentik_sources_oauth.oauthsource", OnDelete.SET_NULL)
+        tuple[str, ...],
+        Reference("authentik_sources_oauth.oauthsource", OnDelete.SET_NULL),
+        Help("Sources whose tokens prove a program at client_credentials (RFC 7523)."),
     ] = ()
     jwt_federation_providers: Annotated[
-        tuple[int, ...], Reference("authentik_providers_oauth2.oauth2provider", OnDelete.SET_NULL)
+        tuple[int, ...],
+        Reference("authentik_providers_oauth2.oauth2provider", OnDelete.SET_NULL),
+        Help("Providers whose tokens prove a person or program at client_credentials."),
     ] = ()
 
     # From here on the fields are Ostiary's own: authentik has no word for them. Each default is what authentik's
@@ -226,6 +230,9 @@ class OAuth2Provider(Resource):
     ] = ()
     resources: Annotated[
         tuple[str, ...], Help("Resource indicators the client may name (RFC 8707); empty: none is accepted.")
+    ] = ()
+    jwt_federation_audiences: Annotated[
+        tuple[str, ...], Help("Audiences of tokens of sources that are taken beside our own.")
     ] = ()
     previous_signing_keys: Annotated[
         tuple[str, ...],

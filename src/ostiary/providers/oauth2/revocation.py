@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ostiary.grants.access import revoke_access
+from ostiary.grants.descent import take_back
 from ostiary.grants.refresh import find_refresh, revoke_family
 from ostiary.proto.oauth2.errors import OAuthError
 from ostiary.providers.oauth2.access_form import may_be_access
 from ostiary.providers.oauth2.answers import error_json, read_form, token_json
 from ostiary.providers.oauth2.authentication import authenticate
-from ostiary.providers.oauth2.batches import write_all
 from ostiary.store.hashing import token_hash
 
 if TYPE_CHECKING:
@@ -27,7 +26,7 @@ async def revoke(request: Request, services: Services) -> Response:
         token = parameters.need("token")
         hashed, database = token_hash(token), services.database
         if may_be_access(token):
-            await write_all(database, [revoke_access(hashed, provider=client.pk)])
+            await database.write(lambda: take_back(hashed, provider=client.pk))
         else:
             found = await find_refresh(database, hashed)
             if found is not None and found.authorization.provider == client.pk:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ostiary.providers.oauth2.options import USUAL, Options
+from ostiary.sources.issuer_keys import IssuerKeys
 
 if TYPE_CHECKING:
     from ostiary.directory.users import Users
@@ -23,7 +24,7 @@ class Services:
     """The rooms below, and a clock that gives microseconds UTC.
 
     `form_post` answers a page that posts these members to that address, which was checked; `languages` are those that
-    our pages speak.
+    our pages speak; `issuers` are the keys of sources.
     """
 
     database: Database
@@ -35,3 +36,4 @@ class Services:
     form_post: Callable[[Request, str, Mapping[str, str]], Response]
     languages: frozenset[str] = frozenset({"en"})
     options: Options = USUAL
+    issuers: IssuerKeys = field(default_factory=IssuerKeys)

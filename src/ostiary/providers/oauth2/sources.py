@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from ostiary.grants.pushed import find_pushed
-from ostiary.proto.jose import JoseError, VerifyingKey
+from ostiary.proto.jose import JoseError, VerifyingKey, secret_keys
+from ostiary.proto.jose.jwe import is_encrypted
 from ostiary.proto.jose.jwks import verifying_keys
 from ostiary.proto.oauth2.errors import (
     INVALID_REQUEST,
@@ -57,12 +58,28 @@ def signed_request(client: Client, request: Request, token: str, *, now: int) ->
     base = request.base_url
     issuer = client.issuer(base)
     return read_object(
-        token,
+        _opened(client, token),
         _keys(client),
         client_id=client.provider.client_id,
         audiences={issuer, issuer.rstrip("/"), f"{base}{_AUTHORIZE}", f"{base}{PAR_PATH}"},
         now=now,
     )
+
+
+def _opened(client: Client, token: str) -> str:
+    """Return what is inside an encrypted request object (RFC 9101 6.1); others as they are.
+
+    Encryption proves nothing, anybody has the public key: what comes out has to be signed like any other object (A15).
+    """
+    if not is_encrypted(token):
+        return token
+    decrypter = client.keys.own
+    if decrypter is None:
+        raise OAuthError(INVALID_REQUEST_OBJECT, "encrypted, and the provider has no key to decrypt it")
+    try:
+        return decrypter.decrypt(token).decode("ascii")
+    except (JoseError, UnicodeDecodeError) as error:
+        raise OAuthError(INVALID_REQUEST_OBJECT, f"encrypted object: {error}") from error
 
 
 def unsigned() -> OAuthError:
@@ -90,7 +107,7 @@ async def _pushed(inquiry: Inquiry, request_uri: str) -> None:
 def _keys(client: Client) -> tuple[VerifyingKey, ...]:
     """Return what the client signs with: its published keys, and its secret when it has one (HS256)."""
     secret = client.provider.client_secret
-    own = () if client.public or not secret else (VerifyingKey(secret.reveal().encode()),)
+    own = () if client.public or not secret else secret_keys(secret.reveal().encode())
     try:
         return (*verifying_keys(client.provider.jwks), *own)
     except JoseError as error:

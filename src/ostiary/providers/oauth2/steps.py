@@ -10,21 +10,22 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from ostiary.flows.declining import declined_proof
 from ostiary.flows.people import subject_of
 from ostiary.policies.context import PolicyContext
 from ostiary.policies.decide import decide_application
 from ostiary.proto.oauth2.authorize import parse_request, parse_target
-from ostiary.proto.oauth2.errors import ACCESS_DENIED, LOGIN_REQUIRED, OAuthError
+from ostiary.proto.oauth2.errors import ACCESS_DENIED, LOGIN_REQUIRED, UNMET_AUTHENTICATION, OAuthError
 from ostiary.proto.oauth2.parameters import Parameters
 from ostiary.providers.oauth2 import journeys
-from ostiary.providers.oauth2.batches import write_all
 from ostiary.providers.oauth2.checks import check_wanted, scope_of
 from ostiary.providers.oauth2.client import client_by_id
 from ostiary.providers.oauth2.completing import complete, flow_name
 from ostiary.providers.oauth2.github import known_scopes
 from ostiary.providers.oauth2.inquiry import Entry, Inquiry, NotTakenUp
-from ostiary.providers.oauth2.persons import check_expectations, is_expected
+from ostiary.providers.oauth2.persons import check_expectations, is_expected, is_strong_enough
 from ostiary.providers.oauth2.sources import find_parameters
+from ostiary.store.commit import write_all
 from ostiary.web.errors import BadRequest, HttpError
 from ostiary.web.response import Response
 
@@ -90,8 +91,15 @@ async def _signed_in(inquiry: Inquiry) -> Response | None:
 
 
 async def _entry(inquiry: Inquiry) -> Response | None:
-    """Find out whether a flow of ours was passed for this very request. The proof is used up."""
+    """Find out whether a flow of ours was passed for this very request. The proof is used up.
+
+    A person who said no is an answer as well (RFC 6749 4.1.2.1).
+    """
     session, subject = inquiry.signed_in
+    if inquiry.coming_from == "declined" and inquiry.due is None:
+        no = declined_proof(inquiry.consent_proof(subject.user.pk))
+        if await inquiry.services.engine.completed(session, no, now=inquiry.now):
+            raise OAuthError(ACCESS_DENIED, "the person did not allow it")
     found = {
         "sign-in": (inquiry.sign_in_proof, Entry.SIGNED_IN),
         "authorize": (lambda: inquiry.consent_proof(subject.user.pk), Entry.RESUMED),
@@ -133,6 +141,15 @@ async def _expected(inquiry: Inquiry) -> Response | None:
     if inquiry.entry is Entry.FIRST:
         return await _sign_in(inquiry)
     raise OAuthError(LOGIN_REQUIRED, "another person is signed in than the application expects")
+
+
+async def _strong_enough(inquiry: Inquiry) -> Response | None:
+    """Core 5.5.1.1, an essential acr: sign in again, once, which may ask for more; then the answer is an error."""
+    if is_strong_enough(inquiry):
+        return None
+    if inquiry.entry is Entry.FIRST:
+        return await _sign_in(inquiry)
+    raise OAuthError(UNMET_AUTHENTICATION, "the sign-in is not of the class that is essential")
 
 
 async def _allowed(inquiry: Inquiry) -> Response | None:
@@ -218,6 +235,7 @@ STEPS: Final[tuple[Step, ...]] = (
     Step(_entry,               _ALL),            # decides between the columns
     Step(_fresh_enough,        _BEFORE_SIGN_IN),
     Step(_expected,            _ALL),
+    Step(_strong_enough,       _ALL),
     Step(_allowed,             _ALL),
     Step(_authorization_flow,  _BEFORE_CONSENT),
     Step(_complete,            _ALL),

@@ -115,6 +115,7 @@ async def _issue(asking: Asking, granted: Granted, subject: Subject) -> Issued:
         binding=asking.binding,
         identify=granted.identify,
         resources=granted.resources,
+        until=granted.until,
     )
 
 

@@ -28,20 +28,30 @@ _LONGEST: Final = 32_768  # characters of a token
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Federated:
-    """The person a token of another provider speaks for. Tokens made of it share its family and session."""
+    """The person a token of another provider speaks for. Tokens made of it share its family and session, and its end.
+
+    `hash` is that token's; `expires` its end, microseconds UTC.
+    """
 
     subject: Subject
     claims: Mapping[str, object]
     name: str  # of that provider
     family: str | None
     session: bytes | None
+    hash: bytes
+    expires: int
 
 
-async def federated(asking: Asking, text: str) -> Federated:
-    """Return whom the token speaks for. Raises OAuthError (invalid_grant): to strangers every failure looks alike."""
-    services, client = asking.services, asking.client
+async def federated(asking: Asking, text: str) -> Federated | None:
+    """Return whom the token speaks for; None when it is not one of ours, but perhaps of a source.
+
+    Raises OAuthError (invalid_grant): to strangers every failure looks alike.
+    """
+    services, provider = asking.services, asking.client.provider
     token = await find_access(services.database, token_hash(text), now=asking.now)
-    if token is None or token.provider not in client.provider.jwt_federation_providers:
+    if token is None and provider.jwt_federation_sources:
+        return None
+    if token is None or token.provider not in provider.jwt_federation_providers:
         raise OAuthError(INVALID_GRANT, "not a token of a federated provider")
     origin = client_by_provider(services.plane.snapshot, token.provider)
     if origin is None:
@@ -57,6 +67,8 @@ async def federated(asking: Asking, text: str) -> Federated:
         name=origin.provider.name,
         family=token.family,
         session=token.session,
+        hash=token.hash,
+        expires=token.expires,
     )
 
 

@@ -1,8 +1,9 @@
 """grant_type=client_credentials (RFC 6749 4.4) and password (4.3), which are one thing here, as in authentik.
 
-Four ways, in this order: a token of a provider that is trusted (`federation`), name and app password of an account,
-the client's own proof, and name and app password in place of the client's secret. All but the third prove a person or
-service account instead of the client. A client whose method is stronger than a secret proves itself in any case.
+Four ways, in this order: a token of a provider (`federation`) or source (`issuers`) that is trusted, name and app
+password of an account, the client's own proof, and name and app password in place of the client's secret. All but the
+third prove a person or service account instead of the client. A client whose method is stronger than a secret proves
+itself in any case.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from ostiary.directory.machines import Machines, NotGenerated, moved
 from ostiary.events.event import event
 from ostiary.events.signin_log import log_failed_sign_in
 from ostiary.grants.access import insert_access
+from ostiary.grants.descent import descend
 from ostiary.grants.family import Authorization, hold_family
 from ostiary.proto.oauth2.errors import INVALID_CLIENT, INVALID_GRANT, INVALID_REQUEST, UNAUTHORIZED_CLIENT, OAuthError
 from ostiary.proto.oauth2.scope import OFFLINE_ACCESS, OPENID
@@ -26,6 +28,7 @@ from ostiary.providers.oauth2.authentication import BY_SECRET, Presented, has_se
 from ostiary.providers.oauth2.claims import subject_of
 from ostiary.providers.oauth2.client import offered_scopes
 from ostiary.providers.oauth2.grants.federation import Federated, federated
+from ostiary.providers.oauth2.grants.issuers import foreign
 from ostiary.seal import Secret
 
 if TYPE_CHECKING:
@@ -39,13 +42,17 @@ _NAME: Final = 128  # characters of the provider's name that the account's name 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proved:
-    """Who the token will be for, and how that was proved. `source` is the token it came from, if it did."""
+    """Who the token will be for, and how that was proved.
+
+    `source` is the token it came from, if it did; `until` is when that one ends, microseconds UTC.
+    """
 
     subject: Subject
     method: str
     arguments: Mapping[str, object]
     facts: Mapping[str, object] = field(default_factory=dict)
     source: Federated | None = None
+    until: int | None = None
     writes: tuple[Statement, ...] = ()
 
 
@@ -76,12 +83,13 @@ async def client_credentials(asking: Asking) -> Granted:
         scope=scope,
         rotate=False,
         nonce=None,
-        store=lambda issued: _store(authorization, issued),
+        store=lambda issued: _store(authorization, issued, source),
         resources=resources,
         identify=OPENID in scope,
         subject=proved.subject,
         facts=proved.facts,
         told=(*proved.writes, _login(asking, proved)),
+        until=proved.until,
     )
 
 
@@ -112,12 +120,30 @@ async def _proved(asking: Asking, asked: MachineRequest) -> Proved:
 
 async def _by_token(asking: Asking, text: str) -> Proved:
     found = await federated(asking, text)
+    if found is None:
+        return await _by_source(asking, text)
     return Proved(
         subject=found.subject,
         method="jwt",
         arguments={"jwt": {"iss": found.claims.get("iss"), "jti": found.claims.get("jti")}, "provider": found.name},
         facts={"oauth_jwt": dict(found.claims)},
         source=found,
+        until=found.expires,
+    )
+
+
+async def _by_source(asking: Asking, text: str) -> Proved:
+    found = await foreign(asking, text)
+    return Proved(
+        subject=found.subject,
+        method="jwt",
+        arguments={
+            "jwt": {name: found.claims.get(name) for name in ("iss", "sub", "jti")},
+            "source": {"pk": str(found.source.pk), "name": found.source.name, "slug": found.source.slug},
+        },
+        facts={"oauth_jwt": dict(found.claims)},
+        until=found.expires,
+        writes=found.writes,
     )
 
 
@@ -159,8 +185,10 @@ def _machines(asking: Asking) -> Machines:
     return Machines(asking.services.database, asking.services.users)
 
 
-def _store(authorization: Authorization, issued: Issued) -> Batch[None]:
-    """Store the token. One that came from another token ends with that one's family and session."""
+def _store(authorization: Authorization, issued: Issued, source: Federated | None) -> Batch[None]:
+    """Store the token. One that came from another token ends with that one, its family and its session."""
+    if source is not None:
+        yield from descend(issued.access.hash, source=source.hash)
     if authorization.family:
         yield hold_family(authorization, expires=issued.access.expires)
     yield insert_access(issued.access)

@@ -1,0 +1,328 @@
+"""Feeds the parsers of the protocols with octets that a coverage-guided fuzzer finds (atheris): `make fuzz`.
+
+Each target is a parser with the errors it may raise; anything else is a find, printed with the octets that made it and
+kept in a file. Not a part of `make test`, whose property tests (hypothesis) run everywhere: it is for the evening.
+
+    fuzz.py                 every target in turn, SECONDS each (60)
+    fuzz.py NAME [SECONDS]  one of them
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+SECONDS: Final = 60
+LONGEST: Final = 4096  # octets of one input
+_NOW: Final = 1_700_000_000_000_000
+
+Target = Callable[[bytes], None]
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "replace")
+
+
+def _b64(value: bytes) -> str:
+    return base64.urlsafe_b64encode(value).rstrip(b"=").decode()
+
+
+class Draw:
+    """Makes JSON out of octets, of the names that the parsers know, so that the fuzzer need not learn either."""
+
+    def __init__(self, data: bytes) -> None:
+        import atheris
+
+        self._data = atheris.FuzzedDataProvider(data)
+
+    def object(self, names: Sequence[str], depth: int = 2) -> dict[str, object]:
+        """Return an object of some of these names."""
+        count = self._data.ConsumeIntInRange(0, 12)
+        return {self._data.PickValueInList([*names, "x"]): self.value(names, depth) for _ in range(count)}
+
+    def value(self, names: Sequence[str], depth: int) -> object:
+        """Return anything JSON knows, and a little more than RFC 8259 allows."""
+        kind = self._data.ConsumeIntInRange(0, 11 if depth else 8)
+        match kind:
+            case 0 | 1 | 2:
+                return self._data.PickValueInList(list(WORDS))
+            case 3:
+                return self._data.ConsumeUnicode(self._data.ConsumeIntInRange(0, 40))
+            case 4:
+                return self._data.ConsumeInt(9)
+            case 5:
+                return self._data.ConsumeFloat()
+            case 6:
+                return self._data.PickValueInList(
+                    [None, True, False, 0, -1, 2**63, 10**400, float("nan"), float("inf")]
+                )
+            case 7 | 8:
+                return self._data.PickValueInList(list(names))
+            case 9 | 10:
+                return [self.value(names, depth - 1) for _ in range(self._data.ConsumeIntInRange(0, 4))]
+            case _:
+                return self.object(names, depth - 1)
+
+    def text(self, names: Sequence[str]) -> bytes:
+        """Return such an object as octets."""
+        return json.dumps(self.object(names)).encode()
+
+    def jwt(self, header: Sequence[str], claims: Sequence[str]) -> str:
+        """Return a JWT whose signature nobody made."""
+        return ".".join((_b64(self.text(header)), _b64(self.text(claims)), _b64(b"x" * 64)))
+
+
+HEADER: Final = ("alg", "typ", "kid", "crit", "jwk", "enc", "zip", "cty", "epk", "apu", "b64", "p2c")
+CLAIMS: Final = ("iss", "sub", "aud", "exp", "nbf", "iat", "jti", "htm", "htu", "ath", "nonce", "events")
+KEYS: Final = ("keys", "kty", "crv", "x", "y", "n", "e", "use", "key_ops", "alg", "kid", "d", "k")
+REQUEST: Final = (
+    "client_id", "redirect_uri", "response_type", "response_mode", "scope", "state", "nonce", "prompt", "max_age",
+    "claims", "resource", "code_challenge", "code_challenge_method", "acr_values", "display", "dpop_jkt", "exp",
+    "nbf", "iss", "aud", "userinfo", "id_token", "essential", "value", "values",
+)  # fmt: skip
+WORDS: Final = (
+    "HS256", "HS512", "ES256", "RS256", "EdDSA", "none", "dpop+jwt", "JWT", "RSA", "EC", "OKP", "oct", "P-256",
+    "Ed25519", "AQAB", "sig", "enc", "verify", "POST", "https://a/b", "c", "a", "code", "code id_token", "openid",
+    "S256", "login", "ECDH-ES", "A256GCM", "A128CBC-HS256", "DEF", "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
+    "page", "query.jwt",
+)  # fmt: skip
+
+
+def jose(data: bytes) -> None:
+    """Read a token and its claims, raw and in shape, signed and not."""
+    from ostiary.proto.jose import VerifyingKey
+    from ostiary.proto.oauth2.statement import (
+        BadStatement,
+        Statement,
+        check_times,
+        claimed,
+        header_of,
+        read_statement,
+    )
+
+    keys = [VerifyingKey(b"k" * 64, algorithm=name) for name in ("HS256", "HS384", "HS512")]
+    for token in (_text(data), Draw(data).jwt(HEADER, CLAIMS), _signed(data)):
+        claimed(token, "sub")
+        for read in (header_of, lambda text: read_statement(text, keys)):
+            try:
+                read(token)
+            except BadStatement:
+                continue
+    statement = Statement({}, Draw(data).object(CLAIMS))
+    _ = statement.audience
+    for judge in (lambda: check_times(statement, now=_NOW, leeway=30), lambda: statement.text("sub")):
+        try:
+            judge()
+        except BadStatement:
+            continue
+
+
+def _signed(data: bytes, names: Sequence[str] = CLAIMS) -> str:
+    from ostiary.proto.jose import SigningKey, sign
+
+    return sign(Draw(data).text(names), SigningKey(b"k" * 64))
+
+
+def jwks(data: bytes) -> None:
+    """Read somebody's keys."""
+    from ostiary.proto.jose import JoseError
+    from ostiary.proto.jose.jwks import usable_keys, verifying_keys
+
+    draw = Draw(data)
+    document = {"keys": [draw.object(KEYS) for _ in range(3)], **draw.object(KEYS)}
+    usable_keys(document)
+    try:
+        verifying_keys(document)
+    except JoseError:
+        return
+
+
+@functools.cache
+def _decrypter() -> object:
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    from ostiary.proto.jose import Decrypter
+
+    return Decrypter(ec.derive_private_key(7, ec.SECP256R1()))
+
+
+def jwe(data: bytes) -> None:
+    """Open what somebody encrypted."""
+    from ostiary.proto.jose import MalformedToken
+
+    draw = Draw(data)
+    header = {"alg": "ECDH-ES", "enc": "A256GCM", **draw.object(HEADER)}
+    key = {"kty": "EC", "crv": "P-256", **draw.object(KEYS)}
+    for made in (header, {**header, "epk": key}):
+        rest = _b64(data[-16:])
+        for token in (_text(data), f"{_b64(json.dumps(made).encode())}..{rest}.{rest}.{rest}"):
+            try:
+                _decrypter().decrypt(token)  # type: ignore[attr-defined]
+            except MalformedToken:
+                continue
+
+
+def request_object(data: bytes) -> None:
+    """Read the claims of a signed request."""
+    from ostiary.proto.jose import SigningKey, VerifyingKey, sign
+    from ostiary.proto.oauth2.authorize import parse_request, parse_target
+    from ostiary.proto.oauth2.errors import OAuthError
+    from ostiary.proto.oauth2.request_object import read_object
+
+    made = {"client_id": "c", "response_type": "code", **Draw(data).object(REQUEST, 3)}
+    for payload in (data, json.dumps(made).encode(), json.dumps({**made, "client_id": "c"}).encode()):
+        token = sign(payload, SigningKey(b"k" * 32))
+        try:
+            found = read_object(token, [VerifyingKey(b"k" * 32)], client_id="c", audiences={"a"}, now=_NOW)
+            parse_target(found.parameters, "https://a/b")
+            parse_request(found.parameters)
+        except OAuthError:
+            continue
+
+
+@functools.cache
+def _prover() -> tuple[object, dict[str, str]]:
+    from cryptography.hazmat.primitives.asymmetric import ed25519
+
+    from ostiary.proto.jose import SigningKey, public_jwk
+
+    key = ed25519.Ed25519PrivateKey.from_private_bytes(b"k" * 32)
+    return SigningKey(key), public_jwk(key.public_key())
+
+
+def dpop(data: bytes) -> None:
+    """Read a proof of possession, signed by the key it brings and not."""
+    from ostiary.proto.oauth2.dpop import Target as Asked
+    from ostiary.proto.oauth2.dpop import check_proof
+    from ostiary.proto.oauth2.errors import OAuthError
+    from ostiary.proto.oauth2.statement import BadStatement
+
+    key, jwk = _prover()
+    draw = Draw(data)
+    header = {"alg": "EdDSA", "typ": "dpop+jwt", "jwk": jwk, **draw.object(HEADER)}
+    claims = {"htm": "POST", "htu": "https://a/b", "iat": _NOW // 10**6, "jti": "j", **draw.object(CLAIMS)}
+    for head in (header, {**header, "alg": "EdDSA", "typ": "dpop+jwt", "jwk": jwk}):
+        signed = f"{_b64(json.dumps(head).encode())}.{_b64(json.dumps(claims).encode())}"
+        proof = f"{signed}.{_b64(key.signature(signed.encode()))}"  # type: ignore[attr-defined]
+        for token in (_text(data), proof):
+            try:
+                check_proof(token, Asked("POST", "https://a/b"), nonce_key=None, now=_NOW)
+            except (OAuthError, BadStatement):
+                continue
+
+
+def forms(data: bytes) -> None:
+    """Read a form, the client in it, and the request it makes; then PKCE, scopes and claims."""
+    from ostiary.proto.oauth2.authorize import parse_request, parse_target
+    from ostiary.proto.oauth2.claims_request import load_claims, parse_claims
+    from ostiary.proto.oauth2.client_auth import parse_client
+    from ostiary.proto.oauth2.device import read_user_code
+    from ostiary.proto.oauth2.errors import OAuthError
+    from ostiary.proto.oauth2.parameters import read_parameters
+    from ostiary.proto.oauth2.pkce import check_verifier, parse_challenge
+    from ostiary.web.errors import HttpError
+    from ostiary.web.parameters import parse_pairs
+
+    text = _text(data)
+    try:
+        parameters = read_parameters(parse_pairs(text))
+        parse_target(parameters, "https://a/b")
+        parse_client(parameters.values.get("authorization"), parameters)
+        parse_request(parameters)
+    except (OAuthError, HttpError):
+        pass
+    read_user_code(text)
+    try:
+        half = len(text) // 2
+        check_verifier(parse_challenge(text[:half], text[half:][:5]), text[half:])
+    except OAuthError:
+        pass
+    for claims in (text, Draw(data).text(REQUEST)):
+        try:
+            found = parse_claims(claims if isinstance(claims, str) else claims.decode())
+            assert load_claims(json.loads(json.dumps(found.body()))) == found
+        except OAuthError:
+            continue
+
+
+def redirects(data: bytes) -> None:
+    """Compare an address with strict entries, and with a pattern; what a pattern means is what `re` means by it."""
+    import re
+    import warnings
+    from types import SimpleNamespace
+
+    from ostiary.proto.oauth2.pattern import BadPattern, Pattern
+    from ostiary.proto.oauth2.redirect import check_pattern, is_allowed, origin, with_query
+
+    first, _, second = data.partition(b"\n")
+    expression, sent = _text(first), _text(second)
+    check_pattern("strict", sent)
+    origin(sent)
+    with_query(sent, [("a", "b")])
+    entries = [SimpleNamespace(matching_mode=mode, url=expression) for mode in ("strict", "regex")]
+    is_allowed(sent, entries, any_port=True)
+    plain = "".join(letter for letter in sent if "!" <= letter <= "~")[:12]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            found = Pattern(expression[:24]).fullmatch(plain)
+        except BadPattern:
+            return
+        if expression.isascii():
+            assert found == (re.fullmatch(expression[:24], plain) is not None)
+
+
+TARGETS: Final[Mapping[str, Target]] = {
+    one.__name__: one for one in (jose, jwks, jwe, request_object, dpop, forms, redirects)
+}
+
+
+def run(name: str, seconds: int) -> int:
+    """Fuzz one target in this process: atheris does not return."""
+    import atheris
+
+    with atheris.instrument_imports(include=["ostiary"]):
+        import ostiary.proto.jose
+        import ostiary.proto.oauth2.authorize
+        import ostiary.proto.oauth2.client_auth
+        import ostiary.proto.oauth2.device
+        import ostiary.proto.oauth2.dpop
+        import ostiary.proto.oauth2.redirect
+        import ostiary.proto.oauth2.request_object
+        import ostiary.web.parameters  # noqa: F401 - instrumented by being imported here
+    with tempfile.TemporaryDirectory(prefix="ostiary-fuzz-") as corpus:
+        atheris.Setup(
+            [sys.argv[0], corpus, f"-max_total_time={seconds}", f"-max_len={LONGEST}", "-timeout=10",
+             f"-artifact_prefix=fuzz-{name}-"],
+            TARGETS[name],
+        )  # fmt: skip
+        atheris.Fuzz()
+    return 0
+
+
+def main() -> int:
+    """Fuzz one target, or all of them, each in a process of its own."""
+    names = [*TARGETS] if len(sys.argv) < 2 else [sys.argv[1]]  # noqa: PLR2004
+    if names[0] not in TARGETS:
+        print("expected one of:", *TARGETS)
+        return 2
+    if len(sys.argv) > 2:  # noqa: PLR2004
+        return run(names[0], int(sys.argv[2]))
+    failed = []
+    for name in names:
+        print(f"== {name}", flush=True)
+        done = subprocess.run([sys.executable, __file__, name, str(SECONDS)], check=False, cwd=Path.cwd())
+        failed += [name] if done.returncode else []
+    print("finds in: " + ", ".join(failed) if failed else "no finds")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

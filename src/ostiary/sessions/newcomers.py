@@ -1,0 +1,41 @@
+"""How many sessions without a person one address may begin: each is a row that stays for a day.
+
+A bucket for each address, in memory, of the addresses seen last. It is wide: a whole office may stand behind one
+address, and nobody who keeps cookies comes here twice. Requests of this machine itself are not counted: they are the
+operator's programs, or a proxy that does not say for whom it asks.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ostiary.web.addresses import address_key, is_this_machine
+from ostiary.web.errors import TooManyRequests
+
+BURST: Final = 3_000
+"""Sessions an address may begin at once."""
+EVERY: Final = 333_000
+"""Microseconds after which it may begin one more: about 260,000 in a day."""
+MOST_ADDRESSES: Final = 16_384
+
+_SECOND: Final = 1_000_000
+
+
+class Newcomers:
+    """The buckets of one process. A bucket is the time at which it will be empty again (GCRA)."""
+
+    def __init__(self) -> None:
+        self._due: dict[str, int] = {}
+
+    def admit(self, address: str, now: int) -> None:
+        """Count a session that is about to begin, at `now` microseconds UTC. Raises TooManyRequests."""
+        if is_this_machine(address):
+            return
+        key = address_key(address)
+        due = max(self._due.pop(key, 0), now)
+        over = due - now - (BURST - 1) * EVERY
+        self._due[key] = due if over > 0 else due + EVERY  # written anew: the end of the dict was seen last
+        if len(self._due) > MOST_ADDRESSES:
+            del self._due[next(iter(self._due))]
+        if over > 0:
+            raise TooManyRequests(retry_after=-(-over // _SECOND), message="Too many visits began at this address.")

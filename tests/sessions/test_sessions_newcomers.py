@@ -1,0 +1,70 @@
+"""How many sessions without a person one address may begin."""
+
+from __future__ import annotations
+
+import pytest
+
+from ostiary.sessions import newcomers
+from ostiary.sessions.cookie import CookieSettings
+from ostiary.sessions.gate import SessionGate
+from ostiary.sessions.newcomers import BURST, EVERY, MOST_ADDRESSES, Newcomers
+from ostiary.store.database import Database
+from ostiary.web.errors import TooManyRequests
+from ostiary.web.request import Request
+
+NOW = 1_700_000_000_000_000
+SECOND = 1_000_000
+
+
+def many(known: Newcomers, number: int, address: str = "192.0.2.1", now: int = NOW) -> int:
+    """Return how many of them were admitted."""
+    admitted = 0
+    for _ in range(number):
+        try:
+            known.admit(address, now)
+        except TooManyRequests:
+            continue
+        admitted += 1
+    return admitted
+
+
+def test_a69_a_burst_and_then_by_and_by() -> None:
+    known = Newcomers()
+    assert many(known, BURST + 50) == BURST
+    with pytest.raises(TooManyRequests) as caught:
+        known.admit("192.0.2.1", NOW)
+    assert caught.value.status == 429
+    assert dict(caught.value.headers) == {"retry-after": "1"}
+    assert many(known, 50, now=NOW + 3 * EVERY) == 3
+    assert many(known, BURST + 50, now=NOW + 10**12) == BURST
+    assert many(known, 50, "192.0.2.2") == 50, "others are not hurt"
+
+
+def test_a_network_of_ipv6_is_one_address() -> None:
+    known = Newcomers()
+    assert many(known, BURST, "2001:db8::1") == BURST
+    assert many(known, 5, "2001:db8::2") == 0
+    assert many(known, 5, "2001:db8:0:1::2") == 5
+
+
+def test_this_machine_is_not_counted() -> None:
+    known = Newcomers()
+    assert many(known, BURST + 5, "127.0.0.1") + many(known, BURST + 5, "::1") == 2 * BURST + 10
+
+
+def test_a68_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(newcomers, "MOST_ADDRESSES", 100)
+    known = Newcomers()
+    for number in range(300):
+        known.admit(f"192.0.2.{number % 250}x{number}", NOW)
+    assert len(known._due) == 100
+    assert MOST_ADDRESSES > 1_000
+
+
+async def test_a69_the_gate_refuses_before_it_writes(sqlite_database: Database) -> None:
+    gate = SessionGate(sqlite_database, CookieSettings())
+    assert many(gate._newcomers, BURST) == BURST
+    with pytest.raises(TooManyRequests):
+        await gate.ensure(Request(client="192.0.2.1"), NOW)
+    assert not await sqlite_database.fetch("SELECT 1 FROM session")
+    await gate.ensure(Request(client="192.0.2.9"), NOW)

@@ -1,0 +1,141 @@
+"""Documents of others: what is read, and that neither size, time, redirects nor private networks are theirs to choose."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from ostiary.web import outgoing
+from ostiary.web.fetching import DOCUMENT_LIMIT, check_document_url, fetch_json
+from ostiary.web.outgoing import OutgoingFailed
+
+
+@asynccontextmanager
+async def party(*texts: bytes, seen: list[bytes] | None = None, stay: bool = False) -> AsyncIterator[str]:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        if seen is not None:
+            seen.append(head)
+        try:
+            for text in texts:
+                writer.write(text)
+                await writer.drain()
+                await asyncio.sleep(0)
+            if stay:
+                await reader.read()
+        except ConnectionError:
+            pass
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+async def failure(url: str, **options: Any) -> str:
+    with pytest.raises(OutgoingFailed) as caught:
+        await fetch_json(url, **options)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        (b'HTTP/1.1 200 OK\r\ncontent-length: 7\r\n\r\n{"a":1}',),
+        (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\n{", b'"a\r\n4\r\n":1}\r\n0\r\n\r\n'),
+        (b'HTTP/1.1 200 OK\r\n\r\n{"a"', b":1}"),
+        (b'HTTP/1.0 200 OK\r\n\r\n{"a":1}',),
+    ],
+)
+async def test_a_document_is_read(texts: tuple[bytes, ...]) -> None:
+    seen: list[bytes] = []
+    async with party(*texts, seen=seen) as url:
+        assert await fetch_json(f"{url}/jwks?x=1") == {"a": 1}
+    assert seen[0].startswith(b"GET /jwks?x=1 HTTP/1.1\r\nHost: 127.0.0.1:")
+
+
+@pytest.mark.parametrize(
+    ("texts", "reason"),
+    [
+        ((b"HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 2\r\n\r\n{}",), "status 302"),
+        ((b"HTTP/1.1 404 X\r\ncontent-length: 2\r\n\r\n{}",), "status 404"),
+        ((b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{}",), "ended too soon"),
+        ((b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n",), "ended too soon"),
+        ((b"SSH-2.0-x\r\n\r\n",), "not HTTP"),
+        ((b"",), "ended too soon"),
+        ((b"HTTP/1.1 200 OK\r\n\r\n<html>",), "not JSON"),
+        ((b"HTTP/1.1 200 OK\r\n\r\n" + b"[" * 200_000,), "not JSON"),
+    ],
+)
+async def test_what_is_no_document(texts: tuple[bytes, ...], reason: str) -> None:
+    async with party(*texts) as url:
+        assert reason in await failure(url)
+
+
+async def test_a67_size_and_time_have_an_end() -> None:
+    async with party(b"HTTP/1.1 200 OK\r\n\r\n", *[b" " * 65_536] * 5, stay=True) as url:
+        assert "too long" in await failure(url)
+    assert DOCUMENT_LIMIT < 5 * 65_536
+    async with party(b"HTTP/1.1 200 OK\r\n", *[b"x-y: " + b"z" * 8000 + b"\r\n"] * 5, stay=True) as url:
+        assert "too long" in await failure(url)
+    async with party(b"HTTP/1.1 200 OK\r\n\r\n{", stay=True) as url:
+        begun = time.monotonic()
+        assert "within 0.2 seconds" in await failure(url, seconds=0.2)
+        assert time.monotonic() - begun < 3
+
+
+@pytest.mark.parametrize(
+    "url", ["https://forge.example/jwks", "http://localhost:1/", "http://127.1.2.3/", "http://[::1]/"]
+)
+def test_addresses_of_documents(url: str) -> None:
+    assert check_document_url(url) is None
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://forge.example/",
+        "http://10.0.0.1/",
+        "http://localhost.example/",
+        "http://0x7f.1/",
+        "file:///etc/passwd",
+        "x",
+    ],
+)
+async def test_a67_addresses_whose_documents_nobody_can_trust(url: str) -> None:
+    assert check_document_url(url) is not None
+    assert "expected" in await failure(url)
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["127.0.0.1", "localhost", "10.0.0.1", "169.254.169.254", "192.168.1.1", "100.64.0.1", "[::1]", "[fe80::1]", "0.0.0.0",
+     "[fd00::1]", "[::ffff:10.0.0.1]", "[64:ff9b::a00:1]", "[2002:a00:1::]", "224.0.0.1"],
+)  # fmt: skip
+async def test_a67_an_address_of_others_never_leads_into_a_private_network(host: str) -> None:
+    assert "not a public one" in await failure(f"https://{host}:9/", public=True)
+
+
+async def test_a67_the_address_that_was_looked_at_is_the_one_that_is_reached(monkeypatch: pytest.MonkeyPatch) -> None:
+    """DNS rebinding: a name that answers a public address once, and a private one the next time."""
+    reached: list[str] = []
+
+    async def look_up(*_: object, **__: object) -> list[Any]:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("93.184.216.34", 443))]
+
+    async def reach(host: str, *_: object, **options: Any) -> Any:
+        reached.extend([host, options["server_hostname"]])
+        raise OSError("nobody is there")
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", look_up)
+    monkeypatch.setattr(outgoing.asyncio, "open_connection", reach)
+    assert "nobody is there" in await failure("https://forge.example/", public=True)
+    assert reached == ["93.184.216.34", "forge.example"]
+    assert ipaddress.ip_address("93.184.216.34").is_global
