@@ -57,7 +57,7 @@ image: ## Build the container images from their locks into dist/images
 	$(BIN)/ostiary-delivery build
 
 test-image: ## Build the images, push, pull and run them, with real tools from Debian
-	@scripts/setup.sh run test delivery
+	@scripts/setup.sh run test delivery image
 	@scripts/test-image.sh
 
 clean: ## Remove the environment and caches; data stays

@@ -21,6 +21,8 @@ compile requirements-check.txt --group check --constraints requirements.txt --co
     --constraints requirements-parties.txt
 compile requirements-fuzz.txt --group fuzz --constraints requirements.txt --constraints requirements-test.txt
 compile requirements-bench.txt --group bench --constraints requirements.txt --constraints requirements-test.txt
+compile requirements-image.txt --group image --constraints requirements.txt --constraints requirements-test.txt \
+    --constraints requirements-check.txt
 compile requirements-delivery.txt delivery/pyproject.toml --constraints requirements.txt \
     --constraints requirements-test.txt --constraints requirements-check.txt
 compile requirements-tools.txt --group tools # uv itself, for machines that do not have it

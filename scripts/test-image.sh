@@ -1,15 +1,19 @@
 #!/bin/sh
-# Builds the real images and proves them: with Debian's archive, a real registry, a real second client, a real sandbox.
+# Builds the real images and proves them: with Debian's archive, a real registry, a second client, real runtimes.
 set -eu
 cd "$(dirname "$0")/.."
 . scripts/uv.sh
 
 missing=""
-for program in bwrap docker-registry skopeo mmdebstrap gpg gpgv setpriv; do
+for program in bwrap docker-registry skopeo mmdebstrap gpg gpgv setpriv unshare git podman newuidmap; do
     command -v "$program" >/dev/null 2>&1 || missing="$missing $program"
 done
+[ -x /usr/sbin/runc ] || missing="$missing runc"
+[ -n "$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null)" ] || missing="$missing postgresql"
 if [ -n "$missing" ]; then
     say "not found:$missing"
-    apt_install "the tests of images" bubblewrap docker-registry skopeo mmdebstrap gpg gpgv util-linux debian-archive-keyring || exit 1
+    apt_install "the tests of images" bubblewrap docker-registry skopeo mmdebstrap gpg gpgv util-linux git \
+        podman uidmap runc postgresql debian-archive-keyring || exit 1
 fi
+# The whole run has a limit, so that a hang is a failure and not a wait.
 exec timeout --kill-after=30 1800 .venv/bin/python -m pytest -p no:randomly -m image --timeout 900 delivery/tests "$@" </dev/null

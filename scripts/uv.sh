@@ -16,7 +16,11 @@ apt_install() {
     fi
     say "Installing for $purpose: $*"
     { [ -n "${APT_UPDATED:-}" ] || apt-get update -qq </dev/null >&2; } && APT_UPDATED=1
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" </dev/null >/dev/null
+    if ! DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" </dev/null >/dev/null; then
+        say "$purpose: could not be installed. This must work, then try again:"
+        say "    apt-get update && apt-get install --no-install-recommends $*"
+        return 1
+    fi
 }
 
 good_python() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; }

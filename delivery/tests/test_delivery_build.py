@@ -128,6 +128,16 @@ def test_dropping_needs_something_to_drop(world) -> None:
     assert "usr/share/doc/libc/copyright" in found
 
 
+def test_globs_are_for_what_packages_bring(world) -> None:
+    world.archive.add("door-data", depends="libc, shell", files={"etc/door.conf": b"x", "usr/share/door": b"x" * 500})
+    world.archive.publish()
+    world.change("ports = [9000]", 'ports = [9000]\ndrop = ["etc/*"]')
+    world.lock()
+    found = members(world.build())
+    assert "etc/door.conf" not in found
+    assert {"etc/hosts", "etc/os-release", "etc/passwd"} <= set(found)
+
+
 def test_scripts_of_packages_must_be_declared_as_not_needed(world) -> None:
     world.archive.add("libc", "2.41-12", scripts=["postinst"])
     world.archive.publish()
@@ -213,6 +223,16 @@ def test_bytecode_says_nothing_of_time_place_and_order() -> None:
     assert bytecode.compiled(sources[::-1], interpreter=here) == found
     assert found[0].content[4:8] == b"\x01\x00\x00\x00"  # PEP 552: by hash, unchecked
     assert b"/lib/a.py" in found[0].content
+
+
+def test_another_architecture_is_run_by_qemu_or_not_at_all(monkeypatch) -> None:
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}" if name == "qemu-aarch64" else None)
+    assert bytecode.emulator("amd64") == ()
+    assert bytecode.emulator("arm64") == ("/usr/bin/qemu-aarch64",)
+    monkeypatch.setattr("shutil.which", lambda _: None)
+    with pytest.raises(Refusal, match=r"bytecode for arm64 here, install qemu-user-static"):
+        bytecode.emulator("arm64")
 
 
 def test_a_wheel_whose_file_is_not_the_recorded_one_is_refused() -> None:

@@ -162,12 +162,30 @@ def test_the_bill_names_every_package_with_its_hash_and_is_stable(built) -> None
     assert sbom.bill(built.container, lock=lock, layout=layout) == text
     found = {one["purl"]: one.get("hashes", [{}])[0].get("content") for one in json.loads(text)["components"]}
     assert found == {
-        "pkg:deb/debian/door-data@1%3A7.0~rc1%2Bdfsg-1?arch=amd64&distro=small": lock.debs[0].sha256,
-        "pkg:deb/debian/libc@2.41-12?arch=amd64&distro=small": lock.debs[1].sha256,
+        "pkg:deb/debian/door-data@1:7.0~rc1%2Bdfsg-1?arch=amd64&distro=debian-1": lock.debs[0].sha256,
+        "pkg:deb/debian/libc@2.41-12?arch=amd64&distro=debian-1": lock.debs[1].sha256,
         "pkg:pypi/door@1.2.0": None,
         "pkg:pypi/hinge@1.0": lock.wheels[0].sha256,
         "pkg:pypi/screw@1.0": lock.wheels[1].sha256,
     }
+
+
+@pytest.mark.parametrize(
+    ("source", "upstream"), [("door", "door"), ("door (1:7.0~rc1+dfsg-1)", "door%401:7.0~rc1%2Bdfsg-1")]
+)
+def test_the_bill_names_the_source_package_that_trackers_know(
+    world, tmp_path: Path, source: str, upstream: str
+) -> None:
+    fields = {"Source": source}
+    world.archive.add("door-data", "1:7.0~rc1+dfsg-1+b2", depends="libc, shell", fields=fields)
+    world.archive.publish()
+    lock = world.lock()
+    image = world.build()
+    oci.save(tmp_path / "door", image.image, blobs=image.blobs, tag=None)
+    told = json.loads(sbom.bill(world.container, lock=lock, layout=oci.open_layout(tmp_path / "door")))
+    assert told["components"][0]["purl"] == (
+        f"pkg:deb/debian/door-data@1:7.0~rc1%2Bdfsg-1%2Bb2?arch=amd64&distro=debian-1&upstream={upstream}"
+    )
 
 
 def test_a_difference_names_packages_and_predicts_the_push(built, tmp_path: Path) -> None:

@@ -3,6 +3,8 @@ from __future__ import annotations
 import hashlib
 import http.server
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from ostiary_delivery import lockfile, locking, settings
 from ostiary_delivery.cache import Absent, Cache, Wanted
 from ostiary_delivery.definition import read
 from ostiary_delivery.errors import BadDefinition, Refusal, Stale, Tampered, Unreachable
+from ostiary_delivery.progress import Advance, Silent
 from small_archive import DATE, Signer, make_wheel
 
 
@@ -104,6 +107,29 @@ def test_a_package_that_was_changed_is_refused_by_name(world) -> None:
     path.write_bytes(path.read_bytes()[:-1] + b"!")
     with pytest.raises(Tampered, match=path.name):
         world.lock()
+
+
+def test_every_step_is_counted_to_its_end(world) -> None:
+    world.forget()
+    steps: dict[str, list[int]] = {}
+
+    class Counting(Silent):
+        @contextmanager
+        def step(self, title: str, total: int, *, unit: str = "") -> Iterator[Advance]:
+            told = steps.setdefault(title, [0, 0])
+            told[1] += total
+
+            def advance(amount: int) -> None:
+                told[0] += amount
+
+            yield advance
+
+    at = locking.Locking(
+        repository=world.repository, settings=world.settings, cache=world.cache, progress=Counting(), now=DATE
+    )
+    locking.lock(world.container, old=None, update=locking.Update(everything=True), at=at)
+    assert set(steps) == {"indexes", "resolving", "debs", "wheels"}
+    assert all(done == total > 0 for done, total in steps.values()), steps
 
 
 def test_a_wheel_that_was_changed_is_refused_by_name(world) -> None:

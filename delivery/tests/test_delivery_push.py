@@ -80,7 +80,8 @@ def test_only_what_is_missing_is_sent_and_no_tag_moves(world, place: str, tmp_pa
     world.lock()
     first = saved(world, tmp_path / "first")
     registry = Registry(Place.parse(place))
-    assert registry.push(first, "v1.2.0-0123456").total == first.image.size
+    told: list[int] = []
+    assert registry.push(first, "v1.2.0-0123456", advance=told.append).total == first.image.size == sum(told)
     assert registry.push(first, "v1.2.0-0123456").total == 0
     moved = registry.push(first, "v1.2.0-1111111")
     assert (moved.blobs, moved.total) == ({}, len(first.image.manifest))  # a new name for the same image

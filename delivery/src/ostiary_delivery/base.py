@@ -24,6 +24,7 @@ def entries(container: Container, lock: Lock) -> list[Entry]:
         *(link(path, target) for path, target in MERGED),
         file("etc/passwd", _accounts(image.user, ":/nonexistent:/usr/sbin/nologin", root=":/root:/usr/sbin/nologin")),
         file("etc/group", _accounts(image.user, "", root="", group=True)),
+        file("etc/hosts", b"127.0.0.1 localhost\n::1 localhost\n"),  # runtimes that know more put theirs in its place
         file("etc/nsswitch.conf", b"passwd: files\ngroup: files\nhosts: files dns\n"),
         file("etc/os-release", _os_release(lock)),
         link("etc/localtime", "/usr/share/zoneinfo/Etc/UTC"),

@@ -24,7 +24,7 @@ from ostiary_delivery.python import project
 from ostiary_delivery.settings import Settings
 from ostiary_delivery.units import Workshop
 
-FORMAT: Final = "layers 1"
+FORMAT: Final = "layers 2"
 """Raised whenever the same inputs would give other bytes than before."""
 
 

@@ -24,12 +24,16 @@ KINDS: Final = {tarfile.DIRTYPE: "directory", tarfile.SYMTYPE: "symlink", tarfil
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A package that a layer holds: deb or wheel, its name, version and licence (as far as it says)."""
+    """A package that a layer holds: deb or wheel, its name, version and licence (as far as it says).
+
+    `source` is the Debian source package it was built from, where that has another name or version (deb-control(5)).
+    """
 
     kind: str
     name: str
     version: str
     license: str = ""
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +69,7 @@ def _package(archive: tarfile.TarFile, member: tarfile.TarInfo) -> Iterator[Foun
         return
     if str(path.parent) == STATUS:
         said = next(paragraphs(_text(archive, member)), {})
-        yield Found("deb", said.get("Package", ""), said.get("Version", ""))
+        yield Found("deb", said.get("Package", ""), said.get("Version", ""), source=said.get("Source", ""))
     elif path.name == "METADATA" and path.parent.suffix == ".dist-info":
         message = HeaderParser().parsestr(_text(archive, member))
         license_text = message.get("License-Expression") or ""

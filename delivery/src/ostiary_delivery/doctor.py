@@ -23,6 +23,8 @@ SMALL: Final = 4 * 1024 * 1024  # bytes; an archive's list of files is far below
 SUITE: Final = {"package archive": "stable", "security archive": "stable-security"}
 SIGNS: Final = {True: "yes", False: "no", None: "?"}
 
+TESTED: Final = ("bwrap", "runc", "podman", "newuidmap", "docker-registry", "skopeo", "mmdebstrap", "gpg")
+
 # What a machine can do, and the programs of which one is enough, or all are needed.
 ABILITIES: Final = (
     ("lock", "all", ("gpgv",), "choose packages: verifies archives"),
@@ -33,7 +35,7 @@ ABILITIES: Final = (
     ("render", "one", ("kubectl", "kustomize"), "render, pin, secrets init: nothing is applied"),
     ("apply", "all", ("kubectl",), "apply manifests; whether a cluster answers is not asked"),
     ("nix", "all", ("nix-build",), "build the same image as a derivation"),
-    ("test-image", "all", ("bwrap", "docker-registry", "skopeo", "mmdebstrap", "gpg"), "make test-image"),
+    ("test-image", "all", TESTED, "make test-image"),
 )
 
 

@@ -118,8 +118,9 @@ def _debs(
             gone.append(f"{name} {before.version} (there is {offered[-1].version})")
         return same[-1] if same else offered[-1]
 
-    with at.progress.step("resolving", 1):
+    with at.progress.step("resolving", 1) as advance:
         chosen = index.resolve(container.debian.packages, index=known, without=container.debian.without, pick=pick)
+        advance(1)
     if gone:
         raise Stale(sorted(gone), advice=ADVICE.format(name=container.name))
     debs = [

@@ -130,6 +130,7 @@ class Registry:
             advance(len(data))
         self.put_manifest(image.manifest, tag)
         sent.manifest = len(image.manifest)
+        advance(sent.manifest)
         return sent
 
     def put(self, blobs: Mapping[str, bytes], manifest: bytes, tag: str) -> None:

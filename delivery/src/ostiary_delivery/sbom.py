@@ -6,6 +6,7 @@ Byte-stable: the time is the lock's, the serial number follows from the image's 
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -18,6 +19,7 @@ from ostiary_delivery.errors import Refusal
 from ostiary_delivery.lockfile import Lock
 from ostiary_delivery.oci import Layout
 
+SOURCE: Final = re.compile(r"(?P<name>\S+)(?: \((?P<version>[^)]+)\))?")
 SERIALS: Final = uuid.UUID("5b1f1c1e-7c35-5f0e-9a70-5f5d1a3a8a11")
 
 
@@ -78,10 +80,19 @@ def _component(found: Found, lock: Lock, sha256: str | None) -> dict[str, Any]:
 
 
 def _purl(found: Found, lock: Lock) -> str:
-    version = quote(found.version, safe="")
+    """Return the package's URL as its specification writes it: a colon stays, qualifiers are sorted."""
+    version = quote(found.version, safe=":")
     if found.kind == "wheel":
         return f"pkg:pypi/{found.name}@{version}"
     locked = next((one for one in lock.debs if one.name == found.name), None)
-    distribution = lock.suites[0].codename if lock.suites else ""
-    architecture = locked.architecture if locked else lock.architecture
-    return f"pkg:deb/debian/{quote(found.name, safe='')}@{version}?arch={architecture}&distro={quote(distribution)}"
+    told = {"arch": locked.architecture if locked else lock.architecture, "distro": _distribution(lock)}
+    source = SOURCE.fullmatch(found.source)
+    if source:  # the name that security trackers know
+        told["upstream"] = source["name"] + (f"@{source['version']}" if source["version"] else "")
+    qualifiers = "&".join(f"{name}={quote(value, safe=':')}" for name, value in told.items() if value)
+    return f"pkg:deb/debian/{quote(found.name, safe='')}@{version}?{qualifiers}"
+
+
+def _distribution(lock: Lock) -> str:
+    """Return debian-<major>, as os-release in the image says it."""
+    return f"debian-{lock.suites[0].version.partition('.')[0]}" if lock.suites else ""

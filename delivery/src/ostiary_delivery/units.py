@@ -56,12 +56,9 @@ class Workshop:
 
     def make(self, unit: Unit) -> tuple[list[Entry], set[str]]:
         """Return the files of a unit, and the globs of the definition that were of use for it."""
-        if unit.kind == "deb":
-            entries = self._deb(self._locked(unit.name))
-        elif unit.kind == "files":
-            entries = self._files()
-        else:
-            entries = self._wheel(unit)
+        if unit.kind == "files":
+            return self._files(), set()  # made on purpose: globs say what packages bring in vain
+        entries = self._deb(self._locked(unit.name)) if unit.kind == "deb" else self._wheel(unit)
         image = self.container.image
         left, used = filtered(entries, drop=image.drop, keep=image.keep)
         return left + self._bytecode(left), used

@@ -8,6 +8,8 @@ read-only image cannot change.
 from __future__ import annotations
 
 import json
+import platform
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterable, Sequence
@@ -28,6 +30,8 @@ for source, compiled, shown in json.load(sys.stdin):
     except py_compile.PyCompileError:
         pass  # templates and samples of broken code; Python says so itself when somebody imports them
 """
+MACHINES: Final = {"amd64": "x86_64", "arm64": "aarch64"}
+"""How the kernel and qemu call an architecture of Debian."""
 LOADERS: Final = {
     "amd64": ("usr/lib64/ld-linux-x86-64.so.2", "usr/lib/x86_64-linux-gnu"),
     "arm64": ("usr/lib/ld-linux-aarch64.so.1", "usr/lib/aarch64-linux-gnu"),
@@ -47,15 +51,39 @@ def of_image(root: Path, *, python: str, architecture: str) -> Interpreter:
     """Return the Python that lies below an unpacked root.
 
     Raises:
-        Refusal: there is none, or the architecture is not known.
+        Refusal: there is none, the architecture is not known, or it is another one and there is no qemu to run it.
     """
     program = root / "usr/bin" / f"python{python}"
     if architecture not in LOADERS or not program.exists():
         raise Refusal(f"no Python {python} for {architecture} is among the packages: bytecode cannot be made")
     loader, libraries = LOADERS[architecture]
-    command = (str(root / loader), "--library-path", str(root / libraries), str(program), "-s", "-S", "-B")
+    command = (
+        *emulator(architecture),
+        str(root / loader),
+        "--library-path",
+        str(root / libraries),
+        str(program),
+        "-s",
+        "-S",
+        "-B",
+    )
     environment = (("PYTHONHOME", str(root / "usr")), ("PYTHONHASHSEED", "0"), ("LC_ALL", "C.UTF-8"))
     return Interpreter(command=command, environment=environment, tag=f"cpython-{python.replace('.', '')}")
+
+
+def emulator(architecture: str) -> tuple[str, ...]:
+    """Return the program that runs an architecture on this machine; none for its own.
+
+    Raises:
+        Refusal: it is another one, and qemu's user mode is not installed.
+    """
+    machine = MACHINES[architecture]
+    if platform.machine() == machine:
+        return ()
+    found = shutil.which(f"qemu-{machine}-static") or shutil.which(f"qemu-{machine}")
+    if found is None:
+        raise Refusal(f"to make bytecode for {architecture} here, install qemu-user-static (or qemu-user)")
+    return (found,)
 
 
 def compiled(entries: Iterable[Entry], *, interpreter: Interpreter) -> list[Entry]:

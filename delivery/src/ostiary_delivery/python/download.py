@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import subprocess
 import sys
@@ -20,7 +21,9 @@ TIMEOUT: Final = 60
 OLDEST: Final = 5  # glibc 2.5 is manylinux1
 NAMED: Final = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
 _ABSENT: Final = re.compile(r"No matching distribution found for|Could not find a version that satisfies")
+_BRINGS: Final = re.compile(r"^\s*(?:Downloading|Using cached|Processing|Looking at) \S+\.whl(?:\s|$)")
 _SILENT: Final = re.compile(r"Retrying \(|Max retries exceeded|connection error|timed out")
+UNBUFFERED: Final = {"PYTHONUNBUFFERED": "1"}
 Advance = Callable[[int], None]
 
 
@@ -44,13 +47,11 @@ def download(
     came: list[Downloaded] = []
     gone: list[Pin] = []
     with tempfile.TemporaryDirectory() as folder:
-        if _ask(pins, Path(folder), target) is None:
-            came = _take(pins, Path(folder), cache=cache)
-            advance(len(pins))
-            return came, gone
+        if _ask(pins, Path(folder), target, advance=advance) is None:
+            return _take(pins, Path(folder), cache=cache), gone
     for pin in pins:  # one after the other, to learn which of them failed
         with tempfile.TemporaryDirectory() as folder:
-            failure = _ask([pin], Path(folder), target)
+            failure = _ask([pin], Path(folder), target, advance=advance)
             if failure is None:
                 came += _take([pin], Path(folder), cache=cache)
             elif "DO NOT MATCH THE HASHES" in failure:
@@ -61,7 +62,6 @@ def download(
                 gone.append(pin)
             else:
                 raise Unreachable(f"{pin.name} {pin.version}: {failure.strip().splitlines()[-1]}")
-        advance(1)
     return came, gone
 
 
@@ -75,14 +75,23 @@ def platforms(target: Target) -> Iterator[str]:
     yield f"linux_{target.machine}"
 
 
-def _ask(pins: Sequence[Pin], folder: Path, target: Target) -> str | None:
-    """Let pip fetch the pins into a folder; returns what it said when it failed."""
+def _ask(pins: Sequence[Pin], folder: Path, target: Target, *, advance: Advance) -> str | None:
+    """Let pip fetch the pins into a folder, counting the wheels it names; returns what it said when it failed."""
     lines = [
         f"{pin.name}=={pin.version} " + " ".join(f"--hash=sha256:{one}" for one in sorted(pin.hashes)) for pin in pins
     ]
     wanted = folder / "wanted.txt"
     wanted.write_text("\n".join(lines), encoding="utf-8")
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-input", "--disable-pip-version-check"]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--no-input",
+        "--progress-bar",
+        "off",
+        "--disable-pip-version-check",
+    ]
     command += [
         "--retries",
         "1",
@@ -102,8 +111,17 @@ def _ask(pins: Sequence[Pin], folder: Path, target: Target) -> str | None:
     command += ["--python-version", target.python, "--requirement", str(wanted)]
     for platform in platforms(target):
         command += ["--platform", platform]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - pip, with pinned names
-    return None if ended.returncode == 0 else ended.stderr or ended.stdout or "pip failed without a word"
+    said: list[str] = []
+    with subprocess.Popen(  # noqa: S603 - pip, with pinned names
+        command, env=os.environ | UNBUFFERED, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as pip:
+        for line in pip.stdout or ():
+            said.append(line)
+            advance(1 if _BRINGS.search(line) else 0)
+    if pip.returncode == 0:
+        advance(len(pins) - sum(1 for line in said if _BRINGS.search(line)))
+        return None
+    return "".join(said) or "pip failed without a word"
 
 
 def _take(pins: Sequence[Pin], folder: Path, *, cache: Cache) -> list[Downloaded]:
