@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
-from dataclasses import dataclass
 from typing import Final, cast
 
 from ostiary.directory.case_key import case_key
+from ostiary.record import dataclass
 from ostiary.store.database import Database, Statement
 
 SECOND: Final = 1_000_000

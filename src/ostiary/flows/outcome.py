@@ -6,7 +6,9 @@ Two renderings read the same outcome: the JSON executor and the HTML page.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from ostiary.record import dataclass
 
 
 @dataclass(frozen=True, slots=True)

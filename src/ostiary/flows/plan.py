@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import cast
 
 from ostiary.flows.outcome import ErrorDetail, Errors
+from ostiary.record import dataclass
 from ostiary.resource import codec
 
 

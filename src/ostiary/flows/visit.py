@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Protocol
 
 from ostiary.flows.outcome import ErrorDetail, Errors
+from ostiary.record import dataclass
 
 if TYPE_CHECKING:
     from ostiary.directory.user import User

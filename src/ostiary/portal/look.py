@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from ostiary.brands import select
 from ostiary.portal.services import Plane
+from ostiary.record import dataclass
 from ostiary.web import response as answers
 from ostiary.web.language import Catalogs
 from ostiary.web.request import Request

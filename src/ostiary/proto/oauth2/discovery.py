@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from ostiary.proto.oauth2.authorization_response import RESPONSE_MODES, RESPONSE_TYPES
 from ostiary.proto.oauth2.authorize import PROMPTS
+from ostiary.record import dataclass
 
 STANDARD_CLAIMS: Final = (
     "sub",

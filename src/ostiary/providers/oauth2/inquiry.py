@@ -5,13 +5,13 @@ from __future__ import annotations
 import enum
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlencode
 
 from ostiary.proto.oauth2.authorization_response import Target
 from ostiary.proto.oauth2.authorize import AuthorizeRequest
 from ostiary.proto.oauth2.errors import OAuthError
+from ostiary.record import dataclass
 from ostiary.web.errors import BadRequest, HttpError
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from ostiary.keys.resources import CertificateKeyPair
@@ -17,6 +17,7 @@ from ostiary.proto.jose import (
     algorithms_for,
     verify,
 )
+from ostiary.record import dataclass
 from ostiary.resource import codec
 
 if TYPE_CHECKING:

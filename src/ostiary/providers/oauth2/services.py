@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ostiary.providers.oauth2.options import USUAL, Options
+from ostiary.record import dataclass
 
 if TYPE_CHECKING:
     from ostiary.directory.users import Users

@@ -7,7 +7,6 @@ the client. Pushed requests are checked by the same functions when they are push
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Final
 
 from ostiary.policies.context import PolicyContext
@@ -24,6 +23,7 @@ from ostiary.providers.oauth2.github import known_scopes
 from ostiary.providers.oauth2.inquiry import Entry, Inquiry
 from ostiary.providers.oauth2.persons import check_expectations, is_expected
 from ostiary.providers.oauth2.sources import find_parameters
+from ostiary.record import dataclass
 from ostiary.web.errors import BadRequest, HttpError
 from ostiary.web.response import Response
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Final
 
 from ostiary.directory.machines import Machines, NotGenerated, moved
@@ -25,6 +25,7 @@ from ostiary.providers.oauth2.authentication import BY_SECRET, Presented, has_se
 from ostiary.providers.oauth2.claims import subject_of
 from ostiary.providers.oauth2.client import offered_scopes
 from ostiary.providers.oauth2.grants.federation import Federated, federated
+from ostiary.record import dataclass
 from ostiary.seal import Secret
 
 if TYPE_CHECKING:
