@@ -119,12 +119,76 @@ def test_a_worker_has_no_door(tmp_path: Path) -> None:
     assert worker.stop() == 0
 
 
-def test_starting_loads_nothing_it_does_not_need(tmp_path: Path) -> None:
+def test_uvicorn_is_loaded_without_its_command_and_can_be_loaded_whole() -> None:
     code = (
-        "import sys, asyncio; from pathlib import Path; import ostiary.cli; import ostiary.app.serve; "
-        "import ostiary.app.site, ostiary.app.background; "
-        "print(sorted({name.partition('.')[0] for name in sys.modules} & "
-        "{'asyncpg', 'typer', 'rich', 'yaml', 'jinja2', 'prometheus_client', 'joserfc', 'segno', 'polib'}))"
+        "import sys; from ostiary.app.listener import _load_uvicorn; _load_uvicorn(); import uvicorn.server; "
+        "assert not {'click', 'uvicorn.main'} & set(sys.modules); assert not hasattr(uvicorn, 'Server'); "
+        "import uvicorn.main; assert uvicorn.main.Server is uvicorn.server.Server; _load_uvicorn()"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
-    assert done.stdout.strip() == "[]"
+    subprocess.run([sys.executable, "-c", code], timeout=60, check=True)
+
+
+BLUEPRINT = """\
+version: 1
+metadata: {name: start}
+entries:
+  - model: authentik_providers_oauth2.oauth2provider
+    id: provider
+    identifiers: {name: start}
+    attrs:
+      authorization_flow: !Find [authentik_flows.flow, [slug, default-provider-authorization-implicit-consent]]
+      invalidation_flow: !Find [authentik_flows.flow, [slug, default-provider-invalidation-flow]]
+      signing_key: !Find [authentik_crypto.certificatekeypair, [name, authentik Self-signed Certificate]]
+      redirect_uris: [{matching_mode: strict, url: "https://app.example.org/"}]
+  - model: authentik_core.application
+    identifiers: {slug: start}
+    attrs: {name: start, provider: !KeyOf provider}
+"""
+
+# What a start and a first answer do without, and what each would cost: X.509 a tenth of the whole, typer and rich more.
+UNWANTED = (
+    "asyncpg",
+    "click",
+    "cryptography.x509",
+    "email.message",
+    "http.client",
+    "importlib.metadata",
+    "jinja2",
+    "joserfc",
+    "multiprocessing",
+    "ostiary.keys.certificate",
+    "polib",
+    "prometheus_client",
+    "pydantic",
+    "rich",
+    "segno",
+    "typer",
+    "unittest",
+    "urllib.request",
+    "uvicorn.main",
+    "uvicorn.supervisors",
+    "webauthn",
+    "yaml",
+    "zoneinfo",
+)
+MOST_MODULES = 690
+
+
+def test_a_start_and_a_first_answer_load_nothing_they_do_not_need(running: Running) -> None:
+    running.wait_until_ready()
+    file = running.folder / "start.yaml"
+    file.write_text(BLUEPRINT)
+    subprocess.run([OSTIARY, "blueprint", "apply", file], env=running.environ, check=True, timeout=60)
+    assert running.stop() == 0
+
+    running.log.write_text("")
+    running.environ["PYTHONPROFILEIMPORTTIME"] = "1"
+    running.process = running.start("serve")
+    running.wait_until_ready()
+    assert running.get("/application/o/start/.well-known/openid-configuration") == 200
+    assert running.get("/application/o/start/jwks/") == 200
+    loaded = [line.rpartition("|")[2].strip() for line in running.log.read_text().splitlines() if "import time" in line]
+    assert [name for name in loaded if any(f"{name}.".startswith(f"{one}.") for one in UNWANTED)] == []
+    assert "ostiary.app.site" in loaded
+    assert len(loaded) < MOST_MODULES
+    assert running.stop() == 0

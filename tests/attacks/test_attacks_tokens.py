@@ -30,7 +30,7 @@ from oauth2_rig import (
 from ostiary.directory.tokens import Tokens, recovery_link
 from ostiary.grants.code import CODE
 from ostiary.grants.ending import on_user_disabled
-from ostiary.keys.certificate import read_private_key
+from ostiary.keys.pem import read_private_key
 from ostiary.policies.resources import PolicyBinding
 from ostiary.proto.jose import JoseError, SigningKey, sign, verify
 from ostiary.proto.oauth2.pkce import Challenge, check_verifier

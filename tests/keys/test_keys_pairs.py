@@ -12,7 +12,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from ostiary.keys.certificate import Generated, generate_self_signed, key_id, problems
+from ostiary.keys.certificate import Generated, generate_self_signed, problems
+from ostiary.keys.pem import key_id
 from ostiary.keys.resources import CertificateKeyPair
 from ostiary.keys.signer import NoSigningKey, Signer, kid_of, signer
 from ostiary.proto.jose import sign, verify

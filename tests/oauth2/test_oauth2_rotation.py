@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from oauth2_rig import KINDS, SECOND, START
 
-from ostiary.keys.certificate import DEFAULT_VALIDITY, generate_self_signed, key_type_of, read_private_key
+from ostiary.keys.certificate import DEFAULT_VALIDITY, generate_self_signed, key_type_of
 from ostiary.keys.errors import CannotRotate
+from ostiary.keys.pem import read_private_key
 from ostiary.keys.resources import CertificateKeyPair
 from ostiary.providers.oauth2.resources import OAuth2Provider
 from ostiary.providers.oauth2.rotation import Retired, parse_algorithm, publish, retire, switch

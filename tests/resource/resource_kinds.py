@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Annotated, Literal, Optional
 
+from ostiary.record import dataclass
 from ostiary.resource import (
     BLUEPRINT_ONLY,
     CASELESS,

@@ -6,11 +6,11 @@ The secret key itself is never accepted as a bearer, unlike in authentik.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 
 from ostiary.directory.tokens import Tokens
 from ostiary.directory.user import Subject
 from ostiary.directory.users import Users
+from ostiary.record import dataclass
 from ostiary.seal import Secret
 from ostiary.sessions.gate import SessionGate
 from ostiary.web.errors import Forbidden

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from ostiary.api.caller import Callers
 from ostiary.api.me import session_user
 from ostiary.api.public import CONFIG, current_brand
 from ostiary.brands.select import select
+from ostiary.record import dataclass
 from ostiary.store.plane import ConfigPlane
 from ostiary.web.request import Request
 from ostiary.web.response import Response, json

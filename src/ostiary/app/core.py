@@ -11,7 +11,6 @@ import logging
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ostiary.app.hooks import user_hooks
@@ -29,6 +28,7 @@ from ostiary.directory.tokens import Tokens
 from ostiary.directory.users import Users
 from ostiary.events.audit import audit_changes
 from ostiary.keys.defaults import make_default_pairs
+from ostiary.record import dataclass
 from ostiary.resource import Registry
 from ostiary.seal import Secret
 from ostiary.seal.envelope import Sealer

@@ -7,7 +7,9 @@ import contextlib
 import logging
 import signal
 import socket
+import sys
 from collections.abc import Callable, Coroutine, Iterator
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, cast
 
 from ostiary.settings import Address, SettingsError
@@ -15,7 +17,7 @@ from ostiary.settings import Address, SettingsError
 if TYPE_CHECKING:
     import ssl
 
-    import uvicorn
+    from uvicorn.server import Server
 
 DRAIN: Final = 1.0  # seconds between "not ready" and the closed door, so that a load balancer sees it
 IN_FLIGHT: Final = 15  # seconds for work in flight; with the drain and the closing of rooms less than 20 in all
@@ -74,12 +76,14 @@ class Listener:
 
 def _server(
     application: Callable[..., Any], address: Address, opened: asyncio.Event, context: ssl.SSLContext | None
-) -> uvicorn.Server:
-    import uvicorn  # noqa: PLC0415 - only a process that listens needs it
+) -> Server:
+    _load_uvicorn()
+    from uvicorn.config import Config  # noqa: PLC0415 - only a process that listens needs it
+    from uvicorn.server import Server as OneServer  # noqa: PLC0415
 
-    from ostiary.app.connection import connections  # noqa: PLC0415 - as above
+    from ostiary.app.connection import connections  # noqa: PLC0415
 
-    class Server(uvicorn.Server):
+    class Server(OneServer):
         """A server whose signals are handled for all listeners at once, in `until_told`."""
 
         @contextlib.contextmanager
@@ -94,7 +98,7 @@ def _server(
                 opened.set()
 
     return Server(
-        uvicorn.Config(
+        Config(
             application,
             host=address.host,
             port=address.port,
@@ -111,6 +115,24 @@ def _server(
             ssl_context_factory=(lambda _config, _default: context) if context is not None else None,
         )
     )
+
+
+def _load_uvicorn() -> None:
+    """Load uvicorn without its command, which brings a command line library and reloaders along.
+
+    Its package imports three names from `uvicorn.main`; who asks for that module later gets the real one.
+    """
+    if "uvicorn" in sys.modules:
+        return
+    names = ("Server", "main", "run")
+    absent = sys.modules["uvicorn.main"] = ModuleType("uvicorn.main")
+    vars(absent).update(dict.fromkeys(names))
+    with contextlib.suppress(ImportError):  # a version that asks for more is loaded whole, by who imports it next
+        import uvicorn  # noqa: PLC0415 - as above
+
+        for name in names:
+            delattr(uvicorn, name)
+    del sys.modules["uvicorn.main"]
 
 
 def _bind(address: Address, setting: str) -> socket.socket:

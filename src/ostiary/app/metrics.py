@@ -9,9 +9,10 @@ from __future__ import annotations
 import time
 from bisect import bisect_left
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Final
 
+from ostiary.record import dataclass
 from ostiary.web.errors import HttpError
 from ostiary.web.request import Request
 from ostiary.web.response import Response

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ostiary.brands.select import select
 from ostiary.flows.resources import Flow
+from ostiary.record import dataclass
 from ostiary.seal import Secret
 from ostiary.sessions.gate import SignIn
 

@@ -75,6 +75,18 @@ async def _serve(settings: Settings, *, site: bool, worker: bool) -> None:
 _COLLECT_AFTER: Final = (20_000, 20, 20)
 
 
+# Seconds after the start until what it left behind is collected: not while somebody may wait for a first answer.
+_SETTLE_AFTER: Final = 1.0
+
+
+def _settle() -> None:
+    """Collect what the start left behind; what is there then lives as long as the process."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_COLLECT_AFTER)
+    gc.enable()
+
+
 class Process:
     """What runs in one process: listeners and background work around a core."""
 
@@ -111,9 +123,7 @@ class Process:
         if self._health is not None:
             await banner.say(self._core, tls=self._tls is not None and self._tls.listening)
             self._health.begin()
-        gc.collect()
-        gc.freeze()  # what was built at start lives as long as the process
-        gc.set_threshold(*_COLLECT_AFTER)
+        asyncio.get_running_loop().call_later(_SETTLE_AFTER, _settle)
 
     async def stop(self, *, drain: bool) -> None:
         """Be ready no more, let a load balancer see that, close the doors, and let work in flight end."""

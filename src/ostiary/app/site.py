@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -39,6 +39,7 @@ from ostiary.providers.oauth2.client import client_by_provider
 from ostiary.providers.oauth2.device_stages import STAGES as DEVICE_STAGES
 from ostiary.providers.oauth2.frontchannel import farewells
 from ostiary.providers.oauth2.session_management import BrowserState
+from ostiary.record import dataclass
 from ostiary.seal import Secret
 from ostiary.sessions.cookie import CookieSettings
 from ostiary.sessions.gate import SessionGate

@@ -6,7 +6,7 @@ The caller commits the workspace, or drops it: nothing of a blueprint is applied
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from ostiary.blueprints.document import Blueprint
@@ -14,6 +14,7 @@ from ostiary.blueprints.entry import EntryRun, Other
 from ostiary.blueprints.nodes import Node, from_plain, merged
 from ostiary.blueprints.resolve import Resolver
 from ostiary.blueprints.source import Position
+from ostiary.record import dataclass
 from ostiary.resource import Pk, Registry
 from ostiary.store.stored import Key
 from ostiary.store.workspace import Workspace

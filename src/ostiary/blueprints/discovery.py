@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Final
 
@@ -26,6 +26,7 @@ from ostiary.blueprints.shipped import shipped_files
 from ostiary.blueprints.source import Position
 from ostiary.blueprints.states import State, forget_state, read_states, save_state
 from ostiary.blueprints.wrapper import read_file
+from ostiary.record import dataclass
 from ostiary.resource import Registry
 from ostiary.resource.codec import encode_canonical
 from ostiary.store.commit import run

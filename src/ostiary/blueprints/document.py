@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from ostiary.blueprints.errors import Fault, Unreadable
 from ostiary.blueprints.nodes import Items, KeyOf, Node, Plain, Table, Tag, walk
 from ostiary.blueprints.source import Position
+from ostiary.record import dataclass
 
 LABEL_INSTANTIATE: Final = "blueprints.goauthentik.io/instantiate"
 _ENTRY_KEYS: Final = ("model", "id", "identifiers", "attrs", "state", "conditions", "permissions")

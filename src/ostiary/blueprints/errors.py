@@ -10,9 +10,9 @@ BlueprintError
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from ostiary.blueprints.source import Position
+from ostiary.record import dataclass
 
 
 @dataclass(frozen=True, slots=True)

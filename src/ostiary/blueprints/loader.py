@@ -9,13 +9,14 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final
 
 from ostiary.blueprints.errors import Unreadable
 from ostiary.blueprints.nodes import Items, Node, Plain, Table
 from ostiary.blueprints.source import Origin, Position, WholeFile
 from ostiary.blueprints.tags import TAGS, Argument
+from ostiary.record import dataclass
 
 MAX_BYTES: Final = 2 * 1024 * 1024
 MAX_DEPTH: Final = 100

@@ -6,10 +6,11 @@ Nodes are immutable and compared by identity: an anchor and its aliases are one 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import ClassVar
 
 from ostiary.blueprints.source import Position
+from ostiary.record import dataclass
 
 
 @dataclass(frozen=True, slots=True, eq=False)

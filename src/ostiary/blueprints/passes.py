@@ -8,13 +8,13 @@ and the others are tried again. What fails is tried again after every success; e
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from ostiary.blueprints.apply import Applied, Order
 from ostiary.blueprints.entry import Other
 from ostiary.blueprints.errors import BlueprintError, Fault, Postponed, Refused, WaitsFor
 from ostiary.blueprints.report import FileResult
+from ostiary.record import dataclass
 
 
 class Attempt(Protocol):

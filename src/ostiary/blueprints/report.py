@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from ostiary.blueprints.apply import Applied
 from ostiary.blueprints.errors import BlueprintError
+from ostiary.record import dataclass
 
 
 @dataclass(frozen=True, slots=True)

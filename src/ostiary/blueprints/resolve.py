@@ -6,7 +6,7 @@ import functools
 import operator
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from ostiary.blueprints.errors import Fault, Refused
@@ -34,6 +34,7 @@ from ostiary.blueprints.nodes import (
     spelled,
 )
 from ostiary.blueprints.source import Position
+from ostiary.record import dataclass
 from ostiary.resource import InvalidResource, Registry
 
 MAX_STEPS: Final = 200_000

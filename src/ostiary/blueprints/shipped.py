@@ -7,19 +7,19 @@ nearly all entries have the state `created`, and what was deleted is not made ag
 
 from __future__ import annotations
 
-from importlib.resources import files
+from pathlib import Path
 from typing import Final
 
 FOLDERS: Final = ("system", "default")
 """In the order they are applied: mappings first."""
+_ROOT: Final = Path(__file__).with_name("defaults")
 
 
 def shipped_files() -> dict[str, bytes]:
     """Return the shipped files by path, such as "default/flow-default-authentication-flow.yaml"."""
-    root = files("ostiary.blueprints").joinpath("defaults")
     found: dict[str, bytes] = {}
     for folder in FOLDERS:
-        entries = sorted(root.joinpath(folder).iterdir(), key=lambda item: item.name)
+        entries = sorted(_ROOT.joinpath(folder).iterdir(), key=lambda item: item.name)
         for item in entries:
             if item.name.endswith(".yaml"):
                 found[f"{folder}/{item.name}"] = item.read_bytes()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final, Literal, cast
 
+from ostiary.record import dataclass
 from ostiary.resource import Pk
 from ostiary.resource.codec import decode, encode_canonical
 from ostiary.store.database import Database, Statement

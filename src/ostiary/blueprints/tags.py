@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from ostiary.blueprints.errors import Unreadable
@@ -29,6 +28,7 @@ from ostiary.blueprints.nodes import (
     Value,
 )
 from ostiary.blueprints.source import Position
+from ostiary.record import dataclass
 
 MODES: Final = ("AND", "NAND", "OR", "NOR", "XOR", "XNOR")
 OUTPUTS: Final = ("SEQ", "MAP")

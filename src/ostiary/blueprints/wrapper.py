@@ -10,7 +10,6 @@ import base64
 import binascii
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
 
 from ostiary.blueprints.document import Blueprint, read_blueprint
@@ -18,6 +17,7 @@ from ostiary.blueprints.errors import BlueprintError, Fault, Unreadable
 from ostiary.blueprints.loader import decode, load, load_from
 from ostiary.blueprints.nodes import Node, Plain, Table
 from ostiary.blueprints.source import Encoded, LiteralBlock, Origin, Position
+from ostiary.record import dataclass
 
 _PARTS: Final = {
     "ConfigMap": (("data", False), ("binaryData", True)),

@@ -5,6 +5,7 @@ Serves no paths. Must not know how anything works: a command is a few lines arou
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -40,6 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def start(command: str) -> int:
     """Run a process until it is told to stop."""
+    gc.disable()  # a start makes much and drops little; the process collects when it has settled
     from ostiary.app.serve import run  # noqa: PLC0415 - a command loads what it needs
     from ostiary.settings import load  # noqa: PLC0415
 

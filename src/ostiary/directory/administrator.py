@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
 from typing import Final, cast
 
 from ostiary.directory import members
@@ -16,6 +15,7 @@ from ostiary.directory.setup import close
 from ostiary.directory.user import User
 from ostiary.directory.users import insert
 from ostiary.events import event
+from ostiary.record import dataclass
 from ostiary.seal import Secret
 from ostiary.store.database import Batch, Database, Statement
 

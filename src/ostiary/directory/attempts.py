@@ -8,10 +8,10 @@ name with its case folded, kept as a hash because people type passwords into the
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from typing import Final, cast
 
 from ostiary.directory.case_key import case_key
+from ostiary.record import dataclass
 from ostiary.store.database import Database, Statement
 from ostiary.web.addresses import address_key
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import uuid
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Final
 
 from ostiary.directory.administrator import DEFAULT_EMAIL, create_administrator, ensure_administrator
 from ostiary.directory.errors import SetupClosed
 from ostiary.directory.passwords import Passwords
 from ostiary.directory.tokens import Token, insert, seal_key
+from ostiary.record import dataclass
 from ostiary.seal import Secret
 from ostiary.seal.envelope import Sealer
 from ostiary.store.database import Batch, Database, Statement, fetch_one

@@ -9,11 +9,12 @@ from __future__ import annotations
 import secrets
 import uuid
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final, Literal, cast
 
 from ostiary.directory.errors import Throttled
 from ostiary.proto import totp
+from ostiary.record import dataclass
 from ostiary.seal import Secret
 from ostiary.seal.envelope import Sealer
 from ostiary.store.database import Batch, Database, Row, Statement

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from ostiary.directory.backend import new_user_pk
@@ -14,6 +13,7 @@ from ostiary.directory.tokens import BEARER, Token, token_of
 from ostiary.directory.user import Subject, User
 from ostiary.directory.users import Users, insert
 from ostiary.events import event
+from ostiary.record import dataclass
 from ostiary.seal import Secret
 from ostiary.store.commit import run
 from ostiary.store.database import Batch, Database, Duplicate, Statement

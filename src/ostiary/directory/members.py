@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final, cast
 
 from ostiary.directory.resources import GROUP
+from ostiary.record import dataclass
 from ostiary.resource import InvalidResource, Pk, Problem
 from ostiary.store.database import Guard, Statement
 

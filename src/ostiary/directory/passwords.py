@@ -6,11 +6,11 @@ import asyncio
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from ostiary.directory import password_formats
 from ostiary.directory.errors import Busy, PasswordTooLong
+from ostiary.record import dataclass
 from ostiary.seal import Secret
 
 BYTES_MOST: Final = 1024

@@ -10,7 +10,7 @@ import secrets
 import string
 import uuid
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from typing import Final, cast
 
@@ -18,6 +18,7 @@ from ostiary.directory.user import User
 from ostiary.directory.users import COLUMNS as USER_COLUMNS
 from ostiary.directory.users import user_of
 from ostiary.events import event
+from ostiary.record import dataclass
 from ostiary.seal import Secret
 from ostiary.seal.envelope import Sealer
 from ostiary.store.commit import run

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final, cast
 
+from ostiary.record import dataclass
 from ostiary.resource import codec
 from ostiary.store.database import Database, Row, Statement, Value, fetch_one
 

@@ -6,8 +6,10 @@ Two renderings read the same outcome: the JSON executor and the HTML page.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
+
+from ostiary.record import dataclass
 
 if TYPE_CHECKING:
     from ostiary.flows.unit import Due

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 from ostiary.directory.attempts import Account
@@ -13,6 +12,7 @@ from ostiary.events.event import event
 from ostiary.events.signin_log import log_failed_sign_in
 from ostiary.flows.people import forget
 from ostiary.flows.visit import Visit
+from ostiary.record import dataclass
 from ostiary.seal import Secret
 from ostiary.web.errors import HttpError, TooManyRequests
 

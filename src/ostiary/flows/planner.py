@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ostiary.flows.people import subject_of
@@ -12,6 +11,7 @@ from ostiary.flows.requirement import policy_context, requirement_met
 from ostiary.flows.resources import Flow, FlowStageBinding
 from ostiary.flows.services import Services
 from ostiary.policies.decide import Decision, decide, has_bindings
+from ostiary.record import dataclass
 from ostiary.sessions.session import Session
 
 if TYPE_CHECKING:

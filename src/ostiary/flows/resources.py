@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, ClassVar, Final, Literal
 
+from ostiary.record import dataclass
 from ostiary.resource import SLUG, UNIQUE, Help, Length, OnDelete, Range, Reference, Resource, kind
 
 STAGE: Final = "authentik_flows.stage"

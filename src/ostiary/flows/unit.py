@@ -7,10 +7,10 @@ written. A crash leaves either all of it or nothing; of two tabs that answer the
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ostiary.flows.plans import drop, finish
+from ostiary.record import dataclass
 from ostiary.sessions.gate import Coming
 from ostiary.sessions.gate import SignIn as Proof
 from ostiary.store.commit import run as run_all

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Protocol
 
 from ostiary.flows.outcome import ErrorDetail, Errors
 from ostiary.flows.people import subject_of
+from ostiary.record import dataclass
 from ostiary.resource import codec
 
 if TYPE_CHECKING:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final, cast
 
 from ostiary.grants.binding import UNBOUND, Binding
+from ostiary.record import dataclass
 from ostiary.resource.codec import decode, encode_canonical
 from ostiary.store.database import Database, Statement, fetch_one
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from ostiary.grants.family import Authorization, insert_family, load_authorization
+from ostiary.record import dataclass
 from ostiary.store.database import Batch, Statement
 from ostiary.store.single_use import Consumed, Purpose, consume, issue
 

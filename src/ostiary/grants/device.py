@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Final, Literal, cast
 
 from ostiary.grants.family import Authorization, insert_family, load_authorization
+from ostiary.record import dataclass
 from ostiary.resource.codec import decode, encode_canonical
 from ostiary.store.database import Batch, Database, Guard, Row, Statement, fetch_one
 

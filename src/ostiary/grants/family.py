@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, cast
 
 from ostiary.grants.errors import GrantGone
 from ostiary.proto.oauth2.claims_request import NOTHING, ClaimsRequest, load_claims
+from ostiary.record import dataclass
 from ostiary.resource.codec import encode_canonical
 from ostiary.store.database import Guard, Statement, Value
 

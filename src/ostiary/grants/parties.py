@@ -7,10 +7,10 @@ live. The issuer is kept as it was then: the same installation may be known unde
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
 from typing import cast
 
 from ostiary.grants.family import Authorization
+from ostiary.record import dataclass
 from ostiary.resource.codec import decode, encode_canonical
 from ostiary.store.database import Database, Statement, Value
 from ostiary.store.hashing import new_token

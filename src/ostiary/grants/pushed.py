@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from ostiary.grants.errors import RequestUsed
+from ostiary.record import dataclass
 from ostiary.store.database import Batch, Database, Statement
 from ostiary.store.single_use import Fresh, Purpose, consume, issue, peek, prolong
 

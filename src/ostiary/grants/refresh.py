@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final, cast
 
 from ostiary.grants.access import AccessToken, insert_access
 from ostiary.grants.binding import UNBOUND, Binding
 from ostiary.grants.errors import Raced
 from ostiary.grants.family import Authorization, hold_family, load_authorization
+from ostiary.record import dataclass
 from ostiary.resource.codec import decode
 from ostiary.store.database import Batch, Database, Guard, Row, Statement, fetch_one
 

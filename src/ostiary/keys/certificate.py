@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
 
@@ -17,11 +15,12 @@ from cryptography.hazmat.primitives.serialization import (
     NoEncryption,
     PrivateFormat,
     PublicFormat,
-    load_pem_private_key,
 )
 from cryptography.x509.oid import NameOID
 
-from ostiary.proto.jose import JoseError, PrivateKey, algorithm_for, base64url_encode
+from ostiary.keys.pem import UnreadableKey, read_private_key
+from ostiary.proto.jose import JoseError, PrivateKey, algorithm_for
+from ostiary.record import dataclass
 from ostiary.resource import Problem
 from ostiary.seal import Secret
 
@@ -34,10 +33,6 @@ _CURVES: Final[Mapping[KeyType, ec.EllipticCurve]] = {
 }
 DEFAULT_VALIDITY: Final = timedelta(days=3650)
 _BACKDATE: Final = timedelta(days=1)  # clocks of clients may be behind ours
-
-
-class UnreadableKey(ValueError):
-    """A certificate or key that is not what it should be; the text completes "expected ..."."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +52,6 @@ def read_certificate(pem: str) -> x509.Certificate:
         raise UnreadableKey("expected a certificate in PEM") from error
 
 
-def read_private_key(pem: str) -> PrivateKey:
-    """Return the private key of a PEM text. Raises UnreadableKey, also for types that are not used here."""
-    try:
-        key = load_pem_private_key(pem.encode(), password=None)
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise UnreadableKey("expected a private key in PEM without a passphrase") from error
-    if not isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey):
-        raise UnreadableKey("expected an RSA, elliptic curve or Ed25519 key")
-    return key
-
-
 def problems(certificate_pem: str, key_pem: str) -> Iterator[Problem]:
     """Yield what is wrong with a pair: unreadable parts, a key too weak to sign, halves that do not match."""
     certificate = key = None
@@ -85,11 +69,6 @@ def problems(certificate_pem: str, key_pem: str) -> Iterator[Problem]:
         return
     if certificate is not None and _spki(certificate.public_key()) != _spki(key.public_key()):
         yield Problem("key_data", "expected the private key of this certificate, and it belongs to another one")
-
-
-def key_id(key_pem: str) -> str:
-    """Return the kid of a key: unpadded base64url of SHA-512 over the PEM text, as authentik 2025.12 makes it."""
-    return base64url_encode(hashlib.sha512(key_pem.encode()).digest())
 
 
 def generate_self_signed(

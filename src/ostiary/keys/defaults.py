@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from ostiary.keys.resources import CertificateKeyPair
+from ostiary.record import dataclass
 from ostiary.store.snapshot import Snapshot
 from ostiary.store.workspace import Editor, Workspace
 

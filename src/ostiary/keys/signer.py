@@ -7,6 +7,7 @@ from base64 import b64encode
 from collections.abc import Mapping
 from typing import Final, Literal, cast
 
+from ostiary.keys.pem import certificate_der, key_id, read_private_key
 from ostiary.keys.resources import CertificateKeyPair
 from ostiary.proto.jose import PublicKey, SigningKey, base64url_encode, public_jwk
 from ostiary.resource import Pk
@@ -26,9 +27,7 @@ class Signer:
     __slots__ = ("jwk", "key", "pair")
 
     def __init__(self, pair: CertificateKeyPair, algorithm: str | None = None) -> None:
-        from ostiary.keys.certificate import read_private_key  # noqa: PLC0415 - X.509 is read when first used
-
-        private = read_private_key(pair.key_data.reveal())
+        private = read_private_key(pair.key_data.reveal(), proven=True)
         self.pair: Final = pair
         self.key: Final = SigningKey(private, kid=kid_of(pair), algorithm=algorithm)
         self.jwk: Final[Mapping[str, object]] = {
@@ -57,7 +56,7 @@ def signer(snapshot: Snapshot, pk: Pk, algorithm: str | None = None) -> Signer:
 
 def public_key(pair: CertificateKeyPair) -> PublicKey:
     """Return the key of a pair's certificate. Its private half need not be here."""
-    from ostiary.keys.certificate import read_certificate  # noqa: PLC0415 - as above
+    from ostiary.keys.certificate import read_certificate  # noqa: PLC0415 - X.509 is read when first used
 
     return cast("PublicKey", read_certificate(pair.certificate_data).public_key())
 
@@ -77,18 +76,12 @@ def kid_of(pair: CertificateKeyPair) -> str:
 
     A pair without a private key has one made from its certificate.
     """
-    from ostiary.keys.certificate import key_id  # noqa: PLC0415 - as above
-
     return pair.kid or key_id(pair.key_data.reveal() or pair.certificate_data)
 
 
 def certificate_members(certificate_pem: str) -> dict[str, object]:
     """Return x5c, x5t and x5t#S256 of a certificate (RFC 7517, sections 4.7 to 4.9)."""
-    from cryptography.hazmat.primitives.serialization import Encoding  # noqa: PLC0415 - as above
-
-    from ostiary.keys.certificate import read_certificate  # noqa: PLC0415
-
-    der = read_certificate(certificate_pem).public_bytes(Encoding.DER)
+    der = certificate_der(certificate_pem)
     return {
         "x5c": [b64encode(der).decode("ascii")],
         "x5t": base64url_encode(hashlib.sha1(der).digest()),  # noqa: S324 - RFC 7517 asks for SHA-1 here

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from ostiary.mappings.literal import find_literal
 from ostiary.mappings.merge import merge
 from ostiary.mappings.resources import ScopeMapping
 from ostiary.mappings.stock import Native, find_native
+from ostiary.record import dataclass
 
 if TYPE_CHECKING:
     from ostiary.directory.user import Subject

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from ostiary.proto.expression_hash import NotPython, expression_hash
+from ostiary.record import dataclass
 
 if TYPE_CHECKING:
     from ostiary.directory.user import Subject

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from ostiary.events.event import event
@@ -21,6 +20,7 @@ from ostiary.policies.recognise import recognise
 from ostiary.policies.resources import POLICY, ExpressionPolicy, PasswordPolicy, Policy, PolicyBinding
 from ostiary.policies.trace import How, Step, Trace
 from ostiary.policies.verdict import Question, Verdict
+from ostiary.record import dataclass
 
 if TYPE_CHECKING:
     from ostiary.applications.resources import Application

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
+from ostiary.record import dataclass
 from ostiary.resource import Pk
 
 How = Literal[

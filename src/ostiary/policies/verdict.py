@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ostiary.policies.context import PolicyContext
+from ostiary.record import dataclass
 
 if TYPE_CHECKING:
     from ostiary.directory.user import Subject

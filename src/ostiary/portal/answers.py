@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
+from ostiary.record import dataclass
 from ostiary.web.parameters import unique
 
 _OWN: Final = ("_component", "_ticket", "_form_token")

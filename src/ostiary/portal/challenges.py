@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from ostiary.flows.outcome import Challenge, Errors, FlowInfo
@@ -13,6 +12,7 @@ from ostiary.portal.look import picture
 from ostiary.portal.methods import methods, stage_names
 from ostiary.portal.prompts import prompt_fields
 from ostiary.portal.qr import grouped, qr_svg, secret_of
+from ostiary.record import dataclass
 from ostiary.web.plates import Slots
 from ostiary.web.request import Request
 

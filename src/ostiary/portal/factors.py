@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ostiary.events.event import event
 from ostiary.flows.enrolled import FRESH
 from ostiary.portal.methods import factor_names
 from ostiary.portal.start import active_person, sign_in_first
+from ostiary.record import dataclass
 from ostiary.web.csrf import check_form_token, form_token, same_origin
 from ostiary.web.errors import Forbidden, NotFound
 from ostiary.web.parameters import unique

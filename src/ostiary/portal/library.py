@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby
 from typing import Final
@@ -19,6 +18,7 @@ from ostiary.portal.look import Painter, picture
 from ostiary.portal.methods import factor_names
 from ostiary.portal.services import Pages
 from ostiary.portal.start import sign_in_first, signed_in
+from ostiary.record import dataclass
 from ostiary.web.errors import Forbidden, NotFound
 from ostiary.web.request import Request
 from ostiary.web.response import Response, redirect

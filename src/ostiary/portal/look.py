@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Final
 
 from ostiary.brands import Brand, select
 from ostiary.portal.services import Plane
+from ostiary.record import dataclass
 from ostiary.web import response as answers
 from ostiary.web.language import Catalogs
 from ostiary.web.plates import Plates, Slots

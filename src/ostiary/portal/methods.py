@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlencode
 
+from ostiary.record import dataclass
 from ostiary.web.request import Request
 
 PARAMETER: Final = "method"

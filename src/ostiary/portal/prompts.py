@@ -5,8 +5,9 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
+
+from ostiary.record import dataclass
 
 _TAGS: Final = re.compile(r"<[^>]*>")
 _INPUT_TYPES: Final = {

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from ostiary.record import dataclass
 from ostiary.web.request import Request
 
 if TYPE_CHECKING:

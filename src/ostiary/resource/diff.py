@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from ostiary.record import dataclass
 from ostiary.resource.codec import encode_canonical
 from ostiary.resource.field import Field
 from ostiary.resource.kind import Kind

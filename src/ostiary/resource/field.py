@@ -11,9 +11,9 @@ import math
 import re
 import typing
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
+from ostiary.record import dataclass
 from ostiary.resource.duration import parse_duration
 from ostiary.resource.marks import Flag, Length, Pattern, Range, Reading, Reference
 from ostiary.resource.plain import check_json, check_text, name_of

@@ -13,13 +13,13 @@ their kinds in `room`, the application builds the one `Registry`.
 
 from __future__ import annotations
 
-import dataclasses
 import enum
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, ClassVar, TypeVar, dataclass_transform
 
+from ostiary.record import dataclass
 from ostiary.resource.annotation import record_fields
 from ostiary.resource.errors import InvalidResource, Problem, UnknownKind
 from ostiary.resource.field import Field
@@ -190,7 +190,7 @@ def kind(
 
     def define(model: type[T]) -> type[T]:
         _refuse_plain_bases(model)
-        made = dataclasses.dataclass(frozen=True, kw_only=True)(model)
+        made = dataclass(frozen=True, kw_only=True)(model)
         fields = record_fields(made)
         made.KIND = Kind(  # type: ignore[attr-defined]
             name=name,

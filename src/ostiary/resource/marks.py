@@ -6,8 +6,9 @@ A mark says what a type cannot: where a reference leads, who may read a secret b
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
 from typing import Final
+
+from ostiary.record import dataclass
 
 
 class OnDelete(enum.Enum):

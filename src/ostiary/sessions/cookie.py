@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
-from dataclasses import dataclass
 from typing import Final
 
+from ostiary.record import dataclass
 from ostiary.sessions.session import Session
 from ostiary.web.request import Request
 from ostiary.web.response import Response, set_cookie

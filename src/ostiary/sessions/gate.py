@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import partial
 from typing import Final
 
+from ostiary.record import dataclass
 from ostiary.sessions import repository
 from ostiary.sessions.cookie import CookieSettings, give, key_of, new_id, sent_key, take_back
 from ostiary.sessions.newcomers import Newcomers

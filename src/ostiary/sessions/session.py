@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
+
+from ostiary.record import dataclass
 
 MINUTE: Final = 60_000_000
 HOUR: Final = 60 * MINUTE

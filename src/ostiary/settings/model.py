@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
+from ostiary.record import dataclass
 from ostiary.seal import Secret
 
 Network = IPv4Network | IPv6Network

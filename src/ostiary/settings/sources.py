@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from ostiary.record import dataclass
 from ostiary.settings.errors import InvalidSetting, UnknownSetting
 from ostiary.settings.table import ALIAS_PREFIX, CONFIG_VARIABLE, NAMES, PREFIX, TABLE, Setting
 

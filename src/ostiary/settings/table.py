@@ -8,9 +8,9 @@ docs/settings.md documents the same table; a test compares them.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
+from ostiary.record import dataclass
 from ostiary.settings import parse
 
 PREFIX: Final = "OSTIARY_"

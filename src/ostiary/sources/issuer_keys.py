@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 from ostiary.proto.jose.jwks import usable_keys
+from ostiary.record import dataclass
 from ostiary.web.fetching import fetch_json
 from ostiary.web.outgoing import OutgoingFailed, target_of
 

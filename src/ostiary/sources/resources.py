@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Annotated, Final, Literal
 
 from ostiary.proto.jose import JoseError
 from ostiary.proto.jose.jwks import verifying_keys
+from ostiary.record import dataclass
 from ostiary.resource import (
     SLUG,
     UNIQUE,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
+from ostiary.record import dataclass
 from ostiary.resource import Plane, Registry
 from ostiary.resource.codec import encode_canonical
 from ostiary.seal.envelope import Sealer

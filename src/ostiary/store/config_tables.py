@@ -7,9 +7,9 @@ canary of the secret key. Every commit updates it first, naming what it was vali
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
+from ostiary.record import dataclass
 from ostiary.store.database import Batch, Conflict, Database, Guard, Row, Statement
 from ostiary.store.migrations import Migration
 

@@ -20,8 +20,9 @@ type are written CAST(? AS BIGINT) or CAST(? AS TEXT).
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeVar
+
+from ostiary.record import dataclass
 
 Value = int | float | str | bytes | None
 Dialect = Literal["sqlite", "postgresql"]

@@ -10,9 +10,9 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
+from ostiary.record import dataclass
 from ostiary.store.database import Batch, Result, Statement, Value
 from ostiary.store.parameters import check
 

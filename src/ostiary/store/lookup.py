@@ -7,9 +7,9 @@ a path of one hop ("user__username", or a member of an object field), and a mapp
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
+from ostiary.record import dataclass
 from ostiary.resource import CASELESS, InvalidResource, Kind, Pk, Problem, Registry
 from ostiary.resource.field import Field, Shape
 from ostiary.store.snapshot import fold, targets

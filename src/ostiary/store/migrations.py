@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
+from ostiary.record import dataclass
 from ostiary.store.database import Batch, Database, Dialect, NewerSchema, Statement
 
 _LOCK: Final = 0x6F73_7469_6172_7901  # "ostiary" and 1: the advisory lock of migrations on PostgreSQL

@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final, cast
 
+from ostiary.record import dataclass
 from ostiary.resource import Registry, Resource
 from ostiary.resource.codec import decode
 from ostiary.resource.frozen import freeze

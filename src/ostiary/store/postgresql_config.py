@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
 from typing import Final
 
+from ostiary.record import dataclass
 from ostiary.seal import Secret
 
 MODES: Final = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")

@@ -10,11 +10,12 @@ import asyncio
 import contextlib
 import re
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final
 
 import asyncpg
 
+from ostiary.record import dataclass
 from ostiary.store.database import Row, Statement, StoreError, Value
 from ostiary.store.parameters import check
 from ostiary.store.postgresql_connection import execute, is_lost, meaning

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 from itertools import count
 from typing import Final
+
+from ostiary.record import dataclass
 
 _TOKENS: Final = re.compile(
     r"""

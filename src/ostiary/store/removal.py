@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from ostiary.record import dataclass
 from ostiary.resource import OnDelete, Pk
 from ostiary.store.snapshot import targets
 from ostiary.store.stored import Key, Referenced, Referrer, Stored

@@ -7,9 +7,9 @@ roll-back needs (`before` and `after`: schema and body, with secrets still seale
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, cast
 
+from ostiary.record import dataclass
 from ostiary.resource import Pk, Plane, Registry
 from ostiary.resource.codec import decode, encode_canonical
 from ostiary.resource.diff import masked_diff

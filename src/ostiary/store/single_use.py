@@ -7,9 +7,9 @@ attempts exactly one is `Fresh`. Purposes that must notice a replay leave a tomb
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, cast
 
+from ostiary.record import dataclass
 from ostiary.resource.codec import decode, encode_canonical
 from ostiary.store.database import Batch, Guard, Row, Statement
 

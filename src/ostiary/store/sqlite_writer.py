@@ -12,10 +12,10 @@ import queue
 import sqlite3
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from ostiary.record import dataclass
 from ostiary.store.database import Unavailable
 from ostiary.store.sqlite_connection import leave
 from ostiary.store.sqlite_group import GROUP, Job, commit, settle

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+from ostiary.record import dataclass
 from ostiary.resource import Kind, Numbering, Pk
 from ostiary.store.database import Statement, StoreError
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final, Protocol
 
+from ostiary.record import dataclass
 from ostiary.resource.codec import encode_canonical
 from ostiary.store.database import Statement, Value
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final, cast
 
+from ostiary.record import dataclass
 from ostiary.resource.codec import decode
 from ostiary.store.database import Batch, Dialect, Guard, Row, Statement
 

@@ -15,9 +15,10 @@ import ipaddress
 import re
 import socket
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote, urlencode, urlsplit
+
+from ostiary.record import dataclass
 
 SECONDS: Final = 10.0  # for everything together
 HEAD_LIMIT: Final = 16_384  # bytes of status line and headers

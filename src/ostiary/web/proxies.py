@@ -5,8 +5,9 @@ from __future__ import annotations
 import ipaddress
 import logging
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Final
+
+from ostiary.record import dataclass
 
 LOOPBACK: Final = ("127.0.0.0/8", "::1/128")
 _FORWARDED: Final = frozenset({"x-forwarded-for", "x-forwarded-proto", "x-forwarded-host"})

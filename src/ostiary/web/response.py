@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final, Literal
 from urllib.parse import quote
 
+from ostiary.record import dataclass
 from ostiary.resource import codec
 
 # RFC 3986 reserved and unreserved characters, and "%" because the URL is encoded already.

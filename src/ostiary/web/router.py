@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
+from ostiary.record import dataclass
 from ostiary.web.errors import HttpError, NotFound
 from ostiary.web.request import Request
 from ostiary.web.response import Response, redirect

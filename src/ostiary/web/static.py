@@ -6,10 +6,10 @@ import gzip
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from ostiary.record import dataclass
 from ostiary.web.errors import NotFound
 from ostiary.web.request import Request
 from ostiary.web.response import Response

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from ostiary.proto.jose.base64url import base64url_decode, base64url_encode
 from ostiary.proto.jose.errors import BadSignature, MalformedToken
 from ostiary.proto.jose.keys import SigningKey, VerifyingKey
+from ostiary.record import dataclass
 
 LONGEST_TOKEN: Final = 65_536  # characters; nothing we make comes near
 _SEGMENTS: Final = 3

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from typing import Final
 
 from ostiary.proto.oauth2.statement import BadStatement, Statement, check_times
+from ostiary.record import dataclass
 
 JWT_BEARER: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 LEEWAY: Final = 30  # seconds a client's clock may be wrong

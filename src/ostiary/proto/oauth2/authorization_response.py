@@ -6,11 +6,11 @@ RFC 6749 4.1.2, OAuth 2.0 Multiple Response Types 1.0, Form Post Response Mode 1
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final, Literal, cast
 
 from ostiary.proto.oauth2.errors import INVALID_REQUEST, UNSUPPORTED_RESPONSE_TYPE, OAuthError
 from ostiary.proto.oauth2.redirect import with_fragment, with_query
+from ostiary.record import dataclass
 
 Part = Literal["code", "token", "id_token"]
 Delivery = Literal["query", "fragment", "form_post"]

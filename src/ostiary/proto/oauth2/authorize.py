@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
 from typing import Final
 
 from ostiary.proto.oauth2.authorization_response import (
@@ -22,6 +21,7 @@ from ostiary.proto.oauth2.parameters import Parameters
 from ostiary.proto.oauth2.pkce import Challenge, parse_challenge
 from ostiary.proto.oauth2.redirect import is_safe
 from ostiary.proto.oauth2.scope import parse_scope
+from ostiary.record import dataclass
 
 PROMPTS: Final = frozenset({"none", "login", "consent", "select_account"})
 DISPLAYS: Final = ("page", "popup", "touch", "wap")  # OpenID Connect Core 3.1.2.1

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final, Literal
 
 from ostiary.proto.oauth2.dpop import ALGORITHMS
 from ostiary.proto.oauth2.errors import INVALID_REQUEST, OAuthError
 from ostiary.proto.oauth2.parameters import Parameters
+from ostiary.record import dataclass
 
 Scheme = Literal["bearer", "dpop"]
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Final, Literal, cast
 
 from ostiary.proto.oauth2.errors import INVALID_REQUEST, OAuthError
 from ostiary.proto.oauth2.parameters import is_storable
+from ostiary.record import dataclass
 
 Place = Literal["userinfo", "id_token"]
 PLACES: Final[tuple[Place, ...]] = ("userinfo", "id_token")

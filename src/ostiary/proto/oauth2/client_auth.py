@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import binascii
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final, Literal
 from urllib.parse import unquote
 
@@ -11,6 +11,7 @@ from ostiary.proto.oauth2.assertion import JWT_BEARER
 from ostiary.proto.oauth2.errors import INVALID_CLIENT, INVALID_REQUEST, OAuthError
 from ostiary.proto.oauth2.parameters import Parameters
 from ostiary.proto.oauth2.statement import claimed
+from ostiary.record import dataclass
 
 Method = Literal["client_secret_basic", "client_secret_post", "assertion", "none"]
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 from urllib.parse import quote
 
 from ostiary.proto.oauth2.parameters import Parameters
 from ostiary.proto.oauth2.scope import parse_scope
+from ostiary.record import dataclass
 
 FIRST_CODE: Final = 100_000_000
 LAST_CODE: Final = 999_999_999  # nine digits: people type them on any keyboard, and authentik's clients expect them

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from ostiary.proto.jose.jwe import READABLE_CONTENT
 from ostiary.proto.oauth2.authorization_response import RESPONSE_MODES, RESPONSE_TYPES
 from ostiary.proto.oauth2.authorize import DISPLAYS, PROMPTS
+from ostiary.record import dataclass
 
 STANDARD_CLAIMS: Final = (
     "sub",

@@ -6,7 +6,6 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
@@ -14,6 +13,7 @@ from ostiary.proto.jose import JoseError, PublicKey, VerifyingKey, public_jwk, t
 from ostiary.proto.jose.jwks import public_key
 from ostiary.proto.oauth2.errors import INVALID_DPOP_PROOF, USE_DPOP_NONCE, OAuthError
 from ostiary.proto.oauth2.statement import BadStatement, Statement, header_of, read_statement
+from ostiary.record import dataclass
 
 ALGORITHMS: Final = ("ES256", "ES384", "ES512", "EdDSA", "RS256", "RS384", "RS512", "PS256")
 LONGEST: Final = 8192  # characters of the header

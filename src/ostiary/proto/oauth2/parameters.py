@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from ostiary.proto.oauth2.errors import INVALID_REQUEST, OAuthError
+from ostiary.record import dataclass
 
 
 @dataclass(frozen=True, slots=True)

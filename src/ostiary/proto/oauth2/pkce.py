@@ -6,10 +6,10 @@ import base64
 import hashlib
 import hmac
 import re
-from dataclasses import dataclass
 from typing import Final, Literal
 
 from ostiary.proto.oauth2.errors import INVALID_GRANT, INVALID_REQUEST, OAuthError
+from ostiary.record import dataclass
 
 Method = Literal["plain", "S256"]
 Rule = Literal["optional", "required", "s256"]

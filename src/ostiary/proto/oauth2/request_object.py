@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from ostiary.proto.jose import VerifyingKey
@@ -15,6 +14,7 @@ from ostiary.proto.oauth2.authorize import MAY_REPEAT
 from ostiary.proto.oauth2.errors import INVALID_REQUEST_OBJECT, OAuthError
 from ostiary.proto.oauth2.parameters import Parameters, is_storable, read_parameters
 from ostiary.proto.oauth2.statement import BadStatement, Statement, read_statement
+from ostiary.record import dataclass
 
 LEEWAY: Final = 60  # seconds that two clocks may differ
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from ostiary.proto.jose import JoseError, VerifyingKey, base64url_decode, peek_header, verify
+from ostiary.record import dataclass
 
 LONGEST: Final = 16_384  # characters
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from ostiary.proto.oauth2.errors import INVALID_TARGET, OAuthError
 from ostiary.proto.oauth2.parameters import Parameters
 from ostiary.proto.oauth2.scope import parse_scope
+from ostiary.record import dataclass
 
 
 @dataclass(frozen=True, slots=True)

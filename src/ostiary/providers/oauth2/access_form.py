@@ -7,12 +7,12 @@ kept in its row.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, cast
 
 from ostiary.proto.jose import base64url_decode, sign
 from ostiary.proto.oauth2.scope import OPENID
 from ostiary.providers.oauth2.claims import add_claims, audience, random_text
+from ostiary.record import dataclass
 from ostiary.resource import codec
 from ostiary.store.hashing import new_token
 

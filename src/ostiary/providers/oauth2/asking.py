@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, NoReturn
 
 from ostiary.grants.binding import UNBOUND, Binding
 from ostiary.grants.refresh import revoke_family
 from ostiary.proto.oauth2.errors import INVALID_GRANT, OAuthError
 from ostiary.providers.oauth2.events import suspicious
+from ostiary.record import dataclass
 from ostiary.store.commit import run
 
 if TYPE_CHECKING:

@@ -6,7 +6,6 @@ grants prove a person in place of the client: `present` finds the client, `prove
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from ostiary.proto.jose import JoseError, VerifyingKey, secret_keys
@@ -17,6 +16,7 @@ from ostiary.proto.oauth2.errors import INVALID_CLIENT, OAuthError
 from ostiary.proto.oauth2.statement import BadStatement, read_statement
 from ostiary.providers.oauth2.client import Client, client_by_id
 from ostiary.providers.oauth2.mtls import authorities_of, certificate_of, check_certificate
+from ostiary.record import dataclass
 from ostiary.seal import Secret
 from ostiary.store.commit import write_all
 from ostiary.store.hashing import token_hash

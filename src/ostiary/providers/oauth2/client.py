@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Final
 
 from ostiary.applications.lookup import application_of
@@ -15,6 +15,7 @@ from ostiary.proto.oauth2.redirect import is_allowed, origins
 from ostiary.proto.oauth2.scope import OPENID
 from ostiary.providers.oauth2.key_set import KeySet, UnusableKeys, key_set, verify_own
 from ostiary.providers.oauth2.resources import OAuth2Provider
+from ostiary.record import dataclass
 from ostiary.resource.duration import parse_duration
 
 if TYPE_CHECKING:

@@ -6,7 +6,6 @@ Enter the code; allow it; leave the answer for the device; say that it is done. 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final
 from urllib.parse import quote
 
@@ -24,6 +23,7 @@ from ostiary.providers.oauth2.authorizing import authorization_of
 from ostiary.providers.oauth2.client import client_by_provider
 from ostiary.providers.oauth2.events import authorized
 from ostiary.providers.oauth2.resources import DEVICE_CODE
+from ostiary.record import dataclass
 from ostiary.sessions.repository import hold
 from ostiary.store.hashing import token_hash
 from ostiary.web.addresses import address_key

@@ -6,13 +6,13 @@ import enum
 import hashlib
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from ostiary.proto.oauth2.authorization_response import Target
 from ostiary.proto.oauth2.authorize import AuthorizeRequest
 from ostiary.proto.oauth2.errors import OAuthError
+from ostiary.record import dataclass
 from ostiary.resource import codec
 from ostiary.web.errors import BadRequest, HttpError
 

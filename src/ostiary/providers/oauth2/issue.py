@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -16,6 +15,7 @@ from ostiary.proto.oauth2.token import TokenAnswer
 from ostiary.providers.oauth2.access_form import Form, make_access, row_body
 from ostiary.providers.oauth2.claims import add_claims, half_hash, protocol_claims, random_text
 from ostiary.providers.oauth2.desk import desk
+from ostiary.record import dataclass
 from ostiary.resource import codec
 from ostiary.store.hashing import new_token, token_hash
 

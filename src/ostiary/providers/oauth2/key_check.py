@@ -36,7 +36,7 @@ async def _signing(item: OAuth2Provider, look: Look) -> Iterable[Problem]:
 
 
 def _fits(item: OAuth2Provider, pair: CertificateKeyPair | None) -> list[Problem]:
-    from ostiary.keys.certificate import read_private_key  # noqa: PLC0415 - X.509 is read when it is needed
+    from ostiary.keys.pem import read_private_key  # noqa: PLC0415 - used only when a provider is saved
     from ostiary.proto.jose import algorithm_for  # noqa: PLC0415
 
     if pair is None or not pair.key_data:

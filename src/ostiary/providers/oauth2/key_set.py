@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
+from ostiary.keys.pem import read_private_key
 from ostiary.keys.resources import CertificateKeyPair
 from ostiary.keys.signer import NoSigningKey, certificate_jwk, kid_of, public_key, signer
 from ostiary.proto.jose import (
@@ -18,6 +19,7 @@ from ostiary.proto.jose import (
     algorithms_for,
     verify,
 )
+from ostiary.record import dataclass
 from ostiary.resource import codec
 
 if TYPE_CHECKING:
@@ -132,8 +134,6 @@ def _encryption(snapshot: Snapshot, provider: OAuth2Provider) -> Mapping[str, ob
 
 def _decrypter(snapshot: Snapshot, provider: OAuth2Provider) -> Decrypter | None:
     """Return what opens what was encrypted to the published key, as far as its private half is here."""
-    from ostiary.keys.certificate import read_private_key  # noqa: PLC0415 - X.509 is read when it is needed
-
     pair = None if provider.encryption_key is None else snapshot.get(CertificateKeyPair, provider.encryption_key)
     return None if pair is None or not pair.key_data else Decrypter(read_private_key(pair.key_data.reveal()))
 

@@ -7,7 +7,7 @@ clients when a client proves itself by a subject; for self-signed ones the key i
 from __future__ import annotations
 
 import hmac
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Final
 
 from ostiary.brands.select import select
@@ -20,6 +20,7 @@ from ostiary.proto.oauth2.certificate_header import (
     read_certificate_header,
 )
 from ostiary.proto.oauth2.errors import INVALID_CLIENT, OAuthError
+from ostiary.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

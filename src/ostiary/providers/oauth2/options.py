@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
+
+from ostiary.record import dataclass
 
 HOUR: Final = 3_600_000_000  # microseconds
 

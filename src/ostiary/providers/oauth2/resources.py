@@ -5,13 +5,14 @@ from __future__ import annotations
 import secrets
 import string
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Annotated, Final, Literal
 
 from ostiary.proto.oauth2.redirect import check_pattern, sectors
 from ostiary.providers.oauth2.client_checks import check_client
 from ostiary.providers.oauth2.key_check import check_keys
 from ostiary.providers.oauth2.request_checks import check_requests
+from ostiary.record import dataclass
 from ostiary.resource import (
     DURATION,
     UNIQUE,

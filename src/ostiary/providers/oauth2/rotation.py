@@ -12,13 +12,14 @@ only after a while, and the old one stays published until everything it signed h
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Literal, cast
 
 from ostiary.keys.errors import CannotRotate
+from ostiary.keys.pem import read_private_key
 from ostiary.keys.resources import CertificateKeyPair
 from ostiary.providers.oauth2.resources import OAuth2Provider
+from ostiary.record import dataclass
 from ostiary.resource import Pk
 from ostiary.resource.duration import parse_duration
 
@@ -217,7 +218,7 @@ def _pair(snapshot: Snapshot, name: str) -> CertificateKeyPair:
 
 
 def _values(snapshot: Snapshot, old: CertificateKeyPair, algorithm: Algorithm | None, now: int) -> dict[str, object]:
-    from ostiary.keys.certificate import generate_self_signed, key_type_of, read_private_key  # noqa: PLC0415 - X.509
+    from ostiary.keys.certificate import generate_self_signed, key_type_of  # noqa: PLC0415 - X.509
 
     kind = key_type_of(read_private_key(old.key_data.reveal()))
     if algorithm is not None and not (ALGORITHMS[algorithm].startswith("rsa") and kind.startswith("rsa")):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from ostiary.providers.oauth2.options import USUAL, Options
+from ostiary.record import dataclass
 from ostiary.sources.issuer_keys import IssuerKeys
 
 if TYPE_CHECKING:

@@ -7,7 +7,6 @@ the client. Pushed requests are checked by the same functions when they are push
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from ostiary.flows.declining import declined_proof
@@ -25,6 +24,7 @@ from ostiary.providers.oauth2.github import known_scopes
 from ostiary.providers.oauth2.inquiry import Entry, Inquiry, NotTakenUp
 from ostiary.providers.oauth2.persons import check_expectations, is_expected, is_strong_enough
 from ostiary.providers.oauth2.sources import find_parameters
+from ostiary.record import dataclass
 from ostiary.store.commit import write_all
 from ostiary.web.errors import BadRequest, HttpError
 from ostiary.web.response import Response

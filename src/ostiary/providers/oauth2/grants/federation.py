@@ -9,7 +9,6 @@ that is bound to a key only from the holder of that key.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from ostiary.grants.access import find_access
@@ -17,6 +16,7 @@ from ostiary.proto.oauth2.errors import INVALID_GRANT, OAuthError
 from ostiary.proto.oauth2.statement import BadStatement, Statement, check_times, read_statement
 from ostiary.providers.oauth2.client import Client, client_by_provider
 from ostiary.providers.oauth2.possession import check_same
+from ostiary.record import dataclass
 from ostiary.store.hashing import token_hash
 
 if TYPE_CHECKING:

@@ -8,7 +8,6 @@ the provider's `jwt_federation_audiences`. Its subject acts as a service account
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from ostiary.directory.machines import IDENTITY, Machines, NotGenerated, moved
@@ -16,6 +15,7 @@ from ostiary.proto.oauth2.errors import INVALID_GRANT, OAuthError
 from ostiary.proto.oauth2.parameters import is_storable
 from ostiary.proto.oauth2.statement import BadStatement, Statement, check_times, header_of, read_statement
 from ostiary.providers.oauth2.authentication import TOKEN_PATH
+from ostiary.record import dataclass
 from ostiary.sources.issuer_keys import Issuer, NoKeys
 from ostiary.sources.resources import OAuthSource
 

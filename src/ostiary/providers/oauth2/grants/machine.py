@@ -11,7 +11,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Final
 
 from ostiary.directory.machines import Machines, NotGenerated, moved
@@ -29,6 +29,7 @@ from ostiary.providers.oauth2.claims import subject_of
 from ostiary.providers.oauth2.client import offered_scopes
 from ostiary.providers.oauth2.grants.federation import Federated, federated
 from ostiary.providers.oauth2.grants.issuers import foreign
+from ostiary.record import dataclass
 from ostiary.seal import Secret
 
 if TYPE_CHECKING:

@@ -1,0 +1,75 @@
+"""Keys and certificates read without X.509: the same as with it, and the same refusals."""
+
+from __future__ import annotations
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from ostiary.keys.certificate import generate_self_signed
+from ostiary.keys.pem import UnreadableKey, certificate_der, read_private_key
+
+PAIR = generate_self_signed("a pair", "id.example.org", now=1_800_000_000_000_000, key_type="ec-p256")
+OTHER = generate_self_signed("another", "other.example.org", now=1_800_000_000_000_000, key_type="ec-p256")
+PEM = PAIR.certificate_data
+
+
+@pytest.mark.parametrize(
+    "pem",
+    [
+        PEM,
+        PEM.strip(),
+        PEM.replace("\n", "\r\n"),
+        f"subject=CN = id.example.org\n\n{PEM}",
+        PEM + OTHER.certificate_data,
+        PAIR.key_data.reveal() + PEM,
+        PEM.replace(" CERTIFICATE-", " X509 CERTIFICATE-"),
+    ],
+    ids=["plain", "stripped", "carriage returns", "text before", "a chain", "a key before", "the older spelling"],
+)
+def test_the_octets_of_a_certificate_are_those_that_x509_gives(pem: str) -> None:
+    assert certificate_der(pem) == x509.load_pem_x509_certificate(pem.encode()).public_bytes(Encoding.DER)
+
+
+@pytest.mark.parametrize(
+    "pem",
+    [
+        "",
+        "nothing",
+        PAIR.key_data.reveal(),
+        "-----BEGIN CERTIFICATE-----\nAAA\n-----END CERTIFICATE-----\n",
+        PEM.partition("-----END")[0],
+    ],
+    ids=["empty", "a word", "a key", "no base64", "no end"],
+)
+def test_what_is_no_certificate_is_refused(pem: str) -> None:
+    with pytest.raises(UnreadableKey, match="expected a certificate in PEM"):
+        certificate_der(pem)
+
+
+def test_a_proven_key_is_the_same_key() -> None:
+    pem = generate_self_signed("rsa", "id.example.org", now=1_800_000_000_000_000).key_data.reveal()
+    assert _numbers(pem, proven=True) == _numbers(pem, proven=False)
+
+
+def test_a_key_whose_factors_are_no_primes_is_refused_before_it_is_proven() -> None:
+    made = rsa.generate_private_key(public_exponent=65537, key_size=2048).private_numbers()
+    p, q = made.p * 3, made.q
+    false = rsa.RSAPrivateNumbers(
+        p=p,
+        q=q,
+        d=made.d,
+        dmp1=made.d % (p - 1),
+        dmq1=made.dmq1,
+        iqmp=rsa.rsa_crt_iqmp(p, q),
+        public_numbers=rsa.RSAPublicNumbers(e=65537, n=p * q),
+    ).private_key(unsafe_skip_rsa_key_validation=True)
+    with pytest.raises(UnreadableKey):
+        read_private_key(false.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode())
+
+
+def _numbers(pem: str, *, proven: bool) -> rsa.RSAPrivateNumbers:
+    key = read_private_key(pem, proven=proven)
+    assert isinstance(key, rsa.RSAPrivateKey)
+    return key.private_numbers()
