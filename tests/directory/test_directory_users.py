@@ -204,6 +204,15 @@ def _count(name: str) -> Batch[None]:
     yield Statement("INSERT INTO counter (name, value) VALUES (?, 1)", (name,))
 
 
+async def test_people_read_together_are_the_same_values(people: People, database: Database) -> None:
+    user = await people.user("jo")
+    await people.group("g", users=(user,))
+    many = [Users(database, install_id="x") for _ in range(8)]
+    first, *others = await asyncio.gather(*(users.subject(user.pk) for users in many))
+    assert first is not None
+    assert all(other is first for other in others)
+
+
 async def test_an_unchanged_directory_is_not_read_again(
     sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

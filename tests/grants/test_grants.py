@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from ostiary.grants.access import AccessToken, find_access, revoke_access
+from ostiary.grants.access import AccessToken, find_access, insert_access, revoke_access
 from ostiary.grants.code import Code, consume_code, issue_code
 from ostiary.grants.ending import on_session_end, on_session_moved, on_user_disabled, sweep
 from ostiary.grants.errors import GrantGone, Raced
@@ -303,6 +303,16 @@ def session(key: bytes, *, user: int | None) -> Session:
     return Session(
         key=key, pk="p", created=NOW, last_seen=NOW, expires=NOW, idle_expires=NOW, idle=0, persistent=False, user=user
     )
+
+
+async def test_tokens_looked_up_together(database: Database) -> None:
+    one = AccessToken(
+        hash=token_hash("one"), family=None, provider=1, user=2, session=None, scope=("openid",), issued=NOW,
+        expires=NOW + HOUR,
+    )  # fmt: skip
+    await database.write(lambda: run([insert_access(one)]))
+    found = await asyncio.gather(*(find_access(database, token_hash(text), now=NOW) for text in ("one", "no") * 8))
+    assert found == [one, None] * 8
 
 
 async def test_hot_statements_use_an_index(sqlite_database: Database) -> None:

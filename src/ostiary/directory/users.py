@@ -18,6 +18,7 @@ COLUMNS: Final = (
 )
 _OF_U: Final = ", ".join(f"u.{name.strip()} AS {name.strip()}" for name in COLUMNS.split(","))
 PAGE_LIMIT: Final = 500
+_WIDTH: Final = len(COLUMNS.split(",")) + 5  # columns of a person and a group, in DIRECT as in SUBJECT
 _MANY: Final = 1024  # values that are kept
 _FEW: Final = 64  # groups of a person whose value is kept
 
@@ -229,7 +230,7 @@ def _is_nested(rows: Sequence[Row]) -> bool:
 
 def _subject(rows: Sequence[Row], install_id: str) -> Subject:
     """Return the value of what was read just now. Equal rows give the same value, so that others can keep theirs."""
-    key = (install_id, *(tuple(cast("Iterable[Value]", row)) for row in rows))
+    key = (install_id, *(tuple(cast("Iterable[Value]", row))[:_WIDTH] for row in rows))
     found = _known.get(key)
     if found is None:
         found = _made(rows, install_id)

@@ -68,7 +68,8 @@ async def find_access(
     row = await fetch_one(database, _FIND_ACTIVE if of_active else _FIND, token_hash, now)
     if row is None:
         return None
-    family, provider, user, session, scope, issued, expires, body, jkt, x5t = cast("tuple[Any, ...]", row)
+    # A row that travelled together with others has their order behind its own columns.
+    family, provider, user, session, scope, issued, expires, body, jkt, x5t, *_ = cast("tuple[Any, ...]", row)
     return AccessToken(
         hash=token_hash,
         family=family,
