@@ -62,6 +62,7 @@ class SqliteDatabase:
         self._threads = ThreadPoolExecutor(READERS, thread_name_prefix="ostiary-sqlite-reader")
         self._idle: queue.SimpleQueue[sqlite3.Connection] = queue.SimpleQueue()
         self._queued: list[Job] = []
+        self._unconfirmed = False  # the disk has not confirmed the last group of the loop
         self._texts: set[str] = set()  # of the group that is being written
         self._watched = Watched(self._inline)
         self._closed = False
@@ -105,7 +106,7 @@ class SqliteDatabase:
         if loop is not self._home:
             self._writer.submit([job])
         else:
-            if not self._queued:
+            if not self._queued and not self._unconfirmed:
                 loop.call_soon(self._write_queued)
             self._queued.append(job)
         value: T = await job.future
@@ -120,13 +121,18 @@ class SqliteDatabase:
         if self._closed:
             return
         self._closed = True
-        self._write_queued()
+        if self._queued:
+            self._writer.submit(self._queued)
+            self._queued = []
         await asyncio.to_thread(self._end)
 
     def _write_queued(self) -> None:
         """Write what was asked for in this turn of the loop, here if it is short and nobody else is writing."""
         queued, self._queued = self._queued, []
         if not queued:
+            return
+        if self._unconfirmed:  # one group at a time: what comes meanwhile shares the next one
+            self._queued = queued
             return
         if not self._writer.idle or len(queued) > GROUP:
             self._writer.submit(queued)
@@ -144,7 +150,16 @@ class SqliteDatabase:
                 self._writer.submit(queued)
         else:
             self._watched.changed(self._texts)
-            self._writer.confirm(queued)
+            self._unconfirmed = True
+            self._writer.confirm(queued, self._confirmed)
+
+    def _confirmed(self, jobs: Sequence[Job]) -> None:
+        """Answer what the disk has. Runs in the home loop, told by the writer's thread."""
+        self._unconfirmed = False
+        for job in jobs:
+            job.settle()
+        if self._queued:
+            self._home.call_soon(self._write_queued)
 
     def _before(self, sql: str) -> None:
         if time.perf_counter() > self._deadline:

@@ -7,11 +7,12 @@ the loop or has to wait for another process, and folds the log into the file.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import sqlite3
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -24,10 +25,13 @@ FOLDED: Final = 1_000  # pages of the log after which it is folded into the file
 FOLDED_AT_MOST: Final = 4_096  # groups between two foldings
 
 
+Answer = Callable[[Sequence[Job]], None]
+
+
 @dataclass(frozen=True, slots=True)
 class _Task:
     jobs: Sequence[Job]
-    committed: bool
+    answer: Answer | None = None  # of what the loop has committed itself
 
 
 class Log:
@@ -80,11 +84,11 @@ class Writer:
     def submit(self, jobs: Sequence[Job]) -> None:
         """Queue batches to be written; the `future` of each is answered after the commit."""
         self._count(1)
-        self._queue.put(_Task(jobs, committed=False))
+        self._queue.put(_Task(jobs))
 
-    def confirm(self, jobs: Sequence[Job]) -> None:
-        """Answer batches that the loop has committed, as soon as the disk has them."""
-        self._queue.put(_Task(jobs, committed=True))
+    def confirm(self, jobs: Sequence[Job], answer: Answer) -> None:
+        """Have `answer` called in the jobs' loop as soon as the disk has what the loop has committed."""
+        self._queue.put(_Task(jobs, answer))
 
     def stop(self) -> None:
         """Finish what is queued, close the connection and end the thread. Blocks."""
@@ -95,8 +99,8 @@ class Writer:
         going = True
         while going:
             committed, written, groups, going = self._take()
-            if committed:
-                self._confirm(committed)
+            for jobs, answer in committed:
+                self._confirm(jobs, answer)
             for start in range(0, len(written), GROUP):
                 group = written[start : start + GROUP]
                 commit(self._connection, group)
@@ -108,18 +112,18 @@ class Writer:
         self._log.close()
         self._connection.close()
 
-    def _take(self) -> tuple[list[Job], list[Job], int, bool]:
+    def _take(self) -> tuple[list[tuple[Sequence[Job], Answer]], list[Job], int, bool]:
         """Return what is queued: what is committed, what is to be written and in how many groups, and whether to go on.
 
         The loop commits nothing while groups are queued to be written, so what is committed came first.
         """
-        committed: list[Job] = []
+        committed: list[tuple[Sequence[Job], Answer]] = []
         written: list[Job] = []
         groups = 0
         queued = self._queue.get()
         while queued is not None:
-            if queued.committed:
-                committed.extend(queued.jobs)
+            if queued.answer is not None:
+                committed.append((queued.jobs, queued.answer))
                 self._unfolded += 1
             else:
                 written.extend(queued.jobs)
@@ -136,13 +140,14 @@ class Writer:
         with self._lock:
             self._busy += change
 
-    def _confirm(self, jobs: Sequence[Job]) -> None:
+    def _confirm(self, jobs: Sequence[Job], answer: Answer) -> None:
         try:
             self._log.sync()
         except OSError as error:
             for job in jobs:
                 job.error = Unavailable(f"the disk does not confirm what was written: {error}")
-        settle(jobs)
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
+            jobs[0].loop.call_soon_threadsafe(answer, jobs)
 
     def _fold(self) -> None:
         """Fold the log into the file. The loop writes nothing meanwhile, else the log would never start anew."""
