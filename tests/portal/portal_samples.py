@@ -408,7 +408,7 @@ def subject(**more: Any) -> Subject:
         groups=(),
         all_groups=frozenset(),
         all_group_names=frozenset(),
-        is_superuser=False,
+        is_superuser=more.get("administers", False),
         attributes={},
     )
 
@@ -431,7 +431,15 @@ def device(pk: int, device_class: DeviceClass, name: str) -> Device:
 class SampleHouse:
     """The site, with handles on what stands behind it."""
 
-    def __init__(self, *, user: int | None = 7, closed: bool = True, prefix: str = "", external: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        user: int | None = 7,
+        closed: bool = True,
+        prefix: str = "",
+        external: bool = False,
+        administers: bool = False,
+    ) -> None:
         self.engine = SampleEngine()
         self.gate = SampleGate(user)
         brand = Brand(pk="b", domain="default", default=True, default_application="grafana" if external else None)
@@ -445,7 +453,7 @@ class SampleHouse:
         self.devices = [device(1, "totp", "Phone"), device(2, "static", "On paper")]
 
         async def the_subject(pk: int) -> Subject:
-            return subject(type="external" if external else "internal")
+            return subject(type="external" if external else "internal", administers=administers)
 
         async def confirmed(pk: int) -> list[Any]:
             return list(self.devices)

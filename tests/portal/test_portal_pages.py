@@ -11,6 +11,7 @@ import pytest
 from portal_samples import ADDRESSES, SampleHouse, app, subject
 from portal_texts import PACKAGE, blueprint_texts, source_texts, template_texts
 
+from ostiary.applications.resources import Application
 from ostiary.portal.autosubmit import autosubmit_page, submit_policy
 from ostiary.portal.error_page import ErrorPage
 from ostiary.portal.launch import launch_address
@@ -36,6 +37,14 @@ async def test_the_library_shows_what_can_be_opened() -> None:
     assert 'href="/application/launch/grafana/"' in page
     assert page.count('target="_blank" rel="noopener"') == 1
     assert "Authenticator app" in page
+
+
+@pytest.mark.parametrize(("administers", "told"), [(True, "ostiary blueprint apply"), (False, "your administrator")])
+async def test_an_empty_library_says_who_fills_it(administers: bool, told: str) -> None:
+    house = SampleHouse(administers=administers)
+    house.snapshot.objects = [one for one in house.snapshot.objects if not isinstance(one, Application)]
+    async with client_of(house) as client:
+        assert told in (await client.get("/if/user/")).text
 
 
 @pytest.mark.parametrize("path", ["/if/user/", "/application/launch/grafana/"])

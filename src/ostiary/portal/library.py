@@ -69,6 +69,7 @@ class Library:
             request,
             "library.html",
             person=subject.user.name or subject.user.username,
+            administers=subject.is_superuser,
             groups=await self._groups(request, subject, now),
             devices=[
                 {
