@@ -306,3 +306,54 @@ async def test_prompt_login_asks_once(walk: Walk) -> None:
     await walk.to_password(prompt="login")
     left = await walk.post(password=PASSWORD)
     assert code_of(left)
+
+
+async def test_a_no_reaches_the_application(walk: Walk) -> None:
+    await walk.to_consent()
+    said = await walk.post(deny="true")
+    assert (said.status, said.header("location")) == (303, f"/if/flow/{ASKING}/?step=next")
+    told = await walk.get(led_to(await walk.get(f"/if/flow/{ASKING}/?step=next")))
+    assert told.status == 302
+    assert parse_qs(urlsplit(told.header("location") or "").query)["error"] == ["access_denied"]
+    assert await walk.count("single_use") == await walk.count("consent") == await walk.count("grant_family") == 0
+    assert await walk.count("flow_plan") == await walk.count("flow_completion") == 0
+
+
+async def test_of_a_yes_and_a_no_in_two_tabs_one_is_heard(walk: Walk) -> None:
+    await walk.to_consent()
+    action, form = walk.form({})
+    yes, no = await asyncio.gather(
+        walk.house.call("POST", action, form=form), walk.house.call("POST", action, form={**form, "deny": "true"})
+    )
+    assert no.status == 303
+    allowed = await walk.count("single_use")
+    assert allowed == (1 if yes.status == 200 else 0)
+    if allowed:
+        assert await walk.count("flow_plan") == await walk.count("flow_completion") == 0
+    late = await walk.house.call("POST", action, form=form)
+    assert late.status == 303
+    assert await walk.count("single_use") == allowed
+
+
+async def test_a_no_in_one_tab_does_not_answer_for_another(walk: Walk) -> None:
+    """Both applications' questions are the same flow in the same session; each page answers its own only."""
+    await walk.to_consent()
+    action, form = walk.form({"deny": "true"})
+    other = await walk.get(authorize(state="other"))
+    assert other.header("location") == f"/if/flow/{ASKING}/"
+    stale = await walk.house.call("POST", action, form=form)
+    assert stale.status == 303
+    assert b"Cancel" in (await walk.get(f"/if/flow/{ASKING}/?step=next")).body
+    assert await walk.count("flow_completion") == 0
+    code_of(await walk.post())
+    assert await walk.count("single_use") == 1
+
+
+async def test_a_no_without_a_session_is_not_believed(walk: Walk) -> None:
+    await walk.to_consent()
+    await walk.post(deny="true")
+    back = led_to(await walk.get(f"/if/flow/{ASKING}/?step=next"))
+    stranger = await walk.house.another_browser().call("GET", back)
+    assert stranger.header("location") == f"/if/flow/{LOGIN}/"
+    walk.house.cookies.clear()
+    assert (await walk.get(back)).header("location") == f"/if/flow/{LOGIN}/"

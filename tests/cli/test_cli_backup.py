@@ -157,3 +157,14 @@ def test_postgresql_is_left_to_its_own_programs(run: Run, monkeypatch: pytest.Mo
         assert code == 1
         assert f"{program} --host=db.example.org --port=5432 --username=authentik --dbname=authentik" in err
         assert "hush" not in err
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_what_root_puts_back_belongs_to_whom_it_belonged(run: Run, tmp_path: Path) -> None:
+    database = tmp_path / "data/ostiary.db"
+    run("user", "create", "ada")
+    run("backup", "copy.db")
+    os.chown(database, 1234, 1235)
+    assert run("restore", "copy.db")[0] == 0
+    assert (database.stat().st_uid, database.stat().st_gid) == (1234, 1235)
+    assert stat.S_IMODE(database.stat().st_mode) == 0o600

@@ -24,6 +24,7 @@ from ostiary.flows.plans import Plans
 from ostiary.flows.resources import Flow, FlowStageBinding
 from ostiary.flows.services import Services as FlowServices
 from ostiary.flows.stages.consent import ConsentStage
+from ostiary.flows.stages.user_login import UserLoginStage
 from ostiary.flows.stages.user_logout import UserLogoutStage
 from ostiary.grants.ending import on_session_end, on_session_moved
 from ostiary.keys.certificate import generate_self_signed
@@ -59,7 +60,7 @@ SECOND = 1_000_000
 START = 1_700_000_000 * SECOND
 KINDS = (
     Application, Brand, CertificateKeyPair, ConsentStage, ExpressionPolicy, Flow, FlowStageBinding, OAuth2Provider,
-    OAuthSource, PolicyBinding, ScopeMapping, UserLogoutStage,
+    OAuthSource, PolicyBinding, ScopeMapping, UserLoginStage, UserLogoutStage,
 )  # fmt: skip
 
 

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from oauth2_rig import BASE, SECOND, SECRET, Browser, Rig, json_of, location, provider
 
-from ostiary.flows.resources import Flow
+from ostiary.flows.resources import Flow, FlowStageBinding
+from ostiary.flows.stages.user_login import UserLoginStage
 from ostiary.policies.resources import PolicyBinding
 from ostiary.providers.oauth2.device_stages import MOST_BY_PERSON, MOST_BY_SESSION
 from ostiary.providers.oauth2.options import HOUR, Options, Rate
@@ -152,6 +153,22 @@ class TestHonest:
         await ready.browser.sign_in()
         await allow(ready.browser, codes["user_code"])
         assert not json_of(await poll(ready, codes["device_code"])).get("scope")
+
+    @pytest.mark.parametrize("order", [-1, 1])
+    async def test_a_flow_that_signs_in_anew_on_the_way(
+        self, ready: Rig, order: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The session gets another id in the flow; the request it has claimed moves along before it is looked at."""
+        ready.change(
+            provider(1, authorization_flow="ask", access_code_validity="minutes=10"),
+            UserLoginStage(pk="again", name="again"),
+            FlowStageBinding(pk="b9", target="ask", stage="again", order=order),
+        )
+        monkeypatch.setattr(UserLoginStage, "_user", lambda _, visit: visit.person(visit.session.user))
+        codes = await begin(ready)
+        await ready.browser.sign_in()
+        assert (await allow(ready.browser, codes["user_code"])).component == "ak-provider-oauth2-device-code-finish"
+        assert (await poll(ready, codes["device_code"])).status == 200
 
 
 class TestPolling:

@@ -288,3 +288,55 @@ async def test_two_loops_may_share_the_writer(sqlite_database: Database) -> None
         asyncio.to_thread(asyncio.run, sqlite_database.write(partial(put, "there"))),
     )
     assert len(await sqlite_database.fetch("SELECT name FROM counter")) == 2
+
+
+async def test_a_file_behind_a_link(sqlite_template: Path, tmp_path: Path) -> None:
+    """SQLite's log lies beside the file, not beside the link."""
+    (tmp_path / "disk").mkdir()
+    shutil.copy(sqlite_template, tmp_path / "disk/real.db")
+    link = tmp_path / "ostiary.db"
+    link.symlink_to(tmp_path / "disk/real.db")
+    database = await open_sqlite(link)
+    await database.write(partial(put, "a"))
+    assert len(await database.fetch("SELECT name FROM counter")) == 1
+    await database.close()
+
+
+async def test_a_log_that_is_gone_confirms_nothing(sqlite_database: Database) -> None:
+    """Neither without one, nor with another in its place, which our connections do not write to."""
+    file = file_of(sqlite_database)
+    log = file.with_name(file.name + "-wal")
+    log.unlink()
+    with pytest.raises(Unavailable, match="does not confirm"):
+        await sqlite_database.write(partial(put, "a"))
+    # Another file takes the first number that is free.
+    with (file.parent / "another").open("wb"), pytest.raises(Unavailable, match="does not confirm"):
+        await sqlite_database.write(partial(put, "b"))
+    log.touch()
+    with pytest.raises(Unavailable, match="does not confirm"):
+        await sqlite_database.write(partial(put, "c"))
+
+
+def names() -> Batch[list[str]]:
+    rows = yield Statement("SELECT name FROM counter ORDER BY name")
+    return [row["name"] for row in rows]
+
+
+async def test_a_late_read_is_not_stuck_in_the_past(sqlite_database: Database, monkeypatch) -> None:
+    """SQLite counts its steps over all runs of a text: one of some hundred BEGIN or ROLLBACK is where it looks up."""
+    monkeypatch.setattr("ostiary.store.sqlite.SLICE", 0)
+    with sqlite3.connect(file_of(sqlite_database), isolation_level=None) as other:
+        for number in range(1_200):
+            await sqlite_database.read(names)
+            assert not sqlite_database._inline.in_transaction, number  # type: ignore[attr-defined]
+        other.execute("INSERT INTO counter (name, value) VALUES ('b', 1)")
+    other.close()
+    assert await sqlite_database.read(names) == ["b"]
+
+
+async def test_what_is_left_to_the_thread_does_not_keep_the_lock(sqlite_database: Database, monkeypatch) -> None:
+    monkeypatch.setattr("ostiary.store.sqlite.SLICE", 0)
+    for number in range(1_200):
+        await asyncio.wait_for(sqlite_database.write(partial(put, f"{number}")), 5)
+        assert not sqlite_database._inline.in_transaction, number  # type: ignore[attr-defined]
+    assert len(await sqlite_database.fetch("SELECT name FROM counter")) == 1_200

@@ -308,8 +308,9 @@ class Run:
 
     async def _sign_in(self, plan: Plan, done: Done, proof: SignIn) -> None:
         self._unit.sign_in(plan, proof, done.writes)
+        if plan.steps or proof.terminate_others:
+            await self._unit.commit()  # the next stage looks for what moves with the session under its new id
         if proof.terminate_others:
-            await self._unit.commit()
             await self._services.gate.end_all(proof.user.pk, now=self._now, but=self._session.key)
 
     async def _sign_out(self, plan: Plan, done: Done) -> None:

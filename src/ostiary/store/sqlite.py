@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import math
 import queue
 import re
 import sqlite3
@@ -32,6 +33,7 @@ PATIENCE: Final = 10.0  # seconds to wait for another process's lock
 SLICE: Final = 0.002  # seconds a read, or all that is written in a turn, may hold the event loop
 STEPS: Final = 2_000  # SQLite instructions between two looks at the clock: some tens of microseconds
 READERS: Final = 2  # threads for long reads
+NEVER: Final = math.inf  # the deadline while a transaction begins or ends: interrupted there, it would stay open
 
 # The thread asks the disk, and folds the log into the file; a commit of the loop's does neither.
 _LOOP: Final = ("PRAGMA synchronous = NORMAL", "PRAGMA wal_autocheckpoint = 0")
@@ -58,7 +60,8 @@ class SqliteDatabase:
             self._inline.execute(pragma)
         self._writer = Writer(writing, Log(path))
         self._inline.set_progress_handler(self._is_over, STEPS)
-        self._deadline = 0.0
+        self._deadline = 0.0  # of the statement that runs
+        self._ends = 0.0  # of the batches, as soon as their transaction has begun
         self._threads = ThreadPoolExecutor(READERS, thread_name_prefix="ostiary-sqlite-reader")
         self._idle: queue.SimpleQueue[sqlite3.Connection] = queue.SimpleQueue()
         self._queued: list[Job] = []
@@ -84,9 +87,9 @@ class SqliteDatabase:
         """Run a batch of reads that all see the same state. Raises Unavailable."""
         if self._closed:
             raise Unavailable("the database is closed")
-        self._deadline = time.perf_counter() + SLICE
+        self._begin()
         try:
-            return _read(self._inline, batch, snapshot=True, before=_must_read)
+            return _read(self._inline, batch, snapshot=True, before=self._before_reading, last=self._no_more)
         except sqlite3.Error as error:
             if not _is_for_a_thread(error):
                 raise _reading(error) from error
@@ -137,11 +140,12 @@ class SqliteDatabase:
         if not self._writer.idle or len(queued) > GROUP:
             self._writer.submit(queued)
             return
-        self._deadline = time.perf_counter() + SLICE
+        self._begin()
         self._texts.clear()
         try:
-            together(self._inline, queued, before=self._before)
+            together(self._inline, queued, before=self._before, last=self._no_more)
         except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to a caller
+            self._no_more()
             leave(self._inline)
             if len(queued) == 1 and not isinstance(error, sqlite3.Error | _Elsewhere):
                 queued[0].error = error
@@ -161,10 +165,22 @@ class SqliteDatabase:
         if self._queued:
             self._home.call_soon(self._write_queued)
 
+    def _begin(self) -> None:
+        self._deadline, self._ends = NEVER, time.perf_counter() + SLICE
+
     def _before(self, sql: str) -> None:
-        if time.perf_counter() > self._deadline:
+        if time.perf_counter() > self._ends:
             raise _Elsewhere
+        self._deadline = self._ends
         self._texts.add(sql)
+
+    def _before_reading(self, sql: str) -> None:
+        if not _reads(sql):
+            raise _Elsewhere
+        self._deadline = self._ends
+
+    def _no_more(self) -> None:
+        self._deadline = NEVER
 
     async def _elsewhere(self, batch: Callable[[], Batch[T]], *, snapshot: bool) -> T:
         work = partial(self._read_in_thread, batch, snapshot=snapshot)
@@ -204,11 +220,6 @@ def _reads(sql: str) -> bool:
     return _READING.match(sql) is not None
 
 
-def _must_read(sql: str) -> None:
-    if not _reads(sql):
-        raise _Elsewhere
-
-
 def _is_for_a_thread(error: sqlite3.Error) -> bool:
     """Say whether the read only took too long, or met a lock that is worth waiting for elsewhere."""
     return is_busy(error) or getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT
@@ -227,11 +238,14 @@ def _read(
     *,
     snapshot: bool,
     before: Callable[[str], None] | None = None,
+    last: Callable[[], None] | None = None,
 ) -> T:
     if not snapshot:
         return drive(connection, batch)
-    connection.execute("BEGIN")
     try:
+        connection.execute("BEGIN")
         return drive(connection, batch, before=before)
     finally:
+        if last is not None:
+            last()
         leave(connection)

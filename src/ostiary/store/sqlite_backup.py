@@ -11,7 +11,7 @@ import os
 import secrets
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -66,6 +66,7 @@ def put_back(copy: Path, database: Path, *, opens: Callable[[str], None], aside:
         _copy(copy, draft)
         opens(check(draft))
         there = database.exists()
+        _give(draft, like=database if there else database.parent)
         if there:
             _close(database)
             os.link(database, aside)
@@ -135,6 +136,13 @@ def _draft(beside: Path) -> Iterator[Path]:
     finally:
         for end in ("", *_BESIDE):
             draft.with_name(draft.name + end).unlink(missing_ok=True)
+
+
+def _give(draft: Path, *, like: Path) -> None:
+    """Give a file to the owner of another: an administrator may put back what a service of its own user opens."""
+    owner = like.stat()
+    with suppress(PermissionError):  # only root gives away
+        os.chown(draft, owner.st_uid, owner.st_gid)
 
 
 def _keep(folder: Path) -> None:

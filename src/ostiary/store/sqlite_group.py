@@ -55,16 +55,23 @@ def settle(jobs: Sequence[Job]) -> None:
 
 
 def together(
-    connection: sqlite3.Connection, jobs: Sequence[Job], *, before: Callable[[str], None] | None = None
+    connection: sqlite3.Connection,
+    jobs: Sequence[Job],
+    *,
+    before: Callable[[str], None] | None = None,
+    last: Callable[[], None] | None = None,
 ) -> None:
-    """Run a group without savepoints and commit it: two statements less for every batch. `before` sees each text.
+    """Run a group without savepoints and commit it: two statements less for every batch.
 
+    `before` sees each text of the batches, `last` is told that they are over and only COMMIT follows.
     Raises what a batch or `before` raises or sqlite3.Error; the transaction is then to be left, and no job has an
     outcome.
     """
     connection.execute("BEGIN IMMEDIATE")  # waits for other processes inside the busy timeout
     for job in _insert(connection, jobs, before):
         job.value = drive(connection, job.factory, before=before)
+    if last is not None:
+        last()
     connection.execute("COMMIT")
 
 

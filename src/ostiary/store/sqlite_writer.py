@@ -8,6 +8,7 @@ the loop or has to wait for another process, and folds the log into the file.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import queue
 import sqlite3
@@ -39,9 +40,10 @@ class Log:
 
     def __init__(self, path: Path) -> None:
         """Open the log of a database that a connection holds open. Raises OSError."""
-        self._path = path.with_name(path.name + "-wal")
+        file = path.resolve()  # SQLite puts the log beside the file itself, not beside a link to it
+        self._path = file.with_name(file.name + "-wal")
         self._file = self._open()
-        folder = os.open(path.parent, os.O_RDONLY)
+        folder = os.open(file.parent, os.O_RDONLY)
         try:
             os.fsync(folder)  # the log may be new: its name must survive too
         finally:
@@ -49,9 +51,8 @@ class Log:
 
     def sync(self) -> None:
         """Return when all that was written is on the disk. Raises OSError."""
-        if not os.fstat(self._file).st_nlink:  # somebody has removed it, and there is another one
-            os.close(self._file)
-            self._file = self._open()
+        if not os.fstat(self._file).st_nlink:  # one that came in its place is not what our connections write to
+            raise FileNotFoundError(errno.ENOENT, "the log was removed; Ostiary has to be restarted", str(self._path))
         os.fdatasync(self._file)
 
     def close(self) -> None:
