@@ -39,9 +39,19 @@ def sign_in(visitor: Visitor, *, password: str, times: int = 1) -> httpx.Respons
 
 
 def at_once(visitor: Visitor, times: int, method: str, path: str, **options: object) -> list[httpx.Response]:
-    """Ask the same many times at once."""
+    """Ask the same many times at once.
+
+    An nginx that was told to reload closes connections it has not answered on; like a browser, each asks once more.
+    """
+
+    def ask(_: int) -> httpx.Response:
+        try:
+            return visitor.ask(method, path, **options)
+        except httpx.RemoteProtocolError:
+            return visitor.ask(method, path, **options)
+
     with ThreadPoolExecutor(times) as pool:
-        return list(pool.map(lambda _: visitor.ask(method, path, **options), range(times)))
+        return list(pool.map(ask, range(times)))
 
 
 def eventually(check: Callable[[], bool], *, seconds: float = 30) -> bool:
