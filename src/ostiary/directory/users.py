@@ -8,6 +8,7 @@ from typing import Final, cast
 from ostiary.directory.case_key import case_key
 from ostiary.directory.user import GroupRef, Subject, User, merge, uid_of
 from ostiary.resource import codec
+from ostiary.resource.kept import Kept
 from ostiary.store.database import Batch, Database, Row, Statement, Value, fetch_one
 
 __all__ = ["COLUMNS", "GroupRef", "Subject", "User", "Users", "insert", "keys_of", "signed_in", "user_of"]
@@ -66,7 +67,7 @@ class Users:
         self.install_id = install_id
         self._watch = database.watch("directory_")
         self._state: object | None = None
-        self._read: dict[int | str, Subject] = {}  # what was read since the directory changed
+        self._read: Kept[int | str, Subject] = Kept(_MANY)  # what was read since the directory changed
 
     async def get(self, pk: int) -> User | None:
         """Return the user of that number."""
@@ -136,9 +137,7 @@ class Users:
             return None
         subject = _subject(rows, self.install_id)
         if state is not None and state == self._look():
-            if len(self._read) >= _MANY:
-                self._read.clear()
-            self._read[key] = subject
+            self._read.keep(key, subject)
         return subject
 
     def read_subject(self, pk: int) -> Batch[Subject | None]:
@@ -235,13 +234,11 @@ def _subject(rows: Sequence[Row], install_id: str) -> Subject:
     if found is None:
         found = _made(rows, install_id)
         if len(rows) <= _FEW:
-            if len(_known) >= _MANY:
-                _known.clear()
-            _known[key] = found
+            _known.keep(key, found)
     return found
 
 
-_known: Final[dict[tuple[object, ...], Subject]] = {}
+_known: Final[Kept[tuple[object, ...], Subject]] = Kept(_MANY)
 
 
 def _made(rows: Sequence[Row], install_id: str) -> Subject:

@@ -8,6 +8,7 @@ from typing import Final
 
 from ostiary.events.masking import clean_text, cleanse
 from ostiary.resource import codec
+from ostiary.resource.kept import Kept
 from ostiary.store.database import Statement
 
 DAY: Final = 86_400_000_000
@@ -153,9 +154,7 @@ def _told(user: Mapping[str, object] | None, context: Mapping[str, object]) -> _
     if found is None:
         found = _cleaned(user, context)
         if len(raw) <= _KEPT:
-            if len(_kept) >= _MANY:
-                _kept.clear()
-            _kept[raw] = found
+            _kept.keep(raw, found)
     return found
 
 
@@ -163,7 +162,7 @@ def _cleaned(user: Mapping[str, object] | None, context: Mapping[str, object]) -
     return *_who(user), codec.encode_canonical(_mapping(cleanse(context)))
 
 
-_kept: Final[dict[bytes, _Told]] = {}
+_kept: Final[Kept[bytes, _Told]] = Kept(_MANY)
 
 
 def _who(user: Mapping[str, object] | None) -> tuple[str, int | None, str]:

@@ -11,6 +11,7 @@ from ostiary.mappings.merge import merge
 from ostiary.mappings.resources import ScopeMapping
 from ostiary.mappings.stock import Native, find_native
 from ostiary.record import dataclass
+from ostiary.resource.kept import Kept
 
 if TYPE_CHECKING:
     from ostiary.directory.user import Subject
@@ -44,7 +45,7 @@ class ClaimSet:
         self._ready = tuple(
             Ready(item, find_native(item.expression) or find_literal(item.expression)) for item in ordered
         )
-        self._kept: dict[tuple[int, tuple[str, ...]], tuple[Subject, Claims]] = {}
+        self._kept: Kept[tuple[int, tuple[str, ...]], tuple[Subject, Claims]] = Kept(_MANY)
         self.scopes = tuple(dict.fromkeys(item.scope_name for item in ordered))
 
     def claims(self, subject: Subject, scopes: tuple[str, ...]) -> Claims:
@@ -52,9 +53,7 @@ class ClaimSet:
         key = (id(subject), scopes)
         kept = self._kept.get(key)
         if kept is None or kept[0] is not subject:
-            if len(self._kept) >= _MANY:
-                self._kept.clear()
-            kept = self._kept[key] = (subject, self._claims(subject, scopes))
+            kept = self._kept.keep(key, (subject, self._claims(subject, scopes)))
         return kept[1]
 
     def _claims(self, subject: Subject, scopes: Collection[str]) -> Claims:

@@ -11,6 +11,8 @@ import sqlite3
 from collections.abc import Iterable
 from typing import Final
 
+from ostiary.resource.kept import Kept
+
 _NAME: Final = re.compile(r"[a-z_][a-z0-9_]*", re.IGNORECASE)
 _MANY: Final = 2_048  # statements whose tables are remembered
 
@@ -35,7 +37,7 @@ class Watched:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._watches: list[_Watch] = []
-        self._known: dict[str, tuple[_Watch, ...]] = {}
+        self._known: Kept[str, tuple[_Watch, ...]] = Kept(_MANY)
 
     def watch(self, tables: str) -> _Watch:
         """Return a watch over the tables whose names begin with `tables`."""
@@ -49,9 +51,7 @@ class Watched:
         for sql in texts:
             found = self._known.get(sql)
             if found is None:
-                if len(self._known) >= _MANY:
-                    self._known.clear()
-                found = self._known[sql] = self._touched(sql)
+                found = self._known.keep(sql, self._touched(sql))
             for one in found:
                 one.changes += 1
 

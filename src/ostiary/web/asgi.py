@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequen
 from random import Random
 from typing import Any, Final
 
+from ostiary.resource.kept import Kept
 from ostiary.web.errors import BadRequest, HttpError
 from ostiary.web.negotiation import plain_error
 from ostiary.web.parameters import decode_path
@@ -299,13 +300,11 @@ def _encoded(pair: tuple[str, str]) -> tuple[bytes, bytes]:
     if _UNSENDABLE_NAME.search(name):
         raise ValueError("a header with a name that cannot be sent")
     if pair[0] in _CONSTANT:
-        if len(_sent) >= _MANY_SENT:
-            _sent.clear()
-        _sent[pair] = (name, value)
+        _sent.keep(pair, (name, value))
     return name, value
 
 
-_sent: Final[dict[tuple[str, str], tuple[bytes, bytes]]] = {}
+_sent: Final[Kept[tuple[str, str], tuple[bytes, bytes]]] = Kept(_MANY_SENT)
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:

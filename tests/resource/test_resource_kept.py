@@ -1,0 +1,13 @@
+from __future__ import annotations
+
+from ostiary.resource.kept import Kept
+
+
+def test_it_never_holds_more_than_it_may() -> None:
+    kept: Kept[int, str] = Kept(3)
+    assert [kept.keep(number, str(number)) for number in range(4)] == ["0", "1", "2", "3"]
+    assert dict(kept) == {3: "3"}
+    for number in range(100):
+        kept.keep(number, str(number))
+        assert len(kept) <= 3
+        assert kept[number] == str(number)
