@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from ostiary.grants.access import AccessToken, find_access, insert_access, revoke_access
-from ostiary.grants.code import Code, consume_code, issue_code
+from ostiary.grants.code import MOST_GUESSES, Code, Unfit, issue_code, use_code
 from ostiary.grants.ending import on_session_end, on_session_moved, on_user_disabled, sweep
 from ostiary.grants.errors import GrantGone, Raced
 from ostiary.grants.family import Authorization, insert_family
@@ -96,6 +96,10 @@ async def turn(database: Database, hashed: bytes, *, now: int) -> bytes:
     return refresh.hash
 
 
+def fits(_: Code) -> None:
+    """Find nothing wrong."""
+
+
 def code_of(item: Authorization) -> Code:
     return Code(authorization=item, redirect_uri="https://a/b", challenge="c", challenge_method="S256")
 
@@ -104,18 +108,46 @@ class TestCode:
     async def test_it_comes_back_whole_and_once(self, database: Database) -> None:
         code = code_of(authorization())
         await write(database, *issue_code(b"h", code, now=NOW, expires=NOW + HOUR))
-        assert await database.write(lambda: consume_code(b"h", now=NOW + 1)) == Fresh(code, code.authorization.family)
-        assert await database.write(lambda: consume_code(b"h", now=NOW + 2)) == Replayed(code.authorization.family)
-        assert await database.write(lambda: consume_code(b"h", now=NOW + HOUR)) == Unknown()
+        assert await database.write(lambda: use_code(b"h", unfit=fits, now=NOW + 1)) == Fresh(
+            code, code.authorization.family
+        )
+        assert await database.write(lambda: use_code(b"h", unfit=fits, now=NOW + 2)) == Replayed(
+            code.authorization.family
+        )
+        assert await database.write(lambda: use_code(b"h", unfit=fits, now=NOW + HOUR)) == Unknown()
 
     async def test_it_expires(self, database: Database) -> None:
         await write(database, *issue_code(b"h", code_of(authorization()), now=NOW, expires=NOW + 1))
-        assert await database.write(lambda: consume_code(b"h", now=NOW + 1)) == Unknown()
+        assert await database.write(lambda: use_code(b"h", unfit=fits, now=NOW + 1)) == Unknown()
+
+    async def test_a09_what_does_not_fit_changes_nothing(self, database: Database) -> None:
+        code = code_of(authorization())
+        wrong = Unfit(ValueError("another client"))
+        await write(database, *issue_code(b"h", code, now=NOW, expires=NOW + HOUR))
+        for _ in range(MOST_GUESSES + 1):
+            assert await database.write(lambda: use_code(b"h", unfit=lambda _: wrong, now=NOW + 1)) == wrong
+        assert isinstance(await database.write(lambda: use_code(b"h", unfit=fits, now=NOW + 1)), Fresh)
+        assert await database.write(lambda: use_code(b"h", unfit=lambda _: wrong, now=NOW + 1)) == wrong
+        again = await database.write(lambda: use_code(b"h", unfit=fits, now=NOW + 2))
+        assert again == Replayed(code.authorization.family)
+
+    async def test_a09_guesses_are_counted(self, database: Database) -> None:
+        await write(database, *issue_code(b"h", code_of(authorization()), now=NOW, expires=NOW + HOUR))
+        error = ValueError("another verifier")
+
+        async def guess() -> object:
+            return await database.write(lambda: use_code(b"h", unfit=lambda _: Unfit(error, guess=True), now=NOW + 1))
+
+        answers = [await guess() for _ in range(MOST_GUESSES)]
+        assert [isinstance(one, Unfit) and one.spent for one in answers] == [False] * (MOST_GUESSES - 1) + [True]
+        assert isinstance(await database.write(lambda: use_code(b"h", unfit=fits, now=NOW + 1)), Replayed)
 
     async def test_a09_of_fifty_at_once_one_is_fresh(self, database: Database) -> None:
         item = authorization()
         await write(database, *issue_code(b"h", code_of(item), now=NOW, expires=NOW + HOUR))
-        answers = await asyncio.gather(*(database.write(lambda: consume_code(b"h", now=NOW + 1)) for _ in range(50)))
+        answers = await asyncio.gather(
+            *(database.write(lambda: use_code(b"h", unfit=fits, now=NOW + 1)) for _ in range(50))
+        )
         assert sum(isinstance(answer, Fresh) for answer in answers) == 1
         assert answers.count(Replayed(item.family)) == 49
 

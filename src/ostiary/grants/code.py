@@ -1,14 +1,25 @@
-"""Authorization codes (RFC 6749 4.1.2): single use, bound to client, address and proof key."""
+"""Authorization codes (RFC 6749 4.1.2): single use, bound to client, address and proof key.
+
+A code is used by a request that fits it. Another client, another address or another proof key neither uses it up nor
+ends what came of it: both would be in the hands of whoever has seen the code. Wrong verifiers are counted, though:
+after `MOST_GUESSES` the code is used up, so that a weak one cannot be found by trying.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, cast
 
 from ostiary.grants.family import Authorization, insert_family, load_authorization
+from ostiary.grants.rates import hit
 from ostiary.record import dataclass
 from ostiary.store.database import Batch, Statement
-from ostiary.store.single_use import Consumed, Purpose, consume, issue
+from ostiary.store.single_use import Consumed, Fresh, Purpose, Unknown, consume, issue, put_back
+
+MOST_GUESSES: Final = 10
+"""Wrong verifiers after which a code is used up."""
+
+_REMEMBERED: Final = 3_600_000_000  # microseconds: guesses of one code are counted for an hour
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +78,28 @@ def issue_code(code_hash: bytes, code: Code, *, now: int, expires: int) -> Itera
     yield insert_code(code_hash, code, expires=expires)
 
 
-def consume_code(code_hash: bytes, *, now: int) -> Batch[Consumed[Code]]:
-    """Use a code. A second use answers Replayed until the code would have expired."""
-    return (yield from consume(CODE, code_hash, now=now, tombstone=True))
+@dataclass(frozen=True, slots=True)
+class Unfit:
+    """Why a request does not fit the code it brought. A `guess` is a wrong verifier; `spent`: it was the last one."""
+
+    error: Exception
+    guess: bool = False
+    spent: bool = False
+
+
+def use_code(code_hash: bytes, *, unfit: Callable[[Code], Unfit | None], now: int) -> Batch[Consumed[Code] | Unfit]:
+    """Use a code, if `unfit` finds nothing wrong with the request. Otherwise everything stays as it was.
+
+    A second use that fits answers Replayed until the code would have expired.
+    """
+    found = yield from consume(CODE, code_hash, now=now, tombstone=True)
+    if isinstance(found, Unknown) or found.body is None:
+        return found
+    wrong = unfit(found.body)
+    if wrong is None:
+        return found
+    if isinstance(found, Fresh):
+        if wrong.guess and (yield from hit(f"verifier:{code_hash.hex()}", window=_REMEMBERED, now=now)) >= MOST_GUESSES:
+            return Unfit(wrong.error, guess=True, spent=True)
+        yield put_back(CODE, code_hash)
+    return wrong

@@ -7,6 +7,7 @@ attempts exactly one is `Fresh`. Purposes that must notice a replay leave a tomb
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import field
 from typing import Any, Generic, TypeVar, cast
 
 from ostiary.record import dataclass
@@ -37,10 +38,11 @@ class Fresh(Generic[T]):
 
 
 @dataclass(frozen=True, slots=True)
-class Replayed:
+class Replayed(Generic[T]):
     """The value was used before: whatever came of it, the family, is to be revoked."""
 
     family: str | None
+    body: T | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ class Unknown:
     """There is no such value, or it expired."""
 
 
-Consumed = Fresh[T] | Replayed | Unknown
+Consumed = Fresh[T] | Replayed[T] | Unknown
 
 
 def issue(
@@ -91,10 +93,20 @@ def consume(purpose: Purpose[T], value_hash: bytes, *, now: int, tombstone: bool
     if rows:
         return _fresh(purpose, rows[0])
     rows = yield Statement(
-        "SELECT family FROM single_use WHERE namespace = ? AND hash = ? AND expires > ? AND consumed IS NOT NULL",
+        "SELECT body, family FROM single_use WHERE namespace = ? AND hash = ? AND expires > ? AND consumed IS NOT NULL",
         (purpose.namespace, value_hash, now),
     )
-    return Replayed(rows[0]["family"]) if rows else Unknown()
+    if not rows:
+        return Unknown()
+    before = _fresh(purpose, rows[0])
+    return Replayed(before.family, before.body)
+
+
+def put_back(purpose: Purpose[T], value_hash: bytes) -> Statement:
+    """Return the statement that makes a value good again which the same batch has just consumed."""
+    return Statement(
+        "UPDATE single_use SET consumed = NULL WHERE namespace = ? AND hash = ?", (purpose.namespace, value_hash)
+    )
 
 
 def peek(purpose: Purpose[T], value_hash: bytes, *, now: int) -> Batch[T | None]:

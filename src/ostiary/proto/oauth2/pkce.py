@@ -27,6 +27,13 @@ class Challenge:
     method: Method
 
 
+class WrongVerifier(OAuthError):
+    """A well-formed verifier of another challenge: a guess."""
+
+    def __init__(self) -> None:
+        super().__init__(INVALID_GRANT, "code_verifier does not match")
+
+
 def parse_challenge(value: str | None, method: str | None) -> Challenge | None:
     """Return the challenge of an authorization request (4.3), None without one. Raises OAuthError (4.4.1)."""
     if value is None:
@@ -61,7 +68,7 @@ def derive_challenge(verifier: str, method: Method) -> str:
 
 
 def check_verifier(challenge: Challenge | None, verifier: str | None) -> None:
-    """Compare as 4.6 says. Raises OAuthError (invalid_grant).
+    """Compare as 4.6 says. Raises OAuthError (invalid_grant); WrongVerifier for a guess.
 
     A verifier for a code without challenge is refused as well: somebody has taken the challenge out of the
     authorization request (RFC 9700 4.8.2).
@@ -75,4 +82,4 @@ def check_verifier(challenge: Challenge | None, verifier: str | None) -> None:
     if _VERIFIER.fullmatch(verifier) is None:
         raise OAuthError(INVALID_GRANT, "malformed code_verifier")
     if not hmac.compare_digest(derive_challenge(verifier, challenge.method), challenge.value):
-        raise OAuthError(INVALID_GRANT, "code_verifier does not match")
+        raise WrongVerifier
