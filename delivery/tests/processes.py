@@ -5,21 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 NOBODY = 65534
 """The user of our images."""
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def as_nobody() -> list[str]:
@@ -35,20 +27,6 @@ def owned(folder: Path) -> Path:
     if os.getuid() == 0:
         shutil.chown(folder, NOBODY, NOBODY)
     return folder
-
-
-def wait(ready: Callable[[], object], seconds: float = 120) -> None:
-    """Wait until something is true; an OSError on the way is a no."""
-    until = time.monotonic() + seconds
-    while True:
-        try:
-            if ready():
-                return
-        except OSError:
-            if time.monotonic() > until:
-                raise
-        assert time.monotonic() < until, "not ready in time"
-        time.sleep(0.2)
 
 
 @contextmanager

@@ -14,7 +14,9 @@ from pathlib import Path
 import pytest
 from ostiary_delivery import oci, settings
 from ostiary_delivery.registry import Place, Registry
-from processes import ended, free_port, wait
+from processes import ended
+from support.ports import free_port
+from support.waiting import wait_until
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 COMMAND = [sys.executable, "-m", "ostiary_delivery"]
@@ -96,7 +98,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     )
     command = ["docker-registry", "serve", str(folder / "config.yml")]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    wait(lambda: urllib.request.urlopen(f"http://127.0.0.1:{port}/v2/", timeout=2).status == 200)
+    wait_until(lambda: urllib.request.urlopen(f"http://127.0.0.1:{port}/v2/", timeout=2).status == 200)
     yield Shop(port, folder / "data")
     process.terminate()
     ended(process)

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 from ostiary_delivery import lockfile
-from processes import wait
 from real_images import COMMAND, STALE, built, copy, deliver, ended_well
 from slow_archive import slow_archive
+from support.waiting import wait_until
 
 pytestmark = pytest.mark.image
 TAMPERED = 5
@@ -35,7 +35,7 @@ def killed(folder: Path, *words: str, when, **environ: str) -> None:
         command, cwd=folder, env=os.environ | environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     try:
-        wait(lambda: when() or process.poll() is not None)
+        wait_until(lambda: when() or process.poll() is not None)
         assert process.poll() is None, "it was done before it could be killed"
     finally:
         process.kill()

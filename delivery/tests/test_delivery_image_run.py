@@ -15,10 +15,12 @@ from typing import Any
 
 import pytest
 import visitor
-from processes import as_nobody, ended, free_port, running, wait
+from processes import as_nobody, ended, running
 from real_images import TAG, deliver
 from runtimes import Podman, Runc
 from sandbox import Sandbox, config_of
+from support.ports import free_port
+from support.waiting import wait_until
 
 pytestmark = pytest.mark.image
 RUNTIMES = ("bubblewrap", *(("runc",) if os.getuid() == 0 else ()), "podman")
@@ -169,7 +171,7 @@ for url in ("http://localhost:9000/-/health/ready/", "https://localhost:9443/-/h
     print(url.split(":")[2][:4], urllib.request.urlopen(url, timeout=5, context=context_or_none).status)
 """
     with running(subprocess.Popen(ostiary.command(bundle), stdout=subprocess.DEVNULL)):
-        wait(lambda: ostiary.inside(bundle, "/usr/local/bin/ak", "healthcheck").stdout.strip() == "ready")
+        wait_until(lambda: ostiary.inside(bundle, "/usr/local/bin/ak", "healthcheck").stdout.strip() == "ready")
         answers = ostiary.inside(bundle, "/usr/bin/python3.13", "-c", ask_all)
         assert answers.stdout.split() == ["9000", "200", "9443", "200", "9300", "200"], answers.stderr
     declared = config_of(pulled["ostiary"])["ExposedPorts"]
@@ -219,11 +221,13 @@ def database(roots: Path) -> Iterator[dict[str, str]]:
     process = subprocess.Popen(
         [*as_nobody(), programs / "postgres", "-D", folder / "data", *options], stderr=subprocess.DEVNULL
     )
-    wait(lambda: socket.create_connection(("127.0.0.1", port), timeout=1).close() is None)
+    wait_until(lambda: socket.create_connection(("127.0.0.1", port), timeout=1).close() is None)
     where = ["-h", "127.0.0.1", "-p", str(port), "-U", "house"]
     for name in RUNTIMES:
         create = [programs / "createdb", *where, name]
-        wait(lambda create=create: subprocess.run(create, env={"PGPASSWORD": "house"}, check=False).returncode == 0)
+        wait_until(
+            lambda create=create: subprocess.run(create, env={"PGPASSWORD": "house"}, check=False).returncode == 0
+        )
     yield {
         "AUTHENTIK_POSTGRESQL__HOST": "127.0.0.1",
         "AUTHENTIK_POSTGRESQL__PORT": str(port),

@@ -19,8 +19,9 @@ from types import ModuleType
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from processes import free_port, wait
 from real_images import REPOSITORY
+from support.ports import free_port
+from support.waiting import wait_until
 
 PASSWORD = "a quiet enough password"
 
@@ -67,7 +68,7 @@ class House:
         return folder
 
     def ready(self) -> None:
-        wait(lambda: get(f"{self.url}/-/health/ready/")[0] == 200)
+        wait_until(lambda: get(f"{self.url}/-/health/ready/")[0] == 200)
 
 
 def get(url: str) -> tuple[int, str]:
@@ -122,7 +123,7 @@ def close() -> None:
 def application(house: House) -> Iterator[tuple[str, dict[str, dict[str, Any]]]]:
     """Run the example application, as soon as the worker has applied the blueprint it is declared in."""
     issuer = f"{house.url}/application/o/demo/"
-    wait(lambda: json.loads(get(f"{issuer}.well-known/openid-configuration")[1])["issuer"] == issuer)
+    wait_until(lambda: json.loads(get(f"{issuer}.well-known/openid-configuration")[1])["issuer"] == issuer)
     made = load(REPOSITORY / "examples/demo/party.py").make(
         port=house.application, issuer=issuer, client_secret=house.secret
     )

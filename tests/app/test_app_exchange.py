@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
+from support.ports import free_port
 
 from ostiary.app import listener as listening
 from ostiary.app.listener import Listener
@@ -31,9 +32,9 @@ async def handle(request: Request) -> Response:
 
 
 @pytest.fixture
-async def port(unused_tcp_port_factory: Callable[[], int], monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[int]:
+async def port(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[int]:
     monkeypatch.setattr(listening, "KEEP_ALIVE", 1)
-    made = Listener(Site(handle), Address("127.0.0.1", unused_tcp_port_factory()), setting="test")
+    made = Listener(Site(handle), Address("127.0.0.1", free_port()), setting="test")
     await made.start()
     yield made.address.port
     await made.stop()

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
@@ -18,7 +16,9 @@ from typing import Any
 import pytest
 from ostiary_delivery import definition
 from ostiary_delivery.manifests import keys, overlay, values
+from support.ports import free_port
 from support.postgres import PostgresServer, make_server
+from support.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -95,11 +95,11 @@ class Cluster:
             for name in ("startupProbe", "livenessProbe", "readinessProbe"):
                 asked = container[name]["httpGet"]
                 url = f"http://127.0.0.1:{ports[asked['port']]}{asked['path']}"
-                wait(lambda url=url: urllib.request.urlopen(url, timeout=5).status == 200, process)
+                wait_until(lambda url=url: status(url) == 200, process=process)
             yield ports
         finally:
             process.terminate()
-            assert process.wait(30) == 0, (self.folder / f"{end}.log").read_text()
+            assert process.wait(60) == 0, (self.folder / f"{end}.log").read_text()
 
     def command(self, *words: str) -> subprocess.CompletedProcess[str]:
         container = self.container("Deployment", "-worker")
@@ -125,7 +125,7 @@ def test_server_worker_and_migration_run_with_what_the_manifests_say(
         with pytest.raises(urllib.error.URLError):
             urllib.request.urlopen(f"http://127.0.0.1:{worker[9000]}/-/health/live/", timeout=5)
         blueprints = sorted(str(path) for path in cluster.blueprints.iterdir())
-        wait(lambda: applied(cluster.command("blueprint", "check", *blueprints)), None)
+        wait_until(lambda: applied(cluster.command("blueprint", "check", *blueprints)))
         if name == "generic":
             token = cluster.values["bootstrap-token"]
             asked = urllib.request.Request(
@@ -137,26 +137,11 @@ def test_server_worker_and_migration_run_with_what_the_manifests_say(
     shutil.rmtree(tmp_path)
 
 
+def status(url: str) -> int:
+    with urllib.request.urlopen(url, timeout=5) as answer:
+        return int(answer.status)
+
+
 def applied(ended: subprocess.CompletedProcess[str]) -> bool:
     assert ended.returncode == 0, ended.stderr
     return all("no changes" in line for line in ended.stdout.splitlines() if line.strip())
-
-
-def wait(ready: Any, process: subprocess.Popen[bytes] | None, seconds: float = 60) -> None:
-    until = time.monotonic() + seconds
-    while True:
-        try:
-            if ready():
-                return
-        except OSError:
-            if time.monotonic() > until:
-                raise
-        assert process is None or process.poll() is None, f"ended with {process and process.returncode}"
-        assert time.monotonic() < until, "not ready in time"
-        time.sleep(0.2)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -19,6 +19,7 @@ import httpx2 as httpx
 import pytest
 from live import Person, Server
 from support.postgres import PostgresServer, apart, make_server
+from support.waiting import wait_until
 
 from ostiary.store.postgresql import PostgresConfig
 
@@ -141,10 +142,7 @@ def test_without_its_database_the_program_says_so_and_comes_back(
     assert server.process is not None
     assert server.process.poll() is None
     postgres.start()
-    deadline = time.monotonic() + 20
-    while app.http.get(f"{server.url}/-/health/ready/").status_code != 200:
-        assert time.monotonic() < deadline, server.log()[-2000:]
-        time.sleep(0.1)
+    wait_until(server.ready, what=lambda: server.log()[-2000:])
     assert app.userinfo(server.url, tokens["access_token"]) == 200
     assert app.refresh(server.url, tokens["refresh_token"]).status_code == 200
     assert app.exchange(server.url, app.code()).status_code == 200

@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
-import time
 from http.cookiejar import CookieJar
 from pathlib import Path
-from urllib.error import URLError
 from urllib.parse import urlsplit
 from urllib.request import HTTPCookieProcessor, build_opener
 
+from support.ports import free_port
+from support.waiting import wait_until
+
 ROOT = Path(__file__).resolve().parents[2]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def test_the_demo_runs_signs_in_and_ends(tmp_path: Path) -> None:
@@ -37,24 +31,16 @@ def test_the_demo_runs_signs_in_and_ends(tmp_path: Path) -> None:
     with log.open("wb") as out:
         demo = subprocess.Popen([sys.executable, "examples/demo/run.py"], cwd=ROOT, env=environ, stdout=out, stderr=out)
     try:
-        begun = time.monotonic()
-        while f"http://localhost:{party}/   (sign in as ada" not in log.read_text():
-            assert demo.poll() is None, log.read_text()
-            assert time.monotonic() - begun < 45, log.read_text()
-            time.sleep(0.05)
+        wait_until(
+            lambda: f"http://localhost:{party}/   (sign in as ada" in log.read_text(), what=log.read_text, process=demo
+        )
         opener = build_opener(HTTPCookieProcessor(CookieJar()))
         assert b"Sign in" in opener.open(f"http://localhost:{party}/", timeout=10).read()
-        answer = None
-        for _ in range(100):  # the blueprint is applied by the worker, at once but not before the first answer
-            try:
-                answer = opener.open(f"http://localhost:{party}/login", timeout=10)
-                break
-            except URLError:
-                time.sleep(0.1)
-        assert answer is not None, log.read_text()
+        # the blueprint is applied by the worker, at once but not before the first answer
+        answer = wait_until(lambda: opener.open(f"http://localhost:{party}/login", timeout=10), what=log.read_text)
         assert urlsplit(answer.url).path == "/if/flow/default-authentication-flow/"
     finally:
         demo.send_signal(signal.SIGINT)
-        code = demo.wait(30)
+        code = demo.wait(60)
     assert code == 0
     assert "Traceback" not in log.read_text()

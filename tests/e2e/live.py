@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,8 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlencode, urljoin, urlsplit
 
 import httpx2 as httpx
+from support.ports import free_port
+from support.waiting import PATIENCE, wait_until
 
 OSTIARY = Path(sys.executable).with_name("ostiary")
 
@@ -23,15 +24,9 @@ OPEN: list[httpx.Client] = []
 
 
 def client() -> httpx.Client:
-    made = httpx.Client(timeout=20)
+    made = httpx.Client(timeout=60)
     OPEN.append(made)
     return made
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass
@@ -63,22 +58,23 @@ class Server:
             **self.environ,
         }
 
-    def start(self, *, seconds: float = 30) -> Server:
+    def start(self, *, seconds: float = PATIENCE) -> Server:
         with (self.folder / "server.log").open("ab") as log:
             self.process = subprocess.Popen(
                 [str(OSTIARY), "serve"], env=self.environment, stdout=log, stderr=subprocess.STDOUT, cwd=self.folder
             )
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            if self.process.poll() is not None:
-                break
-            try:
-                if httpx.get(f"{self.url}/-/health/ready/", timeout=2).status_code == 200:
-                    return self
-            except httpx.TransportError:
-                time.sleep(0.05)
-        self.stop()
-        raise AssertionError("the server did not become ready:\n" + self.log())
+        try:
+            wait_until(self.ready, what=self._unready, process=self.process, seconds=seconds)
+        except AssertionError:
+            self.stop()
+            raise
+        return self
+
+    def ready(self) -> bool:
+        return httpx.get(f"{self.url}/-/health/ready/", timeout=5).status_code == 200
+
+    def _unready(self) -> str:
+        return "the server did not become ready:\n" + self.log()
 
     def stop(self) -> int:
         if self.process is None:

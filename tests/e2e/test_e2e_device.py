@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import html
 import re
-import time
 from urllib.parse import urljoin
 
 import httpx2 as httpx
 import pytest
 from live import Person, Server, client
+from support.waiting import wait_until
 
 PASSWORD = "correct horse battery"
 DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
@@ -49,11 +49,9 @@ def devices(server: Server) -> Server:
     path = server.folder / "devices.yaml"
     path.write_text(BLUEPRINT)
     server.cli("blueprint", "apply", str(path))
-    for _ in range(50):  # protocols may lag behind the configuration by a second
-        if client().get(f"{server.url}/application/o/television/jwks/").status_code == 200:
-            return server
-        time.sleep(0.1)
-    raise AssertionError("the application does not appear")
+    # protocols may lag behind the configuration by a second
+    wait_until(lambda: client().get(f"{server.url}/application/o/television/jwks/").status_code == 200)
+    return server
 
 
 class Pages:

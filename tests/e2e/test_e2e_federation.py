@@ -15,7 +15,9 @@ from live import Server, client
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "oauth2"))
 
+import httpx2 as httpx
 from oauth2_client_keys import Key
+from support.waiting import wait_until
 
 BLUEPRINT = """
 version: 1
@@ -93,13 +95,13 @@ def test_a_job_of_a_forge(server: Server, forge: tuple[str, Key]) -> None:
         "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
     }
     web = client()
-    for _ in range(50):  # protocols may lag behind the configuration by a second
+
+    def accepted() -> httpx.Response | None:
         token = key.sign({"alg": "RS256", "typ": "JWT", "kid": "k"}, claims)
-        answer = web.post(f"{server.url}/application/o/token/", data={**form, "client_assertion": token})
-        if answer.status_code == 200:
-            break
-        time.sleep(0.1)
-    assert answer.status_code == 200, answer.text
+        given = web.post(f"{server.url}/application/o/token/", data={**form, "client_assertion": token})
+        return given if given.status_code == 200 else None
+
+    answer = wait_until(accepted)  # protocols may lag behind the configuration by a second
     assert 0 < answer.json()["expires_in"] <= 301
     bearer = {"authorization": f"Bearer {answer.json()['access_token']}"}
     person = web.get(f"{server.url}/application/o/userinfo/", headers=bearer).json()

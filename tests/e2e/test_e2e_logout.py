@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,6 +15,7 @@ from joserfc import jws, jwt
 from joserfc.jwk import KeySet
 from live import Person, Server
 from playwright.sync_api import Browser, BrowserContext, Page, expect
+from support.waiting import wait_until
 
 pytestmark = pytest.mark.browser
 
@@ -152,13 +152,6 @@ def active(house: Server, name: str, token: str) -> bool:
     )
 
 
-def wait_for(truth: Callable[[], object], seconds: float = 10) -> None:
-    deadline = time.monotonic() + seconds
-    while not truth():
-        assert time.monotonic() < deadline, "it did not come"
-        time.sleep(0.05)
-
-
 def test_one_sign_out_reaches_everybody(house: Server, party: Party, context: BrowserContext) -> None:
     party.fronted.clear()
     party.posted.clear()
@@ -173,7 +166,7 @@ def test_one_sign_out_reaches_everybody(house: Server, party: Party, context: Br
     (seen,) = party.fronted
     assert seen["iss"] == [f"{house.url}/application/o/front/"]
     keys = KeySet.import_key_set(httpx.get(f"{house.url}/application/o/back/jwks/").json())
-    wait_for(lambda: seen["sid"][0] in {read(token, keys)["sid"] for token in party.posted})  # others may come late
+    wait_until(lambda: seen["sid"][0] in {read(token, keys)["sid"] for token in party.posted})  # others may come late
     claims = next(one for token in party.posted if (one := read(token, keys))["sid"] == seen["sid"][0])
     assert (claims["iss"], claims["aud"]) == (f"{house.url}/application/o/back/", "back")
 
@@ -226,5 +219,5 @@ def test_revoking_a_person_is_heard_at_once(house: Server, party: Party) -> None
     assert active(house, "back", tokens["access_token"])
     assert "signed out everywhere" in house.cli("user", "revoke", "ada").stdout
     assert not active(house, "back", tokens["access_token"])
-    wait_for(lambda: party.posted)
+    wait_until(lambda: party.posted)
     assert house.cli("user", "revoke", "nobody", check=False).returncode == 1

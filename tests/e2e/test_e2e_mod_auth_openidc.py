@@ -7,13 +7,14 @@ import pwd
 import shutil
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2 as httpx
 import pytest
-from live import Person, Server, free_port
+from live import Person, Server
+from support.ports import free_port
+from support.waiting import wait_until
 
 pytestmark = pytest.mark.party
 
@@ -85,19 +86,14 @@ def apache(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         yield f"http://localhost:{port}"
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(20)
+        process.wait(60)
 
 
 def _wait(url: str, process: subprocess.Popen[bytes], root: Path) -> None:
-    for _ in range(200):
-        assert process.poll() is None, (root / "out.log").read_text() + (root / "error.log").read_text()
-        try:
-            httpx.get(url, timeout=1)
-        except httpx.TransportError:
-            time.sleep(0.05)
-        else:
-            return
-    raise AssertionError("Apache does not listen")
+    def logs() -> str:
+        return (root / "out.log").read_text() + (root / "error.log").read_text()
+
+    wait_until(lambda: httpx.get(url, timeout=5).status_code, what=logs, process=process)
 
 
 def test_a_person_reaches_the_protected_page(server: Server, apache: str) -> None:

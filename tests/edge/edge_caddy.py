@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import httpx2 as httpx
 from edge_nginx import HOST, NAME, Edge, replaced
-from live import free_port
+from support.ports import free_port
+from support.waiting import wait_until
 
 CADDY = Path(sys.executable).with_name("caddy")
 
@@ -42,18 +41,11 @@ class Caddy:
         command = [str(CADDY), "run", "--adapter", "caddyfile", "--config", str(folder / "Caddyfile")]
         with (folder / "caddy.log").open("wb") as log:
             self.process = subprocess.Popen(command, env=self.environment, stdout=log, stderr=subprocess.STDOUT)
-        deadline = time.monotonic() + 20
-        while True:
-            try:
-                self.edge.visitor().get("/robots.txt")
-            except httpx.ConnectError:
-                assert self.process.poll() is None, (folder / "caddy.log").read_text()
-                assert time.monotonic() < deadline, (folder / "caddy.log").read_text()
-                time.sleep(0.1)
-            else:
-                return self
+        said = (folder / "caddy.log").read_text
+        wait_until(lambda: self.edge.visitor().get("/robots.txt").status_code, what=said, process=self.process)
+        return self
 
     def stop(self) -> None:
         assert self.process is not None
         self.process.terminate()
-        self.process.wait(20)
+        self.process.wait(60)

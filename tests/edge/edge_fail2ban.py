@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import time
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge_nginx import HOST
+from support.waiting import wait_until
 
 DEBIAN = Path("/etc/fail2ban")
 
@@ -58,21 +58,17 @@ class Fail2ban:
                 stdout=out,
                 stderr=subprocess.STDOUT,
             )
-        deadline = time.monotonic() + 15
-        while "ostiary" not in self.ask("status").stdout:
-            assert self.process.poll() is None, self.told()
-            assert time.monotonic() < deadline, self.told()
-            time.sleep(0.1)
+        wait_until(lambda: "ostiary" in self.ask("status").stdout, what=self.told, process=self.process)
         return self
 
     def stop(self) -> None:
         assert self.process is not None
         self.ask("stop")
-        self.process.wait(20)
+        self.process.wait(60)
 
     def ask(self, *words: str) -> subprocess.CompletedProcess[str]:
         command = ["fail2ban-client", *self._places(), *words]
-        return subprocess.run(command, capture_output=True, text=True, timeout=30)
+        return subprocess.run(command, capture_output=True, text=True, timeout=60)
 
     def told(self) -> str:
         return "".join(

@@ -9,13 +9,14 @@ import signal
 import socket
 import ssl
 import subprocess
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx2 as httpx
-from live import OPEN, free_port
+from live import OPEN
+from support.ports import free_port
+from support.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
 HOST = ROOT / "deploy" / "host"
@@ -115,18 +116,15 @@ class Edge:
             self.write()
         command = [nginx(), "-c", str(self.configuration), "-g", "daemon off;"]
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        deadline = time.monotonic() + 10
-        while not (self.folder / "nginx.pid").exists() or not (self.folder / "nginx.pid").read_text():
-            if self.process.poll() is not None or time.monotonic() > deadline:
-                raise AssertionError(self.test().stderr)
-            time.sleep(0.02)
+        pid = self.folder / "nginx.pid"
+        wait_until(lambda: pid.exists() and pid.read_text(), what=lambda: self.test().stderr, process=self.process)
         return self
 
     def stop(self) -> None:
         assert self.process is not None
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-        self.process.wait(10)
+        self.process.wait(60)
         assert self.process.stderr is not None
         self.process.stderr.close()
 
@@ -152,7 +150,7 @@ class Edge:
         """Open a connection and send the beginning of a request as it is written; give the connection."""
         lines = [head, f"Host: {NAME}", f"{CLAIM}: {address}", "", ""]
         with (
-            socket.create_connection(("127.0.0.1", self.port), timeout=10) as plain,
+            socket.create_connection(("127.0.0.1", self.port), timeout=60) as plain,
             self.trust.wrap_socket(plain, server_hostname=NAME) as secure,
         ):
             secure.sendall("\r\n".join(lines).encode())
@@ -160,7 +158,7 @@ class Edge:
 
     def visitor(self, address: str | None = None) -> Visitor:
         """Return somebody with an address of their own."""
-        made = httpx.Client(base_url=f"https://127.0.0.1:{self.port}", verify=self.trust, timeout=20)
+        made = httpx.Client(base_url=f"https://127.0.0.1:{self.port}", verify=self.trust, timeout=60)
         OPEN.append(made)
         return Visitor(made, address or self.address())
 
@@ -179,7 +177,10 @@ class Visitor:
         request = self.client.build_request(
             method, path, headers=headers, extensions={"sni_hostname": self.sni}, **options
         )
-        return self.client.send(request)
+        try:
+            return self.client.send(request)
+        except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
+            return self.client.send(request)  # a reload closed the connection: browsers ask once more, too
 
     def get(self, path: str, **options: object) -> httpx.Response:
         return self.ask("GET", path, **options)

@@ -7,15 +7,15 @@ import json
 import queue
 import subprocess
 import threading
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
 import httpx2 as httpx
-from live import free_port
 from party_node import environment
+from support.ports import free_port
+from support.waiting import wait_until
 
 _SECONDS = 30
 
@@ -135,16 +135,17 @@ class Site:
             self.process = subprocess.Popen(
                 list(self.command), env=settings, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder
             )
-        deadline = time.monotonic() + _SECONDS
-        while time.monotonic() < deadline and self.process.poll() is None:
-            try:
-                httpx.get(f"{self.url}/", timeout=5)
-            except httpx.TransportError:
-                time.sleep(0.05)
-            else:
-                return self
-        self.stop()
-        raise AssertionError("the site did not start:\n" + self.log())
+        try:
+            wait_until(
+                lambda: httpx.get(f"{self.url}/", timeout=5).status_code, what=self._unready, process=self.process
+            )
+        except AssertionError:
+            self.stop()
+            raise
+        return self
+
+    def _unready(self) -> str:
+        return "the site did not start:\n" + self.log()
 
     def log(self) -> str:
         return (self.folder / "site.log").read_text(errors="replace")

@@ -11,11 +11,9 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from itertools import count
@@ -23,6 +21,8 @@ from pathlib import Path
 from typing import IO, Any, TypeVar
 
 import asyncpg
+from support.ports import free_port
+from support.waiting import wait_until
 
 from ostiary.seal import Secret
 from ostiary.store.postgresql import PostgresConfig
@@ -94,7 +94,7 @@ class PostgresServer:
         """Stop the server: SIGINT politely, SIGQUIT as a crash would."""
         if self.process is not None:
             self.process.send_signal(how)
-            self.process.wait(30)
+            self.process.wait(90)
             self.process = None
 
     def remove(self) -> None:
@@ -137,13 +137,12 @@ class PostgresServer:
         )
 
     def _wait(self) -> None:
-        deadline = time.monotonic() + 30
         ask = [str(programs() / "pg_isready"), "-q", "-h", str(self.folder), "-p", str(self.port)]
-        while subprocess.run(ask).returncode != 0:
-            if self.process is None or self.process.poll() is not None or time.monotonic() > deadline:
-                log = (self.folder / "log").read_text(errors="replace")
-                raise NoPostgres(f"PostgreSQL does not start:\n{log}")
-            time.sleep(0.02)
+        try:
+            wait_until(lambda: subprocess.run(ask).returncode == 0, process=self.process, pause=0.02)
+        except AssertionError as error:
+            log = (self.folder / "log").read_text(errors="replace")
+            raise NoPostgres(f"PostgreSQL does not start:\n{log}") from error
 
 
 def make_server(*, fsync: bool = False) -> PostgresServer:
@@ -167,7 +166,7 @@ def make_server(*, fsync: bool = False) -> PostgresServer:
     locale = ["--locale=C.UTF-8", "--locale-provider=icu", "--icu-locale=en"]
     with (folder / "log").open("ab") as log:
         subprocess.run([*initdb, *locale], check=True, **identity, **_quiet(log))
-    server = PostgresServer(folder, _free_port(), fsync=fsync)
+    server = PostgresServer(folder, free_port(), fsync=fsync)
     server.start()
     server.admin(f"CREATE ROLE {ROLE} LOGIN PASSWORD 'unused'")
     return server
@@ -207,10 +206,3 @@ def _as_somebody() -> dict[str, Any]:
 
 def _quiet(log: IO[bytes]) -> dict[str, Any]:
     return {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": subprocess.STDOUT, "cwd": "/"}
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
