@@ -208,6 +208,8 @@ class Discovery:
             elif result.applied.changed:
                 first_start = result.path in shipped and before is None  # seventeen lines nobody asked for
                 _log.log(logging.DEBUG if first_start else logging.INFO, "blueprint %s was applied", result.path)
+            for notice in result.applied.notices:
+                _log.warning("blueprint %s: %s", result.path, notice)
             made = dict(before.made) if before is not None else {}
             applied = result.applied.keys if result.path in shipped else {}
             state = State(

@@ -264,6 +264,9 @@ class EntryRun:
 
     async def _touch(self, entry: Entry, stored: Stored) -> None:
         self.touched[stored.key] = await self._name(stored)
+        if stored.kind.advise is not None:
+            for problem in stored.kind.advise(stored.item()):
+                self._tell(entry, f"{stored.label}: {problem.field} {problem.message}")
         if entry.id and entry.id not in self._resolver.applied:
             self._resolver.applied[entry.id] = stored
             self.keys[entry.id] = stored.pk

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, Literal
 
+from ostiary.events.evaluation_log import log_not_evaluated
 from ostiary.flows.people import subject_of
 from ostiary.flows.plan import Plan, Step
 from ostiary.flows.requirement import policy_context, requirement_met
-from ostiary.flows.resources import Flow, FlowStageBinding
+from ostiary.flows.resources import STAGE, Flow, FlowStageBinding, Stage
 from ostiary.flows.services import Services
 from ostiary.policies.decide import Decision, decide, has_bindings
 from ostiary.record import dataclass
@@ -21,6 +22,13 @@ if TYPE_CHECKING:
     from ostiary.web.request import Request
 
 
+UNDECIDED: Final = (
+    "This cannot go on: a rule of this flow could not be evaluated. Tell whoever runs this service; the log names it."
+)
+
+Fate = Literal["take", "leave", "refuse"]
+
+
 @dataclass(frozen=True, slots=True)
 class Made:
     """A plan, or None with the messages of the policies that refused. `events` are to be written either way."""
@@ -28,6 +36,7 @@ class Made:
     plan: Plan | None
     messages: tuple[str, ...] = ()
     events: tuple[Statement, ...] = ()
+    undecided: bool = False  # a rule could not be evaluated, so that nothing but a refusal may follow
 
 
 class Planner:
@@ -53,7 +62,8 @@ class Planner:
             context=context,
         )
         if not verdict.passing:
-            return Made(None, verdict.messages, verdict.events)
+            messages = verdict.messages or ((UNDECIDED,) if verdict.undecided else ())
+            return Made(None, messages, verdict.events, undecided=verdict.undecided)
         events = list(verdict.events)
         steps = []
         for binding in bindings_of(flow, self._snapshot):
@@ -66,7 +76,10 @@ class Planner:
                     context=context,
                 )
                 events.extend(kept.events)
-                if not kept.passing:
+                fate = self._fate(kept, binding)
+                if fate == "refuse":
+                    return Made(None, (UNDECIDED,), tuple(events), undecided=True)
+                if fate == "leave":
                     continue
             steps.append(Step(binding.stage, str(binding.pk), binding.re_evaluate_policies))
         steps.extend(Step(stage) for stage in plan.append)
@@ -77,23 +90,40 @@ class Planner:
         """Tell whether the session could start the flow now."""
         return (await self.make(flow, Plan(id="", slug=flow.slug), session)).plan is not None
 
-    async def decide_again(self, plan: Plan, session: Session) -> Decision | None:
-        """Evaluate the policies of the current stage's place again. None when its marker does not ask for it."""
+    async def decide_again(self, plan: Plan, session: Session) -> tuple[Fate, tuple[Statement, ...]]:
+        """Evaluate the policies of the current stage's place again, if its marker asks for it, with their events."""
         step = plan.steps[0]
         if step.binding is None or not step.re_evaluate or not has_bindings(step.binding, self._snapshot):
-            return None
+            return "take", ()
         binding = self._snapshot.get(FlowStageBinding, step.binding)
         if binding is None:
-            return None
+            return "take", ()
         pending = plan.context.get("pending_user")
         pk = pending.get("pk") if isinstance(pending, dict) else session.user
-        return await decide(
+        decision = await decide(
             subject=await self._active(pk) if isinstance(pk, int) else None,
             target_pk=step.binding,
             mode=binding.policy_engine_mode,
             snapshot=self._snapshot,
             context=policy_context(plan.context, client=self._request.client, now=self._now),
         )
+        return self._fate(decision, binding), decision.events
+
+    def _fate(self, decision: Decision, binding: FlowStageBinding) -> Fate:
+        """Say what happens to a stage. What cannot be evaluated never makes it vanish: see `Stage.GUARD`."""
+        if decision.passing:
+            return "take"
+        if not decision.undecided:
+            return "leave"
+        stage = self._snapshot.resolve(STAGE, binding.stage)
+        guards = isinstance(stage, Stage) and stage.GUARD
+        log_not_evaluated(
+            f"whether stage {getattr(stage, 'name', binding.stage)} (binding {binding.pk}) is left out",
+            reason="a policy of its place failed",
+            consequence="the stage is taken" if guards else "the flow is refused",
+            now=self._now,
+        )
+        return "take" if guards else "refuse"
 
     async def _active(self, pk: int | None) -> Subject | None:
         """Return the subject if there is one who may still sign in."""

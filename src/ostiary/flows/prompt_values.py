@@ -17,6 +17,11 @@ _USER_FIELDS: Final = frozenset({"username", "name", "email"})
 LOCALE: Final = 'return user.attributes.get("settings", {}).get("locale", "")'
 
 
+def is_understood(source: str) -> bool:
+    """Tell whether an expression is one of those that can be read."""
+    return any(_readable(returned) for returned in _returns(source))
+
+
 def value_of(source: str, *, is_expression: bool, user: User | None) -> object:
     """Return the text of a field, or what its expression amounts to; "" for one that is not understood."""
     if not is_expression:
@@ -54,6 +59,10 @@ def _returns(source: str) -> list[ast.expr]:
         case [ast.FunctionDef(body=[ast.Try(body=[ast.Return(value=ast.expr() as value)], finalbody=[])])]:
             return [value]
     return []
+
+
+def _readable(value: ast.expr) -> bool:
+    return _read(value, None) is not None or (isinstance(value, ast.Constant) and value.value is None)
 
 
 def _read(value: ast.expr, user: User | None) -> object:

@@ -87,6 +87,9 @@ class Stage(Resource):
     """One step of a flow. Each kind of stage adds its fields, and its behaviour (see `flows.visit.Behaviour`)."""
 
     COMPONENT: ClassVar[str]  # the challenge the stage shows
+    GUARD: ClassVar[bool] = False
+    """Taking the stage can only keep somebody out, never let in or change anything: when the policies of its place
+    cannot be evaluated it is taken. Of any other stage the flow is refused then, see `planner.fate`."""
     name: Annotated[str, UNIQUE, Length(least=1)]
 
 

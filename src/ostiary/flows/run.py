@@ -18,7 +18,7 @@ from ostiary.flows.next_url import query_value
 from ostiary.flows.outcome import ErrorDetail, Moved, Outcome, Passed
 from ostiary.flows.people import forget
 from ostiary.flows.plan import Plan
-from ostiary.flows.planner import Planner
+from ostiary.flows.planner import UNDECIDED, Planner
 from ostiary.flows.plans import new_plan
 from ostiary.flows.resources import STAGE, Flow, FlowStageBinding, Stage
 from ostiary.flows.services import Services
@@ -195,13 +195,16 @@ class Run:
             # The configuration changed under the plan: everything is asked again, nothing is left out.
             self._restart(keep_context=False)
             return None
-        decision = await self._planner.decide_again(self._plan, self._session)
-        if decision is not None:
-            self._unit.add(decision.events)
-            if not decision.passing:
-                self._unit.plan = self._plan.without_step()
-                return None
-        visit = self._visit()
+        fate, events = await self._planner.decide_again(self._plan, self._session)
+        self._unit.add(events)
+        if fate == "refuse":
+            return await self._deny(UNDECIDED)
+        if fate == "leave":
+            self._unit.plan = self._plan.without_step()
+            return None
+        return await self._open(stage, self._visit())
+
+    async def _open(self, stage: Stage, visit: Visit) -> Outcome | None:
         verdict = await cast("Behaviour", stage).open(visit)
         match verdict:
             case Done():
@@ -239,6 +242,8 @@ class Run:
         if made.plan is not None:
             self._unit.plan = made.plan
             return None
+        if made.undecided:
+            return await self._deny(" ".join(made.messages))
         return await self._not_applicable(made.messages)
 
     async def _not_applicable(self, messages: Sequence[str]) -> Outcome:
@@ -380,8 +385,8 @@ class Run:
             return False
         if self._stage() is None:
             return False
-        decision = await self._planner.decide_again(self._plan, self._session)
-        return decision is None or decision.passing
+        fate, _ = await self._planner.decide_again(self._plan, self._session)
+        return fate == "take"
 
     def _invalid_response_action(self) -> str:
         step = self._plan.steps[0] if self._plan.steps else None

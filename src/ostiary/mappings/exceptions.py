@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from ostiary.events.evaluation_log import log_not_evaluated
 from ostiary.events.event import event
 from ostiary.mappings.resources import ScopeMapping
 from ostiary.store.database import Statement
 
 REASON: Final = "expressions of your own are not available yet; the claims of this mapping are left out"
-_log = logging.getLogger(__name__)
 
 
 def exception_events(
@@ -19,7 +18,7 @@ def exception_events(
 ) -> Iterable[Statement]:
     """Log each mapping and yield its property_mapping_exception event. `now` in microseconds UTC."""
     for item in mappings:
-        log_unavailable(item)
+        log_unavailable(item, now=now)
         yield event(
             "property_mapping_exception",
             user=user,
@@ -30,6 +29,11 @@ def exception_events(
         )
 
 
-def log_unavailable(item: ScopeMapping) -> None:
-    """Write the log line of one mapping."""
-    _log.warning("property mapping %s (%s): %s", item.name, item.pk, REASON)
+def log_unavailable(item: ScopeMapping, *, now: int) -> None:
+    """Write the log line of one mapping. `now` in microseconds UTC."""
+    log_not_evaluated(
+        f"property mapping {item.name} ({item.pk})",
+        reason="expressions of your own are not available yet",
+        consequence="its claims are left out",
+        now=now,
+    )

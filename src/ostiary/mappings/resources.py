@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated
 
-from ostiary.resource import MULTILINE, UNIQUE, Help, Length, Pattern, Resource, kind
+from ostiary.mappings.literal import find_literal
+from ostiary.mappings.stock import find_native
+from ostiary.resource import MULTILINE, UNIQUE, Help, Length, Pattern, Problem, Resource, kind
+
+
+def _advise(mapping: ScopeMapping) -> Iterable[Problem]:
+    if find_native(mapping.expression) is None and find_literal(mapping.expression) is None:
+        yield Problem("expression", "is stored, but cannot be evaluated by this version: it gives no claims")
 
 
 @kind(
@@ -13,6 +21,7 @@ from ostiary.resource import MULTILINE, UNIQUE, Help, Length, Pattern, Resource,
     component="ak-property-mapping-provider-scope-form",
     routes="propertymappings/provider/scope",
     families=("authentik_core.propertymapping",),
+    advise=_advise,
 )
 class ScopeMapping(Resource):
     """Claims that a scope of OAuth2 stands for."""

@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
+from ostiary.events.evaluation_log import log_not_evaluated
 from ostiary.events.event import event
 from ostiary.policies.context import PolicyContext
 from ostiary.policies.errors import NotAvailable, PolicyError
@@ -39,6 +40,8 @@ class Decision:
     messages: tuple[str, ...]
     trace: Trace
     events: tuple[Statement, ...] = ()
+    undecided: bool = False
+    """Something could not be evaluated, and with its true result the verdict might have been the other one."""
 
 
 async def decide(
@@ -115,7 +118,29 @@ def _conclude(steps: Sequence[Step], *, target_pk: str, mode: Mode, question: Qu
         revision=revision,
     )
     messages = tuple(dict.fromkeys(message for step in counted for message in step.messages))
-    return Decision(passing, messages, trace, _exceptions(steps, question))
+    _log_failures(steps, target_pk, question)
+    return Decision(passing, messages, trace, _exceptions(steps, question), _undecided(steps, static, mode))
+
+
+def _undecided(steps: Sequence[Step], static: bool | None, mode: Mode) -> bool:
+    """Tell whether the verdict hangs on what failed: on whether it would have said yes or no."""
+    if all(step.how != "failed" for step in steps):
+        return False
+    known = [bool(one.result) for one in steps if one.kind == "policy" and one.how not in {"failed", "disabled"}]
+    if static is not None:
+        known.append(static)
+    return all(known) if mode == "all" else not any(known)
+
+
+def _log_failures(steps: Sequence[Step], target_pk: str, question: Question) -> None:
+    for step in steps:
+        if step.how == "failed":
+            log_not_evaluated(
+                f"policy {step.name or step.object} of binding {step.binding} on {target_pk}",
+                reason=step.error,
+                consequence=f"it counts as {'passed' if step.result else 'failed'}, as failure_result says",
+                now=question.context.now,
+            )
 
 
 async def _step(binding: PolicyBinding, question: Question, snapshot: Snapshot) -> Step:
@@ -140,10 +165,15 @@ async def _policy_step(binding: PolicyBinding, question: Question, snapshot: Sna
     try:
         async with asyncio.timeout(binding.timeout or None):
             how, verdict = await _evaluate(policy, question)
-    except (PolicyError, TimeoutError) as error:
-        text = str(error) or f"took longer than {binding.timeout} seconds"
-        return _made(binding, kind="policy", name=name, how="failed", raw=binding.failure_result, error=text)
-    return _made(binding, kind="policy", name=name, how=how, raw=verdict.passing, messages=verdict.messages)
+    except PolicyError as error:
+        text = str(error)
+    except TimeoutError:
+        text = f"took longer than {binding.timeout} seconds"
+    except Exception as error:  # noqa: BLE001 - whatever goes wrong in a policy, the failure result counts
+        text = f"failed with {type(error).__name__}"
+    else:
+        return _made(binding, kind="policy", name=name, how=how, raw=verdict.passing, messages=verdict.messages)
+    return _made(binding, kind="policy", name=name, how="failed", raw=binding.failure_result, error=text)
 
 
 async def _evaluate(policy: object, question: Question) -> tuple[How, Verdict]:

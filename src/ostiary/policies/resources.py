@@ -6,11 +6,17 @@ import ast
 from collections.abc import Iterable
 from typing import Annotated, Final, Literal
 
+from ostiary.policies.native import find_native
+from ostiary.policies.recognise import recognise
 from ostiary.record import dataclass
 from ostiary.resource import MULTILINE, UNIQUE, Help, Length, OnDelete, Problem, Range, Reference, Resource, kind
 
 POLICY: Final = "authentik_policies.policy"
 BINDING_TARGET: Final = "authentik_policies.policybindingmodel"
+
+_NOT_EVALUATED: Final = (
+    "where it is bound, the binding's failure_result counts, and a stage stays or its flow is refused"
+)
 
 PolicyEngineMode = Literal["all", "any"]
 
@@ -60,6 +66,16 @@ def _check_expression(policy: ExpressionPolicy) -> Iterable[Problem]:
         yield Problem("expression", f"is not valid Python: {error}")
 
 
+def _advise_expression(policy: ExpressionPolicy) -> Iterable[Problem]:
+    if find_native(policy.expression) is None and recognise(policy.expression) is None:
+        yield Problem("expression", f"is stored, but cannot be evaluated by this version: {_NOT_EVALUATED}")
+
+
+def _advise_password(policy: PasswordPolicy) -> Iterable[Problem]:
+    if policy.check_have_i_been_pwned:
+        yield Problem("check_have_i_been_pwned", f"is not available yet: {_NOT_EVALUATED}")
+
+
 @kind(
     "authentik_policies_expression.expressionpolicy",
     verbose_name="Expression Policy",
@@ -68,6 +84,7 @@ def _check_expression(policy: ExpressionPolicy) -> Iterable[Problem]:
     routes="policies/expression",
     families=(POLICY,),
     check=_check_expression,
+    advise=_advise_expression,
 )
 class ExpressionPolicy(Policy):
     """A policy written as the body of a Python function."""
@@ -82,6 +99,7 @@ class ExpressionPolicy(Policy):
     component="ak-policy-password-form",
     routes="policies/password",
     families=(POLICY,),
+    advise=_advise_password,
 )
 class PasswordPolicy(Policy):
     """Rules a new password must follow."""

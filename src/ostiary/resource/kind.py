@@ -57,6 +57,9 @@ Check = Callable[[Any], Iterable[Problem]]
 Look = Callable[[str, Pk], Awaitable[Any]]
 """Finds the object a reference leads to, as it will be after the change: target and key in, object or None out."""
 
+Advise = Callable[[Any], Iterable[Problem]]
+"""What whoever saves an object should know although it is right: yields what will not work in this version."""
+
 CheckWith = Callable[[Any, Look], Awaitable[Iterable[Problem]]]
 """The check of a kind against the objects it refers to. Asked only when everything else about the object is right."""
 
@@ -82,6 +85,7 @@ class Kind:
     upcasters: Mapping[int, Upcaster]
     check: Check | None
     check_with: CheckWith | None
+    advise: Advise | None
     label_field: str  # the field that names an object to people
     lookup_field: str = "pk"  # what detail URLs of API v3 take
     ignored: frozenset[str] = frozenset()  # wire names accepted and dropped, as authentik does
@@ -182,6 +186,7 @@ def kind(
     upcasters: Mapping[int, Upcaster] | None = None,
     check: Check | None = None,
     check_with: CheckWith | None = None,
+    advise: Advise | None = None,
     label_field: str = "name",
     lookup_field: str = "pk",
     ignored: Iterable[str] = (),
@@ -207,6 +212,7 @@ def kind(
             upcasters=upcasters or {},
             check=check,
             check_with=check_with,
+            advise=advise,
             label_field=label_field,
             lookup_field=lookup_field,
             ignored=frozenset(ignored),

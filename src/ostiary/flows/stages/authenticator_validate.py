@@ -40,6 +40,7 @@ class AuthenticatorValidateStage(Stage):
     """Asks for a code of a device of an allowed class; without any device, does what `not_configured_action` says."""
 
     COMPONENT: ClassVar[str] = "ak-stage-authenticator-validate"
+    GUARD: ClassVar[bool] = True
 
     not_configured_action: Literal["skip", "deny", "configure"] = "skip"
     device_classes: tuple[DeviceClass, ...] = ("static", "totp", "webauthn", "duo", "sms", "email")

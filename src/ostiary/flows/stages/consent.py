@@ -25,6 +25,7 @@ class ConsentStage(Stage):
     """Asks whether an application may have what it asked for, and remembers the answer as `mode` says."""
 
     COMPONENT: ClassVar[str] = "ak-stage-consent"
+    GUARD: ClassVar[bool] = True
 
     mode: Literal["always_require", "permanent", "expiring"] = "expiring"
     consent_expire_in: Annotated[str, DURATION, Help("How long an expiring consent holds.")] = "weeks=4"

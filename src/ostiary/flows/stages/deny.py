@@ -21,6 +21,7 @@ class DenyStage(Stage):
     """Refuses, with a message."""
 
     COMPONENT: ClassVar[str] = "ak-stage-access-denied"
+    GUARD: ClassVar[bool] = True
 
     deny_message: Annotated[str, Help("Shown to the person who is refused.")] = ""
 

@@ -31,6 +31,7 @@ class PasswordStage(ConfigurableStage):
     """Asks for the password and tries the backends in order."""
 
     COMPONENT: ClassVar[str] = "ak-stage-password"
+    GUARD: ClassVar[bool] = True
 
     backends: Annotated[tuple[Backend, ...], Length(least=1)]
     failed_attempts_before_cancel: Annotated[int, Range(0, 2**31 - 1)] = 5

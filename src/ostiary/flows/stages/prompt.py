@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal
 
+from ostiary.events.evaluation_log import log_not_evaluated
 from ostiary.flows.outcome import ErrorDetail
 from ostiary.flows.person import pending_user
 from ostiary.flows.prompt_answers import SERVER_SIDE, Missing, NotValid, judge
-from ostiary.flows.prompt_values import choices_of, value_of
+from ostiary.flows.prompt_values import choices_of, is_understood, value_of
 from ostiary.flows.requirement import policy_context
 from ostiary.flows.resources import STAGE, Stage
 from ostiary.flows.visit import Ask, Done, Verdict, Visit, Wrong
 from ostiary.policies.decide import decide_policies
-from ostiary.resource import MULTILINE, UNIQUE, Help, Length, OnDelete, Range, Reference, Resource, kind
+from ostiary.resource import MULTILINE, UNIQUE, Help, Length, OnDelete, Problem, Range, Reference, Resource, kind
 
 if TYPE_CHECKING:
     from ostiary.directory.user import User
@@ -40,11 +41,23 @@ PromptType = Literal[
 ]
 
 
+_SERVER_SIDE_LOST: Final = (
+    "The value of this field cannot be worked out here. Tell whoever runs this service; the log names it."
+)
+
+
+def _advise_prompt(prompt: Prompt) -> Iterable[Problem]:
+    for name in _lost(prompt):
+        effect = "these answers are refused" if prompt.type in SERVER_SIDE else "nothing is shown"
+        yield Problem(name, f"is stored, but its expression cannot be evaluated by this version: {effect}")
+
+
 @kind(
     "authentik_stages_prompt.prompt",
     verbose_name="Prompt",
     component="ak-prompt-form",
     routes="stages/prompt/prompts",
+    advise=_advise_prompt,
 )
 class Prompt(Resource):
     """One field of such a form."""
@@ -95,7 +108,10 @@ class PromptStage(Stage):
                 values[one.field_key] = await _judged(one, visit, user, answer.get(one.field_key))
             except NotValid as error:
                 code = "required" if isinstance(error, Missing) else "invalid"
-                errors[one.field_key] = [ErrorDetail(str(error), code)]
+                place = (
+                    one.field_key if one.type not in {"hidden", "static"} else "non_field_errors"
+                )  # what nobody sees says nothing
+                errors.setdefault(place, []).append(ErrorDetail(str(error), code))
         passwords = {values.get(one.field_key) for one in prompts if one.type == "password"}
         if not errors and len(passwords) > 1:
             errors["non_field_errors"] = [ErrorDetail("The two passwords are not the same.")]
@@ -125,8 +141,28 @@ class PromptStage(Stage):
         return sorted(found, key=lambda one: (one.order, one.name))
 
 
+def _lost(prompt: Prompt) -> list[str]:
+    """Return the fields whose expression cannot be evaluated."""
+    expressions = (
+        ("placeholder", prompt.placeholder, prompt.placeholder_expression),
+        ("initial_value", prompt.initial_value, prompt.initial_value_expression),
+    )
+    return [name for name, source, is_expression in expressions if is_expression and not is_understood(source)]
+
+
+def _log_lost(prompt: Prompt, visit: Visit) -> None:
+    for name in _lost(prompt):
+        log_not_evaluated(
+            f"the {name} of prompt {prompt.name} ({prompt.pk})",
+            reason="expressions of your own are not available yet",
+            consequence="these answers are refused" if prompt.type in SERVER_SIDE else "nothing is shown",
+            now=visit.now,
+        )
+
+
 def _shown(prompt: Prompt, visit: Visit, user: User | None) -> dict[str, object]:
     """Return one field as the challenge has it (StagePrompt)."""
+    _log_lost(prompt, visit)
     choices = _choices(prompt, visit, user)
     initial = _initial(prompt, visit, user)
     placeholder = value_of(prompt.placeholder, is_expression=prompt.placeholder_expression, user=user)
@@ -164,6 +200,8 @@ def _choices(prompt: Prompt, visit: Visit, user: User | None) -> list[dict[str, 
 async def _judged(prompt: Prompt, visit: Visit, user: User | None, raw: object) -> object:
     """Return the value of one field. Raises NotValid."""
     if prompt.type in SERVER_SIDE:
+        if "initial_value" in _lost(prompt) and not isinstance(visit.mapping("prompt_data").get(prompt.field_key), str):
+            raise NotValid(_SERVER_SIDE_LOST)  # a wrong value of the server's own must not be written
         return _initial(prompt, visit, user)
     choices = [one["value"] for one in _choices(prompt, visit, user) or ()]
     value = judge(prompt.type, raw, required=prompt.required, choices=choices)

@@ -21,6 +21,7 @@ class UserLogoutStage(Stage):
     """Ends the session of whoever is signed in."""
 
     COMPONENT: ClassVar[str] = "ak-stage-session-end"
+    GUARD: ClassVar[bool] = True
 
     async def open(self, visit: Visit) -> Verdict:
         """End the session, if it is anybody's."""

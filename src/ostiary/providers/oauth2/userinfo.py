@@ -37,7 +37,7 @@ async def userinfo(request: Request, services: Services) -> Response:
             return bearer_error(request, None)
         client, token = await _find(services, sent.token, now)
         await check_possession(request, services, token, sent)
-        claims = await _claims(services, client, token, sent.token)
+        claims = await _claims(services, client, token, sent.token, now=now)
     except OAuthError as error:
         return offer_nonce(request, allow_origin(request, bearer_error(request, error), client), services)
     if client.provider.userinfo_signed:
@@ -62,7 +62,7 @@ async def _find(services: Services, text: str, now: int) -> tuple[Client, Access
     return client, token
 
 
-async def _claims(services: Services, client: Client, token: AccessToken, text: str) -> dict[str, object]:
+async def _claims(services: Services, client: Client, token: AccessToken, text: str, *, now: int) -> dict[str, object]:
     """Return the claims as they are now: those of the scopes, and single ones that were asked for (Core 5.4, 5.5)."""
     if OPENID not in token.scope:
         raise OAuthError(INSUFFICIENT_SCOPE, "the token lacks openid")
@@ -71,7 +71,7 @@ async def _claims(services: Services, client: Client, token: AccessToken, text: 
         raise OAuthError(INVALID_TOKEN, "the person is gone or disabled")
     found = client.claim_set.claims(subject, token.scope)
     for item in found.unavailable:
-        log_unavailable(item)
+        log_unavailable(item, now=now)
     asked = asked_of(token)
     single = client.claim_set.pick(subject, asked) if asked else {}
     # The subject is that of the ID token, whatever a mapping says by now (Core 5.3.2).

@@ -1,0 +1,151 @@
+"""A76: a policy that cannot be evaluated makes no stage vanish, whatever joins it, and the log names it."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from flows_world import PASSWORD, Client, World, bind, default_flow, pk
+
+from ostiary.flows.planner import UNDECIDED
+from ostiary.flows.resources import FlowStageBinding, Stage
+from ostiary.flows.room import KINDS
+from ostiary.flows.stages.authenticator_validate import AuthenticatorValidateStage
+from ostiary.flows.stages.consent import ConsentStage
+from ostiary.flows.stages.deny import DenyStage
+from ostiary.flows.stages.password import PasswordStage
+from ostiary.flows.stages.prompt import Prompt, PromptStage
+from ostiary.flows.stages.user_logout import UserLogoutStage
+from ostiary.policies.resources import ExpressionPolicy, PolicyBinding
+
+LOST = 'return context["auth_method"] != "app_password"  # as somebody wrote it'
+NO = "return False"
+
+
+def policy(source: str) -> ExpressionPolicy:
+    return ExpressionPolicy(pk=pk(), name=f"policy {pk()}", expression=source)
+
+
+def only(world: World, stage: Stage, *sources: str, on_plan: bool = False, mode: str = "any", **values: Any) -> None:
+    """Bind these policies to the stage's place, and nothing else."""
+    flow = next(one for one in world.objects if getattr(one, "slug", "") == "default-authentication-flow")
+    place = world.binding(flow, stage)  # type: ignore[arg-type]
+    world.objects[:] = [one for one in world.objects if not isinstance(one, PolicyBinding) or one.target != place.pk]
+    world.replace(replace(place, evaluate_on_plan=on_plan, re_evaluate_policies=not on_plan, policy_engine_mode=mode))
+    for order, source in enumerate(sources):
+        made = policy(source)
+        extra = values if source == LOST else {}
+        world.add(made, replace(bind(place, made, **extra), order=order))
+
+
+async def enrolled(world: World, name: str = "jo") -> None:
+    user = await world.user(name)
+    key = world.devices.new_totp_key()
+    await world.database.write(
+        lambda: (yield world.devices.add_totp(user=user.pk, name="phone", key=key, now=world.now))
+    )
+
+
+@pytest.mark.parametrize("on_plan", [True, False])
+@pytest.mark.parametrize("values", [{}, {"negate": True}, {"failure_result": True}, {"timeout": 0}])
+async def test_a76_the_second_factor_stays(
+    world: World, client: Client, caplog: Any, values: dict[str, Any], *, on_plan: bool
+) -> None:
+    house = default_flow(world)
+    await enrolled(world)
+    only(world, house.mfa, LOST, on_plan=on_plan, **values)
+    with caplog.at_level(logging.WARNING, logger="ostiary.evaluation"):
+        assert (await client.sign_in())["component"] == "ak-stage-authenticator-validate"
+    assert (await client.session()).user is None
+    assert "cannot be evaluated" in caplog.text
+    assert PASSWORD not in caplog.text
+    assert await world.events("policy_exception")
+
+
+@pytest.mark.parametrize(
+    ("mode", "sources", "left"),
+    [
+        ("any", (NO, LOST), False),  # had it passed, the stage would be there
+        ("all", (NO, LOST), True),  # the stage is left out whatever it says
+        ("all", ("return True", LOST), False),
+        ("any", (NO,), True),
+    ],
+)
+async def test_a76_only_a_verdict_that_hangs_on_it_is_changed(
+    small_world: World, mode: str, sources: tuple[str, ...], *, left: bool
+) -> None:
+    house = default_flow(small_world)
+    await enrolled(small_world)
+    only(small_world, house.mfa, *sources, mode=mode)
+    shown = (await Client(small_world).sign_in())["component"]
+    assert shown == ("xak-flow-redirect" if left else "ak-stage-authenticator-validate")
+
+
+@pytest.mark.parametrize("on_plan", [True, False])
+async def test_a76_a_stage_that_lets_in_refuses_the_flow(world: World, client: Client, *, on_plan: bool) -> None:
+    house = default_flow(world)
+    await world.user()
+    only(world, house.login, LOST, on_plan=on_plan)
+    shown = await client.get() if on_plan else await client.sign_in()
+    assert (shown["component"], shown["error_message"]) == ("ak-stage-access-denied", UNDECIDED)
+    assert (await client.session()).user is None
+
+
+async def test_a76_a_refusal_stays_a_refusal(small_world: World) -> None:
+    house = default_flow(small_world)
+    deny = DenyStage(pk=pk(), name="deny")
+    small_world.add(deny, FlowStageBinding(pk=pk(), target=str(house.flow.pk), stage=str(deny.pk), order=-1))
+    only(small_world, deny, LOST)
+    assert (await Client(small_world).get())["component"] == "ak-stage-access-denied"
+
+
+async def test_a76_a_flow_whose_own_policy_fails_is_refused_even_if_it_would_move_on(small_world: World) -> None:
+    house = default_flow(small_world)
+    made = policy(LOST)
+    small_world.replace(replace(house.flow, denied_action="continue"))
+    small_world.add(made, bind(house.flow, made))
+    shown = await Client(small_world).get()
+    assert (shown["component"], shown["error_message"]) == ("ak-stage-access-denied", UNDECIDED)
+
+
+async def test_the_log_names_it_once_a_minute(small_world: World, caplog: Any) -> None:
+    house = default_flow(small_world)
+    only(small_world, house.mfa, LOST, on_plan=True)
+
+    async def lines() -> int:
+        caplog.clear()
+        with caplog.at_level(logging.WARNING, logger="ostiary.evaluation"):
+            for _ in range(3):
+                await Client(small_world).get()
+        return len(caplog.records)
+
+    assert await lines() == 2  # the policy, and what becomes of the stage
+    assert await lines() == 0
+    small_world.clock[0] += 60_000_000
+    assert await lines() == 2
+
+
+def test_which_stages_are_guards() -> None:
+    guards = {one for one in KINDS if issubclass(one, Stage) and one.GUARD}
+    assert guards == {PasswordStage, AuthenticatorValidateStage, DenyStage, ConsentStage, UserLogoutStage}
+
+
+async def test_a_value_of_the_servers_own_that_cannot_be_worked_out_is_not_written(
+    small_world: World, caplog: Any
+) -> None:
+    prompt = Prompt(
+        pk=pk(), name="level", field_key="attributes.level", label="", type="hidden",
+        initial_value='return ak_user_by(username="root").level', initial_value_expression=True,
+    )  # fmt: skip
+    stage = PromptStage(pk=pk(), name="ask", fields=(str(prompt.pk),))
+    small_world.add(prompt)
+    small_world.flow("ask", [stage])
+    client = Client(small_world, slug="ask")
+    await client.get()
+    with caplog.at_level(logging.WARNING, logger="ostiary.evaluation"):
+        shown = await client.answer(component="ak-stage-prompt")
+    assert shown["component"] == "ak-stage-prompt"
+    assert list(shown["response_errors"]) == ["non_field_errors"]
+    assert "level" in caplog.text
