@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import NameOID
 
 from ostiary.keys.pem import UnreadableKey, read_private_key
-from ostiary.proto.jose import JoseError, PrivateKey, algorithm_for
+from ostiary.proto.jose import JoseError, PrivateKey, algorithm_for, check_size
 from ostiary.record import dataclass
 from ostiary.resource import Problem
 from ostiary.seal import Secret
@@ -53,11 +53,12 @@ def read_certificate(pem: str) -> x509.Certificate:
 
 
 def problems(certificate_pem: str, key_pem: str) -> Iterator[Problem]:
-    """Yield what is wrong with a pair: unreadable parts, a key too weak to sign, halves that do not match."""
+    """Yield what is wrong with a pair: unreadable parts, a key too weak or too large, halves that do not match."""
     certificate = key = None
     try:
         certificate = read_certificate(certificate_pem)
-    except UnreadableKey as error:
+        check_size(certificate.public_key())
+    except (UnreadableKey, JoseError) as error:
         yield Problem("certificate_data", str(error))
     if not key_pem:
         return

@@ -15,7 +15,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from ostiary.proto.jose import PrivateKey, base64url_encode
+from ostiary.proto.jose import PrivateKey, UnsupportedKey, base64url_encode, check_size
 
 _CERTIFICATE: Final = re.compile(
     r"^-----BEGIN CERTIFICATE-----\s+([A-Za-z0-9+/=\s]+)-----END CERTIFICATE-----", re.MULTILINE
@@ -32,13 +32,24 @@ def read_private_key(pem: str, *, proven: bool = False) -> PrivateKey:
     `proven` is for keys that were read without it before, and were sealed since: OpenSSL does not try again whether
     the factors of an RSA key are primes, which takes as long as many signatures.
     """
-    try:
-        key = load_pem_private_key(pem.encode(), password=None, unsafe_skip_rsa_key_validation=proven)
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise UnreadableKey("expected a private key in PEM without a passphrase") from error
+    key = _load(pem, proven=True)
     if not isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey):
         raise UnreadableKey("expected an RSA, elliptic curve or Ed25519 key")
+    if proven or not isinstance(key, rsa.RSAPrivateKey):
+        return key
+    try:
+        check_size(key)  # before it is proven: that takes time by the size
+    except UnsupportedKey as error:
+        raise UnreadableKey(str(error)) from error
+    _load(pem, proven=False)
     return key
+
+
+def _load(pem: str, *, proven: bool) -> object:
+    try:
+        return load_pem_private_key(pem.encode(), password=None, unsafe_skip_rsa_key_validation=proven)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise UnreadableKey("expected a private key in PEM without a passphrase") from error
 
 
 def certificate_der(pem: str) -> bytes:

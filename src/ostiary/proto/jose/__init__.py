@@ -8,7 +8,15 @@ from ostiary.proto.jose.errors import BadSignature, JoseError, MalformedToken, U
 from ostiary.proto.jose.jwe import Decrypter, Recipient, check_recipient
 from ostiary.proto.jose.jwk import PublicKey, public_jwk, thumbprint
 from ostiary.proto.jose.jws import Verified, peek_header, sign, verify
-from ostiary.proto.jose.keys import PrivateKey, SigningKey, VerifyingKey, algorithm_for, algorithms_for, secret_keys
+from ostiary.proto.jose.keys import (
+    PrivateKey,
+    SigningKey,
+    VerifyingKey,
+    algorithm_for,
+    algorithms_for,
+    check_size,
+    secret_keys,
+)
 
 __all__ = [
     "BadSignature",
@@ -27,6 +35,7 @@ __all__ = [
     "base64url_decode",
     "base64url_encode",
     "check_recipient",
+    "check_size",
     "peek_header",
     "public_jwk",
     "secret_keys",

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from ostiary.proto.jose.errors import MalformedToken, UnsupportedKey
 from ostiary.proto.jose.jwk import public_jwk
+from ostiary.proto.jose.jwks import public_key
 from ostiary.proto.jose.jws import read_header
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ LONGEST_ENCRYPTED: Final = 24_576  # characters: a signed token of 16 KiB inside
 
 _MEMBERS: Final = {"RSA": ("kty", "n", "e"), "EC": ("kty", "crv", "x", "y"), "OKP": ("kty", "crv", "x")}
 _JOINTS: Final = 4  # dots between the five parts
+_LONGEST_COORDINATE: Final = 88  # characters of base64url: 66 octets, of P-521
 _LEAST_MODULUS: Final = 342  # characters of base64url: 2048 bits (RFC 7518, section 4.3)
 _CURVES: Final = frozenset({"P-256", "P-384", "P-521", "X25519"})  # RFC 7518, section 6.2.1.1; RFC 8037, section 3.2
 
@@ -99,6 +101,9 @@ class Decrypter:
             raise MalformedToken("alg or enc is another than the key's")
         if "zip" in header or "crit" in header:
             raise MalformedToken("neither compression nor a critical extension is supported")
+        point = header.get("epk", {})
+        if not isinstance(point, dict) or any(len(str(one)) > _LONGEST_COORDINATE for one in point.values()):
+            raise MalformedToken("epk: expected a point on the curve of the key")
         if str(header.get("cty", "JWT")).upper() != "JWT":  # RFC 7519, section 5.2
             raise MalformedToken("cty: expected a JWT inside")
 
@@ -127,6 +132,8 @@ def check_recipient(jwk: Mapping[str, object], algorithm: str) -> None:
         raise UnsupportedKey(f"{algorithm} does not fit the key, expected {expected}")
     if expected == "RSA-OAEP-256" and len(str(jwk.get("n"))) < _LEAST_MODULUS:
         raise UnsupportedKey("expected an RSA key of at least 2048 bits")
+    if expected == "RSA-OAEP-256":
+        public_key(jwk)  # as a stranger's: bounded before anything is computed with it
 
 
 def _load(jwk: Mapping[str, object]) -> RSAKey | ECKey | OKPKey:

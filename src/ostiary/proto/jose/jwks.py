@@ -1,4 +1,7 @@
-"""Keys of others: a JSON Web Key Set (RFC 7517, section 5) as keys that check signatures."""
+"""Keys of others: a JSON Web Key Set (RFC 7517, section 5) as keys that check signatures.
+
+They are bounded before anything is computed with them: anybody may send one with a DPoP proof.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from ostiary.proto.jose.base64url import base64url_decode
 from ostiary.proto.jose.errors import MalformedToken, UnsupportedKey
 from ostiary.proto.jose.jwk import PublicKey
-from ostiary.proto.jose.keys import VerifyingKey, algorithms_for
+from ostiary.proto.jose.keys import VerifyingKey, algorithms_for, check_rsa
 
 MOST_KEYS: Final = 32
 _CURVES: Final[dict[str, ec.EllipticCurve]] = {
@@ -18,7 +21,7 @@ _CURVES: Final[dict[str, ec.EllipticCurve]] = {
     "P-384": ec.SECP384R1(),
     "P-521": ec.SECP521R1(),
 }
-_MOST_BITS: Final = 16_384  # of an RSA key: checking costs time by its size
+_LONGEST: Final = 700  # characters of one number of a key: 4,096 bits, and an octet or two of nothing before them
 
 
 def verifying_keys(jwks: Mapping[str, object]) -> tuple[VerifyingKey, ...]:
@@ -80,10 +83,9 @@ def public_key(jwk: Mapping[str, object]) -> PublicKey | None:
 
 
 def _rsa(jwk: Mapping[str, object]) -> rsa.RSAPublicKey:
-    modulus = _number(jwk, "n")
-    if modulus.bit_length() > _MOST_BITS:
-        raise UnsupportedKey(f"expected an RSA key of at most {_MOST_BITS} bits")
-    return rsa.RSAPublicNumbers(_number(jwk, "e"), modulus).public_key()
+    modulus, exponent = _number(jwk, "n"), _number(jwk, "e")
+    check_rsa(modulus, exponent)
+    return rsa.RSAPublicNumbers(exponent, modulus).public_key()
 
 
 def _number(jwk: Mapping[str, object], name: str) -> int:
@@ -94,4 +96,6 @@ def _octets(jwk: Mapping[str, object], name: str) -> bytes:
     value = jwk.get(name)
     if not isinstance(value, str):
         raise UnsupportedKey(f"expected the member {name} to be a text")
+    if len(value) > _LONGEST:
+        raise UnsupportedKey(f"expected the member {name} to have at most {_LONGEST} characters")
     return base64url_decode(value)

@@ -20,6 +20,9 @@ from ostiary.proto.jose.jwk import PublicKey
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
 
 LEAST_RSA_BITS: Final = 2048  # RFC 7518, section 3.3
+MOST_RSA_BITS: Final = 4096
+LEAST_EXPONENT: Final = 3
+MOST_EXPONENT: Final = 2**32  # of others' RSA keys: checking a signature costs time by its bits
 LEAST_SECRET: Final = 32  # octets of an HS256 key (RFC 7518, section 3.2)
 _PKCS1: Final = padding.PKCS1v15()
 # RFC 7518, sections 3.3 and 3.5: algorithm -> padding, hash.
@@ -59,6 +62,28 @@ def algorithms_for(key: PrivateKey | PublicKey | bytes) -> tuple[str, ...]:
     if isinstance(key, ed25519.Ed25519PrivateKey | ed25519.Ed25519PublicKey):
         return ("EdDSA",)
     raise UnsupportedKey("expected an RSA, elliptic curve or Ed25519 key")
+
+
+def check_size(key: object) -> None:
+    """Refuse a stranger's key that would cost us much: whoever brings a key must not choose what using it takes.
+
+    RSA with more than `MOST_RSA_BITS`, or a public exponent beyond `MOST_EXPONENT`. Raises UnsupportedKey.
+    """
+    if isinstance(key, rsa.RSAPrivateKey):
+        numbers = key.private_numbers().public_numbers
+    elif isinstance(key, rsa.RSAPublicKey):
+        numbers = key.public_numbers()
+    else:
+        return
+    check_rsa(numbers.n, numbers.e)
+
+
+def check_rsa(modulus: int, exponent: int) -> None:
+    """Do the same for the numbers, before anything is computed with them. Raises UnsupportedKey."""
+    if modulus.bit_length() > MOST_RSA_BITS:
+        raise UnsupportedKey(f"expected an RSA key of at most {MOST_RSA_BITS} bits")
+    if not LEAST_EXPONENT <= exponent <= MOST_EXPONENT or exponent % 2 == 0:
+        raise UnsupportedKey("expected an RSA key with a small public exponent, such as 65537")
 
 
 def algorithm_for(key: PrivateKey | PublicKey | bytes, wanted: str | None = None) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from ostiary.brands.select import select
 from ostiary.keys.resources import CertificateKeyPair
-from ostiary.proto.jose import JoseError, public_jwk, thumbprint
+from ostiary.proto.jose import JoseError, check_size, public_jwk, thumbprint
 from ostiary.proto.jose.jwks import public_key
 from ostiary.proto.oauth2.certificate_header import (
     BadCertificateHeader,
@@ -75,12 +75,14 @@ def check_certificate(
     if sent is None:
         raise OAuthError(INVALID_CLIENT, "no certificate came with the request")
     from cryptography import x509  # noqa: PLC0415 - read when a client with a certificate comes
+    from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415 - as above
 
     try:
         certificate = x509.load_der_x509_certificate(sent.der)
+        check_size(certificate.public_key())
         lasts = certificate.not_valid_before_utc.timestamp(), certificate.not_valid_after_utc.timestamp()
-    except ValueError as error:
-        raise OAuthError(INVALID_CLIENT, "unreadable certificate") from error
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise OAuthError(INVALID_CLIENT, f"unreadable certificate: {error}") from error
     if not lasts[0] <= now / _SECOND <= lasts[1]:
         raise OAuthError(INVALID_CLIENT, "the certificate is expired or not valid yet")
     by_subject = provider.token_endpoint_auth_method == "tls_client_auth"  # noqa: S105 - the name of a method
