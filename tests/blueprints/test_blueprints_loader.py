@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ostiary.blueprints.errors import BlueprintError, Unreadable
-from ostiary.blueprints.loader import MAX_DEPTH, MAX_NODES, load
+from ostiary.blueprints.loader import MAX_DEPTH, MAX_NODES, MAX_SCALAR, load
 from ostiary.blueprints.nodes import Items, KeyOf, Node, Plain, Table, walk
 from ostiary.blueprints.wrapper import read_file
 
@@ -114,6 +114,62 @@ def test_limits() -> None:
     assert f"holds more than {MAX_NODES} values" in fault(bomb)
     assert "is larger than" in fault("# " + "x" * 3_000_000)
     assert read_file(b"x" * 3_000_000, path="f").errors
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["1" + ":30" * 150_000, "1" + ":30" * 150_000 + ".5", "0x" + "f" * 400_000, "9" * 400_000, "0b" + "1" * 400_000,
+     "1." + "0" * 400_000, "2026-01-31T10:00:00." + "7" * 400_000, "!!int " + "7" * 400_000, "!!float " + "1" * 5_000,
+     "!ParseJSON '" + "7" * 400_000 + "'", "!ParseJSON '[1." + "7" * 5_000 + "]'", "!ParseJSON '1e999'"],
+    ids=lambda text: text[:20],
+)  # fmt: skip
+def test_long_numbers_are_refused_before_they_cost_anything(written: str) -> None:
+    said = fault(f"a: {written}\n")
+    assert len(said) < 400
+    assert "characters" in said or "JSON" in said
+
+
+def test_long_texts_of_digits_are_texts_when_they_are_quoted() -> None:
+    long = "7" * 5_000
+    assert plain(load(f"a: '{long}'\nb: |-\n  {long}\nc: !!str {long}\n", "f.yaml")[0]) == {
+        "a": long, "b": long, "c": long,
+    }  # fmt: skip
+
+
+def test_merge_keys_cost_what_they_bring() -> None:
+    base = "a: &a {" + ", ".join(f"k{one}: 1" for one in range(1000)) + "}\n"
+    assert "merges more than" in fault(base + "b: [" + ", ".join(["{<<: *a}"] * 5_000) + "]\n")
+    many = "- {<<: [" + ", ".join(["*a"] * 50) + "]}\n"
+    assert "merges more than" in fault(base + "b:\n" + many * 5)
+
+
+def test_messages_show_the_beginning_of_what_was_written() -> None:
+    long = "k" * 5_000
+    for text in (f"{long}: 1\n{long}: 2\n", f"a: !{long} x\n", f"a: !!{long} x\n", f"a: *{long}\n"):
+        assert len(fault(text)) < 700
+
+
+_SCALAR = st.one_of(
+    st.lists(st.sampled_from([":30", ":5", "_", "0", "9", ".", "e+9", "+", "-", "0x", "f", "0b1", " ", "T", "Z", "~"])),
+    st.tuples(st.sampled_from(["1", "0x", "0b", "1.", "-", "2026-01-31 1:2:3.", ".inf", "~"]),
+              st.sampled_from([":30", "_", "1", "f", "0", ":59.5"]).map(lambda one: one * 2_000)),
+).map("".join)  # fmt: skip
+
+
+@given(_SCALAR, st.sampled_from(["", "!!int ", "!!float ", "!!timestamp ", "!!bool ", "!!null ", "!!binary "]))
+@settings(max_examples=300, deadline=None)
+def test_whatever_a_plain_text_reads_as_is_small(text: str, tag: str) -> None:
+    node = None
+    with contextlib.suppress(BlueprintError):
+        [node] = load(f"- {tag}{text}\n- 0\n", "f.yaml")
+    if node is None:
+        assert len(fault(f"- {tag}{text}\n- 0\n")) < 400
+        return
+    assert isinstance(node, Items)
+    for inner in walk(node):
+        if isinstance(inner, Plain) and isinstance(inner.value, int):
+            assert inner.value.bit_length() < 8 * MAX_SCALAR
+            assert str(inner.value)
 
 
 def test_empty_documents_are_left_out() -> None:

@@ -16,7 +16,7 @@ from ostiary.blueprints.errors import BlueprintError
 from ostiary.blueprints.loader import load
 from ostiary.blueprints.lookup import lookup_name
 from ostiary.blueprints.nodes import from_plain, spelled
-from ostiary.blueprints.resolve import MAX_STEPS, Resolver
+from ostiary.blueprints.resolve import MAX_STEPS, MAX_TEXTS, Resolver
 from ostiary.blueprints.source import Position
 from ostiary.resource import Registry
 from ostiary.store.stored import Stored
@@ -104,6 +104,8 @@ async def error(text: str, **context: object) -> str:
         ("!Enumerate [[a, b], MAP, [!Value 0, {deep: {x: !Index 0}}]]", {"a": {"deep": {"x": 0}}, "b": {"deep": {"x": 1}}}),
         ("!Enumerate [!Context rows, seq, !Value 0]", [[1, 2], [3]]),
         ("!Enumerate [[], SEQ, !Value 0]", []),
+        ("!Enumerate [öx, SEQ, [!Index 0, !Value 0]]", [[0, "ö"], [1, "x"]]),
+        ("!Enumerate ['', SEQ, !Value 0]", []),
         ("!Enumerate [[], MAP, !Value 0]", {}),
         ("!AtIndex [[a, b], 1]", "b"),
         ("!AtIndex [[a, b], -1]", "b"),
@@ -152,7 +154,7 @@ async def test_a_body_after_an_inner_enumerate_sees_its_own_turn() -> None:
         ("!Condition [MAYBE, a]", "f.yaml:1:16: expected one of AND, NAND, OR, NOR, XOR, XNOR"),
         ("!Condition [AND]", "with at least one value"),
         ("!Enumerate [[1], LIST, x]", "f.yaml:1:21: expected one of SEQ, MAP"),
-        ("!Enumerate [text, SEQ, x]", "!Enumerate: expected a list or a mapping"),
+        ("!Enumerate [7, SEQ, x]", "!Enumerate: expected a list, a mapping or a text"),
         ("!Enumerate [!Value 0, SEQ, x]", "!Value 0 is the !Enumerate itself here, expected depth 1"),
         ("!Enumerate [!AtIndex [!Value 0, 0], SEQ, x]", "!Value 0 is the !Enumerate itself here, expected a depth above"),
         ("!Enumerate [[1], MAP, !Value 0]", "!Enumerate: expected a pair [KEY, VALUE] or a mapping for MAP"),
@@ -185,6 +187,24 @@ async def test_nested_enumerates_cannot_exhaust_the_machine() -> None:
     rows = list(range(200))
     text = "!Enumerate [!Context r, SEQ, !Enumerate [!Context r, SEQ, !Enumerate [!Context r, SEQ, x]]]"
     assert f"makes more than {MAX_STEPS} values" in await error(text, r=rows)
+
+
+async def test_many_long_texts_cannot_exhaust_the_machine() -> None:
+    text = "!Enumerate [!Context r, SEQ, !Format ['%s%s', !Context t, !Index 0]]"
+    assert f"makes more than {MAX_TEXTS} characters" in await error(text, r=list(range(200)), t="x" * 90_000)
+
+
+async def test_merging_changes_nothing_that_it_was_given() -> None:
+    once = '!ParseJSON \'{"a": {"b": [1]}, "c": [2]}\''
+    text = f"[!Enumerate [[1, 2, 3], MAP, {once}], !Enumerate [[1], MAP, !Context kept], !Context kept]"
+    first, second, kept = await value(text, kept={"a": {"b": [1]}})
+    assert first == {"a": {"b": [1, 1, 1]}, "c": [2, 2, 2]}
+    assert second == kept == {"a": {"b": [1]}}
+    twice = "!Enumerate [[1, 2], SEQ, !Enumerate [[1, 2], MAP, !Value 1]]"
+    shared = "!Enumerate [!Context rows, MAP, !Value 0]"
+    rows = [{"a": {"n": [1]}}, {"a": {"n": [2]}}, {"a": 5}, {"a": {"n": [3]}}]
+    assert await value(shared, rows=rows) == {"a": {"n": [3]}}
+    assert "expected a pair" in await error(twice)
 
 
 async def test_a_find_inside_a_find_that_found_nothing_finds_nothing() -> None:

@@ -21,10 +21,14 @@ from ostiary.record import dataclass
 MAX_BYTES: Final = 2 * 1024 * 1024
 MAX_DEPTH: Final = 100
 MAX_NODES: Final = 200_000
-"""Of one document, aliases counted as often as they are used."""
+"""Of one document, aliases counted as often as they are used, and so what merge keys bring in."""
+MAX_SCALAR: Final = 200
+"""Characters of a number, a truth value or a time: base 60 costs their square, and longer ones are never meant."""
 
 _PREFIX: Final = "tag:yaml.org,2002:"
-_SCALARS: Final = frozenset({"null", "bool", "int", "float", "binary", "timestamp", "str"})
+_NAMED: Final = {"null": "null", "bool": "true or false", "int": "a number", "float": "a number", "timestamp": "a time"}
+_SCALARS: Final = frozenset({*_NAMED, "binary", "str"})
+_SHOWN: Final = 80  # characters of what was written, in messages
 
 
 @dataclass(slots=True)
@@ -84,6 +88,7 @@ class _Builder:
         self._origin = origin
         self._anchors: dict[str, Node | None] = {}  # None while the anchored node is still open
         self._sizes: dict[int, int] = {}
+        self._merged = 0  # keys that merge keys brought in
         self._kept: list[Node] = []  # keeps every node alive, so that `id` stays unique
 
     def documents(self, text: str) -> Iterator[Node]:
@@ -96,6 +101,7 @@ class _Builder:
                 self._anchors.clear()
                 self._sizes.clear()
                 self._kept.clear()
+                self._merged = 0
             node = self._node(stack, event)
             if node is None:
                 continue
@@ -149,9 +155,13 @@ class _Builder:
                 continue
             name = _key(key)
             if name in pairs:
-                raise Unreadable.at(key.position, f"the key {name!r} is already set in line {places[name].line}")
+                message = f"the key {_short(repr(name))} is already set in line {places[name].line}"
+                raise Unreadable.at(key.position, message)
             pairs[name], places[name] = value, key.position
         for table in inherited:
+            self._merged += len(table.pairs)
+            if self._merged > MAX_NODES:
+                raise Unreadable.at(position, f"merges more than {MAX_NODES} keys")
             for name, value in table.pairs.items():
                 if name not in pairs:
                     pairs[name], places[name] = value, table.places[name]
@@ -161,10 +171,10 @@ class _Builder:
 
     def _alias(self, event: Any) -> Node:
         if event.anchor not in self._anchors:
-            raise Unreadable.at(self._place(event), f"the alias *{event.anchor} has no anchor before it")
+            raise Unreadable.at(self._place(event), f"the alias *{_short(event.anchor)} has no anchor before it")
         node = self._anchors[event.anchor]
         if node is None:
-            raise Unreadable.at(self._place(event), f"the alias *{event.anchor} lies inside its own anchor")
+            raise Unreadable.at(self._place(event), f"the alias *{_short(event.anchor)} lies inside its own anchor")
         return node
 
     def _scalar(self, event: Any) -> Node:
@@ -179,7 +189,7 @@ class _Builder:
     def _tagged(self, tag: str, argument: Argument) -> Node:
         make = TAGS.get(tag)
         if make is None:
-            shown = tag.replace(_PREFIX, "!!")
+            shown = _short(tag.replace(_PREFIX, "!!"))
             raise Unreadable.at(argument.position, f"unknown tag {shown}, expected one of {', '.join(TAGS)}")
         return make(argument)
 
@@ -195,6 +205,11 @@ class _Builder:
 
     def _place(self, event: Any) -> Position:
         return self._origin.at(event.start_mark.line, event.start_mark.column)
+
+
+def _short(text: str) -> str:
+    """Return the beginning of a text, for messages."""
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
 def _is_merge(opened: _Open, event: Any) -> bool:
@@ -239,9 +254,12 @@ def _scalar_value(tag: str, text: str, position: Position) -> object:
 
     name = tag.removeprefix(_PREFIX)
     if name not in _SCALARS:
-        raise Unreadable.at(position, f"unknown tag !!{name}, expected one of {', '.join(TAGS)}")
+        raise Unreadable.at(position, f"unknown tag !!{_short(name)}, expected one of {', '.join(TAGS)}")
     if name == "str":
         return text
+    if name != "binary" and len(text) > MAX_SCALAR:
+        message = f"reads as {_NAMED[name]} of more than {MAX_SCALAR} characters, quote it if it is a text"
+        raise Unreadable.at(position, message)
     _, constructor = _yaml_rules()
     try:
         value: object = constructor.yaml_constructors[tag](constructor, yaml.ScalarNode(tag, text))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import operator
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import field
-from typing import Final
+from typing import Any, Final, TypeVar
 
 from ostiary.blueprints.errors import Fault, Refused
 from ostiary.blueprints.lookup import Found, first_match, lookup_name, shown
@@ -41,8 +42,11 @@ MAX_STEPS: Final = 200_000
 """Values made for one blueprint, so that no !Enumerate in an !Enumerate exhausts the machine."""
 MAX_NESTING: Final = 150
 MAX_TEXT: Final = 1_000_000
+MAX_TEXTS: Final = 8_000_000
+"""Characters that all !Format of one blueprint may make together."""
 _WIDE: Final = re.compile(r"%(?:\([^)]*\))?[-+ #0]*(?:\*|\d{4,}|\d*\.(?:\*|\d{4,}))")
 _UNSET: Final = object()
+T = TypeVar("T", dict[Any, Any], list[Any])
 
 
 MatchCall = Callable[[str, Sequence[tuple[str, object]]], Awaitable[Sequence[Found]]]
@@ -73,6 +77,7 @@ class Resolver:
     _turns: list[_Turn] = field(default_factory=list)
     _steps: int = 0
     _nesting: int = 0
+    _made: int = 0  # characters
 
     async def value(self, node: Node) -> object:
         """Return plain data for a node. Raises Refused."""
@@ -193,8 +198,10 @@ class Resolver:
         for item in node.arguments:  # "None" in a text is no value
             if item in self.misses:
                 self.misses[node] = self.misses[item]
-        if len(text) > MAX_TEXT:
-            raise refused(node.position, f"!Format: makes more than {MAX_TEXT} characters")
+        self._made += len(text)
+        if len(text) > MAX_TEXT or self._made > MAX_TEXTS:
+            most = MAX_TEXT if len(text) > MAX_TEXT else MAX_TEXTS
+            raise refused(node.position, f"!Format: makes more than {most} characters")
         return text
 
     async def _if(self, node: If) -> object:
@@ -221,18 +228,15 @@ class Resolver:
             self._turns.pop()
         if node.output == "SEQ":
             return [result for result, _ in results]
-        table: dict[object, object] = {}
-        for result, position in results:
-            table = _merge(table, _pair(result, position))
-        return table
+        return _merged([_pair(result, position) for result, position in results])
 
     async def _items(self, node: Enumerate) -> list[tuple[object, object]]:
         iterable = await self.value(node.iterable)
         if isinstance(iterable, Mapping):
             return list(iterable.items())
-        if isinstance(iterable, Sequence) and not isinstance(iterable, str | bytes):
+        if isinstance(iterable, Sequence) and not isinstance(iterable, bytes):  # a text is its characters, as there
             return list(enumerate(iterable))
-        raise refused(node.iterable.position, "!Enumerate: expected a list or a mapping")
+        raise refused(node.iterable.position, "!Enumerate: expected a list, a mapping or a text")
 
     def _turn(self, node: Index | Value) -> object:
         if node.depth >= len(self._turns):
@@ -284,15 +288,32 @@ def _pair(result: object, position: Position) -> Mapping[object, object]:
     raise refused(position, "!Enumerate: expected a pair [KEY, VALUE] or a mapping for MAP")
 
 
-def _merge(below: Mapping[object, object], above: Mapping[object, object]) -> dict[object, object]:
-    """Return both as authentik merges them: mappings deeply, lists appended, else the later wins."""
-    table = dict(below)
-    for key, value in above.items():
+def _merged(parts: Sequence[Mapping[object, object]]) -> dict[object, object]:
+    """Return the parts as authentik merges them: mappings deeply, lists appended, else the later wins.
+
+    What is made here is added to, and never what came in, so that each item costs what it holds and no more.
+    """
+    table: dict[object, object] = {}
+    own: dict[int, object] = {}  # keeps them alive, so that `id` stays unique
+    for part in parts:
+        _merge(table, part, own)
+    return table
+
+
+def _merge(table: dict[object, object], more: Mapping[object, object], own: dict[int, object]) -> None:
+    for key, value in more.items():
         present = table.get(key)
-        if isinstance(present, Mapping) and isinstance(value, Mapping):
-            table[key] = _merge(present, value)
+        if isinstance(present, dict) and isinstance(value, Mapping):
+            _merge(_owned(table, key, present, own), value, own)
         elif isinstance(present, list) and isinstance(value, list):
-            table[key] = [*present, *value]
+            _owned(table, key, present, own).extend(value)
         else:
             table[key] = value
-    return table
+
+
+def _owned(table: dict[object, object], key: object, present: T, own: dict[int, object]) -> T:
+    """Return what stands there, as a copy that is ours."""
+    if id(present) not in own:
+        present = copy.copy(present)
+        table[key] = own[id(present)] = present
+    return present

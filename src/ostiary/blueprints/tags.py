@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -32,6 +33,7 @@ from ostiary.record import dataclass
 
 MODES: Final = ("AND", "NAND", "OR", "NOR", "XOR", "XNOR")
 OUTPUTS: Final = ("SEQ", "MAP")
+_LONGEST_NUMBER: Final = 200  # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,10 +142,23 @@ def _at_index(argument: Argument) -> Node:
 def _parse_json(argument: Argument) -> Node:
     text = argument.scalar("!ParseJSON TEXT")
     try:
-        value = json.loads(text, parse_constant=_no_constant)
+        value = json.loads(text, parse_constant=_no_constant, parse_int=_integer, parse_float=_number)
     except (ValueError, RecursionError):
         raise Unreadable.at(argument.position, "expected a JSON text") from None
     return ParseJSON(argument.position, value)
+
+
+def _integer(text: str) -> int:
+    if len(text) > _LONGEST_NUMBER:  # whatever the interpreter's own limit was set to
+        raise ValueError(text[:_LONGEST_NUMBER])
+    return int(text)
+
+
+def _number(text: str) -> float:
+    number = float(text) if len(text) <= _LONGEST_NUMBER else math.inf
+    if not math.isfinite(number):
+        raise ValueError(text[:_LONGEST_NUMBER])
+    return number
 
 
 def _no_constant(name: str) -> object:
