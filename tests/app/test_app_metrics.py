@@ -6,7 +6,10 @@ from typing import Any
 
 import pytest
 
+from ostiary.app.health import Health
 from ostiary.app.metrics import Metrics, MetricsSite
+from ostiary.store.database import Database
+from ostiary.store.loop import Loop
 from ostiary.web.errors import NotFound
 from ostiary.web.request import Request
 from ostiary.web.response import Response, empty
@@ -88,6 +91,56 @@ async def test_the_metrics_port_answers_one_path(method: str, path: str, status:
     await MetricsSite(Metrics(version="1"))({"type": "http", "method": method, "path": path}, receive, send)
     assert sent[0]["status"] == status
     assert bool(sent[1]["body"]) == (method == "GET")
+
+
+async def ask(site: MetricsSite, path: str, method: str = "GET") -> tuple[int, bytes]:
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        raise AssertionError
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    await site({"type": "http", "method": method, "path": path}, receive, send)
+    return sent[0]["status"], sent[1]["body"]
+
+
+class Turning:
+    """A queue whose turns fail when they are told to, and a clock that is moved by hand."""
+
+    def __init__(self) -> None:
+        self.now, self.fails = 0.0, False
+
+    async def __call__(self) -> None:
+        if self.fails:
+            raise RuntimeError("no right to read")
+
+    def clock(self) -> float:
+        return self.now
+
+
+async def test_health_of_a_worker_knows_the_last_turn_of_its_queue(database: Database) -> None:
+    turning = Turning()
+    queue = Loop("queue", turning, every=1.0, bound=30.0, clock=turning.clock)
+    health = Health(database, [queue])
+    site = MetricsSite(Metrics(version="1"), health.page)
+    assert await ask(site, "/-/health/ready/") == (503, b"starting\n")
+    assert await ask(site, "/-/health/live/") == (200, b"")
+    health.begin()
+    await queue.attempt()
+    assert await ask(site, "/-/health/ready/") == (200, b"")
+    turning.fails, turning.now = True, 31.0
+    await queue.attempt()
+    assert await ask(site, "/-/health/ready/") == (503, b"background_work_late: queue\n")
+    assert await ask(site, "/-/health/live/") == (200, b""), "a restart would not help: it goes on trying"
+    turning.fails = False
+    await queue.attempt()
+    assert await ask(site, "/-/health/ready") == (200, b"")
+    queue.end()
+    assert await ask(site, "/-/health/live/") == (503, b"background_work_ended: queue\n")
+    assert (await ask(site, "/-/health/ready/", "POST"))[0] == 404
+    assert (await ask(site, "/-/health/"))[0] == 404
 
 
 async def test_other_scopes_are_left_alone() -> None:

@@ -110,6 +110,22 @@ def test_a_worker_has_no_door(tmp_path: Path) -> None:
     assert worker.stop() == 0
 
 
+def test_a_worker_tells_its_health_where_its_metrics_are(tmp_path: Path) -> None:
+    worker = Running(tmp_path, "worker")
+    wait_until(
+        lambda: worker.get("/-/health/ready/", port=worker.metrics) == 200,
+        what=worker.log.read_text,
+        process=worker.process,
+    )
+    assert worker.get("/-/health/live/", port=worker.metrics) == 200
+    asked = subprocess.run([OSTIARY, "healthcheck"], env=worker.environ, capture_output=True, text=True, timeout=30)
+    assert (asked.returncode, asked.stdout) == (0, "ready\n")
+    assert worker.stop() == 0
+    asked = subprocess.run([OSTIARY, "healthcheck"], env=worker.environ, capture_output=True, text=True, timeout=30)
+    assert asked.returncode == 1
+    assert f"127.0.0.1:{worker.metrics}" in asked.stdout
+
+
 def test_uvicorn_is_loaded_without_its_command_and_can_be_loaded_whole() -> None:
     code = (
         "import sys; from ostiary.app.listener import _load_uvicorn; _load_uvicorn(); import uvicorn.server; "

@@ -255,7 +255,7 @@ async def test_the_job_and_the_watch(ready: World, directory: Path, discovery: D
             await asyncio.sleep(0.02)
         return len(rows)
 
-    watching = asyncio.create_task(watch(ready.database, directory, clock=lambda: NOW, seconds=0.01))
+    watching = asyncio.create_task(watch(ready.database, directory, clock=lambda: NOW, seconds=0.01).run())
     assert await queued(1) == 1
     (directory / "b.yaml").write_text(group("b"))
     assert await queued(2) == 2

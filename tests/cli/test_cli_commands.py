@@ -164,7 +164,10 @@ def test_migrate_says_what_it_did(run: Run) -> None:
 
 def test_a_health_check_of_nobody_fails(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OSTIARY_LISTEN__HTTP", "127.0.0.1:9")
-    assert run("healthcheck") == Done(1, "not ready\n", "")
+    monkeypatch.setenv("OSTIARY_LISTEN__METRICS", "127.0.0.1:10")
+    asked = run("healthcheck")
+    assert asked.code == 1
+    assert asked.out.startswith("not ready: nothing answers at 127.0.0.1:9, nor at 127.0.0.1:10")
 
 
 def test_the_wrong_secret_key_names_the_setting(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from config_kinds import KINDS, NOW, Ask, Deny, House, Rule, Zone, open_house
 from ostiary.resource import Reading, Registry, Resource, Sealed, kind
 from ostiary.seal import Secret
 from ostiary.seal.envelope import Tampered, WrongKey
-from ostiary.store.database import Database, NewerSchema, Statement, Unavailable
+from ostiary.store.database import Database, Fault, NewerSchema, Statement, StoreError, Unavailable
 from ostiary.store.plane import ConfigPlane
 from ostiary.store.snapshot import Snapshot, fold
 
@@ -89,7 +89,7 @@ async def test_concurrent_refreshes_load_once(house: House) -> None:
 
 async def test_watch_keeps_within_a_second(house: House) -> None:
     other = await open_house(house.database)
-    task = asyncio.create_task(other.plane.watch())
+    task = asyncio.create_task(other.plane.watch.run())
     await house.edit(furnish)
     await asyncio.sleep(0.95)
     assert other.plane.snapshot.number == 1
@@ -98,26 +98,58 @@ async def test_watch_keeps_within_a_second(house: House) -> None:
         await task
 
 
-async def test_watch_survives_a_lost_database(small_house: House, caplog: pytest.LogCaptureFixture) -> None:
+ERRORS = (
+    Unavailable("gone"),
+    Fault("no right to read"),
+    TimeoutError(),
+    ValueError("nobody thought of this one"),
+    asyncio.CancelledError("something inside gave up"),
+)
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+async def test_a77_the_watch_goes_on_after_any_error(
+    small_house: House, caplog: pytest.LogCaptureFixture, error: BaseException
+) -> None:
     calls = 0
+    enough = asyncio.Event()
 
     async def refresh() -> Snapshot:
         nonlocal calls
         calls += 1
+        if calls == 4:
+            enough.set()
         if calls < 3:
-            raise Unavailable("gone")
+            raise error
         return small_house.plane.snapshot
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ostiary.store.plane.WATCH_SECONDS", 0.001)
         patch.setattr(small_house.plane, "refresh", refresh)
-        task = asyncio.create_task(small_house.plane.watch())
-        while calls < 5:
-            await asyncio.sleep(0.001)
+        patch.setattr(small_house.plane.watch, "_every", 0.001)
+        task = asyncio.create_task(small_house.plane.watch.run())
+        await asyncio.wait_for(enough.wait(), 30)
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
-    assert len([one for one in caplog.records if "may be stale" in one.message]) == 1
+    assert len([one for one in caplog.records if one.message.startswith("configuration: failed")]) == 1
+
+
+async def test_a77_a_deletion_is_learnt_after_a_table_could_not_be_read(house: House) -> None:
+    made, _ = await house.edit(furnish)
+    other = await open_house(house.database)
+    watch = other.plane.watch
+    await run(house.database, "ALTER TABLE config_head RENAME TO config_head_away")
+    assert await watch.attempt() > 0
+    with pytest.raises(StoreError):
+        await other.plane.refresh()
+    await run(house.database, "ALTER TABLE config_head_away RENAME TO config_head")
+    await house.edit(lambda ws: _drop(ws, made["rule"]))
+    task = asyncio.create_task(watch.run())
+    async with asyncio.timeout(30):
+        while other.plane.snapshot.get(Rule, made["rule"]) is not None:
+            assert not task.done()
+            await asyncio.sleep(0.01)
+    task.cancel()
 
 
 async def test_an_edit_stands_when_the_refresh_after_it_fails(small_house: House) -> None:

@@ -19,6 +19,7 @@ from ostiary.providers.oauth2 import room as oauth2
 from ostiary.sessions.expiry import end_expired
 from ostiary.store import room as store
 from ostiary.store.database import Statement
+from ostiary.store.loop import Loop
 from ostiary.tasks import room as tasks
 from ostiary.tasks.cleanup import Sweeper
 from ostiary.tasks.job import MINUTE, Job
@@ -67,18 +68,24 @@ class Background:
     """The tasks of one process. `worker` False leaves the queue to other processes."""
 
     def __init__(self, core: Core, *, worker: bool) -> None:
-        self._core = core
         self._worker = Worker(core.database, jobs(core), grace=GRACE) if worker else None
+        self._loops = [core.plane.watch]
         self._tasks: list[asyncio.Task[None]] = []
+        folder = core.settings.blueprints_dir
+        if worker and folder is not None:
+            self._loops.append(blueprints.watch(core.database, folder, clock=clock))
+
+    @property
+    def loops(self) -> Sequence[Loop]:
+        """Everything that goes on by itself in this process, for health and metrics."""
+        return (*self._loops, *((self._worker.loop,) if self._worker is not None else ()))
 
     def start(self) -> None:
         """Begin."""
-        self._begin(self._core.plane.watch())
-        if self._worker is None:
-            return
-        self._begin(self._worker.run())
-        if self._core.settings.blueprints_dir is not None:
-            self._begin(blueprints.watch(self._core.database, self._core.settings.blueprints_dir, clock=clock))
+        for loop in self._loops:
+            self._begin(loop.run())
+        if self._worker is not None:
+            self._begin(self._worker.run())
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

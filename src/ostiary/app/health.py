@@ -1,12 +1,14 @@
-"""Health: does the process live, and may it be sent work."""
+"""Health: does the process live, and may it be sent work. The listener of metrics answers both pages as well."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from typing import Final
 
-from ostiary.store.database import Database, StoreError
+from ostiary.store.database import Database, Reason, StoreError, Unavailable
+from ostiary.store.loop import Loop
 from ostiary.web.request import Request
 from ostiary.web.response import Response, empty
 from ostiary.web.router import Route
@@ -16,41 +18,94 @@ PATIENCE: Final = 3.0  # seconds for the database to answer
 LIVE: Final = "/-/health/live/"
 READY: Final = "/-/health/ready/"
 
+# Reasons that are not the database's.
+STARTING: Final = "starting"
+STOPPING: Final = "stopping"
+STALE: Final = "background_work_late"
+DEAD: Final = "background_work_ended"
+
+log: Final = logging.getLogger("ostiary.app")
+
 
 class Health:
-    """`live` as long as the process answers; `ready` between `begin` and `stop`, while the database answers."""
+    """`live` as long as the process can do its work; `ready` between `begin` and `stop`, while it also succeeds.
 
-    def __init__(self, database: Database) -> None:
+    `loops` are what goes on in the background: a process whose configuration is out of date, or a worker whose queue
+    does not turn, is not ready; one that has ended a loop is to be restarted.
+    """
+
+    def __init__(self, database: Database, loops: Sequence[Loop] = ()) -> None:
         self._database = database
-        self._serving = False
+        self._loops = loops
+        self._refused = STARTING  # "" while it serves
+        self._told = ""
 
     def begin(self) -> None:
         """Be ready from now on: everything is built, and what a first start leaves behind lies in its place."""
-        self._serving = True
+        self._refused = ""
 
     def stop(self) -> None:
         """Be ready no more: the process ends as soon as work in flight has."""
-        self._serving = False
+        self._refused = STOPPING
 
     def routes(self) -> Sequence[Route]:
         """Return both routes; HEAD goes to GET."""
         return (Route("GET", LIVE, self._live, "health-live"), Route("GET", READY, self._ready, "health-ready"))
 
+    async def page(self, path: str) -> Response | None:
+        """Return the answer for one of both paths, for a listener without routes; None for another path."""
+        if path.rstrip("/") == LIVE.rstrip("/"):
+            return _answer(self.why_dead())
+        if path.rstrip("/") == READY.rstrip("/"):
+            return _answer(await self.why_not_ready())
+        return None
+
     async def is_ready(self) -> bool:
-        """Ask the database."""
-        if not self._serving:
-            return False
+        """Say whether work may be sent here."""
+        return not await self.why_not_ready()
+
+    def why_dead(self) -> str:
+        """Return why the process is to be restarted, "" when it lives."""
+        return next((f"{DEAD}: {loop.name}" for loop in self._loops if loop.is_dead()), "")
+
+    async def why_not_ready(self) -> str:
+        """Return why no work is to be sent here, in words that anybody may read, "" when it may be sent."""
+        if self._refused:
+            return self._refused
+        why, told = await self._trouble()
+        if why != self._told:
+            self._told = why
+            if why:
+                log.warning("not ready: %s", told)
+            else:
+                log.info("ready again")
+        return why or self._refused
+
+    async def _trouble(self) -> tuple[str, str]:
+        """Return what is wrong: for everybody, and for the log."""
+        for loop in self._loops:
+            told = loop.trouble()
+            if told is not None:
+                return f"{STALE}: {loop.name}", told
         try:
             async with asyncio.timeout(PATIENCE):
                 await self._database.fetch("SELECT 1")
-        except (StoreError, TimeoutError):
-            return False
-        return self._serving
+        except Unavailable as error:
+            return error.reason, f"{error.reason}: {error}"
+        except TimeoutError:
+            return Reason.TIMEOUT, f"{Reason.TIMEOUT}: no answer within {PATIENCE:.0f} s"
+        except StoreError as error:
+            return Reason.UNREACHABLE, f"{Reason.UNREACHABLE}: {error}"
+        return "", ""
 
     async def _live(self, _request: Request) -> Response:
-        return empty(200)
+        return _answer(self.why_dead())
 
     async def _ready(self, _request: Request) -> Response:
-        if await self.is_ready():
-            return empty(200)
-        return Response(503, b"", [("retry-after", "5")])
+        return _answer(await self.why_not_ready())
+
+
+def _answer(why: str) -> Response:
+    if not why:
+        return empty(200)
+    return Response(503, f"{why}\n".encode(), [("content-type", "text/plain"), ("retry-after", "5")])

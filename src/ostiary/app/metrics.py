@@ -119,10 +119,12 @@ class Metrics:
 
 
 class MetricsSite:
-    """The ASGI application of the metrics port: /metrics, and nothing else."""
+    """The ASGI application of the metrics port: /metrics, and both pages of health, which a worker has nowhere else."""
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: Metrics, health: Callable[[str], Awaitable[Response | None]] | None = None) -> None:
+        """`health` answers the pages of health, given the path, and None for any other."""
         self._metrics = metrics
+        self._health = health
 
     async def __call__(
         self,
@@ -133,8 +135,19 @@ class MetricsSite:
         """Answer one request."""
         if scope["type"] != "http":
             return
-        found = scope["path"].rstrip("/") == "/metrics" and scope["method"] in {"GET", "HEAD"}
-        body, content_type = self._metrics.page() if found else (b"not found\n", "text/plain")
-        headers = [(b"content-type", content_type.encode()), (b"content-length", str(len(body)).encode())]
-        await send({"type": "http.response.start", "status": 200 if found else 404, "headers": headers})
-        await send({"type": "http.response.body", "body": body if scope["method"] == "GET" else b""})
+        response = (await self._answer(scope["path"])) if scope["method"] in {"GET", "HEAD"} else _not_found()
+        headers = [(name.encode(), value.encode()) for name, value in response.headers]
+        headers.append((b"content-length", str(len(response.body)).encode()))
+        await send({"type": "http.response.start", "status": response.status, "headers": headers})
+        await send({"type": "http.response.body", "body": response.body if scope["method"] == "GET" else b""})
+
+    async def _answer(self, path: str) -> Response:
+        if path.rstrip("/") == "/metrics":
+            body, content_type = self._metrics.page()
+            return Response(200, body, [("content-type", content_type)])
+        found = await self._health(path) if self._health is not None else None
+        return found if found is not None else _not_found()
+
+
+def _not_found() -> Response:
+    return Response(404, b"not found\n", [("content-type", "text/plain")])

@@ -6,21 +6,41 @@ import http.client
 from typing import Final
 
 from ostiary.app.health import READY
-from ostiary.settings import Settings
+from ostiary.settings import Address, Settings
 
 PATIENCE: Final = 5  # seconds
+_LONGEST: Final = 200  # bytes of a reason
 _ANY: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared, not bound
 
 
-def is_ready(settings: Settings) -> bool:
-    """Ask over HTTP; anything but 200 is no."""
-    address = settings.listen.http
+def why_not_ready(settings: Settings) -> str:
+    """Ask over HTTP and return the reason, "" when it is ready.
+
+    A worker has no pages: where nobody listens for them, the listener of metrics is asked, which has the same answer.
+    """
+    page = settings.web.path.rstrip("/") + READY
+    listen = settings.listen
+    try:
+        return _ask(listen.http, page)
+    except ConnectionRefusedError:
+        pass
+    except (OSError, http.client.HTTPException) as error:
+        return f"{listen.http} does not answer: {error}"
+    try:
+        return _ask(listen.metrics, READY)
+    except (OSError, http.client.HTTPException) as error:
+        return f"nothing answers at {listen.http}, nor at {listen.metrics}: {error}"
+
+
+def _ask(address: Address, page: str) -> str:
     host = _ANY.get(address.host, address.host)
     connection = http.client.HTTPConnection(host, address.port, timeout=PATIENCE)
     try:
-        connection.request("GET", settings.web.path.rstrip("/") + READY)
-        return connection.getresponse().status == http.client.OK
-    except (OSError, http.client.HTTPException):
-        return False
+        connection.request("GET", page)
+        answer = connection.getresponse()
+        if answer.status == http.client.OK:
+            return ""
+        told = answer.read(_LONGEST).decode("ascii", "replace").strip()
+        return told if told.isprintable() and told else f"{address} answers {answer.status}"
     finally:
         connection.close()

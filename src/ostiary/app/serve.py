@@ -17,7 +17,6 @@ from ostiary.settings import Settings
 
 if TYPE_CHECKING:
     from ostiary.app.core import Core
-    from ostiary.app.health import Health
     from ostiary.settings import Address
     from ostiary.web.asgi import Site
 
@@ -92,22 +91,28 @@ class Process:
 
     def __init__(self, core: Core, *, site: bool, worker: bool) -> None:
         from ostiary.app.background import Background  # noqa: PLC0415 - as above
+        from ostiary.app.health import Health  # noqa: PLC0415 - as above
 
         self._core = core
         self._background = Background(core, worker=worker)
-        self._health: Health | None = None
+        self._health = Health(core.database, self._background.loops)
+        self._speaks = site
         self._tls: Listener | None = None
         metrics = Metrics(version=__version__, digest=core.settings.image_digest)
         metrics.gauge(
             "ostiary_config_revision", "The configuration revision in memory.", lambda: core.plane.snapshot.number
         )
+        for loop in self._background.loops:
+            metrics.gauge(
+                f"ostiary_{loop.name.replace(' ', '_')}_age_seconds", f"Since the last turn of: {loop.name}.", loop.age
+            )
         listen = core.settings.listen
-        self._listeners = [Listener(MetricsSite(metrics), listen.metrics, setting="OSTIARY_LISTEN__METRICS")]
+        inside = MetricsSite(metrics, self._health.page)
+        self._listeners = [Listener(inside, listen.metrics, setting="OSTIARY_LISTEN__METRICS")]
         if site:
             from ostiary.app.site import build_site  # noqa: PLC0415 - a worker alone has no pages
 
-            built = build_site(core, metrics)
-            self._health = built.health
+            built = build_site(core, metrics, self._health)
             self._listeners.insert(0, Listener(built.site, listen.http, setting="OSTIARY_LISTEN__HTTP"))
             if listen.https is not None:
                 self._tls = _tls_listener(core, built.site, listen.https)
@@ -120,17 +125,16 @@ class Process:
         for listener in self._listeners:
             await listener.start()
         self._background.start()
-        if self._health is not None:
+        if self._speaks:
             await banner.say(self._core, tls=self._tls is not None and self._tls.listening)
-            self._health.begin()
+        self._health.begin()
         asyncio.get_running_loop().call_later(_SETTLE_AFTER, _settle)
 
     async def stop(self, *, drain: bool) -> None:
         """Be ready no more, let a load balancer see that, close the doors, and let work in flight end."""
-        if self._health is not None:
-            self._health.stop()
-            if drain:
-                await asyncio.sleep(DRAIN)
+        self._health.stop()
+        if self._speaks and drain:
+            await asyncio.sleep(DRAIN)
         await asyncio.gather(*(listener.stop() for listener in self._listeners), self._background.stop())
 
 

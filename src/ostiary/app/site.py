@@ -67,8 +67,9 @@ class Built:
     routes: Sequence[Route]
 
 
-def build_site(core: Core, metrics: Metrics) -> Built:
-    """Build everything that answers requests."""
+def build_site(core: Core, metrics: Metrics, health: Health | None = None) -> Built:
+    """Build everything that answers requests; `health` is the process's, where it has background work to look at."""
+    health = health or Health(core.database)
     gate = _gate(core)
     flows = _flow_services(core, gate)
     engine = FlowEngine(flows)
@@ -88,7 +89,6 @@ def build_site(core: Core, metrics: Metrics) -> Built:
     pages = replace(pages, take_up=partial(oauth2.take_up, services=protocols))
     callers = Callers(core.tokens, core.users, gate, partial(_access_token_user, core))
     api = Api(callers, core.plane, partial(roles_of, core.database), clock)
-    health = Health(core.database)
 
     routes = [
         *health.routes(),

@@ -15,11 +15,13 @@ from typing import Final
 
 from ostiary.blueprints.discovery import Discovery
 from ostiary.blueprints.files import Signature, signature
-from ostiary.store.database import Batch, Database, Unavailable
+from ostiary.store.database import Batch, Database
+from ostiary.store.loop import Loop
 from ostiary.tasks.job import MINUTE, Job, enqueue
 
 DISCOVER: Final = "blueprints.discover"
 WATCH_SECONDS: Final = 3.0
+WATCH_BOUND: Final = 60.0  # seconds
 
 
 def jobs(discovery: Discovery) -> Sequence[Job]:
@@ -32,25 +34,22 @@ def jobs(discovery: Discovery) -> Sequence[Job]:
     return (Job(DISCOVER, discover, schedule=60 * MINUTE),)
 
 
-async def watch(
-    database: Database, directory: Path, *, clock: Callable[[], int], seconds: float = WATCH_SECONDS
-) -> None:
-    """Ask for the job at once, and then whenever the directory has changed. Run it as a task; cancel to end.
+def watch(database: Database, directory: Path, *, clock: Callable[[], int], seconds: float = WATCH_SECONDS) -> Loop:
+    """Return the loop that asks for the job at once, and then whenever the directory has changed.
 
     `clock` gives microseconds UTC. Several processes that watch one directory ask for one job.
     """
     seen: Signature | None = None
-    while True:
+
+    async def turn() -> None:
+        nonlocal seen
         current = await asyncio.to_thread(signature, directory)
         if current != seen:
             key = None if seen is None else _key(current)
-            try:
-                await database.write(lambda key=key: _ask(key, clock()))  # type: ignore[misc]
-            except Unavailable:
-                pass  # asked again at the next turn
-            else:
-                seen = current
-        await asyncio.sleep(seconds)
+            await database.write(lambda: _ask(key, clock()))
+            seen = current
+
+    return Loop("folder of blueprints", turn, every=seconds, bound=WATCH_BOUND)
 
 
 def _key(found: Signature) -> str:

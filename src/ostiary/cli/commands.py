@@ -102,11 +102,11 @@ def show_settings() -> None:
 @app.command()
 def healthcheck() -> None:
     """Ask the process that runs with these settings whether it is ready; exit code 0 or 1."""
-    from ostiary.app.probe import is_ready  # noqa: PLC0415
+    from ostiary.app.probe import why_not_ready  # noqa: PLC0415
 
-    ready = is_ready(settings())
-    typer.echo("ready" if ready else "not ready")
-    raise typer.Exit(0 if ready else 1)
+    why = why_not_ready(settings())
+    typer.echo(f"not ready: {why}" if why else "ready")
+    raise typer.Exit(1 if why else 0)
 
 
 Files = Annotated[list[Path], typer.Argument(help="Files, or folders whose .yaml files are meant.", show_default=False)]

@@ -20,6 +20,7 @@ type are written CAST(? AS BIGINT) or CAST(? AS TEXT).
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
+from enum import StrEnum
 from typing import Any, Literal, Protocol, TypeVar
 
 from ostiary.record import dataclass
@@ -32,8 +33,25 @@ class StoreError(Exception):
     """The root of this room's errors."""
 
 
+class Reason(StrEnum):
+    """Why a database is of no use now, in words that a stranger may read and a metric may count."""
+
+    UNREACHABLE = "database_unreachable"
+    TIMEOUT = "database_timeout"
+    LOCKED = "database_locked"
+    FULL = "database_full"
+    READ_ONLY = "database_read_only"
+    CONNECTIONS = "database_connections"
+    CONTENTION = "database_contention"
+
+
 class Unavailable(StoreError):
     """The database cannot be reached or does not answer. Answered 503; nothing was written."""
+
+    def __init__(self, message: str = "", reason: Reason = Reason.UNREACHABLE) -> None:
+        """`message` is for the log, `reason` for everybody."""
+        super().__init__(message)
+        self.reason = reason
 
 
 class Conflict(StoreError):

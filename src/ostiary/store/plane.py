@@ -17,13 +17,16 @@ from ostiary.resource.codec import decode
 from ostiary.resource.frozen import freeze
 from ostiary.seal.envelope import Sealer
 from ostiary.store.config_tables import Catch, Head, catch_up, fetch_head, set_canary
-from ostiary.store.database import Batch, Database, Row, Statement, Unavailable
+from ostiary.store.database import Batch, Database, Row, Statement
 from ostiary.store.documents import open_body
+from ostiary.store.loop import Loop
 from ostiary.store.revisions import Revision, deletions, read_revision
 from ostiary.store.snapshot import Snapshot
 from ostiary.store.stored import normal_pk
 
 WATCH_SECONDS: Final = 0.5
+STALE_SECONDS: Final = 10.0  # a process whose snapshot is older is sent no more requests
+
 _log = logging.getLogger(__name__)
 
 
@@ -44,6 +47,8 @@ class ConfigPlane:
         self.sealer = sealer
         self._opening = Opening(Snapshot(registry=registry, number=0, objects={}), Head(-1, 0))
         self._lock = asyncio.Lock()
+        self.watch: Final = Loop("configuration", self._refresh, every=WATCH_SECONDS, bound=STALE_SECONDS)
+        """Keeps a snapshot at most one second old while the database answers."""
 
     @property
     def snapshot(self) -> Snapshot:
@@ -79,19 +84,8 @@ class ConfigPlane:
                 self._take(await self.database.read(lambda: catch_up(since)))
             return self._opening
 
-    async def watch(self) -> None:
-        """Refresh for ever, often enough that a snapshot is at most one second old. Run it as a task; cancel to end."""
-        lost = False
-        while True:
-            await asyncio.sleep(WATCH_SECONDS)
-            try:
-                await self.refresh()
-            except Unavailable as error:
-                if not lost:
-                    _log.warning("configuration may be stale: %s", error)
-                lost = True
-            else:
-                lost = False
+    async def _refresh(self) -> None:
+        await self.refresh()
 
     async def revisions(self, *, limit: int = 50, before: int | None = None) -> Sequence[Revision]:
         """Return revisions, newest first: at most `limit`, with numbers below `before`. Raises Unavailable."""

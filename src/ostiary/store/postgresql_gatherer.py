@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import copy
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import field
@@ -16,7 +17,7 @@ from typing import Any, Final
 import asyncpg
 
 from ostiary.record import dataclass
-from ostiary.store.database import Row, Statement, StoreError, Value
+from ostiary.store.database import Row, Statement, Value
 from ostiary.store.parameters import check
 from ostiary.store.postgresql_connection import execute, is_lost, meaning
 from ostiary.store.postgresql_text import Translator
@@ -77,12 +78,14 @@ class Gatherer:
 
         try:
             await self._reading(work)
-        except StoreError as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, somebody waits for an answer
             self._close(sql, group)
             for _, future in group.left():
-                future.set_exception(type(error)(*error.args))  # each caller has an error of its own
+                future.set_exception(copy.copy(error))  # each caller has an error of its own
         finally:
             self._close(sql, group)
+            for _, future in group.left():
+                future.cancel()
 
     def _close(self, sql: str, group: _Group) -> None:
         if self._open.get(sql) is group:

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import copy
+import logging
 import random
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
@@ -26,6 +28,8 @@ from ostiary.store.postgresql_text import Translator
 
 GROUP: Final = 64  # batches in one transaction at most
 TRIES: Final = 6  # of a batch that met a deadlock or a serialization failure
+
+_log: Final = logging.getLogger("ostiary.store")
 
 
 class OutcomeUnknown(Unavailable):
@@ -76,6 +80,9 @@ class Writer:
 
     def submit(self, job: Job) -> None:
         """Queue a batch; `job.future` is answered after the commit."""
+        if self._task.done():
+            job.fail(Unavailable("the writer has ended"))
+            return
         self._jobs.append(job)
         self._wake.set()
 
@@ -94,7 +101,19 @@ class Writer:
                 await self._wake.wait()
             group = [self._jobs.popleft() for _ in range(min(GROUP, len(self._jobs)))]
             if group:
-                await self._commit(group)
+                await self._serve(group)
+
+    async def _serve(self, group: Sequence[Job]) -> None:
+        """Commit a group and answer all of it; the task goes on whatever happens, else nobody could write any more."""
+        try:
+            await self._commit(group)
+        except (Exception, asyncio.CancelledError) as error:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            _log.exception("a group of writes failed in an unexpected way")
+            for job in group:
+                job.fail(Unavailable(f"the writer failed: {type(error).__name__}"))
 
     async def _commit(self, group: Sequence[Job]) -> None:
         try:
@@ -102,7 +121,7 @@ class Writer:
         except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to the callers
             if isinstance(error, (Unavailable, *LOST)) and not isinstance(error, asyncpg.DataError):
                 for job in group:  # it is the server, not a batch; each caller has an error of its own
-                    job.fail(type(error)(*error.args) if isinstance(error, Unavailable) else meaning(error))
+                    job.fail(copy.copy(error) if isinstance(error, Unavailable) else meaning(error))
             elif len(group) == 1 and not isinstance(error, AGAIN):
                 group[0].fail(meaning(error))
             else:

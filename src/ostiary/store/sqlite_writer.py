@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import logging
 import os
 import queue
 import sqlite3
@@ -25,6 +26,7 @@ from ostiary.store.sqlite_group import GROUP, Job, commit, settle
 FOLDED: Final = 1_000  # pages of the log after which it is folded into the file, about; as SQLite itself does
 FOLDED_AT_MOST: Final = 4_096  # groups between two foldings
 
+_log: Final = logging.getLogger("ostiary.store")
 
 Answer = Callable[[Sequence[Job]], None]
 
@@ -104,7 +106,7 @@ class Writer:
                 self._confirm(jobs, answer)
             for start in range(0, len(written), GROUP):
                 group = written[start : start + GROUP]
-                commit(self._connection, group)
+                self._commit(group)
                 if start + GROUP >= len(written):
                     self._count(-groups)  # before the callers go on: what they write next is for the loop again
                 settle(group)
@@ -112,6 +114,16 @@ class Writer:
                 self._fold()
         self._log.close()
         self._connection.close()
+
+    def _commit(self, group: Sequence[Job]) -> None:
+        """Write a group; the thread goes on whatever happens, else nobody could write any more."""
+        try:
+            commit(self._connection, group)
+        except Exception as error:  # noqa: BLE001 - as the docstring says
+            _log.exception("a group of writes failed in an unexpected way")
+            leave(self._connection)
+            for job in group:
+                job.error = Unavailable(f"the writer failed: {type(error).__name__}")
 
     def _take(self) -> tuple[list[tuple[Sequence[Job], Answer]], list[Job], int, bool]:
         """Return what is queued: what is committed, what is to be written and in how many groups, and whether to go on.
@@ -144,7 +156,7 @@ class Writer:
     def _confirm(self, jobs: Sequence[Job], answer: Answer) -> None:
         try:
             self._log.sync()
-        except OSError as error:
+        except Exception as error:  # noqa: BLE001 - as above; it is the disk's, as far as anybody knows
             for job in jobs:
                 job.error = Unavailable(f"the disk does not confirm what was written: {error}")
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
@@ -155,7 +167,7 @@ class Writer:
         self._count(1)
         try:
             _, pages, _ = self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-        except sqlite3.Error:
+        except Exception:  # noqa: BLE001 - as above
             leave(self._connection)  # the disk will say so at the next write, too
             pages = FOLDED
         finally:

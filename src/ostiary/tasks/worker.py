@@ -13,7 +13,8 @@ from functools import partial
 from typing import Final
 
 from ostiary.store.commit import run
-from ostiary.store.database import Database, Statement, StoreError
+from ostiary.store.database import Database, Statement
+from ostiary.store.loop import Loop
 from ostiary.tasks.job import Job
 from ostiary.tasks.repository import Claim, LeaseLost, claim, finish, give_up, is_waiting, prolong, release, retry
 from ostiary.tasks.schedule import fire
@@ -22,6 +23,7 @@ SECOND: Final = 1_000_000
 LEASE: Final = 30 * SECOND
 AT_ONCE: Final = 4  # tasks one worker does at the same time
 POLL: Final = 1.0  # seconds between two looks for what other processes have queued
+BOUND: Final = 30.0  # seconds within which a turn has to succeed
 GRACE: Final = 20.0  # seconds that work in flight has to end at shutdown
 FIRST_WAIT: Final = SECOND  # after the first failure; doubled each time
 LONGEST_WAIT: Final = 3_600 * SECOND
@@ -53,7 +55,8 @@ class Worker:
         self._names = tuple(self._jobs)
         self._clock = clock
         self._lease = lease
-        self._poll = poll
+        self.loop: Final = Loop("queue", self._turn, every=poll, bound=BOUND)
+        """The turns of the queue: what is due is claimed and begun."""
         self._grace = grace
         self._at_once = at_once
         self._owner = uuid.uuid4().hex
@@ -72,9 +75,9 @@ class Worker:
         self._ended.clear()
         try:
             while not self._stopping:
-                await self._turn()
-                await self._rest()
+                await self._rest(await self.loop.attempt())
         finally:
+            self.loop.end()
             await self._wind_up()
             self._ended.set()
 
@@ -85,12 +88,9 @@ class Worker:
         await self._ended.wait()
 
     async def _turn(self) -> None:
-        try:
-            await fire(self._database, tuple(self._jobs.values()), owner=self._owner, now=self._clock())
-            while await self._take():
-                pass
-        except StoreError as error:
-            _log.warning("the queue cannot be read, trying again: %s", error)
+        await fire(self._database, tuple(self._jobs.values()), owner=self._owner, now=self._clock())
+        while await self._take():
+            pass
 
     async def _take(self) -> bool:
         """Claim what there is room for; say whether there may be more at once."""
@@ -114,9 +114,9 @@ class Worker:
         self._running.pop(running, None)
         self._bell.set()  # there is room again
 
-    async def _rest(self) -> None:
+    async def _rest(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._bell.wait(), self._poll)
+            await asyncio.wait_for(self._bell.wait(), seconds)
         self._bell.clear()
 
     async def _do(self, task: Claim) -> None:
@@ -153,7 +153,7 @@ class Worker:
             except LeaseLost:
                 work.cancel()
                 return
-            except StoreError as error:
+            except Exception as error:  # noqa: BLE001 - without renewal another worker would begin the task again
                 _log.warning("the lease of task %s (%s) could not be renewed: %s", task.id, task.name, error)
 
     async def _failed(self, job: Job, task: Claim, error: Exception) -> None:
@@ -176,7 +176,7 @@ class Worker:
             await self._database.write(partial(run, (statement, *more)))
         except LeaseLost:
             _log.warning("task %s (%s) was taken over by another worker", task.id, task.name)
-        except StoreError as error:  # the lease runs out, and the task is done again
+        except Exception as error:  # noqa: BLE001 - the lease runs out, and the task is done again
             _log.warning("the end of task %s (%s) could not be noted: %s", task.id, task.name, error)
 
     async def _wind_up(self) -> None:
