@@ -33,7 +33,7 @@ async def answer(request: Request) -> Response:
         await request.body()
     if request.method not in {"GET", "POST"}:
         raise HttpError(405, "method_not_allowed")
-    return json({"headers": sorted(request.headers)})
+    return json({"path": request.path, "headers": sorted(request.headers)})
 
 
 class Client:
@@ -272,6 +272,55 @@ async def test_a69_an_unknown_method_is_405(connect: Connect) -> None:
     client = await connect()
     await client.send(b"PROPFIND / HTTP/1.1\r\nhost: localhost\r\n\r\n")
     assert await client.status() == 405
+
+
+UPGRADES = ["foo", "websocket", "h2c", "foo\r\nconnection: upgrade", "HTTP/2.0, SHTTP/1.3"]
+SMUGGLED = b"GET /smuggled HTTP/1.1\r\nhost: localhost\r\n\r\n"
+
+
+def upgrade(wanted: str, body: bytes, *, chunked: bool = False) -> bytes:
+    """The head of a request that asks for another protocol, and brings a body."""
+    framing = "transfer-encoding: chunked" if chunked else f"content-length: {len(body)}"
+    return f"POST /echo HTTP/1.1\r\nhost: localhost\r\nconnection: upgrade\r\nupgrade: {wanted}\r\n{framing}\r\n\r\n".encode()
+
+
+@pytest.mark.parametrize("wanted", UPGRADES)
+@pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunks"])
+@pytest.mark.parametrize("at", [0, 1, 20, 10_000], ids=["after the head", "one octet", "within", "in one piece"])
+async def test_a71_the_body_of_a_request_with_upgrade_is_no_request(
+    connect: Connect, wanted: str, chunked: bool, at: int
+) -> None:
+    """RFC 9110 7.8: who does not switch reads the request as it is. Wherever the segments are cut, it is one."""
+    client = await connect()
+    head = upgrade(wanted, SMUGGLED, chunked=chunked)
+    body = b"%x\r\n%b\r\n0\r\n\r\n" % (len(SMUGGLED), SMUGGLED) if chunked else SMUGGLED
+    follows = b"GET /next HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"
+    await client.send(head + body[:at])
+    await asyncio.sleep(0.02)
+    await client.send(body[at:] + follows)
+    answers = await client.read()
+    assert answers.count(b"HTTP/1.1 200 ") == answers.count(b"HTTP/1.1 ") == 2
+    assert b"/smuggled" not in answers
+    assert answers.count(b"/next") == 1
+
+
+async def test_a71_several_of_them_in_one_piece(connect: Connect) -> None:
+    client = await connect()
+    one = upgrade("foo", SMUGGLED) + SMUGGLED
+    await client.send(one * 3 + b"GET /next HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
+    answers = await client.read()
+    assert answers.count(b"HTTP/1.1 200 ") == answers.count(b"HTTP/1.1 ") == 4
+    assert b"/smuggled" not in answers
+
+
+@pytest.mark.parametrize("framing", ["content-length: 3\r\ntransfer-encoding: chunked", "transfer-encoding: xchunked"])
+async def test_a71_odd_framing_is_refused_with_upgrade_too(connect: Connect, framing: str) -> None:
+    client = await connect()
+    head = f"POST /echo HTTP/1.1\r\nhost: localhost\r\nconnection: upgrade\r\nupgrade: foo\r\n{framing}\r\n\r\n"
+    await client.send(head.encode() + SMUGGLED)
+    answers = await client.read()
+    assert answers.startswith(b"HTTP/1.1 400 ")
+    assert b"/smuggled" not in answers
 
 
 def test_the_number_of_seats_follows_the_limit_of_files(monkeypatch: pytest.MonkeyPatch) -> None:

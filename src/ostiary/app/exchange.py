@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _ASGI: Final = {"version": "3.0", "spec_version": "2.3"}
 _CLOSE: Final = b"connection: close\r\n"
+_FRAMING: Final = frozenset({b"content-length", b"transfer-encoding"})
 
 
 class Exchange(RequestResponseCycle):
@@ -67,6 +68,45 @@ class Protocol(HttpToolsProtocol):
         super().__init__(*arguments, **options)
         self._idle_since: float | None = None
         self._idle_timer: asyncio.TimerHandle | None = None
+        self._skipped = False  # the parser skips the body of the head that was read last, which asks for an upgrade
+
+    def data_received(self, data: bytes) -> None:
+        """Read what came. A client that asks for another protocol is answered in this one (RFC 9110 7.8).
+
+        What follows a head with Upgrade the parser takes for the other protocol, and what comes after that for the
+        next request: the body would be one. So another parser reads on, which is told how the body is framed.
+        """
+        self._unset_keepalive_if_required()
+        rest: bytes | None = data
+        try:
+            while rest is not None:
+                rest = self._read(rest)
+        except httptools.HttpParserError:
+            self.logger.warning("Invalid HTTP request received.")
+            self.send_400_response("Invalid HTTP request received.")
+
+    def _read(self, data: bytes) -> bytes | None:
+        """Feed the parser. Return what follows a head with Upgrade and is still to be read, else None."""
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._skipped = False
+            self.parser = httptools.HttpRequestParser(_AfterHead(self))
+            self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+            self.parser.feed_data(self._framing_head())
+            end: int = upgrade.args[0]
+            return data[end:]
+        return None
+
+    def _framing_head(self) -> bytes:
+        """Return the head that was read last, reduced to what says where its body ends."""
+        framing = (name + b": " + value + b"\r\n" for name, value in self.headers if name in _FRAMING)
+        return b"POST / HTTP/%b\r\n%b\r\n" % (self.scope["http_version"].encode(), b"".join(framing))
+
+    def on_message_complete(self) -> None:
+        """Note the end of a body, unless it was skipped and is still to be read."""
+        if not self._skipped:
+            super().on_message_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Let the timer go."""
@@ -78,8 +118,7 @@ class Protocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Make the exchange, and begin it unless another one is under way (as uvicorn does)."""
         version = self.parser.get_http_version()
-        if self.parser.should_upgrade() and self._should_upgrade():
-            return
+        self._skipped = self.parser.should_upgrade()
         url = httptools.parse_url(self.url)
         scope: Any = self.scope
         scope["method"] = self.parser.get_method().decode("ascii")
@@ -167,3 +206,30 @@ class Protocol(HttpToolsProtocol):
             self.timeout_keep_alive_handler()
         else:
             self._idle_timer = self.loop.call_later(left, self._look_at_idleness)
+
+
+class _AfterHead:
+    """Passes on what a parser reads, but for the first head: that has been passed on already."""
+
+    def __init__(self, protocol: Protocol) -> None:
+        self._protocol: Protocol | None = None
+        self._later = protocol
+        self.on_body = protocol.on_body
+        self.on_message_complete = protocol.on_message_complete
+
+    def on_message_begin(self) -> None:
+        if self._protocol is not None:
+            self._protocol.on_message_begin()
+
+    def on_url(self, url: bytes) -> None:
+        if self._protocol is not None:
+            self._protocol.on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._protocol is not None:
+            self._protocol.on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        if self._protocol is not None:
+            self._protocol.on_headers_complete()
+        self._protocol = self._later
