@@ -39,8 +39,9 @@ def _subject(**changes: object) -> Subject:
         user=User(**values),
         uid="f" * 64,
         groups=groups,
-        all_groups=frozenset({"g-1"}),
-        all_group_names=frozenset({"admins"}),
+        every_group=(*groups, GroupRef("g-0", "staff", {})),
+        all_groups=frozenset({"g-0", "g-1"}),
+        all_group_names=frozenset({"admins", "staff"}),
         is_superuser=True,
         attributes={"settings": {"locale": "de"}},
     )
@@ -48,7 +49,7 @@ def _subject(**changes: object) -> Subject:
 
 def test_me_has_every_field_of_session_user() -> None:
     user = session_user(_subject(), [("r-1", "readers")])["user"]
-    assert user["groups"] == [{"name": "admins", "pk": "g-1"}]
+    assert user["groups"] == [{"name": "admins", "pk": "g-1"}, {"name": "staff", "pk": "g-0"}]
     assert user["roles"] == [{"name": "readers", "pk": "r-1"}]
     assert user["settings"] == {"locale": "de"}
     assert user["pk"] == 7

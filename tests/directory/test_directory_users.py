@@ -95,6 +95,7 @@ async def test_subject_reaches_all_ancestors(people: People, users: Users) -> No
     assert subject is not None
     assert subject.user == user
     assert [group.name for group in subject.groups] == ["leaf", "right"]
+    assert [group.name for group in subject.every_group] == ["leaf", "left", "right", "top"]
     assert subject.all_groups == {top, left, right, leaf}
     assert subject.all_group_names == {"top", "left", "right", "leaf"}
     assert subject.is_superuser

@@ -54,6 +54,7 @@ def subject() -> Subject:
         user=user,
         uid="f" * 64,
         groups=(GroupRef("g1", "admins", {}),),
+        every_group=(GroupRef("g1", "admins", {}), GroupRef("g2", "everybody", {})),
         all_groups=frozenset({"g1", "g2"}),
         all_group_names=frozenset({"admins", "everybody"}),
         is_superuser=True,

@@ -38,6 +38,7 @@ def subject(pk: int = 7, *, groups: tuple[str, ...] = (), superuser: bool = Fals
         user=user,
         uid="uid",
         groups=tuple(GroupRef(one, names[one], {}) for one in groups),
+        every_group=tuple(GroupRef(one, names[one], {}) for one in groups),
         all_groups=frozenset(groups),
         all_group_names=frozenset(names[one] for one in groups),
         is_superuser=superuser,

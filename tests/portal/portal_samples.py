@@ -406,6 +406,7 @@ def subject(**more: Any) -> Subject:
         user=user,
         uid="uid",
         groups=(),
+        every_group=(),
         all_groups=frozenset(),
         all_group_names=frozenset(),
         is_superuser=more.get("administers", False),

@@ -12,7 +12,10 @@ _HUES: Final = 360
 
 
 def session_user(subject: Subject, roles: Sequence[tuple[str, str]]) -> dict[str, object]:
-    """Return the answer for a person; `roles` are (pk, name) pairs of direct and inherited roles."""
+    """Return the answer for a person; `roles` are (pk, name) pairs of direct and inherited roles.
+
+    `groups` are those of every step upward, as authentik 2026.2 lists them here and nowhere else.
+    """
     user = subject.user
     return {
         "user": {
@@ -21,7 +24,7 @@ def session_user(subject: Subject, roles: Sequence[tuple[str, str]]) -> dict[str
             "name": user.name,
             "is_active": user.is_active,
             "is_superuser": subject.is_superuser,
-            "groups": [{"name": group.name, "pk": group.pk} for group in subject.groups],
+            "groups": [{"name": group.name, "pk": group.pk} for group in subject.every_group],
             "roles": [{"name": name, "pk": pk} for pk, name in roles],
             "email": user.email,
             "avatar": initials_avatar(user.name or user.username),

@@ -52,13 +52,15 @@ class GroupRef:
 class Subject:
     """A user with everything decisions and claims need, read at one moment.
 
-    `groups` are direct memberships in order of name; `all_groups` are the keys of those and of all their ancestors,
-    `all_group_names` their names. `attributes` are those of all groups, in order of name, with the user's own on top.
+    `groups` are direct memberships in order of name, `every_group` those and all their ancestors; `all_groups` are the
+    keys of the latter, `all_group_names` their names. `attributes` are those of all groups, in order of name, with the
+    user's own on top.
     """
 
     user: User
     uid: str
     groups: tuple[GroupRef, ...]
+    every_group: tuple[GroupRef, ...]
     all_groups: frozenset[str]
     all_group_names: frozenset[str]
     is_superuser: bool

@@ -261,6 +261,7 @@ def _made(rows: Sequence[Row], install_id: str) -> Subject:
         user=user,
         uid=uid_of(user.pk, install_id),
         groups=tuple(direct),
+        every_group=tuple(groups),
         all_groups=frozenset(group.pk for group in groups),
         all_group_names=frozenset(group.name for group in groups),
         is_superuser=superuser,
