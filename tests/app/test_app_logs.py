@@ -65,6 +65,49 @@ def test_secrets_become_stars_wherever_they_stand(lines: io.StringIO) -> None:
     assert "********" in lines.getvalue()
 
 
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "a new object needs this secret: set it, or leave the field out",
+        "this token: a text was expected",
+        "OSTIARY_SECRET_KEY: expected at least 32 characters",
+        "the password: it is not there.",
+    ],
+)
+def test_words_of_sentences_are_no_secrets(lines: io.StringIO, sentence: str) -> None:
+    log = logging.getLogger("ostiary.test")
+    log.info(sentence)
+    log.info("not done: %s", sentence)
+    log.info("%d%% done, the password: everything goes on for %s; %s", 3, "ada", sentence)
+    events = [json.loads(line)["event"] for line in lines.getvalue().splitlines()]
+    assert events == [
+        sentence,
+        f"not done: {sentence}",
+        f"3% done, the password: everything goes on for ada; {sentence}",
+    ]
+
+
+@pytest.mark.parametrize("secret", ["everything", "expected-1", "Bearer expected", "'set'", "aX9"])
+def test_the_format_saves_no_value_that_was_put_into_it(lines: io.StringIO, secret: str) -> None:
+    log = logging.getLogger("ostiary.test")
+    log.info("the password: everything; token: %s", secret)
+    log.info("token=%5s and %s", secret, f"password: {secret}")
+    log.info(f"put together token: {secret}")  # noqa: G004 - as other libraries do
+    for line in lines.getvalue().splitlines():
+        assert secret not in json.loads(line)["event"].replace("the password: everything", "")
+
+
+@given(st.text(max_size=30), st.lists(st.text(max_size=20), max_size=3))
+def test_spans_of_the_format_hold_nothing_else(literal: str, values: list[str]) -> None:
+    form = literal.replace("%", "%%") + "".join(f"; {number} %s" for number, _ in enumerate(values))
+    record = logging.LogRecord("x", logging.INFO, "", 0, form, tuple(values), None)
+    text = record.getMessage()
+    spans = logs._literal(record, text)
+    told = "".join(text[first:last] for first, last in spans)
+    rest = "".join(f"; {number} " for number, _ in enumerate(values))
+    assert told == (literal.replace("%", "") + rest if values else "")
+
+
 def test_the_sign_in_line_stays_as_fail2ban_reads_it(lines: io.StringIO) -> None:
     logging.getLogger("ostiary.signin").warning("sign-in failed user=ada address=203.0.113.7 reason=password")
     assert json.loads(lines.getvalue())["event"] == "sign-in failed user=ada address=203.0.113.7 reason=password"

@@ -11,7 +11,7 @@ import json
 import logging
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final, TextIO
 
@@ -31,6 +31,17 @@ _LEVELS: Final = {
 }
 # What a record carries by itself; anything else was given by `extra`.
 _PLAIN: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+# What stands for a value in a format of the logging module.
+_PLACE: Final = re.compile(r"%(?:%|[-#0 +]*[0-9]*(?:\.[0-9]+)?[a-zA-Z])")
+# "password: expected a text" is a sentence, "password=expected" a value.
+_PROSE: Final = re.compile(r"\s*:\s+")
+_SHORTEST: Final = 4  # letters of a word after a colon that may be a secret
+_WORDS: Final = frozenset(
+    {
+        *("cannot", "does", "expected", "expires", "give", "given", "invalid", "lost", "made", "missing", "must"),
+        *("none", "null", "only", "required", "such", "there", "they", "this", "unknown", "used", "wrong"),
+    }
+)
 # Names whose values are secrets, wherever they stand. Types mask themselves; this is for texts of other libraries.
 SECRET_NAME: Final = re.compile(
     r"pass(word|wd|phrase)|secret|token|authori[sz]ation|cookie|api[_-]?key|private[_-]?key|assertion|\bcode\b",
@@ -71,10 +82,49 @@ def mask(name: str, value: object) -> object:
     return value if isinstance(value, str | int | float | bool | None) else str(value)
 
 
-def mask_text(text: str) -> str:
-    """Star what follows `password=`, `token: ` and the like in a text somebody else wrote; one line for one event."""
-    masked = _PAIR.sub(lambda found: f"{found['name']}{found['sign']}{STARS}", text)
-    return _harmless(masked)
+def mask_text(text: str, *, ours: Sequence[tuple[int, int]] = ()) -> str:
+    """Star what follows `password=`, `token: ` and the like in a text somebody else wrote; one line for one event.
+
+    `ours` are spans of the text that stand in the program itself: they are no secret, whatever they follow. Elsewhere a
+    few short words of sentences stay too ("token: a text was expected"), where no sign says that they are a value.
+    """
+
+    def starred(found: re.Match[str]) -> str:
+        start, end = found.span("value")
+        if any(first <= start and end <= last for first, last in ours) or _is_prose(found["sign"], found["value"]):
+            return found[0]
+        return f"{found['name']}{found['sign']}{STARS}"
+
+    return _harmless(_PAIR.sub(starred, text))
+
+
+def _is_prose(sign: str, value: str) -> bool:
+    """Say whether a sentence goes on after a colon: quotes, an equals sign and Bearer always announce a value."""
+    word = value.rstrip(".!?:)").lower()
+    return bool(_PROSE.fullmatch(sign)) and word.isalpha() and (len(word) < _SHORTEST or word in _WORDS)
+
+
+def _message(record: logging.LogRecord) -> str:
+    """Return what a record says, without secrets. The words of its format are the program's own."""
+    text = record.getMessage()
+    if _PAIR.search(text) is None:
+        return _harmless(text)
+    return mask_text(text, ours=_literal(record, text))
+
+
+def _literal(record: logging.LogRecord, text: str) -> Sequence[tuple[int, int]]:
+    """Return the spans of a message that its format gave; none where the message was put together elsewhere."""
+    if not isinstance(record.msg, str) or not isinstance(record.args, tuple):
+        return ()
+    spans: list[tuple[int, int]] = []
+    values, at, end = iter(record.args), 0, 0
+    for place in _PLACE.finditer(record.msg):
+        literal = place.start() - end
+        spans.append((at, at + literal))
+        at += literal + len("%" if place[0] == "%%" else place[0] % next(values))
+        end = place.end()
+    spans.append((at, at + len(record.msg) - end))
+    return spans if record.args and spans[-1][1] == len(text) else ()
 
 
 def _harmless(text: str) -> str:
@@ -103,7 +153,7 @@ class JsonFormatter(logging.Formatter):
             "time": _moment(record),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "event": mask_text(record.getMessage()),
+            "event": _message(record),
             **_extra(record),
         }
         if record.exc_info:
@@ -119,7 +169,7 @@ class ConsoleFormatter(logging.Formatter):
         moment = datetime.fromtimestamp(record.created).astimezone().strftime("%H:%M:%S")
         known = ((name, value) for name, value in _extra(record).items() if name != "request_id")
         extra = "".join(f" {name}={_harmless(str(value))}" for name, value in known)
-        line = f"{moment} {record.levelname.lower():<7} {mask_text(record.getMessage())}{extra}"
+        line = f"{moment} {record.levelname.lower():<7} {_message(record)}{extra}"
         if record.exc_info:
             # Indented: the text of an error may hold what a stranger sent, and must not begin a line of its own.
             parts = self.formatException(record.exc_info).split("\n")
