@@ -118,6 +118,14 @@ async def test_a04_a_strict_address_is_no_pattern(rig: Rig) -> None:
         refused(await authorize(rig, uri))
 
 
+async def test_a04_a_wildcard_does_not_reach_across_the_host(rig: Rig) -> None:
+    rig.change(provider(1, redirect_uris=(RedirectURI("regex", r"https://.*\.good\.example/cb"),)))
+    await rig.browser.sign_in()
+    assert "code" in answer_of(await rig.browser.authorize(redirect_uri="https://app.good.example/cb"))
+    for uri in ("https://evil.example/.good.example/cb", "https://evil.example?.good.example/cb"):
+        refused(await authorize(rig, uri))
+
+
 async def test_a04_a_pattern_matches_as_a_whole(rig: Rig) -> None:
     rig.change(
         provider(
@@ -165,6 +173,20 @@ async def test_a06_the_way_back_from_a_sign_out_has_the_same_rules(rig: Rig, rul
     if found.status != 400:  # not told by an error: then not followed at the flow's end either
         slug = urlsplit(location(found)).path.removeprefix("/if/flow/").strip("/")
         assert "good.example/" not in await rig.browser.finish_flow(slug)
+
+
+async def test_a06_nor_on_the_way_back_from_a_sign_out(rig: Rig) -> None:
+    listed = (RedirectURI("regex", r"https://.*\.good\.example/bye"),)
+    rig.change(provider(1, post_logout_redirect_uris=listed, invalidation_flow="logout"))
+    for uri, goes in (("https://a.good.example/bye", True), ("https://evil.example/.good.example/bye", False)):
+        await rig.browser.sign_in()
+        found = await leave(rig, uri)
+        if found.status != 400:  # not told by an error: then not followed at the flow's end either
+            slug = urlsplit(location(found)).path.removeprefix("/if/flow/").strip("/")
+            shown = await rig.browser.look(slug)
+            assert (uri in str(shown)) is goes
+        else:
+            assert not goes
 
 
 async def test_a06_the_addresses_of_another_application_are_not_ours(rig: Rig) -> None:
@@ -223,9 +245,11 @@ async def test_a07_a_parameter_twice_is_refused_at_the_token_endpoint(rig: Rig) 
 
 async def test_a07_an_unknown_mode_does_not_move_the_answer(rig: Rig) -> None:
     await rig.browser.sign_in()
-    response = await rig.browser.authorize(response_mode="web_message")
-    assert location(response).startswith(CALLBACK)
-    assert "#" not in location(response)
+    for mode in ("web_message", "Fragment", "query ", "none"):
+        response = await rig.browser.authorize(response_mode=mode)
+        assert location(response).startswith(CALLBACK)
+        assert "#" not in location(response)
+        assert (answer_of(response)["error"], "code" in answer_of(response)) == ("invalid_request", False)
 
 
 async def test_a10_every_answer_names_who_answers(rig: Rig) -> None:

@@ -58,14 +58,16 @@ def parse_response_type(text: str) -> frozenset[Part]:
 
 
 def parse_mode(text: str | None, parts: frozenset[Part], redirect_uri: str) -> tuple[Delivery, bool]:
-    """Return how the answer is delivered, and whether it is signed. An unknown mode is ignored, as authentik does.
+    """Return how the answer is delivered, and whether it is signed.
 
-    Raises OAuthError (invalid_request): tokens are never put in a query (Multiple Response Types 5, JARM 2.3.1), and a
-    form is posted to http and https only.
+    Raises OAuthError (invalid_request): unknown modes are not guessed at, tokens are never put in a query (Multiple
+    Response Types 5, JARM 2.3.1), and a form is posted to http and https only.
     """
     usual: Delivery = "query" if parts == CODE_ONLY else "fragment"
-    if text is None or text not in RESPONSE_MODES:
+    if text is None:
         return usual, False
+    if text not in RESPONSE_MODES:
+        raise OAuthError(INVALID_REQUEST, "unknown response_mode", description="The response_mode is not supported.")
     name, _, suffix = text.partition(".")
     if name == "jwt":
         return usual, True

@@ -5,7 +5,9 @@ sends the address chooses how many are tried. Here the pattern becomes an automa
 (Thompson's construction; the sets of places met on the way are kept, so that most characters cost one look-up). What
 cannot be said by an automaton (references to groups, looking around, word boundaries, possessive repeats) is refused.
 
-Texts are visible ASCII: nothing else reaches a pattern (see `redirect.is_safe`).
+Texts are visible ASCII: nothing else reaches a pattern (see `redirect.is_safe`). Places of a text may be *fixed*: there
+only a letter that the pattern names counts, or what ends it. So `https://.*[.]good[.]example/cb` does not match an
+address of another host that has the rest of the pattern in its path.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from __future__ import annotations
 import functools
 import importlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final
 
 LONGEST: Final = 1_024  # characters of a pattern
@@ -31,6 +33,7 @@ _CATEGORIES: Final = {
     "CATEGORY_WORD": frozenset(letter for letter in _LETTERS if letter.isalnum() or letter == "_"),
 }
 _BEGIN: Final = frozenset({"AT_BEGINNING", "AT_BEGINNING_STRING"})
+_DELIMITERS: Final = frozenset("/?:")  # what the host of an address ends with, and its scheme
 _END: Final = frozenset({"AT_END", "AT_END_STRING"})
 
 
@@ -47,18 +50,23 @@ class Pattern:
         """Take a regular expression. Raises BadPattern."""
         self._machine: Final = _machine(text)
         self._start: Final = self._machine.reach([self._machine.start], begin=True)
-        self._kept: Final[dict[tuple[frozenset[int], str], frozenset[int]]] = {}
+        self._kept: Final[dict[tuple[frozenset[int], str, bool], frozenset[int]]] = {}
 
-    def fullmatch(self, text: str) -> bool:
-        """Tell whether the whole text matches. Time: at most characters times places."""
+    def fullmatch(self, text: str, *, fixed: Collection[int] = ()) -> bool:
+        """Tell whether the whole text matches. Time: at most characters times places.
+
+        At the places of `fixed` a letter is matched by an item that says it, such as "/" or "[/?]", or by one that may
+        end the pattern, such as the last ".*": never by a "." or "[^x]" in its middle.
+        """
         at = self._start
-        for letter in text:
-            following = self._kept.get((at, letter))
+        for index, letter in enumerate(text):
+            bound = index in fixed
+            following = self._kept.get((at, letter, bound))
             if following is None:
-                following = self._machine.step(at, letter)
+                following = self._machine.step(at, letter, bound=bound)
                 if len(self._kept) >= MOST_KEPT:
                     self._kept.clear()
-                self._kept[at, letter] = following
+                self._kept[at, letter, bound] = following
             if not following:
                 return False
             at = following
@@ -104,9 +112,11 @@ class _Machine:
                 todo.append(self.at_end[one])
         return frozenset(found)
 
-    def step(self, places: frozenset[int], letter: str) -> frozenset[int]:
-        edges = (self.letters[one] for one in places)
-        return self.reach([edge[1] for edge in edges if edge is not None and letter in edge[0]])
+    def step(self, places: frozenset[int], letter: str, *, bound: bool = False) -> frozenset[int]:
+        edges = [edge for one in places if (edge := self.letters[one]) is not None and letter in edge[0]]
+        if bound:
+            edges = [edge for edge in edges if edge[0] <= _DELIMITERS or self.ends(frozenset({edge[1]}), begin=False)]
+        return self.reach([edge[1] for edge in edges])
 
     def ends(self, places: frozenset[int], *, begin: bool) -> bool:
         return 0 in self.reach(places, begin=begin, end=True)

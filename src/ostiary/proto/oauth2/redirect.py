@@ -1,7 +1,7 @@
 """Redirection addresses (RFC 6749 3.1.2, RFC 9700 2.1): which may be used, and how answers are put on them.
 
-Strict entries are compared as texts, to the character (RFC 9700 4.1.3). Patterns must match as a whole, and a text
-that hides its target (user info, dot segments, backslashes, encoded separators) is not even tried.
+Strict entries are compared as texts, to the character (RFC 9700 4.1.3). Patterns must match as a whole, host and rest
+apart, and a text that hides its target (user info, dot segments, backslashes, encoded separators) is not even tried.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ _VISIBLE: Final = re.compile(r"[\x21-\x7e]+")
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 _LOOPBACK: Final = re.compile(r"http://(?P<host>127\.0\.0\.1|\[::1\])(?::[0-9]{1,5})?(?P<rest>(?:[/?].*)?)")
 _UNQUOTE_ROUNDS: Final = 3
+_AUTHORITY: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://(?:\[[^\]]*\]|[^/?:]*)")  # without the port
+_WEB: Final = frozenset({"http", "https"})
 
 
 class Entry(Protocol):
@@ -76,9 +78,20 @@ def is_allowed(sent: str, entries: Iterable[Entry], *, any_port: bool = False) -
 def _matches(text: str, sent: str) -> bool:
     """Match in linear time (A04). A pattern from before the check, which cannot be, allows nothing."""
     try:
-        return pattern(text).fullmatch(sent)
+        return pattern(text).fullmatch(sent, fixed=_joints(sent))
     except BadPattern:
         return False
+
+
+def _joints(url: str) -> list[int]:
+    """Return the places of an address where a wildcard in the middle of a pattern must not reach across.
+
+    The end of its host; and the end of its scheme, unless that is http or https.
+    """
+    found = _AUTHORITY.match(url)
+    scheme = url.find(":")
+    of_the_web = url[:scheme].lower() in _WEB
+    return [*([] if of_the_web else [scheme]), *([] if found is None else [found.end()])]
 
 
 def _without_port(url: str) -> tuple[str, str] | None:
@@ -111,7 +124,7 @@ def with_fragment(url: str, pairs: Sequence[tuple[str, str]]) -> str:
 def origin(url: str) -> str | None:
     """Return "scheme://host[:port]" of an http or https address, in the spelling browsers send, or None."""
     parts = _split(url)
-    if parts is None or parts.scheme not in {"http", "https"} or not parts.hostname:
+    if parts is None or parts.scheme not in _WEB or not parts.hostname:
         return None
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     usual = {"http": 80, "https": 443}[parts.scheme]
@@ -148,6 +161,8 @@ def _is_plain(url: str) -> bool:
     """Tell whether the target is where it seems to be: patterns are written by people who think so (A02, A03)."""
     parts = _split(url)
     if parts is None or "@" in parts.netloc or "%" in parts.netloc:
+        return False
+    if parts.scheme in _WEB and not parts.hostname:  # browsers take "https:a" and "https:///a" for "https://a"
         return False
     path = parts.path
     for _ in range(_UNQUOTE_ROUNDS):
