@@ -158,7 +158,7 @@ async def test_pages_and_search(people: People, users: Users) -> None:
 
 async def test_the_time_of_a_sign_in_is_kept(people: People, users: Users, database: Database) -> None:
     user = await people.user("jo")
-    await database.write(lambda: run([signed_in(user.pk, NOW + 5)]))
+    await database.write(lambda: run([signed_in(user, NOW + 5, error=ValueError)]))
     found = await users.get(user.pk)
     assert found is not None
     assert (found.last_login, found.last_updated) == (NOW + 5, NOW)

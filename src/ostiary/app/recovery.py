@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ostiary.brands.select import select
+from ostiary.directory.users import signed_in
+from ostiary.flows.errors import PlanChanged
 from ostiary.flows.resources import Flow
 from ostiary.record import dataclass
 from ostiary.seal import Secret
@@ -41,7 +43,12 @@ class Recoverer:
         session = await self.gate.ensure(request, now)
         flow = None if found.without_mfa else await self._authentication(request, now)
         if flow is None:
-            await self.gate.sign_in(request, session, SignIn(user=user.pk, who=user.who, auth_method=METHOD), now=now)
+            proof = SignIn(user=user.pk, who=user.who, auth_method=METHOD)
+            try:
+                extra = [signed_in(user, now, error=PlanChanged)]
+                await self.gate.sign_in(request, session, proof, now=now, extra=extra)
+            except PlanChanged:
+                return None
             return request.prefix + HOME
         # The flow goes on behind the password: identification and password count as done, all other stages are asked.
         context = {
@@ -50,7 +57,8 @@ class Recoverer:
             "auth_method": METHOD,
             "auth_method_args": {},
         }
-        await self.engine.begin(request, session, flow, context=context, next_url=request.prefix + HOME, now=now)
+        home = request.prefix + HOME
+        await self.engine.begin(request, session, flow, context=context, next_url=home, proof=user, now=now)
         return f"{request.prefix}/if/flow/{flow.slug}/"
 
     async def _authentication(self, request: Request, now: int) -> Flow | None:

@@ -13,7 +13,7 @@ from ostiary.directory.errors import UnknownGroup, UnknownUser, UsernameTaken
 from ostiary.directory.passwords import Passwords
 from ostiary.directory.tokens import recovery_link
 from ostiary.directory.user import User
-from ostiary.directory.users import Users, insert
+from ostiary.directory.users import Users, end_proofs, insert
 from ostiary.events import event
 from ostiary.seal import Secret
 from ostiary.sessions.repository import end_of_user
@@ -120,7 +120,11 @@ class Accounts:
         return key
 
     def _ending(self, user: User, now: int) -> Sequence[Statement]:
-        return [end_of_user(user.pk), *(one for hook in self._on_ended for one in hook(user.pk, now))]
+        return [
+            end_proofs(user.pk),
+            end_of_user(user.pk),
+            *(one for hook in self._on_ended for one in hook(user.pk, now)),
+        ]
 
     async def _user(self, username: str) -> User:
         user = await self._users.by_username(username)

@@ -56,7 +56,8 @@ def unusable() -> str:
 def set_hash(pk: int, hashed: str, *, now: int) -> Statement:
     """Return the statement that keeps a new password hash."""
     return Statement(
-        "UPDATE directory_user SET password = ?, password_change_date = ?, last_updated = ? WHERE pk = ?",
+        "UPDATE directory_user SET password = ?, password_change_date = ?, last_updated = ?,"
+        " security_stamp = security_stamp + 1 WHERE pk = ?",
         (hashed, now, now, pk),
     )
 

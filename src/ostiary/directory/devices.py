@@ -13,6 +13,7 @@ from dataclasses import field
 from typing import Final, Literal, cast
 
 from ostiary.directory.errors import Throttled
+from ostiary.directory.users import end_proofs
 from ostiary.proto import totp
 from ostiary.record import dataclass
 from ostiary.seal import Secret
@@ -262,6 +263,7 @@ def _deleting(user: int, device: Device, telling: Statement) -> Batch[bool]:
         f"DELETE FROM {_TABLES[device.device_class]} WHERE pk = ? AND user_pk = ?", (device.pk, user)
     )
     if done.count == 1:
+        yield end_proofs(user)
         yield telling
     return done.count == 1
 

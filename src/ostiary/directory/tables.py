@@ -162,4 +162,10 @@ MIGRATIONS: Final = (
         "users, groups, roles, tokens, authenticators",
         (*_USERS, *_GROUPS, *_TOKENS, *_DEVICES, *_STATE),
     ),
+    Migration(
+        51,
+        "directory",
+        "what a waiting sign-in rests on",
+        ("ALTER TABLE directory_user ADD COLUMN security_stamp {int} NOT NULL DEFAULT 0",),
+    ),
 )

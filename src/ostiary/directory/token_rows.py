@@ -38,6 +38,8 @@ def load(where: str, values: Sequence[Value], sealer: Sealer) -> Batch[list[Stor
 def writes(change: Change, sealer: Sealer, *, now: int) -> Iterator[Statement]:
     """Yield the statements of one change. A new token has its key by now (see `DirectoryBackend.prepare`)."""
     pk, before, after = cast("str", change.pk), change.before, change.after
+    if before is not None and before.get("intent") == "app_password":
+        yield _new_stamp(cast("int", before["user"]))
     if after is None:
         yield Statement(
             "DELETE FROM directory_token WHERE pk = ?",
@@ -48,6 +50,11 @@ def writes(change: Change, sealer: Sealer, *, now: int) -> Iterator[Statement]:
         yield insert(_token(pk, after, sealer, now=now))
     else:
         yield _update(pk, after, sealer, now=now)
+
+
+def _new_stamp(user: int) -> Statement:
+    """End the sign-ins that wait behind this app password. The row stays as old as it is: others may change it too."""
+    return Statement("UPDATE directory_user SET security_stamp = security_stamp + 1 WHERE pk = ?", (user,))
 
 
 def _values(token: Token, sealer: Sealer) -> dict[str, object]:

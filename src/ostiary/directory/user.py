@@ -27,6 +27,12 @@ class User:
     date_joined: int
     password_change_date: int
     last_updated: int
+    security_stamp: int = 0  # counts up when the password, the factors, the sessions or the account change
+
+    @property
+    def stamp(self) -> str:
+        """What a proof of this person rests on: a proof given before it changed is worth nothing any more."""
+        return f"{self.uuid}.{self.security_stamp}"
 
     @property
     def who(self) -> dict[str, object]:

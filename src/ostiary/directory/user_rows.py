@@ -42,6 +42,9 @@ _PLAIN: Final[Mapping[str, str]] = {  # field: column
 }
 
 
+_PROVEN: Final = frozenset({"password", "is_active", "username"})  # columns a proof of the person rests on
+
+
 def condition(name: str, value: object) -> tuple[str, Value] | None:
     """Return the SQL of one look-up, or None when the workspace has to compare by itself."""
     column = LOOKUPS.get(name)
@@ -157,6 +160,8 @@ def _update(pk: int, before: Mapping[str, object], after: Mapping[str, object], 
     assignments = ", ".join(
         f"{name} = CAST(? AS BIGINT)" if name == "last_login" else f"{name} = ?" for name in columns
     )
+    if columns.keys() & _PROVEN:
+        assignments += ", security_stamp = security_stamp + 1"
     return Statement(
         f"UPDATE directory_user SET {assignments} WHERE pk = ? AND last_updated = ?",
         (*columns.values(), pk, seen),

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Final, cast
 
 from ostiary.directory.case_key import case_key
 from ostiary.directory.user import GroupRef, Subject, User, merge, uid_of
 from ostiary.resource import codec
 from ostiary.resource.kept import Kept
-from ostiary.store.database import Batch, Database, Row, Statement, Value, fetch_one
+from ostiary.store.database import Batch, Database, Guard, Row, Statement, Value, fetch_one
 
 __all__ = ["COLUMNS", "GroupRef", "Subject", "User", "Users", "insert", "keys_of", "signed_in", "user_of"]
 
 COLUMNS: Final = (
     "pk, uuid, username, name, email, is_active, kind, path, attributes, password, last_login, date_joined,"
-    " password_change_date, last_updated"
+    " password_change_date, last_updated, security_stamp"
 )
 _OF_U: Final = ", ".join(f"u.{name.strip()} AS {name.strip()}" for name in COLUMNS.split(","))
 PAGE_LIMIT: Final = 500
@@ -170,7 +171,7 @@ def insert(user: User) -> Statement:
     """Return the statement that writes a new user. A taken name violates a unique column: Duplicate."""
     return Statement(
         f"INSERT INTO directory_user ({COLUMNS}, username_key, email_key, upn_key)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, CAST(? AS BIGINT), ?, ?, ?, ?, ?, ?)",
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, CAST(? AS BIGINT), ?, ?, ?, ?, ?, ?, ?)",
         (
             user.pk,
             user.uuid,
@@ -186,6 +187,7 @@ def insert(user: User) -> Statement:
             user.date_joined,
             user.password_change_date,
             user.last_updated,
+            user.security_stamp,
             *keys_of(user.username, user.email, user.attributes),
         ),
     )
@@ -197,9 +199,31 @@ def keys_of(username: str, email: str, attributes: Mapping[str, object]) -> tupl
     return case_key(username), case_key(email), case_key(upn) if isinstance(upn, str) else ""
 
 
-def signed_in(pk: int, now: int) -> Statement:
-    """Return the statement that keeps the time of a sign-in."""
-    return Statement("UPDATE directory_user SET last_login = ? WHERE pk = ?", (now, pk))
+def signed_in(user: User, now: int, *, error: Callable[[], Exception]) -> Statement:
+    """Return the statement that keeps the time of a sign-in; fails the batch when its proof has ended meanwhile."""
+    return Statement(
+        "UPDATE directory_user SET last_login = ? WHERE pk = ? AND security_stamp = ? AND is_active = 1",
+        (now, user.pk, user.security_stamp),
+        guard=Guard(error),
+    )
+
+
+def end_proofs(pk: int) -> Statement:
+    """Return the statement that ends every proof of a person that waits for its next step, in any browser."""
+    return Statement(
+        "UPDATE directory_user SET security_stamp = security_stamp + 1, last_updated = last_updated + 1 WHERE pk = ?",
+        (pk,),
+    )
+
+
+def renew_proof(user: User, *, error: Callable[[], Exception]) -> tuple[User, Statement]:
+    """Return the person as they are after a change that ends all other proofs, and the statement that does it.
+
+    It fails the batch when the proof the change rests on has ended meanwhile.
+    """
+    ended = end_proofs(user.pk)
+    guarded = Statement(f"{ended.sql} AND security_stamp = ?", (user.pk, user.security_stamp), guard=Guard(error))
+    return replace(user, security_stamp=user.security_stamp + 1), guarded
 
 
 def user_of(row: Row) -> User:
@@ -219,6 +243,7 @@ def user_of(row: Row) -> User:
         date_joined=row["date_joined"],
         password_change_date=row["password_change_date"],
         last_updated=row["last_updated"],
+        security_stamp=row["security_stamp"],
     )
 
 

@@ -19,6 +19,7 @@ from ostiary.store.commit import run as run_all
 from ostiary.store.database import Statement
 
 if TYPE_CHECKING:
+    from ostiary.directory.user import User
     from ostiary.web.request import Request
 
 
@@ -51,6 +52,7 @@ class FlowEngine:
         next_url: str,
         completion: str | None = None,
         append: tuple[str, ...] = (),
+        proof: User | None = None,
         now: int,
     ) -> None:
         """Store a plan in place of whatever the session had for that flow; send the browser to /if/flow/{slug}/.
@@ -58,10 +60,12 @@ class FlowEngine:
         `context` is JSON data with primary keys (flows.md section 4): `application` is {"pk", "name", "slug"},
         `pending_user` is {"pk"}. `next_url` is a path of ours; an absolute end is `context["redirect"]`.
         `completion` is a key of the caller's own making that `completed` answers for, once, in this session.
-        `append` are stages (primary keys) that come after those of the flow.
+        `append` are stages (primary keys) that come after those of the flow. `proof` is who was proven already, as
+        read before.
         """
         del request
         plan = _plan(session, flow, context=context, next_url=next_url, completion=completion, append=append)
+        plan = plan if proof is None else plan.proven(proof)
         await self._write([self._services.plans.put(session.key, plan, now=now)])
 
     async def start(

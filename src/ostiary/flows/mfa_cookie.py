@@ -49,6 +49,6 @@ def give_cookies(request: Request, response: Response) -> None:
 
 
 def _sign(visit: Visit, user: User, body: str) -> str:
-    # A new password ends what a browser remembers.
-    text = f"ostiary.mfa\0{user.uuid}\0{user.password_change_date}\0{body}"
+    # A new password ends what a browser remembers, and so does whatever else ends a proof.
+    text = f"ostiary.mfa\0{user.stamp}\0{body}"
     return hmac.new(visit.services.cookie_key.reveal().encode(), text.encode(), hashlib.sha256).hexdigest()

@@ -36,8 +36,12 @@ class PasswordRules(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Proven:
-    """The password was right. `context` goes into the plan, `writes` are committed with the step."""
+    """The password was right. `context` goes into the plan, `writes` are committed with the step.
 
+    `user` is as read before the password was checked: what changed while it was ends the sign-in.
+    """
+
+    user: User
     context: Mapping[str, object]
     writes: tuple[Statement, ...]
 
@@ -68,7 +72,9 @@ async def check_password(
         headers = (("retry-after", str(_BUSY_SECONDS)),)
         raise HttpError(503, "busy", "Too many people are signing in. Please try again.", headers=headers) from None
     if user is not None and backend is not None and user.is_active:
-        return Proven(_context(user, backend), tuple(services.attempts.succeeded(account, visit.client, visit.now)))
+        return Proven(
+            user, _context(user, backend), tuple(services.attempts.succeeded(account, visit.client, visit.now))
+        )
     reason = "unknown_user" if user is None else "password" if backend is None else "inactive"
     log_failed_sign_in(user=typed, address=visit.client, reason=reason)
     return Failed((*services.attempts.failed(account, visit.client, visit.now), *_told(visit, user)))

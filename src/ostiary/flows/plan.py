@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from ostiary.flows.outcome import ErrorDetail
 from ostiary.resource import codec
+
+if TYPE_CHECKING:
+    from ostiary.directory.user import User
 
 
 class Step(codec.Record, frozen=True, array_like=True):
@@ -17,13 +20,21 @@ class Step(codec.Record, frozen=True, array_like=True):
     re_evaluate: bool = False
 
 
+class Proof(codec.Record, frozen=True):
+    """Whom a plan goes on for behind the password, and what that rests on (`directory.user.User.stamp`)."""
+
+    user: int
+    stamp: str
+
+
 class Plan(codec.Record, frozen=True):
     """Where a session stands in a flow. The first of `steps` is the current stage.
 
     `context` is what stages leave for each other, `origin` what it began with, `scratch` belongs to the current
     stage alone, `shown` tells that its challenge was made, `passed` counts the stages behind, `denied` is the last
     word of a plan that was refused, `append` are stages that come after those of the flow. `user` is who the
-    session belonged to: a plan does not survive a change of person.
+    session belonged to: a plan does not survive a change of person. `proof` is who was proven, by a stage or by the
+    session it began in: a plan does not survive a change of the account, its password, factors or sessions either.
     """
 
     id: str = ""
@@ -42,6 +53,7 @@ class Plan(codec.Record, frozen=True):
     completion: str | None = None
     append: tuple[str, ...] = ()
     user: int | None = None
+    proof: Proof | None = None
 
     @property
     def ticket(self) -> str:
@@ -63,6 +75,10 @@ class Plan(codec.Record, frozen=True):
             errors={},
             passed=self.passed + 1,
         )
+
+    def proven(self, user: User) -> Plan:
+        """Return the plan with that person as who was proven, as they were read before the proof."""
+        return codec.changed(self, proof=Proof(user.pk, user.stamp))
 
     def without_step(self) -> Plan:
         """Return the plan without its current stage, which turned out not to be needed."""

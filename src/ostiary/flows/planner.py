@@ -84,6 +84,8 @@ class Planner:
             steps.append(Step(binding.stage, str(binding.pk), binding.re_evaluate_policies))
         steps.extend(Step(stage) for stage in plan.append)
         made = plan.to(planned=True, steps=tuple(steps), user=session.user)
+        if subject is not None and made.proof is None:
+            made = made.proven(subject.user)
         return Made(made, events=tuple(events))
 
     async def applies(self, flow: Flow, session: Session) -> bool:

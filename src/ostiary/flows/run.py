@@ -20,6 +20,7 @@ from ostiary.flows.people import forget
 from ostiary.flows.plan import Plan
 from ostiary.flows.planner import UNDECIDED, Planner
 from ostiary.flows.plans import new_plan
+from ostiary.flows.proof import PROOF_ENDED, renewed, still_proven, unproven
 from ostiary.flows.resources import STAGE, Flow, FlowStageBinding, Stage
 from ostiary.flows.services import Services
 from ostiary.flows.unit import Due, Unit
@@ -77,7 +78,15 @@ class Run:
         plan = await self._services.plans.read(self._session.key, self._flow.slug, now=self._now)
         if plan is not None and plan.user in {None, self._session.user}:
             self._unit.read(plan)
+            if not await still_proven(self._services, self._request, plan):
+                await self._proof_ended()
         return self
+
+    async def _proof_ended(self) -> None:
+        """Begin again without what was proven: the account changed since. The plan keeps where it was to lead."""
+        self._restart(keep_context=False)
+        self._unit.keep(self._plan.to(context=unproven(self._plan.origin), errors=PROOF_ENDED))
+        await self._unit.commit()
 
     @classmethod
     async def applies(cls, services: Services, flow: Flow, *, request: Request, session: Session, now: int) -> bool:
@@ -300,7 +309,10 @@ class Run:
             except StageFailed as failure:
                 return await self._refuse(Refused(str(failure)))
             forget(self._request)
+            self._unit.plan = await renewed(self._services, self._request, self._plan, context)
         plan = self._plan.advanced(context=context, insert=done.insert)
+        if done.proof is not None:
+            plan = plan.proven(done.proof)
         if done.sign_in is not None:
             await self._sign_in(plan, done, done.sign_in)
         elif done.sign_out:
@@ -414,5 +426,6 @@ class Run:
             query=self._query,
             context=self._plan.context,
             scratch=self._plan.scratch,
+            proof=self._plan.proof,
             bound=step is not None and step.binding is not None and has_bindings(step.binding, self._snapshot),
         )

@@ -13,6 +13,7 @@ from ostiary.resource import codec
 
 if TYPE_CHECKING:
     from ostiary.directory.user import User
+    from ostiary.flows.plan import Proof
     from ostiary.flows.resources import Flow
     from ostiary.flows.services import Services
     from ostiary.sessions.session import Session
@@ -34,6 +35,7 @@ class Visit(codec.Record, frozen=True):
     context: Mapping[str, object]  # the plan context, flows.md section 4
     scratch: Mapping[str, object]  # what this stage left for itself
     bound: bool = False  # policies are bound to the stage's place in the flow
+    proof: Proof | None = None  # who was proven before this stage
 
     def text(self, key: str) -> str | None:
         """Return a text of the plan context."""
@@ -101,7 +103,8 @@ class Done:
     """The stage has its proof. `writes` are committed together with the step forward, or not at all.
 
     `context` is laid over the plan context, `drop` removes keys from it, `insert` are stages (primary keys) that come
-    next. `commit` is for stages that write through another room's unit of work. `unread` says that no stage that
+    next. `proof` is who was proven just now, as read before. `commit` is for stages that write through another room's
+    unit of work. `unread` says that no stage that
     may follow reads what `writes` change: then the request goes on before they are committed.
     """
 
@@ -109,6 +112,7 @@ class Done:
     drop: tuple[str, ...] = ()
     writes: tuple[Statement, ...] = ()
     insert: tuple[str, ...] = ()
+    proof: User | None = None
     sign_in: SignIn | None = None
     sign_out: bool = False
     commit: Commit | None = None

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from typing import Annotated, ClassVar, Final
 
 from ostiary.directory.devices import new_static_code
+from ostiary.directory.users import renew_proof
 from ostiary.flows.enrolled import STALE, device_added, is_fresh
+from ostiary.flows.errors import PlanChanged
 from ostiary.flows.person import pending_user
 from ostiary.flows.resources import STAGE, ConfigurableStage
 from ostiary.flows.visit import Ask, Done, Refused, Verdict, Visit
@@ -52,7 +54,9 @@ class AuthenticatorStaticStage(ConfigurableStage):
         name = self.friendly_name or "Static Token"
         secrets = [Secret(str(code)) for code in codes]
         device = visit.services.devices.add_static(user=user.pk, name=name, codes=secrets, now=visit.now)
-        return Done(writes=(*device, device_added(visit, user, name=name, model_name="staticdevice", app=_APP)))
+        renewed, others_end = renew_proof(user, error=PlanChanged)
+        added = device_added(visit, user, name=name, model_name="staticdevice", app=_APP)
+        return Done(writes=(others_end, *device, added), proof=renewed)
 
     def _new_codes(self) -> list[str]:
         return [new_static_code(self.token_length).reveal() for _ in range(self.token_count)]

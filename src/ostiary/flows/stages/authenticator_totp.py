@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from typing import Annotated, ClassVar, Final, Literal
 
 from ostiary.brands.select import select
+from ostiary.directory.users import renew_proof
 from ostiary.flows.enrolled import STALE, device_added, is_fresh, with_device
+from ostiary.flows.errors import PlanChanged
 from ostiary.flows.person import pending_user
 from ostiary.flows.resources import STAGE, ConfigurableStage
 from ostiary.flows.visit import Ask, Done, Refused, Verdict, Visit, text_of, wrong
@@ -57,7 +59,9 @@ class AuthenticatorTOTPStage(ConfigurableStage):
         device = visit.services.devices.add_totp(
             user=user.pk, name=name, key=Secret(key), now=visit.now, digits=self.digits, used=counter
         )
+        renewed, others_end = renew_proof(user, error=PlanChanged)
         return Done(
             context=with_device(visit, name=name, model="authentik_stages_authenticator_totp.totpdevice"),
-            writes=(device, device_added(visit, user, name=name, model_name="totpdevice", app=_APP)),
+            writes=(others_end, device, device_added(visit, user, name=name, model_name="totpdevice", app=_APP)),
+            proof=renewed,
         )

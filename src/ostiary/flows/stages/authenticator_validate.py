@@ -88,7 +88,7 @@ class AuthenticatorValidateStage(Stage):
         threshold = parse_duration(self.last_auth_threshold)
         if threshold > 0:
             remember(visit, user, device, threshold=threshold)
-        return Done(context=with_device(visit, name=device.name, model=device.model, pk=device.pk))
+        return Done(context=with_device(visit, name=device.name, model=device.model, pk=device.pk), proof=user)
 
     async def _devices(self, visit: Visit, user: User) -> list[Device]:
         return await visit.services.devices.confirmed(user.pk, self.device_classes)

@@ -77,7 +77,7 @@ class IdentificationStage(Stage):
         found = await check_password(visit, cast("PasswordRules", rules), user=user, typed=typed, password=password)
         if isinstance(found, Proven):
             context = {**found.context, "pending_user_identifier": typed}
-            return Done(context=context, writes=found.writes, unread=True)
+            return Done(context=context, writes=found.writes, proof=found.user, unread=True)
         return self._failed(visit, rules, found)
 
     def _failed(self, visit: Visit, rules: object, found: Failed) -> Verdict:

@@ -56,7 +56,7 @@ class PasswordStage(ConfigurableStage):
         typed = visit.text("pending_user_identifier") or (user.username if user is not None else "")
         found = await check_password(visit, self, user=user, typed=typed, password=password)
         if isinstance(found, Proven):
-            return Done(context=found.context, writes=found.writes, unread=True)
+            return Done(context=found.context, writes=found.writes, proof=found.user, unread=True)
         failures = visit.scratch.get("failures")
         count = (failures if isinstance(failures, int) else 0) + 1
         if count >= self.failed_attempts_before_cancel > 0:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from ostiary.directory.users import signed_in
 from ostiary.events.signin_log import log_failed_sign_in
+from ostiary.flows.errors import PlanChanged
 from ostiary.flows.resources import STAGE, Stage
 from ostiary.flows.visit import Ask, Done, Refused, SignIn, Verdict, Visit, wrong
 from ostiary.resource import DURATION, Help, kind
@@ -75,7 +76,7 @@ class UserLoginStage(Stage):
             remember=parse_duration(self.remember_me_offset) if remember else 0,
             terminate_others=self.terminate_other_sessions,
         )
-        return Done(writes=(signed_in(user.pk, visit.now),), sign_in=proof)
+        return Done(writes=(signed_in(user, visit.now, error=PlanChanged),), sign_in=proof)
 
 
 def _amr(method: str, arguments: Mapping[str, object]) -> tuple[str, ...]:

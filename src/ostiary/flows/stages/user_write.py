@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal, cast
 from ostiary.directory.errors import Busy
 from ostiary.directory.resources import USER
 from ostiary.flows import wizard
+from ostiary.flows.proof import MESSAGE
 from ostiary.flows.resources import STAGE, Stage
 from ostiary.flows.visit import Done, Refused, StageFailed, Verdict, Visit
 from ostiary.resource import InvalidResource, OnDelete, Reference, kind
@@ -68,6 +69,7 @@ class UserWriteStage(Stage):
             stored = await workspace.get(USER, pk)
             if stored is None:
                 raise StageFailed("This account does not exist any more.")
+            await _check_proof(visit, pk)
             await workspace.update(stored, changed(data, stored.values))
             return pk
 
@@ -94,6 +96,17 @@ class UserWriteStage(Stage):
             "groups": [*wanted, *([self.create_users_group] if self.create_users_group else [])],
         }
         return {**values, **changed(data, {})}
+
+
+async def _check_proof(visit: Visit, pk: int) -> None:
+    """See that the account is still as it was proven, after the row to be changed was read. Raises StageFailed.
+
+    What ends proofs touches that row: whatever comes between this and the commit makes the commit fail.
+    """
+    if visit.proof is not None and visit.proof.user == pk:
+        user = await visit.services.users.get(pk)
+        if user is None or user.stamp != visit.proof.stamp:
+            raise StageFailed(MESSAGE)
 
 
 def changed(data: Mapping[str, object], current: Mapping[str, object]) -> dict[str, object]:
