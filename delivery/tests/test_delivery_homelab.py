@@ -27,7 +27,11 @@ NEW_OBJECTS = {
     "NetworkPolicy/ostiary-valkey",
 }
 LABEL = "+metadata.labels.app"
+LABELS = {LABEL, "+metadata.labels.app.kubernetes.io/name"}
+WAVE = "+metadata.annotations.argocd.argoproj.io/sync-wave"  # the migration comes first
 HARDENED = {
+    "+spec.template.metadata.labels.app.kubernetes.io/name",  # what network policies select: no pod of authentik has it
+    WAVE,
     f"+{POD}.automountServiceAccountToken",
     f"+{POD}.enableServiceLinks",
     f"+{POD}.securityContext.fsGroup",
@@ -41,6 +45,9 @@ HARDENED = {
     ),
 }
 OURS = {  # server and worker
+    "+spec.strategy.type",  # two versions never meet
+    f"+{POD}.terminationGracePeriodSeconds",
+    f"~{POD}.containers.0.resources.limits.cpu",  # 1, which is how the API server keeps 1000m
     f"+{POD}.serviceAccountName",
     *(f"+{POD}.containers.0.volumeMounts.tmp.{one}" for one in ("mountPath", "name")),
     *(f"+{POD}.volumes.tmp.{one}" for one in ("name", "emptyDir.medium", "emptyDir.sizeLimit")),
@@ -51,21 +58,28 @@ OURS = {  # server and worker
     *(f"+{POD}.containers.0.startupProbe.httpGet.{one}" for one in ("path", "port")),
     f"~{POD}.containers.0.image",  # by digest
 }
+KEYS = ("secret-key", *(f"postgresql-{one}" for one in ("host", "port", "name", "user", "password")))
+KEYS += tuple(f"{one}-client-secret" for one in ("grafana", "forgejo", "zot", "jellyfin", "argocd"))
+DEFAULTS = ("conversionStrategy", "decodingStrategy", "metadataPolicy")
 EXEC = ("exec.command.0", "exec.command.1", "exec.command.2", "periodSeconds", "timeoutSeconds")
 DIFFERENCES = {
-    "ConfigMap/authentik-blueprints": {LABEL, "~metadata.name", "+data"},  # its name ends in a hash of its content
-    "ExternalSecret/authentik-config": {LABEL},
-    "Service/authentik": {
+    "ConfigMap/authentik-blueprints": {*LABELS, "~metadata.name", "+data"},  # its name ends in a hash of its content
+    "ExternalSecret/authentik-config": {
         LABEL,
+        *(f"+spec.data.{key}.remoteRef.{one}" for key in KEYS for one in DEFAULTS),  # what the operator fills in
+    },
+    "Service/authentik": {
+        *LABELS,
         "+metadata.labels.component",
         *(f"+spec.ports.metrics.{one}" for one in ("name", "port", "targetPort")),
     },
     "Service/authentik-redis": {LABEL, "+metadata.labels.component"},
-    "Ingress/authentik-tailscale": {LABEL, "~metadata.annotations.gethomepage.dev/name"},
+    "Ingress/authentik-tailscale": {LABEL, WAVE, "~metadata.annotations.gethomepage.dev/name"},
     "Deployment/authentik-server": {
-        LABEL,
+        *LABELS,
         *HARDENED,
         *OURS,
+        f"+{POD}.containers.0.lifecycle.preStop.sleep.seconds",  # it answers until proxies know that it ends
         f"+{POD}.containers.0.volumeMounts.data.name",
         f"+{POD}.containers.0.volumeMounts.data.mountPath",
         f"+{POD}.volumes.data.name",
@@ -74,7 +88,7 @@ DIFFERENCES = {
         *(f"+{POD}.containers.0.{one}.timeoutSeconds" for one in ("livenessProbe", "readinessProbe")),
     },
     "Deployment/authentik-worker": {
-        LABEL,
+        *LABELS,
         *HARDENED,
         *OURS,
         f"~{POD}.volumes.blueprints.configMap.name",  # the hash
@@ -85,7 +99,7 @@ DIFFERENCES = {
         ),
     },
     "Deployment/authentik-redis": {
-        LABEL,
+        *LABELS,
         *HARDENED,
         f"~{POD}.containers.0.image",  # valkey, by digest
         f"+{POD}.containers.0.volumeMounts.data.name",
@@ -164,7 +178,7 @@ def test_hash_digest_and_probes_are_what_they_should_be(after) -> None:
     assert all("@sha256:" in pod["containers"][0]["image"] for pod in pods.values())
     assert "/ostiary-valkey:v" in pods["Deployment/authentik-redis"]["containers"][0]["image"]
     (worker,) = pods["Deployment/authentik-worker"]["containers"]
-    assert worker["readinessProbe"]["httpGet"] == {"path": "/metrics", "port": 9300}
+    assert worker["readinessProbe"]["httpGet"] == {"path": "/-/health/ready/", "port": 9300}
     for pod in pods.values():
         assert pod["securityContext"] == {
             "runAsNonRoot": True,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,11 @@ from small_archive import write
 ROOT = Path(__file__).resolve().parents[2]
 KUSTOMIZE = ROOT / "deploy/kustomize"
 KUBERNETES = ("1.30", "1.34")
-FOREIGN = {"ExternalSecret", "ServiceMonitor", "Cluster", "Database", "Application"}
+FOREIGN = {"ExternalSecret", "ServiceMonitor", "PrometheusRule", "HTTPRoute", "Application"}
+FOREIGN |= {"Cluster", "Database", "ObjectStore", "ScheduledBackup"}
 OTHER = "sha256:" + "1" * 64
 HOME = "deploy/kustomize/overlays/home"
+PODS = {"Deployment", "StatefulSet", "Job"}
 POD = """apiVersion: apps/v1
 kind: Deployment
 metadata: {name: door}
@@ -44,25 +47,50 @@ images:
 """
 
 
-@pytest.fixture(scope="module")
-def everything(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
-    """The overlay generic with every component that can lie in one overlay."""
-    folder = tmp_path_factory.mktemp("kustomize") / "kustomize"
+EITHER = {"postgresql", "postgresql-ca"}, {"cnpg", "cnpg-backup"}  # one database
+APART = {"argocd-application"}  # lies in another kustomization
+
+
+def composed(folder: Path, components: Iterable[str]) -> list[dict[str, Any]]:
+    """The overlay generic with some components, and an image for each program that is not ours."""
     shutil.copytree(KUSTOMIZE, folder)
     path = folder / "overlays/generic/kustomization.yaml"
-    names = sorted(one.name for one in (folder / "components").iterdir() if one.name != "argocd-application")
-    text = path.read_text() + "components:\n" + "".join(f"  - ../../components/{name}\n" for name in names)
-    text = text.replace(
-        "images:\n", f"images:\n  - {{name: ostiary-valkey, newTag: v8.1.1-0123456, digest: {OTHER}}}\n"
+    text = path.read_text() + "components:\n" + "".join(f"  - ../../components/{name}\n" for name in components)
+    others = "".join(
+        f"  - {{name: {name}, newTag: {tag}, digest: {OTHER}}}\n"
+        for name, tag in (("ostiary-valkey", "v8.1.1-0123456"), ("postgresql", "v17.6"))
     )
-    path.write_text(text)
+    path.write_text(text.replace("images:\n", f"images:\n{others}"))
     return overlay.objects(path.parent)
 
 
-@pytest.fixture(scope="module", params=["generic", "homelab", "homelab/argocd", "everything"])
+@pytest.fixture(scope="module")
+def everything(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    """The overlay generic with every component that can lie in one overlay; PostgreSQL is CloudNativePG's."""
+    names = {one.name for one in (KUSTOMIZE / "components").iterdir()} - APART - EITHER[0]
+    return composed(tmp_path_factory.mktemp("kustomize") / "kustomize", sorted(names))
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    """What a cluster without any operator can have."""
+    names = ["autoscaling", "http-route", "ingress", "ingress-host-network", "postgresql", "valkey"]
+    return composed(tmp_path_factory.mktemp("kustomize") / "kustomize", names)
+
+
+@pytest.fixture(scope="module")
+def trusting(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    """A PostgreSQL elsewhere, with a private authority."""
+    return composed(tmp_path_factory.mktemp("kustomize") / "kustomize", ["postgresql-ca"])
+
+
+SETS = ["generic", "sqlite", "homelab", "homelab/argocd", "everything", "plain", "trusting"]
+
+
+@pytest.fixture(scope="module", params=SETS)
 def objects(request: pytest.FixtureRequest) -> list[dict[str, Any]]:
-    if request.param == "everything":
-        return request.getfixturevalue("everything")
+    if request.param in {"everything", "plain", "trusting"}:
+        return request.getfixturevalue(request.param)
     return overlay.objects(overlay.find(ROOT, request.param))
 
 
@@ -84,26 +112,28 @@ def test_every_pod_is_hardened_and_has_probes(objects: list[dict[str, Any]]) -> 
         for container in containers(one):
             pod = one["spec"]["template"]["spec"]
             assert pod["securityContext"]["runAsNonRoot"]
-            assert pod["securityContext"]["runAsUser"] == 65534
+            assert pod["securityContext"]["runAsUser"] == (999 if container["name"] == "postgresql" else 65534)
             assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
             assert pod["automountServiceAccountToken"] is False
             assert container["securityContext"]["readOnlyRootFilesystem"]
             assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
             assert container["securityContext"]["allowPrivilegeEscalation"] is False
             assert container["resources"].keys() == {"requests", "limits"}
-            assert ("livenessProbe" in container) == ("readinessProbe" in container) == (one["kind"] == "Deployment")
+            assert ("livenessProbe" in container) == ("readinessProbe" in container) == (one["kind"] != "Job")
             mounted = {mount["name"] for mount in container["volumeMounts"]}
             assert mounted == {volume["name"] for volume in pod["volumes"]}
 
 
-def test_every_service_and_policy_finds_the_pods_it_is_for(everything) -> None:
-    pods = [one["spec"]["template"]["metadata"]["labels"] for one in everything if one["kind"] in {"Deployment", "Job"}]
+@pytest.mark.parametrize("which", ["everything", "plain"])
+def test_every_service_and_policy_finds_the_pods_it_is_for(which: str, request: pytest.FixtureRequest) -> None:
+    everything = request.getfixturevalue(which)
+    pods = [one["spec"]["template"]["metadata"]["labels"] for one in everything if one["kind"] in PODS]
     ports = {
         one["spec"]["template"]["metadata"]["labels"]["component"]: {
             port["containerPort"] for c in containers(one) for port in c.get("ports", ())
         }
         for one in everything
-        if one["kind"] in {"Deployment", "Job"}
+        if one["kind"] in PODS
     }
     for one in everything:
         if one["kind"] == "Service":
@@ -115,6 +145,7 @@ def test_every_service_and_policy_finds_the_pods_it_is_for(everything) -> None:
         if one["kind"] == "NetworkPolicy":
             selector = one["spec"]["podSelector"]
             assert selector["matchLabels"]["app"] == "ostiary"
+            assert selector["matchLabels"]["app.kubernetes.io/name"] == "ostiary"  # no pod of authentik has it
             values = {value for rule in selector.get("matchExpressions", ()) for value in rule["values"]}
             assert values <= {pod["component"] for pod in pods}
 

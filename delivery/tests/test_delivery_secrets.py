@@ -31,6 +31,12 @@ def run(monkeypatch, *words: str) -> int:
     return cli.main()
 
 
+def test_a_postgresql_of_our_own_needs_nothing_but_a_password(tmp_path: Path) -> None:
+    want = composed(tmp_path / "kustomize", "postgresql")
+    made = values.make(want, given={})
+    assert made.keys() == {"secret-key", "postgresql-password", "bootstrap-password", "bootstrap-token"}
+
+
 def composed(folder: Path, *components: str) -> keys.Asked:
     """What the overlay generic with some components asks for."""
     shutil.copytree(ROOT / "deploy/kustomize", folder)
@@ -74,12 +80,31 @@ def test_components_bring_their_keys_and_tell_what_they_know(tmp_path: Path) -> 
     assert config["stringData"]["postgresql-host"] == "ostiary-pg-rw"
     assert config["metadata"]["namespace"] == role["metadata"]["namespace"] == "ostiary"
     assert role["type"] == "kubernetes.io/basic-auth"
+    assert role["metadata"]["labels"] == {"cnpg.io/reload": "true"}
+    assert "labels" not in config["metadata"]
     assert role["stringData"] == {"username": "ostiary", "password": config["stringData"]["postgresql-password"]}
     item = json.loads(values.write(values.Form.ONEPASSWORD, made, want))
     assert item["title"] == "Ostiary"
     kinds = {field["label"]: field["type"] for field in item["fields"]}
     assert (kinds["postgresql-host"], kinds["postgresql-password"]) == ("STRING", "CONCEALED")
     assert kinds.keys() == made.keys()
+
+
+def test_new_values_are_never_put_over_old_ones(monkeypatch, capsys) -> None:
+    """`kubectl apply` would replace the secret key without a question; `create` refuses what is there."""
+    assert run(monkeypatch, "generic", *GIVEN, "--format", "kubernetes") == 0
+    shown = capsys.readouterr()
+    assert shown.out.startswith("# New values, for `kubectl create -f -`, never for apply")
+    assert "never for apply" in shown.err
+    assert [one["kind"] for one in yaml.safe_load_all(shown.out)] == ["Secret"]
+
+
+def test_no_page_applies_secrets() -> None:
+    pages = [*(ROOT / "docs").rglob("*.md"), ROOT / "README.md"]
+    lines = [line for page in pages for line in page.read_text().replace("\\\n", " ").splitlines()]
+    wrong = [line for line in lines if "secrets init" in line and "kubectl" in line and "kubectl create" not in line]
+    assert wrong == []
+    assert any("kubectl create" in line for line in lines if "secrets init" in line)
 
 
 def test_a_key_that_is_asked_for_and_not_brought_is_named(monkeypatch, capsys, tmp_path: Path) -> None:

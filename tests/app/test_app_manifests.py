@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from ostiary_delivery import definition
 from ostiary_delivery.manifests import keys, overlay, values
 from support.ports import free_port
@@ -46,16 +48,17 @@ def database() -> Iterator[PostgresServer]:
 class Cluster:
     """What a cluster would do with an overlay: values into variables, a ConfigMap into files, probes over HTTP."""
 
-    def __init__(self, name: str, server: PostgresServer, folder: Path) -> None:
+    def __init__(self, name: str, server: PostgresServer | None, folder: Path) -> None:
         self.objects = overlay.objects(overlay.find(ROOT, name))
-        asked = keys.asked(self.objects)
-        given = {"postgresql-host": "localhost", "postgresql-port": str(server.port)}
-        given |= {"postgresql-name": f"house_{name}", "postgresql-user": f"house_{name}"}
-        self.values = values.make(asked, given=given)
-        role, password = self.values["postgresql-user"], self.values["postgresql-password"]
-        server.admin(f"CREATE ROLE {role} LOGIN PASSWORD '{password}'", f"CREATE DATABASE {role} OWNER {role}")
+        given = {"postgresql-host": "localhost", "postgresql-port": str(server.port)} if server else {}
+        if server:
+            given |= {"postgresql-name": f"house_{name}", "postgresql-user": f"house_{name}"}
+        self.values = values.make(keys.asked(self.objects), given=given)
+        if server:
+            role, password = self.values["postgresql-user"], self.values["postgresql-password"]
+            server.admin(f"CREATE ROLE {role} LOGIN PASSWORD '{password}'", f"CREATE DATABASE {role} OWNER {role}")
         self.folder = folder
-        self.authority = server.folder / "cert.pem"
+        self.authority = server.folder / "cert.pem" if server else None
         self.blueprints = folder / "blueprints"
         self.blueprints.mkdir()
         for name_, text in self.one("ConfigMap")["data"].items():
@@ -80,7 +83,7 @@ class Cluster:
         for one in container["env"]:
             reference = one.get("valueFrom", {}).get("secretKeyRef")
             found[one["name"]] = self.values[reference["key"]] if reference else one["value"]
-        if found["AUTHENTIK_POSTGRESQL__SSLMODE"] == "verify-full":
+        if found.get("AUTHENTIK_POSTGRESQL__SSLMODE") == "verify-full":
             found["AUTHENTIK_POSTGRESQL__SSLROOTCERT"] = str(self.authority)  # a cluster's would be a public one
         return found
 
@@ -101,8 +104,8 @@ class Cluster:
             process.terminate()
             assert process.wait(60) == 0, (self.folder / f"{end}.log").read_text()
 
-    def command(self, *words: str) -> subprocess.CompletedProcess[str]:
-        container = self.container("Deployment", "-worker")
+    def command(self, *words: str, end: str = "-worker") -> subprocess.CompletedProcess[str]:
+        container = self.container("Deployment", end)
         environment = self.environment(container, ports={9000: free_port(), 9300: free_port()})
         line = [sys.executable, "-m", "ostiary", *words]
         return subprocess.run(line, env=environment, capture_output=True, text=True, check=False, timeout=60)
@@ -121,7 +124,10 @@ def test_server_worker_and_migration_run_with_what_the_manifests_say(
     assert ended.returncode == 0, ended.stderr
     with cluster.running("-server") as server, cluster.running("-worker") as worker:
         with urllib.request.urlopen(f"http://127.0.0.1:{worker[9300]}/metrics", timeout=5) as page:
-            assert b"ostiary_build_info" in page.read()
+            told = page.read().decode()
+            assert "ostiary_build_info" in told
+        if name == "generic":
+            alerts_have_their_metrics(told, f"http://127.0.0.1:{server[9300]}/metrics")
         with pytest.raises(urllib.error.URLError):
             urllib.request.urlopen(f"http://127.0.0.1:{worker[9000]}/-/health/live/", timeout=5)
         blueprints = sorted(str(path) for path in cluster.blueprints.iterdir())
@@ -138,8 +144,43 @@ def test_server_worker_and_migration_run_with_what_the_manifests_say(
 
 
 def status(url: str) -> int:
-    with urllib.request.urlopen(url, timeout=5) as answer:
-        return int(answer.status)
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as refused:  # 503 while it starts
+        with refused:
+            return refused.code
+
+
+def alerts_have_their_metrics(worker: str, server: str) -> None:
+    """Every series in the rules is told by server or worker; a misspelt one would never raise an alert."""
+    with urllib.request.urlopen(server, timeout=5) as page:
+        told = set(re.findall(r"^(\w+)", worker + page.read().decode(), re.MULTILINE))
+    rules = yaml.safe_load((ROOT / "deploy/kustomize/components/prometheus-rules/prometheus-rules.yaml").read_text())
+    named = {
+        name
+        for group in rules["spec"]["groups"]
+        for rule in group["rules"]
+        for name in re.findall(r"\b(?:ostiary|process)_\w+", rule["expr"])
+    }
+    assert len(named) > 5
+    assert named <= told, named - told
+
+
+@pytest.mark.timeout(120)
+def test_the_variant_with_sqlite_runs_with_what_its_manifests_say(tmp_path: Path) -> None:
+    cluster = Cluster("sqlite", None, tmp_path)
+    with cluster.running("-server") as ports:
+        blueprints = sorted(str(path) for path in cluster.blueprints.iterdir())
+        wait_until(lambda: applied(cluster.command("blueprint", "check", *blueprints, end="-server")))
+        token = cluster.values["bootstrap-token"]
+        asked = urllib.request.Request(
+            f"http://127.0.0.1:{ports[9000]}/api/v3/core/users/me/", headers={"Authorization": f"Bearer {token}"}
+        )
+        with urllib.request.urlopen(asked, timeout=5) as page:
+            assert b'"akadmin"' in page.read()
+    assert (tmp_path / "server/ostiary.db").exists()
+    assert not (tmp_path / "server/secret-key").exists()
 
 
 def applied(ended: subprocess.CompletedProcess[str]) -> bool:

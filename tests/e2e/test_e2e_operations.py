@@ -6,8 +6,10 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import stat
 from collections.abc import Callable
+from contextlib import closing
 from urllib.parse import urlencode, urlsplit
 
 import httpx2 as httpx
@@ -66,6 +68,26 @@ def test_a_session_survives_kill_and_restart(make_server: Callable[..., Server])
     server.start()
     assert person.client.get(f"{server.url}/if/user/").status_code == 200
     assert server.stop() == 0
+
+
+def test_a_process_goes_on_while_a_newer_version_has_migrated(make_server: Callable[..., Server]) -> None:
+    """As in a cluster between the migration Job and the new pods; it only does not start again."""
+    server = make_server().start()
+    server.add_user("ada", PASSWORD)
+    with closing(sqlite3.connect(server.folder / "data/ostiary.db")) as database:
+        tables = [row[0] for row in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        for table in tables:
+            if not table.startswith("sqlite_"):
+                database.execute(f"ALTER TABLE {table} ADD COLUMN from_the_next_version TEXT")
+        database.execute("INSERT INTO schema_step (number, room, title, applied) VALUES (99999, 'next', 'version', 0)")
+        database.commit()
+    person = Person(server.url, "ada", PASSWORD)
+    assert person.get(f"{server.url}/if/user/").status_code == 200
+    assert httpx.get(f"{server.url}/-/health/ready/").status_code == 200
+    assert server.stop() == 0
+    again = server.cli("user", "list", check=False)
+    assert again.returncode != 0
+    assert "written by a newer version of Ostiary" in again.stderr
 
 
 def test_sign_in_guessing_is_throttled_and_logged(make_server: Callable[..., Server]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -123,3 +124,16 @@ async def test_another_connection_sees_tables_that_were_added_meanwhile(postgres
     assert len(await new.fetch("SELECT id FROM one")) == 2
     await old.close()
     await new.close()
+
+
+def test_migrations_add_and_take_nothing_away() -> None:
+    """In a cluster the migration runs while processes of the older version still answer: what they read must stay."""
+    allowed = re.compile(
+        r"(?is)\s*(CREATE (TABLE|(UNIQUE )?INDEX)\b|DROP INDEX\b|INSERT INTO\b|UPDATE\b"
+        r"|ALTER TABLE \w+ ADD COLUMN \w+ \{\w+\}(?! NOT NULL(?! DEFAULT)))"
+    )
+    for step in all_migrations():
+        for statement in step.statements:
+            assert allowed.match(statement), f"step {step.number} ({step.room}): {statement}"
+    assert not allowed.match("ALTER TABLE a ADD COLUMN b {text} NOT NULL")
+    assert not allowed.match("ALTER TABLE a DROP COLUMN b")

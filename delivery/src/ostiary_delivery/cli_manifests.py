@@ -33,15 +33,22 @@ def options() -> None:
     """Commands follow."""
 
 
-def render(
+def render(  # noqa: PLR0917 - options of a command
     overlay: Overlay,
     repository: Repository = Path(),
     output: Annotated[Path | None, typer.Option("--output", help="Write one file for each object here.")] = None,
     images: Images = None,
     tag: Tags = None,
+    secrets: Annotated[
+        Path | None,
+        typer.Option(
+            "--secrets",
+            help="Secrets as kubectl prints them (- for standard input): pods get a checksum of what they read.",
+        ),
+    ] = None,
 ) -> None:
     """Put an overlay together, with tag and digest of what was built; needs kubectl, and no cluster."""
-    from ostiary_delivery.manifests import keys  # noqa: PLC0415 - a command loads what it needs
+    from ostiary_delivery.manifests import keys, rolling  # noqa: PLC0415 - a command loads what it needs
     from ostiary_delivery.manifests import overlay as overlays  # noqa: PLC0415
     from ostiary_delivery.manifests import render as rendering  # noqa: PLC0415
     from ostiary_delivery.manifests.images import own  # noqa: PLC0415
@@ -53,6 +60,9 @@ def render(
         raise Refusal("\n".join(unserved))
     for line in rendering.with_images(found, known):
         typer.echo(line, err=True)
+    if secrets is not None:
+        rolling.add_checksums(found, rolling.read_secrets(_text(secrets)))
+    rolling.name_jobs(found)
     if output is None:
         typer.echo(rendering.as_text(found), nl=False)
         return
@@ -100,6 +110,8 @@ def init(
     want = keys.asked(overlays.objects(overlays.find(repository, overlay)))
     text = values.write(form, values.make(want, given=_pairs(given)), want)
     if output is None:
+        if form is Form.KUBERNETES:
+            typer.echo(f"new values, {values.ONCE}", err=True)
         typer.echo(text, nl=False)
         return
     outside_git.save(output, text)
@@ -114,6 +126,13 @@ def _pairs(given: list[str] | None) -> dict[str, str]:
             raise BadDefinition(f"{name or 'an option'} needs a name and a value: NAME=VALUE")
         found[name] = value
     return found
+
+
+def _text(path: Path) -> str:
+    try:
+        return sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadDefinition(f"{path} cannot be read: {error}") from error
 
 
 def _standard_output() -> int:

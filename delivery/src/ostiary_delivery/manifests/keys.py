@@ -54,6 +54,11 @@ def asked(found: Sequence[Object]) -> Asked:
     return want
 
 
+def secrets_of(one: Object) -> set[str]:
+    """Return the names of the Secrets that an object's containers read as variables."""
+    return {secret for container in containers(one) for _, secret, _ in _references(container)}
+
+
 def unserved(found: Sequence[Object]) -> list[str]:
     """Return one line for each key that a pod needs and that the ExternalSecret of its Secret does not bring."""
     brought: dict[str, set[str]] = {}

@@ -14,12 +14,14 @@ from typing import Any, Final
 import yaml
 
 from ostiary_delivery.errors import BadDefinition
-from ostiary_delivery.manifests.keys import OPAQUE, Asked
+from ostiary_delivery.manifests.keys import BASIC, OPAQUE, Asked
 
 LETTERS: Final = string.ascii_letters + string.digits  # needs quoting nowhere
 LENGTH: Final = 48  # 285 bits
 SECRET: Final = re.compile(r"(^|-)(password|token|secret|key)$")
 USUAL: Final = {"postgresql-port": "5432"}
+RELOADED: Final = {"cnpg.io/reload": "true"}  # CloudNativePG then takes a changed password at once
+ONCE: Final = "for `kubectl create -f -`, never for apply: new values over old ones, and all that is sealed is lost"
 
 
 class Form(StrEnum):
@@ -60,17 +62,18 @@ def write(form: Form, values: Mapping[str, str], want: Asked) -> str:
         return "".join(f"{variable}={shlex.quote(values[name])}\n" for variable, name in want.variables.items())
     if form is Form.ONEPASSWORD:
         return json.dumps(_item(values, want), indent=2) + "\n"
-    listed = [
-        {
-            "apiVersion": "v1",
-            "kind": "Secret",
-            "metadata": {"name": secret, **({"namespace": want.namespace} if want.namespace else {})},
-            "type": want.types.get(secret, OPAQUE),
-            "stringData": keys,
-        }
-        for secret, keys in _by_secret(values, want).items()
-    ]
-    return str(yaml.safe_dump_all(listed, sort_keys=False))
+    listed = [_secret(secret, keys, want) for secret, keys in _by_secret(values, want).items()]
+    return f"# New values, {ONCE}.\n" + str(yaml.safe_dump_all(listed, sort_keys=False))
+
+
+def _secret(name: str, keys: Mapping[str, str], want: Asked) -> dict[str, Any]:
+    kind = want.types.get(name, OPAQUE)
+    metadata: dict[str, Any] = {"name": name}
+    if want.namespace:
+        metadata["namespace"] = want.namespace
+    if kind == BASIC:
+        metadata["labels"] = RELOADED
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": kind, "stringData": dict(keys)}
 
 
 def _by_secret(values: Mapping[str, str], want: Asked) -> dict[str, dict[str, str]]:
