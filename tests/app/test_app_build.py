@@ -13,7 +13,7 @@ from ostiary.app import banner
 from ostiary.app.background import Background, jobs, sweepers
 from ostiary.app.core import Core, clock, open_core
 from ostiary.app.errors import translate
-from ostiary.app.health import Health
+from ostiary.app.health import FRESH, Health
 from ostiary.app.hosts import allowed_hosts
 from ostiary.app.links import base_url, remove_setup_link, setup_link, tls_url, write_setup_link
 from ostiary.app.metrics import Metrics
@@ -129,10 +129,12 @@ async def test_the_site_is_ready_from_begin_until_stop(core: Core) -> None:
 
 
 async def test_a_lost_database_is_not_ready_and_comes_back(core: Core) -> None:
-    health = Health(core.database)
+    now = [0.0]
+    health = Health(core.database, clock=lambda: now[0])
     health.begin()
     assert await health.is_ready()
     await core.database.close()
+    now[0] += FRESH
     assert not await health.is_ready()
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import ostiary
+from ostiary.app.errors import UNAVAILABLE
 from ostiary.portal.error_page import TEXTS
 from ostiary.portal.filled import FILLED
 from ostiary.portal.flow_page import NOTICE
@@ -17,6 +18,7 @@ PACKAGE = Path(ostiary.__file__).parent
 _SHOWN = re.compile(r'^\s+(?:title|label|placeholder|sub_text|description): "([^"]+)"$', re.MULTILINE)
 # Texts the engine makes in other ways than those above.
 ELSEWHERE = (
+    *UNAVAILABLE.values(),
     "Log in",
     "Invalid next URL",
     "These answers are not allowed.",

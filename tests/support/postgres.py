@@ -43,6 +43,9 @@ _SETTINGS = {
     "log_min_messages": "fatal",
 }
 
+REPLICATES = {"wal_level": "replica", "max_wal_senders": "4", "hot_standby": "on"}
+"""Settings of a server that another one may follow."""
+
 
 class NoPostgres(Exception):
     """There is no PostgreSQL on this machine."""
@@ -101,6 +104,24 @@ class PostgresServer:
         """Stop the server and delete its data."""
         self.stop(signal.SIGQUIT)
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def standby(self) -> PostgresServer:
+        """Return a running copy that follows this server, which must have been started with `REPLICATES`."""
+        folder = Path(tempfile.mkdtemp(prefix="ostiary-pg-", dir="/tmp"))
+        identity = _as_somebody()
+        if identity:
+            os.chown(folder, identity["user"], identity["group"])
+        command = [str(programs() / "pg_basebackup"), "-h", str(self.folder), "-p", str(self.port), "-U", "admin"]
+        command += ["-D", str(folder / "data"), "-R", "-X", "stream", "--checkpoint=fast", "--no-sync"]
+        with (folder / "log").open("ab") as log:
+            subprocess.run(command, check=True, **identity, **_quiet(log))
+        copy = PostgresServer(folder, free_port())
+        copy.start(**REPLICATES)
+        return copy
+
+    def promote(self) -> None:
+        """Make a standby the primary."""
+        self.admin("SELECT pg_promote()")
 
     def config(self, name: str, **changes: Any) -> PostgresConfig:
         """Return how to reach a database."""

@@ -77,15 +77,16 @@ class Core:
         await asyncio.to_thread(self.passwords.close)
 
 
-async def open_core(settings: Settings, *, environ: Mapping[str, str] | None = None) -> Core:
+async def open_core(settings: Settings, *, environ: Mapping[str, str] | None = None, serving: bool = False) -> Core:
     """Open the database, bring it up to date, and build everything that does not listen.
 
-    `environ` is what !Env in blueprints sees. Raises SettingsError, StoreError (Unavailable, NewerSchema), SealError.
+    `environ` is what !Env in blueprints sees. Where requests are served, nothing waits long for a foreign lock.
+    Raises SettingsError, StoreError (Unavailable, NewerSchema), SealError.
     """
     settings = with_secret_key(settings)
     secret_key = settings.secret_key
     assert secret_key is not None  # noqa: S101 - with_secret_key just saw to it
-    database = await open_database(settings)
+    database = await open_database(settings, serving=serving)
     try:
         await migrate(database, MIGRATIONS, now=clock())
         core = await _build(settings, secret_key, database, dict(os.environ) if environ is None else environ)
@@ -96,13 +97,13 @@ async def open_core(settings: Settings, *, environ: Mapping[str, str] | None = N
     return core
 
 
-async def open_database(settings: Settings) -> Database:
+async def open_database(settings: Settings, *, serving: bool = False) -> Database:
     """Open PostgreSQL when it is set, else SQLite in the data folder. Raises Unavailable, SettingsError."""
     if settings.postgresql is None:
-        from ostiary.store.sqlite import open_sqlite  # noqa: PLC0415 - each installation loads one back end
+        from ostiary.store.sqlite import HURRIED, PATIENCE, open_sqlite  # noqa: PLC0415 - each installation loads one
 
         make_data_dir(settings.data_dir)
-        return await open_sqlite(settings.database_file)
+        return await open_sqlite(settings.database_file, patience=HURRIED if serving else PATIENCE)
     from ostiary.store.postgresql import PostgresConfig, open_postgresql  # noqa: PLC0415 - as above
 
     wanted = settings.postgresql

@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from ostiary.directory.errors import Busy, DirectoryError, Throttled
 from ostiary.proto.jose import JoseError
 from ostiary.resource import InvalidResource
 from ostiary.sessions.session import SessionGone
-from ostiary.store.database import Conflict, Unavailable
+from ostiary.store.database import Conflict, Reason, Unavailable
 from ostiary.web.errors import HttpError
 
 RETRY_SECONDS: Final = 5
 
+# Why the database is of no use, as anybody may read it; the log has its own words.
+UNAVAILABLE: Final[Mapping[Reason, str]] = {
+    Reason.UNREACHABLE: "The database cannot be reached. Please try again shortly.",
+    Reason.REFUSED: "The database refuses to answer. Please try again shortly.",
+    Reason.TIMEOUT: "The database does not answer in time. Please try again shortly.",
+    Reason.LOCKED: "Another program holds the database. Please try again shortly.",
+    Reason.FULL: "The disk of the database is full. An administrator has to make room.",
+    Reason.READ_ONLY: "The database takes no changes at the moment. Please try again shortly.",
+    Reason.DISK: "The disk of the database reports an error. An administrator has to look.",
+    Reason.CONNECTIONS: "The database has no free connection. Please try again shortly.",
+    Reason.CONTENTION: "Too many want to change the same thing. Please try again shortly.",
+}
+
 # error, status, code, message; the first that fits counts. Without a message the error speaks for itself.
 _MEANINGS: Final[tuple[tuple[type[Exception], int, str, str | None], ...]] = (
-    (Unavailable, 503, "unavailable", ""),
     (Busy, 503, "busy", ""),
     (Throttled, 429, "throttled", ""),
     (SessionGone, 409, "session_moved", "Your session moved on meanwhile. Please start again."),
@@ -28,6 +41,8 @@ _MEANINGS: Final[tuple[tuple[type[Exception], int, str, str | None], ...]] = (
 
 def translate(error: Exception) -> HttpError | None:
     """Return the answer for a room's error; None for one that nobody expected (500)."""
+    if isinstance(error, Unavailable):
+        return HttpError(503, error.reason, UNAVAILABLE[error.reason], headers=_retry(error, 503))
     for kind, status, code, message in _MEANINGS:
         if isinstance(error, kind):
             text = str(error) if message is None else message

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from typing import Final
 
-from ostiary.store.database import Database, Reason, StoreError, Unavailable
+from ostiary.store.counter import next_number
+from ostiary.store.database import Database, Reason, Unavailable
 from ostiary.store.loop import Loop
 from ostiary.web.request import Request
 from ostiary.web.response import Response, empty
 from ostiary.web.router import Route
 
 PATIENCE: Final = 3.0  # seconds for the database to answer
+
+FRESH: Final = 2.0  # seconds a finding serves: so seldom is written, however often is asked
+REMEMBERED: Final = 10.0  # seconds a request that found no room is remembered
+COUNTER: Final = "health"
+_NO_ROOM: Final = frozenset({Reason.FULL, Reason.READ_ONLY, Reason.DISK})
 
 LIVE: Final = "/-/health/live/"
 READY: Final = "/-/health/ready/"
@@ -34,9 +41,16 @@ class Health:
     does not turn, is not ready; one that has ended a loop is to be restarted.
     """
 
-    def __init__(self, database: Database, loops: Sequence[Loop] = ()) -> None:
+    def __init__(
+        self, database: Database, loops: Sequence[Loop] = (), *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._database = database
         self._loops = loops
+        self._clock = clock
+        self._looked = -FRESH  # when the database was last asked
+        self._found = ("", "")
+        self._looking: asyncio.Task[tuple[str, str]] | None = None
+        self._full = ("", -REMEMBERED)  # the reason a request could not write for, and when
         self._refused = STARTING  # "" while it serves
         self._told = ""
 
@@ -81,21 +95,48 @@ class Health:
                 log.info("ready again")
         return why or self._refused
 
+    def noted(self, reason: str) -> None:
+        """Take note of the reason a request was answered 503 for.
+
+        A disk that has no room for a person's sign-in may have some for the small write of a probe.
+        """
+        if reason in _NO_ROOM:
+            self._full = (reason, self._clock())
+
     async def _trouble(self) -> tuple[str, str]:
         """Return what is wrong: for everybody, and for the log."""
         for loop in self._loops:
             told = loop.trouble()
             if told is not None:
                 return f"{STALE}: {loop.name}", told
+        reason, when = self._full
+        if self._clock() - when < REMEMBERED:
+            return reason, f"{reason}: a request could not be written"
+        if self._clock() - self._looked < FRESH:
+            return self._found
+        if self._looking is None:  # else a probe is on its way, and serves all who ask meanwhile
+            self._looking = asyncio.create_task(self._look())
+        return await asyncio.shield(self._looking)
+
+    async def _look(self) -> tuple[str, str]:
+        try:
+            self._found = await self._database_trouble()
+        finally:
+            self._looked, self._looking = self._clock(), None
+        return self._found
+
+    async def _database_trouble(self) -> tuple[str, str]:
+        """Read and write, as a sign-in does: what only reads lets nobody in."""
         try:
             async with asyncio.timeout(PATIENCE):
                 await self._database.fetch("SELECT 1")
+                await self._database.write(lambda: next_number(COUNTER))
         except Unavailable as error:
             return error.reason, f"{error.reason}: {error}"
         except TimeoutError:
             return Reason.TIMEOUT, f"{Reason.TIMEOUT}: no answer within {PATIENCE:.0f} s"
-        except StoreError as error:
-            return Reason.UNREACHABLE, f"{Reason.UNREACHABLE}: {error}"
+        except Exception as error:  # noqa: BLE001 - whatever it is, nobody can sign in
+            return Reason.REFUSED, f"{Reason.REFUSED}: {type(error).__name__}: {error}"
         return "", ""
 
     async def _live(self, _request: Request) -> Response:

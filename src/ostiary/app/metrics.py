@@ -44,6 +44,7 @@ class Metrics:
         self._build = {"version": version} | ({"digest": digest} if digest else {})
         self._series: dict[tuple[str, str, str], _Series] = {}
         self._gauges: dict[str, tuple[str, Gauge]] = {}
+        self._unavailable: dict[str, int] = {}
         self._registry: CollectorRegistry | None = None
 
     def gauge(self, name: str, help_text: str, value: Gauge) -> None:
@@ -82,6 +83,10 @@ class Metrics:
         series.buckets[bisect_left(BUCKETS, seconds)] += 1
         series.seconds += seconds
 
+    def unavailable(self, reason: str) -> None:
+        """Count one answer 503. Reasons are codes of errors: there are few."""
+        self._unavailable[reason] = self._unavailable.get(reason, 0) + 1
+
     def page(self) -> tuple[bytes, str]:
         """Return the text of a scrape and its content type."""
         from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector  # noqa: PLC0415 - lazy
@@ -97,6 +102,7 @@ class Metrics:
     def collect(self) -> Iterator[Metric]:
         """Yield everything counted, as prometheus-client asks its collectors."""
         from prometheus_client.core import (  # noqa: PLC0415 - lazy
+            CounterMetricFamily,
             GaugeMetricFamily,
             HistogramMetricFamily,
             InfoMetricFamily,
@@ -114,6 +120,10 @@ class Metrics:
                 buckets.append((bound, float(total)))
             requests.add_metric(labels, buckets, series.seconds)
         yield requests
+        unavailable = CounterMetricFamily("ostiary_unavailable", "Requests answered 503, by reason.", labels=["reason"])
+        for reason, times in list(self._unavailable.items()):
+            unavailable.add_metric([reason], float(times))
+        yield unavailable
         for name, (help_text, value) in self._gauges.items():
             yield GaugeMetricFamily(name, help_text, value=value())
 

@@ -55,7 +55,7 @@ async def _serve(settings: Settings, *, site: bool, worker: bool) -> None:
     from ostiary.app.core import open_core  # noqa: PLC0415 - rooms are loaded after the logs are set up
 
     with Signals() as signals:
-        core = await signals.unless_told(_patiently(lambda: open_core(settings)))
+        core = await signals.unless_told(_patiently(lambda: open_core(settings, serving=True)))
         if core is None:
             return
         try:

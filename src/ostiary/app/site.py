@@ -44,6 +44,7 @@ from ostiary.seal import Secret
 from ostiary.sessions.cookie import CookieSettings
 from ostiary.sessions.gate import SessionGate
 from ostiary.store.hashing import token_hash
+from ostiary.store.patience import begin_request
 from ostiary.web.asgi import Site
 from ostiary.web.proxies import Proxies
 from ostiary.web.router import Router
@@ -98,6 +99,11 @@ def build_site(core: Core, metrics: Metrics, health: Health | None = None) -> Bu
         *portal_routes(pages),
     ]
     router = Router(metrics.measured(route) for route in routes)
+
+    def unavailable(reason: str) -> None:
+        metrics.unavailable(reason)
+        health.noted(reason)
+
     site = Site(
         _with_request_id(router),
         prefix=core.settings.web.path,
@@ -107,6 +113,7 @@ def build_site(core: Core, metrics: Metrics, health: Health | None = None) -> Bu
         error_answer=ErrorPage(painter),
         translate=translate,
         from_proxies=[core.settings.mtls.header] if core.settings.mtls.header else (),
+        unavailable=unavailable,
     )
     return Built(site, health, routes)
 
@@ -193,11 +200,12 @@ def _key(core: Core, purpose: str) -> bytes:
 
 
 class _with_request_id:  # noqa: N801 - reads as what it does to the router
-    """The router, with the request's id known to every log line written while it answers."""
+    """The router, with the request's id known to every log line written while it answers, and a bound of its time."""
 
     def __init__(self, router: Router) -> None:
         self._router = router
 
     async def __call__(self, request: Request) -> Response:
         REQUEST_ID.set(request.request_id)
+        begin_request()
         return await self._router(request)

@@ -37,10 +37,12 @@ class Reason(StrEnum):
     """Why a database is of no use now, in words that a stranger may read and a metric may count."""
 
     UNREACHABLE = "database_unreachable"
+    REFUSED = "database_refused"
     TIMEOUT = "database_timeout"
     LOCKED = "database_locked"
     FULL = "database_full"
     READ_ONLY = "database_read_only"
+    DISK = "database_disk_error"
     CONNECTIONS = "database_connections"
     CONTENTION = "database_contention"
 

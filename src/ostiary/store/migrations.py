@@ -13,7 +13,9 @@ from typing import Final
 
 from ostiary.record import dataclass
 from ostiary.store.database import Batch, Database, Dialect, NewerSchema, Statement
+from ostiary.store.patience import patient
 
+LONGEST: Final = 600.0  # seconds that all steps together, and the wait for another process's, may take
 _LOCK: Final = 0x6F73_7469_6172_7901  # "ostiary" and 1: the advisory lock of migrations on PostgreSQL
 _TYPES: Final[Mapping[Dialect, Mapping[str, str]]] = {
     "sqlite": {
@@ -57,7 +59,8 @@ async def migrate(database: Database, migrations: Sequence[Migration], *, now: i
     if len({step.number for step in ordered}) != len(ordered):
         message = "two migrations share a number: " + ", ".join(f"{step.number} ({step.room})" for step in ordered)
         raise ValueError(message)
-    return await database.write(lambda: _apply(database.dialect, ordered, now))
+    with patient(LONGEST):
+        return await database.write(lambda: _apply(database.dialect, ordered, now))
 
 
 def render(text: str, dialect: Dialect) -> str:
@@ -70,6 +73,8 @@ def render(text: str, dialect: Dialect) -> str:
 
 def _apply(dialect: Dialect, ordered: Sequence[Migration], now: int) -> Batch[int]:
     if dialect == "postgresql":  # on SQLite the transaction itself is the lock
+        yield Statement("SET LOCAL lock_timeout = 0")  # another process's migration may take its time, and so may ours
+        yield Statement("SET LOCAL statement_timeout = 0")
         yield Statement("SELECT pg_advisory_xact_lock(?)", (_LOCK,))
     yield Statement(render(_STEPS, dialect))
     rows = yield Statement("SELECT number, room, title FROM schema_step ORDER BY number")

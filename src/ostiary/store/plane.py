@@ -20,11 +20,13 @@ from ostiary.store.config_tables import Catch, Head, catch_up, fetch_head, set_c
 from ostiary.store.database import Batch, Database, Row, Statement
 from ostiary.store.documents import open_body
 from ostiary.store.loop import Loop
+from ostiary.store.patience import patient
 from ostiary.store.revisions import Revision, deletions, read_revision
 from ostiary.store.snapshot import Snapshot
 from ostiary.store.stored import normal_pk
 
 WATCH_SECONDS: Final = 0.5
+LOAD_WITHIN: Final = 60.0  # seconds to read all of a large configuration
 STALE_SECONDS: Final = 10.0  # a process whose snapshot is older is sent no more requests
 
 _log = logging.getLogger(__name__)
@@ -81,7 +83,9 @@ class ConfigPlane:
         async with self._lock:
             if self._opening.head.number < head.number:
                 since = self._opening.head.number
-                self._take(await self.database.read(lambda: catch_up(since)))
+                with patient(LOAD_WITHIN):
+                    caught = await self.database.read(lambda: catch_up(since))
+                self._take(caught)
             return self._opening
 
     async def _refresh(self) -> None:

@@ -14,6 +14,7 @@ from ostiary.store.database import (
     Conflict,
     Duplicate,
     Fault,
+    Reason,
     Result,
     Statement,
     StoreError,
@@ -22,25 +23,42 @@ from ostiary.store.database import (
     Value,
 )
 from ostiary.store.parameters import check
+from ostiary.store.patience import LOCK_WITHIN, WITHIN
 from ostiary.store.postgresql_config import PostgresConfig
 from ostiary.store.postgresql_text import Text, Translator
 
 T = TypeVar("T")
 
-CONNECT_WITHIN: Final = 5.0  # seconds
-ANSWER_WITHIN: Final = 60.0  # seconds; the longest is a migration that waits for another process's
+CONNECT_WITHIN: Final = WITHIN  # seconds
 LOST: Final = (
     OSError,  # timeouts too
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,  # the farewell of the server and our next command crossed
     asyncpg.PostgresConnectionError,
 )
+BOUNDS: Final = (
+    f"lock_timeout = {round(LOCK_WITHIN * 1_000)}",  # milliseconds
+    f"statement_timeout = {round(WITHIN * 1_000)}",
+)
 AGAIN: Final = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
 _FORGOTTEN: Final = (
     asyncpg.InvalidCachedStatementError,  # the tables have changed since it was prepared
     asyncpg.InvalidSQLStatementNameError,  # somebody has discarded it
 )
-_REFUSED_CLASSES: Final = ("08", "25", "28", "3D", "53", "57", "58", "XX")  # reaching it, not what we say
+_REFUSED_CLASSES: Final = ("08", "25", "28", "3D", "53", "57", "58", "XX", "42501")  # reaching it, not what we say
+# A connection that tells one of these is of no more use: it is broken, ended by the server, or leads to a server that
+# takes no writes (after a failover behind a stable address another one does).
+_LOST_STATES: Final = ("08", "57P", "25006", "25P02", "25P03", "25P04")
+_REASONS: Final = {
+    "08": Reason.UNREACHABLE,
+    "25006": Reason.READ_ONLY,
+    "53100": Reason.FULL,
+    "53300": Reason.CONNECTIONS,
+    "55P03": Reason.LOCKED,
+    "57014": Reason.TIMEOUT,
+    "57P": Reason.UNREACHABLE,
+    "58": Reason.DISK,
+}
 _MEANINGS: Final[Sequence[tuple[tuple[type[Exception], ...], type[StoreError]]]] = (
     ((asyncpg.DataError, asyncpg.exceptions.DataError), Unstorable),
     ((asyncpg.UniqueViolationError,), Duplicate),
@@ -48,7 +66,6 @@ _MEANINGS: Final[Sequence[tuple[tuple[type[Exception], ...], type[StoreError]]]]
         (asyncpg.ForeignKeyViolationError, asyncpg.RestrictViolationError, asyncpg.ExclusionViolationError),
         Conflict,
     ),
-    (AGAIN, Unavailable),
     (_FORGOTTEN, Unavailable),
 )
 _UNPROVEN: Final = (
@@ -74,7 +91,6 @@ async def connect(config: PostgresConfig, *, statements: int) -> Any:
             password=config.password.reveal(),
             ssl=_tls(config, mode),
             timeout=CONNECT_WITHIN,
-            command_timeout=ANSWER_WITHIN,
             statement_cache_size=statements,
             max_cached_statement_lifetime=0,  # seconds; as long as the connection
         )
@@ -83,7 +99,12 @@ async def connect(config: PostgresConfig, *, statements: int) -> Any:
             raise Unavailable(f"{where} cannot be reached: {error}") from error
         raise Unavailable(_UNPROVEN.format(where=where, mode=mode, error=error)) from error
     except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        raise Unavailable(f"{where} cannot be used: {error or type(error).__name__}") from error
+        raise Unavailable(f"{where} cannot be used: {str(error) or type(error).__name__}", _reason(error)) from error
+
+
+async def bound(connection: Any) -> None:
+    """Let the server itself give up what takes too long, for as long as the connection lives. Not behind a pooler."""
+    await connection.execute(";".join(f"SET {bound}" for bound in BOUNDS))
 
 
 async def is_direct(connection: Any) -> bool:
@@ -131,12 +152,14 @@ def meaning(error: Exception) -> Exception:
     for kinds, ours in _MEANINGS:
         if isinstance(error, kinds):
             return ours(_told(error))
+    if isinstance(error, AGAIN):
+        return Unavailable(_told(error), Reason.CONTENTION)
     if isinstance(error, asyncpg.PostgresError):
-        if (error.sqlstate or "").startswith(_REFUSED_CLASSES):
-            return Unavailable(f"the database refuses: {_told(error)}")
+        if (error.sqlstate or "").startswith((*_REFUSED_CLASSES, *_REASONS)):
+            return Unavailable(f"the database refuses: {_told(error)}", _reason(error))
         return Fault(" in: ".join((_told(error), *getattr(error, "__notes__", ()))))
     if isinstance(error, LOST):
-        return Unavailable(f"the database does not answer: {error or type(error).__name__}")
+        return Unavailable(f"the database does not answer: {str(error) or type(error).__name__}", _reason(error))
     return error
 
 
@@ -147,7 +170,7 @@ def is_lost(connection: Any, error: BaseException) -> bool:
     if isinstance(error, asyncpg.DataError):  # an InterfaceError too, but only about a parameter
         return False
     if isinstance(error, asyncpg.PostgresError):
-        return isinstance(error, _FORGOTTEN) or (error.sqlstate or "").startswith(("08", "57P"))
+        return isinstance(error, _FORGOTTEN) or (error.sqlstate or "").startswith(_LOST_STATES)
     return isinstance(error, LOST)
 
 
@@ -155,6 +178,13 @@ async def hang_up(connection: Any) -> None:
     """Close politely, or at once when that takes too long."""
     with contextlib.suppress(*LOST):
         await connection.close(timeout=CONNECT_WITHIN)
+
+
+def _reason(error: Exception) -> Reason:
+    if isinstance(error, asyncpg.PostgresError):
+        state = error.sqlstate or ""
+        return next((reason for begin, reason in _REASONS.items() if state.startswith(begin)), Reason.REFUSED)
+    return Reason.TIMEOUT if isinstance(error, TimeoutError) else Reason.UNREACHABLE
 
 
 def _told(error: Exception) -> str:

@@ -16,6 +16,7 @@ from ostiary.store.database import (
     Database,
     Dialect,
     Fault,
+    Reason,
     Row,
     Statement,
     Unavailable,
@@ -23,9 +24,12 @@ from ostiary.store.database import (
     Value,
     Watch,
 )
+from ostiary.store.patience import UNHURRIED, batch_seconds, within
 from ostiary.store.postgresql_config import PostgresConfig
 from ostiary.store.postgresql_connection import (
+    BOUNDS,
     LOST,
+    bound,
     connect,
     drive,
     execute,
@@ -42,6 +46,7 @@ from ostiary.store.postgresql_writer import Job, Writer
 T = TypeVar("T")
 
 READERS: Final = 4  # connections for reading, at most
+_PAUSE: Final = 0.02  # seconds
 STATEMENTS_KEPT: Final = 512  # prepared statements kept by each connection
 
 _log: Final = logging.getLogger("ostiary.store")
@@ -56,10 +61,14 @@ class PostgresDatabase:
         self._config = config
         self._translate = Translator(config.schema)
         learn = partial(learn_tables, translate=self._translate, schema=config.schema)
-        path = f"SET LOCAL search_path TO {quoted(config.schema)}"  # LOCAL: it ends with the transaction
-        self._begin_reading = f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {path}"
-        self._writer = Writer(self._connect, self._translate, learn, begin=f"BEGIN; {path}")
+        self._path = f"SET LOCAL search_path TO {quoted(config.schema)}"  # LOCAL: it ends with the transaction
+        self._writer = Writer(
+            self._connect, self._translate, learn, begin=partial(self._begin, "BEGIN"), moved=self._moved
+        )
         self._idle: list[Any] = []
+        self._connecting = asyncio.Lock()
+        self._used = 0  # reading connections that are working
+        self._era = 0  # counts the servers: a connection of an earlier one is not used again
         self._turns = asyncio.Semaphore(READERS)
         self._closed = False
         self._direct: bool | None = None  # whether nobody stands between us and the server; None: not asked yet
@@ -68,18 +77,18 @@ class PostgresDatabase:
     async def fetch(self, sql: str, *parameters: Value) -> Sequence[Row]:
         """Run one reading statement, together with others of the same text. Raises Unavailable."""
         if self._direct:
-            return await self._gatherer.fetch(sql, parameters)
+            return await within(self._gatherer.fetch(sql, parameters))
 
         async def work(connection: Any) -> Sequence[Row]:
             return (await execute(connection, Statement(sql, parameters), self._translate)).rows
 
-        return await self._reading(work)
+        return await within(self._reading(work))
 
     async def read(self, batch: Callable[[], Batch[T]]) -> T:
         """Run a batch of reads that all see the same state. Raises Unavailable."""
 
         async def work(connection: Any) -> T:
-            await connection.execute(self._begin_reading)
+            await connection.execute(self._begin("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"))
             try:
                 value = await drive(connection, batch, self._translate)
             except asyncpg.ReadOnlySQLTransactionError as error:
@@ -92,7 +101,7 @@ class PostgresDatabase:
             await connection.execute("COMMIT")
             return value
 
-        return await self._reading(work)
+        return await within(self._reading(work))
 
     async def write(self, batch: Callable[[], Batch[T]]) -> T:
         """Run a batch of guarded writes; returns after COMMIT. Raises Conflict, Duplicate, Unavailable.
@@ -103,7 +112,7 @@ class PostgresDatabase:
             raise Unavailable("the database is closed")
         job = Job(batch)
         self._writer.submit(job)
-        value: T = await job.future
+        value: T = await within(job.future)
         return value
 
     def watch(self, tables: str) -> Watch:  # noqa: ARG002 - the database's interface
@@ -121,10 +130,29 @@ class PostgresDatabase:
         for connection in self._idle:
             await hang_up(connection)
 
+    def _begin(self, verb: str) -> str:
+        """Return how a transaction begins; behind a pooler each has to bring the bounds of its time along."""
+        local = () if self._direct else (f"SET LOCAL {bound}" for bound in BOUNDS)
+        return "; ".join((verb, self._path, *local))
+
+    def _moved(self) -> None:
+        """Read no more where the writing connection was lost: the address may lead to another server by now."""
+        self._era += 1
+        idle, self._idle = self._idle, []
+        for connection in idle:
+            connection.terminate()
+
     async def _reading(self, work: Callable[[Any], Awaitable[T]]) -> T:
         if self._closed:
             raise Unavailable("the database is closed")
-        async with self._turns:
+        try:
+            async with asyncio.timeout(batch_seconds()), self._turns:
+                return await self._read(work)
+        except TimeoutError as error:
+            raise Unavailable("the database did not answer in time", Reason.TIMEOUT) from error
+
+    async def _read(self, work: Callable[[Any], Awaitable[T]]) -> T:
+        while True:
             while self._idle:
                 connection = self._idle.pop()
                 if connection.is_closed():
@@ -134,9 +162,24 @@ class PostgresDatabase:
                 except Unavailable:
                     if not connection.is_closed():
                         raise  # it answered, and refused
-            return await self._use(await self._connect(), work)
+            connection = await self._one_more()
+            if connection is not None:
+                return await self._use(connection, work)
+
+    async def _one_more(self) -> Any:
+        """Open a connection; None when one of those we have came back instead, since there are no more for us."""
+        async with self._connecting:  # one by one: who comes second knows what the first one got
+            try:
+                return await self._connect()
+            except Unavailable as error:
+                if error.reason is not Reason.CONNECTIONS or not (self._used or self._idle):
+                    raise
+        await asyncio.sleep(_PAUSE)
+        return None
 
     async def _use(self, connection: Any, work: Callable[[Any], Awaitable[T]]) -> T:
+        era = self._era
+        self._used += 1
         try:
             try:
                 value = await work(connection)
@@ -145,15 +188,19 @@ class PostgresDatabase:
                 await learn_tables(connection, self._translate, self._config.schema)
                 value = await work(connection)
         except BaseException as error:
-            if is_lost(connection, error):
-                connection.terminate()
-            else:
-                self._idle.append(connection)
+            self._put_back(connection, lost=is_lost(connection, error) or era != self._era)
             if isinstance(error, Exception):
                 raise meaning(error) from None  # the driver's error quotes values
             raise
-        self._idle.append(connection)
+        self._put_back(connection, lost=era != self._era)
         return value
+
+    def _put_back(self, connection: Any, *, lost: bool) -> None:
+        self._used -= 1
+        if lost:
+            connection.terminate()
+        else:
+            self._idle.append(connection)
 
     async def _connect(self) -> Any:
         """Open a connection: with prepared statements, unless a pooler stands between us and the server."""
@@ -165,18 +212,29 @@ class PostgresDatabase:
                 connection.terminate()
                 raise meaning(error) from None
             if self._direct:
+                await self._bound(connection)
                 return connection
             _log.info("a pooler stands before PostgreSQL: statements are not kept prepared")
             await hang_up(connection)
         return await connect(self._config, statements=0)
 
+    async def _bound(self, connection: Any) -> None:
+        try:
+            await bound(connection)
+        except (*LOST, asyncpg.PostgresError) as error:
+            connection.terminate()
+            raise meaning(error) from None
+
     async def start(self) -> None:
         """Make the schema when it is missing, learn its tables, and tell of neighbours. Raises Unavailable."""
         connection = await self._connect()
         try:
-            await self._make_schema(connection)
-            await learn_tables(connection, self._translate, self._config.schema)
-            await self._tell_of_neighbours(connection)
+            async with asyncio.timeout(UNHURRIED):
+                await self._make_schema(connection)
+                await learn_tables(connection, self._translate, self._config.schema)
+                await self._tell_of_neighbours(connection)
+        except (*LOST, asyncpg.PostgresError) as error:
+            raise meaning(error) from None
         finally:
             await hang_up(connection)
 

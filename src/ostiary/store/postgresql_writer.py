@@ -23,6 +23,7 @@ import asyncpg
 
 from ostiary.store.database import Batch, Unavailable
 from ostiary.store.inserts import Inserts, by_text, inserts
+from ostiary.store.patience import WITHIN, batch_seconds
 from ostiary.store.postgresql_connection import AGAIN, LOST, drive, hang_up, is_lost, meaning
 from ostiary.store.postgresql_text import Translator
 
@@ -39,9 +40,10 @@ class OutcomeUnknown(Unavailable):
 class Job:
     """One batch on its way through the writer."""
 
-    __slots__ = ("factory", "future", "value")
+    __slots__ = ("factory", "future", "seconds", "value")
 
     def __init__(self, factory: Callable[[], Batch[Any]]) -> None:
+        self.seconds = batch_seconds()
         self.factory = factory
         self.future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self.value: Any = None
@@ -66,12 +68,15 @@ class Writer:
         translate: Translator,
         learn: Callable[[Any], Awaitable[None]],
         *,
-        begin: str,
+        begin: Callable[[], str],
+        moved: Callable[[], None],
     ) -> None:
+        """`begin` gives the statements a transaction begins with; `moved` is called when a connection was lost."""
         self._connect = connect
         self._translate = translate
         self._learn = learn
         self._begin = begin
+        self._moved = moved
         self._connection: Any = None
         self._jobs: deque[Job] = deque()
         self._wake = asyncio.Event()
@@ -99,9 +104,23 @@ class Writer:
             if not self._jobs:
                 self._wake.clear()
                 await self._wake.wait()
-            group = [self._jobs.popleft() for _ in range(min(GROUP, len(self._jobs)))]
+            group = self._take()
             if group:
                 await self._serve(group)
+
+    def _take(self) -> list[Job]:
+        """Return what is written next, without what nobody waits for any more. What takes its time comes alone."""
+        group: list[Job] = []
+        while self._jobs and len(group) < GROUP:
+            if self._jobs[0].seconds > WITHIN and group:
+                break
+            job = self._jobs.popleft()
+            if job.future.done():
+                continue
+            group.append(job)
+            if job.seconds > WITHIN:
+                break
+        return group
 
     async def _serve(self, group: Sequence[Job]) -> None:
         """Commit a group and answer all of it; the task goes on whatever happens, else nobody could write any more."""
@@ -133,6 +152,8 @@ class Writer:
 
     async def _alone(self, job: Job) -> None:
         for wait in range(TRIES):
+            if job.future.done():
+                return
             try:
                 await self._attempt((job,))
             except AGAIN as error:
@@ -152,7 +173,7 @@ class Writer:
         connection = self._connection
         if connection is not None and not connection.is_closed():
             try:
-                await self._transact(connection, group)
+                await self._bounded(connection, group)
             except LOST as error:
                 if isinstance(error, TimeoutError | asyncpg.DataError):
                     raise
@@ -161,16 +182,26 @@ class Writer:
                     raise
             else:
                 return
-        await self._transact(await self._reconnect(), group)
+        await self._bounded(await self._reconnect(), group)
 
     async def _reconnect(self) -> Any:
+        if self._connection is not None:
+            self._moved()
         self._connection = None
         self._connection = await self._connect()
         return self._connection
 
+    async def _bounded(self, connection: Any, group: Sequence[Job]) -> None:
+        try:
+            async with asyncio.timeout(max(job.seconds for job in group)):
+                await self._transact(connection, group)
+        except TimeoutError:
+            connection.terminate()
+            raise
+
     async def _transact(self, connection: Any, group: Sequence[Job]) -> None:
         try:
-            await connection.execute(self._begin)
+            await connection.execute(self._begin())
             for job in await self._insert(connection, group):
                 job.value = await drive(connection, job.factory, self._translate)
         except Exception as error:

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from ostiary.store.database import Batch, Database, Dialect, Fault, Row, StoreError, Unavailable, Value, Watch
+from ostiary.store.patience import within
 from ostiary.store.sqlite_connection import connect, drive, fetch, is_busy, leave, meaning, one
 from ostiary.store.sqlite_group import GROUP, Job, together
 from ostiary.store.sqlite_watch import Watched
@@ -30,6 +31,7 @@ from ostiary.store.sqlite_writer import Log, Writer
 T = TypeVar("T")
 
 PATIENCE: Final = 10.0  # seconds to wait for another process's lock
+HURRIED: Final = 4.0  # the same where requests wait, which are answered after five
 SLICE: Final = 0.002  # seconds a read, or all that is written in a turn, may hold the event loop
 STEPS: Final = 2_000  # SQLite instructions between two looks at the clock: some tens of microseconds
 READERS: Final = 2  # threads for long reads
@@ -51,10 +53,11 @@ class SqliteDatabase:
 
     dialect: Dialect = "sqlite"
 
-    def __init__(self, path: Path, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, path: Path, loop: asyncio.AbstractEventLoop, patience: float = PATIENCE) -> None:
         self._path = path
         self._home = loop
-        writing = connect(path, patience=PATIENCE, read_only=False)
+        self._patience = patience
+        writing = connect(path, patience=patience, read_only=False)
         self._inline = connect(path, patience=0, read_only=False)
         for pragma in _LOOP:
             self._inline.execute(pragma)
@@ -81,7 +84,7 @@ class SqliteDatabase:
             except sqlite3.Error as error:
                 if not _is_for_a_thread(error):
                     raise _reading(error) from error
-        return (await self._elsewhere(one(sql, parameters), snapshot=False)).rows
+        return (await within(self._elsewhere(one(sql, parameters), snapshot=False))).rows
 
     async def read(self, batch: Callable[[], Batch[T]]) -> T:
         """Run a batch of reads that all see the same state. Raises Unavailable."""
@@ -95,7 +98,7 @@ class SqliteDatabase:
                 raise _reading(error) from error
         except _Elsewhere:
             pass
-        return await self._elsewhere(batch, snapshot=True)
+        return await within(self._elsewhere(batch, snapshot=True))
 
     async def write(self, batch: Callable[[], Batch[T]]) -> T:
         """Run a batch of guarded writes; returns after COMMIT. Raises Conflict, Duplicate, Unavailable.
@@ -112,7 +115,7 @@ class SqliteDatabase:
             if not self._queued and not self._unconfirmed:
                 loop.call_soon(self._write_queued)
             self._queued.append(job)
-        value: T = await job.future
+        value: T = await within(job.future)
         return value
 
     def watch(self, tables: str) -> Watch:
@@ -190,7 +193,7 @@ class SqliteDatabase:
         try:
             connection = self._idle.get_nowait()
         except queue.Empty:
-            connection = connect(self._path, patience=PATIENCE, read_only=True)
+            connection = connect(self._path, patience=self._patience, read_only=True)
         try:
             return _read(connection, batch, snapshot=snapshot)
         except sqlite3.Error as error:
@@ -209,9 +212,12 @@ class SqliteDatabase:
         self._writer.stop()  # the last connection: SQLite folds the log into the file
 
 
-async def open_sqlite(path: Path) -> Database:
-    """Open the database file, making it when it is missing. Raises Unavailable."""
-    return await asyncio.to_thread(SqliteDatabase, path, asyncio.get_running_loop())
+async def open_sqlite(path: Path, *, patience: float = PATIENCE) -> Database:
+    """Open the database file, making it when it is missing. `patience` is how long to wait for another's lock, seconds.
+
+    Raises Unavailable.
+    """
+    return await asyncio.to_thread(SqliteDatabase, path, asyncio.get_running_loop(), patience)
 
 
 @functools.lru_cache(maxsize=2048)

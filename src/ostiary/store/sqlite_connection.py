@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sqlite3
 import time
@@ -15,6 +16,7 @@ from ostiary.store.database import (
     Conflict,
     Duplicate,
     Fault,
+    Reason,
     Result,
     Statement,
     StoreError,
@@ -31,6 +33,21 @@ _UNIQUE: Final = frozenset(
     {sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_ROWID}
 )
 _BUSY: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+_BY_CODE: Final = {
+    sqlite3.SQLITE_BUSY: Reason.LOCKED,
+    sqlite3.SQLITE_LOCKED: Reason.LOCKED,
+    sqlite3.SQLITE_FULL: Reason.FULL,
+    sqlite3.SQLITE_READONLY: Reason.READ_ONLY,
+    sqlite3.SQLITE_IOERR: Reason.DISK,
+    sqlite3.SQLITE_CORRUPT: Reason.DISK,
+}
+_BY_ERRNO: Final = {
+    errno.ENOSPC: Reason.FULL,
+    errno.EDQUOT: Reason.FULL,
+    errno.EFBIG: Reason.FULL,
+    errno.EROFS: Reason.READ_ONLY,
+    errno.EACCES: Reason.READ_ONLY,
+}
 _WAL: Final = "PRAGMA journal_mode = WAL"
 _PRAGMAS: Final = (
     "PRAGMA synchronous = FULL",  # an answer is a promise: it survives the power cut
@@ -53,7 +70,7 @@ def connect(path: Path, *, patience: float, read_only: bool) -> sqlite3.Connecti
             path, timeout=patience, isolation_level=None, check_same_thread=False, cached_statements=STATEMENTS_KEPT
         )
     except (OSError, sqlite3.Error) as error:
-        raise Unavailable(f"the database file {path} cannot be opened: {error}") from error
+        raise Unavailable(f"the database file {path} cannot be opened: {error}", reason(error)) from error
     connection.row_factory = sqlite3.Row
     try:
         _enter_wal(connection, patience)
@@ -63,7 +80,7 @@ def connect(path: Path, *, patience: float, read_only: bool) -> sqlite3.Connecti
             connection.execute("PRAGMA query_only = ON")
     except sqlite3.Error as error:
         connection.close()
-        raise Unavailable(f"the database file {path} cannot be used: {error}") from error
+        raise Unavailable(f"the database file {path} cannot be used: {error}", reason(error)) from error
     return connection
 
 
@@ -142,7 +159,15 @@ def meaning(error: sqlite3.Error) -> StoreError:
     wrong = isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError | sqlite3.DataError)
     if wrong or code == sqlite3.SQLITE_ERROR:
         return Fault(" in: ".join((str(error), *getattr(error, "__notes__", ()))))
-    return Unavailable(f"the database does not answer: {error}")
+    return Unavailable(f"the database does not answer: {error}", reason(error))
+
+
+def reason(error: Exception) -> Reason:
+    """Return why the file is of no use, of an error of SQLite's or of the system's."""
+    if isinstance(error, OSError):
+        return _BY_ERRNO.get(error.errno or 0, Reason.DISK)
+    code = getattr(error, "sqlite_errorcode", None)
+    return _BY_CODE.get(code & 0xFF, Reason.UNREACHABLE) if code is not None else Reason.UNREACHABLE
 
 
 def is_busy(error: sqlite3.Error) -> bool:

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from ostiary.store.database import Batch
 from ostiary.store.inserts import Inserts, by_text, inserts, several
-from ostiary.store.sqlite_connection import drive, leave, meaning
+from ostiary.store.sqlite_connection import drive, is_busy, leave, meaning
 
 ROWS: Final = (64, 32, 16, 8, 4, 2, 1)  # of one statement: few texts, so that they stay prepared
 GROUP: Final = 256  # batches in one transaction at most, so that the first of them does not wait for ever
@@ -83,6 +83,9 @@ def commit(connection: sqlite3.Connection, jobs: Sequence[Job]) -> None:
         leave(connection)
         if len(jobs) == 1:
             jobs[0].error = meaning(error) if isinstance(error, sqlite3.Error) else error
+        elif isinstance(error, sqlite3.Error) and is_busy(error):  # waiting once more would be as long again
+            for job in jobs:
+                job.error = meaning(error)
         else:
             _apart(connection, jobs)
 
@@ -141,7 +144,9 @@ def _attempt(connection: sqlite3.Connection, job: Job) -> None:
     except Exception as error:
         if not connection.in_transaction:
             # The disk is full or broken, and SQLite has rolled back the neighbours as well.
-            raise sqlite3.OperationalError(f"the transaction was lost: {error}") from error
+            lost = sqlite3.OperationalError(f"the transaction was lost: {error}")
+            lost.sqlite_errorcode = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_IOERR)
+            raise lost from error
         connection.execute("ROLLBACK TO batch")
         job.error = meaning(error) if isinstance(error, sqlite3.Error) else error
     connection.execute("RELEASE batch")

@@ -20,7 +20,7 @@ from typing import Final
 
 from ostiary.record import dataclass
 from ostiary.store.database import Unavailable
-from ostiary.store.sqlite_connection import leave
+from ostiary.store.sqlite_connection import leave, reason
 from ostiary.store.sqlite_group import GROUP, Job, commit, settle
 
 FOLDED: Final = 1_000  # pages of the log after which it is folded into the file, about; as SQLite itself does
@@ -104,9 +104,11 @@ class Writer:
             committed, written, groups, going = self._take()
             for jobs, answer in committed:
                 self._confirm(jobs, answer)
-            for start in range(0, len(written), GROUP):
+            written = [job for job in written if not job.future.done()]  # others have given up
+            for start in range(0, max(len(written), 1), GROUP):
                 group = written[start : start + GROUP]
-                self._commit(group)
+                if group:
+                    self._commit(group)
                 if start + GROUP >= len(written):
                     self._count(-groups)  # before the callers go on: what they write next is for the loop again
                 settle(group)
@@ -158,7 +160,7 @@ class Writer:
             self._log.sync()
         except Exception as error:  # noqa: BLE001 - as above; it is the disk's, as far as anybody knows
             for job in jobs:
-                job.error = Unavailable(f"the disk does not confirm what was written: {error}")
+                job.error = Unavailable(f"the disk does not confirm what was written: {error}", reason(error))
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
             jobs[0].loop.call_soon_threadsafe(answer, jobs)
 

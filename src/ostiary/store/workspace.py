@@ -20,6 +20,7 @@ from ostiary.store.counter import next_number
 from ostiary.store.database import Conflict, Statement, Unavailable
 from ostiary.store.documents import round_trip, same
 from ostiary.store.lookup import read_query
+from ostiary.store.patience import patient
 from ostiary.store.plane import ConfigPlane, Opening
 from ostiary.store.removal import Removal
 from ostiary.store.snapshot import Snapshot, targets
@@ -46,6 +47,7 @@ Audit = Callable[[Sequence[Change], str, int], Iterable[Statement]]
 
 COUNTER: Final = "provider"
 ATTEMPTS: Final = 16
+COMMIT_WITHIN: Final = 60.0  # seconds to write all that one blueprint changes
 _PAUSE: Final = 0.01  # seconds, times the number of attempts, times a random share
 
 
@@ -157,7 +159,8 @@ class Workspace:
         )
         statements = work.statements(author=author, message=message, now=now)
         statements.extend(self._audit(changes, author, now))
-        await self._plane.database.write(lambda: run(statements))
+        with patient(COMMIT_WITHIN):
+            await self._plane.database.write(lambda: run(statements))
         return Committed(work.revision, changes)
 
     async def _key(self, kind: Kind, pk: object) -> tuple[Pk, list[Problem]]:

@@ -33,6 +33,7 @@ CSP: Final = (
 _ALWAYS: Final = ((b"x-powered-by", b"authentik"), (b"x-content-type-options", b"nosniff"))
 _WITHOUT_LENGTH: Final = frozenset({204, 304})
 _CONSTANT: Final = frozenset({"content-type", "cache-control", "pragma", "vary", "x-frame-options", "referrer-policy"})
+_UNAVAILABLE: Final = 503
 _MANY_SENT: Final = 256  # headers that are kept encoded
 # "same-origin" and not "no-referrer": with the latter browsers send "Origin: null" with our own forms.
 _PAGE: Final = tuple(
@@ -84,6 +85,10 @@ def _no_translation(_error: Exception) -> None:
     return None
 
 
+def _nobody_counts(_code: str) -> None:
+    return
+
+
 class Site:
     """The application uvicorn runs.
 
@@ -91,6 +96,7 @@ class Site:
     with a dot allows the names below it; the empty set allows all); `finish` are called with every answer in order;
     `error_answer` makes pages of errors; `translate` turns other rooms' errors into HttpErrors.
     `from_proxies` are headers, in lower case, that are dropped unless a trusted proxy sends them.
+    `unavailable` is told the code of every error that is answered 503.
     """
 
     def __init__(
@@ -104,8 +110,10 @@ class Site:
         error_answer: ErrorAnswer = plain_error,
         translate: Translate = _no_translation,
         from_proxies: Sequence[str] = (),
+        unavailable: Callable[[str], None] = _nobody_counts,
     ) -> None:
         self._handler = handler
+        self._unavailable = unavailable
         self._from_proxies = tuple(from_proxies)
         self._prefix = prefix.rstrip("/")
         self._proxies = proxies or Proxies()
@@ -171,6 +179,10 @@ class Site:
         if known is None:
             log.error("request %s failed", request.request_id, exc_info=error)
             known = HttpError(500, "internal_error")
+        elif known.status == _UNAVAILABLE:
+            told = "" if known is error else f": {error}"
+            log.warning("request %s is answered 503, %s%s", request.request_id, known.code, told)
+            self._unavailable(known.code)
         try:
             response = self._error_answer(request, known)
         except Exception:

@@ -11,7 +11,16 @@ from ostiary.web.errors import HttpError
 from ostiary.web.request import Request
 from ostiary.web.response import Response
 
-_PROGRAMS: Final = ("/api/", "/application/o/token/", "/application/o/userinfo/", "/.well-known/", "/source/scim/")
+_OAUTH: Final = (
+    "/application/o/token/",
+    "/application/o/introspect/",
+    "/application/o/revoke/",
+    "/application/o/par/",
+    "/application/o/device/",
+    "/application/o/userinfo/",
+    "/login/oauth/access_token",
+)
+_PROGRAMS: Final = ("/api/", "/.well-known/", "/source/scim/", *_OAUTH)
 
 
 def wants_json(request: Request) -> bool:
@@ -31,11 +40,22 @@ def phrase(status: int) -> str:
 
 
 def json_error(request: Request, error: HttpError) -> Response:
-    """Answer in the form of API v3: `detail` for people, `code` for programs."""
-    body = {"detail": error.message or f"{phrase(error.status)}.", "code": error.code}
+    """Answer in the form of API v3 (`detail` for people, `code` for programs), or OAuth's at its endpoints."""
+    told = error.message or f"{phrase(error.status)}."
+    if request.path.startswith(_OAUTH):
+        body = {"error": _oauth_code(error.status), "error_description": told, "code": error.code}
+    else:
+        body = {"detail": told, "code": error.code}
     if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         body["request_id"] = request.request_id
     return answers.json(body, error.status)
+
+
+def _oauth_code(status: int) -> str:
+    """Return the code of RFC 6749 for what no grant refused: 5.2 has none for a server that cannot, 4.1.2.1 has."""
+    if status in {HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS}:
+        return "temporarily_unavailable"
+    return "server_error" if status >= HTTPStatus.INTERNAL_SERVER_ERROR else "invalid_request"
 
 
 def plain_error(request: Request, error: HttpError) -> Response:
