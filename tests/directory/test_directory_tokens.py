@@ -7,6 +7,9 @@ import pytest
 from support.explain import explain
 from support.people import NOW, People
 
+from ostiary.directory.accounts import Accounts
+from ostiary.directory.passwords import Passwords
+from ostiary.directory.resources import USER
 from ostiary.directory.tokens import (
     BEARER,
     KEY_LENGTH,
@@ -22,12 +25,14 @@ from ostiary.directory.tokens import (
     sweep,
 )
 from ostiary.directory.user import User
+from ostiary.directory.users import Users
 from ostiary.events.repository import Events, Filter
 from ostiary.seal import Secret
 from ostiary.seal.envelope import Sealer
 from ostiary.store.commit import run
 from ostiary.store.database import Database, Duplicate
 from ostiary.store.hashing import token_hash
+from ostiary.store.workspace import Editor, Workspace
 
 
 @pytest.fixture
@@ -139,6 +144,44 @@ async def test_a31_a_recovery_link_expires_and_is_nothing_else(
     assert not await tokens.app_password(user.pk, key, NOW)
     assert await tokens.consume_recovery(key, NOW + 5 * MINUTE) is None
     assert await tokens.consume_recovery(key, NOW + 5 * MINUTE - 1) == Recovery(user.pk, without_mfa=False)
+
+
+@pytest.mark.parametrize("end", ["use", "set_password", "revoke", "write_password", "deactivate"])
+async def test_a73_older_recovery_links_end(
+    database: Database,
+    people: People,
+    *,
+    tokens: Tokens,
+    users: Users,
+    passwords: Passwords,
+    editor: Editor,
+    end: str,
+) -> None:
+    user, other = await people.user("jo"), await people.user("other")
+    keys = []
+    for owner in (user, user, other):
+        key, statement = recovery_link(owner, without_mfa=False, now=NOW)
+        await database.write(lambda one=statement: run([one]))  # type: ignore[misc]
+        keys.append(key)
+    accounts = Accounts(database, users, passwords)
+
+    async def write(workspace: Workspace) -> None:
+        found = await workspace.get(USER, user.pk)
+        assert found is not None
+        values = {"password": Secret("another horse battery")} if end == "write_password" else {"is_active": False}
+        await workspace.update(found, values)
+
+    match end:
+        case "use":
+            assert await tokens.consume_recovery(keys[1], NOW) is not None
+        case "set_password":
+            await accounts.set_password("jo", Secret("another horse battery"), now=NOW)
+        case "revoke":
+            await accounts.revoke("jo", now=NOW)
+        case _:
+            await editor.edit(write, author="test", message="", now=NOW)
+    assert await tokens.consume_recovery(keys[0], NOW) is None
+    assert await tokens.consume_recovery(keys[2], NOW) is not None
 
 
 async def test_a20_an_api_key_is_no_recovery_link(

@@ -171,9 +171,10 @@ def test_sign_in_and_sign_out_are_events() -> None:
         ("x\nsign-in failed user=y address=192.0.2.66", "x%0Asign-in%20failed%20user%3Dy%20address%3D192.0.2.66"),
         ("\ud800", "%3F"),
         ("", ""),
+        (None, ""),
     ],
 )
-def test_the_log_line_cannot_be_forged(caplog: pytest.LogCaptureFixture, typed: str, written: str) -> None:
+def test_the_log_line_cannot_be_forged(caplog: pytest.LogCaptureFixture, typed: str | None, written: str) -> None:
     with caplog.at_level(logging.WARNING, logger="ostiary.signin"):
         log_failed_sign_in(user=typed, address="2001:db8::1", reason="password")
     assert caplog.messages == [f"sign-in failed user={written} address=2001:db8::1 reason=password"]

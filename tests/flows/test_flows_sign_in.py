@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Any
 
 import pytest
@@ -72,6 +73,22 @@ async def test_a42_an_unknown_user_reads_the_same(world: World) -> None:
         seen.append(steps)
     assert seen[0] == seen[1]
     assert len(await world.events("login_failed")) == 1
+
+
+async def test_a73_only_names_of_people_are_logged(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    default_flow(world)
+    await world.user()
+    with caplog.at_level(logging.DEBUG):
+        for name in ("jo", "JO@example.org", "my secret pass", "hunter2hunter2"):
+            client = Client(world)
+            await client.get()
+            await client.answer(component="ak-stage-identification", uid_field=name)
+            for _ in range(2):
+                await client.answer(component="ak-stage-password", password="wrong")
+    assert "hunter2" not in caplog.text
+    assert "secret" not in caplog.text
+    lines = [record.getMessage() for record in caplog.records if record.name == "ostiary.signin"]
+    assert [line.split()[2] for line in lines] == ["user=jo"] * 4 + ["user="] * 6
 
 
 async def test_a42_an_inactive_user_reads_the_same(world: World, client: Client) -> None:

@@ -11,7 +11,7 @@ from ostiary.directory.backend import new_user_pk
 from ostiary.directory.credentials import Credentials, unusable
 from ostiary.directory.errors import UnknownGroup, UnknownUser, UsernameTaken
 from ostiary.directory.passwords import Passwords
-from ostiary.directory.tokens import recovery_link
+from ostiary.directory.tokens import end_recovery, recovery_link
 from ostiary.directory.user import User
 from ostiary.directory.users import Users, end_proofs, insert
 from ostiary.events import event
@@ -122,6 +122,7 @@ class Accounts:
     def _ending(self, user: User, now: int) -> Sequence[Statement]:
         return [
             end_proofs(user.pk),
+            end_recovery(user.pk),
             end_of_user(user.pk),
             *(one for hook in self._on_ended for one in hook(user.pk, now)),
         ]

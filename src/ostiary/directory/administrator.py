@@ -12,6 +12,7 @@ from ostiary.directory.credentials import set_hash, unusable
 from ostiary.directory.group_rows import insert_group
 from ostiary.directory.passwords import Passwords
 from ostiary.directory.setup import close
+from ostiary.directory.tokens import end_recovery
 from ostiary.directory.user import User
 from ostiary.directory.users import insert
 from ostiary.events import event
@@ -80,6 +81,7 @@ def _setting_up(draft: _Draft, *, token: Secret | None, now: int, client_ip: str
     yield close(now, token=token)
     pk = yield from _ensuring(draft, now=now, client_ip=client_ip)
     yield set_hash(pk, draft.user.password, now=now)
+    yield end_recovery(pk)
     yield Statement(
         "UPDATE directory_user SET email = ?, email_key = ?, is_active = 1 WHERE pk = ?",
         (draft.user.email, case_key(draft.user.email), pk),

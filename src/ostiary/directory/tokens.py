@@ -78,6 +78,7 @@ class Recovery:
 
     user: int
     without_mfa: bool
+    security_stamp: int = field(default=0, compare=False)  # of the user, at that moment
 
 
 def new_key() -> Secret:
@@ -128,7 +129,10 @@ class Tokens:
         return open_key(self._sealer, token)
 
     async def consume_recovery(self, key: Secret, now: int) -> Recovery | None:
-        """Consume a recovery link: the first caller gets whom it recovers, every other one None."""
+        """Consume a recovery link: the first caller gets whom it recovers, every other one None.
+
+        Every other link of that person ends with it.
+        """
         return await self._database.write(lambda: _consuming(token_hash(key.reveal()), now))
 
     async def rotate_expired(self, now: int) -> int:
@@ -158,6 +162,11 @@ def recovery_link(user: User, *, without_mfa: bool, now: int, minutes: int = 60)
         without_mfa=without_mfa,
     )
     return key, insert(token)
+
+
+def end_recovery(user: int) -> Statement:
+    """Return the statement that ends the recovery links of a person that nobody has used."""
+    return Statement("DELETE FROM directory_token WHERE user_pk = ? AND intent = 'recovery'", (user,))
 
 
 def insert(token: Token) -> Statement:
@@ -210,7 +219,13 @@ def _consuming(hashed: bytes, now: int) -> Batch[Recovery | None]:
         " RETURNING user_pk, without_mfa",
         (hashed, now),
     )
-    return Recovery(cast("int", rows[0]["user_pk"]), bool(rows[0]["without_mfa"])) if len(rows) else None
+    if not len(rows):
+        return None
+    user = cast("int", rows[0]["user_pk"])
+    yield end_recovery(user)
+    stamps = yield Statement("SELECT security_stamp FROM directory_user WHERE pk = ?", (user,))
+    stamp = cast("int", stamps[0]["security_stamp"]) if len(stamps) else -1
+    return Recovery(user, bool(rows[0]["without_mfa"]), stamp)
 
 
 def _rotation(token: Token, hashed: bytes, sealed: str, *, now: int) -> tuple[Statement, Statement]:

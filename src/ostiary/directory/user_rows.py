@@ -10,6 +10,7 @@ from ostiary.directory import devices, members
 from ostiary.directory.case_key import case_key
 from ostiary.directory.credentials import unusable
 from ostiary.directory.resources import UserKind
+from ostiary.directory.tokens import end_recovery
 from ostiary.directory.user import User
 from ostiary.directory.users import COLUMNS, insert, keys_of, user_of
 from ostiary.events import event
@@ -78,6 +79,7 @@ def writes(change: Change, *, now: int) -> Iterator[Statement]:
         yield _update(pk, before, after, now)
         if is_ended(change):
             yield end_of_user(pk)
+            yield end_recovery(pk)
     yield from members.changed(members.USER_GROUPS, pk, before, after, field="groups")
     yield from members.changed(members.USER_ROLES, pk, before, after, field="roles")
     if after.get("password") is not None and before is not None:

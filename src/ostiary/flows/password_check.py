@@ -63,7 +63,7 @@ async def check_password(
     services, account = visit.services, Account(None if user is None else user.pk, typed)
     wait = await services.attempts.check(account, visit.client, visit.now)
     if wait is not None:
-        log_failed_sign_in(user=typed, address=visit.client, reason="throttled")
+        log_failed_sign_in(user=_name(user), address=visit.client, reason="throttled")
         raise TooManyRequests(retry_after=wait, message="Too many failed attempts. Please wait a little.")
     try:
         backend = await _right_backend(visit, rules, user, Secret(password))
@@ -76,7 +76,7 @@ async def check_password(
             user, _context(user, backend), tuple(services.attempts.succeeded(account, visit.client, visit.now))
         )
     reason = "unknown_user" if user is None else "password" if backend is None else "inactive"
-    log_failed_sign_in(user=typed, address=visit.client, reason=reason)
+    log_failed_sign_in(user=_name(user), address=visit.client, reason=reason)
     return Failed((*services.attempts.failed(account, visit.client, visit.now), *_told(visit, user)))
 
 
@@ -102,6 +102,10 @@ def _context(user: User, backend: str) -> Mapping[str, object]:
         "auth_method": "app_password" if backend == TOKEN else "password",
         "auth_method_args": {},
     }
+
+
+def _name(user: User | None) -> str | None:
+    return None if user is None else user.username
 
 
 def _told(visit: Visit, user: User | None) -> Sequence[Statement]:

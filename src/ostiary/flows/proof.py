@@ -37,7 +37,7 @@ async def still_proven(services: Services, request: Request, plan: Plan) -> bool
     subject = await subject_of(services.users, request, plan.proof.user)
     if subject is not None and subject.user.is_active and subject.user.stamp == plan.proof.stamp:
         return True
-    name = str(plan.proof.user) if subject is None else subject.user.username
+    name = None if subject is None else subject.user.username
     log_failed_sign_in(user=name, address=request.client, reason="proof_ended")
     return False
 

@@ -22,12 +22,15 @@ class Recovery:
     async def show(self, request: Request) -> Response:
         """GET: the button. Whether the key is valid is not told before it is used."""
         session = await self._pages.gate.ensure(request, self._pages.clock())
-        return self._painter.page(
+        page = self._painter.page(
             request,
             "recovery.html",
             action=request.prefix + request.path,
             form_token=form_token(session.key, _purpose(request), self._pages.form_key),
         )
+        # The address is the key: not even our own files are asked for with it, proxies log that header.
+        page.headers.append(("referrer-policy", "strict-origin"))
+        return page
 
     async def use(self, request: Request) -> Response:
         """POST: consume the key. Raises Forbidden for a foreign form, NotFound for a key that is not valid."""

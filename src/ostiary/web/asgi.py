@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from ostiary.resource.kept import Kept
 from ostiary.web.errors import BadRequest, HttpError
+from ostiary.web.logged import logged_path
 from ostiary.web.negotiation import plain_error
 from ostiary.web.parameters import decode_path
 from ostiary.web.proxies import Proxies
@@ -149,11 +150,11 @@ class Site:
         response = await self.answer(request, scope)
         await _send(request, response, send, extensions.get(WHOLE))
         if access_log.isEnabledFor(logging.INFO):
-            # The query is never logged: codes and tokens travel in it.
+            # The query is never logged: codes and tokens travel in it. Nor is what opens a door in a path.
             access_log.info(
                 "%s %s %d %.1fms %s %s",
                 request.method,
-                request.path,
+                logged_path(request.path, request.params),
                 response.status,
                 (time.perf_counter() - started) * 1000,
                 request.client,

@@ -95,7 +95,7 @@ class IdentificationStage(Stage):
         """Name the pending user. Somebody unknown goes on as nobody, when the stage pretends that everybody exists."""
         user = await self._find(visit, typed)
         if user is None:
-            log_failed_sign_in(user=typed, address=visit.client, reason="unknown_user")
+            log_failed_sign_in(user=None, address=visit.client, reason="unknown_user")
             if not self.pretend_user_exists:
                 return wrong("uid_field", "There is no such account.")
         pending = {"pk": None, "username": typed} if user is None else {"pk": user.pk, "username": user.username}

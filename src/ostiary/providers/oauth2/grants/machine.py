@@ -151,7 +151,9 @@ async def _by_source(asking: Asking, text: str) -> Proved:
 async def _by_app_password(asking: Asking, username: str, password: str) -> Proved:
     found = await _machines(asking).app_password(username, Secret(password), asking.now)
     if found is None:
-        log_failed_sign_in(user=username, address=asking.request.client, reason="app_password")
+        named = await asking.services.users.by_username(username)  # people type passwords there: only names are logged
+        name = None if named is None else named.username
+        log_failed_sign_in(user=name, address=asking.request.client, reason="app_password")
         raise OAuthError(INVALID_GRANT, "no such app password of that account")
     return Proved(subject=found.subject, method="token", arguments={"identifier": found.token.identifier})
 

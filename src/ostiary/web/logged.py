@@ -1,0 +1,27 @@
+"""What of a request's path may stand in a log. Some paths carry what opens a door: the key of a recovery link.
+
+The values of a few parameters are names, and are logged; of every other one the name of the parameter is. What no
+route takes may be such a path misspelt: there segments as long as a key are left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+NAMED: Final = frozenset({"slug", "uuid", "stage_uuid", "name"})
+"""Parameters of routes whose values are no secrets."""
+SEGMENT_MOST: Final = 36  # characters: a UUID
+_LEFT_OUT: Final = "{...}"
+
+
+def logged_path(path: str, params: Mapping[str, str]) -> str:
+    """Return the path of a request as logs may have it; `params` are the route's, by name."""
+    if len(path) <= SEGMENT_MOST and not params:
+        return path
+    known = {value: value if name in NAMED else f"{{{name}}}" for name, value in params.items()}
+    return "/".join(known.get(segment) or _short(segment) for segment in path.split("/"))
+
+
+def _short(segment: str) -> str:
+    return segment if len(segment) <= SEGMENT_MOST else _LEFT_OUT
