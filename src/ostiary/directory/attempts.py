@@ -13,6 +13,7 @@ from typing import Final, cast
 from ostiary.directory.case_key import case_key
 from ostiary.record import dataclass
 from ostiary.store.database import Database, Statement
+from ostiary.store.sweeping import expired
 from ostiary.web.addresses import address_key
 
 SECOND: Final = 1_000_000
@@ -77,7 +78,7 @@ class Attempts:
 
 def sweep(now: int) -> Statement:
     """Return the statement that forgets counters that are over."""
-    return Statement("DELETE FROM directory_attempt WHERE expires <= ?", (now,))
+    return expired("directory_attempt", "key", now)
 
 
 def _count(key: str, limit: int, now: int) -> Statement:

@@ -24,6 +24,7 @@ from ostiary.seal.envelope import Sealer
 from ostiary.store.commit import run
 from ostiary.store.database import Batch, Database, Guard, Row, Statement, fetch_one
 from ostiary.store.hashing import token_hash
+from ostiary.store.sweeping import bite
 
 MINUTE: Final = 60_000_000
 LIFETIME: Final = 1440 * MINUTE  # of a token that expires and does not say when
@@ -177,7 +178,8 @@ def insert(token: Token) -> Statement:
 
 def sweep(now: int) -> Statement:
     """Return the statement that deletes what has expired; api tokens are rotated instead."""
-    return Statement("DELETE FROM directory_token WHERE expiring = 1 AND expires <= ? AND intent <> 'api'", (now,))
+    over = "expiring = 1 AND expires <= ? AND intent <> 'api'"
+    return bite("directory_token", "pk", over, now, order="expires")
 
 
 def token_of(row: Row, prefix: str = "") -> Token:

@@ -8,6 +8,7 @@ from typing import Final, cast
 from ostiary.record import dataclass
 from ostiary.resource import codec
 from ostiary.store.database import Database, Row, Statement, Value, fetch_one
+from ostiary.store.sweeping import expired
 
 PAGE_LIMIT: Final = 100
 
@@ -72,7 +73,7 @@ class Events:
 
 def sweep(now: int) -> Statement:
     """Return the statement that deletes what has expired."""
-    return Statement("DELETE FROM event WHERE expires <= ?", (now,))
+    return expired("event", "pk", now)
 
 
 def _where(wanted: Filter) -> tuple[str, list[Value]]:

@@ -7,6 +7,7 @@ from typing import cast
 
 from ostiary.resource import codec
 from ostiary.store.database import Database, Statement, fetch_one
+from ostiary.store.sweeping import expired
 
 
 class Consents:
@@ -51,4 +52,4 @@ def withdraw(user: int, applications: Sequence[str] = ()) -> Iterable[Statement]
 
 def sweep(now: int) -> Statement:
     """Return the statement that removes consents that expired."""
-    return Statement("DELETE FROM consent WHERE expires <= ?", (now,))
+    return expired("consent", "user_id, application", now)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, cast
 from ostiary.flows.errors import PlanChanged
 from ostiary.flows.plan import Plan, load_plan
 from ostiary.store.database import Batch, Database, Guard, Statement, fetch_one
+from ostiary.store.sweeping import expired
 
 if TYPE_CHECKING:
     from ostiary.seal.envelope import Sealer
@@ -127,12 +128,12 @@ def move_all(old: bytes, new: bytes, *, proofs: bool) -> Iterable[Statement]:
 
 def sweep_plans(now: int) -> Statement:
     """Return the statement that removes plans that expired."""
-    return Statement("DELETE FROM flow_plan WHERE expires <= ?", (now,))
+    return expired("flow_plan", "session, slug", now)
 
 
 def sweep_proofs(now: int) -> Statement:
     """Return the statement that removes proofs that nobody asked for in time."""
-    return Statement("DELETE FROM flow_completion WHERE expires <= ?", (now,))
+    return expired("flow_completion", "session, completion", now)
 
 
 def _context(plan_id: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from ostiary.grants.access import revoke_access
 from ostiary.grants.errors import GrantGone
 from ostiary.store.database import Batch, Guard, Statement
+from ostiary.store.sweeping import bite
 
 
 def descend(token_hash: bytes, *, source: bytes) -> Batch[None]:
@@ -34,6 +35,6 @@ def take_back(token_hash: bytes, *, provider: int) -> Batch[None]:
 
 def sweep() -> Statement:
     """Return the statement that forgets the descent of tokens that are gone."""
-    return Statement(
-        "DELETE FROM access_descent WHERE NOT EXISTS (SELECT 1 FROM access_token a WHERE a.hash = access_descent.token)"
+    return bite(
+        "access_descent", "token", "NOT EXISTS (SELECT 1 FROM access_token a WHERE a.hash = access_descent.token)"
     )

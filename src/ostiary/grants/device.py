@@ -14,6 +14,7 @@ from ostiary.grants.family import Authorization, insert_family, load_authorizati
 from ostiary.record import dataclass
 from ostiary.resource.codec import decode, encode_canonical
 from ostiary.store.database import Batch, Database, Guard, Row, Statement, fetch_one
+from ostiary.store.sweeping import expired
 
 WAIT: Final = 5_000_000  # microseconds between two polls (3.2), and what is added when a device comes too early (3.5)
 
@@ -162,7 +163,7 @@ def move(old: bytes, new: bytes) -> Statement:
 
 def sweep(now: int) -> Statement:
     """Return the statement that removes requests some time after they expired: until then devices are told so."""
-    return Statement("DELETE FROM device_grant WHERE expires <= ?", (now - _REMEMBERED,))
+    return expired("device_grant", "hash", now - _REMEMBERED)
 
 
 def _load(row: Row) -> DeviceGrant:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from ostiary.grants import descent, device, parties, rates
 from ostiary.sessions.session import Session
 from ostiary.store.database import Statement
+from ostiary.store.sweeping import expired
 
 
 def on_session_end(key: bytes, now: int) -> Iterable[Statement]:  # noqa: ARG001 - the shape of the sessions' hook
@@ -42,10 +43,10 @@ def on_user_disabled(user: int, now: int = 0) -> Iterable[Statement]:  # noqa: A
 
 
 def sweep(now: int) -> Iterable[Statement]:
-    """Yield what removes rows that expired."""
-    yield Statement("DELETE FROM grant_family WHERE expires <= ?", (now,))
-    yield Statement("DELETE FROM refresh_token WHERE expires <= ?", (now,))
-    yield Statement("DELETE FROM access_token WHERE expires <= ?", (now,))
+    """Yield what removes rows that expired, a bite each."""
+    yield expired("grant_family", "id", now)
+    yield expired("refresh_token", "hash", now)
+    yield expired("access_token", "hash", now)
     yield descent.sweep()
     yield device.sweep(now)
     yield rates.sweep(now)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import cast
 
 from ostiary.store.database import Batch, Statement
+from ostiary.store.sweeping import expired
 
 
 def hit(key: str, *, window: int, now: int) -> Batch[int]:
@@ -26,4 +27,4 @@ def hit_until(key: str, *, window: int, now: int) -> Batch[tuple[int, int]]:
 
 def sweep(now: int) -> Statement:
     """Return the statement that forgets windows that are over."""
-    return Statement("DELETE FROM grant_rate WHERE expires <= ?", (now,))
+    return expired("grant_rate", "key", now)

@@ -9,8 +9,9 @@ from typing import Final
 from ostiary.sessions import repository
 from ostiary.store.commit import run
 from ostiary.store.database import Batch, Database, Statement
+from ostiary.store.sweeping import in_bites
 
-AT_ONCE: Final = 50  # sessions in one transaction: others write in between
+AT_ONCE: Final = 25  # sessions in one transaction: others write in between
 
 OnEnd = Callable[[bytes, int], Iterable[Statement]]
 
@@ -18,8 +19,15 @@ OnEnd = Callable[[bytes, int], Iterable[Statement]]
 async def end_expired(database: Database, on_end: Sequence[OnEnd], now: int) -> int:
     """End the sessions that have expired and return how many; `on_end` are the hooks of the gate."""
     ended = 0
-    while keys := await repository.expired(database, now, most=AT_ONCE):
-        ended += await database.write(partial(_end, keys, on_end, now))
+
+    async def some() -> int:
+        nonlocal ended
+        keys = await repository.expired(database, now, most=AT_ONCE)
+        if keys:
+            ended += await database.write(partial(_end, keys, on_end, now))
+        return len(keys)
+
+    await in_bites(some, size=1)
     return ended
 
 

@@ -13,6 +13,7 @@ from typing import Any, Generic, TypeVar, cast
 from ostiary.record import dataclass
 from ostiary.resource.codec import decode, encode_canonical
 from ostiary.store.database import Batch, Guard, Row, Statement
+from ostiary.store.sweeping import expired
 
 T = TypeVar("T")
 
@@ -133,7 +134,7 @@ def withdraw(purpose: Purpose[T], *, family: str) -> Statement:
 
 def sweep(now: int) -> Statement:
     """Return the statement that removes what expired, tombstones included."""
-    return Statement("DELETE FROM single_use WHERE expires <= ?", (now,))
+    return expired("single_use", "namespace, hash", now)
 
 
 def _fresh(purpose: Purpose[T], row: Row) -> Fresh[T]:

@@ -7,23 +7,25 @@ from functools import partial
 from typing import Final
 
 from ostiary.store.database import Batch, Database, Statement
+from ostiary.store.sweeping import in_bites
 from ostiary.tasks.job import MINUTE, Job
 
 NAME: Final = "clean_expired"
 EVERY: Final = 15 * MINUTE
+LIMIT: Final = 60 * MINUTE  # of one run; what it has deleted by then stays deleted
 
 Sweeper = Callable[[int], Statement]
 
 
 def clean_expired(database: Database, sweepers: Sequence[Sweeper]) -> Job:
-    """Return the job. Each sweeper is given the time and answers the statement that deletes."""
+    """Return the job. Each sweeper is given the time and answers a statement that deletes at most one bite."""
 
     async def handler(args: Mapping[str, object], *, now: int) -> None:  # noqa: ARG001 - every handler takes arguments
         for sweeper in sweepers:
-            await database.write(partial(_run, sweeper(now)))  # one by one: others write in between
+            await in_bites(partial(database.write, partial(_run, sweeper(now))))  # others write in between
 
-    return Job(NAME, handler, schedule=EVERY)
+    return Job(NAME, handler, schedule=EVERY, limit=LIMIT)
 
 
-def _run(statement: Statement) -> Batch[None]:
-    yield statement
+def _run(statement: Statement) -> Batch[int]:
+    return (yield statement).count

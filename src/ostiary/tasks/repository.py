@@ -8,6 +8,7 @@ from typing import Final, cast
 from ostiary.record import dataclass
 from ostiary.resource.codec import decode
 from ostiary.store.database import Batch, Dialect, Guard, Row, Statement
+from ostiary.store.sweeping import bite
 
 DAY: Final = 86_400_000_000
 KEPT_DONE: Final = DAY
@@ -79,9 +80,8 @@ def release(task: Claim, *, now: int) -> Statement:
 
 def sweep(now: int) -> Statement:
     """Return the statement that removes tasks done a day ago and dead letters of a month ago."""
-    return Statement(
-        "DELETE FROM task WHERE finished <= ? AND (state = 'done' OR finished <= ?)", (now - KEPT_DONE, now - KEPT_DEAD)
-    )
+    over = "finished <= ? AND (state = 'done' OR finished <= ?)"
+    return bite("task", "id", over, now - KEPT_DONE, now - KEPT_DEAD, order="finished")
 
 
 def _of(sql: str, values: tuple[int | str, ...], task: Claim) -> Statement:

@@ -1,0 +1,45 @@
+"""Deleting what is over, in bites: after a long pause there may be millions of rows, and others want to write too."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from ostiary.store.database import Statement, Value
+
+BITE: Final = 250  # rows one statement deletes at most: a few milliseconds
+LONGEST_REST: Final = 1.0  # seconds between two bites
+
+
+def bite(table: str, key: str, over: str, *parameters: Value, order: str = "") -> Statement:
+    """Return the statement that deletes at most `BITE` rows of a table for which `over` holds.
+
+    `key` are the columns that name a row, `order` the indexed column `over` compares. A result of `BITE` rows means
+    that there may be more. The condition is asked twice, so that a row which somebody prolongs meanwhile stays.
+    """
+    sorted_by = f" ORDER BY {order}" if order else ""
+    chosen = f"SELECT {key} FROM {table} WHERE {over}{sorted_by} LIMIT {BITE}"
+    names = f"({key})" if "," in key else key
+    return Statement(f"DELETE FROM {table} WHERE {names} IN ({chosen}) AND {over}", (*parameters, *parameters))
+
+
+def expired(table: str, key: str, now: int) -> Statement:
+    """Return the statement that deletes at most `BITE` rows whose column `expires` lies at or before `now`."""
+    return bite(table, key, "expires <= ?", now, order="expires")
+
+
+async def in_bites(work: Callable[[], Awaitable[int]], *, size: int = BITE) -> int:
+    """Run a piece of work until it touched fewer rows than `size`, and return how many rows that were in all.
+
+    Between two bites others have as much time to write as the last one took, and at least a turn of the loop.
+    """
+    total = 0
+    while True:
+        begun = time.monotonic()
+        count = await work()
+        total += count
+        if count < size:
+            return total
+        await asyncio.sleep(min(time.monotonic() - begun, LONGEST_REST))
