@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import secrets
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -26,6 +27,7 @@ DATA: Final = Path(os.environ.get("OSTIARY_DATA_DIR", "data/demo"))
 PORT: Final = int(os.environ.get("DEMO_PORT", "9080"))
 ADDRESS: Final = os.environ.get("OSTIARY_LISTEN__HTTP", "127.0.0.1:9000")
 URL: Final = f"http://localhost:{ADDRESS.rpartition(':')[2]}"
+OTHER_PORT: Final = "Stop what uses it, or choose another port: DEMO_PORT=9081 make demo"
 SECONDS_TO_STOP: Final = 25
 SECONDS_TO_START: Final = 60
 
@@ -34,10 +36,16 @@ def main() -> int:
     """Run until somebody stops us. Returns the exit code of Ostiary."""
     DATA.mkdir(parents=True, exist_ok=True, mode=0o700)
     password, client_secret = kept("demo-password", 12), kept("demo-client-secret", 32)
+    admin = kept("demo-admin-password", 12)
+    taken = port_is_taken()
+    if taken is not None:
+        print(taken, file=sys.stderr)
+        return 1
     environ = {
         **os.environ,
         "OSTIARY_DATA_DIR": str(DATA),
         "OSTIARY_BLUEPRINTS_DIR": os.environ.get("OSTIARY_BLUEPRINTS_DIR", str(HERE)),
+        "OSTIARY_BOOTSTRAP_PASSWORD": os.environ.get("OSTIARY_BOOTSTRAP_PASSWORD", admin),
         "DEMO_URL": f"http://localhost:{PORT}",
         "DEMO_PASSWORD": password,
         "DEMO_CLIENT_SECRET": client_secret,
@@ -45,7 +53,7 @@ def main() -> int:
     try:
         application = party.make(port=PORT, issuer=f"{URL}/application/o/demo/", client_secret=client_secret)
     except OSError as error:
-        print(f"cannot listen on http://localhost:{PORT}: {error.strerror}", file=sys.stderr)
+        print(f"the example application cannot listen on port {PORT}: {error.strerror}. {OTHER_PORT}", file=sys.stderr)
         return 1
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     # In a process group of its own: Ctrl-C reaches it once, through us, and not twice.
@@ -55,7 +63,8 @@ def main() -> int:
     try:
         if wait_until_ready(ostiary):
             print(
-                f"\n  example application  http://localhost:{PORT}/   (sign in as ada, password {password})\n",
+                f"\n  example application  http://localhost:{PORT}/   (sign in as ada, password {password})"
+                f"\n  Ostiary itself       {URL}/   (as akadmin, who administers it, password {admin})\n",
                 flush=True,
             )
         return ostiary.wait()
@@ -63,6 +72,21 @@ def main() -> int:
         return stop(ostiary)
     finally:
         application.shutdown()
+
+
+def port_is_taken() -> str | None:
+    """Return what to tell when Ostiary's own port is used by another program, which would otherwise answer for it."""
+    host, _, port = ADDRESS.rpartition(":")
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trial.bind((host.strip("[]") or "127.0.0.1", int(port)))
+        except OSError as error:
+            return (
+                f"Ostiary cannot listen on {ADDRESS}: {error.strerror}. Stop what uses port {port},"
+                f" or choose another: OSTIARY_LISTEN__HTTP=127.0.0.1:{int(port) + 1} make demo"
+            )
+    return None
 
 
 def kept(name: str, size: int) -> str:

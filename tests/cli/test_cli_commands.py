@@ -53,6 +53,38 @@ def test_version(run: Run) -> None:
     assert run("version") == Done(0, f"ostiary {__version__}\n", "")
 
 
+def test_version_and_help_by_the_options_people_try_first(run: Run) -> None:
+    assert run("--version") == run("version")
+    for words in ((), ("user",), ("user", "create"), ("blueprint", "apply"), ("serve",)):
+        short, long = run(*words, "-h"), run(*words, "--help")
+        assert short == long
+        assert (short.code, short.err) == (0, "")
+        assert short.out.startswith("Usage: ostiary")
+
+
+@pytest.mark.parametrize(
+    ("listen", "hosts", "said"),
+    [
+        ("127.0.0.1:9000", "", "ssh -L 9000:localhost:9000 "),
+        ("[::1]:9000", "", "ssh -L 9000:localhost:9000 "),
+        ("0.0.0.0:9000", "", "with the name or address of this one in place of localhost"),
+        ("[::]:9000", "", "with the name or address of this one in place of localhost"),
+        ("192.0.2.7:9000", "", None),
+        ("0.0.0.0:9000", "id.example.org", None),
+    ],
+)
+def test_a_link_that_says_localhost_tells_how_to_open_it_elsewhere(
+    run: Run, monkeypatch: pytest.MonkeyPatch, listen: str, hosts: str, said: str | None
+) -> None:
+    monkeypatch.setenv("OSTIARY_LISTEN__HTTP", listen)
+    if hosts:
+        monkeypatch.setenv("OSTIARY_HOSTS", hosts)
+    done = run("setup-link")
+    assert re.fullmatch(r"https?://\S+token=\S+\n", done.out)
+    assert "0.0.0.0" not in done.out
+    assert (said in done.err) if said else done.err == ""
+
+
 def test_as_a_module() -> None:
     done = subprocess.run([sys.executable, "-m", "ostiary", "version"], capture_output=True, text=True, timeout=30)
     assert done.stdout == f"ostiary {__version__}\n"

@@ -42,6 +42,10 @@ def test_a39_first_run_wizard_and_the_door_behind_it(make_server: Callable[..., 
     assert "<form" not in page.text
     newer = server.cli("setup-link").stdout
     assert "token=" in newer
+    false = httpx.get(link)  # the newer one has replaced it
+    assert false.status_code == 403
+    assert "This link is not valid: it was replaced" in false.text
+    assert "This link is not valid" not in page.text
     person = Person(server.url)
     end = _answer_wizard(person, _executor(server, newer.strip().split()[-1]), "root@example.org", PASSWORD)
     assert end["component"] == "xak-flow-redirect", end
@@ -51,6 +55,8 @@ def test_a39_first_run_wizard_and_the_door_behind_it(make_server: Callable[..., 
         stranger = Person(server.url)
         answer = stranger._follow(stranger.client.get(_executor(server, spent)))
         assert answer["component"] == "ak-stage-access-denied"
+        assert "This link has been used" in answer["error_message"]
+        assert "This link has been used" in httpx.get(spent, follow_redirects=True).text
     closed = server.cli("setup-link", check=False)
     assert closed.returncode != 0
     assert not link_file.exists()

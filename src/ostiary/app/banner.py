@@ -8,7 +8,7 @@ from typing import Final, TextIO
 
 from ostiary import __version__
 from ostiary.app.core import Core, clock
-from ostiary.app.links import base_url, remove_setup_link, setup_link, tls_url, write_setup_link
+from ostiary.app.links import base_url, from_elsewhere, remove_setup_link, setup_link, tls_url, write_setup_link
 from ostiary.settings import Settings
 from ostiary.settings.secret_key import make_data_dir
 
@@ -36,7 +36,8 @@ async def say(core: Core, *, tls: bool, stream: TextIO | None = None) -> None:
         remove_setup_link(core.settings)
         return
     make_data_dir(core.settings.data_dir)
-    log.info("first run: open the link in %s", write_setup_link(core.settings, link))
+    hint = from_elsewhere(core.settings)
+    log.info("first run: open the link in %s%s", write_setup_link(core.settings, link), f"; {hint}" if hint else "")
 
 
 def data_place(settings: Settings) -> str:
@@ -64,4 +65,7 @@ def _lines(settings: Settings, over_tls: str | None, link: str | None) -> list[s
     if link is not None:
         lines.append(f"  first run  {link}")
         lines.append("             (makes the first administrator; good once, for 24 hours)")
+        hint = from_elsewhere(settings)
+        if hint is not None:
+            lines.append(f"             {hint}")
     return lines

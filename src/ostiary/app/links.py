@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from pathlib import Path
 from typing import Final
 
@@ -13,7 +14,8 @@ SETUP_PATH: Final = "if/flow/initial-setup/?token="
 RECOVERY_PATH: Final = "recovery/use-token/"
 SETUP_FILE: Final = "setup-link"
 
-_EVERYWHERE: Final = frozenset({"127.0.0.1", "::1", "0.0.0.0", "::", "localhost"})  # noqa: S104 - compared, not bound
+_ANY: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared, not bound
+_LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 def base_url(settings: Settings) -> str:
@@ -30,8 +32,22 @@ def tls_url(settings: Settings) -> str | None:
 
 
 def _at(scheme: str, address: Address, path: str) -> str:
-    host = "localhost" if address.host in _EVERYWHERE else address.host
+    host = "localhost" if address.host in _ANY | _LOOPBACK else address.host
     return f"{scheme}://{f'[{host}]' if ':' in host else host}:{address.port}{path}"
+
+
+def from_elsewhere(settings: Settings) -> str | None:
+    """Return how a link that says localhost is opened on another machine; None when it names a host.
+
+    An address like 0.0.0.0 is none to open, and which name leads here only the operator knows.
+    """
+    address = settings.listen.http
+    if settings.hosts or address.host not in _ANY | _LOOPBACK:
+        return None
+    here = socket.gethostname()
+    if address.host in _ANY:
+        return f"from another machine: with the name or address of this one in place of localhost, such as {here}"
+    return f"from another machine: ssh -L {address.port}:localhost:{address.port} {here}, and open it there"
 
 
 def setup_link(settings: Settings, token: Secret) -> str:

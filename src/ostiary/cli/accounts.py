@@ -113,6 +113,7 @@ def recovery_link(
     async def work(core: Core, now: int) -> None:
         key = await core.accounts.recovery_link(username, without_mfa=without_mfa, now=now, minutes=minutes)
         typer.echo(links.recovery_link(core.settings, key))
+        _tell_how_to_reach(links.from_elsewhere(core.settings))
 
     with_core(work)
 
@@ -123,9 +124,16 @@ def setup_link() -> None:
 
     async def work(core: Core, now: int) -> None:
         typer.echo(links.setup_link(core.settings, await core.setup.new_link_token(now)))
+        _tell_how_to_reach(links.from_elsewhere(core.settings))
         links.remove_setup_link(core.settings)
 
     with_core(work)
+
+
+def _tell_how_to_reach(hint: str | None) -> None:
+    """Beside the link and not in its stream: a script reads the link alone."""
+    if hint is not None:
+        typer.echo(f"({hint})", err=True)
 
 
 def with_core(work: Callable[[Core, int], Awaitable[None]]) -> None:

@@ -20,6 +20,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 blueprints = typer.Typer(help="Apply configuration kept in files.", no_args_is_help=True)
 app.add_typer(blueprints, name="blueprint")
@@ -41,9 +42,18 @@ def run(words: Sequence[str]) -> int:
     return 0
 
 
+def _show_version(asked: bool) -> None:
+    if asked:
+        version()
+        raise typer.Exit
+
+
 @app.callback()
 def options(
     debug: Annotated[bool, typer.Option("--debug", help="Show where an error happened.")] = False,
+    shown: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_show_version, is_eager=True)
+    ] = False,
 ) -> None:
     """Take the options before the command."""
 

@@ -194,7 +194,7 @@ class Run:
         if not plan.planned:
             return await self._make_plan()
         if self._flow.slug == wizard.SLUG and not await wizard.is_open(self._visit()):
-            return await self._deny(wizard.CLOSED)
+            return await self._deny(await wizard.why_closed(self._visit()))
         return await self._step() if plan.steps else await self._finish()
 
     async def _step(self) -> Outcome | None:
@@ -245,7 +245,7 @@ class Run:
             token = query_value(self._query, "token") or ""
             self._unit.plan = self._plan.to(context={**self._plan.context, wizard.TOKEN: token})
             if not await wizard.is_open(self._visit()):
-                return await self._deny(wizard.CLOSED)
+                return await self._deny(await wizard.why_closed(self._visit()))
         made = await self._planner.make(self._flow, self._plan, self._session)
         self._unit.add(made.events)
         if made.plan is not None:

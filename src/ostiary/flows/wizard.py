@@ -18,8 +18,12 @@ SLUG: Final = "initial-setup"
 TOKEN: Final = "setup_token"  # noqa: S105 - a key of the plan context, which is sealed at rest
 DONE: Final = "setup_done"
 CLOSED: Final = (
-    "This page opens only with the one-time link that is shown when Ostiary starts for the first time, or by"
-    " `ostiary setup-link`. Once there is an administrator, it stays closed."
+    "This link has been used: the first administrator exists, and nothing opens the set-up again. Sign in. If the"
+    " password is lost, `ostiary recovery-link akadmin` on the machine of Ostiary lets you in."
+)
+NOT_VALID: Final = (
+    "This link is not valid: it was replaced by a newer one, is older than 24 hours, or was not copied whole."
+    " `ostiary setup-link` makes another."
 )
 
 
@@ -29,6 +33,11 @@ async def is_open(visit: Visit) -> bool:
         return True
     token = visit.text(TOKEN)
     return bool(token) and await visit.services.setup.check(Secret(token or ""), visit.now)
+
+
+async def why_closed(visit: Visit) -> str:
+    """Return what to tell whoever came with a link that opens nothing."""
+    return CLOSED if await visit.services.setup.closed() else NOT_VALID
 
 
 async def make_administrator(visit: Visit) -> Mapping[str, object]:

@@ -44,7 +44,7 @@ class FlowPage:
         now = self._pages.clock()
         slug = request.params["slug"]
         if slug == SETUP and await self._locked(request, now):
-            return self._painter.page(request, "setup.html", status=403)
+            return self._painter.page(request, "setup.html", status=403, false_link=bool(request.query_one("token")))
         session = await self._pages.gate.ensure(request, now)
         outcome = await self._pages.engine.challenge(request, session, slug, query=request.query, now=now)
         match outcome:
