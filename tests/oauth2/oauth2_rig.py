@@ -18,6 +18,7 @@ from ostiary.applications.resources import Application
 from ostiary.brands.resources import Brand
 from ostiary.directory.user import User
 from ostiary.directory.users import Users, insert
+from ostiary.events.refusals import Refusals
 from ostiary.flows.consents import Consents
 from ostiary.flows.engine import FlowEngine, plans_end, plans_move
 from ostiary.flows.plans import Plans
@@ -354,14 +355,16 @@ async def make_rig(database: Database) -> Rig:
     hooks.on_farewell.append(farewells(cast("Database", counting), cast("Any", plane)))
     hooks.on_move.extend([on_session_moved, plans_move])
     gate = SessionGate(cast("Database", counting), CookieSettings(), hooks)
+    refusals = Refusals()
     flow_services = SimpleNamespace(
         database=counting, plane=plane, gate=gate, users=users, consents=Consents(cast("Database", counting)),
         plans=Plans(cast("Database", counting), Sealer(Secret("k" * 50))), cookie_key=Secret("x"), own_stages=STAGES,
+        refusals=refusals,
     )  # fmt: skip
     engine = FlowEngine(cast("FlowServices", flow_services))
     services = Services(
         database=cast("Database", counting), plane=cast("Any", plane), users=users, gate=gate, engine=engine,
-        clock=lambda: rig.now, form_post=form_page, languages=frozenset({"en", "de"}),
+        clock=lambda: rig.now, form_post=form_page, languages=frozenset({"en", "de"}), refusals=refusals,
     )  # fmt: skip
     rig = Rig(counting, plane, services, gate, Router(routes(services)))
     rig.browser = Browser(rig)

@@ -20,6 +20,7 @@ from ostiary.app.logs import REQUEST_ID
 from ostiary.app.metrics import Metrics
 from ostiary.app.recovery import Recoverer
 from ostiary.directory.roles import roles_of
+from ostiary.events.refusals import Refusals
 from ostiary.flows.consents import Consents
 from ostiary.flows.engine import FlowEngine
 from ostiary.flows.mfa_cookie import give_cookies
@@ -72,7 +73,8 @@ def build_site(core: Core, metrics: Metrics, health: Health | None = None) -> Bu
     """Build everything that answers requests; `health` is the process's, where it has background work to look at."""
     health = health or Health(core.database)
     gate = _gate(core)
-    flows = _flow_services(core, gate)
+    refusals = Refusals()
+    flows = _flow_services(core, gate, refusals)
     engine = FlowEngine(flows)
     pages = _pages(core, gate, engine)
     painter = Painter(pages.templates, pages.static, core.plane)
@@ -86,6 +88,7 @@ def build_site(core: Core, metrics: Metrics, health: Health | None = None) -> Bu
         form_post=partial(autosubmit_page, painter),
         languages=pages.templates.catalogs.languages,
         options=_options(core),
+        refusals=refusals,
     )
     pages = replace(pages, take_up=partial(oauth2.take_up, services=protocols))
     callers = Callers(core.tokens, core.users, gate, partial(_access_token_user, core))
@@ -129,7 +132,7 @@ def _cookies(core: Core) -> CookieSettings:
     return CookieSettings(domain=core.settings.cookie_domain, path=core.settings.web.path)
 
 
-def _flow_services(core: Core, gate: SessionGate) -> FlowServices:
+def _flow_services(core: Core, gate: SessionGate, refusals: Refusals) -> FlowServices:
     return FlowServices(
         database=core.database,
         plane=core.plane,
@@ -145,6 +148,7 @@ def _flow_services(core: Core, gate: SessionGate) -> FlowServices:
         plans=Plans(core.database, core.sealer),
         cookie_key=Secret(_key(core, "flows/cookie").hex()),
         own_stages=DEVICE_STAGES,
+        refusals=refusals,
     )
 
 

@@ -10,6 +10,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final, cast
 
+from ostiary.events.refusals import Refusal
 from ostiary.flows import declining, farewell, wizard
 from ostiary.flows.destination import destination, following_of
 from ostiary.flows.errors import PlanChanged
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from ostiary.web.request import Request
 
 STEPS_MOST: Final = 64  # stages that may pass in one request without an answer
+_NOT_NOW: Final = "You cannot use this flow now."
 _INVALID_NEXT: Final = "Invalid next URL"
 
 
@@ -260,9 +262,11 @@ class Run:
         done = flow.designation == "authentication" and self._session.user is not None
         go_on = following is not None and flow.denied_action == "message_continue"
         if done or flow.denied_action == "continue" or go_on:
+            if not done:
+                self._unit.add(self._told(" ".join(messages) or _NOT_NOW))
             self._unit.drop()
             return Moved(following or self._home())
-        return await self._deny(" ".join(messages) or "You cannot use this flow now.")
+        return await self._deny(" ".join(messages) or _NOT_NOW)
 
     async def _finish(self) -> Outcome:
         parting = await self._farewell()
@@ -373,12 +377,31 @@ class Run:
     async def _deny(self, message: str, writes: Sequence[Statement] = ()) -> Outcome:
         """End the plan with a refusal; kept for one look when another request shows it, as after a POST of a page."""
         challenge = await access_denied(self._visit(), message)
+        writes = (*writes, *self._told(message))
         if self._later:
             self._unit.keep(self._plan.to(denied=message, steps=(), scratch={}, errors={}, planned=True), writes)
         else:
             self._unit.add(writes)
             self._unit.drop()
         return challenge
+
+    def _told(self, message: str) -> Sequence[Statement]:
+        """Return the event of a refusal, unless there are too many; the log has its line."""
+        application = self._plan.context.get("application")
+        row = self._services.refusals.note(
+            Refusal(
+                where=f"flow {self._flow.slug}",
+                error="access_denied",
+                reason=message,
+                address=self._request.client,
+                request_id=self._request.request_id,
+                client=application if isinstance(application, dict) else None,
+                user=self._session.who if self._session.user is not None else None,
+                logger="ostiary.flows",
+            ),
+            now=self._now,
+        )
+        return () if row is None else (row,)
 
     def _restart(self, *, keep_context: bool) -> None:
         old = self._plan

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import field
 from typing import TYPE_CHECKING
 
+from ostiary.events.refusals import Refusals
 from ostiary.record import dataclass
 
 if TYPE_CHECKING:
@@ -46,3 +47,4 @@ class Services:
     plans: Plans
     cookie_key: Secret
     own_stages: Mapping[str, Stage] = field(default_factory=dict)
+    refusals: Refusals = field(default_factory=Refusals)

@@ -70,6 +70,7 @@ class OAuthError(Exception):
         self.code = code
         self.description = DESCRIPTIONS[code] if description is None else description
         self.reason = reason
+        self.client_id: str | None = None  # who the request said to come from, where it did not get further
         super().__init__(f"{code}: {reason or self.description}")
 
     def body(self) -> dict[str, object]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Final
 
 from ostiary.proto.oauth2.bearer import challenge
@@ -33,7 +32,6 @@ _HEADERS_LIMIT: Final = 512
 _CLIENT_ERRORS: Final = 500
 _TOO_MANY: Final = 429
 _SECOND: Final = 1_000_000
-_log = logging.getLogger("ostiary.oauth2")
 
 
 async def read_form(request: Request) -> Parameters:
@@ -62,7 +60,6 @@ def signed_answer(token: str, media_type: str = "application/jwt") -> Response:
 
 def error_json(request: Request, error: OAuthError) -> Response:
     """Answer an error of the token, introspection or revocation endpoint (RFC 6749 5.2)."""
-    log_failure(request, error)
     response = token_json({**error.body(), "request_id": request.request_id}, _STATUS.get(error.code, 400))
     if error.code == INVALID_CLIENT and "authorization" in request.headers:
         # The challenge is all that oauth4webapi and openid-client show of such an answer: it names the error as well.
@@ -83,25 +80,12 @@ def bearer_error(request: Request, error: OAuthError | None) -> Response:
     """Answer an error of a protected resource (RFC 6750 3.1, RFC 9449 7.1); None when no token was sent at all."""
     status = 401
     if error is not None:
-        log_failure(request, error)
         status = _STATUS.get(error.code, 401 if error.code in _DPOP else 400)
     dpop = "dpop" in request.headers or request.headers.get("authorization", "")[:5].lower() == "dpop "
     response = empty(status)
     response.headers.extend(_NO_STORE)
     response.headers.append(("www-authenticate", challenge(error, realm=_REALM, scheme="dpop" if dpop else "bearer")))
     return response
-
-
-def log_failure(request: Request, error: OAuthError) -> None:
-    """Write what the client is not told. The request id joins the line with the answer."""
-    _log.warning(
-        "%s refused: %s (%s) address=%s request=%s",
-        request.path,
-        error.code,
-        error.reason or error.description,
-        request.client,
-        request.request_id,
-    )
 
 
 def allow_origin(request: Request, response: Response, client: Client | None) -> Response:

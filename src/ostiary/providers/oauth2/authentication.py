@@ -61,15 +61,25 @@ def present(request: Request, parameters: Parameters, services: Services) -> Pre
     client = client_by_id(services.plane.snapshot, claim.client_id)
     if client is None:
         _NOBODY.matches(claim.secret or "")
-        raise OAuthError(INVALID_CLIENT, "no such client, or it has no application")
+        error = OAuthError(INVALID_CLIENT, "no such client, or it has no application")
+        error.client_id = claim.client_id
+        raise error
     return Presented(client, claim)
 
 
 async def prove(presented: Presented, request: Request, services: Services, *, always: bool = False) -> None:
     """Check what a client sent, by the one method that it has. Raises OAuthError (invalid_client)."""
-    client, claim = presented.client, presented.claim
-    if client.public and not always:
+    if presented.client.public and not always:
         return
+    try:
+        await _prove(presented, request, services)
+    except OAuthError as error:
+        error.client_id = presented.client.provider.client_id
+        raise
+
+
+async def _prove(presented: Presented, request: Request, services: Services) -> None:
+    client, claim = presented.client, presented.claim
     match client.provider.token_endpoint_auth_method:
         case "client_secret_jwt" | "private_key_jwt":
             await _prove_by_assertion(client, claim, request, services)

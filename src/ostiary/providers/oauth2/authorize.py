@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final
 from ostiary.proto.oauth2.errors import OAuthError
 from ostiary.proto.oauth2.parameters import read_parameters
 from ostiary.providers.oauth2.answering import send_error
-from ostiary.providers.oauth2.answers import log_failure
 from ostiary.providers.oauth2.inquiry import PATH, RETURN, Inquiry, NotTakenUp, request_url
+from ostiary.providers.oauth2.refusing import tell
 from ostiary.providers.oauth2.steps import STEPS
 from ostiary.web.errors import BadRequest, HttpError
 from ostiary.web.response import Response, redirect
@@ -41,8 +41,11 @@ async def authorize(request: Request, services: Services) -> Response:
                 if response is not None:
                     return response
     except OAuthError as error:
-        log_failure(request, error)
+        await _tell(inquiry, error)
         return await send_error(inquiry, error)
+    except HttpError as error:
+        await _tell(inquiry, error)
+        raise
     raise BadRequest("invalid_request", _ENDLESS)  # pragma: no cover - the last step always answers
 
 
@@ -67,6 +70,20 @@ async def take_up(request: Request, to: str, due: Due, *, services: Services) ->
     except (OAuthError, HttpError, NotTakenUp):
         return None
     return None  # pragma: no cover - the last step always answers
+
+
+async def _tell(inquiry: Inquiry, error: OAuthError | HttpError) -> None:
+    """Tell log and events of a refusal: the page tells the person a number, and a client not always why."""
+    subject, values = inquiry.subject_found, inquiry.parameters.values
+    await tell(
+        inquiry.request,
+        inquiry.services,
+        error,
+        client=inquiry.client_found,
+        client_id=values.get("client_id"),
+        user=None if subject is None else subject.user.who,
+        offered=values.get("redirect_uri") if inquiry.target is None else None,
+    )
 
 
 def _inquiry(request: Request, services: Services, pairs: Sequence[tuple[str, str]]) -> Inquiry:

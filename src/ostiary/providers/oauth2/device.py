@@ -17,6 +17,7 @@ from ostiary.providers.oauth2.answers import allow_origin, error_json, read_form
 from ostiary.providers.oauth2.authentication import present, prove
 from ostiary.providers.oauth2.client import Client, offered_scopes
 from ostiary.providers.oauth2.granting import GRANTS, check_allowed
+from ostiary.providers.oauth2.refusing import tell
 from ostiary.providers.oauth2.resources import DEVICE_CODE
 from ostiary.store.commit import write_all
 from ostiary.store.database import Duplicate
@@ -42,6 +43,7 @@ async def device(request: Request, services: Services) -> Response:
         over = await _is_over(request, services)
         if over is not None:
             error = OAuthError(SLOW_DOWN, "too many device codes for this address")
+            await tell(request, services, error, client=client)
             return too_many(request, error, until=over, now=services.clock())
         parameters = await read_form(request)
         presented = present(request, parameters, services)
@@ -52,6 +54,7 @@ async def device(request: Request, services: Services) -> Response:
         asked = parse_device_request(parameters)
         answer = await _begin(request, services, client, asked)
     except OAuthError as error:
+        await tell(request, services, error, client=client)
         return allow_origin(request, error_json(request, error), client)
     return allow_origin(request, token_json(answer.body()), client)
 

@@ -22,6 +22,7 @@ from ostiary.proto.oauth2.device import read_user_code
 from ostiary.providers.oauth2.client import Client, client_by_provider
 from ostiary.providers.oauth2.device import PAGE
 from ostiary.providers.oauth2.device_stages import APPROVE, CODE, CONSENT, DECLINED, FINISH
+from ostiary.providers.oauth2.refusing import tell
 from ostiary.providers.oauth2.resources import DEVICE_CODE
 from ostiary.store.commit import write_all
 from ostiary.store.hashing import token_hash
@@ -44,7 +45,9 @@ async def device_page(request: Request, services: Services) -> Response:
     brand = select(snapshot, request.host)
     flow = _flow(snapshot, brand.flow_device_code)
     if flow is None:
-        raise NotFound("no_device_flow", "Signing in devices is not set up for this address.")
+        error = NotFound("no_device_flow", "Signing in devices is not set up for this address.")
+        await tell(request, services, error)
+        raise error
     code = read_user_code(request.query_one("code")) or ""
     session = await services.gate.ensure(request, now)
     if await _person(services, session) is None:
@@ -72,7 +75,9 @@ async def device_authorize(request: Request, services: Services) -> Response:
     item = await find_claimed(services.database, token_hash(code), session.key, now=now)
     client = None if item is None else client_by_provider(snapshot, item.provider)
     if item is None or client is None:
-        raise HttpError(400, "invalid_device_code", "This code is not valid any more. Please start again.")
+        error = HttpError(400, "invalid_device_code", "This code is not valid any more. Please start again.")
+        await tell(request, services, error, user=subject.user.who)
+        raise error
     await _check_policies(request, services, item=item, client=client, subject=subject)
     flow = _flow(snapshot, client.provider.authorization_flow)
     if flow is None:
@@ -106,7 +111,9 @@ async def _check_policies(
         await write_all(services.database, [*decision.events, *refusal])
     if not decision.passing:
         message = " ".join(decision.messages) or "You have no access to this application."
-        raise HttpError(200, "access_denied", message)
+        error = HttpError(200, "access_denied", message)
+        await tell(request, services, error, client=client, user=subject.user.who)
+        raise error
 
 
 async def _sign_in(request: Request, services: Services, session: Session, code: str) -> Response:

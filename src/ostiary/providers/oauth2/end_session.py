@@ -29,6 +29,7 @@ from ostiary.proto.oauth2.redirect import is_allowed, with_query
 from ostiary.providers.oauth2.claims import session_id, subject_of
 from ostiary.providers.oauth2.discovery import find_client
 from ostiary.providers.oauth2.key_set import verify_own
+from ostiary.providers.oauth2.refusing import tell
 from ostiary.web.errors import BadRequest, HttpError
 from ostiary.web.response import Response, redirect
 
@@ -44,7 +45,20 @@ _TYP: Final = "JWT"  # the `typ` of ID tokens; a logout token is none, whoever s
 
 async def end_session(request: Request, services: Services) -> Response:
     """Begin the sign-out; an address or hint that is not right is told here and leads nowhere."""
-    client, now = find_client(request, services), services.clock()
+    client = find_client(request, services)
+    try:
+        return await _begin(request, services, client)
+    except HttpError as error:
+        await tell(request, services, error, client=client, offered=_offered(request))
+        raise
+
+
+def _offered(request: Request) -> str | None:
+    return next((value for name, value in request.query_pairs() if name == "post_logout_redirect_uri"), None)
+
+
+async def _begin(request: Request, services: Services, client: Client) -> Response:
+    now = services.clock()
     try:
         parameters = read_parameters(request.query_pairs())
         parameters.check_single()

@@ -23,6 +23,7 @@ from ostiary.providers.oauth2.answers import bearer_error, token_json
 from ostiary.providers.oauth2.client import client_by_provider
 from ostiary.providers.oauth2.inquiry import PATH
 from ostiary.providers.oauth2.possession import check_possession
+from ostiary.providers.oauth2.refusing import tell
 from ostiary.store.hashing import token_hash
 from ostiary.web.errors import BadRequest
 from ostiary.web.response import Response, redirect
@@ -71,6 +72,7 @@ async def github_user(request: Request, services: Services) -> Response:
     try:
         subject = await _subject(request, services, _EMAIL)
     except OAuthError as error:
+        await tell(request, services, error)
         return bearer_error(request, error)
     if subject is None:
         return bearer_error(request, None)
@@ -100,6 +102,7 @@ async def github_teams(request: Request, services: Services) -> Response:
     try:
         subject = await _subject(request, services, _ORGANISATION)
     except OAuthError as error:
+        await tell(request, services, error)
         return bearer_error(request, error)
     if subject is None:
         return bearer_error(request, None)

@@ -15,6 +15,7 @@ from ostiary.proto.oauth2.errors import OAuthError
 from ostiary.providers.oauth2.access_form import may_be_access, payload_of
 from ostiary.providers.oauth2.answers import error_json, read_form, signed_answer, token_json
 from ostiary.providers.oauth2.authentication import authenticate
+from ostiary.providers.oauth2.refusing import tell
 from ostiary.resource import codec
 from ostiary.store.hashing import token_hash
 
@@ -31,6 +32,7 @@ _SIGNED: Final = "token-introspection+jwt"  # RFC 9701 4 and 5
 
 async def introspect(request: Request, services: Services) -> Response:
     """Answer whether a token is good now, and what it says. The secret is always wanted, of public clients too."""
+    client: Client | None = None
     try:
         parameters = await read_form(request)
         client = await authenticate(request, parameters, services, always=True)
@@ -38,6 +40,7 @@ async def introspect(request: Request, services: Services) -> Response:
         look = _access if may_be_access(token) else _refresh
         found = await look(services, client, token, now=now)
     except OAuthError as error:
+        await tell(request, services, error, client=client)
         return error_json(request, error)
     if not _wants_signed(request):
         return token_json(found)

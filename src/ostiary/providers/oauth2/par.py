@@ -19,6 +19,7 @@ from ostiary.providers.oauth2.answers import allow_origin, error_json, read_form
 from ostiary.providers.oauth2.authentication import authenticate
 from ostiary.providers.oauth2.checks import check_allowed_redirect, check_wanted, scope_of
 from ostiary.providers.oauth2.dpop import offer_nonce, proven_key
+from ostiary.providers.oauth2.refusing import tell
 from ostiary.providers.oauth2.sources import signed_request, unsigned
 from ostiary.store.hashing import new_token, token_hash
 from ostiary.web.addresses import address_key
@@ -41,11 +42,13 @@ async def push(request: Request, services: Services) -> Response:
         client = await authenticate(request, form, services)
         pushed = _judge(client, request, form, jkt=await proven_key(request, services), now=services.clock())
     except OAuthError as error:
+        await tell(request, services, error, client=client)
         return offer_nonce(request, allow_origin(request, error_json(request, error), client), services)
     handle = new_token()
     over = await _keep(services, token_hash(handle), pushed, counted=_counted(request, client))
     if over is not None:
         refusal = OAuthError(TEMPORARILY_UNAVAILABLE, "too many pushed requests of public clients from this address")
+        await tell(request, services, refusal, client=client)
         return allow_origin(request, too_many(request, refusal, until=over, now=services.clock()), client)
     answer = token_json({"request_uri": PREFIX + handle, "expires_in": LIFETIME}, 201)
     return offer_nonce(request, allow_origin(request, answer, client), services)

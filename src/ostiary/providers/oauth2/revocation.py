@@ -10,9 +10,11 @@ from ostiary.proto.oauth2.errors import OAuthError
 from ostiary.providers.oauth2.access_form import may_be_access
 from ostiary.providers.oauth2.answers import error_json, read_form, token_json
 from ostiary.providers.oauth2.authentication import authenticate
+from ostiary.providers.oauth2.refusing import tell
 from ostiary.store.hashing import token_hash
 
 if TYPE_CHECKING:
+    from ostiary.providers.oauth2.client import Client
     from ostiary.providers.oauth2.services import Services
     from ostiary.web.request import Request
     from ostiary.web.response import Response
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 async def revoke(request: Request, services: Services) -> Response:
     """Take a token back; a refresh token takes its family along (2.1). Unknown ones are answered 200 as well (2.2)."""
+    client: Client | None = None
     try:
         parameters = await read_form(request)
         client = await authenticate(request, parameters, services)
@@ -34,4 +37,5 @@ async def revoke(request: Request, services: Services) -> Response:
                 await database.write(lambda: revoke_family(family))
         return token_json({})
     except OAuthError as error:
+        await tell(request, services, error, client=client)
         return error_json(request, error)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import field
 from typing import TYPE_CHECKING
 
+from ostiary.events.refusals import Refusals
 from ostiary.providers.oauth2.options import USUAL, Options
 from ostiary.record import dataclass
 from ostiary.sources.issuer_keys import IssuerKeys
@@ -25,7 +26,8 @@ class Services:
     """The rooms below, and a clock that gives microseconds UTC.
 
     `form_post` answers a page that posts these members to that address, which was checked; `languages` are those that
-    our pages speak; `issuers` are the keys of sources.
+    our pages speak; `issuers` are the keys of sources; `refusals` bounds what is
+    written of those.
     """
 
     database: Database
@@ -38,3 +40,4 @@ class Services:
     languages: frozenset[str] = frozenset({"en"})
     options: Options = USUAL
     issuers: IssuerKeys = field(default_factory=IssuerKeys)
+    refusals: Refusals = field(default_factory=Refusals)

@@ -19,6 +19,7 @@ from ostiary.providers.oauth2.dpop import offer_nonce
 from ostiary.providers.oauth2.granting import PROVE_THEMSELVES, check_allowed, find_grant
 from ostiary.providers.oauth2.issue import Issued, issue_tokens
 from ostiary.providers.oauth2.possession import new_binding
+from ostiary.providers.oauth2.refusing import tell
 from ostiary.store.commit import run
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ async def token(request: Request, services: Services) -> Response:
         client = presented.client
         answer = token_json((await _serve(await _ask(request, services, parameters, presented))).answer.body())
     except OAuthError as error:
+        await tell(request, services, error, client=client)
         answer = error_json(request, error)
     return allow_origin(request, offer_nonce(request, answer, services), client)
 

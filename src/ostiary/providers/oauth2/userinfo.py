@@ -16,6 +16,7 @@ from ostiary.providers.oauth2.answers import allow_origin, bearer_error, read_fo
 from ostiary.providers.oauth2.client import Client, client_by_provider
 from ostiary.providers.oauth2.dpop import offer_nonce
 from ostiary.providers.oauth2.possession import check_possession
+from ostiary.providers.oauth2.refusing import tell
 from ostiary.resource import codec
 from ostiary.store.hashing import token_hash
 
@@ -39,6 +40,7 @@ async def userinfo(request: Request, services: Services) -> Response:
         await check_possession(request, services, token, sent)
         claims = await _claims(services, client, token, sent.token, now=now)
     except OAuthError as error:
+        await tell(request, services, error, client=client)
         return offer_nonce(request, allow_origin(request, bearer_error(request, error), client), services)
     if client.provider.userinfo_signed:
         answer = signed_answer(await _sealed(client, claims, issuer=client.issuer(request.base_url), now=now))

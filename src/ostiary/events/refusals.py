@@ -1,0 +1,190 @@
+"""What was refused, for whoever looks for the reason: one log line each, and events, which strangers cannot multiply.
+
+A page of a refusal tells a number and no reason. The number stands in both, with who asked and why they were refused.
+Rows are bounded: the same refusal again within `WINDOW` is counted and not written, one address writes few, and all
+strangers together not many. The log has every one of them, as it has every request.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import field
+from typing import Final
+from urllib.parse import quote
+
+from ostiary.events.event import DAY, event
+from ostiary.record import dataclass
+from ostiary.resource.kept import Kept
+from ostiary.store.commit import write_all
+from ostiary.store.database import Database, Statement, Unavailable
+from ostiary.web.addresses import address_key
+
+ACTION: Final = "custom_refused"
+"""The action of the events."""
+WINDOW: Final = 600_000_000  # microseconds
+MOST_OF_STRANGERS: Final = 100
+"""Rows in a window that those who have not proved to be anybody make together."""
+MOST_OF_KNOWN: Final = 600
+MOST_OF_ONE: Final = 20
+"""Rows in a window from one address."""
+KEPT: Final = 30 * DAY
+"""How long the rows of strangers are kept."""
+
+_PLACES: Final = 4096
+_SHOWN: Final = 200  # characters of a text that somebody sent
+_LOGGER: Final = logging.getLogger("ostiary.refused")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """One refusal. `where` is a path or name of ours, `error` a code, `reason` what the other side is not told.
+
+    `client_id` is what was sent and may be anything; `client` is {"pk", "name", "slug", "client_id"} of the application
+    where there is one; `user` is who is signed in. With neither `user` nor `proven` it is a stranger's. `offered` is
+    the address that came with the request, if that is what is wrong.
+    """
+
+    where: str
+    error: str
+    reason: str
+    address: str
+    request_id: str
+    client_id: str | None = None
+    client: Mapping[str, object] | None = None
+    user: Mapping[str, object] | None = None
+    proven: bool = False
+    offered: str | None = None
+    app: str = "authentik_core"
+    logger: str = "ostiary.refused"
+
+    @property
+    def known(self) -> bool:
+        """Whether somebody has proved to be whom they speak for."""
+        return self.user is not None or self.proven
+
+
+@dataclass(slots=True)
+class _Window:
+    """What one span of time has seen."""
+
+    number: int = -1
+    rows: dict[bool, int] = field(default_factory=dict)  # by `known`
+    of_one: Kept[str, int] = field(default_factory=lambda: Kept(_PLACES))
+    seen: Kept[tuple[object, ...], int] = field(default_factory=lambda: Kept(_PLACES))
+    left_out: int = 0
+
+
+class Refusals:
+    """The refusals of one process."""
+
+    def __init__(self) -> None:
+        self._window = _Window()
+
+    async def tell(self, database: Database, item: Refusal, *, now: int) -> None:
+        """Write the line, and the event unless there are too many. `now` is microseconds UTC. Raises nothing."""
+        row = self.note(item, now=now)
+        if row is None:
+            return
+        try:
+            await write_all(database, [row])
+        except Unavailable:
+            _LOGGER.warning("the event of request %s could not be written", item.request_id)
+
+    def note(self, item: Refusal, *, now: int) -> Statement | None:
+        """Write the line; return the event for a batch of the caller's, None when it is one too many."""
+        log_refusal(item)
+        window = self._current(now)
+        key = (
+            item.where,
+            item.error,
+            item.reason[:_SHOWN],
+            _of(item.client),
+            _of(item.user),
+            address_key(item.address),
+        )
+        again = window.seen.get(key, 0)
+        if again or not self._may_write(item):
+            window.seen.keep(key, again + 1)
+            window.left_out += 1
+            return None
+        window.seen.keep(key, 1)
+        left_out, window.left_out = window.left_out, 0
+        return _row(item, left_out=left_out, now=now)
+
+    def _current(self, now: int) -> _Window:
+        number = now // WINDOW
+        if number != self._window.number:
+            self._window = _Window(number=number, left_out=self._window.left_out)
+        return self._window
+
+    def _may_write(self, item: Refusal) -> bool:
+        window, place = self._window, address_key(item.address)
+        most = MOST_OF_KNOWN if item.known else MOST_OF_STRANGERS
+        of_one = window.of_one.get(place, 0)
+        if window.rows.get(item.known, 0) >= most or of_one >= MOST_OF_ONE:
+            return False
+        window.rows[item.known] = window.rows.get(item.known, 0) + 1
+        window.of_one.keep(place, of_one + 1)
+        return True
+
+
+def log_refusal(item: Refusal) -> None:
+    """Write `PLACE refused: ERROR (REASON; client=... user=... offered=...) address=... request=...`.
+
+    Its form is stable: fail2ban reads it. What somebody sent is cut and percent-encoded.
+    """
+    known = item.client.get("client_id") if item.client else None
+    named = {
+        "client": known or item.client_id,
+        "user": item.user.get("username") if item.user else None,
+        "offered": place_of(item.offered) if item.offered else None,
+    }
+    told = " ".join(f"{name}={_sent(str(value))}" for name, value in named.items() if value)
+    logging.getLogger(item.logger).warning(
+        "%s refused: %s (%s) address=%s request=%s",
+        item.where,
+        item.error,
+        "; ".join(filter(None, (item.reason[:_SHOWN], told))),
+        item.address,
+        item.request_id,
+    )
+
+
+def place_of(url: str) -> str:
+    """Return an address without its query and fragment, which may hold secrets."""
+    return url.partition("?")[0].partition("#")[0][:_SHOWN]
+
+
+def _sent(text: str) -> str:
+    return quote(text[:_SHOWN].encode("utf-8", "replace"), safe="@.+_-:/")
+
+
+def _of(who: Mapping[str, object] | None) -> object:
+    return None if who is None else who.get("pk")
+
+
+def _row(item: Refusal, *, left_out: int, now: int) -> Statement:
+    context: dict[str, object] = {
+        "where": item.where,
+        "error": item.error,
+        "reason": item.reason[:_SHOWN],
+        "request_id": item.request_id,
+    }
+    if item.client is not None:
+        context["application"] = dict(item.client)
+    elif item.client_id is not None:
+        context["client_id"] = item.client_id[:_SHOWN]
+    if item.offered:
+        context["offered"] = place_of(item.offered)
+    if left_out:
+        context["others_not_written"] = left_out
+    return event(
+        ACTION,
+        user=item.user,
+        app=item.app,
+        context=context,
+        client_ip=item.address,
+        now=now,
+        expires=None if item.known else now + KEPT,
+    )

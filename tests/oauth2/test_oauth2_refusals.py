@@ -1,0 +1,187 @@
+"""Every refusal is told: the log line and the event name client, person, reason and request (A68: within bounds)."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from oauth2_rig import SECRET, Rig, authorize_url, basic_header, json_of
+
+from ostiary.events.refusals import ACTION, MOST_OF_ONE, MOST_OF_STRANGERS, WINDOW, Refusal, Refusals
+from ostiary.policies.resources import PolicyBinding
+
+ROOT = "/application/o"
+
+
+def context(row: Mapping[str, Any]) -> dict[str, Any]:
+    return dict(json.loads(row["context"]))
+
+
+async def told(rig: Rig, caplog: pytest.LogCaptureFixture) -> tuple[str, dict[str, Any]]:
+    """Return the one line and the one event of what was refused."""
+    lines = [record.getMessage() for record in caplog.records if " refused: " in record.getMessage()]
+    events = await rig.events(ACTION)
+    assert (len(lines), len(events)) == (1, 1), (lines, events)
+    found = context(events[0])
+    assert found["request_id"]
+    assert f"request={found['request_id']}" in lines[0]
+    return lines[0], found
+
+
+PAGES = {
+    "an address that is not listed": (authorize_url(redirect_uri="https://evil.example/cb?secret=1"), "wiki"),
+    "a client that is not known": (authorize_url(client_id="no body\n2026 forged"), None),
+    "a request that is too long": (authorize_url(nonce="n" * 9000), "wiki"),
+    "the address of a sign-out": (f"{ROOT}/wiki/end-session/?client_id=other", "wiki"),
+    "a hint that does not verify": (f"{ROOT}/wiki/end-session/?id_token_hint=a.b.c", "wiki"),
+    "a device without a flow": ("/device", None),
+}
+
+
+@pytest.mark.parametrize(("url", "client"), PAGES.values(), ids=PAGES)
+async def test_pages(both: Rig, caplog: pytest.LogCaptureFixture, url: str, client: str | None) -> None:
+    assert (await both.call("GET", url)).status in {302, 400, 404, 414}
+    line, found = await told(both, caplog)
+    assert "\n" not in line
+    assert "secret=1" not in line + str(found)
+    if client is not None:
+        assert f"client={client}" in line
+        assert found["application"]["client_id"] == client
+    if "evil" in url:
+        assert "offered=https://evil.example/cb" in line
+        assert found["offered"] == "https://evil.example/cb"
+    if "forged" in url:
+        assert f"client={quote('no body' + chr(10) + '2026 forged')}" in line
+
+
+async def test_a_person_whom_the_policies_refuse(both: Rig, caplog: pytest.LogCaptureFixture) -> None:
+    both.change(PolicyBinding(pk="b", target="app", user=8, order=0))
+    await both.browser.sign_in()
+    assert (await both.browser.authorize()).status == 200
+    line, found = await told(both, caplog)
+    assert "access_denied" in line
+    assert "user=ada" in line
+    assert found["application"]["slug"] == "wiki"
+    assert json.loads((await both.events(ACTION))[0]["who"])["username"] == "ada"
+
+
+async def test_a_flow_whose_policies_refuse(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
+    rig.change(PolicyBinding(pk="b", target="silent", user=8, order=0))
+    await rig.browser.sign_in()
+    await rig.browser.authorize()
+    line, found = await told(rig, caplog)
+    await rig.browser.look("silent")
+    assert line.startswith("flow silent refused: access_denied")
+    assert "user=ada" in line
+    assert found["application"]["name"] == "Wiki"
+
+
+POSTS = {
+    "a wrong secret": ("token", ("wiki", "wrong"), {"grant_type": "client_credentials"}, "wiki"),
+    "an unknown client": ("token", ("nobody", "x"), {"grant_type": "client_credentials"}, "nobody"),
+    "an unknown code": ("token", ("wiki", SECRET), {"grant_type": "authorization_code", "code": "x"}, "wiki"),
+    "an unknown refresh token": ("token", ("wiki", SECRET), {"grant_type": "refresh_token", "refresh_token": "x"}, "wiki"),
+    "introspection": ("introspect", ("wiki", "wrong"), {"token": "x"}, "wiki"),
+    "introspection without a token": ("introspect", ("wiki", SECRET), {}, "wiki"),
+    "revocation": ("revoke", ("wiki", "wrong"), {"token": "x"}, "wiki"),
+    "revocation without a token": ("revoke", ("wiki", SECRET), {}, "wiki"),
+    "a pushed request": ("par", ("wiki", "wrong"), {}, "wiki"),
+    "a pushed address": ("par", ("wiki", SECRET), {"redirect_uri": "https://evil.example/"}, "wiki"),
+    "a device": ("device", ("wiki", "wrong"), {}, "wiki"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("call", POSTS.values(), ids=POSTS)
+async def test_what_programs_call(
+    both: Rig, caplog: pytest.LogCaptureFixture, call: tuple[str, tuple[str, str], dict[str, str], str]
+) -> None:
+    place, basic, form, client = call
+    headers = {"authorization": basic_header(*basic)}
+    answer = json_of(await both.call("POST", f"{ROOT}/{place}/", form=form, headers=headers))
+    line, found = await told(both, caplog)
+    assert f"client={client}" in line
+    assert (found.get("application") or found)["client_id"] == client
+    assert (found["error"], found["request_id"]) == (answer["error"], answer["request_id"])
+    assert found["reason"]
+    assert SECRET not in line
+
+
+async def test_userinfo(both: Rig, caplog: pytest.LogCaptureFixture) -> None:
+    await both.browser.sign_in()
+    tokens = await both.browser.tokens(scope="email")
+    headers = {"authorization": f"Bearer {tokens['access_token']}"}
+    assert (await both.call("GET", f"{ROOT}/userinfo/", headers=headers)).status == 403
+    line, _ = await told(both, caplog)
+    assert "lacks openid" in line
+    assert "client=wiki" in line
+    assert tokens["access_token"] not in line
+
+
+@pytest.mark.parametrize("query", [{"prompt": "none"}])
+async def test_what_is_usual_is_not_told(rig: Rig, caplog: pytest.LogCaptureFixture, query: dict[str, str]) -> None:
+    await rig.browser.authorize(**query)
+    form = {"grant_type": "urn:ietf:params:oauth:grant-type:device_code", "client_id": "wiki"}
+    headers = {"authorization": basic_header("wiki", SECRET)}
+    device = json_of(await rig.call("POST", f"{ROOT}/device/", form={"client_id": "wiki"}))
+    form["device_code"] = device["device_code"]
+    assert (
+        json_of(await rig.call("POST", f"{ROOT}/token/", form=form, headers=headers))["error"]
+        == "authorization_pending"
+    )
+    assert not [record for record in caplog.records if " refused: " in record.getMessage()]
+    assert not await rig.events(ACTION)
+
+
+def refusal(**changes: Any) -> Refusal:
+    usual = {"where": "/x", "error": "invalid", "reason": "r", "address": "192.0.2.1", "request_id": "1"}
+    return Refusal(**{**usual, **changes})
+
+
+class TestBounds:
+    """A68: strangers multiply neither rows nor what is remembered of them."""
+
+    def test_a68_the_same_again_is_counted(self) -> None:
+        refusals = Refusals()
+        rows = [refusals.note(refusal(), now=0) for _ in range(50)]
+        assert sum(row is not None for row in rows) == 1
+        later = refusals.note(refusal(), now=WINDOW)
+        assert later is not None
+        assert '"others_not_written":49' in str(later.parameters)
+
+    def test_a68_one_address_writes_few(self) -> None:
+        refusals = Refusals()
+        rows = [refusals.note(refusal(reason=str(number)), now=0) for number in range(200)]
+        assert sum(row is not None for row in rows) == MOST_OF_ONE
+        assert refusals.note(refusal(address="192.0.2.2"), now=0) is not None
+
+    def test_a68_all_together_not_many(self) -> None:
+        refusals = Refusals()
+        rows = [refusals.note(refusal(address=f"10.0.{n // 250}.{n % 250}"), now=0) for n in range(10_000)]
+        assert sum(row is not None for row in rows) == MOST_OF_STRANGERS
+        known = refusals.note(refusal(address="192.0.2.1", user={"pk": 7, "username": "ada"}), now=0)
+        assert known is not None, "they do not take the room of people who are known"
+        assert max(len(refusals._window.seen), len(refusals._window.of_one)) <= 4096
+
+    def test_a68_what_is_sent_is_cut(self, caplog: pytest.LogCaptureFixture) -> None:
+        row = Refusals().note(
+            refusal(client_id="é" * 9000, reason="x" * 9000, offered="https://a/" + "b" * 9000), now=0
+        )
+        assert row is not None
+        assert len(str(row.parameters)) < 2500
+        assert len(caplog.records[0].getMessage()) < 2500
+
+
+async def test_a_database_that_is_away_changes_no_answer(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
+    from ostiary.store.database import Unavailable
+
+    class Away:
+        async def write(self, _: object) -> None:
+            raise Unavailable
+
+    caplog.set_level(logging.WARNING)
+    await Refusals().tell(Away(), refusal(), now=rig.now)  # type: ignore[arg-type]
+    assert [record.levelname for record in caplog.records] == ["WARNING", "WARNING"]
