@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from oauth2_rig import CALLBACK, SECOND, SECRET, VERIFIER, Rig, basic_header, json_of
+from oauth2_rig import CALLBACK, SECOND, SECRET, VERIFIER, Rig, basic_header, json_of, provider
 
 from ostiary.grants.code import MOST_GUESSES
 from ostiary.web.response import Response
@@ -36,12 +36,13 @@ MISFITS: list[dict[str, Any]] = [
     {"code_verifier": ""},
     {"code_verifier": "x" * 43},
     {"code_verifier": "short"},
-    {"resource": "https://nobody.example.org/"},
+    {"resource": "https://nobody.example.org/"},  # the provider knows another one
 ]
 
 
 @pytest.mark.parametrize("misfit", MISFITS, ids=str)
 async def test_a09_who_has_only_seen_a_code_does_not_burn_it(both: Rig, misfit: dict[str, Any]) -> None:
+    both.change(provider(1, resources=("https://api.example.org/",)))
     await both.browser.sign_in()
     code = await both.browser.code()
     answer = json_of(await exchange(both, code, **misfit))
@@ -52,6 +53,7 @@ async def test_a09_who_has_only_seen_a_code_does_not_burn_it(both: Rig, misfit: 
 @pytest.mark.parametrize("misfit", MISFITS, ids=str)
 async def test_a09_nor_ends_what_came_of_it(both: Rig, misfit: dict[str, Any]) -> None:
     """The replay of a used code ends tokens: so it has to be one, by the client and with its proof."""
+    both.change(provider(1, resources=("https://api.example.org/",)))
     await both.browser.sign_in()
     code = await both.browser.code()
     first = json_of(await exchange(both, code))

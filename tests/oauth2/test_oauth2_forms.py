@@ -23,7 +23,7 @@ from ostiary.mappings.stock import STOCK
 from ostiary.proto.jose import BadSignature, SigningKey, base64url_decode, peek_header, sign
 from ostiary.providers.oauth2.claims import half_hash, pairwise
 from ostiary.providers.oauth2.client import client_by_id
-from ostiary.providers.oauth2.issue import issue_front, issue_tokens
+from ostiary.providers.oauth2.issue import issue_front, issue_tokens, new_refresh
 from ostiary.providers.oauth2.resources import RedirectURI
 from ostiary.web.response import Response
 
@@ -374,7 +374,7 @@ class TestIssue:
     async def test_bound_tokens_and_no_identity(self, rig: Rig) -> None:
         made = await self.authorized(rig, acr="high")
         issued = await issue_tokens(
-            *made, scope=("openid",), issuer=ISSUER, rotate=True, nonce=None, now=START, identify=False,
+            *made, scope=("openid",), issuer=ISSUER, refresh=new_refresh(), nonce=None, now=START, identify=False,
             binding=Binding(jkt="thumb"), resources=("https://api/",),
         )  # fmt: skip
         claims = payload(issued.answer.access_token)

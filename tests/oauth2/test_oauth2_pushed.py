@@ -190,7 +190,6 @@ class TestPushed:
             (("wiki", SECRET), {"request_uri": "urn:x"}, 400, "invalid_request"),
             (("wiki", SECRET), {"response_type": "token"}, 400, "unauthorized_client"),
             (("wiki", SECRET), {"scope": '"'}, 400, "invalid_scope"),
-            (("wiki", SECRET), {"resource": "https://api/"}, 400, "invalid_target"),
             (("wiki", SECRET), {"state": "x" * 20_000}, 400, "invalid_request"),
             (("wiki", SECRET), {"client_id": "other"}, 400, "invalid_request"),
             (("wiki", SECRET), {"request": "x"}, 400, "invalid_request_object"),

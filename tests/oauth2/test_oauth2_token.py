@@ -25,8 +25,10 @@ from oauth2_rig import (
 
 from ostiary.directory.user import uid_of
 from ostiary.grants.ending import on_user_disabled
+from ostiary.grants.refresh import successor
 from ostiary.mappings.resources import ScopeMapping
 from ostiary.policies.resources import PolicyBinding
+from ostiary.providers.oauth2.options import Options
 from ostiary.store.database import Statement
 from ostiary.web.response import Response
 
@@ -338,15 +340,71 @@ class TestRefresh:
         first = await both.browser.tokens()
         answers = await asyncio.gather(*(refresh(both, first["refresh_token"]) for _ in range(50)))
         assert all(answer.status == 200 for answer in answers), "all of them within the grace"
+        (second,) = {json_of(answer)["refresh_token"] for answer in answers}
+        assert len({json_of(answer)["access_token"] for answer in answers}) == 50
         both.now += 1
-        second = await asyncio.gather(*(refresh(both, json_of(answer)["refresh_token"]) for answer in answers))
-        assert sum(answer.status == 200 for answer in second) <= 1
-        assert refused(await refresh(both, first["refresh_token"])), "siblings were used: the family has ended"
+        assert (await refresh(both, second)).status == 200
+        assert refused(await refresh(both, first["refresh_token"])), "its successor was used: the family has ended"
+
+    async def test_two_processes_with_one_token(self, both: Rig) -> None:
+        """They come within the grace of each other, again and again, and go on (kubectl and k9s)."""
+        await both.browser.sign_in()
+        token = (await both.browser.tokens())["refresh_token"]
+        for _ in range(4):
+            one = json_of(await refresh(both, token))
+            both.now += 9 * SECOND
+            other = json_of(await refresh(both, token))
+            assert one["refresh_token"] == other["refresh_token"]
+            assert (await userinfo(both, one["access_token"])).status == 200
+            assert (await userinfo(both, other["access_token"])).status == 200
+            token = one["refresh_token"]
+            both.now += 600 * SECOND
+
+    async def test_a19_copies_that_are_apart_end(self, both: Rig) -> None:
+        await both.browser.sign_in()
+        first = (await both.browser.tokens())["refresh_token"]
+        second = json_of(await refresh(both, first))["refresh_token"]
+        both.now += 11 * SECOND
+        assert refused(await refresh(both, first))
+        assert refused(await refresh(both, second))
+
+    async def test_a19_a_successor_is_nobodys_to_guess(self, both: Rig) -> None:
+        """It follows from the token and a key of the installation, and neither is in the database."""
+        await both.browser.sign_in()
+        first = (await both.browser.tokens())["refresh_token"]
+        second = json_of(await refresh(both, first))["refresh_token"]
+        assert len(second) == len(first) == 128
+        assert second != first
+        key = both.services.options.refresh_key
+        assert second == successor(first, key=key)
+        assert second != successor(first, key=bytes(32))
+        rows = await both.rows("SELECT * FROM refresh_token")
+        assert second not in str([tuple(row) for row in rows])
+
+    async def test_a_key_that_changed_makes_siblings(self, both: Rig) -> None:
+        await both.browser.sign_in()
+        first = (await both.browser.tokens())["refresh_token"]
+        one = json_of(await refresh(both, first))["refresh_token"]
+        object.__setattr__(both.services, "options", Options())
+        other = json_of(await refresh(both, first))["refresh_token"]
+        assert one != other
+        assert (await refresh(both, one)).status == 200
+        assert refused(await refresh(both, other)), "of siblings the first that is used lives on"
+
+    async def test_scopes_that_were_dropped_are_dropped_again(self, rig: Rig) -> None:
+        await rig.browser.sign_in()
+        asked = "openid groups offline_access nobody.knows"
+        tokens = await rig.browser.tokens(scope=asked)
+        assert tokens["scope"] == "openid offline_access"
+        again = json_of(await refresh(rig, tokens["refresh_token"], scope=asked))
+        assert again["scope"] == tokens["scope"]
+        assert refused(await refresh(rig, again["refresh_token"], scope="nobody.knows"), "invalid_scope")
 
     async def test_a11_scope_narrows_only(self, rig: Rig) -> None:
         await rig.browser.sign_in()
         tokens = await rig.browser.tokens()
-        assert refused(await refresh(rig, tokens["refresh_token"], scope="openid admin"), "invalid_scope")
+        small = await rig.browser.tokens(scope="openid offline_access")
+        assert refused(await refresh(rig, small["refresh_token"], scope="openid email"), "invalid_scope")
         narrow = json_of(await refresh(rig, tokens["refresh_token"], scope="openid"))
         assert narrow["scope"] == "openid"
         assert (await userinfo_of(rig, narrow["access_token"])).keys() == {"sub"}

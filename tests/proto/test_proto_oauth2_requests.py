@@ -196,7 +196,6 @@ class TestAuthorize:
             ({"response_mode": "form_post", "redirect_uri": "com.example:/cb"}, "invalid_request"),
             ({"response_type": "code token", "response_mode": "query"}, "invalid_request"),
             ({"response_type": "code token", "response_mode": "query.jwt"}, "invalid_request"),
-            ({"resource": "https://api/#f"}, "invalid_target"),
             ({"max_age": "-1"}, "invalid_request"),
             ({"max_age": "٣"}, "invalid_request"),
             ({"max_age": "9" * 11}, "invalid_request"),

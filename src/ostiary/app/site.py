@@ -157,6 +157,7 @@ def _options(core: Core) -> oauth2.Options:
     return oauth2.Options(
         certificate_header=wanted.mtls.header or "",
         nonce_key=_key(core, "oauth2/dpop-nonce") if wanted.dpop.nonce == "required" else None,
+        refresh_key=_key(core, "oauth2/refresh"),
         device_rate=oauth2.Rate(wanted.throttle.device.most, wanted.throttle.device.window),
     )
 

@@ -1,14 +1,16 @@
 """Refresh tokens: rotation, the grace for lost answers, and the detection of reuse (RFC 9700 4.14).
 
-Each use makes a successor. When the answer is lost, the client sends the old token again: within `GRACE`, and as long
-as no successor has been used, it gets another successor. Of such siblings only the first that is used lives on. Any
-other second use (a token after its grace, or after one of its successors, or a sibling of a used one) means that two
-parties hold the family, and ends it.
+Each use makes a successor, which is derived from the token and a key of the installation: nothing is stored that could
+be read back. When the answer is lost, or two processes of one client hold the same token, it comes a second time:
+within `GRACE`, and as long as its successor has not been used, the same successor comes back, so that copies which
+refresh together stay together. Any other second use (a token after its grace, or after its successor) means that two
+parties hold the family, and ends it. Siblings, which a change of that key makes, are told apart by their first use.
 """
 
 from __future__ import annotations
 
 import enum
+import hmac
 from collections.abc import Mapping
 from typing import Final, cast
 
@@ -16,11 +18,16 @@ from ostiary.grants.access import AccessToken, insert_access
 from ostiary.grants.binding import UNBOUND, Binding
 from ostiary.grants.errors import Raced
 from ostiary.grants.family import Authorization, hold_family, load_authorization
+from ostiary.proto.jose import base64url_encode
 from ostiary.record import dataclass
 from ostiary.resource.codec import decode
 from ostiary.store.database import Batch, Database, Guard, Row, Statement, fetch_one
 
 GRACE: Final = 10_000_000  # microseconds
+
+
+_BLOCKS: Final = 2  # of SHA-512
+_LENGTH: Final = 96  # octets: 768 bits, 128 characters
 
 
 class Use(enum.Enum):
@@ -65,6 +72,18 @@ class RefreshToken:
         return Use.AGAIN if not self.succeeded and now - self.rotated <= GRACE else Use.REUSED
 
 
+def successor(token: str, *, key: bytes) -> str:
+    """Return the token that follows another one: always the same, and nobody's to know without both token and key.
+
+    HKDF-Expand of RFC 5869 2.3 with SHA-512 and the token as `info`, base64url.
+    """
+    made = block = b""
+    for number in range(1, _BLOCKS + 1):
+        block = hmac.digest(key, block + b"refresh successor " + token.encode() + bytes([number]), "sha512")
+        made += block
+    return base64url_encode(made[:_LENGTH])
+
+
 async def find_refresh(database: Database, token_hash: bytes) -> RefreshToken | None:
     """Return the token of that hash with its family, or None. One round trip."""
     row = await fetch_one(
@@ -95,7 +114,7 @@ def rotate(token: RefreshToken, *, use: Use, access: AccessToken, refresh: NewRe
     yield hold_family(token.authorization, expires=max(refresh.expires, access.expires), gone=Raced)
     yield _retire(token, now) if use is Use.FIRST else _still_in_grace(token, now)
     yield insert_access(access)
-    yield _insert(token.authorization, refresh, parent=token.hash, now=now)
+    yield _insert(token.authorization, refresh, parent=token.hash, now=now, again=use is Use.AGAIN)
 
 
 def keep(token: RefreshToken, *, access: AccessToken) -> Batch[None]:
@@ -134,10 +153,13 @@ def _still_in_grace(token: RefreshToken, now: int) -> Statement:
     )
 
 
-def _insert(authorization: Authorization, token: NewRefresh, *, parent: bytes | None, now: int) -> Statement:
+def _insert(
+    authorization: Authorization, token: NewRefresh, *, parent: bytes | None, now: int, again: bool = False
+) -> Statement:
+    """Return the statement that stores a token; one that comes back `again` is there already."""
     return Statement(
         "INSERT INTO refresh_token (hash, family, parent, user_pk, session, issued, expires, rotated, jkt, x5t) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, NULL, ?, ?)",
+        f"VALUES (?, ?, ?, ?, ?, ?, ?, NULL, ?, ?){' ON CONFLICT (hash) DO NOTHING' if again else ''}",
         (
             token.hash,
             authorization.family,

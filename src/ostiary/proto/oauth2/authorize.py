@@ -50,7 +50,7 @@ class AuthorizeRequest:
     ui_locales: tuple[str, ...]
     acr_values: tuple[str, ...]
     claims: ClaimsRequest
-    resources: tuple[str, ...]
+    resources: tuple[str, ...]  # as they came: see `grant_resources`
     dpop_jkt: str | None
 
 
@@ -96,21 +96,22 @@ def parse_request(parameters: Parameters) -> AuthorizeRequest:
         ui_locales=_words(parameters.get("ui_locales")),
         acr_values=_words(parameters.get("acr_values")),
         claims=parse_claims(parameters.get("claims")),
-        resources=parse_resources(parameters.all("resource")),
+        resources=parameters.all("resource"),
         dpop_jkt=_parse_thumbprint(parameters.get("dpop_jkt")),
     )
 
 
-def parse_resources(values: Collection[str]) -> tuple[str, ...]:
-    """Return resource indicators: absolute addresses without a fragment (RFC 8707 2). Raises OAuthError."""
-    if len(values) > _MOST_RESOURCES or not all(is_safe(value) for value in values):
+def grant_resources(asked: tuple[str, ...], known: Collection[str]) -> tuple[str, ...]:
+    """Return the resource indicators that are granted (RFC 8707 2). Raises OAuthError (invalid_target).
+
+    All of them must be `known` to the provider: absolute addresses without a fragment. To one that knows none the
+    parameter means nothing, as to every server without RFC 8707.
+    """
+    if not known:
+        return ()
+    if len(asked) > _MOST_RESOURCES or not all(is_safe(value) for value in asked):
         raise OAuthError(INVALID_TARGET, "not an absolute address without a fragment, or too many")
-    return tuple(values)
-
-
-def grant_resources(asked: tuple[str, ...], allowed: Collection[str]) -> tuple[str, ...]:
-    """Return what was asked for. Raises OAuthError (invalid_target) when one of them is not allowed."""
-    if not set(asked) <= set(allowed):
+    if not set(asked) <= set(known):
         raise OAuthError(INVALID_TARGET, "a resource that the provider does not list")
     return asked
 
@@ -157,6 +158,5 @@ __all__ = [
     "Target",
     "grant_resources",
     "parse_request",
-    "parse_resources",
     "parse_target",
 ]

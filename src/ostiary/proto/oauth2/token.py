@@ -56,8 +56,15 @@ def parse_refresh_request(parameters: Parameters) -> RefreshRequest:
     return RefreshRequest(parameters.need("refresh_token"), scope, parameters.all("resource"))
 
 
-def narrow_resources(asked: tuple[str, ...], granted: Collection[str]) -> tuple[str, ...] | None:
-    """Return the audience a token request names (RFC 8707 2.2), None when it names none. Raises OAuthError."""
+def narrow_resources(
+    asked: tuple[str, ...], granted: Collection[str], *, known: Collection[str]
+) -> tuple[str, ...] | None:
+    """Return the audience a token request names (RFC 8707 2.2), None when it names none. Raises OAuthError.
+
+    Where no resources are `known` to the provider the parameter means nothing, as to every server without RFC 8707.
+    """
+    if not known:
+        return None
     if not set(asked) <= set(granted):
         raise OAuthError(INVALID_TARGET, "the resource is not among those granted")
     return asked or None

@@ -61,6 +61,7 @@ class Granted:
     rotate: bool  # whether a new refresh token belongs to the answer
     nonce: str | None
     store: Callable[[Issued], Batch[None]]
+    successor: str | None = None  # the refresh token of the answer, where it follows another one
     resources: tuple[str, ...] | None = None  # the audience (RFC 8707); None: all that was granted
     identify: bool = True  # whether an ID token belongs to the answer
     subject: Subject | None = None

@@ -12,6 +12,7 @@ from ostiary.grants.family import Authorization, insert_family
 from ostiary.grants.parties import join
 from ostiary.grants.pushed import use_pushed
 from ostiary.mappings.exceptions import exception_events
+from ostiary.proto.oauth2.authorize import grant_resources
 from ostiary.proto.oauth2.errors import INVALID_REQUEST_URI, LOGIN_REQUIRED, OAuthError
 from ostiary.proto.oauth2.scope import OPENID
 from ostiary.providers.oauth2.answering import send
@@ -75,7 +76,7 @@ def _authorization(inquiry: Inquiry) -> Authorization:
         now=inquiry.now,
         nonce=wanted.nonce,
         claims=wanted.claims,
-        resources=wanted.resources,
+        resources=grant_resources(wanted.resources, client.provider.resources),
         dpop_jkt=inquiry.dpop_jkt,
         acr=reached_class(inquiry),
     )

@@ -58,7 +58,7 @@ async def issue_tokens(
     *,
     scope: tuple[str, ...],
     issuer: str,
-    rotate: bool,
+    refresh: str | None,
     nonce: str | None,
     now: int,
     binding: Binding = UNBOUND,
@@ -66,7 +66,9 @@ async def issue_tokens(
     resources: tuple[str, ...] | None = None,
     until: int | None = None,
 ) -> Issued:
-    """Return new tokens. `rotate` asks for a refresh token, given only with offline_access. Nothing is stored.
+    """Return new tokens. Nothing is stored.
+
+    `refresh` is the refresh token, given only with offline_access.
 
     `binding` is the key that the tokens shall be bound to, `identify` asks for an ID token, `resources` is the audience
     of the access token (RFC 8707); None: all that was granted. The access token ends at `until` at the latest.
@@ -84,7 +86,7 @@ async def issue_tokens(
     form = making.access_form(nonce, binding, authorization.resources if resources is None else resources)
     identity = making.identity(nonce, whole=client.provider.include_claims_in_id_token) if identify else None
     access_token, id_token = await _signed(client, form, identity)
-    refresh_token = new_token(_REFRESH_BITS) if rotate and OFFLINE_ACCESS in authorization.scope else None
+    refresh_token = refresh if OFFLINE_ACCESS in authorization.scope else None
     return Issued(
         answer=TokenAnswer(
             access_token or "",
@@ -98,6 +100,11 @@ async def issue_tokens(
         refresh=None if refresh_token is None else _refresh_row(client, refresh_token, binding, now),
         claims=making.claims,
     )
+
+
+def new_refresh() -> str:
+    """Return a refresh token that follows no other one."""
+    return new_token(_REFRESH_BITS)
 
 
 def _refresh_row(client: Client, token: str, binding: Binding, now: int) -> NewRefresh:

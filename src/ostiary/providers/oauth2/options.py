@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import field
 from typing import Final
 
@@ -23,12 +24,14 @@ class Options:
     """The settings of this room.
 
     `certificate_header` is the header, in lower case, in which trusted proxies hand over the certificate of a client;
-    "" means that none does. `nonce_key` makes DPoP nonces; None means that proofs need none. `device_rate` bounds the
+    "" means that none does. `nonce_key` makes DPoP nonces; None means that proofs need none. `refresh_key` makes the
+    successors of refresh tokens: all processes have the same. `device_rate` bounds the
     device codes made for one address, `push_rate` what public clients push from one.
     """
 
     certificate_header: str = ""
     nonce_key: bytes | None = field(default=None, repr=False)
+    refresh_key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
     device_rate: Rate = Rate(20, HOUR)
     push_rate: Rate = Rate(600, HOUR // 6)
 

@@ -230,7 +230,7 @@ class OAuth2Provider(Resource):
         tuple[RedirectURI, ...], Help("Where people may be sent after signing out; empty: none of those.")
     ] = ()
     resources: Annotated[
-        tuple[str, ...], Help("Resource indicators the client may name (RFC 8707); empty: none is accepted.")
+        tuple[str, ...], Help("Resource indicators the client may name (RFC 8707); empty: the parameter means nothing.")
     ] = ()
     jwt_federation_audiences: Annotated[
         tuple[str, ...], Help("Audiences of tokens of sources that are taken beside our own.")

@@ -17,7 +17,7 @@ from ostiary.providers.oauth2.asking import Asking, Granted
 from ostiary.providers.oauth2.authentication import Presented, present, prove
 from ostiary.providers.oauth2.dpop import offer_nonce
 from ostiary.providers.oauth2.granting import PROVE_THEMSELVES, check_allowed, find_grant
-from ostiary.providers.oauth2.issue import Issued, issue_tokens
+from ostiary.providers.oauth2.issue import Issued, issue_tokens, new_refresh
 from ostiary.providers.oauth2.possession import new_binding
 from ostiary.providers.oauth2.refusing import tell
 from ostiary.store.commit import run
@@ -111,7 +111,7 @@ async def _issue(asking: Asking, granted: Granted, subject: Subject) -> Issued:
         subject,
         scope=granted.scope,
         issuer=asking.client.issuer(asking.request.base_url),
-        rotate=granted.rotate,
+        refresh=(granted.successor or new_refresh()) if granted.rotate else None,
         nonce=granted.nonce,
         now=asking.now,
         binding=asking.binding,

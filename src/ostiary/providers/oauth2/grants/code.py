@@ -50,7 +50,7 @@ async def authorization_code(asking: Asking) -> Granted:
         rotate="refresh_token" in asking.client.provider.grant_types,
         nonce=item.nonce,
         store=store,
-        resources=narrow_resources(asked.resources, item.resources),
+        resources=narrow_resources(asked.resources, item.resources, known=asking.client.provider.resources),
     )
 
 
@@ -72,7 +72,7 @@ def _compare(asking: Asking, asked: CodeRequest, code: Code) -> None:
         raise OAuthError(INVALID_GRANT, "redirect_uri is not the one the code was sent to")
     check_same(Binding(jkt=item.dpop_jkt), asking.binding)
     check_verifier(_challenge(code), asked.verifier)
-    narrow_resources(asked.resources, item.resources)
+    narrow_resources(asked.resources, item.resources, known=asking.client.provider.resources)
 
 
 def _challenge(code: Code) -> Challenge | None:

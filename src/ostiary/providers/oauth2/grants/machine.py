@@ -60,7 +60,8 @@ class Proved:
 async def client_credentials(asking: Asking) -> Granted:
     """Prove a program. Raises OAuthError. Two round trips with the client's secret: one here, one that writes."""
     asked = parse_machine_request(asking.parameters)
-    resources = narrow_resources(asked.resources, asking.client.provider.resources)
+    known = asking.client.provider.resources
+    resources = narrow_resources(asked.resources, known, known=known)
     proved = await _proved(asking, asked)
     offered = offered_scopes(asking.client)
     scope = tuple(name for name in asked.scope if name in offered and name != OFFLINE_ACCESS)
@@ -77,7 +78,7 @@ async def client_credentials(asking: Asking) -> Granted:
         amr=(),
         sid=None,
         sub=subject_of(proved.subject, asking.client, salt=asking.services.users.install_id),
-        resources=asked.resources,
+        resources=resources or (),
     )
     return Granted(
         authorization=authorization,

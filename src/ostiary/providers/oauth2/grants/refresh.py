@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ostiary.grants.refresh import RefreshToken, Use, find_refresh, keep, rotate
+from ostiary.grants.refresh import RefreshToken, Use, find_refresh, keep, rotate, successor
 from ostiary.proto.oauth2.errors import INVALID_GRANT, OAuthError
 from ostiary.proto.oauth2.scope import narrow_scope
 from ostiary.proto.oauth2.token import narrow_resources, parse_refresh_request
 from ostiary.providers.oauth2.asking import Asking, Granted, end_family
+from ostiary.providers.oauth2.client import offered_scopes
 from ostiary.providers.oauth2.possession import check_same
 from ostiary.store.hashing import token_hash
 
@@ -35,12 +36,24 @@ async def refresh_token(asking: Asking) -> Granted:
         await end_family(asking, item.family, "a refresh token was used twice")
     return Granted(
         authorization=item,
-        scope=narrow_scope(asked.scope, item.scope),
+        scope=_narrowed(asking.client, asked.scope, item.scope),
         rotate=use is Use.AGAIN or _is_due(asking.client, found, asking.now),
+        successor=successor(asked.token, key=asking.services.options.refresh_key),
         nonce=None,  # Core 12.2: it SHOULD NOT be there, even though the first ID token had one
         store=lambda issued: _store(found, use, issued, asking.now),
-        resources=narrow_resources(asked.resources, item.resources),
+        resources=narrow_resources(asked.resources, item.resources, known=asking.client.provider.resources),
     )
+
+
+def _narrowed(client: Client, asked: tuple[str, ...], granted: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the scopes of the new access token. What the client may not have is dropped, as at authorize.
+
+    A client that repeats the scopes it once asked for gets what it was given. More than that is a widening, and so is
+    the nothing that is left of unknown scopes alone: OAuthError (invalid_scope, RFC 6749 6).
+    """
+    known = {*offered_scopes(client), *granted}
+    left = tuple(name for name in asked if name in known)
+    return narrow_scope(left or asked, granted)
 
 
 def _is_due(client: Client, token: RefreshToken, now: int) -> bool:
