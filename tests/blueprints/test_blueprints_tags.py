@@ -226,11 +226,13 @@ async def test_values_of_the_environment_are_never_in_messages() -> None:
 
 
 def test_names_of_primary_keys() -> None:
-    assert [lookup_name(name) for name in ("pbm_uuid", "target__pk", "user__username", "attributes__id")] == [
+    names = ("pbm_uuid", "target__pk", "target__flow_uuid__in", "user__username", "attributes__id")
+    assert [lookup_name(name) for name in names] == [
         "pk",
-        "target",
+        "target__pk",
+        "target__pk__in",
         "user__username",
-        "attributes",
+        "attributes__id",
     ]
 
 

@@ -29,9 +29,9 @@ from ostiary.resource import (
 from ostiary.resource.codec import decode, encode_canonical
 from ostiary.seal import Secret
 from ostiary.seal.envelope import Sealer
+from ostiary.store.compare import equals
 from ostiary.store.counter import next_number
 from ostiary.store.database import Conflict, Database, Guard, Statement
-from ostiary.store.lookup import equals
 from ostiary.store.plane import ConfigPlane
 from ostiary.store.snapshot import targets
 from ostiary.store.workspace import Change, Editor, Referrer, Stored

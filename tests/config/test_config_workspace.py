@@ -212,7 +212,36 @@ async def test_lookups(house: House) -> None:
         assert await found("test_rules.rule", ("order", "five")) == []
         assert await found("test_dir.person", ("data", {"team": {"name": "red"}})) == [str(ada.pk)]
         assert await found("test_core.bindable", ("slug", "south")) == [south.pk]
-        for name in ("nothing", "name__x", "parent__nothing", "parent__parent__name"):
+        assert await found("test_zones.zone", ("parent__parent__name", "x")) == []
+        assert await found("test_zones.zone", ("name__startswith", "Nor")) == [north.pk]
+        assert await found("test_zones.zone", ("name__istartswith", "nor")) == [north.pk]
+        assert await found("test_zones.zone", ("name__startswith", "nor")) == []
+        assert await found("test_zones.zone", ("name__endswith", "th")) == sorted([north.pk, south.pk])
+        assert await found("test_zones.zone", ("name__icontains", "OUT")) == [south.pk]
+        assert await found("test_zones.zone", ("name__contains", "OUT")) == []
+        assert await found("test_zones.zone", ("name__iexact", "nORTH")) == [north.pk]
+        assert await found("test_zones.zone", ("name__exact", "North")) == [north.pk]
+        assert await found("test_zones.zone", ("name__in", ["South", "West"])) == [south.pk]
+        assert await found("test_zones.zone", ("name__in", "South")) == []
+        assert await found("test_zones.zone", ("pk__in", [north.pk.upper(), "x"])) == [north.pk]
+        assert await found("test_zones.zone", ("parent__isnull", True)) == [north.pk]
+        assert await found("test_zones.zone", ("parent__isnull", "false")) == [south.pk]
+        assert await found("test_zones.zone", ("parent__pk__in", [north.pk])) == [south.pk]
+        assert await found("test_zones.zone", ("keepers__username__startswith", "a")) == [north.pk]
+        assert await found("test_zones.zone", ("settings__a__contains", 1)) == []
+        assert await found("test_zones.zone", ("settings__a__contains", [1])) == [north.pk]
+        assert await found("test_zones.zone", ("secret__startswith", "")) == []
+        assert await found("test_rules.rule", ("order__gt", 4), ("order__lte", "5")) == [rule.pk]
+        assert await found("test_rules.rule", ("order__lt", 5)) == []
+        assert await found("test_rules.rule", ("order__gte", "many")) == []
+        assert await found("test_rules.rule", ("target__zone__name", "North")) == [rule.pk]  # of a family, its kind
+        assert await found("test_zones.zone", ("rule__order", 5)) == [north.pk]  # what refers to it
+        assert await found("test_dir.person", ("rule__target__name__iexact", "north")) == [str(bob.pk)]
+        assert await found("test_dir.person", ("data__team__size", 3)) == [str(ada.pk)]
+        assert await found("test_dir.person", ("data__team__size__gt", 2)) == [str(ada.pk)]
+        assert await found("test_dir.person", ("data__team__name__in", ["red"])) == [str(ada.pk)]
+        long = "__".join(["parent"] * 7)
+        for name in ("nothing", "name__x", "parent__nothing", "pk__name", "ask__name", long):
             with pytest.raises(InvalidResource, match="no field to find"):
                 await ws.match("test_zones.zone", [(name, 1)])
         with pytest.raises(UnknownKind):

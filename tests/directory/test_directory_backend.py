@@ -11,6 +11,7 @@ from ostiary.directory import members
 from ostiary.directory.backend import backends
 from ostiary.directory.passwords import Passwords
 from ostiary.directory.resources import GROUP, ROLE, TOKEN, USER
+from ostiary.directory.roles import roles_of
 from ostiary.directory.tokens import LIFETIME, Tokens
 from ostiary.directory.users import Users
 from ostiary.events.audit import audit_changes
@@ -18,7 +19,7 @@ from ostiary.events.repository import Events, Filter
 from ostiary.resource import InvalidResource
 from ostiary.seal import Secret
 from ostiary.seal.envelope import Sealer
-from ostiary.store.commit import run
+from ostiary.store.commit import run, write_all
 from ostiary.store.database import Batch, Conflict, Database, Statement
 from ostiary.store.postgresql import open_postgresql
 from ostiary.store.stored import Stored
@@ -181,6 +182,32 @@ async def test_a_cycle_of_groups_is_refused(editor: Editor) -> None:
             await change(editor, top, parents=[below.pk])
         assert [one.field for one in caught.value.problems] == ["parents"]
     await change(editor, leaf, parents=[top.pk, middle.pk])
+
+
+async def test_every_walk_over_parents_ends_even_in_a_cycle(editor: Editor, database: Database) -> None:
+    """Rows that another program wrote may hold one: authentik accepts cycles, and groups that are their own parent."""
+    role = await make(editor, ROLE, name="r")
+    groups = [await make(editor, GROUP, name=name) for name in "abc"]
+    await change(editor, groups[2], roles=[role.pk], is_superuser=True)
+    user = await make(editor, USER, username="jo", groups=[groups[0].pk])
+    pairs = [(0, 1), (1, 2), (2, 0), (1, 1)]
+    rows = [
+        Statement(
+            "INSERT INTO directory_group_parent (child_pk, parent_pk) VALUES (?, ?)", (groups[one].pk, groups[two].pk)
+        )
+        for one, two in pairs
+    ]
+    await write_all(database, rows)
+    users = Users(database, install_id="x")
+    for found in (await users.subject(int(user.pk)), await users.subject_named("jo")):
+        assert found is not None
+        assert found.all_group_names == {"a", "b", "c"}
+        assert found.is_superuser
+    assert [name for _, name in await roles_of(database, int(user.pk))] == ["r"]
+    with pytest.raises(InvalidResource):  # whoever touches it has to mend it
+        await change(editor, groups[0], parents=[groups[1].pk, groups[2].pk])
+    await change(editor, groups[2], parents=[])
+    await remove(editor, groups[1])
 
 
 async def test_two_changes_at_once_cannot_build_a_cycle(editor: Editor, database: Database) -> None:

@@ -126,7 +126,7 @@ FULL: dict[str, object] = {
     "name": "Desk lamp",
     "slug": "desk-lamp",
     "addresses": [
-        {"url": "https://a.example", "mode": "regex", "password": "p4ss", "other": 1},
+        {"url": "https://a.example", "mode": "regex", "password": "p4ss"},
         {"url": "https://b.example"},
     ],
     "colour": "red",

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from resource_kinds import FULL, Address, Lamp
 
+from ostiary.providers.oauth2.resources import OAuth2Provider
 from ostiary.resource.field import Field
 from ostiary.resource.frozen import FrozenList, FrozenMapping, freeze, thaw
 from ostiary.resource.plain import check_json, name_of
@@ -181,3 +182,12 @@ def test_frozen_data() -> None:
         plain["a"].append(4)
     assert copy.deepcopy(frozen["a"]) == [1, {"b": 2}]
     assert frozen["a"] == [1, {"b": 2}]
+
+
+def test_a_record_has_no_unknown_members() -> None:
+    uris = OAuth2Provider.KIND.fields["redirect_uris"]
+    written = {"matching_mode": "strict", "url": "https://a.example/out", "redirect_uri_type": "logout", "x": 1}
+    with pytest.raises(
+        ValueError, match=r"^item 0: unknown redirect_uri_type, x, expected a mapping with matching_mode, url$"
+    ):
+        uris.parse([written])

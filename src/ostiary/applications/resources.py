@@ -40,7 +40,7 @@ class Application(Resource):
     """One application of the house."""
 
     name: Annotated[str, Length(1), Help("What people read in their library and on the consent page.")]
-    slug: Annotated[str, SLUG, UNIQUE, Length(1, 50), Help("Name of the application in addresses.")]
+    slug: Annotated[str, SLUG, UNIQUE, Length(1), Help("Name of the application in addresses.")]
     provider: Annotated[
         int | None,
         Reference("authentik_core.provider", OnDelete.SET_NULL),

@@ -9,8 +9,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import field
 from typing import Final
 
-from ostiary.blueprints.document import Blueprint
+from ostiary.blueprints.document import Blueprint, unconditional_model
 from ostiary.blueprints.entry import EntryRun, Other
+from ostiary.blueprints.errors import Fault, Refused
+from ostiary.blueprints.models import model_name, why_missing
 from ostiary.blueprints.nodes import Node, from_plain, merged
 from ostiary.blueprints.resolve import Resolver
 from ostiary.blueprints.source import Position
@@ -75,6 +77,7 @@ async def apply_blueprint(
         context=_context(order, surroundings.registry),
     )
     run = EntryRun(workspace=workspace, resolver=resolver, other=other, finished=finished, remembered=order.remembered)
+    _refuse_unbuilt(order.blueprint, surroundings.registry)
     before = _pending(workspace)
     for entry in order.blueprint.entries:
         await run.apply(entry)
@@ -84,10 +87,21 @@ async def apply_blueprint(
         updated=updated,
         deleted=deleted,
         unchanged=unchanged,
-        notices=(*order.blueprint.notices, *run.notices),
+        notices=(*order.blueprint.notices, *run.notices, *resolver.told),
         unfound=resolver.unfound,
         keys=run.keys,
     )
+
+
+def _refuse_unbuilt(blueprint: Blueprint, registry: Registry) -> None:
+    """Refuse a file for everything it needs and this version does not have, at once. Raises Refused."""
+    faults = [
+        Fault(entry.model.position, why_missing(written, (kind.name for kind in registry)), entry.describe())
+        for entry in blueprint.entries
+        if (written := unconditional_model(entry)) and model_name(written) not in registry
+    ]
+    if faults:
+        raise Refused(faults)
 
 
 def _context(order: Order, registry: Registry) -> dict[str, Node]:

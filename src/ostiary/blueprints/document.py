@@ -74,6 +74,15 @@ def read_blueprint(node: Node, *, path: str, digest: str) -> Blueprint:
     return Blueprint(path, name or path, labels, context, entries, digest, node.position, notices)
 
 
+def unconditional_model(entry: Entry) -> str:
+    """Return the model of an entry that surely makes or needs an object of it; "" when that is only known later."""
+    sure = not entry.conditions and (entry.state is None or isinstance(entry.state, Plain))
+    deletes = isinstance(entry.state, Plain) and entry.state.value == "absent"
+    if not sure or deletes or not isinstance(entry.model, Plain) or not isinstance(entry.model.value, str):
+        return ""
+    return "" if entry.model.value.lower() == META_APPLY else entry.model.value
+
+
 def _check_version(node: Table) -> None:
     version = node.pairs.get("version")  # authentik takes a missing one as 1
     if version is None:

@@ -15,12 +15,13 @@ from typing import Final
 from ostiary.blueprints.document import META_APPLY, Entry
 from ostiary.blueprints.errors import Fault, Refused, WaitsFor
 from ostiary.blueprints.faults import field_node, from_resource, hints, masked
-from ostiary.blueprints.lookup import but_pk, first_match, lookup_name
-from ostiary.blueprints.models import why_missing
+from ostiary.blueprints.lookup import best_match, but_pk, lookup_name
+from ostiary.blueprints.models import did_you_mean, is_unbuilt, model_name, why_missing
 from ostiary.blueprints.nodes import KeyOf, Node, Table, walk
+from ostiary.blueprints.primary_keys import PrimaryKeys
 from ostiary.blueprints.resolve import Resolver
 from ostiary.blueprints.source import Position
-from ostiary.resource import InvalidResource, Kind, Pk
+from ostiary.resource import InvalidResource, Kind, Numbering, Pk
 from ostiary.resource.marks import Flag
 from ostiary.store.stored import Key, Referenced, Stored
 from ostiary.store.workspace import Workspace
@@ -52,6 +53,7 @@ class EntryRun:
         self._finished = finished
         self._remembered = remembered
         self._gone: set[str] = set()
+        self._known_as = PrimaryKeys()
 
     async def apply(self, entry: Entry) -> None:
         """Apply one entry. Raises Refused naming the entry, WaitsFor."""
@@ -74,14 +76,19 @@ class EntryRun:
             if not await self._resolver.value(condition):
                 self._resolver.absent[entry.id] = "its conditions do not hold"
                 return
-        model = await self._resolver.value(entry.model)
+        written = await self._resolver.value(entry.model)
+        model = model_name(written)
         if model == META_APPLY:
             await self._apply_other(entry)
             return
-        if not isinstance(model, str) or model not in self._resolver.registry:
-            reason = why_missing(str(model), (kind.name for kind in self._resolver.registry))
-            raise _refused(entry, entry.model, reason, "")
-        kind = self._resolver.registry.get(model)
+        registry = self._resolver.registry
+        if not isinstance(written, str) or model not in registry:
+            if is_unbuilt(model, registry) and await self._state(entry) == "absent":
+                self._resolver.absent[entry.id] = "its state is absent"
+                self._tell(entry, f"model {written} is not available yet, so there is nothing to delete")
+                return
+            raise _refused(entry, entry.model, why_missing(str(written), (kind.name for kind in registry)), "")
+        kind = registry.get(model)
         if self._depends_on_gone(entry):
             self._leave(entry)
             return
@@ -90,7 +97,8 @@ class EntryRun:
     async def _apply_object(self, entry: Entry, kind: Kind) -> None:
         await self._check_permissions(entry)
         state = await self._state(entry)
-        identifiers = await self._table(entry, entry.identifiers, "identifiers")
+        written = await self._table(entry, entry.identifiers, "identifiers")
+        identifiers = self._known_as.identifiers(kind, written)
         if not identifiers:
             raise _refused(entry, entry.identifiers, "expected at least one field to find the object by", "identifiers")
         existing = await self._existing(entry, kind, identifiers, absent=state == "absent")
@@ -102,10 +110,10 @@ class EntryRun:
             await self._create(entry, kind, identifiers)
         elif state == "must_created":
             raise _refused(entry, entry.identifiers, f"{kind.name} {existing.label} exists already", "identifiers")
-        elif state == "created":
-            await self._touch(entry, existing)
         else:
-            await self._update(entry, existing, identifiers)
+            if "pk" in written:
+                self._known_as.note(kind, written["pk"], existing.pk)
+            await (self._touch(entry, existing) if state == "created" else self._update(entry, existing, identifiers))
 
     async def _check_permissions(self, entry: Entry) -> None:
         """Refuse object permissions: an object without the grants its file asks for must not look applied."""
@@ -129,6 +137,9 @@ class EntryRun:
             raise _refused(entry, node, "expected a mapping of field names to values", part)
         return dict(value)
 
+    async def _attributes(self, entry: Entry, kind: Kind) -> dict[str, object]:
+        return self._known_as.attributes(kind, await self._table(entry, entry.attrs, "attrs"))
+
     async def _existing(
         self, entry: Entry, kind: Kind, identifiers: Mapping[str, object], *, absent: bool
     ) -> Stored | None:
@@ -150,7 +161,8 @@ class EntryRun:
 
     async def _match(self, entry: Entry, kind: Kind, identifiers: Mapping[str, object]) -> Stored | None:
         pk = identifiers.get("pk")
-        if pk is not None and (named := await self._workspace.get(kind.name, pk)) is not None:
+        by_others = kind.numbering is Numbering.INTEGER and len(identifiers) > 1  # a number is nobody's own
+        if pk is not None and not by_others and (named := await self._workspace.get(kind.name, pk)) is not None:
             return named
         lookups = [(lookup_name(name), value) for name, value in identifiers.items() if name != "pk"]
         if not lookups:
@@ -162,10 +174,15 @@ class EntryRun:
             raise Refused(
                 [Fault(_place(entry, p.field), p.message, label, f"identifiers.{p.field}") for p in error.problems]
             ) from None
-        return first_match(found, lookups)
+        meant, several = best_match(found, lookups)
+        if several:
+            self._tell(entry, f"the identifiers {several}")
+        if meant is None and pk is not None and by_others:
+            return await self._workspace.get(kind.name, pk)
+        return meant
 
     async def _create(self, entry: Entry, kind: Kind, identifiers: Mapping[str, object]) -> None:
-        values = await self._table(entry, entry.attrs, "attrs")
+        values = await self._attributes(entry, kind)
         for name, value in identifiers.items():
             if name in kind.fields:
                 values[name] = _together(values.get(name), value)
@@ -187,7 +204,7 @@ class EntryRun:
 
     async def _update(self, entry: Entry, existing: Stored, identifiers: Mapping[str, object]) -> None:
         kind = existing.kind
-        values = await self._table(entry, entry.attrs, "attrs")
+        values = await self._attributes(entry, kind)
         for name, value in identifiers.items():
             # containment found the object; writing the part it names would drop the rest
             if name in kind.fields and (name in values or not isinstance(value, Mapping | list)):
@@ -253,7 +270,8 @@ class EntryRun:
         for name in list(values):
             item = kind.fields.get(name)
             if item is None and (name not in kind.ignored or (name == "permissions" and values[name])):
-                self._tell(entry, f"{name} is no field of {kind.name} here and is ignored")
+                near = did_you_mean(name, kind.fields)
+                self._tell(entry, f"{name} is no field of {kind.name} here and is ignored{near}")
             elif item is not None and Flag.READ_ONLY in item.flags:
                 self._tell(entry, f"{name} cannot be set and is ignored")
             if item is None or Flag.READ_ONLY in item.flags:

@@ -9,12 +9,10 @@ from typing import Final
 
 from ostiary.blueprints.document import Entry
 from ostiary.blueprints.errors import Fault
+from ostiary.blueprints.hiding import hidden
 from ostiary.blueprints.nodes import Items, Node, Table, Tag, walk
 from ostiary.resource import InvalidResource, Problem
-from ostiary.seal.secret import STARS
 
-SHORTEST_SECRET: Final = 4
-"""Shorter texts are no secrets, and masking them would garble every message."""
 _ITEM: Final = re.compile(r"item (\d+):")
 
 
@@ -50,14 +48,9 @@ def _parts(entry: Entry) -> list[Node]:
 
 def masked(faults: Sequence[Fault], revealed: Collection[str]) -> list[Fault]:
     """Return the faults without the texts that came from the environment or from files."""
-    texts = sorted((text for text in revealed if len(text) >= SHORTEST_SECRET), key=len, reverse=True)
-
-    def clean(message: str) -> str:
-        for text in texts:
-            message = message.replace(text, STARS)
-        return message
-
-    return [replace(fault, message=clean(fault.message), entry=clean(fault.entry)) for fault in faults]
+    return [
+        replace(fault, message=hidden(fault.message, revealed), entry=hidden(fault.entry, revealed)) for fault in faults
+    ]
 
 
 def hints(nodes: list[Node], misses: Mapping[Node, str]) -> tuple[str, ...]:

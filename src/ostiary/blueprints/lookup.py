@@ -1,4 +1,4 @@
-"""How blueprints name objects: look-ups, the many names of primary keys, and the first object that matches."""
+"""How blueprints name objects: look-ups, the many names of primary keys, and which of several objects is meant."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final, Protocol, TypeVar
 
 from ostiary.resource import Kind, Pk
+from ostiary.store.ordered_key import age
 
 
 class Found(Protocol):
@@ -30,10 +31,24 @@ class Found(Protocol):
 T = TypeVar("T", bound=Found)
 
 
-def first_match(found: Sequence[T], lookups: Sequence[tuple[str, object]]) -> T | None:
-    """Return the first object; look-ups of the primary key must hold as well."""
-    wanted = [str(value) for name, value in lookups if name == "pk"]
-    return next((one for one in found if all(str(one.pk) == pk for pk in wanted)), None)
+def best_match(found: Sequence[T], lookups: Sequence[tuple[str, object]]) -> tuple[T | None, str]:
+    """Return the object that is meant, and what to say when several match: one that is managed, else the oldest.
+
+    A second look finds the same one: what is made later, by this file or by anybody, comes after it. Look-ups of the
+    primary key must hold as well.
+    """
+    wanted = [str(value).lower() for name, value in lookups if name == "pk"]
+    meant = sorted(
+        (one for one in found if all(str(one.pk) == pk for pk in wanted)),
+        key=lambda one: (not one.values.get("managed"), age(one.pk)),
+    )
+    if len(meant) < 2:  # noqa: PLR2004 - several
+        return (meant[0] if meant else None), ""
+    first = meant[0]
+    why = "which is managed" if first.values.get("managed") else "the oldest"
+    better = "managed or name" if "managed" in first.kind.fields else "something that only one has"
+    name = first.values.get(first.kind.label_field) or first.pk
+    return first, f"matches {len(meant)} objects, and means {name}, {why}; look for {better} to be sure"
 
 
 def but_pk(lookups: Sequence[tuple[str, object]]) -> Sequence[tuple[str, object]]:
@@ -71,10 +86,10 @@ _PK_NAMES: Final = frozenset(
 
 def lookup_name(name: str) -> str:
     """Return the name of a look-up; authentik's columns of primary keys are one name here."""
-    first, separator, rest = name.partition("__")
+    first, *rest = name.split("__")
     if first in _PK_NAMES:
-        return f"pk{separator}{rest}"
-    last = rest.rpartition("__")
-    if last[2] in _PK_NAMES | {"pk"}:  # target__pk is target
-        return first + (f"__{last[0]}" if last[0] else "")
-    return name
+        return "__".join(["pk", *rest])
+    keys = [index for index, part in enumerate(rest) if part in _PK_NAMES - {"id"}]  # "id" may be a member of JSON data
+    if keys:
+        rest[keys[-1]] = "pk"
+    return "__".join([first, *rest])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import Final
 
 MODELS: Final = frozenset(
@@ -146,9 +146,24 @@ FAMILIES: Final = frozenset(
 """Base models that !Find may name as well."""
 
 
+def model_name(name: object) -> str:
+    """Return the name of a model as it is listed: case does not matter, as in authentik."""
+    return name.lower() if isinstance(name, str) and name.isascii() else str(name)
+
+
+def is_unbuilt(name: str, available: Container[str]) -> bool:
+    """Tell whether authentik has the model and this version has not."""
+    return name in MODELS and name not in available
+
+
 def why_missing(name: str, available: Iterable[str]) -> str:
     """Say why no object of that model can be made: not here yet, or known nowhere (with the nearest name)."""
-    if name in MODELS or name in FAMILIES:
+    if model_name(name) in MODELS or model_name(name) in FAMILIES:
         return f"model {name} is not available yet"
-    nearest = difflib.get_close_matches(name.lower(), sorted({*MODELS, *available}), n=1, cutoff=0.6)
-    return f"unknown model {name}" + (f", did you mean {nearest[0]}?" if nearest else "")
+    return f"unknown model {name}{did_you_mean(name.lower(), {*MODELS, *available})}"
+
+
+def did_you_mean(name: str, names: Iterable[str]) -> str:
+    """Return ", did you mean X?" for the nearest of the names, nothing when none is near."""
+    nearest = difflib.get_close_matches(name, sorted(names), n=1, cutoff=0.6)
+    return f", did you mean {nearest[0]}?" if nearest else ""

@@ -64,6 +64,7 @@ class Find(Tag):
     NAME: ClassVar[str] = "!Find"
     model: Node
     lookups: tuple[tuple[Node, Node], ...]
+    spare: bool = False  # a pair had more than two items
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -11,8 +11,9 @@ from dataclasses import field
 from typing import Any, Final, TypeVar
 
 from ostiary.blueprints.errors import Fault, Refused
-from ostiary.blueprints.lookup import Found, first_match, lookup_name, shown
-from ostiary.blueprints.models import why_missing
+from ostiary.blueprints.hiding import hidden
+from ostiary.blueprints.lookup import Found, best_match, lookup_name, shown
+from ostiary.blueprints.models import model_name, why_missing
 from ostiary.blueprints.nodes import (
     AtIndex,
     Condition,
@@ -73,6 +74,7 @@ class Resolver:
     absent: dict[str, str] = field(default_factory=dict)  # entry ids that made nothing, and why
     misses: dict[Node, str] = field(default_factory=dict)
     revealed: set[str] = field(default_factory=set)  # texts from the environment and files, kept out of messages
+    told: dict[str, None] = field(default_factory=dict)  # notices with their places, each once
     unfound: int = 0  # how often a look-up found nothing: another file may still make the object
     _turns: list[_Turn] = field(default_factory=list)
     _steps: int = 0
@@ -92,6 +94,10 @@ class Resolver:
             return await self._resolve(node)
         finally:
             self._nesting -= 1
+
+    def tell(self, position: Position, text: str) -> None:
+        """Keep a notice, without values from the environment and files."""
+        self.told[f"{position}: {hidden(text, self.revealed)}"] = None
 
     async def _resolve(self, node: Node) -> object:  # noqa: PLR0911, PLR0912, C901 - one line for each kind of node
         match node:
@@ -136,9 +142,12 @@ class Resolver:
         return found
 
     async def _find(self, node: Find) -> Found | None:
-        model = await self.value(node.model)
-        if not isinstance(model, str) or not self.registry.family(model):
-            raise refused(node.position, f"{node.NAME}: {why_missing(str(model), (k.name for k in self.registry))}")
+        written = await self.value(node.model)
+        model = model_name(written)
+        if not isinstance(written, str) or not self.registry.family(model):
+            raise refused(node.position, f"{node.NAME}: {why_missing(str(written), (k.name for k in self.registry))}")
+        if node.spare:
+            self.tell(node.position, f"{spelled(node)}: what follows a pair [FIELD, VALUE] is ignored")
         lookups: list[tuple[str, object]] = []
         for name_node, value_node in node.lookups:
             name, value = await self.value(name_node), await self.value(value_node)
@@ -149,12 +158,13 @@ class Resolver:
                 return None
             lookups.append((lookup_name(name), value))
         try:
-            found = first_match(
-                await self.match(model, [pair for pair in lookups if pair[0] != "pk"] or lookups), lookups
-            )
+            every = await self.match(model, [pair for pair in lookups if pair[0] != "pk"] or lookups)
         except InvalidResource as error:
             problems = ", ".join(f"{problem.field} {problem.message}" for problem in error.problems)
             raise refused(node.position, f"{node.NAME}: {problems}") from None
+        found, several = best_match(every, lookups)
+        if several:
+            self.tell(node.position, f"{spelled(node)} {several}")
         if found is None:
             self.unfound += 1
             self.misses[node] = f"{spelled(node)} found nothing"

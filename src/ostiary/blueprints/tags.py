@@ -71,12 +71,13 @@ def _find(tag: type[Find]) -> Make:
         model, *pairs = argument.sequence(form)
         lookups = []
         for pair in pairs:
-            if not isinstance(pair, Items) or len(pair.items) != 2:  # noqa: PLR2004 - a pair
+            if not isinstance(pair, Items) or len(pair.items) < 2:  # noqa: PLR2004 - a pair, at least
                 raise Unreadable.at(pair.position, f"expected a pair [FIELD, VALUE] in {form}")
             lookups.append((pair.items[0], pair.items[1]))
         if not lookups:
             raise Unreadable.at(argument.position, f"expected {form} with at least one pair")
-        return tag(argument.position, model, tuple(lookups))
+        spare = any(isinstance(pair, Items) and len(pair.items) > 2 for pair in pairs)  # noqa: PLR2004
+        return tag(argument.position, model, tuple(lookups), spare)
 
     return make
 

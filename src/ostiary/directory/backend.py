@@ -17,6 +17,7 @@ from ostiary.seal import Secret
 from ostiary.seal.envelope import Sealer
 from ostiary.store.counter import next_number
 from ostiary.store.database import Batch, Database, Statement, Value, fetch_one
+from ostiary.store.ordered_key import OrderedKeys
 from ostiary.store.stored import Change, Referrer, Stored
 
 COUNTER = "user"
@@ -43,6 +44,7 @@ class DirectoryBackend:
         self._passwords = passwords
         self._sealer = sealer
         self._on_disabled = on_disabled
+        self._keys = OrderedKeys()
 
     async def match(self, kind: Kind, lookups: Sequence[tuple[str, object]]) -> Sequence[Stored]:
         """Return the objects the indexed look-ups leave, in order of key; the workspace compares the rest."""
@@ -59,7 +61,7 @@ class DirectoryBackend:
     async def allocate(self, kind: Kind) -> Pk:
         """Return a primary key nobody has. Numbers given by hand are passed over."""
         if kind.name != USER:
-            return str(uuid.uuid4())
+            return self._keys.new()
         return await new_user_pk(self._database)
 
     async def prepare(self, change: Change) -> Change:

@@ -50,7 +50,7 @@ class Flow(Resource):
     """An ordered list of stages with one purpose."""
 
     name: Annotated[str, Length(least=1)]
-    slug: Annotated[str, UNIQUE, SLUG, Length(least=1, most=50)]
+    slug: Annotated[str, UNIQUE, SLUG, Length(least=1)]
     title: Annotated[str, Help("Heading of every page; %(app)s and %(user)s are filled in.")]
     designation: Designation
     background: str = ""

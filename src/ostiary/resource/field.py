@@ -234,6 +234,9 @@ class Field:
     def _record(self, raw: object) -> object:
         if self.record is None or not isinstance(raw, Mapping):
             raise self._unlike(raw)
+        unknown = [str(name) for name in raw if name not in self.parts]
+        if unknown:  # an address of another purpose, say, must not become one of this
+            raise ValueError(f"unknown {', '.join(unknown[:8])[:200]}, expected {self.expectation()}")
         values: dict[str, object] = {}
         for name, part in self.parts.items():
             try:

@@ -45,7 +45,7 @@ class Source(Resource):
     """What every source has. A reference to the family leads to any of them."""
 
     name: Annotated[str, Length(1), Help("What people read where they choose how to sign in.")]
-    slug: Annotated[str, SLUG, UNIQUE, Length(1, 50), Help("Name of the source in addresses.")]
+    slug: Annotated[str, SLUG, UNIQUE, Length(1), Help("Name of the source in addresses.")]
     enabled: Annotated[bool, Help("A source that is not enabled proves nobody.")] = True
     promoted: Annotated[bool, Help("Shown before the others.")] = False
     authentication_flow: Annotated[str | None, _FLOW, Help("Flow for people who are known already.")] = None

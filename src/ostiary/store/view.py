@@ -66,7 +66,7 @@ class View:
             found[named.key] = named
         if query.rest or not query.by_pk:
             for one in await self._candidates(kind, query):
-                if one.key not in found and await holds(one, query, self.resolve):
+                if one.key not in found and await holds(one, query, self.resolve, self.referrers):
                     found[one.key] = one
         return tuple(found.values())
 
@@ -136,10 +136,11 @@ class View:
     def _indexed(self, kind: Kind, query: Query) -> Sequence[Any]:
         # A plain text or key narrows the search by an index; `holds` has the last word.
         for one in query.rest:
-            if one.field.many or one.rest or not isinstance(one.value, str):
+            field = one.field
+            if not one.plain or field is None or field.many or not isinstance(one.value, str):
                 continue
-            if one.field.shape is Shape.TEXT and one.field.sealed is None:
-                return self.snapshot.where(kind.model, **{one.field.name: one.value})
+            if field.shape is Shape.TEXT and field.sealed is None:
+                return self.snapshot.where(kind.model, **{field.name: one.value})
         return self.snapshot.all(kind.model)
 
     def _overlay(self, kind: Kind, rows: Iterable[Stored]) -> list[Stored]:

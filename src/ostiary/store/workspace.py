@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-import uuid
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Final, TypeVar
 
@@ -20,6 +19,7 @@ from ostiary.store.counter import next_number
 from ostiary.store.database import Conflict, Statement, Unavailable
 from ostiary.store.documents import round_trip, same
 from ostiary.store.lookup import read_query
+from ostiary.store.ordered_key import OrderedKeys
 from ostiary.store.patience import patient
 from ostiary.store.plane import ConfigPlane, Opening
 from ostiary.store.removal import Removal
@@ -60,6 +60,7 @@ class Workspace:
         self._backends = backends
         self._audit = audit
         self._view = View(plane.registry, opening.snapshot, backends)
+        self._keys = OrderedKeys()
 
     @property
     def registry(self) -> Registry:
@@ -178,7 +179,7 @@ class Workspace:
         if kind.plane is Plane.DIRECTORY:
             return await self._view.backend(kind).allocate(kind)
         if kind.numbering is Numbering.UUID:
-            return str(uuid.uuid4())
+            return self._keys.new()
         number = await self._plane.database.write(lambda: next_number(COUNTER))
         while await self._view.get(kind, number) is not None:  # somebody gave a key of their own
             number = await self._plane.database.write(lambda: next_number(COUNTER))

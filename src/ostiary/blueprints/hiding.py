@@ -1,0 +1,18 @@
+"""Texts that came from the environment or from files are kept out of everything that is said."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Final
+
+from ostiary.seal.secret import STARS
+
+SHORTEST_SECRET: Final = 4
+"""Shorter texts are no secrets, and masking them would garble every message."""
+
+
+def hidden(message: str, revealed: Collection[str]) -> str:
+    """Return a message with stars in place of each of the texts, the longest first."""
+    for text in sorted((text for text in revealed if len(text) >= SHORTEST_SECRET), key=len, reverse=True):
+        message = message.replace(text, STARS)
+    return message
