@@ -51,7 +51,10 @@ async def finish(client: Client) -> dict[str, Any]:
 
 async def closed(client: Client) -> bool:
     shown = await client.get()
-    return (shown["component"], shown.get("error_message")) == ("ak-stage-access-denied", wizard.CLOSED)
+    return (shown["component"], shown.get("error_message")) in {
+        ("ak-stage-access-denied", wizard.CLOSED),
+        ("ak-stage-access-denied", wizard.NOT_VALID),
+    }
 
 
 @pytest.mark.usefixtures("setup_flow")

@@ -16,7 +16,7 @@ from ostiary.mappings.claims import ClaimSet
 from ostiary.mappings.exceptions import exception_events
 from ostiary.mappings.merge import merge
 from ostiary.mappings.resources import ScopeMapping
-from ostiary.mappings.stock import STOCK, find_native
+from ostiary.mappings.stock import STOCK, _by_hash, find_native
 from ostiary.proto.expression_hash import expression_hash
 
 HASHES = {
@@ -198,3 +198,11 @@ JSON = st.recursive(
 @given(st.dictionaries(st.text(max_size=2), JSON, max_size=4))
 def test_merging_into_nothing_copies(more: dict[str, object]) -> None:
     assert merge({}, more) == more
+
+
+def test_authentiks_own_wording_is_known_by_its_hash() -> None:
+    known = _by_hash()
+    claims = {name[:6]: native.claims for name, native in known.items()}
+    assert claims["7ab685"] == ("entitlements", "roles")
+    assert claims["84113f"] == ("ak_proxy",)
+    assert claims["0c8853"] == ("name", "given_name", "preferred_username", "nickname", "groups")

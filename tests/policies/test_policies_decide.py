@@ -23,6 +23,7 @@ from ostiary.policies.verdict import Question
 from ostiary.resource import InvalidResource, Registry, Resource
 from ostiary.store.snapshot import Snapshot
 
+RESTORED, NOT_RESTORED, NO_APP_PASSWORD, SURELY_NONE = "e2c4a38b132d", "a2a1b4b7c7c2", "57aaf4594dcd", "65b423807ec3"
 NOW = 1_800_000_000_000_000
 TARGET = str(uuid.uuid4())
 ADMINS, STAFF = str(uuid.uuid4()), str(uuid.uuid4())
@@ -180,9 +181,10 @@ def test_every_stock_expression_has_its_function_and_is_found_whatever_its_layou
         ("default-source-enrollment-if-sso", {"is_sso": True}, True),
         ("default-source-enrollment-if-username", {}, True),
         ("default-source-enrollment-if-username", {"prompt_data": {"username": "x"}}, False),
-        ("default-oobe-password-usable", {}, True),
-        ("default-oobe-prefill-user", {}, True),
-        ("default-oobe-flow-set-authentication", {}, True),
+        ("default-oobe-password-usable", {"setup_token": "x"}, True),
+        ("default-oobe-prefill-user", {"setup_token": "x"}, True),
+        ("default-oobe-flow-set-authentication", {"setup_token": "x"}, True),
+        ("default-oobe-password-usable", {}, False),  # any other flow is not open because the wizard is
     ],
 )
 async def test_stock_policies(name: str, facts: dict[str, Any], expected: bool) -> None:
@@ -304,3 +306,39 @@ def test_the_shipped_blueprints_contain_the_same_texts() -> None:
     for name, source in SOURCES.items():
         assert f"name: {name}" in lines
         assert "\n".join(line.strip() for line in source.splitlines()) in lines, name
+
+
+@pytest.mark.parametrize(
+    ("name", "facts", "expected"),
+    [
+        ("cf9cfca7c6f2", {"auth_method": "auth_webauthn_pwl"}, False),
+        ("cf9cfca7c6f2", {"auth_method": "password"}, True),
+        ("ad100de64438", {"prompt_data": {"email": "jo@example.org", "name": "Jo", "username": "jo"}}, True),
+        ("ad100de64438", {"prompt_data": {"email": "else@example.org"}}, False),
+        ("3cf5cad67429", {"setup_token": ""}, True),
+        ("3cf5cad67429", {}, False),
+        ("8c19dcd16d0e", {"setup_token": ""}, True),
+        ("c0dc9bd7f172", {"setup_token": ""}, True),
+        (RESTORED, {}, True),
+        (RESTORED, {"is_restored": {"token": 1}}, True),
+        (RESTORED, {"is_restored": None}, False),
+        (NOT_RESTORED, {"is_restored": {"token": 1}}, False),
+        (NOT_RESTORED, {}, True),
+        (NO_APP_PASSWORD, {"auth_method": "app_password"}, False),
+        (NO_APP_PASSWORD, {"auth_method": "password"}, True),
+        (NO_APP_PASSWORD, {}, True),
+        (SURELY_NONE, {"auth_method": "app_password"}, False),
+        (SURELY_NONE, {"auth_method": "password"}, True),
+    ],
+)
+def test_authentiks_own_wording_is_known_by_its_hash(name: str, facts: dict[str, Any], expected: bool) -> None:
+    [run] = [run for key, run in AUTHENTIK.items() if key.startswith(name)]
+    context = PolicyContext(now=NOW, client_ip="192.0.2.1", is_sso=False, facts=facts)
+    assert run(Question(subject(), context)).passing is expected
+
+
+async def test_what_a_native_policy_cannot_tell_fails() -> None:
+    missing = policy('return context["auth_method"] != "app_password"')
+    for failure in (True, False):
+        found = await decided(missing, binding(policy=str(missing.pk), failure_result=failure))
+        assert (found.passing, found.undecided, found.trace.steps[0].how) == (failure, True, "failed")

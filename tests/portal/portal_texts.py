@@ -9,6 +9,8 @@ from pathlib import Path
 
 import ostiary
 from ostiary.app.errors import UNAVAILABLE
+from ostiary.flows.planner import UNDECIDED
+from ostiary.flows.stages.prompt import SERVER_SIDE_LOST
 from ostiary.portal.error_page import TEXTS
 from ostiary.portal.filled import FILLED
 from ostiary.portal.flow_page import NOTICE
@@ -18,6 +20,8 @@ PACKAGE = Path(ostiary.__file__).parent
 _SHOWN = re.compile(r'^\s+(?:title|label|placeholder|sub_text|description): "([^"]+)"$', re.MULTILINE)
 # Texts the engine makes in other ways than those above.
 ELSEWHERE = (
+    UNDECIDED,
+    SERVER_SIDE_LOST,
     *UNAVAILABLE.values(),
     "Log in",
     "Invalid next URL",

@@ -12,10 +12,11 @@ from typing import Final
 from ostiary.directory.administrator import USERNAME, create_administrator
 from ostiary.directory.errors import Busy, PasswordTooLong, SetupClosed
 from ostiary.flows.visit import StageFailed, Visit
+from ostiary.policies.native import SETUP_TOKEN
 from ostiary.seal import Secret
 
 SLUG: Final = "initial-setup"
-TOKEN: Final = "setup_token"  # noqa: S105 - a key of the plan context, which is sealed at rest
+TOKEN: Final = SETUP_TOKEN  # a key of the plan context, which is sealed at rest
 DONE: Final = "setup_done"
 CLOSED: Final = (
     "This link has been used: the first administrator exists, and nothing opens the set-up again. Sign in. If the"

@@ -180,9 +180,19 @@ _NATIVE: Final[tuple[tuple[str, Native], ...]] = (
 )
 
 
+_AUTHENTIK: Final[Mapping[str, str]] = {
+    "7ab685903ffda31b1319238080cd6c30c53516514c11c49480451f654de001c1": ENTITLEMENTS,
+    "84113f7742fca7ffae592ff400d5a557c8a761ab9be0c3c72aa450f4f4d899fb": PROXY,
+    "0c885316d7527210e870d6034fc878fb0403c3e98bd3ab0ea8e6523809d08c4f": PROFILE,
+}
+"""Hashes of authentik's own wording of the same mappings."""
+
+
 @functools.cache
 def _by_hash() -> Mapping[str, Native]:
-    return {expression_hash(source): native for source, native in _NATIVE}
+    stock = dict(_NATIVE)
+    shipped = {expression_hash(source): native for source, native in _NATIVE}
+    return {**shipped, **{name: stock[source] for name, source in _AUTHENTIK.items()}}
 
 
 def find_native(expression: str) -> Native | None:

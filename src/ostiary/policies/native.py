@@ -7,12 +7,14 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final
 
+from ostiary.policies.errors import PolicyError
 from ostiary.policies.stock import SOURCES
 from ostiary.policies.verdict import Question, Verdict
 from ostiary.proto.expression_hash import NotPython, expression_hash
 
 NativePolicy = Callable[[Question], Verdict]
 
+SETUP_TOKEN: Final = "setup_token"  # noqa: S105 - the key of the plan context that only the wizard has
 _USUALLY_CHANGEABLE: Final = MappingProxyType({"email": False, "name": True, "username": False})
 
 
@@ -45,9 +47,27 @@ def _own_changes_allowed(question: Question) -> Verdict:
 
 
 def _wizard(question: Question) -> Verdict:
-    """Pass: whether the wizard is open is decided by its one-time link, before any stage (flows.wizard)."""
-    del question
-    return Verdict(passing=True)
+    """Pass in the wizard alone: whether it is open is decided by its one-time link, before any stage (flows.wizard)."""
+    return Verdict(SETUP_TOKEN in question.context.facts)
+
+
+def _restored(question: Question) -> Verdict:
+    """Pass where a mailed link was followed, and where there is no such step at all."""
+    return Verdict(bool(question.context.facts.get("is_restored", True)))
+
+
+def _not_restored(question: Question) -> Verdict:
+    return Verdict(not question.context.facts.get("is_restored", False))
+
+
+def _not_app_password(question: Question) -> Verdict:
+    return Verdict(question.context.facts.get("auth_method") != "app_password")
+
+
+def _surely_not_app_password(question: Question) -> Verdict:
+    if "auth_method" not in question.context.facts:
+        raise PolicyError("nobody has proved a password yet")
+    return _not_app_password(question)
 
 
 def _prompt_data(question: Question) -> Mapping[str, object]:
@@ -74,10 +94,19 @@ FUNCTIONS: Final[Mapping[str, NativePolicy]] = MappingProxyType(
 AUTHENTIK: Final[Mapping[str, NativePolicy]] = MappingProxyType(
     {
         "625bc8b6f8c0a47a6f096c085fbb4426e368914cd7dcde8d11c97cd6f3476753": _password_not_proven,
+        "cf9cfca7c6f2ddf4b48c242a62bc889c2ce16acb91f51ab49c63798b7857607e": _not_passwordless,
         "b2b1cc745574f46345c62d7000c350a544377dc3a349c566e645ae31d6672a5b": _username_missing,
+        "ad100de64438399b43f2ea84edd4aac7ea1c1314c41e019f002f0eeb0dd0f3a9": _own_changes_allowed,
+        "3cf5cad67429b2bcd85bff30a1ff9a340ca7ba6892544a4cd76df2d9c4aace93": _wizard,
+        "8c19dcd16d0ebdab32e7ff484ef87d105d29f45aa715c61f5df10314b42ccadd": _wizard,
+        "c0dc9bd7f172e11f3a527e82e2b15df8eaaf4c18113d28292fcf865caa7273a8": _wizard,
+        "e2c4a38b132d1e7407dbc93a9fc78735c0df4e1ec04b31f76c08c50a983ff19d": _restored,
+        "a2a1b4b7c7c2c5ef395fd729aa939f5648e21776a9f7c0979f0e75e5411b02b8": _not_restored,
+        "57aaf4594dcd93716a2dab085278f45d8c744429e4782c815bea5e681a5da17d": _not_app_password,
+        "65b423807ec329430fd0975c4053f40ea9591946575a63cabf0e816c64ab865b": _surely_not_app_password,
     }
 )
-"""Hashes of authentik's own wording of the same policies, as an exported configuration brings it."""
+"""Hashes of authentik's own wording, as an exported configuration or one of its example files brings it."""
 
 
 @functools.cache

@@ -41,7 +41,7 @@ PromptType = Literal[
 ]
 
 
-_SERVER_SIDE_LOST: Final = (
+SERVER_SIDE_LOST: Final = (
     "The value of this field cannot be worked out here. Tell whoever runs this service; the log names it."
 )
 
@@ -201,7 +201,7 @@ async def _judged(prompt: Prompt, visit: Visit, user: User | None, raw: object) 
     """Return the value of one field. Raises NotValid."""
     if prompt.type in SERVER_SIDE:
         if "initial_value" in _lost(prompt) and not isinstance(visit.mapping("prompt_data").get(prompt.field_key), str):
-            raise NotValid(_SERVER_SIDE_LOST)  # a wrong value of the server's own must not be written
+            raise NotValid(SERVER_SIDE_LOST)  # a wrong value of the server's own must not be written
         return _initial(prompt, visit, user)
     choices = [one["value"] for one in _choices(prompt, visit, user) or ()]
     value = judge(prompt.type, raw, required=prompt.required, choices=choices)
