@@ -118,7 +118,7 @@ async def test_a30_an_answer_cannot_be_played_again_in_another_session(house: Ho
 
 async def test_a30_a_plan_moves_forward_once(world: World) -> None:
     """Of two that read the same plan one writes it on; what the other had proved is not written either."""
-    plans, plan = world.services.plans, new_plan("flow")
+    plans, plan = world.services.plans, new_plan("flow", "")
     await world.database.write(lambda: run([plans.put(b"session", plan, now=world.now)]))
     for error in (None, PlanChanged):
         with pytest.raises(error) if error else contextlib.nullcontext():

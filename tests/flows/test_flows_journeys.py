@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from flows_world import NOW, SECOND, Client, World, default_flow, pk
@@ -181,7 +182,8 @@ async def test_a_flow_without_stages_ends_at_once(journey: Journey, world: World
     await journey.begin(OPENID)
     request = request_of(journey.client)
     session = await world.gate.ensure(request, world.now)
-    outcome = await world.engine.challenge(request, session, "implicit", now=world.now)
+    query = urlencode({"next": "/application/o/authorize/?x=1"})
+    outcome = await world.engine.challenge(request, session, "implicit", query=query, now=world.now)
     assert outcome == Moved("/application/o/authorize/?x=1")
     assert await journey.completed()
 
@@ -263,7 +265,7 @@ async def test_configure_runs_the_flow_of_a_stage_for_whoever_is_signed_in(journ
         "/flows/-/default/authentication/?next=%2Fflows%2F-%2Fconfigure"
     )
     found = await journey.client.send("GET", path)
-    assert found.header("location") == "/if/flow/phone-setup/"
+    assert found.header("location") == "/if/flow/phone-setup/?next=/if/user/"
     journey.client.slug = "phone-setup"
     assert (await journey.client.get())["component"] == "ak-stage-authenticator-totp"
     assert (await journey.client.send("GET", f"/flows/-/configure/{pk()}/")).status == 404

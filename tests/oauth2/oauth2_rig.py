@@ -229,10 +229,11 @@ def basic_header(name: str, secret: str) -> str:
 
 @dataclass
 class Browser:
-    """A browser with one cookie."""
+    """A browser with one cookie. `pages` are the queries of the flow pages it was sent to last, by slug."""
 
     rig: Rig
     cookie: str = ""
+    pages: dict[str, str] = field(default_factory=dict)
 
     async def get(self, url: str) -> Response:
         path = url.removeprefix(BASE)
@@ -240,6 +241,9 @@ class Browser:
         for name, value in response.headers:
             if name == "set-cookie":
                 self.cookie = value.partition(";")[0]
+        to = urlsplit(response.header("location") or "")
+        if to.path.startswith("/if/flow/"):
+            self.pages[to.path.removeprefix("/if/flow/").strip("/")] = to.query
         return response
 
     async def sign_in(self, pk: int = 7, name: str = "ada", amr: tuple[str, ...] = ("pwd",)) -> None:
@@ -262,7 +266,8 @@ class Browser:
         request = Request(headers={"cookie": self.cookie}, scheme="https", host="id.example.org")
         session = await self.rig.gate.read(request, self.rig.now)
         assert session is not None
-        outcome = await self.rig.services.engine.challenge(request, session, slug, now=self.rig.now)
+        query = self.pages.get(slug, "")
+        outcome = await self.rig.services.engine.challenge(request, session, slug, query=query, now=self.rig.now)
         self.keep(request)
         return cast("str", outcome.to)  # type: ignore[union-attr]
 
@@ -270,7 +275,8 @@ class Browser:
         request = Request(headers={"cookie": self.cookie}, scheme="https", host="id.example.org")
         session = await self.rig.gate.read(request, self.rig.now)
         assert session is not None
-        outcome = await self.rig.services.engine.challenge(request, session, slug, now=self.rig.now)
+        query = self.pages.get(slug, "")
+        outcome = await self.rig.services.engine.challenge(request, session, slug, query=query, now=self.rig.now)
         self.keep(request)
         return outcome
 
@@ -278,7 +284,8 @@ class Browser:
         request = Request(headers={"cookie": self.cookie}, scheme="https", host="id.example.org")
         session = await self.rig.gate.read(request, self.rig.now)
         assert session is not None
-        await self.rig.services.engine.respond(request, session, slug, answer, now=self.rig.now)
+        query = self.pages.get(slug, "")
+        await self.rig.services.engine.respond(request, session, slug, answer, query=query, now=self.rig.now)
 
     def keep(self, request: Request) -> None:
         response = Response(200)
@@ -317,6 +324,13 @@ def authorize_url(**changes: str) -> str:
 def location(response: Response) -> str:
     assert response.status in {302, 303}, (response.status, response.body)
     return cast("str", response.header("location"))
+
+
+def page_of(response: Response) -> str:
+    """Return the flow page a browser is sent to, without the `next` that says where it leads."""
+    path, _, query = location(response).partition("?")
+    kept = [(name, value) for name, value in parse_qsl(query) if name != "next"]
+    return f"{path}?{urlencode(kept)}" if kept else path
 
 
 def answer_of(response: Response, part: str = "query") -> dict[str, str]:

@@ -16,6 +16,7 @@ from oauth2_rig import (
     authorize_url,
     json_of,
     location,
+    page_of,
     provider,
     verified,
 )
@@ -189,7 +190,7 @@ class TestScope:
 class TestSignIn:
     async def test_through_the_flow_and_back(self, rig: Rig) -> None:
         response = await rig.browser.authorize(login_hint="ada")
-        assert location(response) == FLOW + "login/"
+        assert page_of(response) == FLOW + "login/"
         await rig.browser.sign_in()
         back = await rig.browser.finish_flow("login")
         assert back.startswith("/application/o/authorize/?")
@@ -197,7 +198,7 @@ class TestSignIn:
 
     async def test_the_providers_own_flow(self, rig: Rig) -> None:
         rig.change(provider(1, authentication_flow="leave"))
-        assert location(await rig.browser.authorize()) == FLOW + "leave/"
+        assert page_of(await rig.browser.authorize()) == FLOW + "leave/"
 
     async def test_no_flow_at_all(self, rig: Rig) -> None:
         rig.drop("authentik_brands.brand", "brand")
@@ -205,7 +206,7 @@ class TestSignIn:
 
     async def test_a58_a_disabled_person_is_not_signed_in(self, rig: Rig) -> None:
         await rig.browser.sign_in(9, "eve")
-        assert location(await rig.browser.authorize()) == FLOW + "login/"
+        assert page_of(await rig.browser.authorize()) == FLOW + "login/"
 
     async def test_prompt_none(self, rig: Rig) -> None:
         assert answer_of(await rig.browser.authorize(prompt="none"))["error"] == "login_required"
@@ -214,28 +215,28 @@ class TestSignIn:
 
     async def test_prompt_login_asks_once(self, rig: Rig) -> None:
         await rig.browser.sign_in()
-        assert location(await rig.browser.authorize(prompt="login")) == FLOW + "login/"
+        assert page_of(await rig.browser.authorize(prompt="login")) == FLOW + "login/"
         back = await rig.browser.finish_flow("login")
         assert "code" in answer_of(await rig.browser.get(back))
-        assert location(await rig.browser.get(back)) == FLOW + "login/", "the proof was used"
+        assert page_of(await rig.browser.get(back)) == FLOW + "login/", "the proof was used"
 
     async def test_our_own_parameter_proves_nothing(self, rig: Rig) -> None:
         await rig.browser.sign_in()
         for mark in ("sign-in", "authorize"):
             response = await rig.browser.get(authorize_url(prompt="login") + f"&ostiary_return={mark}")
-            assert location(response) == FLOW + "login/"
+            assert page_of(response) == FLOW + "login/"
 
     async def test_a_proof_is_for_one_request(self, rig: Rig) -> None:
         await rig.browser.sign_in()
         await rig.browser.authorize(prompt="login")
         back = await rig.browser.finish_flow("login")
-        assert location(await rig.browser.get(back.replace("state=st", "state=other"))) == FLOW + "login/"
+        assert page_of(await rig.browser.get(back.replace("state=st", "state=other"))) == FLOW + "login/"
 
     async def test_max_age(self, rig: Rig) -> None:
         await rig.browser.sign_in()
         rig.now += 60 * SECOND
         assert "code" in answer_of(await rig.browser.authorize(max_age="61"))
-        assert location(await rig.browser.authorize(max_age="60")) == FLOW + "login/"
+        assert page_of(await rig.browser.authorize(max_age="60")) == FLOW + "login/"
         assert answer_of(await rig.browser.authorize(max_age="60", prompt="none"))["error"] == "login_required"
 
     async def test_max_age_zero_ends(self, rig: Rig) -> None:
@@ -269,7 +270,7 @@ class TestConsent:
 
     async def test_asked_once_then_remembered(self, rig: Rig) -> None:
         await rig.browser.sign_in()
-        assert location(await rig.browser.authorize()) == FLOW + "ask/"
+        assert page_of(await rig.browser.authorize()) == FLOW + "ask/"
         back = await self.allow(rig)
         assert "code" in answer_of(await rig.browser.get(back))
         assert "code" in answer_of(await rig.browser.authorize()), "silent now"
@@ -284,7 +285,7 @@ class TestConsent:
         await rig.browser.sign_in()
         await rig.browser.authorize()
         response = await rig.browser.get(authorize_url() + "&ostiary_return=authorize")
-        assert location(response) == FLOW + "ask/"
+        assert page_of(response) == FLOW + "ask/"
         assert not await rig.rows("SELECT 1 FROM single_use")
 
     async def test_the_consent_of_one_is_not_that_of_another(self, rig: Rig) -> None:
@@ -292,7 +293,7 @@ class TestConsent:
         await rig.browser.authorize()
         back = await self.allow(rig)
         await rig.browser.sign_in(8, "bob")
-        assert location(await rig.browser.get(back)) == FLOW + "ask/"
+        assert page_of(await rig.browser.get(back)) == FLOW + "ask/"
 
     async def test_prompt_none(self, rig: Rig) -> None:
         await rig.browser.sign_in()
@@ -302,13 +303,13 @@ class TestConsent:
         await rig.browser.sign_in()
         await rig.browser.authorize()
         await rig.browser.get(await self.allow(rig))
-        assert location(await rig.browser.authorize(prompt="consent")) == FLOW + "ask/"
+        assert page_of(await rig.browser.authorize(prompt="consent")) == FLOW + "ask/"
         assert answer_of(await rig.browser.authorize(prompt="none consent"))["error"] == "consent_required"
 
     async def test_prompt_consent_finds_a_flow_that_asks(self, rig: Rig) -> None:
         rig.change(provider(1, authorization_flow="silent"))
         await rig.browser.sign_in()
-        assert location(await rig.browser.authorize(prompt="consent")) == FLOW + "silent/", "the provider's own flow"
+        assert page_of(await rig.browser.authorize(prompt="consent")) == FLOW + "silent/", "the provider's own flow"
         challenge = await rig.browser.look("silent")
         assert challenge.component == "ak-stage-consent"
         await rig.browser.answer("silent", {"token": challenge.fields["token"]})
@@ -340,9 +341,9 @@ class TestNoConsent:
         assert (answer["error"], answer["state"]) == ("access_denied", "st")
         assert answer["iss"] == BASE + "/application/o/wiki/"
         assert "code" not in answer
-        assert location(await rig.browser.get(back)) == FLOW + "ask/", "asked anew"
+        assert page_of(await rig.browser.get(back)) == FLOW + "ask/", "asked anew"
         assert not await rig.rows("SELECT 1 FROM single_use")
-        assert location(await rig.browser.authorize()) == FLOW + "ask/", "nothing is remembered"
+        assert page_of(await rig.browser.authorize()) == FLOW + "ask/", "nothing is remembered"
 
     async def test_in_the_way_the_request_wants(self, rig: Rig) -> None:
         rig.change(provider(1, authorization_flow="ask", grant_types=("authorization_code", "implicit")))
@@ -357,7 +358,7 @@ class TestNoConsent:
         back = await self.refuse(rig)
         yes = back.replace("ostiary_return=declined", "ostiary_return=authorize")
         assert yes != back
-        assert location(await rig.browser.get(yes)) == FLOW + "ask/"
+        assert page_of(await rig.browser.get(yes)) == FLOW + "ask/"
         assert not await rig.rows("SELECT 1 FROM single_use")
 
     async def test_a30_nobody_elses_page_says_no(self, rig: Rig) -> None:
@@ -366,14 +367,14 @@ class TestNoConsent:
         await rig.browser.look("ask")
         await rig.browser.answer("ask", {"token": "odd", "deny": "true"})
         assert (await rig.browser.look("ask")).component == "ak-stage-consent"
-        assert location(await rig.browser.get(authorize_url() + "&ostiary_return=declined")) == FLOW + "ask/"
+        assert page_of(await rig.browser.get(authorize_url() + "&ostiary_return=declined")) == FLOW + "ask/"
 
     async def test_the_no_of_one_is_not_that_of_another(self, rig: Rig) -> None:
         await rig.browser.sign_in()
         await rig.browser.authorize()
         back = await self.refuse(rig)
         await rig.browser.sign_in(8, "bob")
-        assert location(await rig.browser.get(back)) == FLOW + "ask/"
+        assert page_of(await rig.browser.get(back)) == FLOW + "ask/"
 
     async def test_other_values_are_a_yes(self, rig: Rig) -> None:
         await rig.browser.sign_in()
@@ -397,7 +398,7 @@ class TestConsentToSingleClaims:
         assert "code" in answer_of(await rig.browser.get(await rig.browser.finish_flow("ask")))
         assert "code" in answer_of(await rig.browser.authorize(**wanted)), "silent now"
         other = {"scope": "openid", "claims": '{"id_token": {"groups": {"essential": true}}}'}
-        assert location(await rig.browser.authorize(**other)) == FLOW + "ask/"
+        assert page_of(await rig.browser.authorize(**other)) == FLOW + "ask/"
 
 
 async def test_the_silent_path_takes_three_round_trips(both: Rig) -> None:

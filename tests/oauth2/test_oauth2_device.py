@@ -8,7 +8,7 @@ import json
 from typing import Any
 
 import pytest
-from oauth2_rig import BASE, SECOND, SECRET, Browser, Rig, json_of, location, provider
+from oauth2_rig import BASE, SECOND, SECRET, Browser, Rig, json_of, location, page_of, provider
 
 from ostiary.flows.resources import Flow, FlowStageBinding
 from ostiary.flows.stages.user_login import UserLoginStage
@@ -51,7 +51,7 @@ async def poll(rig: Rig, code: str, **form: str) -> Response:
 async def enter(browser: Browser, code: object) -> None:
     """Open /device and answer its flow."""
     response = await browser.get("/device")
-    assert location(response) == "/if/flow/device/"
+    assert page_of(response) == "/if/flow/device/"
     await browser.look("device")
     await browser.answer("device", {"component": "ak-provider-oauth2-device-code", "code": code})
 
@@ -62,7 +62,7 @@ async def allow(browser: Browser, code: str) -> Any:
     onward = await browser.finish_flow("device")
     assert onward == f"/device/authorize/?code={code}"
     response = await browser.get(onward)
-    slug = location(response).removeprefix("/if/flow/").strip("/")
+    slug = page_of(response).removeprefix("/if/flow/").strip("/")
     challenge = await browser.look(slug)
     assert challenge.component == "ak-stage-consent"
     assert "Wiki" in challenge.fields["header_text"]
@@ -118,7 +118,7 @@ class TestHonest:
 
     async def test_sign_in_comes_first(self, ready: Rig) -> None:
         code = (await begin(ready))["user_code"]
-        assert location(await ready.browser.get(f"/device/?code={code}")) == "/if/flow/login/"
+        assert page_of(await ready.browser.get(f"/device/?code={code}")) == "/if/flow/login/"
         assert await ready.browser.finish_flow("login") == f"/device?code={code}"
 
     async def test_a_code_of_the_link_is_shown_not_taken(self, ready: Rig) -> None:

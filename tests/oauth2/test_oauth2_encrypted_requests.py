@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 from joserfc import jwe, jwk, jws
 from oauth2_client_keys import Key, assertion_claims
-from oauth2_rig import BASE, CALLBACK, CHALLENGE, SECRET, START, Rig, answer_of, json_of, location, provider
+from oauth2_rig import BASE, CALLBACK, CHALLENGE, SECRET, START, Rig, answer_of, json_of, page_of, provider
 
 from ostiary.keys.certificate import generate_self_signed
 from ostiary.keys.resources import CertificateKeyPair
@@ -169,7 +169,7 @@ class TestEncrypted:
     async def test_the_browser_may_come_back_with_it(self, rig: Rig) -> None:
         ready(rig, "ec-p256")
         token = await sealed(rig, alg="ECDH-ES")
-        assert location(await rig.browser.authorize(request=token)) == "/if/flow/login/"
+        assert page_of(await rig.browser.authorize(request=token)) == "/if/flow/login/"
         await rig.browser.sign_in()
         assert (await ask(rig, token))["iss"] == f"{BASE}/application/o/wiki/"
 

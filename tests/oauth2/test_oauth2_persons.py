@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from oauth2_rig import SECOND, Rig, answer_of, authorize_url, json_of, location, provider, verified
+from oauth2_rig import SECOND, Rig, answer_of, authorize_url, json_of, page_of, provider, verified
 
 from ostiary.flows.resources import Flow
 from ostiary.policies.resources import PolicyBinding
@@ -28,7 +28,7 @@ async def become(rig: Rig, pk: int, name: str) -> None:
     session = await rig.gate.read(request, rig.now)
     assert session is not None
     plans = rig.services.engine._services.plans
-    plan = await plans.read(session.key, "login", now=rig.now)
+    plan = await plans.latest(session.key, "login", now=rig.now)
     assert plan is not None
     await rig.run(plans.put(session.key, plan.to(user=pk), now=rig.now))
 
@@ -50,7 +50,7 @@ class TestHint:
         await both.browser.sign_in(8, "bob")
         silent = await both.browser.authorize(id_token_hint=token, prompt="none")
         assert answer_of(silent)["error"] == "login_required"
-        assert location(await both.browser.authorize(id_token_hint=token)) == LOGIN
+        assert page_of(await both.browser.authorize(id_token_hint=token)) == LOGIN
         back = await both.browser.finish_flow("login")
         assert answer_of(await both.browser.get(back))["error"] == "login_required", "still bob"
         await both.browser.authorize(id_token_hint=token)
@@ -75,7 +75,7 @@ class TestSubjectByValue:
         assert "code" in answer_of(await rig.browser.authorize(claims=sub_request("ada", place)))
         silent = await rig.browser.authorize(claims=sub_request("bob", place), prompt="none")
         assert answer_of(silent)["error"] == "login_required"
-        assert location(await rig.browser.authorize(claims=sub_request("bob", place))) == LOGIN
+        assert page_of(await rig.browser.authorize(claims=sub_request("bob", place))) == LOGIN
 
     async def test_an_essential_class_that_is_not_there(self, rig: Rig) -> None:
         await rig.browser.sign_in()
@@ -124,11 +124,11 @@ class TestClasses:
         await rig.browser.sign_in()
         wanted = {"claims": self.essential(self.MFA)}
         assert answer_of(await rig.browser.authorize(**wanted, prompt="none"))["error"] == "login_required"
-        assert location(await rig.browser.authorize(**wanted)) == LOGIN
+        assert page_of(await rig.browser.authorize(**wanted)) == LOGIN
         back = await rig.browser.finish_flow("login")
         answer = answer_of(await rig.browser.get(back))
         assert (answer["error"], answer["state"]) == ("unmet_authentication_requirements", "st")
-        assert location(await rig.browser.authorize(**wanted)) == LOGIN
+        assert page_of(await rig.browser.authorize(**wanted)) == LOGIN
         await rig.browser.sign_in(amr=("pwd", "mfa"))
         assert "code" in answer_of(await rig.browser.get(await rig.browser.finish_flow("login")))
 
@@ -143,10 +143,10 @@ class TestDisplay:
         ("display", "query"), [("page", ""), ("popup", "?display=popup"), ("touch", "?display=touch")]
     )
     async def test_the_flow_is_told(self, rig: Rig, display: str, query: str) -> None:
-        assert location(await rig.browser.authorize(display=display)) == LOGIN + query
+        assert page_of(await rig.browser.authorize(display=display)) == LOGIN + query
         await rig.browser.sign_in()
         rig.change(provider(1, authorization_flow="ask"))
-        assert location(await rig.browser.authorize(display=display)) == "/if/flow/ask/" + query
+        assert page_of(await rig.browser.authorize(display=display)) == "/if/flow/ask/" + query
 
     async def test_others_are_refused(self, rig: Rig) -> None:
         assert answer_of(await rig.browser.authorize(display="hologram"))["error"] == "invalid_request"
@@ -156,7 +156,7 @@ class TestChoosing:
     async def test_select_account_asks_once_and_names_nobody(self, rig: Rig) -> None:
         await rig.browser.sign_in()
         response = await rig.browser.authorize(prompt="select_account", login_hint="ada")
-        assert location(response) == LOGIN
+        assert page_of(response) == LOGIN
         await become(rig, 8, "bob")
         back = await rig.browser.finish_flow("login")
         assert "code" in answer_of(await rig.browser.get(back))
@@ -167,11 +167,11 @@ class TestChoosing:
         flow = both.plane.snapshot.get(Flow, "login")
         both.change(replace(flow, authentication="require_unauthenticated"))
         await both.browser.sign_in()
-        assert location(await both.browser.authorize(prompt="login")) == LOGIN
+        assert page_of(await both.browser.authorize(prompt="login")) == LOGIN
         assert not await both.rows("SELECT 1 FROM session WHERE user_pk IS NOT NULL")
         await both.browser.look("login")
         await both.browser.sign_in()
-        assert location(await both.browser.authorize(prompt="login")) == LOGIN
+        assert page_of(await both.browser.authorize(prompt="login")) == LOGIN
 
     async def test_with_prompt_none_a_refusal_is_an_error(self, rig: Rig) -> None:
         rig.change(PolicyBinding(pk="b", target="app", user=8, order=0))

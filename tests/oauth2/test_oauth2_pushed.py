@@ -6,7 +6,7 @@ import asyncio
 import dataclasses
 import json
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -23,14 +23,17 @@ from oauth2_rig import (
     basic_header,
     json_of,
     location,
+    page_of,
     provider,
 )
 
 from ostiary.proto.jose import SigningKey, public_jwk, sign
+from ostiary.providers.oauth2.authorize import begin_again
 from ostiary.providers.oauth2.options import HOUR, Options, Rate
 from ostiary.providers.oauth2.resources import OAuth2Provider
 from ostiary.providers.oauth2.routes import routes
 from ostiary.resource import InvalidResource
+from ostiary.web.request import Request
 from ostiary.web.response import Response
 from ostiary.web.router import Router
 
@@ -131,7 +134,7 @@ class TestPushed:
     async def test_it_survives_a_long_sign_in(self, both: Rig) -> None:
         uri = await pushed(both)
         both.now += 80 * SECOND
-        assert location(await both.browser.get(begin_url(uri))) == LOGIN
+        assert page_of(await both.browser.get(begin_url(uri))) == LOGIN
         both.now += 1200 * SECOND
         await both.browser.sign_in()
         back = await both.browser.finish_flow("login")
@@ -145,7 +148,7 @@ class TestPushed:
         await rig.browser.get(begin_url(uri))
         rig.now += 1200 * SECOND
         await rig.browser.sign_in()
-        assert location(await rig.browser.get(await rig.browser.finish_flow("login"))) == "/if/flow/ask/"
+        assert page_of(await rig.browser.get(await rig.browser.finish_flow("login"))) == "/if/flow/ask/"
         rig.now += 1200 * SECOND
         challenge = await rig.browser.look("ask")
         await rig.browser.answer("ask", {"token": challenge.fields["token"]})
@@ -160,12 +163,23 @@ class TestPushed:
         response = await both.browser.get(begin_url(uri))
         assert response.status == 400, "nobody began with it: it is forgotten"
         uri = await pushed(both, prompt="login")
-        assert location(await both.browser.get(begin_url(uri))) == LOGIN
+        assert page_of(await both.browser.get(begin_url(uri))) == LOGIN
         both.now += 90 * SECOND
         other = await both.call("GET", begin_url(uri, ostiary_return="sign-in"))
         assert answer_of(other)["error"] == "invalid_request_uri", "another browser"
         mine = await both.browser.get(begin_url(uri, ostiary_return="sign-in"))
         assert answer_of(mine)["error"] == "invalid_request_uri", "this browser, but not back from the flow"
+
+    async def test_its_page_begins_it_for_nobody_else_when_it_is_late(self, rig: Rig) -> None:
+        uri = await pushed(rig, prompt="login")
+        assert page_of(await rig.browser.get(begin_url(uri))) == LOGIN
+        to = dict(parse_qsl(rig.browser.pages["login"]))["next"]
+        flow = rig.services.engine.flow("login")
+        for seconds, begins in ((30, True), (90, False)):
+            rig.now += seconds * SECOND
+            request = Request(scheme="https", host="id.example.org")
+            begun = await begin_again(request, flow, to, services=rig.services)
+            assert (begun is not None and begun.completion is not None) is begins
 
     async def test_bound_to_its_client(self, rig: Rig) -> None:
         uri = await pushed(rig)
@@ -287,7 +301,7 @@ class TestSigned:
     async def test_it_expires_but_not_while_somebody_signs_in(self, both: Rig) -> None:
         publish(both)
         token = signed(exp=both.now // SECOND + 60)
-        assert location(await both.browser.authorize(request=token)) == LOGIN
+        assert page_of(await both.browser.authorize(request=token)) == LOGIN
         both.now += 1200 * SECOND
         await both.browser.sign_in()
         back = await both.browser.finish_flow("login")

@@ -58,8 +58,7 @@ class Recoverer:
             "auth_method_args": {},
         }
         home = request.prefix + HOME
-        await self.engine.begin(request, session, flow, context=context, next_url=home, proof=user, now=now)
-        return f"{request.prefix}/if/flow/{flow.slug}/"
+        return await self.engine.begin(request, session, flow, context=context, next_url=home, proof=user, now=now)
 
     async def _authentication(self, request: Request, now: int) -> Flow | None:
         named = select(self.plane.snapshot, request.host).flow_authentication

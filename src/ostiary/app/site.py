@@ -90,7 +90,7 @@ def build_site(core: Core, metrics: Metrics, health: Health | None = None) -> Bu
         options=_options(core),
         refusals=refusals,
     )
-    pages = replace(pages, take_up=partial(oauth2.take_up, services=protocols))
+    pages = _joined(flows, pages, protocols)
     callers = Callers(core.tokens, core.users, gate, partial(_access_token_user, core))
     api = Api(callers, core.plane, partial(roles_of, core.database), clock)
 
@@ -119,6 +119,12 @@ def build_site(core: Core, metrics: Metrics, health: Health | None = None) -> Bu
         unavailable=unavailable,
     )
     return Built(site, health, routes)
+
+
+def _joined(flows: FlowServices, pages: Pages, protocols: oauth2.Services) -> Pages:
+    """Let flows and pages ask the protocols about the addresses they lead to; return the pages."""
+    flows.begin_again.append(partial(oauth2.begin_again, services=protocols))
+    return replace(pages, take_up=partial(oauth2.take_up, services=protocols))
 
 
 def _gate(core: Core) -> SessionGate:

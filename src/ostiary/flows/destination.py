@@ -1,8 +1,14 @@
-"""Where a plan leads when it ends."""
+"""Where a flow leads when it ends, and how the address of its page says so.
+
+The address carries the destination as `next`, as authentik's does: a reload, a lost cookie or an expired plan start
+again towards the same place, and two tabs that lead to different places have plans of their own.
+"""
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from ostiary.flows.next_url import is_relative, query_value
 
@@ -25,3 +31,16 @@ def following_of(plan: Plan, query: str) -> str | None:
     """Return the path of ours that was asked for by `next`, or that the plan was begun with."""
     asked = query_value(query, "next") or plan.next_url
     return asked if asked and is_relative(asked) else None
+
+
+def destination_key(next_url: str | None) -> str:
+    """Return what names a destination among the plans of a session: 32 hexadecimal digits, "" for none."""
+    return hashlib.sha256(next_url.encode("utf-8", "surrogatepass")).hexdigest()[:32] if next_url else ""
+
+
+def page_address(prefix: str, slug: str, next_url: str = "", *, display: str = "") -> str:
+    """Return the path of a flow's page that leads to `next_url`, in the form (OpenID Connect's `display`) asked for."""
+    pairs = [f"next={quote(next_url, safe='/')}"] if next_url else []
+    if display:
+        pairs.append(f"display={quote(display, safe='')}")
+    return f"{prefix}/if/flow/{slug}/" + (f"?{'&'.join(pairs)}" if pairs else "")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from ostiary.flows.destination import destination_key, page_address
 from ostiary.flows.errors import UnknownFlow
-from ostiary.flows.next_url import is_relative
+from ostiary.flows.next_url import is_relative, query_value
 from ostiary.flows.outcome import Outcome
 from ostiary.flows.plan import Plan
-from ostiary.flows.plans import drop, drop_all, move_all, new_id
+from ostiary.flows.plans import drop, drop_all, drop_leading_to, drop_oldest, move_all, new_id
 from ostiary.flows.resources import Designation, Flow
 from ostiary.flows.run import Run
 from ostiary.flows.services import Services
@@ -21,6 +22,10 @@ from ostiary.store.database import Statement
 if TYPE_CHECKING:
     from ostiary.directory.user import User
     from ostiary.web.request import Request
+
+
+ANOTHER_URL: Final = "another_url"
+"""In the context a flow is begun with: the path of ours where another person may sign in for the same thing."""
 
 
 class FlowEngine:
@@ -54,19 +59,20 @@ class FlowEngine:
         append: tuple[str, ...] = (),
         proof: User | None = None,
         now: int,
-    ) -> None:
-        """Store a plan in place of whatever the session had for that flow; send the browser to /if/flow/{slug}/.
+    ) -> str:
+        """Store a plan in place of what the session had for that flow and `next_url`; return its page's address.
 
+        Only under that address the page finds the plan (see `destination.page_address`).
         `context` is JSON data with primary keys (flows.md section 4): `application` is {"pk", "name", "slug"},
         `pending_user` is {"pk"}. `next_url` is a path of ours; an absolute end is `context["redirect"]`.
         `completion` is a key of the caller's own making that `completed` answers for, once, in this session.
         `append` are stages (primary keys) that come after those of the flow. `proof` is who was proven already, as
         read before.
         """
-        del request
         plan = _plan(session, flow, context=context, next_url=next_url, completion=completion, append=append)
         plan = plan if proof is None else plan.proven(proof)
-        await self._write([self._services.plans.put(session.key, plan, now=now)])
+        await self._write([drop_oldest(session.key), self._services.plans.put(session.key, plan, now=now)])
+        return page_address(request.prefix, flow.slug, next_url)
 
     async def start(
         self,
@@ -85,8 +91,8 @@ class FlowEngine:
         """Begin a flow and take it as far as it goes without an answer, in one batch.
 
         `due` is committed with it: the end of another flow, or the beginning of the session. With `hold` a flow that
-        is over already is left to the caller to commit (`Moved.due`). `Passed`: the page at /if/flow/{slug}/ shows what
-        is asked. Raises PlanChanged and SessionGone when somebody else was first.
+        is over already is left to the caller to commit (`Moved.due`). `Passed`: the page at
+        `destination.page_address` shows what is asked. Raises PlanChanged and SessionGone when somebody else was first.
         """
         plan = _plan(session, flow, context=context, next_url=next_url, completion=completion, append=append)
         run = Run(self._services, request=request, session=session, flow=flow, query="", now=now, plan=plan, due=due)
@@ -96,13 +102,16 @@ class FlowEngine:
         """Commit the end of a flow that nobody took up; `completed` answers for it. Raises PlanChanged, SessionGone."""
         await settle(self._services, request, due, now=now)
 
-    async def challenge(self, request: Request, session: Session, slug: str, *, query: str = "", now: int) -> Outcome:
+    async def challenge(
+        self, request: Request, session: Session, slug: str, *, query: str = "", latest: bool = False, now: int
+    ) -> Outcome:
         """Return what to show now; begins the flow when the session has no plan for it.
 
-        `query` is the page's own query string; `next` is read from it. A `Challenge` carries the errors of the last
-        wrong answer, for pages that answer a POST by a redirect.
+        `query` is the page's own query string; its `next` names the plan. With `latest` and without `next` it is the
+        one that was taken on last, wherever it leads: for programs that do not hand on the query they were sent. A
+        `Challenge` carries the errors of the last wrong answer, for pages that answer a POST by a redirect.
         """
-        run = await self._run(request, session, slug, query=query, now=now)
+        run = await self._run(request, session, slug, query=query, latest=latest, now=now)
         return await run.look()
 
     async def respond(
@@ -116,20 +125,32 @@ class FlowEngine:
         ticket: str | None = None,
         ahead: bool = False,
         hold: bool = False,
+        latest: bool = False,
         now: int,
     ) -> Outcome:
         """Take an answer. `Passed`: look again. `Challenge`: wrong (see response_errors), or refused for good.
 
         `ticket` is that of the challenge the page showed; None for clients of the JSON executor. `ahead` takes the
         flow on to its next question or its end (`Moved`), in the same batch as the answer; with `hold` that end is
-        left to the caller to commit (`Moved.due`).
+        left to the caller to commit (`Moved.due`). `latest` as in `challenge`.
         """
-        run = await self._run(request, session, slug, query=query, now=now)
+        run = await self._run(request, session, slug, query=query, latest=latest, now=now)
         return await run.respond(answer, ticket=ticket, ahead=ahead, hold=hold)
 
-    async def cancel(self, session: Session, slug: str | None = None) -> None:
-        """Drop the session's plan of one flow, or all of them."""
-        await self._write([drop(session.key, slug)] if slug is not None else drop_all(session.key))
+    async def cancel(self, session: Session, slug: str, next_url: str | None) -> None:
+        """Drop the session's plan of one flow that leads to `next_url`."""
+        await self._write([drop(session.key, slug, destination_key(next_url))])
+
+    async def turn_back(self, session: Session, next_url: str | None, *, now: int) -> str | None:
+        """Drop the session's plans that lead to `next_url`: the person turns back, or is somebody else.
+
+        Returns the path of ours where whoever began the flow lets another person in; None when none is named.
+        """
+        key = destination_key(next_url)
+        plans = await self._services.plans.leading_to(session.key, key, now=now)
+        await self._write([drop_leading_to(session.key, key)])
+        named = (plan.context.get(ANOTHER_URL) for plan in plans)
+        return next((url for url in named if isinstance(url, str) and is_relative(url)), None)
 
     async def completed(self, session: Session, completion: str, *, now: int) -> bool:
         """Tell, once, whether the flow begun with that key came to its end in this session."""
@@ -145,10 +166,10 @@ class FlowEngine:
                 return flow
         return None
 
-    async def _run(self, request: Request, session: Session, slug: str, *, query: str, now: int) -> Run:
+    async def _run(self, request: Request, session: Session, slug: str, *, query: str, latest: bool, now: int) -> Run:
         flow = self.flow(slug)
         run = Run(self._services, request=request, session=session, flow=flow, query=query, now=now)
-        return await run.load()
+        return await run.load(latest=latest and not query_value(query, "next"))
 
     async def _write(self, statements: Iterable[Statement]) -> None:
         kept = list(statements)
@@ -170,6 +191,7 @@ def _plan(
     return Plan(
         id=new_id(),
         slug=flow.slug,
+        destination=destination_key(next_url),
         context=dict(context),
         origin=dict(context),
         next_url=next_url,

@@ -35,10 +35,12 @@ class Plan(codec.Record, frozen=True):
     word of a plan that was refused, `append` are stages that come after those of the flow. `user` is who the
     session belonged to: a plan does not survive a change of person. `proof` is who was proven, by a stage or by the
     session it began in: a plan does not survive a change of the account, its password, factors or sessions either.
+    `destination` names where it leads among the plans of the session (`destination.destination_key`).
     """
 
     id: str = ""
     slug: str = ""
+    destination: str = ""
     version: int = 0
     planned: bool = False
     steps: tuple[Step, ...] = ()
@@ -86,12 +88,12 @@ class Plan(codec.Record, frozen=True):
 
     def dump(self) -> bytes:
         """Return JSON bytes, without what has a column of its own."""
-        return codec.encode(codec.changed(self, id="", slug="", version=0))
+        return codec.encode(codec.changed(self, id="", slug="", destination="", version=0))
 
 
 _read: Final = codec.reader(Plan)
 
 
-def load_plan(data: bytes, *, plan_id: str, slug: str, version: int) -> Plan:
+def load_plan(data: bytes, *, plan_id: str, slug: str, destination: str, version: int) -> Plan:
     """Return the plan that `dump` wrote. Raises ValueError."""
-    return codec.changed(_read(data), id=plan_id, slug=slug, version=version)
+    return codec.changed(_read(data), id=plan_id, slug=slug, destination=destination, version=version)

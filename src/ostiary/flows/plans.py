@@ -1,20 +1,25 @@
-"""Where plans and proofs of completion are kept: sealed, by session and flow."""
+"""Where plans and proofs of completion are kept: sealed, by session, flow and destination.
+
+Two tabs of one browser that lead to different applications have a plan each.
+"""
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final, cast
 
 from ostiary.flows.errors import PlanChanged
 from ostiary.flows.plan import Plan, load_plan
-from ostiary.store.database import Batch, Database, Guard, Statement, fetch_one
+from ostiary.store.database import Batch, Database, Guard, Row, Statement, fetch_one
 from ostiary.store.sweeping import expired
 
 if TYPE_CHECKING:
     from ostiary.seal.envelope import Sealer
 
 PLAN_LIFETIME: Final = 4 * 3_600_000_000  # microseconds since the last step
+PLANS_MOST: Final = 32
+"""Plans one session may have besides the one it begins: the oldest go. A stranger could begin any number of them."""
 COMPLETION_LIFETIME: Final = 10 * 60_000_000  # microseconds
 
 
@@ -25,31 +30,60 @@ class Plans:
         self._database = database
         self._sealer = sealer
 
-    async def read(self, session: bytes, slug: str, *, now: int) -> Plan | None:
-        """Return the plan of a session for a flow. One that cannot be opened any more counts as none."""
+    async def read(self, session: bytes, slug: str, destination: str, *, now: int) -> Plan | None:
+        """Return the plan of a session for a flow and a destination. One that cannot be opened counts as none."""
         row = await fetch_one(
             self._database,
-            "SELECT id, version, body FROM flow_plan WHERE session = ? AND slug = ? AND expires > ?",
+            "SELECT id, destination, version, body FROM flow_plan"
+            " WHERE session = ? AND slug = ? AND destination = ? AND expires > ?",
+            session,
+            slug,
+            destination,
+            now,
+        )
+        return None if row is None else self._opened(row, slug)
+
+    async def latest(self, session: bytes, slug: str, *, now: int) -> Plan | None:
+        """Return the plan of a session for a flow that was taken on last, wherever it leads."""
+        row = await fetch_one(
+            self._database,
+            "SELECT id, destination, version, body FROM flow_plan WHERE session = ? AND slug = ? AND expires > ?"
+            " ORDER BY expires DESC LIMIT 1",
             session,
             slug,
             now,
         )
-        if row is None:
-            return None
+        return None if row is None else self._opened(row, slug)
+
+    async def leading_to(self, session: bytes, destination: str, *, now: int) -> Sequence[Plan]:
+        """Return the plans of a session, of any flow, that lead to a destination."""
+        rows = await self._database.fetch(
+            "SELECT id, slug, destination, version, body FROM flow_plan"
+            " WHERE session = ? AND destination = ? AND expires > ?",
+            session,
+            destination,
+            now,
+        )
+        found = [self._opened(row, cast("str", row["slug"])) for row in rows]
+        return [plan for plan in found if plan is not None]
+
+    def _opened(self, row: Row, slug: str) -> Plan | None:
         plan_id, version = cast("str", row["id"]), cast("int", row["version"])
         try:
             data = self._sealer.open(cast("str", row["body"]), context=_context(plan_id))
-            return load_plan(data, plan_id=plan_id, slug=slug, version=version)
+            destination = cast("str", row["destination"])
+            return load_plan(data, plan_id=plan_id, slug=slug, destination=destination, version=version)
         except Exception:  # noqa: BLE001 - other key, other version of the program: the person starts again
             return None
 
     def put(self, session: bytes, plan: Plan, *, now: int) -> Statement:
-        """Store a plan in place of whatever the session had for that flow."""
+        """Store a plan in place of what the session had for that flow and destination."""
         return Statement(
-            "INSERT INTO flow_plan (session, slug, id, version, body, expires) VALUES (?, ?, ?, ?, ?, ?)"
-            " ON CONFLICT (session, slug) DO UPDATE SET id = excluded.id, version = excluded.version,"
+            "INSERT INTO flow_plan (session, slug, destination, id, version, body, expires)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT (session, slug, destination) DO UPDATE SET id = excluded.id, version = excluded.version,"
             " body = excluded.body, expires = excluded.expires",
-            (session, plan.slug, plan.id, plan.version, self._seal(plan), now + PLAN_LIFETIME),
+            (session, plan.slug, plan.destination, plan.id, plan.version, self._seal(plan), now + PLAN_LIFETIME),
         )
 
     def save(self, plan: Plan, *, now: int) -> Statement:
@@ -92,23 +126,39 @@ def new_id() -> str:
     return secrets.token_urlsafe(16)
 
 
-def new_plan(slug: str) -> Plan:
+def new_plan(slug: str, destination: str) -> Plan:
     """Return an empty plan, not planned yet."""
-    return Plan(id=new_id(), slug=slug)
+    return Plan(id=new_id(), slug=slug, destination=destination)
 
 
 def finish(session: bytes, plan: Plan) -> Statement:
     """Remove a plan that came to its end, once; fails the batch with PlanChanged when it moved on since."""
     return Statement(
-        "DELETE FROM flow_plan WHERE session = ? AND slug = ? AND id = ? AND version = ?",
-        (session, plan.slug, plan.id, plan.version),
+        "DELETE FROM flow_plan WHERE session = ? AND slug = ? AND destination = ? AND id = ? AND version = ?",
+        (session, plan.slug, plan.destination, plan.id, plan.version),
         guard=Guard(PlanChanged),
     )
 
 
-def drop(session: bytes, slug: str) -> Statement:
-    """Forget the plan of one flow."""
-    return Statement("DELETE FROM flow_plan WHERE session = ? AND slug = ?", (session, slug))
+def drop(session: bytes, slug: str, destination: str) -> Statement:
+    """Forget the plan of one flow and destination."""
+    return Statement(
+        "DELETE FROM flow_plan WHERE session = ? AND slug = ? AND destination = ?", (session, slug, destination)
+    )
+
+
+def drop_leading_to(session: bytes, destination: str) -> Statement:
+    """Forget the plans, of any flow, that lead to a destination."""
+    return Statement("DELETE FROM flow_plan WHERE session = ? AND destination = ?", (session, destination))
+
+
+def drop_oldest(session: bytes) -> Statement:
+    """Forget the plans of a session beyond `PLANS_MOST`, the one that rested longest first."""
+    return Statement(
+        "DELETE FROM flow_plan WHERE session = ? AND expires < (SELECT expires FROM flow_plan"
+        " WHERE session = ? ORDER BY expires DESC LIMIT 1 OFFSET ?)",
+        (session, session, PLANS_MOST - 1),
+    )
 
 
 def drop_all(session: bytes) -> Iterable[Statement]:

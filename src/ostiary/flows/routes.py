@@ -42,7 +42,7 @@ class Executor:
         now = self._clock()
         session = await self._gate.ensure(request, now)
         slug = request.params["slug"]
-        work = self._engine.challenge(request, session, slug, query=_query(request), now=now)
+        work = self._engine.challenge(request, session, slug, query=_query(request), latest=True, now=now)
         return await self._safely(request, work, errors=False)
 
     async def answer(self, request: Request) -> Response:
@@ -61,10 +61,11 @@ class Executor:
     async def _respond(
         self, request: Request, session: Session, slug: str, body: Mapping[str, object], *, now: int
     ) -> Outcome:
-        outcome = await self._engine.respond(request, session, slug, body, query=_query(request), now=now)
+        query = _query(request)
+        outcome = await self._engine.respond(request, session, slug, body, query=query, latest=True, now=now)
         if isinstance(outcome, Challenge) and outcome.component == ACCESS_DENIED:
             # Told at once here: the plan is not kept for another look.
-            await self._engine.cancel(session, slug)
+            await self._engine.challenge(request, session, slug, query=query, latest=True, now=now)
         return outcome
 
     async def _safely(self, request: Request, work: Awaitable[Outcome], *, errors: bool) -> Response:
@@ -121,11 +122,16 @@ class Redirects:
         return redirect(_page(request, flow) + (f"?{request.query}" if request.query else ""))
 
     async def cancel(self, request: Request) -> Response:
-        """GET /flows/-/cancel/: forget what was begun; to `next` when that is a path of ours, else sign out."""
-        session = await self._gate.read(request, self._clock())
-        if session is not None:
-            await self._engine.cancel(session)
-        following = request.query_one("next")
+        """GET /flows/-/cancel/: forget what was begun for `next`, and let another person in for it.
+
+        To where whoever began the flow names for that, else to `next` when that is a path of ours, else sign out.
+        What other tabs have begun stays.
+        """
+        now = self._clock()
+        session, following = await self._gate.read(request, now), request.query_one("next")
+        another = await self._engine.turn_back(session, following, now=now) if session is not None else None
+        if another is not None:
+            return redirect(another)
         if following and is_relative(following):
             return redirect(following)
         return redirect(request.prefix + "/flows/-/default/invalidation/")
@@ -143,7 +149,7 @@ class Redirects:
         if flow is None:
             raise NotFound
         following = request.query_one("next")
-        await self._engine.begin(
+        to = await self._engine.begin(
             request,
             session,
             flow,
@@ -151,7 +157,7 @@ class Redirects:
             next_url=following if following and is_relative(following) else request.prefix + "/if/user/",
             now=now,
         )
-        return redirect(_page(request, flow) + (f"?{request.query}" if request.query else ""))
+        return redirect(to)
 
 
 def routes(engine: FlowEngine, gate: SessionGate, plane: ConfigPlane, clock: Callable[[], int]) -> Sequence[Route]:

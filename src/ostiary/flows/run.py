@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Final, cast
 
 from ostiary.events.refusals import Refusal
 from ostiary.flows import declining, farewell, wizard
-from ostiary.flows.destination import destination, following_of
+from ostiary.flows.beginning import begun_for, beside_proof
+from ostiary.flows.destination import destination, destination_key, following_of
 from ostiary.flows.errors import PlanChanged
 from ostiary.flows.frame import access_denied, challenge_of, session_end
 from ostiary.flows.next_url import query_value
@@ -63,7 +64,7 @@ class Run:
         self._query = query
         self._now = now
         self._planner = Planner(services, snapshot=self._snapshot, request=request, now=now)
-        first = new_plan(flow.slug) if plan is None else plan
+        first = new_plan(flow.slug, destination_key(query_value(query, "next"))) if plan is None else plan
         self._unit = Unit(services, request, session, first, now=now, due=due)
         self._later = False  # what there is to show will be shown by another request
 
@@ -75,9 +76,13 @@ class Run:
     def _session(self) -> Session:
         return self._unit.session
 
-    async def load(self) -> Run:
-        """Read the session's plan; one that belonged to another person does not count."""
-        plan = await self._services.plans.read(self._session.key, self._flow.slug, now=self._now)
+    async def load(self, *, latest: bool) -> Run:
+        """Read the session's plan for where the page leads, or its latest; one of another person does not count."""
+        plans, key, slug = self._services.plans, self._session.key, self._flow.slug
+        if latest:
+            plan = await plans.latest(key, slug, now=self._now)
+        else:
+            plan = await plans.read(key, slug, self._plan.destination, now=self._now)
         if plan is not None and plan.user in {None, self._session.user}:
             self._unit.read(plan)
             if not await still_proven(self._services, self._request, plan):
@@ -99,11 +104,36 @@ class Run:
     async def look(self) -> Outcome:
         """Return what there is to show now, passing every stage that needs no answer."""
         try:
-            outcome = await self._onward()
+            outcome = await self._elsewhere() or await self._onward()
             await self._unit.commit()
         except (PlanChanged, SessionGone):
             return Passed()
         return outcome
+
+    async def _elsewhere(self) -> Outcome | None:
+        """Say where a page leads that has nothing to ask: somebody signed in beside it, or its plan is lost.
+
+        A lost sign-in begins again for what it was begun for. Whatever else a protocol asked for, it begins itself.
+        """
+        following = following_of(self._plan, self._query)
+        signs_in, user = self._flow.designation == "authentication", self._session.user
+        if self._unit.stored:
+            if not signs_in or user is None or self._plan.user is not None:
+                return None
+            self._unit.drop()
+            self._unit.leave(None if self._plan.completion is None else beside_proof(self._plan.completion))
+            return Moved(following or self._home())
+        if following is None:
+            return None
+        if self._flow.designation == "authorization":
+            return Moved(following)
+        hooks = self._services.begin_again if signs_in else ()
+        again = await begun_for(hooks, self._request, self._flow, following)
+        if again is not None and user is None:
+            context = dict(again.context)
+            changes = {"context": context, "origin": context, "next_url": following, "completion": again.completion}
+            self._unit.plan = self._plan.to(**changes)
+        return Moved(following) if again is not None and user is not None else None
 
     async def start(self, *, hold: bool) -> Outcome:
         """Store the plan this began with, taken as far as it goes without an answer. Raises PlanChanged, SessionGone.
@@ -258,15 +288,19 @@ class Run:
         return await self._not_applicable(made.messages)
 
     async def _not_applicable(self, messages: Sequence[str]) -> Outcome:
-        flow, following = self._flow, following_of(self._plan, self._query)
-        done = flow.designation == "authentication" and self._session.user is not None
-        go_on = following is not None and flow.denied_action == "message_continue"
-        if done or flow.denied_action == "continue" or go_on:
-            if not done:
-                self._unit.add(self._told(" ".join(messages) or _NOT_NOW))
+        flow, plan, following = self._flow, self._plan, following_of(self._plan, self._query)
+        # Whoever began this flow would begin it again at once: going there would never end.
+        back = following is not None and following == plan.next_url
+        if flow.designation == "authentication" and self._session.user is not None and not (back and plan.user):
             self._unit.drop()
             return Moved(following or self._home())
-        return await self._deny(" ".join(messages) or _NOT_NOW)
+        message = " ".join(messages) or _NOT_NOW
+        going = {"continue": True, "message_continue": following is not None and not back}
+        if going.get(flow.denied_action, False):
+            self._unit.add(self._told(message))
+            self._unit.drop()
+            return Moved(following if following is not None and not back else self._home())
+        return await self._deny(message)
 
     async def _finish(self) -> Outcome:
         parting = await self._farewell()
@@ -405,7 +439,8 @@ class Run:
 
     def _restart(self, *, keep_context: bool) -> None:
         old = self._plan
-        fresh = new_plan(old.slug).to(
+        fresh = new_plan(old.slug, old.destination).to(
+            user=self._session.user,
             context=old.context if keep_context else old.origin,
             origin=old.origin,
             next_url=old.next_url,

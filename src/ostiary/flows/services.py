@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ostiary.directory.setup import Setup
     from ostiary.directory.tokens import Tokens
     from ostiary.directory.users import Users
+    from ostiary.flows.beginning import BeginAgain
     from ostiary.flows.consents import Consents
     from ostiary.flows.plans import Plans
     from ostiary.flows.resources import Stage
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
 class Services:
     """The rooms below, as flows use them. `cookie_key` signs what a browser keeps of a second factor.
 
-    `own_stages` are steps that protocols put behind the stages of a flow; nobody sets them up.
+    `own_stages` are steps that protocols put behind the stages of a flow; nobody sets them up. `begin_again` are asked
+    what a sign-in whose plan is lost was begun for.
     """
 
     database: Database
@@ -48,3 +50,4 @@ class Services:
     cookie_key: Secret
     own_stages: Mapping[str, Stage] = field(default_factory=dict)
     refusals: Refusals = field(default_factory=Refusals)
+    begin_again: list[BeginAgain] = field(default_factory=list)

@@ -33,6 +33,30 @@ MIGRATIONS: Final = (
         ),
     ),
     Migration(
+        number=62,
+        room="flows",
+        title="one plan for each destination",
+        statements=(
+            # `destination` names where the page's address leads (see `destination.destination_key`): tabs that lead
+            # to different places do not share a plan.
+            """CREATE TABLE flow_plan_2 (
+                session {blob} NOT NULL,
+                slug {text} NOT NULL,
+                destination {text} NOT NULL,
+                id {text} NOT NULL UNIQUE,
+                version {int} NOT NULL,
+                body {text} NOT NULL,
+                expires {int} NOT NULL,
+                PRIMARY KEY (session, slug, destination)
+            )""",
+            """INSERT INTO flow_plan_2 (session, slug, destination, id, version, body, expires)
+                SELECT session, slug, '', id, version, body, expires FROM flow_plan""",
+            "DROP TABLE flow_plan",
+            "ALTER TABLE flow_plan_2 RENAME TO flow_plan",
+            "CREATE INDEX flow_plan_expires ON flow_plan (expires)",
+        ),
+    ),
+    Migration(
         number=61,
         room="flows",
         title="consents",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from ostiary.flows.plans import drop, finish
+from ostiary.flows.plans import drop, drop_oldest, finish
 from ostiary.record import dataclass
 from ostiary.sessions.gate import Coming
 from ostiary.sessions.gate import SignIn as Proof
@@ -73,7 +73,7 @@ class Unit:
         self.plan, self._changed = plan, True
 
     def replace(self, plan: Plan) -> None:
-        """Have another plan stored in place of whatever the session has for the flow."""
+        """Have another plan stored in place of what the session has for the flow and its destination."""
         self.keep(plan)
         self.stored, self._replaces = False, True
 
@@ -90,15 +90,22 @@ class Unit:
 
     def drop(self) -> None:
         """Have the plan forgotten."""
-        self._statements.append(drop(self.session.key, self.plan.slug))
+        self._statements.append(self._dropped())
         self._changed = False
+
+    def leave(self, completion: str | None) -> None:
+        """Have that proof left, if any, for whoever asks for it."""
+        self._completion = completion
+
+    def _dropped(self) -> Statement:
+        return drop(self.session.key, self.plan.slug, self.plan.destination)
 
     def finish(self) -> None:
         """Have a plan removed that came to its end; its proof is left when somebody waits for it."""
         if self.stored:
             self._statements.append(finish(self.session.key, self.plan))
         elif self._replaces:
-            self._statements.append(drop(self.session.key, self.plan.slug))
+            self._statements.append(self._dropped())
         self._changed = False
         self._completion = self.plan.completion
 
@@ -144,7 +151,9 @@ class Unit:
                 if self.stored
                 else plans.put(self.session.key, self.plan, now=self._now)
             )
-            statements = [*statements, kept]
+            # A plan that comes with the session, or after another one, adds none to those that are there.
+            added = not self.stored and self._coming is None and not self._begun.statements
+            statements = [*statements, *([drop_oldest(self.session.key)] if added else ()), kept]
         return Due(self.session, tuple(statements), self._completion, self._coming)
 
 

@@ -13,14 +13,17 @@ from ostiary.proto.oauth2.errors import OAuthError
 from ostiary.proto.oauth2.parameters import read_parameters
 from ostiary.providers.oauth2.answering import send_error
 from ostiary.providers.oauth2.inquiry import PATH, RETURN, Inquiry, NotTakenUp, request_url
+from ostiary.providers.oauth2.journeys import sign_in_again
 from ostiary.providers.oauth2.refusing import tell
-from ostiary.providers.oauth2.steps import STEPS
+from ostiary.providers.oauth2.steps import READING, STEPS
 from ostiary.web.errors import BadRequest, HttpError
 from ostiary.web.response import Response, redirect
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ostiary.flows.beginning import Beginning
+    from ostiary.flows.resources import Flow
     from ostiary.flows.unit import Due
     from ostiary.providers.oauth2.services import Services
     from ostiary.web.request import Request
@@ -86,6 +89,25 @@ async def _tell(inquiry: Inquiry, error: OAuthError | HttpError) -> None:
     )
 
 
+async def begin_again(request: Request, flow: Flow, to: str, *, services: Services) -> Beginning | None:
+    """Tell what a sign-in whose plan is lost was begun for, when the path it leads to is a request of ours.
+
+    None when it is none, would not lead to that flow, or may not begin any more: the browser then brings the request
+    behind an ordinary sign-in, and is told.
+    """
+    path, _, query = to.partition("?")
+    if path != request.prefix + PATH:
+        return None
+    asked = request.moved(PATH, query)
+    try:
+        inquiry = _inquiry(asked, services, asked.query_pairs())
+        for take in READING:
+            await take(inquiry)
+    except (OAuthError, HttpError):
+        return None
+    return sign_in_again(inquiry, flow) if inquiry.late is None else None
+
+
 def _inquiry(request: Request, services: Services, pairs: Sequence[tuple[str, str]]) -> Inquiry:
     parameters = read_parameters(pairs)
     return Inquiry(
@@ -105,4 +127,4 @@ async def authorize_post(request: Request) -> Response:
     return redirect(request_url(request, [*request.query_pairs(), *pairs]), 303)
 
 
-__all__ = ["PATH", "authorize", "authorize_post", "take_up"]
+__all__ = ["PATH", "authorize", "authorize_post", "begin_again", "take_up"]

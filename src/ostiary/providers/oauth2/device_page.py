@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 from ostiary.brands.select import select
 from ostiary.flows.declining import DECLINED_STAGE
+from ostiary.flows.engine import ANOTHER_URL
 from ostiary.flows.resources import Flow, FlowStageBinding
 from ostiary.flows.stages.consent import ConsentStage
 from ostiary.grants.device import DeviceGrant, deny_device, find_claimed
@@ -52,16 +53,16 @@ async def device_page(request: Request, services: Services) -> Response:
     session = await services.gate.ensure(request, now)
     if await _person(services, session) is None:
         return await _sign_in(request, services, session, code)
-    await services.engine.begin(
+    to = await services.engine.begin(
         request,
         session,
         flow,
         context={"device_code": code},
-        next_url=f"{request.prefix}/",
+        next_url=_own_address(request, code),
         append=(CODE,),
         now=now,
     )
-    return _to(request, flow)
+    return redirect(to)
 
 
 async def device_authorize(request: Request, services: Services) -> Response:
@@ -83,16 +84,20 @@ async def device_authorize(request: Request, services: Services) -> Response:
     if flow is None:
         raise HttpError(404, "no_authorization_flow", "The application's authorization flow does not exist.")
     consent = () if _asks(flow, snapshot) else (CONSENT,)
-    await services.engine.begin(
+    to = await services.engine.begin(
         request,
         session,
         flow,
-        context=_context(client, item),
-        next_url=f"{request.prefix}/",
+        context={
+            **_context(client, item),
+            "redirect": f"{request.prefix}/",
+            ANOTHER_URL: f"{request.prefix}/flows/-/default/invalidation/",  # the code belongs to this session
+        },
+        next_url=f"{request.prefix}{AUTHORIZE}?code={quote(code, safe='')}",
         append=(*consent, APPROVE, FINISH),
         now=now,
     )
-    return _to(request, flow)
+    return redirect(to)
 
 
 async def _check_policies(
@@ -121,10 +126,12 @@ async def _sign_in(request: Request, services: Services, session: Session, code:
     flow = _flow(snapshot, select(snapshot, request.host).flow_authentication)
     if flow is None:
         raise HttpError(404, "no_authentication_flow", "No way to sign in is set up for this address.")
-    query = f"?{urlencode({'code': code}, quote_via=quote)}" if code else ""
-    back = f"{request.prefix}{PAGE}{query}"
-    await services.engine.begin(request, session, flow, context={}, next_url=back, now=services.clock())
-    return _to(request, flow)
+    back, now = _own_address(request, code), services.clock()
+    return redirect(await services.engine.begin(request, session, flow, context={}, next_url=back, now=now))
+
+
+def _own_address(request: Request, code: str) -> str:
+    return f"{request.prefix}{PAGE}" + (f"?code={quote(code, safe='')}" if code else "")
 
 
 async def _person(services: Services, session: Session) -> Subject | None:
@@ -157,7 +164,3 @@ def _context(client: Client, item: DeviceGrant) -> Mapping[str, object]:
 
 def _flow(snapshot: Snapshot, pk: str | None) -> Flow | None:
     return snapshot.get(Flow, pk) if pk is not None else None
-
-
-def _to(request: Request, flow: Flow) -> Response:
-    return redirect(f"{request.prefix}/if/flow/{flow.slug}/")

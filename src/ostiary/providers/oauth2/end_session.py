@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from ostiary.web.request import Request
 
 _ENCRYPTED: Final = 4  # dots of a JWE (RFC 7516 7.1)
+_KEPT: Final = frozenset({"client_id", "post_logout_redirect_uri", "state", "ui_locales"})
 _TYP: Final = "JWT"  # the `typ` of ID tokens; a logout token is none, whoever signed it
 
 
@@ -78,8 +79,15 @@ async def _begin(request: Request, services: Services, client: Client) -> Respon
         elif target is not None:
             context[END] = ASK
     flow = _flow(request, services, client)
-    await services.engine.begin(request, session, flow, context=context, next_url=request.prefix + "/", now=now)
-    return redirect(f"{request.prefix}/if/flow/{flow.slug}/")
+    back = _without_hint(request, parameters)
+    return redirect(await services.engine.begin(request, session, flow, context=context, next_url=back, now=now))
+
+
+def _without_hint(request: Request, parameters: Parameters) -> str:
+    """Return the path of this request for the flow's address: the hint, a token, is not kept there."""
+    pairs = [(name, value) for name, value in parameters.values.items() if name in _KEPT]
+    query = urlencode(pairs, quote_via=quote)
+    return f"{request.prefix}{request.path}" + (f"?{query}" if query else "")
 
 
 async def end_session_post(request: Request) -> Response:

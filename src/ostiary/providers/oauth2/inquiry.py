@@ -31,6 +31,9 @@ PATH: Final = "/application/o/authorize/"
 RETURN: Final = "ostiary_return"
 """Our own parameter: which flow the browser comes back from. It proves nothing; the proof is in the session."""
 
+ANOTHER: Final = "another"
+"""The value of `RETURN` of a person who said that they are not the one who was named: somebody may sign in anew."""
+
 _PLAIN: Final = re.compile(r"[A-Za-z0-9._~-]*")  # what is quoted as itself (RFC 3986 2.3)
 _LONGEST: Final = 8192  # characters of an address that a flow leads back to
 

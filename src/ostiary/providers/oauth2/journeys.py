@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from ostiary.brands.select import select
+from ostiary.flows.beginning import Beginning
 from ostiary.flows.declining import DECLINED_URL
+from ostiary.flows.destination import page_address
+from ostiary.flows.engine import ANOTHER_URL
 from ostiary.flows.outcome import Moved, Passed
 from ostiary.flows.resources import Flow, FlowStageBinding
 from ostiary.flows.stages.consent import ConsentStage
@@ -14,7 +17,7 @@ from ostiary.grants.pushed import begin_journey
 from ostiary.policies.decide import has_bindings
 from ostiary.proto.oauth2.errors import CONSENT_REQUIRED, INTERACTION_REQUIRED, OAuthError
 from ostiary.providers.oauth2.github import DESCRIPTIONS
-from ostiary.providers.oauth2.inquiry import Inquiry
+from ostiary.providers.oauth2.inquiry import ANOTHER, Inquiry
 from ostiary.store.commit import write_all
 from ostiary.web.errors import HttpError
 from ostiary.web.language import COOKIE as LANGUAGE_COOKIE
@@ -29,14 +32,10 @@ _OPEN: Final = frozenset({"none", "require_authenticated"})
 async def sign_in(inquiry: Inquiry) -> Response:
     """Begin the authentication flow of the provider, else of the brand; it leads back to this request."""
     services, request, now = inquiry.services, inquiry.request, inquiry.now
-    brand = select(inquiry.snapshot, request.host)
-    pk = inquiry.client.provider.authentication_flow or brand.flow_authentication
-    flow = inquiry.snapshot.get(Flow, pk) if pk is not None else None
+    flow = _authentication_flow(inquiry)
     if flow is None:
         raise HttpError(404, "no_authentication_flow", "No way to sign in is set up for this address.")
-    context: dict[str, object] = {"application": _application(inquiry)}
-    if inquiry.wanted.login_hint and "select_account" not in inquiry.wanted.prompt:
-        context["pending_user_identifier"] = inquiry.wanted.login_hint
+    beginning, back = _sign_in_of(inquiry), inquiry.return_url("sign-in")
     session, due = await services.gate.read(request, now), None
     if session is not None and session.user is not None and flow.authentication == "require_unauthenticated":
         # The flow takes nobody who is signed in, and the present sign-in is not enough: it ends.
@@ -50,13 +49,36 @@ async def sign_in(inquiry: Inquiry) -> Response:
         request,
         session,
         flow,
-        context=context,
-        next_url=inquiry.return_url("sign-in"),
-        completion=inquiry.sign_in_proof(),
+        context=beginning.context,
+        next_url=back,
+        completion=beginning.completion,
         due=due,
         now=now,
     )
-    return _to(inquiry, flow)
+    return _to(inquiry, flow, back)
+
+
+def sign_in_again(inquiry: Inquiry, flow: Flow) -> Beginning | None:
+    """Return what that flow is begun for when this request needs a sign-in; None when it begins another one."""
+    wanted = _authentication_flow(inquiry)
+    return _sign_in_of(inquiry) if wanted is not None and wanted.pk == flow.pk else None
+
+
+def _authentication_flow(inquiry: Inquiry) -> Flow | None:
+    brand = select(inquiry.snapshot, inquiry.request.host)
+    pk = inquiry.client.provider.authentication_flow or brand.flow_authentication
+    return inquiry.snapshot.get(Flow, pk) if pk is not None else None
+
+
+def _sign_in_of(inquiry: Inquiry) -> Beginning:
+    context: dict[str, object] = {
+        "application": _application(inquiry),
+        ANOTHER_URL: inquiry.return_url(ANOTHER),
+    }
+    hint = inquiry.wanted.login_hint
+    if hint and "select_account" not in inquiry.wanted.prompt and inquiry.coming_from != ANOTHER:
+        context["pending_user_identifier"] = hint
+    return Beginning(context, inquiry.sign_in_proof())
 
 
 async def authorization(inquiry: Inquiry) -> Response | None:
@@ -66,14 +88,14 @@ async def authorization(inquiry: Inquiry) -> Response | None:
         return None
     services, request, now = inquiry.services, inquiry.request, inquiry.now
     session, subject = inquiry.signed_in
-    proof = inquiry.consent_proof(subject.user.pk)
+    proof, back = inquiry.consent_proof(subject.user.pk), inquiry.return_url("authorize")
     await _keep_pushed(inquiry)
     outcome = await services.engine.start(
         request,
         session,
         flow,
         context=_context(inquiry),
-        next_url=inquiry.return_url("authorize"),
+        next_url=back,
         completion=proof,
         append=consent,
         due=inquiry.due,
@@ -86,10 +108,10 @@ async def authorization(inquiry: Inquiry) -> Response | None:
     if inquiry.due is not None:
         await services.engine.settle(request, inquiry.due, now=now)
     if "none" in inquiry.wanted.prompt:
-        await services.engine.cancel(session, flow.slug)
+        await services.engine.cancel(session, flow.slug, back)
         asks = isinstance(outcome, Passed) and outcome.component == ConsentStage.COMPONENT
         raise OAuthError(CONSENT_REQUIRED if asks else INTERACTION_REQUIRED)
-    return _to(inquiry, flow)
+    return _to(inquiry, flow, back)
 
 
 def _authorization_flow(inquiry: Inquiry) -> tuple[Flow, tuple[str, ...]]:
@@ -135,6 +157,7 @@ def _context(inquiry: Inquiry) -> dict[str, object]:
     return {
         "is_sso": True,
         DECLINED_URL: inquiry.return_url("declined"),
+        ANOTHER_URL: inquiry.return_url(ANOTHER),
         "application": _application(inquiry),
         "consent_permissions": [
             *({"id": item.scope_name, "name": item.description} for item in described),
@@ -165,11 +188,11 @@ async def _keep_pushed(inquiry: Inquiry) -> None:
         await write_all(inquiry.services.database, [begin_journey(inquiry.handle_hash, now=inquiry.now)])
 
 
-def _to(inquiry: Inquiry, flow: Flow) -> Response:
+def _to(inquiry: Inquiry, flow: Flow, back: str) -> Response:
     """Send the browser to a flow, in form and language the application asks for (Core 3.1.2.1, display, ui_locales)."""
     request, display = inquiry.request, inquiry.wanted.display
-    shown = f"?display={display}" if display not in {None, "page"} else ""
-    response = redirect(f"{request.prefix}/if/flow/{flow.slug}/{shown}")
+    shown = display if display is not None and display != "page" else ""
+    response = redirect(page_address(request.prefix, flow.slug, back, display=shown))
     spoken = (tag.partition("-")[0].lower() for tag in inquiry.wanted.ui_locales)
     language = next((tag for tag in spoken if tag in inquiry.services.languages), None)
     if language is not None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final
 
+from ostiary.flows.beginning import beside_proof
 from ostiary.flows.declining import declined_proof
 from ostiary.flows.people import subject_of
 from ostiary.policies.context import PolicyContext
@@ -21,7 +22,7 @@ from ostiary.providers.oauth2.checks import check_wanted, scope_of
 from ostiary.providers.oauth2.client import client_by_id
 from ostiary.providers.oauth2.completing import complete, flow_name
 from ostiary.providers.oauth2.github import known_scopes
-from ostiary.providers.oauth2.inquiry import Entry, Inquiry, NotTakenUp
+from ostiary.providers.oauth2.inquiry import ANOTHER, Entry, Inquiry, NotTakenUp
 from ostiary.providers.oauth2.persons import check_expectations, is_expected, is_strong_enough
 from ostiary.providers.oauth2.sources import find_parameters
 from ostiary.record import dataclass
@@ -111,8 +112,18 @@ async def _entry(inquiry: Inquiry) -> Response | None:
         if await _is_proven(inquiry, session, key()):
             inquiry.entry = entry
     if inquiry.late is not None and inquiry.entry is Entry.FIRST:
-        raise inquiry.late
+        if not await _began_here(inquiry, session):
+            raise inquiry.late
+        inquiry.late = None
     return None
+
+
+async def _began_here(inquiry: Inquiry, session: Session) -> bool:
+    """Tell whether this browser began the sign-in of this request, and somebody signed in beside it."""
+    if inquiry.coming_from != "sign-in" or inquiry.due is not None:
+        return False
+    key = beside_proof(inquiry.sign_in_proof())
+    return await inquiry.services.engine.completed(session, key, now=inquiry.now)
 
 
 async def _is_proven(inquiry: Inquiry, session: Session, key: str) -> bool:
@@ -129,7 +140,7 @@ async def _fresh_enough(inquiry: Inquiry) -> Response | None:
     session, _ = inquiry.signed_in
     max_age = inquiry.wanted.max_age
     stale = session.auth_time is None or (max_age is not None and inquiry.now - session.auth_time >= max_age * _SECOND)
-    if stale or inquiry.wanted.prompt & _AGAIN:
+    if stale or inquiry.wanted.prompt & _AGAIN or inquiry.coming_from == ANOTHER:
         return await _sign_in(inquiry)
     return None
 
@@ -241,3 +252,6 @@ STEPS: Final[tuple[Step, ...]] = (
     Step(_complete,            _ALL),
 )
 # fmt: on
+
+READING: Final = (_client, _parameters, _redirect_uri, _request)
+"""What makes a request known before anybody is signed in."""

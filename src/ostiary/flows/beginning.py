@@ -1,0 +1,45 @@
+"""What a flow was begun for, asked again when its plan is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from ostiary.record import dataclass
+
+if TYPE_CHECKING:
+    from ostiary.flows.resources import Flow
+    from ostiary.web.request import Request
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """What `FlowEngine.begin` was given, or would be: see there."""
+
+    context: Mapping[str, object]
+    completion: str | None = None
+
+
+BeginAgain = Callable[["Request", "Flow", str], Awaitable[Beginning | None]]
+"""Tells what an authentication flow that leads to this path of ours is begun for; None when it is another's path.
+
+Whoever begins sign-ins answers for the addresses it gave out: a browser may come back to one without its cookie, or
+after its plan expired.
+"""
+
+
+def beside_proof(completion: str) -> str:
+    """Return the completion key a sign-in begun with `completion` leaves when somebody signed in beside it.
+
+    It tells that this browser began it, not that the flow was passed.
+    """
+    return f"{completion}:beside"
+
+
+async def begun_for(hooks: Sequence[BeginAgain], request: Request, flow: Flow, to: str) -> Beginning | None:
+    """Return what the first that knows the path says."""
+    for hook in hooks:
+        found = await hook(request, flow, to)
+        if found is not None:
+            return found
+    return None
