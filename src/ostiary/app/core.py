@@ -35,6 +35,7 @@ from ostiary.seal.envelope import Sealer
 from ostiary.settings import Settings
 from ostiary.settings.secret_key import make_data_dir, with_secret_key
 from ostiary.store.migrations import migrate
+from ostiary.store.pace import REST
 from ostiary.store.plane import ConfigPlane
 from ostiary.store.workspace import Editor
 
@@ -89,7 +90,9 @@ async def open_core(settings: Settings, *, environ: Mapping[str, str] | None = N
     database = await open_database(settings, serving=serving)
     try:
         await migrate(database, MIGRATIONS, now=clock())
-        core = await _build(settings, secret_key, database, dict(os.environ) if environ is None else environ)
+        core = await _build(
+            settings, secret_key, database, dict(os.environ) if environ is None else environ, serving=serving
+        )
         await _first_start(core)
     except BaseException:
         await database.close()
@@ -122,7 +125,9 @@ async def open_database(settings: Settings, *, serving: bool = False) -> Databas
     )
 
 
-async def _build(settings: Settings, secret_key: Secret, database: Database, environ: Mapping[str, str]) -> Core:
+async def _build(
+    settings: Settings, secret_key: Secret, database: Database, environ: Mapping[str, str], *, serving: bool
+) -> Core:
     sealer = Sealer(secret_key)
     kinds = registry()
     plane = ConfigPlane(database=database, registry=kinds, sealer=sealer)
@@ -130,7 +135,8 @@ async def _build(settings: Settings, secret_key: Secret, database: Database, env
 
     passwords = Passwords()
     ended = user_hooks(plane)
-    editor = Editor(plane, backends(database, passwords, sealer, on_disabled=ended), audit_changes)
+    kept = backends(database, passwords, sealer, on_disabled=ended)
+    editor = Editor(plane, kept, audit_changes, rest=REST if serving else 0.0)
     users = Users(database, install_id=await install_id(database))
 
     return Core(

@@ -16,10 +16,12 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from ostiary.proto.jose import PrivateKey, UnsupportedKey, base64url_encode, check_size
+from ostiary.resource.kept import Kept
 
 _CERTIFICATE: Final = re.compile(
     r"^-----BEGIN CERTIFICATE-----\s+([A-Za-z0-9+/=\s]+)-----END CERTIFICATE-----", re.MULTILINE
 )
+_proven: Final[Kept[bytes, bytes]] = Kept(1_024)  # digests of texts
 
 
 class UnreadableKey(ValueError):
@@ -30,18 +32,21 @@ def read_private_key(pem: str, *, proven: bool = False) -> PrivateKey:
     """Return the private key of a PEM text. Raises UnreadableKey, also for types that are not used here.
 
     `proven` is for keys that were read without it before, and were sealed since: OpenSSL does not try again whether
-    the factors of an RSA key are primes, which takes as long as many signatures.
+    the factors of an RSA key are primes, which takes as long as many signatures. What was proven once in this process
+    is known by its digest: a thousand applications with one key do not prove it a thousand times.
     """
     key = _load(pem, proven=True)
     if not isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey):
         raise UnreadableKey("expected an RSA, elliptic curve or Ed25519 key")
-    if proven or not isinstance(key, rsa.RSAPrivateKey):
+    digest = hashlib.sha256(pem.encode()).digest()
+    if proven or not isinstance(key, rsa.RSAPrivateKey) or digest in _proven:
         return key
     try:
         check_size(key)  # before it is proven: that takes time by the size
     except UnsupportedKey as error:
         raise UnreadableKey(str(error)) from error
     _load(pem, proven=False)
+    _proven.keep(digest, digest)
     return key
 
 

@@ -20,6 +20,7 @@ from ostiary.store.config_tables import Catch, Head, catch_up, fetch_head, set_c
 from ostiary.store.database import Batch, Database, Row, Statement
 from ostiary.store.documents import open_body
 from ostiary.store.loop import Loop
+from ostiary.store.pace import aside
 from ostiary.store.patience import patient
 from ostiary.store.revisions import Revision, deletions, read_revision
 from ostiary.store.snapshot import Snapshot
@@ -85,7 +86,7 @@ class ConfigPlane:
                 since = self._opening.head.number
                 with patient(LOAD_WITHIN):
                     caught = await self.database.read(lambda: catch_up(since))
-                self._take(caught)
+                await self._take(caught)
             return self._opening
 
     async def _refresh(self) -> None:
@@ -100,11 +101,15 @@ class ConfigPlane:
         )
         return [read_revision(row) for row in rows]
 
-    def _take(self, catch: Catch) -> None:
-        put = [item for row in catch.documents if (item := self._read(row)) is not None]
-        drop = [key for diff in catch.diffs for key in deletions(diff, self.registry)]
-        number = catch.head.number
-        self._opening = Opening(self.snapshot.changed(number=number, put=put, drop=drop), catch.head)
+    async def _take(self, catch: Catch) -> None:
+        before = self.snapshot
+
+        def made() -> Snapshot:
+            put = [item for row in catch.documents if (item := self._read(row)) is not None]
+            drop = [key for diff in catch.diffs for key in deletions(diff, self.registry)]
+            return before.changed(number=catch.head.number, put=put, drop=drop)
+
+        self._opening = Opening(await aside(len(catch.documents), made), catch.head)
 
     def _read(self, row: Row) -> Resource | None:
         if row["kind"] not in self.registry:

@@ -9,6 +9,7 @@ from ostiary.resource import Kind, Pk, Plane, Registry, UnknownKind
 from ostiary.resource.field import Shape
 from ostiary.store.documents import same
 from ostiary.store.lookup import Query, holds
+from ostiary.store.pending import Pending
 from ostiary.store.snapshot import Snapshot, index_key, targets
 from ostiary.store.stored import Backend, Change, Key, Referrer, Stored, normal_pk
 
@@ -21,7 +22,7 @@ class View:
         self.snapshot = snapshot
         self._backends = backends
         self._read: dict[Key, Stored | None] = {}  # as first read: what changes are measured against
-        self._pending: dict[Key, Stored | None] = {}  # None is a deletion
+        self._pending = Pending()
 
     @property
     def changes(self) -> tuple[Change, ...]:
@@ -79,7 +80,7 @@ class View:
         key = index_key(kind, values)
         return [
             one
-            for one in self._overlay(kind, rows)
+            for one in self._overlay(rows, self._pending.where(kind, values))
             if index_key(kind, {name: one.values[name] for name in values}) == key
         ]
 
@@ -92,33 +93,32 @@ class View:
         for backend in {id(one): one for one in self._backends.values()}.values():
             found.extend(await backend.referring(stored.kind, stored.pk))
         found = [one for one in found if one.stored.key not in self._pending]
-        for one in self._pending.values():
-            if one is not None:
-                found.extend(Referrer(one, name) for name in _references(one, stored))
+        for one in self._pending.objects():
+            found.extend(Referrer(one, name) for name in _references(one, stored))
         return found
 
     def put(self, stored: Stored) -> Stored:
         """Note the new state of an object; a state equal to the stored one is no change."""
         before = self._read.setdefault(stored.key, None)
         if before is not None and same(stored.kind, before.values, stored.values):
-            self._pending.pop(stored.key, None)
+            self._pending.remove(stored.key)
             return before
-        self._pending[stored.key] = stored
+        self._pending.set(stored.key, stored)
         return stored
 
     def drop(self, stored: Stored) -> None:
         """Note that an object goes."""
-        self._pending.pop(stored.key, None)
+        self._pending.remove(stored.key)
         if self._read.setdefault(stored.key, stored) is not None:  # what was made by this work simply vanishes
-            self._pending[stored.key] = None
+            self._pending.set(stored.key, None)
 
     def pending(self) -> dict[Key, Stored | None]:
         """Return a copy of what is pending, for `restore`."""
-        return dict(self._pending)
+        return dict(self._pending.items())
 
     def restore(self, pending: Mapping[Key, Stored | None]) -> None:
         """Go back to what was pending."""
-        self._pending = dict(pending)
+        self._pending = Pending(pending)
 
     async def _original(self, kind: Kind, pk: Pk) -> Stored | None:
         if kind.plane is Plane.DIRECTORY:
@@ -127,25 +127,18 @@ class View:
         return None if item is None else _stored(kind, item)
 
     async def _candidates(self, kind: Kind, query: Query) -> Iterable[Stored]:
+        narrow = _narrow(query)
+        pending = self._pending.of(kind) if narrow is None else self._pending.where(kind, narrow)
         if kind.plane is Plane.DIRECTORY:
             rows: Sequence[Stored] = await self.backend(kind).match(kind, query.pairs())
         else:
-            rows = [_stored(kind, item) for item in self._indexed(kind, query)]
-        return self._overlay(kind, rows)
+            found = self.snapshot.all(kind.model) if narrow is None else self.snapshot.where(kind.model, **narrow)
+            rows = [_stored(kind, item) for item in found]
+        return self._overlay(rows, pending)
 
-    def _indexed(self, kind: Kind, query: Query) -> Sequence[Any]:
-        # A plain text or key narrows the search by an index; `holds` has the last word.
-        for one in query.rest:
-            field = one.field
-            if not one.plain or field is None or field.many or not isinstance(one.value, str):
-                continue
-            if field.shape is Shape.TEXT and field.sealed is None:
-                return self.snapshot.where(kind.model, **{field.name: one.value})
-        return self.snapshot.all(kind.model)
-
-    def _overlay(self, kind: Kind, rows: Iterable[Stored]) -> list[Stored]:
+    def _overlay(self, rows: Iterable[Stored], pending: Iterable[Stored]) -> list[Stored]:
         kept = [self._read.setdefault(one.key, one) or one for one in rows if one.key not in self._pending]
-        return kept + [one for one in self._pending.values() if one is not None and one.kind is kind]
+        return [*kept, *pending]
 
     def _change(self, key: Key, after: Stored | None) -> Change:
         before = self._read.get(key)
@@ -157,6 +150,17 @@ class View:
             before.values if before is not None else None,
             after.values if after is not None else None,
         )
+
+
+def _narrow(query: Query) -> Mapping[str, object] | None:
+    """Return a plain text that narrows the search by an index, if there is one; `holds` has the last word."""
+    for one in query.rest:
+        field = one.field
+        if not one.plain or field is None or field.many or not isinstance(one.value, str):
+            continue
+        if field.shape is Shape.TEXT and field.sealed is None:
+            return {field.name: one.value}
+    return None
 
 
 def _stored(kind: Kind, item: Any) -> Stored:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Final, TypeVar
 
 from ostiary.resource import InvalidResource, Kind, Numbering, Pk, Plane, Problem, Registry
@@ -20,6 +20,7 @@ from ostiary.store.database import Conflict, Statement, Unavailable
 from ostiary.store.documents import round_trip, same
 from ostiary.store.lookup import read_query
 from ostiary.store.ordered_key import OrderedKeys
+from ostiary.store.pace import Pace, aside
 from ostiary.store.patience import patient
 from ostiary.store.plane import ConfigPlane, Opening
 from ostiary.store.removal import Removal
@@ -54,11 +55,20 @@ _PAUSE: Final = 0.01  # seconds, times the number of attempts, times a random sh
 class Workspace:
     """Pending changes over one opening of the planes. Made by `Editor`; not to be shared between tasks."""
 
-    def __init__(self, plane: ConfigPlane, opening: Opening, *, backends: Mapping[str, Backend], audit: Audit) -> None:
+    def __init__(
+        self,
+        plane: ConfigPlane,
+        opening: Opening,
+        *,
+        backends: Mapping[str, Backend],
+        audit: Audit,
+        pace: Pace | None = None,
+    ) -> None:
         self._plane = plane
         self._opening = opening
         self._backends = backends
         self._audit = audit
+        self._pace = pace or Pace()
         self._view = View(plane.registry, opening.snapshot, backends)
         self._keys = OrderedKeys()
 
@@ -87,6 +97,7 @@ class Workspace:
 
         `pk` is an alternative to all the others. Raises UnknownKind, InvalidResource for a name that is no field.
         """
+        await self._pace.breathe()
         found: list[Stored] = []
         wrong: list[InvalidResource] = []
         kinds = self._view.kinds(target)
@@ -107,6 +118,7 @@ class Workspace:
 
     async def create(self, kind: Kind | str, values: Mapping[str, object], *, pk: object = None) -> Stored:
         """Add an object; without `pk` it gets the next key. Raises InvalidResource with all problems, UnknownKind."""
+        await self._pace.breathe()
         definition = self.registry.get(kind) if isinstance(kind, str) else kind
         key, problems = await self._key(definition, pk)
         checked = await validated(self._view, definition, values, pk=key, problems=problems)
@@ -114,6 +126,7 @@ class Workspace:
 
     async def update(self, stored: Stored, values: Mapping[str, object]) -> Stored:
         """Change the listed fields of an object and return its new state. Raises InvalidResource with all problems."""
+        await self._pace.breathe()
         current = await self._view.get(stored.kind, stored.pk)
         if current is None:
             raise InvalidResource(stored.kind.name, [Problem("", f"{stored.label} does not exist any more")])
@@ -147,6 +160,7 @@ class Workspace:
         a backend refuses, Unavailable.
         """
         prepared = [await self._prepared(change) for change in self.changes]
+        await self._pace.breathe()
         changes = tuple(change for change in prepared if not _is_idle(change))
         if not changes:
             return None
@@ -154,15 +168,23 @@ class Workspace:
             head=self._opening.head,
             registry=self.registry,
             changes=changes,
-            edges={(one.kind.name, one.pk): await self._edges(one) for one in changes},
+            edges={(one.kind.name, one.pk): await self._edges(one) async for one in self._slowly(changes)},
             sealer=self._plane.sealer,
             backends=self._backends,
         )
-        statements = work.statements(author=author, message=message, now=now)
-        statements.extend(self._audit(changes, author, now))
+
+        def made() -> list[Statement]:
+            return [*work.statements(author=author, message=message, now=now), *self._audit(changes, author, now)]
+
+        statements = await aside(len(changes), made)
         with patient(COMMIT_WITHIN):
             await self._plane.database.write(lambda: run(statements))
         return Committed(work.revision, changes)
+
+    async def _slowly(self, changes: Sequence[Change]) -> AsyncIterator[Change]:
+        for one in changes:
+            await self._pace.breathe()
+            yield one
 
     async def _key(self, kind: Kind, pk: object) -> tuple[Pk, list[Problem]]:
         if pk is None:
@@ -214,15 +236,20 @@ def _is_idle(change: Change) -> bool:
 class Editor:
     """What everybody who saves configuration or directory objects is given."""
 
-    def __init__(self, plane: ConfigPlane, backends: Mapping[str, Backend], audit: Audit) -> None:
-        """Take the plane, the backends of directory kinds by kind name, and what makes the audit rows of a commit."""
+    def __init__(self, plane: ConfigPlane, backends: Mapping[str, Backend], audit: Audit, *, rest: float = 0.0) -> None:
+        """Take the plane, the backends of directory kinds by kind name, and what makes the audit rows of a commit.
+
+        `rest` is how long others have the loop between two slices of long work, in seconds.
+        """
+        self._rest = rest
         self.plane = plane
         self._backends = backends
         self._audit = audit
 
     async def open(self) -> Workspace:
         """Return a workspace on the newest state, for a plan or a single look. Raises Unavailable."""
-        return Workspace(self.plane, await self.plane.opening(), backends=self._backends, audit=self._audit)
+        opening = await self.plane.opening()
+        return Workspace(self.plane, opening, backends=self._backends, audit=self._audit, pace=Pace(self._rest))
 
     async def edit(
         self, work: Callable[[Workspace], Awaitable[T]], *, author: str, message: str, now: int
