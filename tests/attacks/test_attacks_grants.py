@@ -45,12 +45,15 @@ async def test_a12_a_grant_that_is_not_the_clients_is_refused(rig: Rig, grant: s
     refused(await rig.token(**form), "unauthorized_client")
 
 
-@pytest.mark.parametrize("response_type", ["token", "id_token token", "code token", "code id_token token"])
+@pytest.mark.parametrize(
+    "response_type", ["token", "id_token", "code id_token", "id_token token", "code token", "code id_token token"]
+)
 async def test_a12_tokens_in_front_are_for_clients_that_list_implicit(rig: Rig, response_type: str) -> None:
     await rig.browser.sign_in()
     response = await rig.browser.authorize(response_type=response_type)
     location = response.header("location") or ""
     assert "access_token" not in location
+    assert "id_token=" not in location
     assert "code=" not in location
     assert b"access_token" not in response.body
 
@@ -265,6 +268,8 @@ def test_a67_logout_addresses_are_checked_when_saved() -> None:
 
 
 async def test_a13_a_device_code_is_its_clients_and_bound_to_its_request(rig: Rig) -> None:
+    brand = rig.plane.snapshot.resolve("authentik_brands.brand", "brand")
+    rig.change(device.FLOW, dataclasses.replace(brand, flow_device_code="device"))
     form = {"client_id": "wiki", "scope": "openid admin"}
     begun = json_of(await rig.call("POST", "/application/o/device/", form=form))
     code = begun["device_code"]

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from urllib.parse import urlencode
 
 import httpx2 as httpx
 import pytest
@@ -98,6 +99,16 @@ class TestWhoComesIn:
         me = visitor.get("/api/v3/core/users/me/").json()
         assert me["user"]["username"] == "ada"
         assert eventually(lambda: visitor.address in server.log())
+
+    def test_a_long_state_comes_back(self, edge: Edge) -> None:
+        """Eight kibibytes, in the address that comes in and in the one that goes out."""
+        visitor = edge.visitor()
+        sign_in(visitor, password=PASSWORD)
+        wanted = {"client_id": "machines", "redirect_uri": "http://localhost:9/callback", "response_type": "code"}
+        state = "s" * 8192
+        answer = visitor.get(f"/application/o/authorize/?{urlencode({**wanted, 'scope': 'openid', 'state': state})}")
+        assert answer.status_code == 302
+        assert f"state={state}" in answer.headers["location"]
 
     def test_an_unknown_name_gets_no_answer(self, edge: Edge) -> None:
         visitor = edge.visitor()

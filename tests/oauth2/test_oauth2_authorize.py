@@ -112,13 +112,40 @@ class TestPages:
         assert (await rig.browser.authorize()).status == 400
 
     async def test_too_long(self, rig: Rig) -> None:
-        assert (await rig.browser.get(authorize_url(login_hint="x" * 9000))).status == 414
+        assert (await rig.browser.get(authorize_url(login_hint="x" * 32_000))).status == 414
 
     async def test_a_pattern_is_anchored(self, rig: Rig) -> None:
         rig.change(provider(1, redirect_uris=(RedirectURI("regex", r"https://[a-z]+\.example\.org/cb"),)))
         await rig.browser.sign_in()
         assert "code" in answer_of(await rig.browser.authorize(redirect_uri="https://any.example.org/cb"))
         assert (await rig.browser.authorize(redirect_uri="https://any.example.org/cb.evil")).status == 400
+
+
+@pytest.mark.parametrize("mode", ["query", "fragment", "form_post", "jwt"])
+async def test_state_and_nonce_of_eight_kibibytes(both: Rig, mode: str) -> None:
+    """The whole road: sign-in, consent, the answer, the code's row, the tokens."""
+    both.change(provider(1, authorization_flow="ask"))
+    state, nonce = "s" * 8192, "n" * 8192
+    browser = both.browser
+    flow = location(await browser.authorize(state=state, nonce=nonce, response_mode=mode))
+    await browser.sign_in()
+    back = await browser.finish_flow(flow.removeprefix(FLOW).strip("/"))
+    consent = location(await browser.get(back)).removeprefix(FLOW).strip("/")
+    token = (await browser.look(consent)).fields["token"]
+    await browser.answer(consent, {"token": token})
+    answer = await browser.get(await browser.finish_flow(consent))
+    if mode == "form_post":
+        members = json_of(answer)["members"]
+    else:
+        members = answer_of(answer, "fragment" if mode == "fragment" else "query")
+    if mode == "jwt":
+        members = await verified(both, members["response"])
+    assert members["state"] == state
+    form = {"code": members["code"], "redirect_uri": CALLBACK, "code_verifier": VERIFIER}
+    tokens = json_of(await both.token(grant_type="authorization_code", **form))
+    assert (await verified(both, tokens["id_token"]))["nonce"] == nonce
+    for name in ("state", "nonce"):
+        assert answer_of(await browser.authorize(**{name: "x" * 8193}))["error"] == "invalid_request"
 
 
 class TestResources:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import hmac
 import json
 
@@ -11,7 +12,11 @@ from oauth2_client_keys import TOKEN_URL, Key, assertion_claims, b64
 from oauth2_rig import CALLBACK, SECOND, SECRET, VERIFIER, Rig, json_of, provider
 
 from ostiary.proto.oauth2.assertion import JWT_BEARER
+from ostiary.seal import Secret
 from ostiary.web.response import Response
+
+ISSUER = "https://id.example.org/application/o/wiki/"
+PAR_URL = "https://id.example.org/application/o/par/"
 
 
 async def ask(rig: Rig, assertion: str, **form: str) -> Response:
@@ -25,6 +30,16 @@ async def ask(rig: Rig, assertion: str, **form: str) -> Response:
             **form,
         },
     )
+
+
+async def push(rig: Rig, key: Key, audience: object) -> Response:
+    form = {
+        "client_assertion_type": JWT_BEARER,
+        "client_assertion": key.assertion(rig.now, aud=audience),
+        "response_type": "code",
+        "redirect_uri": CALLBACK,
+    }
+    return await rig.call("POST", "/application/o/par/", form=form)
 
 
 def denied(response: Response) -> bool:
@@ -43,10 +58,9 @@ class TestPrivateKey:
         assert response.status == 200, response.body
         token = json_of(response)["access_token"]
         for path in ("introspect", "revoke"):
-            url = f"https://id.example.org/application/o/{path}/"
             form = {
                 "client_assertion_type": JWT_BEARER,
-                "client_assertion": key.assertion(rig.now, aud=["https://x.example.org", url]),
+                "client_assertion": key.assertion(rig.now, aud=ISSUER),
                 "token": token,
             }
             answer = await rig.call("POST", f"/application/o/{path}/", form=form)
@@ -66,9 +80,38 @@ class TestPrivateKey:
         rig.change(provider(1, token_endpoint_auth_method="private_key_jwt", jwks=key.jwks))
         assert (await ask(rig, key.assertion(rig.now))).status == 200
 
-    @pytest.mark.parametrize("issuer", ["https://id.example.org/application/o/wiki/", TOKEN_URL])
+    @pytest.mark.parametrize("issuer", [ISSUER, TOKEN_URL])
     async def test_audiences(self, rig: Rig, key: Key, issuer: str) -> None:
         assert (await ask(rig, key.assertion(rig.now, aud=issuer))).status == 200
+
+    @pytest.mark.parametrize(
+        "audience",
+        [
+            [ISSUER],
+            [ISSUER, TOKEN_URL],
+            PAR_URL,
+            ISSUER.rstrip("/"),
+            "https://id.example.org/application/o/introspect/",
+        ],
+    )
+    async def test_a14_an_audience_is_one_text_of_ours(self, rig: Rig, key: Key, audience: object) -> None:
+        """A list is made for somebody else too, who could pass the assertion on."""
+        assert denied(await ask(rig, key.assertion(rig.now, aud=audience)))
+
+    @pytest.mark.parametrize(
+        ("audience", "status"), [(ISSUER, 201), (TOKEN_URL, 201), (PAR_URL, 201), ([PAR_URL], 401)]
+    )
+    async def test_audiences_of_pushed_requests(self, rig: Rig, key: Key, audience: object, status: int) -> None:
+        assert (await push(rig, key, audience)).status == status
+
+    @pytest.mark.parametrize("demand", [{"dpop": "required"}, {"tls_client_certificate_bound_access_tokens": True}])
+    async def test_who_must_bind_tokens_names_the_issuer(self, rig: Rig, demand: dict[str, object]) -> None:
+        """FAPI 2.0 Security Profile 5.3.2.1."""
+        key = Key()
+        rig.change(provider(1, token_endpoint_auth_method="private_key_jwt", jwks=key.jwks, **demand))
+        assert (await push(rig, key, ISSUER)).status == 201
+        for audience in (TOKEN_URL, PAR_URL, [ISSUER]):
+            assert denied(await push(rig, key, audience))
 
     async def test_the_jti_counts_once(self, both: Rig) -> None:
         key = Key()
@@ -175,3 +218,51 @@ async def test_strangers_and_wrong_secrets_look_alike(rig: Rig) -> None:
         response = await rig.token((name, secret), grant_type="authorization_code", code="x")
         bodies.append((response.status, response.body, response.headers))
     assert bodies[0] == bodies[1]
+
+
+class TestSecretsInBasic:
+    """RFC 6749 2.3.1 wants name and secret form-encoded; many clients send them as they are."""
+
+    def header(self, text: str) -> dict[str, str]:
+        return {"authorization": "Basic " + base64.b64encode(text.encode()).decode()}
+
+    async def sent(self, rig: Rig, text: str) -> int:
+        form = {"grant_type": "client_credentials"}
+        return (await rig.call("POST", "/application/o/token/", form=form, headers=self.header(text))).status
+
+    @pytest.mark.parametrize(
+        ("secret", "readings"),
+        [
+            ("a space", ["a+space", "a%20space", "a space"]),
+            ("a+plus", ["a%2Bplus", "a+plus"]),
+            ("%41", ["%2541", "%41"]),
+            ("100%", ["100%25", "100%"]),
+            ("a+b c%20d", ["a%2Bb+c%2520d", "a+b c%20d"]),
+            ("a:colon", ["a%3Acolon", "a:colon"]),
+            ("%FF", ["%25FF", "%FF"]),
+            ("plain", ["plain", "%70lain"]),
+        ],
+    )
+    async def test_encoded_and_as_it_is(self, rig: Rig, secret: str, readings: list[str]) -> None:
+        rig.change(provider(1, client_secret=Secret(secret)))
+        for text in readings:
+            assert await self.sent(rig, f"wiki:{text}") == 200, text
+        assert await self.sent(rig, "wiki:" + readings[0] + "x") == 401
+
+    @pytest.mark.parametrize(("client_id", "text"), [("my wiki", "my+wiki"), ("my%41", "my%2541"), ("my%41", "my%41")])
+    async def test_the_name_as_well(self, rig: Rig, client_id: str, text: str) -> None:
+        rig.change(provider(1, client_id=client_id, client_secret=Secret("plain")))
+        assert await self.sent(rig, f"{text}:plain") == 200
+
+    async def test_an_empty_secret_has_no_reading(self, rig: Rig) -> None:
+        rig.change(provider(1, client_secret=Secret(""), token_endpoint_auth_method="secret"))
+        for text in ("wiki:", "wiki:+", "wiki:%20"):
+            assert await self.sent(rig, text) == 401
+
+    async def test_a21_every_reading_is_compared(self, rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+        rig.change(provider(1, client_secret=Secret("a b")))
+        seen: list[str] = []
+        matches = Secret.matches
+        monkeypatch.setattr(Secret, "matches", lambda own, text: (seen.append(text), matches(own, text))[1])
+        assert await self.sent(rig, "wiki:a+b") == 200
+        assert seen == ["a b", "a+b"]

@@ -31,7 +31,7 @@ FLOW = Flow(
 def ready(both: Rig) -> Rig:
     brand = both.plane.snapshot.resolve("authentik_brands.brand", "brand")
     both.change(
-        FLOW, dataclasses.replace(brand, flow_device_code="device"), provider(1, access_code_validity="minutes=10")
+        FLOW, dataclasses.replace(brand, flow_device_code="device"), provider(1, device_code_validity="minutes=10")
     )
     return both
 
@@ -42,6 +42,34 @@ async def begin(rig: Rig, **form: str) -> dict[str, Any]:
     )
     assert response.status == 200, response.body
     return json_of(response)
+
+
+async def test_codes_live_five_minutes_of_their_own(ready: Rig) -> None:
+    """The lifetime of authorization codes, which browsers bring back at once, is nothing for people with two devices."""
+    ready.change(provider(1, access_code_validity="minutes=1"))
+    codes = await begin(ready)
+    assert codes["expires_in"] == 300
+    ready.now += 299 * SECOND
+    assert json_of(await poll(ready, codes["device_code"]))["error"] == "authorization_pending"
+    ready.now += 2 * SECOND
+    assert json_of(await poll(ready, codes["device_code"]))["error"] == "expired_token"
+
+
+async def test_they_are_offered_where_the_brand_has_the_flow(ready: Rig) -> None:
+    async def offered() -> tuple[bool, bool, int]:
+        path = "/application/o/wiki/.well-known/openid-configuration"
+        document = json_of(await ready.call("GET", path))
+        asked = await ready.call("POST", "/application/o/device/", form={"client_id": "wiki"})
+        return (
+            "device_authorization_endpoint" in document,
+            DEVICE_CODE in document["grant_types_supported"],
+            asked.status,
+        )
+
+    assert await offered() == (True, True, 200)
+    brand = ready.plane.snapshot.resolve("authentik_brands.brand", "brand")
+    ready.change(dataclasses.replace(brand, pk="other", domain="id.example.org", default=False, flow_device_code=None))
+    assert await offered() == (False, False, 400)
 
 
 async def poll(rig: Rig, code: str, **form: str) -> Response:
@@ -103,7 +131,7 @@ class TestHonest:
 
     @pytest.mark.parametrize("flow", ["silent", "ask"])
     async def test_a_person_who_says_no_tells_the_device_at_once(self, ready: Rig, flow: str) -> None:
-        ready.change(provider(1, access_code_validity="minutes=10", authorization_flow=flow))
+        ready.change(provider(1, device_code_validity="minutes=10", authorization_flow=flow))
         codes = await begin(ready)
         await ready.browser.sign_in()
         await enter(ready.browser, codes["user_code"])
@@ -141,7 +169,7 @@ class TestHonest:
         assert await ready.browser.finish_flow("device") == f"/device/authorize/?code={code}"
 
     async def test_a_flow_that_asks_asks_once(self, ready: Rig) -> None:
-        ready.change(provider(1, authorization_flow="ask", access_code_validity="minutes=10"))
+        ready.change(provider(1, authorization_flow="ask", device_code_validity="minutes=10"))
         code = await begin(ready)
         await ready.browser.sign_in()
         assert (await allow(ready.browser, code["user_code"])).component == "ak-provider-oauth2-device-code-finish"
@@ -160,7 +188,7 @@ class TestHonest:
     ) -> None:
         """The session gets another id in the flow; the request it has claimed moves along before it is looked at."""
         ready.change(
-            provider(1, authorization_flow="ask", access_code_validity="minutes=10"),
+            provider(1, authorization_flow="ask", device_code_validity="minutes=10"),
             UserLoginStage(pk="again", name="again"),
             FlowStageBinding(pk="b9", target="ask", stage="again", order=order),
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -42,7 +43,8 @@ def error(response: Response) -> str:
 @pytest.mark.parametrize("name", CLIENTS)
 class TestWalk:
     async def test_grant_types(self, rig: Rig, name: str) -> None:
-        rig.change(provider(1, **CLIENTS[name]))
+        brand = rig.plane.snapshot.resolve("authentik_brands.brand", "brand")
+        rig.change(provider(1, **CLIENTS[name]), dataclasses.replace(brand, flow_device_code="ask"))
         offered = (await told(rig))["grant_types_supported"]
         public = CLIENTS[name].get("client_type") == "public"
         for grant in GRANTS:

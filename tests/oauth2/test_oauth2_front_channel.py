@@ -70,7 +70,7 @@ class TestTokens:
         assert ("hybrid" if "code" in parts else "implicit") in str(event["context"])
 
     async def test_an_id_token_alone_holds_the_claims_and_leaves_nothing(self, rig: Rig) -> None:
-        rig.change(provider(1, include_claims_in_id_token=False))
+        allow_implicit(rig, include_claims_in_id_token=False)
         await rig.browser.sign_in()
         answer = answer_of(await rig.browser.authorize(response_type="id_token"), "fragment")
         assert (await verified(rig, answer["id_token"]))["email"] == "ada@example.org"
@@ -115,6 +115,12 @@ class TestTokens:
 
 
 class TestRefused:
+    async def test_an_id_token_needs_openid(self, rig: Rig) -> None:
+        allow_implicit(rig)
+        await rig.browser.sign_in()
+        response = await rig.browser.authorize(response_type="id_token", scope="email")
+        assert answer_of(response, "fragment")["error"] == "invalid_scope"
+
     @pytest.mark.parametrize(
         ("changes", "error"),
         [
@@ -123,7 +129,8 @@ class TestRefused:
             ({"response_type": "code token"}, "unauthorized_client"),
             ({"response_type": "code id_token", "nonce": ""}, "invalid_request"),
             ({"response_type": "id_token", "nonce": ""}, "invalid_request"),
-            ({"response_type": "id_token", "scope": "email"}, "invalid_scope"),
+            ({"response_type": "id_token"}, "unauthorized_client"),
+            ({"response_type": "code id_token"}, "unauthorized_client"),
             ({"response_type": "code id_token", "response_mode": "query"}, "invalid_request"),
             ({"response_type": "id_token", "response_mode": "query.jwt"}, "invalid_request"),
         ],

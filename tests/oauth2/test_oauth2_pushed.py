@@ -204,7 +204,7 @@ class TestPushed:
             (("wiki", SECRET), {"request_uri": "urn:x"}, 400, "invalid_request"),
             (("wiki", SECRET), {"response_type": "token"}, 400, "unauthorized_client"),
             (("wiki", SECRET), {"scope": '"'}, 400, "invalid_scope"),
-            (("wiki", SECRET), {"state": "x" * 20_000}, 400, "invalid_request"),
+            (("wiki", SECRET), {"state": "x" * 40_000}, 400, "invalid_request"),
             (("wiki", SECRET), {"client_id": "other"}, 400, "invalid_request"),
             (("wiki", SECRET), {"request": "x"}, 400, "invalid_request_object"),
         ],

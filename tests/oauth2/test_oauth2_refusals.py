@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import logging
 from collections.abc import Mapping
@@ -35,7 +36,7 @@ async def told(rig: Rig, caplog: pytest.LogCaptureFixture) -> tuple[str, dict[st
 PAGES = {
     "an address that is not listed": (authorize_url(redirect_uri="https://evil.example/cb?secret=1"), "wiki"),
     "a client that is not known": (authorize_url(client_id="no body\n2026 forged"), None),
-    "a request that is too long": (authorize_url(nonce="n" * 9000), "wiki"),
+    "a request that is too long": (authorize_url(login_hint="n" * 32_000), "wiki"),
     "the address of a sign-out": (f"{ROOT}/wiki/end-session/?client_id=other", "wiki"),
     "a hint that does not verify": (f"{ROOT}/wiki/end-session/?id_token_hint=a.b.c", "wiki"),
     "a device without a flow": ("/device", None),
@@ -123,6 +124,8 @@ async def test_userinfo(both: Rig, caplog: pytest.LogCaptureFixture) -> None:
 
 @pytest.mark.parametrize("query", [{"prompt": "none"}])
 async def test_what_is_usual_is_not_told(rig: Rig, caplog: pytest.LogCaptureFixture, query: dict[str, str]) -> None:
+    brand = rig.plane.snapshot.resolve("authentik_brands.brand", "brand")
+    rig.change(dataclasses.replace(brand, flow_device_code="ask"))
     await rig.browser.authorize(**query)
     form = {"grant_type": "urn:ietf:params:oauth:grant-type:device_code", "client_id": "wiki"}
     headers = {"authorization": basic_header("wiki", SECRET)}

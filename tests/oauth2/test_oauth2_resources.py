@@ -165,13 +165,13 @@ class TestDiscovery:
         assert one["issuer"] == f"{BASE}/application/o/wiki/"
         assert one["authorization_endpoint"] == f"{BASE}/application/o/authorize/"
         assert one["jwks_uri"] == f"{BASE}/application/o/wiki/jwks/"
-        assert one["response_types_supported"] == ["code", "id_token", "code id_token"]
+        assert one["response_types_supported"] == ["code"]
         assert one["code_challenge_methods_supported"] == ["plain", "S256"]
         assert one["authorization_response_iss_parameter_supported"] is True
         assert sorted(one["scopes_supported"]) == sorted(
             ["openid", "email", "profile", "entitlements", "offline_access"]
         )
-        assert one["device_authorization_endpoint"] == f"{BASE}/application/o/device/"
+        assert "device_authorization_endpoint" not in one, "the brand has no flow for it"
         (key,) = keys["keys"]
         assert {"alg", "kid", "kty", "use", "x", "y", "crv", "x5c", "x5t", "x5t#S256"} <= key.keys()
         assert "d" not in key
@@ -229,13 +229,31 @@ class TestCors:
                     form={"grant_type": "x"},
                     headers={"origin": origin, "authorization": basic_header("wiki", SECRET)},
                 ),
+                *[
+                    await rig.call(
+                        "POST",
+                        f"/application/o/{place}/",
+                        form=form,
+                        headers={"origin": origin, "authorization": basic_header("wiki", SECRET)},
+                    )
+                    for place in ("introspect", "revoke")
+                    for form in ({"token": "x"}, {})
+                ],
             ):
                 assert (response.header("access-control-allow-origin") == origin) == allowed
                 assert response.header("vary") == "Origin"
 
     async def test_preflight(self, rig: Rig) -> None:
         headers = {"origin": "https://any.example", "access-control-request-headers": "authorization, x-y"}
-        for path in ("token", "userinfo", "wiki/.well-known/openid-configuration"):
+        for path in (
+            "token",
+            "userinfo",
+            "introspect",
+            "revoke",
+            "par",
+            "device",
+            "wiki/.well-known/openid-configuration",
+        ):
             response = await rig.call(
                 "OPTIONS", f"/application/o/{path}/".replace("configuration/", "configuration"), headers=headers
             )

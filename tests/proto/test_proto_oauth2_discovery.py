@@ -33,7 +33,7 @@ ALL = ("code", "id_token", "id_token token", "code token", "code id_token", "cod
 @pytest.mark.parametrize(
     ("grants", "front", "types"),
     [
-        (("authorization_code",), True, ("code", "id_token", "code id_token")),
+        (("authorization_code",), True, ("code",)),
         (("authorization_code", "implicit"), True, ALL),
         (("authorization_code", "implicit"), False, ("code", "id_token", "code id_token")),
         (("implicit",), True, ("id_token", "id_token token", "token")),

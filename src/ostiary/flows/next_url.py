@@ -6,7 +6,7 @@ import re
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
-_LIMIT: Final = 8192  # characters
+_LIMIT: Final = 32_768  # characters; an authorization request with long state and nonce
 _CONTROLS: Final = re.compile(r"[\x00-\x20\x7f]")
 
 

@@ -23,7 +23,7 @@ from ostiary.web.request import AT_HAND, Receive, Request
 from ostiary.web.response import Response
 
 PATH_LIMIT: Final = 2048  # bytes
-QUERY_LIMIT: Final = 16_384  # bytes; an authorization request with many scopes is about 2,000
+QUERY_LIMIT: Final = 32_768  # bytes; an authorization request is about 2,000, with long state and nonce ten times that
 HEADERS_LIMIT: Final = 32_768  # bytes of all names and values
 HEADER_COUNT_LIMIT: Final = 100
 

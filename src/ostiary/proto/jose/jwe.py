@@ -25,7 +25,7 @@ KEY_ALGORITHMS: Final = ("RSA-OAEP-256", "ECDH-ES")
 CONTENT_ALGORITHMS: Final = ("A256CBC-HS512", "A256GCM")
 READABLE_CONTENT: Final = ("A256GCM", "A256CBC-HS512", "A128GCM", "A128CBC-HS256")
 """What others may encrypt to us with; the last is what clients take that were told nothing."""
-LONGEST_ENCRYPTED: Final = 24_576  # characters: a signed token of 16 KiB inside
+LONGEST_ENCRYPTED: Final = 49_152  # characters: a signed token of 32 KiB inside
 
 _MEMBERS: Final = {"RSA": ("kty", "n", "e"), "EC": ("kty", "crv", "x", "y"), "OKP": ("kty", "crv", "x")}
 _JOINTS: Final = 4  # dots between the five parts

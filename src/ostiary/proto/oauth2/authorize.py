@@ -27,7 +27,7 @@ PROMPTS: Final = frozenset({"none", "login", "consent", "select_account"})
 DISPLAYS: Final = ("page", "popup", "touch", "wap")  # OpenID Connect Core 3.1.2.1
 MAY_REPEAT: Final = frozenset({"resource"})  # RFC 8707 2
 
-_LONGEST: Final = 2048  # characters of state and nonce
+LONGEST: Final = 8192  # characters of state and nonce
 _MAX_AGE_DIGITS: Final = 10
 _MOST_RESOURCES: Final = 16
 _MOST_WORDS: Final = 32  # of acr_values and ui_locales
@@ -62,7 +62,7 @@ def parse_target(parameters: Parameters, redirect_uri: str) -> Target:
     single = {name: value for name, value in parameters.values.items() if name not in parameters.repeated}
     parts = CODE_ONLY
     state = single.get("state")
-    if state is not None and len(state) > _LONGEST:
+    if state is not None and len(state) > LONGEST:
         state = None
     try:
         parts = parse_response_type(single.get("response_type", "code"))
@@ -78,7 +78,7 @@ def parse_request(parameters: Parameters) -> AuthorizeRequest:
     parts = parse_response_type(parameters.need("response_type"))
     parse_mode(parameters.get("response_mode"), parts, parameters.get("redirect_uri") or "")
     for name in ("state", "nonce"):
-        if len(parameters.get(name) or "") > _LONGEST:
+        if len(parameters.get(name) or "") > LONGEST:
             raise OAuthError(INVALID_REQUEST, f"{name} is too long")
     nonce = parameters.get("nonce")
     if "id_token" in parts and nonce is None:  # Core 3.2.2.1, 3.3.2.11

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import binascii
+from contextlib import suppress
 from dataclasses import field
 from typing import Final, Literal
-from urllib.parse import unquote
+from urllib.parse import unquote, unquote_plus
 
 from ostiary.proto.oauth2.assertion import JWT_BEARER
 from ostiary.proto.oauth2.errors import INVALID_CLIENT, INVALID_REQUEST, OAuthError
@@ -26,6 +27,8 @@ class ClientClaim:
     secret: str | None = field(repr=False)
     method: Method
     assertion: str | None = field(default=None, repr=False)
+    names: tuple[str, ...] = ()  # every reading of the id, the specification's first
+    secrets: tuple[str, ...] = field(default=(), repr=False)  # and of the secret
 
 
 def parse_client(authorization: str | None, parameters: Parameters) -> ClientClaim:
@@ -38,10 +41,10 @@ def parse_client(authorization: str | None, parameters: Parameters) -> ClientCla
     if (basic and (secret is not None or assertion is not None)) or (secret is not None and assertion is not None):
         raise OAuthError(INVALID_REQUEST, "two ways of client authentication")
     if basic and authorization is not None:
-        name, password = _parse_basic(authorization[6:].strip())
-        if client_id is not None and client_id != name:
+        names, secrets = _parse_basic(authorization[6:].strip())
+        if client_id is not None and client_id not in names:
             raise OAuthError(INVALID_REQUEST, "client_id differs from the Authorization header")
-        return ClientClaim(name, password, "client_secret_basic")
+        return ClientClaim(names[0], _kept(secrets), "client_secret_basic", names=names, secrets=secrets)
     if kind is not None or assertion is not None:
         # authentik's clients may send the assertion as client_secret as well.
         return _parse_assertion(kind, assertion or secret, client_id)
@@ -64,17 +67,34 @@ def _parse_assertion(kind: str | None, assertion: str | None, client_id: str | N
     return ClientClaim(name, None, "assertion", assertion)
 
 
-def _parse_basic(encoded: str) -> tuple[str, str]:
-    """Return name and password, percent-decoded (2.3.1). "+" is kept, as authentik does: many clients never encode."""
+def _parse_basic(encoded: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the readings of name and password.
+
+    Section 2.3.1 wants both form-encoded, "+" for a space and "%41" for "A". Many clients send them as they are.
+    """
     if len(encoded) > _LONGEST:
         raise OAuthError(INVALID_CLIENT, "the Authorization header is too long")
     try:
         text = binascii.a2b_base64(encoded, strict_mode=True).decode()
-        name, colon, password = text.partition(":")
-        if "%" in text:
-            name, password = unquote(name, errors="strict"), unquote(password, errors="strict")
     except (binascii.Error, ValueError) as error:
         raise OAuthError(INVALID_CLIENT, "malformed Basic credentials") from error
+    name, colon, password = text.partition(":")
     if not colon or not name:
         raise OAuthError(INVALID_CLIENT, "malformed Basic credentials")
-    return name, password
+    return _readings(name), _readings(password)
+
+
+def _kept(readings: tuple[str, ...]) -> str:
+    """Return the reading that is looked at where only one is: "+" stands for itself in base64."""
+    return next((one for one in readings if "+" in one and "%" not in one), readings[0])
+
+
+def _readings(text: str) -> tuple[str, ...]:
+    """Return a text decoded, decoded but for "+", which some encoders leave, and as it was sent."""
+    if "%" not in text and "+" not in text:
+        return (text,)
+    found = []
+    for read in (unquote_plus, unquote):
+        with suppress(UnicodeDecodeError):
+            found.append(read(text, errors="strict"))
+    return tuple(dict.fromkeys((*found, text)))

@@ -83,7 +83,7 @@ class Offer:
 
 
 def response_types(grant_types: Iterable[str], *, front_tokens: bool = True) -> tuple[str, ...]:
-    """Return the response types grants allow: those that give an access token at once need `implicit` (RFC 9700 2.1.2).
+    """Return the response types grants allow: tokens given at once need `implicit` (OpenID Connect Registration 2).
 
     A client that has no business at the authorization endpoint has none.
     """
@@ -91,7 +91,9 @@ def response_types(grant_types: Iterable[str], *, front_tokens: bool = True) -> 
     if not allowed & {_CODE, "implicit"}:
         return ()
     refused = set() if _CODE in allowed else {"code"}
-    if not front_tokens or "implicit" not in allowed:
+    if "implicit" not in allowed:
+        refused |= {"token", "id_token"}
+    if not front_tokens:
         refused.add("token")
     return tuple(name for name in RESPONSE_TYPES if refused.isdisjoint(name.split()))
 

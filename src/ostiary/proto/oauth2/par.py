@@ -11,7 +11,7 @@ PREFIX: Final = "urn:ietf:params:oauth:request_uri:"  # RFC 9126 2.2
 LIFETIME: Final = 90  # seconds until the browser must have come with it
 
 _OF_THE_CLIENT: Final = frozenset({"client_secret", "client_assertion", "client_assertion_type", "request"})
-_LONGEST: Final = 16_384  # characters of all parameters together
+_LONGEST: Final = 32_768  # characters of all parameters together
 
 
 def handle_of(request_uri: str) -> str | None:

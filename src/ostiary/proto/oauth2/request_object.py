@@ -16,6 +16,7 @@ from ostiary.proto.oauth2.parameters import Parameters, is_storable, read_parame
 from ostiary.proto.oauth2.statement import BadStatement, Statement, read_statement
 from ostiary.record import dataclass
 
+LONGEST: Final = 32_768  # characters
 LEEWAY: Final = 60  # seconds that two clocks may differ
 
 _TYPES: Final = frozenset({"jwt", "oauth-authz-req+jwt", "application/oauth-authz-req+jwt"})
@@ -41,7 +42,7 @@ def read_object(
     client and aud one of `audiences`, as far as they are there (4).
     """
     try:
-        statement = read_statement(token, keys)
+        statement = read_statement(token, keys, longest=LONGEST)
         _check(statement, client_id=client_id, audiences=audiences)
         expires = _times(statement, now)
         parameters = read_parameters(_pairs(statement.claims))

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from ostiary.web.request import Request
 
 TOKEN_PATH: Final = "/application/o/token/"  # noqa: S105 - a path
+PAR_PATH: Final = "/application/o/par/"
 BY_SECRET: Final = frozenset({"secret", "client_secret_basic", "client_secret_post"})
 """The methods of clients that send their secret itself."""
 
@@ -58,7 +59,9 @@ async def authenticate(request: Request, parameters: Parameters, services: Servi
 def present(request: Request, parameters: Parameters, services: Services) -> Presented:
     """Return the client a request names; nothing is proved. Raises OAuthError (invalid_client, invalid_request)."""
     claim = parse_client(request.headers.get("authorization"), parameters)
-    client = client_by_id(services.plane.snapshot, claim.client_id)
+    snapshot = services.plane.snapshot
+    found = (client_by_id(snapshot, name) for name in claim.names or (claim.client_id,))
+    client = next((one for one in found if one is not None), None)
     if client is None:
         _NOBODY.matches(claim.secret or "")
         error = OAuthError(INVALID_CLIENT, "no such client, or it has no application")
@@ -101,7 +104,9 @@ def has_secret(presented: Presented) -> bool:
 
 def _check_secret(client: Client, claim: ClientClaim, method: str) -> None:
     expected = client.provider.client_secret
-    same = expected.matches(claim.secret or "") and bool(expected)
+    # Each reading is compared, also after one that fits: the time tells nothing.
+    readings = claim.secrets or (claim.secret or "",)
+    same = sum(expected.matches(one) for one in readings) > 0 and bool(expected)
     if not same:
         raise OAuthError(INVALID_CLIENT, "wrong client secret" if claim.secret is not None else "no client secret")
     if method not in {"secret", claim.method}:
@@ -112,8 +117,7 @@ async def _prove_by_assertion(client: Client, claim: ClientClaim, request: Reque
     """RFC 7523 3: signed by the client, about itself, meant for us, alive, and never seen before."""
     if claim.assertion is None:
         raise OAuthError(INVALID_CLIENT, "no client_assertion was sent")
-    base = request.base_url
-    audiences = {client.issuer(base), f"{base}{TOKEN_PATH}", f"{base}{request.path}"}
+    audiences = _audiences(client, request)
     now, client_id = services.clock(), client.provider.client_id
     try:
         statement = read_statement(claim.assertion, _assertion_keys(client))
@@ -123,6 +127,20 @@ async def _prove_by_assertion(client: Client, claim: ClientClaim, request: Reque
     hashed = token_hash(f"{client.pk}:{assertion.jti}")
     # In a transaction of its own: whatever becomes of the request, the assertion has been used.
     await write_all(services.database, [first(_ASSERTION, hashed, expires=assertion.expires, error=_replayed)])
+
+
+def _audiences(client: Client, request: Request) -> tuple[str, ...]:
+    """Return what an assertion may name: the issuer, the token endpoint (RFC 7523 3) or, there, PAR (RFC 9126 2).
+
+    A client whose tokens must be bound to a key names the issuer alone, as FAPI 2.0 wants (5.3.2.1). A profile of the
+    provider will ask for that as well.
+    """
+    base = request.base_url
+    issuer, provider = client.issuer(base), client.provider
+    if provider.dpop == "required" or provider.tls_client_certificate_bound_access_tokens:
+        return (issuer,)
+    own = (f"{base}{PAR_PATH}",) if request.path == PAR_PATH else ()
+    return issuer, f"{base}{TOKEN_PATH}", *own
 
 
 def _assertion_keys(client: Client) -> Sequence[VerifyingKey]:

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 def check_wanted(client: Client, wanted: AuthorizeRequest) -> None:
     """Refuse what the provider does not allow. Raises OAuthError.
 
-    Access tokens from the authorization endpoint need the grant "implicit" (RFC 9700 2.1.2), and cannot be bound.
+    Tokens from the authorization endpoint need the grant "implicit" (RFC 9700 2.1.2, OpenID Connect Registration 2);
+    access tokens cannot be bound there.
     """
     provider = client.provider
     if not {"authorization_code", "implicit"} & set(provider.grant_types):
@@ -26,11 +27,11 @@ def check_wanted(client: Client, wanted: AuthorizeRequest) -> None:
         if "authorization_code" not in provider.grant_types:
             raise OAuthError(UNAUTHORIZED_CLIENT, "authorization_code is not in grant_types")
         require_challenge(wanted.challenge, pkce_rule(client))
-    if "token" in wanted.parts:
-        if "implicit" not in provider.grant_types:
-            raise OAuthError(UNAUTHORIZED_CLIENT, "implicit is not in grant_types")
-        if provider.dpop == "required" or provider.tls_client_certificate_bound_access_tokens:
-            raise OAuthError(UNAUTHORIZED_CLIENT, "tokens have to be bound, and here they cannot be")
+    if wanted.parts & {"token", "id_token"} and "implicit" not in provider.grant_types:
+        raise OAuthError(UNAUTHORIZED_CLIENT, "implicit is not in grant_types")
+    bound = provider.dpop == "required" or provider.tls_client_certificate_bound_access_tokens
+    if "token" in wanted.parts and bound:
+        raise OAuthError(UNAUTHORIZED_CLIENT, "tokens have to be bound, and here they cannot be")
     grant_resources(wanted.resources, provider.resources)
 
 

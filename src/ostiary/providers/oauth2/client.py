@@ -37,6 +37,7 @@ class Client:
     keys: KeySet = field(repr=False)
     origins: frozenset[str]
     code_lifetime: int
+    device_lifetime: int
     access_lifetime: int
     refresh_lifetime: int
     refresh_threshold: int
@@ -141,6 +142,7 @@ def _compile(snapshot: Snapshot, provider: OAuth2Provider) -> Client | None:
         keys=keys,
         origins=origins(provider.redirect_uris),
         code_lifetime=parse_duration(provider.access_code_validity),
+        device_lifetime=parse_duration(provider.device_code_validity),
         access_lifetime=parse_duration(provider.access_token_validity),
         refresh_lifetime=parse_duration(provider.refresh_token_validity),
         refresh_threshold=parse_duration(provider.refresh_token_threshold),

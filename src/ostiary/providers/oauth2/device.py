@@ -9,10 +9,12 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING, Final
 
+from ostiary.brands.select import select
+from ostiary.flows.resources import Flow
 from ostiary.grants.device import WAIT, DeviceGrant, begin_device, drop_taken
 from ostiary.grants.rates import hit_until
 from ostiary.proto.oauth2.device import FIRST_CODE, LAST_CODE, DeviceAnswer, parse_device_request
-from ostiary.proto.oauth2.errors import SLOW_DOWN, OAuthError
+from ostiary.proto.oauth2.errors import SLOW_DOWN, UNAUTHORIZED_CLIENT, OAuthError
 from ostiary.providers.oauth2.answers import allow_origin, error_json, read_form, token_json, too_many
 from ostiary.providers.oauth2.authentication import present, prove
 from ostiary.providers.oauth2.client import Client, offered_scopes
@@ -26,6 +28,7 @@ from ostiary.web.addresses import address_key
 
 if TYPE_CHECKING:
     from ostiary.providers.oauth2.services import Services
+    from ostiary.store.snapshot import Snapshot
     from ostiary.web.request import Request
     from ostiary.web.response import Response
 
@@ -34,6 +37,12 @@ PAGE: Final = "/device"
 _CODE_BITS: Final = 768  # 128 characters, as clients have seen
 _TRIES: Final = 8  # to find a user code nobody has; one in a million taken needs two
 _SECOND: Final = 1_000_000
+
+
+def device_flow(snapshot: Snapshot, host: str) -> Flow | None:
+    """Return the flow in which people enter codes at the address of that host, None when its brand has none."""
+    pk = select(snapshot, host).flow_device_code
+    return snapshot.get(Flow, pk) if pk is not None else None
 
 
 async def device(request: Request, services: Services) -> Response:
@@ -51,12 +60,18 @@ async def device(request: Request, services: Services) -> Response:
         if presented.claim.method != "none":
             await prove(presented, request, services)
         check_allowed(client, GRANTS[DEVICE_CODE])
+        _check_flow(request, services)
         asked = parse_device_request(parameters)
         answer = await _begin(request, services, client, asked)
     except OAuthError as error:
         await tell(request, services, error, client=client)
         return allow_origin(request, error_json(request, error), client)
     return allow_origin(request, token_json(answer.body()), client)
+
+
+def _check_flow(request: Request, services: Services) -> None:
+    if device_flow(services.plane.snapshot, request.host) is None:
+        raise OAuthError(UNAUTHORIZED_CLIENT, "the brand of this address has no flow for devices (flow_device_code)")
 
 
 async def _begin(request: Request, services: Services, client: Client, asked: tuple[str, ...]) -> DeviceAnswer:
@@ -71,7 +86,7 @@ async def _begin(request: Request, services: Services, client: Client, asked: tu
             provider=client.pk,
             scope=tuple(name for name in asked if name in offered),
             issued=now,
-            expires=now + client.code_lifetime,
+            expires=now + client.device_lifetime,
         )
         try:
             await write_all(services.database, [drop_taken(item.user_hash, now=now), begin_device(item)])
@@ -81,7 +96,7 @@ async def _begin(request: Request, services: Services, client: Client, asked: tu
             device_code,
             user_code,
             f"{request.base_url}{PAGE}",
-            expires_in=client.code_lifetime // _SECOND,
+            expires_in=client.device_lifetime // _SECOND,
             interval=WAIT // _SECOND,
         )
     raise OAuthError(SLOW_DOWN, "no free user code was found")

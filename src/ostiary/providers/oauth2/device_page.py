@@ -21,7 +21,7 @@ from ostiary.policies.context import PolicyContext
 from ostiary.policies.decide import decide_application, has_bindings
 from ostiary.proto.oauth2.device import read_user_code
 from ostiary.providers.oauth2.client import Client, client_by_provider
-from ostiary.providers.oauth2.device import PAGE
+from ostiary.providers.oauth2.device import PAGE, device_flow
 from ostiary.providers.oauth2.device_stages import APPROVE, CODE, CONSENT, DECLINED, FINISH
 from ostiary.providers.oauth2.refusing import tell
 from ostiary.providers.oauth2.resources import DEVICE_CODE
@@ -43,8 +43,7 @@ AUTHORIZE: Final = "/device/authorize/"
 async def device_page(request: Request, services: Services) -> Response:
     """GET /device: sign in if need be, then the flow that asks for the code. 404 unless the brand has such a flow."""
     snapshot, now = services.plane.snapshot, services.clock()
-    brand = select(snapshot, request.host)
-    flow = _flow(snapshot, brand.flow_device_code)
+    flow = device_flow(snapshot, request.host)
     if flow is None:
         error = NotFound("no_device_flow", "Signing in devices is not set up for this address.")
         await tell(request, services, error)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from ostiary.proto.oauth2.discovery import Endpoints, metadata
 from ostiary.providers.oauth2.answers import allow_origin
 from ostiary.providers.oauth2.client import Client, client_by_slug
+from ostiary.providers.oauth2.device import device_flow
 from ostiary.providers.oauth2.offer import offer_of
 from ostiary.resource import codec
 from ostiary.web.errors import NotFound
@@ -27,7 +28,9 @@ _HERE: Final = "\ue000"
 async def discovery(request: Request, services: Services) -> Response:
     """Answer the metadata of an application's client. No round trip."""
     client, snapshot = find_client(request, services), services.plane.snapshot
-    document = snapshot.memo(("oauth2.discovery", client.pk), lambda: _document(client, services))
+    devices = device_flow(snapshot, request.host) is not None
+    key = ("oauth2.discovery", client.pk, devices)
+    document = snapshot.memo(key, lambda: _document(client, services, devices=devices))
     body = document.replace(_HERE.encode(), codec.encode(request.base_url)[1:-1])
     return allow_origin(request, _json(body), client)
 
@@ -73,8 +76,8 @@ def endpoints(client: Client, base_url: str) -> Endpoints:
     )
 
 
-def _document(client: Client, services: Services) -> bytes:
-    offer = offer_of(client, services.options, locales=services.languages)
+def _document(client: Client, services: Services, *, devices: bool) -> bytes:
+    offer = offer_of(client, services.options, locales=services.languages, devices=devices)
     return codec.encode(metadata(endpoints(client, _HERE), offer))
 
 

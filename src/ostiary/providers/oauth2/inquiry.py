@@ -35,7 +35,7 @@ ANOTHER: Final = "another"
 """The value of `RETURN` of a person who said that they are not the one who was named: somebody may sign in anew."""
 
 _PLAIN: Final = re.compile(r"[A-Za-z0-9._~-]*")  # what is quoted as itself (RFC 3986 2.3)
-_LONGEST: Final = 8192  # characters of an address that a flow leads back to
+_LONGEST: Final = 32_000  # characters of an address that a flow leads back to: with state and nonce at their longest
 
 
 class NotTakenUp(Exception):

@@ -13,7 +13,7 @@ from ostiary.grants.access import find_access
 from ostiary.grants.refresh import Use, find_refresh
 from ostiary.proto.oauth2.errors import OAuthError
 from ostiary.providers.oauth2.access_form import may_be_access, payload_of
-from ostiary.providers.oauth2.answers import error_json, read_form, signed_answer, token_json
+from ostiary.providers.oauth2.answers import allow_origin, error_json, read_form, signed_answer, token_json
 from ostiary.providers.oauth2.authentication import authenticate
 from ostiary.providers.oauth2.refusing import tell
 from ostiary.resource import codec
@@ -41,10 +41,11 @@ async def introspect(request: Request, services: Services) -> Response:
         found = await look(services, client, token, now=now)
     except OAuthError as error:
         await tell(request, services, error, client=client)
-        return error_json(request, error)
+        return allow_origin(request, error_json(request, error), client)
     if not _wants_signed(request):
-        return token_json(found)
-    return await _signed(client, found, issuer=client.issuer(request.base_url), now=now)
+        return allow_origin(request, token_json(found), client)
+    answer = await _signed(client, found, issuer=client.issuer(request.base_url), now=now)
+    return allow_origin(request, answer, client)
 
 
 async def _access(services: Services, client: Client, token: str, *, now: int) -> Mapping[str, object]:

@@ -15,6 +15,7 @@ from ostiary.providers.oauth2.authentication import BY_SECRET
 from ostiary.providers.oauth2.checks import pkce_rule
 from ostiary.providers.oauth2.client import Client, offered_scopes
 from ostiary.providers.oauth2.persons import CLASSES
+from ostiary.providers.oauth2.resources import DEVICE_CODE
 
 if TYPE_CHECKING:
     from ostiary.providers.oauth2.options import Options
@@ -22,12 +23,15 @@ if TYPE_CHECKING:
 _SECRET_METHODS: Final = ("client_secret_post", "client_secret_basic")
 
 
-def offer_of(client: Client, options: Options, *, locales: Iterable[str]) -> Offer:
-    """Return what works for a client under these settings. `locales` are the languages of the pages."""
+def offer_of(client: Client, options: Options, *, locales: Iterable[str], devices: bool) -> Offer:
+    """Return what works for a client under these settings.
+
+    `locales` are the languages of the pages; `devices` tells whether people can enter the codes of devices here.
+    """
     provider = client.provider
     bound = provider.tls_client_certificate_bound_access_tokens
     return Offer(
-        grant_types=_grant_types(client),
+        grant_types=_grant_types(client, devices=devices),
         scopes=offered_scopes(client),
         claims=client.claim_set.claim_names(),
         acr=CLASSES,
@@ -46,9 +50,11 @@ def offer_of(client: Client, options: Options, *, locales: Iterable[str]) -> Off
     )
 
 
-def _grant_types(client: Client) -> tuple[str, ...]:
+def _grant_types(client: Client, *, devices: bool) -> tuple[str, ...]:
     """Leave out what can never succeed: nothing to refresh without offline_access, no proof of a public client."""
     useless = {"client_credentials", "password"} if client.public else set()
+    if not devices:
+        useless.add(DEVICE_CODE)
     if OFFLINE_ACCESS not in client.scopes:
         useless.add("refresh_token")
     return tuple(name for name in client.provider.grant_types if name not in useless)

@@ -179,6 +179,9 @@ class OAuth2Provider(Resource):
         tuple[GrantType, ...],
         Help("Grants the client may use. RFC 9700 advises against implicit and password: they must be listed to work."),
     ] = ("authorization_code", "refresh_token", "client_credentials", DEVICE_CODE)
+    device_code_validity: Annotated[
+        str, DURATION, Help("Lifetime of device codes: people have to find another device, and to sign in there.")
+    ] = "minutes=5"
     pkce: Annotated[
         Literal["default", "optional", "required", "s256"],
         Help("Whether a code challenge is demanded; default: S256 of public clients, optional for confidential ones."),

@@ -8,7 +8,7 @@ from ostiary.grants.descent import take_back
 from ostiary.grants.refresh import find_refresh, revoke_family
 from ostiary.proto.oauth2.errors import OAuthError
 from ostiary.providers.oauth2.access_form import may_be_access
-from ostiary.providers.oauth2.answers import error_json, read_form, token_json
+from ostiary.providers.oauth2.answers import allow_origin, error_json, read_form, token_json
 from ostiary.providers.oauth2.authentication import authenticate
 from ostiary.providers.oauth2.refusing import tell
 from ostiary.store.hashing import token_hash
@@ -35,7 +35,7 @@ async def revoke(request: Request, services: Services) -> Response:
             if found is not None and found.authorization.provider == client.pk:
                 family = found.authorization.family
                 await database.write(lambda: revoke_family(family))
-        return token_json({})
+        return allow_origin(request, token_json({}), client)
     except OAuthError as error:
         await tell(request, services, error, client=client)
-        return error_json(request, error)
+        return allow_origin(request, error_json(request, error), client)

@@ -22,6 +22,7 @@ from ostiary.proto.oauth2.errors import (
 from ostiary.proto.oauth2.par import handle_of
 from ostiary.proto.oauth2.parameters import read_parameters
 from ostiary.proto.oauth2.request_object import RequestObject, read_object
+from ostiary.providers.oauth2.authentication import PAR_PATH
 from ostiary.store.hashing import token_hash
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from ostiary.providers.oauth2.inquiry import Inquiry
     from ostiary.web.request import Request
 
-PAR_PATH: Final = "/application/o/par/"
 _AUTHORIZE: Final = "/application/o/authorize/"
 
 
