@@ -154,6 +154,9 @@ class Rows:
             return await self.database.write(lambda: next_number("person"))
         return str(uuid.uuid4())
 
+    async def settle(self, change: Change) -> Change:
+        return change
+
     async def prepare(self, change: Change) -> Change:
         self.prepared.append(change)
         if change.after is not None and change.after.get("data") == {"secret": "the same"}:

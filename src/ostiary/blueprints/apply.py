@@ -5,12 +5,13 @@ The caller commits the workspace, or drops it: nothing of a blueprint is applied
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import field
 from typing import Final
 
+from ostiary.blueprints.changed import Changed, Sign, changed
 from ostiary.blueprints.document import Blueprint, unconditional_model
-from ostiary.blueprints.entry import EntryRun, Other
+from ostiary.blueprints.entry import EntryRun, Made, Other
 from ostiary.blueprints.errors import Fault, Refused
 from ostiary.blueprints.models import model_name, why_missing
 from ostiary.blueprints.nodes import Node, from_plain, merged
@@ -46,12 +47,11 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What a blueprint did to the workspace. Labels only, no values."""
+    """What a blueprint did to the workspace. Nothing secret but `made`."""
 
-    created: tuple[str, ...] = ()
-    updated: tuple[str, ...] = ()
-    deleted: tuple[str, ...] = ()
+    changes: tuple[Changed, ...] = ()
     unchanged: tuple[str, ...] = ()
+    made: tuple[Made, ...] = ()  # secrets of new objects that the file left to us
     notices: tuple[str, ...] = ()
     unfound: int = 0  # look-ups that found nothing
     keys: Mapping[str, Pk] = field(default_factory=dict)  # primary key of each entry with an id
@@ -59,7 +59,25 @@ class Applied:
     @property
     def changed(self) -> bool:
         """Tell whether anything was created, updated or deleted."""
-        return bool(self.created or self.updated or self.deleted)
+        return bool(self.changes)
+
+    @property
+    def created(self) -> tuple[str, ...]:
+        """The labels of new objects."""
+        return self._labels("+")
+
+    @property
+    def updated(self) -> tuple[str, ...]:
+        """The labels of changed objects."""
+        return self._labels("~")
+
+    @property
+    def deleted(self) -> tuple[str, ...]:
+        """The labels of objects that went."""
+        return self._labels("-")
+
+    def _labels(self, sign: Sign) -> tuple[str, ...]:
+        return tuple(one.label for one in self.changes if one.sign == sign)
 
 
 async def apply_blueprint(
@@ -81,12 +99,12 @@ async def apply_blueprint(
     before = _pending(workspace)
     for entry in order.blueprint.entries:
         await run.apply(entry)
-    created, updated, deleted, unchanged = _lists(workspace, before, run.touched)
+    await workspace.settle()
+    changes, unchanged = _changes(workspace, before, run.touched, resolver.revealed)
     return Applied(
-        created=created,
-        updated=updated,
-        deleted=deleted,
+        changes=changes,
         unchanged=unchanged,
+        made=tuple(run.made),
         notices=(*order.blueprint.notices, *run.notices, *resolver.told),
         unfound=resolver.unfound,
         keys=run.keys,
@@ -122,7 +140,6 @@ def _context(order: Order, registry: Registry) -> dict[str, Node]:
     return context
 
 
-_Lists = tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...], tuple[str, ...]]
 _Pending = dict[Key, Mapping[str, object] | None]
 
 
@@ -131,20 +148,17 @@ def _pending(workspace: Workspace) -> _Pending:
     return {(change.kind.name, change.pk): change.after for change in workspace.changes}
 
 
-def _lists(workspace: Workspace, before: _Pending, touched: Mapping[Key, str]) -> _Lists:
-    created, updated, deleted = [], [], []
-    changed: set[Key] = set()
+def _changes(
+    workspace: Workspace, before: _Pending, touched: Mapping[Key, str], revealed: Collection[str]
+) -> tuple[tuple[Changed, ...], tuple[str, ...]]:
+    """Return what was changed, and the labels of what was not."""
+    found: dict[Key, Changed] = {}
     for change in workspace.changes:
         key = (change.kind.name, change.pk)
         if key in before and before[key] == change.after:
             continue
-        changed.add(key)
         label = touched.get(key, f"{change.kind.name} {change.label}")
-        if change.after is None:
-            deleted.append(label)
-        elif change.before is None and key not in before:
-            created.append(label)
-        else:
-            updated.append(label)
-    unchanged = [label for key, label in touched.items() if key not in changed]
-    return tuple(created), tuple(updated), tuple(deleted), tuple(unchanged)
+        one = changed(change, before.get(key, change.before), label=label, revealed=revealed)
+        if one is not None:
+            found[key] = one
+    return tuple(found.values()), tuple(label for key, label in touched.items() if key not in found)

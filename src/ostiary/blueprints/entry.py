@@ -21,8 +21,10 @@ from ostiary.blueprints.nodes import KeyOf, Node, Table, walk
 from ostiary.blueprints.primary_keys import PrimaryKeys
 from ostiary.blueprints.resolve import Resolver
 from ostiary.blueprints.source import Position
+from ostiary.record import dataclass
 from ostiary.resource import InvalidResource, Kind, Numbering, Pk
 from ostiary.resource.marks import Flag
+from ostiary.seal import Secret
 from ostiary.store.stored import Key, Referenced, Stored
 from ostiary.store.workspace import Workspace
 
@@ -30,6 +32,15 @@ STATES: Final = ("present", "created", "must_created", "absent")
 
 Other = Callable[[Mapping[str, object]], str | None]
 """Returns the path of another blueprint, by name or path; None when there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A secret that was made because the file names none."""
+
+    label: str
+    field: str
+    secret: Secret
 
 
 class EntryRun:
@@ -47,6 +58,7 @@ class EntryRun:
         self.notices: list[str] = []
         self.touched: dict[Key, str] = {}
         self.keys: dict[str, Pk] = dict(remembered or {})
+        self.made: list[Made] = []
         self._workspace = workspace
         self._resolver = resolver
         self._other = other
@@ -172,7 +184,10 @@ class EntryRun:
         except InvalidResource as error:
             label = entry.describe(kind.name)
             raise Refused(
-                [Fault(_place(entry, p.field), p.message, label, f"identifiers.{p.field}") for p in error.problems]
+                [
+                    Fault(_place(entry, p.field), p.message + _near(p.field, kind), label, f"identifiers.{p.field}")
+                    for p in error.problems
+                ]
             ) from None
         meant, several = best_match(found, lookups)
         if several:
@@ -200,7 +215,12 @@ class EntryRun:
         if faults:
             raise Refused(faults)
         self._tell_nulls(entry, kind, values)
-        await self._touch(entry, await self._workspace.create(kind.name, values, pk=identifiers.get("pk")))
+        stored = await self._workspace.create(kind.name, values, pk=identifiers.get("pk"))
+        await self._touch(entry, stored)
+        for name, item in kind.fields.items():
+            secret = stored.values.get(name)
+            if item.sealed is not None and name not in values and isinstance(secret, Secret) and secret.reveal():
+                self.made.append(Made(self.touched[stored.key], name, secret))
 
     async def _update(self, entry: Entry, existing: Stored, identifiers: Mapping[str, object]) -> None:
         kind = existing.kind
@@ -308,6 +328,11 @@ class EntryRun:
             return False
         parts = [part for part in (entry.identifiers, entry.attrs) if part is not None]
         return any(name in self._gone for name in _key_ids(parts))
+
+
+def _near(name: str, kind: Kind) -> str:
+    first = name.partition("__")[0]
+    return "" if first in kind.fields else did_you_mean(first, kind.fields)
 
 
 def _key_ids(parts: Sequence[Node]) -> set[str]:

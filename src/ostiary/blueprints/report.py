@@ -1,4 +1,7 @@
-"""What happened to each blueprint, as data, and as plain text for terminals. Holds labels, never values."""
+"""What happened to each blueprint, as data, and as plain text for terminals.
+
+No secret is shown, unless it was just made, and then only where it is asked for.
+"""
 
 from __future__ import annotations
 
@@ -39,9 +42,35 @@ class Report:
         return any(item.applied.changed for item in self.files)
 
 
-def render(report: Report) -> str:
-    """Return the report as text: a line for each blueprint and change, then notices, then errors with their places."""
-    return "\n".join(_printable(line) for line in _lines(report))
+def render(report: Report, *, reveal: bool = False) -> str:
+    """Return the report as text: a line for each blueprint, change and field, then notices, then errors with places.
+
+    `reveal` shows the secrets that were made, which nothing shows afterwards.
+    """
+    return "\n".join(_printable(line) for line in (*_lines(report), *_made(report, reveal=reveal)))
+
+
+def _made(report: Report, *, reveal: bool) -> Iterator[str]:
+    if report.preview:
+        return
+    for item in report.files:
+        for one in item.applied.made if item.error is None else ():
+            if reveal:
+                yield f"made: {one.label}: {one.field}: {one.secret.reveal()}"
+            else:
+                yield f"made: {one.label}: {one.field} (not shown; --show-made-secrets shows what an apply makes)"
+
+
+def _rest(report: Report) -> str:
+    """Say what became of the others: a failed blueprint changes nothing, and takes nothing back."""
+    good = [item for item in report.files if item.error is None]
+    if report.preview:
+        return "; nothing of them would be applied"
+    if not good:
+        return "; nothing was applied"
+    if not any(item.applied.changed for item in good):
+        return ", and change nothing; the others have no changes"
+    return ", and change nothing; what the others changed stays"
 
 
 def _printable(line: str) -> str:
@@ -58,7 +87,7 @@ def _lines(report: Report) -> Iterator[str]:
     yield from (f"error: {fault}" for fault in faults)
     failed = sum(item.error is not None for item in report.files)
     if failed:
-        yield f"{failed} of {len(report.files)} blueprints failed; nothing of them was applied"
+        yield f"{failed} of {len(report.files)} blueprints failed{_rest(report)}"
     elif not report.files:
         yield "no blueprints found"
     elif not report.changed:
@@ -82,5 +111,8 @@ def _file_lines(item: FileResult, *, preview: bool) -> Iterator[str]:
     ]
     said = ", ".join(counts) if applied.changed else "no changes"
     yield f"{item.path}: {'would be ' if preview and applied.changed else ''}{said}"
-    for sign, labels in (("+", applied.created), ("~", applied.updated), ("-", applied.deleted)):
-        yield from (f"  {sign} {label}" for label in labels)
+    for sign in ("+", "~", "-"):
+        for one in applied.changes:
+            if one.sign == sign:
+                yield f"  {sign} {one.label}"
+                yield from (f"      {line}" for line in one.fields)

@@ -107,15 +107,19 @@ def writing(
 
 def _trying(editor: Editor, surroundings: Surroundings) -> Attempt:
     """Return what applies one blueprint to a workspace that nobody commits, after those that went well before it."""
-    before: list[Order] = []
+    opened: list[Workspace] = []
 
     async def attempt(order: Order, other: Other, finished: frozenset[str], *, lenient: bool) -> Applied:
-        workspace = await editor.open()
-        for earlier in before:
-            await apply_blueprint(earlier, workspace, surroundings=surroundings, other=other, finished=finished)
-        applied = await apply_blueprint(order, workspace, surroundings=surroundings, other=other, finished=finished)
-        _postpone(order, applied, lenient=lenient)
-        before.append(order)
+        if not opened:
+            opened.append(await editor.open())
+        [workspace] = opened
+        before = workspace.pending()
+        try:
+            applied = await apply_blueprint(order, workspace, surroundings=surroundings, other=other, finished=finished)
+            _postpone(order, applied, lenient=lenient)
+        except BaseException:
+            workspace.restore(before)  # what failed leaves nothing behind for those after it
+            raise
         return applied
 
     return attempt

@@ -123,9 +123,19 @@ Files = Annotated[list[Path], typer.Argument(help="Files, or folders whose .yaml
 
 
 @blueprints.command("apply")
-def apply(files: Files) -> None:
+def apply(
+    files: Files,
+    *,
+    show_made_secrets: Annotated[
+        bool,
+        typer.Option(
+            "--show-made-secrets",
+            help="Print the secrets made for new objects that name none; they are never shown again.",
+        ),
+    ] = False,
+) -> None:
     """Apply blueprints: each file in one transaction, all of it or nothing."""
-    _blueprints(files, preview=False)
+    _blueprints(files, preview=False, reveal=show_made_secrets)
 
 
 @blueprints.command("check")
@@ -134,7 +144,7 @@ def check(files: Files) -> None:
     _blueprints(files, preview=True)
 
 
-def _blueprints(files: Sequence[Path], *, preview: bool) -> None:
+def _blueprints(files: Sequence[Path], *, preview: bool, reveal: bool = False) -> None:
     from ostiary.app.core import clock, open_core  # noqa: PLC0415
     from ostiary.app.serve import run_briefly  # noqa: PLC0415
     from ostiary.blueprints.report import render  # noqa: PLC0415
@@ -156,7 +166,7 @@ def _blueprints(files: Sequence[Path], *, preview: bool) -> None:
                 )
         finally:
             await core.close()
-        typer.echo(render(report), err=not report.ok)
+        typer.echo(render(report, reveal=reveal), err=not report.ok)
         if not report.ok:
             raise typer.Exit(1)
 

@@ -64,6 +64,13 @@ class DirectoryBackend:
             return self._keys.new()
         return await new_user_pk(self._database)
 
+    async def settle(self, change: Change) -> Change:
+        """Take a password out that is the stored one. Raises Busy."""
+        password = (change.after or {}).get("password")
+        if change.kind.name != USER or not isinstance(password, Secret) or not await self._same(change.pk, password):
+            return change
+        return replace(change, after={**(change.after or {}), "password": None})
+
     async def prepare(self, change: Change) -> Change:
         """Hash a password, make a key, choose a UUID. Raises InvalidResource, Busy."""
         if change.after is None:

@@ -105,6 +105,10 @@ class Backend(Protocol):
         """Return a primary key nobody has."""
         ...
 
+    async def settle(self, change: Change) -> Change:
+        """Take out of an update what is stored already and only `prepare` could tell: the same password."""
+        ...
+
     async def prepare(self, change: Change) -> Change:
         """Finish a change before its batch: hash a password, set what the program sets. May raise InvalidResource."""
         ...

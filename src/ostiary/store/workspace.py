@@ -25,7 +25,7 @@ from ostiary.store.patience import patient
 from ostiary.store.plane import ConfigPlane, Opening
 from ostiary.store.removal import Removal
 from ostiary.store.snapshot import Snapshot, targets
-from ostiary.store.stored import Backend, Change, Committed, Referenced, Referrer, Stored, normal_pk
+from ostiary.store.stored import Backend, Change, Committed, Key, Referenced, Referrer, Stored, normal_pk
 from ostiary.store.validation import validated
 from ostiary.store.view import View
 
@@ -152,6 +152,22 @@ class Workspace:
             raise
         for one in removal.doomed.values():
             self._view.drop(one)
+
+    async def settle(self) -> None:
+        """Drop what turns out to change nothing once it is compared with what is stored, such as the same password."""
+        for change in self.changes:
+            if change.kind.plane is Plane.DIRECTORY and change.before is not None and change.after is not None:
+                settled = await self._view.backend(change.kind).settle(change)
+                if settled is not change:
+                    self._view.put(Stored(change.kind, change.pk, settled.after or {}))
+
+    def pending(self) -> dict[Key, Stored | None]:
+        """Return what is pending, for `restore`."""
+        return self._view.pending()
+
+    def restore(self, pending: Mapping[Key, Stored | None]) -> None:
+        """Go back to what was pending."""
+        self._view.restore(pending)
 
     async def commit(self, *, author: str, message: str, now: int) -> Committed | None:
         """Write everything in one transaction: at most one revision. None when nothing changed.
