@@ -53,6 +53,7 @@ OURS = {  # server and worker
     *(f"+{POD}.volumes.tmp.{one}" for one in ("name", "emptyDir.medium", "emptyDir.sizeLimit")),
     *(f"+{POD}.containers.0.env.AUTHENTIK_POSTGRESQL__SSLMODE.{one}" for one in ("name", "value")),
     *(f"+{POD}.containers.0.env.AUTHENTIK_LISTEN__TRUSTED_PROXY_CIDRS.{one}" for one in ("name", "value")),
+    *(f"+{POD}.containers.0.env.OSTIARY_HOSTS.{one}" for one in ("name", "value")),  # no other is answered
     *(f"+{POD}.containers.0.ports.metrics.{one}" for one in ("name", "containerPort")),
     *(f"+{POD}.containers.0.startupProbe.{one}" for one in ("failureThreshold", "periodSeconds")),
     *(f"+{POD}.containers.0.startupProbe.httpGet.{one}" for one in ("path", "port")),

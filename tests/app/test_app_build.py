@@ -14,7 +14,6 @@ from ostiary.app.background import Background, jobs, sweepers
 from ostiary.app.core import Core, clock, open_core
 from ostiary.app.errors import translate
 from ostiary.app.health import FRESH, Health
-from ostiary.app.hosts import allowed_hosts
 from ostiary.app.links import base_url, remove_setup_link, setup_link, tls_url, write_setup_link
 from ostiary.app.metrics import Metrics
 from ostiary.app.migration import migrate_only
@@ -164,12 +163,6 @@ async def test_everything_that_expires_is_swept(core: Core) -> None:
 
     for sweeper in sweepers():
         await core.database.write(lambda sweeper=sweeper: run(sweeper(clock())))
-
-
-async def test_hosts_are_open_until_one_is_named(core: Core) -> None:
-    assert allowed_hosts(core.plane, ()) == frozenset()
-    named = allowed_hosts(core.plane, ("ID.example.org",))
-    assert {"id.example.org", "localhost"} <= named
 
 
 @pytest.mark.parametrize(

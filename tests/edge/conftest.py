@@ -14,7 +14,7 @@ for folder in (HERE, HERE.parent / "e2e"):
         sys.path.insert(0, str(folder))
 
 from edge_fail2ban import Fail2ban  # noqa: E402 - the folders are on the path only now
-from edge_nginx import Edge  # noqa: E402
+from edge_nginx import NAME, Edge  # noqa: E402
 from live import OPEN, Server  # noqa: E402
 
 BLUEPRINT = HERE / "blueprint.yaml"
@@ -35,7 +35,7 @@ def make_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Make]:
     servers: list[Server] = []
 
     def make(**environ: str) -> Server:
-        server = Server(tmp_path_factory.mktemp("server"), environ)
+        server = Server(tmp_path_factory.mktemp("server"), {"OSTIARY_HOSTS": NAME, **environ})
         servers.append(server)
         return server
 

@@ -16,7 +16,9 @@ SIGN_IN = "/if/flow/default-authentication-flow/"
 
 @pytest.fixture(scope="module")
 def caddy(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Caddy]:
-    started = Caddy(Edge(tmp_path_factory.mktemp("caddy"), upstream=server.port).write()).start()
+    edge = Edge(tmp_path_factory.mktemp("caddy"), upstream=server.port).write()
+    server.cli("host", "add", f"{NAME}:{edge.port}")  # Caddy hands on the port that browsers ask
+    started = Caddy(edge).start()
     yield started
     started.stop()
 

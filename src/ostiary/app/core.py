@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ostiary.app.hooks import user_hooks
+from ostiary.app.hosts import Hosts
 from ostiary.app.rooms import MIGRATIONS, registry
 from ostiary.blueprints.discovery import Discovery
 from ostiary.directory.accounts import Accounts
@@ -70,6 +71,7 @@ class Core:
     setup: Setup
     accounts: Accounts
     discovery: Discovery
+    hosts: Hosts
     environ: Mapping[str, str]
 
     async def close(self) -> None:
@@ -138,6 +140,7 @@ async def _build(
     kept = backends(database, passwords, sealer, on_disabled=ended)
     editor = Editor(plane, kept, audit_changes, rest=REST if serving else 0.0)
     users = Users(database, install_id=await install_id(database))
+    setup = Setup(database)
 
     return Core(
         settings=settings,
@@ -152,7 +155,7 @@ async def _build(
         tokens=Tokens(database, sealer),
         devices=Devices(database, sealer),
         attempts=Attempts(database),
-        setup=Setup(database),
+        setup=setup,
         accounts=Accounts(database, users, passwords, on_ended=ended),
         discovery=Discovery(
             database=database,
@@ -161,8 +164,18 @@ async def _build(
             environ=environ,
             directory=settings.blueprints_dir,
         ),
+        hosts=await _hosts(plane, settings, setup),
         environ=environ,
     )
+
+
+async def _hosts(plane: ConfigPlane, settings: Settings, setup: Setup) -> Hosts:
+    """Return which hosts are ours. Where any was until now, that ends as soon as one is named."""
+    was_open = await setup.hosts_open()
+    hosts = Hosts(plane, settings, open_before=was_open)
+    if was_open and not hosts.unnamed():
+        await setup.close_hosts()
+    return hosts
 
 
 async def _first_start(core: Core) -> None:

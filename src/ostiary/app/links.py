@@ -18,10 +18,15 @@ _ANY: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared, not bound
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
-def base_url(settings: Settings) -> str:
-    """Return where people find the site, with its prefix and a final slash, as far as the settings tell."""
-    if settings.hosts:
-        return f"https://{settings.hosts[0].lstrip('.')}{settings.web.path}"
+def base_url(settings: Settings, host: str | None = None) -> str:
+    """Return where people find the site, with its prefix and a final slash.
+
+    `host` is what `Hosts.address` says; without it the settings tell, as far as they do.
+    """
+    host = host or next((name.lstrip(".") for name in settings.hosts), None)
+    if host is not None:
+        plain = host.endswith(f":{settings.listen.http.port}")  # that is no port for TLS
+        return f"{'http' if plain else 'https'}://{host}{settings.web.path}"
     return _at("http", settings.listen.http, settings.web.path)
 
 
@@ -36,13 +41,13 @@ def _at(scheme: str, address: Address, path: str) -> str:
     return f"{scheme}://{f'[{host}]' if ':' in host else host}:{address.port}{path}"
 
 
-def from_elsewhere(settings: Settings) -> str | None:
+def from_elsewhere(settings: Settings, host: str | None = None) -> str | None:
     """Return how a link that says localhost is opened on another machine; None when it names a host.
 
     An address like 0.0.0.0 is none to open, and which name leads here only the operator knows.
     """
     address = settings.listen.http
-    if settings.hosts or address.host not in _ANY | _LOOPBACK:
+    if host or settings.hosts or address.host not in _ANY | _LOOPBACK:
         return None
     here = socket.gethostname()
     if address.host in _ANY:
@@ -50,14 +55,14 @@ def from_elsewhere(settings: Settings) -> str | None:
     return f"from another machine: ssh -L {address.port}:localhost:{address.port} {here}, and open it there"
 
 
-def setup_link(settings: Settings, token: Secret) -> str:
+def setup_link(settings: Settings, token: Secret, host: str | None = None) -> str:
     """Return the one-time link of the first-run wizard."""
-    return f"{base_url(settings)}{SETUP_PATH}{token.reveal()}"
+    return f"{base_url(settings, host)}{SETUP_PATH}{token.reveal()}"
 
 
-def recovery_link(settings: Settings, key: Secret) -> str:
+def recovery_link(settings: Settings, key: Secret, host: str | None = None) -> str:
     """Return the link that signs somebody in once."""
-    return f"{base_url(settings)}{RECOVERY_PATH}{key.reveal()}/"
+    return f"{base_url(settings, host)}{RECOVERY_PATH}{key.reveal()}/"
 
 
 def write_setup_link(settings: Settings, link: str) -> Path:

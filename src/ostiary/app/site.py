@@ -15,7 +15,6 @@ from ostiary.app.core import Core, clock
 from ostiary.app.errors import translate
 from ostiary.app.health import Health
 from ostiary.app.hooks import session_hooks
-from ostiary.app.hosts import allowed_hosts
 from ostiary.app.logs import REQUEST_ID
 from ostiary.app.metrics import Metrics
 from ostiary.app.recovery import Recoverer
@@ -111,7 +110,7 @@ def build_site(core: Core, metrics: Metrics, health: Health | None = None) -> Bu
         _with_request_id(router),
         prefix=core.settings.web.path,
         proxies=Proxies(core.settings.listen.trusted_proxy_cidrs),
-        hosts=partial(allowed_hosts, core.plane, core.settings.hosts),
+        hosts=core.hosts,
         finish=[gate.finish, BrowserState(gate, _cookies(core)).finish, give_cookies],
         error_answer=ErrorPage(painter),
         translate=translate,
@@ -153,6 +152,7 @@ def _flow_services(core: Core, gate: SessionGate, refusals: Refusals) -> FlowSer
         consents=Consents(core.database),
         plans=Plans(core.database, core.sealer),
         cookie_key=Secret(_key(core, "flows/cookie").hex()),
+        unnamed=core.hosts.unnamed,
         own_stages=DEVICE_STAGES,
         refusals=refusals,
     )

@@ -1,6 +1,7 @@
 """Brands: title, logo, and the flows a host name leads to.
 
-Owns the kind `authentik_brands.brand` and the choice of the brand of a request. Serves no paths.
+Owns the kinds `authentik_brands.brand` and `ostiary_brands.host` (which addresses are ours), and the choice of the
+brand of a request. Serves no paths.
 Must not know flows or pages: it only names them by primary key.
 """
 

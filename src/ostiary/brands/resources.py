@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import Annotated
 
+from ostiary.proto.authority import canonical
 from ostiary.resource import MULTILINE, UNIQUE, Help, Length, OnDelete, Problem, Reference, Resource, kind
 
 _FLOW = Reference("authentik_flows.flow", OnDelete.SET_NULL)
@@ -15,6 +16,32 @@ _CERTIFICATE = Reference("authentik_crypto.certificatekeypair", OnDelete.SET_NUL
 def _check(brand: Brand) -> Iterable[Problem]:
     if brand.domain.startswith(".") or "/" in brand.domain:
         yield Problem("domain", "expected a host name, without a leading dot and without a path")
+
+
+def _check_host(host: Host) -> Iterable[Problem]:
+    try:
+        spelt = canonical(host.host, "https")
+    except ValueError as error:
+        yield Problem("host", str(error))
+        return
+    if spelt != host.host:
+        yield Problem("host", f"expected {spelt}")
+
+
+@kind(
+    "ostiary_brands.host",
+    verbose_name="Host",
+    component="ostiary-host-form",
+    routes="brands/hosts",
+    check=_check_host,
+    label_field="host",
+)
+class Host(Resource):
+    """One of our own addresses: requests for it are answered. authentik has nothing of the kind."""
+
+    host: Annotated[
+        str, UNIQUE, Length(least=1), Help("Host name in lower case, with a port where it is not the usual one.")
+    ]
 
 
 @kind(

@@ -112,8 +112,8 @@ def recovery_link(
 
     async def work(core: Core, now: int) -> None:
         key = await core.accounts.recovery_link(username, without_mfa=without_mfa, now=now, minutes=minutes)
-        typer.echo(links.recovery_link(core.settings, key))
-        _tell_how_to_reach(links.from_elsewhere(core.settings))
+        typer.echo(links.recovery_link(core.settings, key, core.hosts.address()))
+        _tell_how_to_reach(links.from_elsewhere(core.settings, core.hosts.address()))
 
     with_core(work)
 
@@ -123,8 +123,9 @@ def setup_link() -> None:
     from ostiary.app import links  # noqa: PLC0415
 
     async def work(core: Core, now: int) -> None:
-        typer.echo(links.setup_link(core.settings, await core.setup.new_link_token(now)))
-        _tell_how_to_reach(links.from_elsewhere(core.settings))
+        token = await core.setup.new_link_token(now)
+        typer.echo(links.setup_link(core.settings, token, core.hosts.address()))
+        _tell_how_to_reach(links.from_elsewhere(core.settings, core.hosts.address()))
         links.remove_setup_link(core.settings)
 
     with_core(work)

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from ostiary.cli import accounts, backups, start
+from ostiary.cli.hosts import hosts
 from ostiary.cli.keys import keys
 from ostiary.settings import Settings, load
 
@@ -27,6 +28,7 @@ app.add_typer(blueprints, name="blueprint")
 app.add_typer(accounts.users, name="user")
 app.add_typer(accounts.groups, name="group")
 app.add_typer(keys, name="keys")
+app.add_typer(hosts, name="host")
 app.command("recovery-link")(accounts.recovery_link)
 app.command("setup-link")(accounts.setup_link)
 app.command("backup")(backups.backup)

@@ -24,6 +24,15 @@ class Setup:
         row = await fetch_one(self._database, "SELECT setup_closed FROM directory_install WHERE one = 1")
         return row is None or bool(row["setup_closed"])
 
+    async def hosts_open(self) -> bool:
+        """Tell whether people were here before hosts were pinned, and none has been named since."""
+        row = await fetch_one(self._database, "SELECT hosts_open FROM directory_install WHERE one = 1")
+        return row is not None and bool(row["hosts_open"])
+
+    async def close_hosts(self) -> None:
+        """Answer only named hosts from now on, whatever is removed later."""
+        await self._database.write(_close_hosts)
+
     async def new_link_token(self, now: int) -> Secret:
         """Return the token of a new link, valid for 24 hours; an earlier one dies. Raises SetupClosed."""
         token = Secret(new_token(LINK_BITS))
@@ -59,6 +68,10 @@ def close(now: int, *, token: Secret | None) -> Statement:
         (token_hash(token.reveal()), now),
         guard=Guard(SetupClosed),
     )
+
+
+def _close_hosts() -> Batch[None]:
+    yield Statement("UPDATE directory_install SET hosts_open = 0 WHERE one = 1")
 
 
 def _keep(hashed: bytes, now: int) -> Batch[None]:

@@ -168,4 +168,16 @@ MIGRATIONS: Final = (
         "what a waiting sign-in rests on",
         ("ALTER TABLE directory_user ADD COLUMN security_stamp {int} NOT NULL DEFAULT 0",),
     ),
+    Migration(
+        54,
+        "directory",
+        "whether any host is answered until one is named: where people were before hosts were pinned",
+        (
+            "ALTER TABLE directory_install ADD COLUMN hosts_open {int} NOT NULL DEFAULT 0",
+            (
+                "UPDATE directory_install SET hosts_open = 1"
+                " WHERE setup_closed = 1 OR EXISTS (SELECT 1 FROM directory_user)"
+            ),
+        ),
+    ),
 )

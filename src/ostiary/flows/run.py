@@ -275,7 +275,8 @@ class Run:
     async def _make_plan(self) -> Outcome | None:
         if self._flow.slug == wizard.SLUG:
             token = query_value(self._query, "token") or ""
-            self._unit.plan = self._plan.to(context={**self._plan.context, wizard.TOKEN: token})
+            context = {**self._plan.context, **wizard.opening(self._visit(), token)}
+            self._unit.plan = self._plan.to(context=context)
             if not await wizard.is_open(self._visit()):
                 return await self._deny(await wizard.why_closed(self._visit()))
         made = await self._planner.make(self._flow, self._plan, self._session)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import field
 from typing import TYPE_CHECKING
 
@@ -32,7 +32,8 @@ class Services:
     """The rooms below, as flows use them. `cookie_key` signs what a browser keeps of a second factor.
 
     `own_stages` are steps that protocols put behind the stages of a flow; nobody sets them up. `begin_again` are asked
-    what a sign-in whose plan is lost was begun for.
+    what a sign-in whose plan is lost was begun for. `unnamed` tells whether none of our own hosts is named yet, so that
+    the first-run wizard asks.
     """
 
     database: Database
@@ -51,3 +52,4 @@ class Services:
     own_stages: Mapping[str, Stage] = field(default_factory=dict)
     refusals: Refusals = field(default_factory=Refusals)
     begin_again: list[BeginAgain] = field(default_factory=list)
+    unnamed: Callable[[], bool] = lambda: False

@@ -2,22 +2,29 @@
 
 Its pages are ordinary stages. What is special is checked here, before each of them: the link must be valid until the
 first administrator is stored, and storing them closes the set-up in the same transaction (directory.administrator).
+
+Where none of our own hosts is named yet, the wizard shows the one it is open at and asks; what is answered is pinned
+before the administrator is stored, so that there is none whom no address leads to.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
+from ostiary.brands.hosts import pin
 from ostiary.directory.administrator import USERNAME, create_administrator
 from ostiary.directory.errors import Busy, PasswordTooLong, SetupClosed
 from ostiary.flows.visit import StageFailed, Visit
 from ostiary.policies.native import SETUP_TOKEN
+from ostiary.proto.authority import is_loopback, read_address, split
 from ostiary.seal import Secret
 
 SLUG: Final = "initial-setup"
 TOKEN: Final = SETUP_TOKEN  # a key of the plan context, which is sealed at rest
 DONE: Final = "setup_done"
+HOSTS: Final = "hosts"
+"""The field that asks for our hosts; left out where they are known."""
 CLOSED: Final = (
     "This link has been used: the first administrator exists, and nothing opens the set-up again. Sign in. If the"
     " password is lost, `ostiary recovery-link akadmin` on the machine of Ostiary lets you in."
@@ -41,12 +48,47 @@ async def why_closed(visit: Visit) -> str:
     return CLOSED if await visit.services.setup.closed() else NOT_VALID
 
 
+def opening(visit: Visit, token: str) -> Mapping[str, object]:
+    """Return what the plan begins with: the link's token, and the address the page is open at, to be confirmed."""
+    here = "" if _is_local(visit.request.host) else f"{visit.request.scheme}://{visit.request.host}"
+    return {TOKEN: token, "prompt_data": {HOSTS: here}}
+
+
+def asks(visit: Visit, field: str) -> bool:
+    """Tell whether the wizard asks a field of its form."""
+    return field != HOSTS or visit.services.unnamed()
+
+
+def hosts_of(visit: Visit, answer: object) -> Sequence[str]:
+    """Return the hosts an answer names, with commas between; without an answer, the one the page is open at.
+
+    Raises ValueError, with what was expected: a name of this machine alone is no address for others, and the page must
+    not be left behind at an address that is answered no more.
+    """
+    here = visit.request.host
+    local = _is_local(here)
+    if answer is None:
+        return [] if local else [here]
+    hosts = [read_address(one) for one in str(answer).split(",") if one.strip()]
+    for host in hosts:
+        if _is_local(host):
+            raise ValueError(f"{host} leads to this machine alone, and always does: name another address, or none.")
+    if not local and here not in hosts:
+        raise ValueError(f"This page is open at {here}: keep it in the list, or open the link at the other address.")
+    return hosts
+
+
+def _is_local(host: str) -> bool:
+    return is_loopback(split(host)[0])
+
+
 async def make_administrator(visit: Visit) -> Mapping[str, object]:
     """Store the first administrator with the answers of the prompts, and close the set-up. Raises StageFailed."""
     data = visit.mapping("prompt_data")
     email, password, token = data.get("email"), data.get("password"), visit.text(TOKEN)
     if not isinstance(email, str) or not isinstance(password, str) or not password or not token:
         raise StageFailed("An e-mail address and a password are needed.")
+    await _pin(visit, data.get(HOSTS))
     try:
         pk = await create_administrator(
             visit.services.database,
@@ -67,3 +109,14 @@ async def make_administrator(visit: Visit) -> Mapping[str, object]:
         "auth_method": "password",
         "auth_method_args": {},
     }
+
+
+async def _pin(visit: Visit, answer: object) -> None:
+    if not visit.services.unnamed():
+        return
+    try:
+        hosts = hosts_of(visit, answer)
+    except ValueError as error:
+        raise StageFailed(str(error)) from error
+    if hosts:
+        await pin(visit.services.editor, hosts, author="first run", now=visit.now)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Final
 
 from ostiary.portal.look import Painter
@@ -19,7 +20,6 @@ TEXTS: Final[Mapping[int, tuple[str, str]]] = {
     404: ("Nothing behind this door", "There is no such page, or it is not for you."),
     405: ("That did not work", "This address does not take such a request."),
     413: ("Too large", "More was sent than this page takes."),
-    421: ("Wrong door", "This host name is not served here."),
     429: ("One moment, please", "There were too many attempts."),
     500: ("Something went wrong", "It is not your fault. Please try again in a while."),
     503: ("Busy just now", "The service cannot answer at the moment. Please try again shortly."),
@@ -41,6 +41,8 @@ class ErrorPage:
             return json_error(request, error)
         if error.code == SETUP_CODE:
             return self._painter.page(request, "setup.html", status=error.status)
+        if error.status == HTTPStatus.MISDIRECTED_REQUEST:
+            return self._painter.page(request, "misdirected.html", status=error.status, request_id=request.request_id)
         translate = self._painter.translator(request)
         refused = error.code in _REFUSED
         heading, text = TEXTS.get(403 if refused else error.status, (phrase(error.status), ""))

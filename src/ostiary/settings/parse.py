@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from ostiary.proto.authority import read_address
 from ostiary.proto.duration import parse_duration
 from ostiary.seal import Secret
 from ostiary.settings.model import Address, Network, Rate
@@ -107,6 +108,18 @@ def choice(*words: str) -> Callable[[str], str]:
         raise ValueError("expected one of " + ", ".join(words))
 
     return read
+
+
+def hosts(raw: str) -> tuple[str, ...]:
+    """Take a list of hosts, or of addresses, of which the host is meant; with a leading dot, the names below it."""
+    found = []
+    for one in texts(raw):
+        dot = "." if one.startswith(".") else ""
+        try:
+            found.append(dot + read_address(one.removeprefix(".")))
+        except ValueError as error:
+            raise ValueError(f"{error}; {one!r} is none") from error
+    return tuple(found)
 
 
 def texts(raw: str) -> tuple[str, ...]:

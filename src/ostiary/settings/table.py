@@ -70,10 +70,12 @@ TABLE: Final[tuple[Setting, ...]] = (
     ),
     Setting(
         name="hosts",
-        parse=parse.texts,
+        parse=parse.hosts,
         default="",
         alias=False,
-        help="Host names this installation answers to, separated by commas. Empty: any host, until a brand names one.",
+        help="Host names under which people and applications reach this installation, separated by commas, with a port"
+        " where it is not the usual one; .example.org stands for all names below it. No other is answered, but the"
+        " domains of brands, what `ostiary host add` or the first-run wizard pinned, and localhost on this machine.",
     ),
     Setting(name="cookie_domain", parse=parse.text, help="Domain of the session cookie. Not set: the host alone."),
     Setting(name="log_level", parse=parse.choice(*LOG_LEVELS), default="info", help="How much is logged."),

@@ -11,9 +11,10 @@ import re
 import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from random import Random
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from ostiary.resource.kept import Kept
+from ostiary.web import static
 from ostiary.web.errors import BadRequest, HttpError
 from ostiary.web.logged import logged_path
 from ostiary.web.negotiation import plain_error
@@ -53,8 +54,8 @@ _ONCE: Final = frozenset(
 _LISTS: Final = frozenset(
     {"accept", "accept-encoding", "accept-language", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"}
 )
-_HOST: Final = re.compile(r"(?:[a-z0-9](?:[a-z0-9._-]{0,252})|\[[0-9a-f:.]{2,45}\])(?::[0-9]{1,5})?", re.IGNORECASE)
-_HEALTH: Final = "/-/health/"  # probes ask by address, not by name
+# At any host: probes ask by address, not by name, and the page of a refusal has a look.
+_ANYWHERE: Final = ("/-/health/", static.PATH)
 _NONE: Final[Mapping[str, Any]] = {}
 
 # What may not stand in a header: it would end it, or confuse whoever reads it (RFC 9110 5.5).
@@ -69,7 +70,6 @@ WHOLE: Final = "ostiary.whole"
 Scope = MutableMapping[str, Any]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Whole = Callable[[int, Sequence[tuple[bytes, bytes]], bytes], bool]
-Hosts = Callable[[], frozenset[str]]
 Finish = Callable[[Request, Response], None]
 ErrorAnswer = Callable[[Request, HttpError], Response]
 Translate = Callable[[Exception], HttpError | None]
@@ -78,8 +78,14 @@ access_log = logging.getLogger("ostiary.access")
 log = logging.getLogger("ostiary.web")
 
 
-def _every_host() -> frozenset[str]:
-    return frozenset()
+class Hosts(Protocol):
+    """Which hosts are answered."""
+
+    def answers(self, request: Request) -> bool:
+        """Tell whether a request is for one of them; `request.path` is without the prefix."""
+
+    async def refusal(self, request: Request) -> HttpError | None:
+        """Return what is answered to the others; None after all, when one has become known meanwhile."""
 
 
 def _no_translation(_error: Exception) -> None:
@@ -93,9 +99,9 @@ def _nobody_counts(_code: str) -> None:
 class Site:
     """The application uvicorn runs.
 
-    `handler` is the router; `hosts` gives the allowed host names in lower case without port (an entry that starts
-    with a dot allows the names below it; the empty set allows all); `finish` are called with every answer in order;
-    `error_answer` makes pages of errors; `translate` turns other rooms' errors into HttpErrors.
+    `handler` is the router; `hosts` says which hosts are answered (None: all; health and static files are at any);
+    `finish` are called with every answer in order; `error_answer` makes pages of errors; `translate` turns other rooms'
+    errors into HttpErrors.
     `from_proxies` are headers, in lower case, that are dropped unless a trusted proxy sends them.
     `unavailable` is told the code of every error that is answered 503.
     """
@@ -106,7 +112,7 @@ class Site:
         *,
         prefix: str = "",
         proxies: Proxies | None = None,
-        hosts: Hosts = _every_host,
+        hosts: Hosts | None = None,
         finish: Sequence[Finish] = (),
         error_answer: ErrorAnswer = plain_error,
         translate: Translate = _no_translation,
@@ -119,8 +125,6 @@ class Site:
         self._prefix = prefix.rstrip("/")
         self._proxies = proxies or Proxies()
         self._hosts = hosts
-        self._allowed: frozenset[str] = frozenset()
-        self._answered: set[str] = set()  # Host headers that were found to be allowed
         self._finish = tuple(finish)
         self._error_answer = error_answer
         self._translate = translate
@@ -164,8 +168,10 @@ class Site:
     async def answer(self, request: Request, scope: Scope) -> Response:
         """Return the answer, whatever happens."""
         try:
-            self._read(request, scope)
-            response = await self._handler(request)
+            inside = self._read(request, scope)
+            if self._hosts is not None and not self._hosts.answers(request):
+                await _refuse(self._hosts, request)
+            response = await self._handler(request) if inside else _outside(request)
         except Exception as error:  # noqa: BLE001 - the one place where errors become answers
             response = self._failed(request, error)
         try:
@@ -192,8 +198,8 @@ class Site:
         response.headers.extend(known.headers)
         return response
 
-    def _read(self, request: Request, scope: Scope) -> None:
-        """Fill in what the client says, refusing what no honest client sends."""
+    def _read(self, request: Request, scope: Scope) -> bool:
+        """Fill in what the client says, refusing what no honest client sends. False: the prefix is not in its path."""
         raw_path: bytes = scope.get("raw_path") or scope["path"].encode("utf-8")
         raw_query: bytes = scope.get("query_string", b"")
         if len(raw_path) > PATH_LIMIT or len(raw_query) > QUERY_LIMIT:
@@ -203,7 +209,7 @@ class Site:
             request.headers = self._without_forged(request, scope["headers"])
         origin = self._proxies.origin(request.client, request.scheme, request.headers)
         request.client, request.scheme, request.host = origin.client, origin.scheme, origin.host
-        if origin.host not in self._answered and not _HOST.fullmatch(origin.host):
+        if not origin.host:
             request.host = "localhost"
             raise BadRequest("malformed_host", "The Host header is missing or malformed.")
         try:
@@ -211,12 +217,9 @@ class Site:
             path = decode_path(raw_path.partition(b"?")[0].decode("ascii"))
         except UnicodeDecodeError:
             raise BadRequest("malformed_path", "The address is not valid.") from None
-        request.path = path
-        self._check_host(request)
-        if self._prefix:
-            if path != self._prefix and not path.startswith(self._prefix + "/"):
-                raise HttpError(404, "not_found")
-            request.path = path[len(self._prefix) :]
+        inside = path == self._prefix or path.startswith(self._prefix + "/")
+        request.path = path[len(self._prefix) :] if inside else path
+        return inside
 
     def _without_forged(self, request: Request, raw: Sequence[tuple[bytes, bytes]]) -> Mapping[str, str]:
         """Return the headers without those that only a trusted proxy may send, when another one sent them."""
@@ -229,29 +232,19 @@ class Site:
             return request.headers
         return {name: value for name, value in request.headers.items() if name not in self._from_proxies}
 
-    def _check_host(self, request: Request) -> None:
-        allowed = self._hosts()
-        if not allowed:
-            return
-        if allowed is self._allowed and request.host in self._answered:
-            return
-        if request.path.startswith(self._prefix + _HEALTH):
-            return
-        name = host_name(request.host)
-        if name in allowed or any(entry.startswith(".") and name.endswith(entry) for entry in allowed):
-            if allowed is not self._allowed or len(self._answered) >= _MANY_SENT:
-                self._allowed, self._answered = allowed, set()
-            self._answered.add(request.host)
-            return
-        raise HttpError(421, "misdirected_request", "This host name is not served here.")
+
+def _outside(_request: Request) -> Response:
+    """Answer a path that the prefix does not begin. Raises HttpError."""
+    raise HttpError(404, "not_found")
 
 
-def host_name(host: str) -> str:
-    """Return the lower-case name of a Host header, without port and final dot."""
-    name = host.lower()
-    if name.startswith("["):
-        return name.partition("]")[0] + "]"
-    return name.partition(":")[0].rstrip(".")
+async def _refuse(hosts: Hosts, request: Request) -> None:
+    """Refuse a host that is not answered. Raises HttpError."""
+    if request.path.startswith(_ANYWHERE):
+        return
+    refusal = await hosts.refusal(request)
+    if refusal is not None:
+        raise refusal
 
 
 def _headers(raw: Sequence[tuple[bytes, bytes]]) -> Mapping[str, str]:

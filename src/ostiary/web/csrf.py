@@ -7,6 +7,7 @@ import hashlib
 import hmac
 from urllib.parse import urlsplit
 
+from ostiary.proto.authority import canonical
 from ostiary.web.request import Request
 
 
@@ -38,6 +39,6 @@ def same_origin(request: Request) -> bool:
         return True
     try:
         sent = urlsplit(origin)
-        return sent.scheme in {"http", "https"} and sent.netloc.lower() == request.host.lower()
+        return sent.scheme in {"http", "https"} and canonical(sent.netloc, sent.scheme) == request.host
     except ValueError:
         return False

@@ -7,9 +7,12 @@ import logging
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from ostiary.proto.authority import canonical
 from ostiary.record import dataclass
+from ostiary.resource.kept import Kept
 
 LOOPBACK: Final = ("127.0.0.0/8", "::1/128")
+_MANY: Final = 1024  # addresses and hosts that are kept, so that strangers cannot fill the memory
 _FORWARDED: Final = frozenset({"x-forwarded-for", "x-forwarded-proto", "x-forwarded-host"})
 
 log = logging.getLogger("ostiary.web")
@@ -17,7 +20,11 @@ log = logging.getLogger("ostiary.web")
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a request comes from and what it asked for, as the browser sees it."""
+    """Where a request comes from and what it asked for, as the browser sees it.
+
+    `host` is in the one spelling in which hosts are compared, as `proto.authority` has it, or "" when what was sent
+    is no host.
+    """
 
     client: str
     scheme: str
@@ -30,16 +37,15 @@ class Proxies:
     def __init__(self, cidrs: Iterable[object] = LOOPBACK) -> None:
         """Take networks, or texts of them. Raises ValueError for something that is no network."""
         self._networks = tuple(ipaddress.ip_network(str(cidr), strict=False) for cidr in cidrs)
-        self._known: dict[str, bool] = {}
+        self._known: Kept[str, bool] = Kept(_MANY)
+        self._hosts: Kept[tuple[str, str], str] = Kept(_MANY)
         self._told = False
 
     def trusts(self, address: str) -> bool:
         """Say whether the address belongs to a trusted proxy."""
         known = self._known.get(address)
         if known is None:
-            if len(self._known) > 1024:  # noqa: PLR2004 - forgets, so that strangers cannot fill the memory
-                self._known.clear()
-            known = self._known[address] = self._contains(address)
+            known = self._known.keep(address, self._contains(address))
         return known
 
     def _contains(self, address: str) -> bool:
@@ -55,34 +61,42 @@ class Proxies:
         """Return what the trusted part of the chain of proxies says; a stranger's X-Forwarded-* are ignored.
 
         Addresses are read from the right, as each proxy appends the one it saw; the first that is no trusted proxy
-        is the client. Scheme and host are taken from the proxy that saw the client.
+        is the client. Of scheme and host the first value counts: that is what the browser asked for, told by the
+        proxy it spoke to; those behind it add what they were asked for themselves. A proxy that appends to what its
+        client sent lets a stranger write the first one. That is why both only choose among what is ours: a host that
+        is not pinned is refused (app.hosts), and of schemes there are two.
         """
         host = headers.get("host", "")
         if _FORWARDED.isdisjoint(headers):
-            return Origin(peer, scheme, host)
+            return Origin(peer, scheme, self._canonical(host, scheme))
         if not self.trusts(peer):
             self._tell(peer)
-            return Origin(peer, scheme, host)
-        client, hops = self._client(peer, _items(headers, "x-forwarded-for"))
-        proto = _item(_items(headers, "x-forwarded-proto"), hops).lower()
-        return Origin(
-            client,
-            proto if proto in {"http", "https"} else scheme,
-            _item(_items(headers, "x-forwarded-host"), hops) or host,
-        )
+            return Origin(peer, scheme, self._canonical(host, scheme))
+        client = self._client(peer, _items(headers, "x-forwarded-for"))
+        proto = _first(headers, "x-forwarded-proto").lower()
+        scheme = proto if proto in {"http", "https"} else scheme
+        return Origin(client, scheme, self._canonical(_first(headers, "x-forwarded-host") or host, scheme))
 
-    def _client(self, peer: str, chain: list[str]) -> tuple[str, int]:
-        hops = 0
+    def _canonical(self, host: str, scheme: str) -> str:
+        known = self._hosts.get((host, scheme))
+        if known is None:
+            try:
+                known = canonical(host, scheme)
+            except ValueError:
+                return ""
+            self._hosts.keep((host, scheme), known)
+        return known
+
+    def _client(self, peer: str, chain: list[str]) -> str:
         client = peer
         for address in reversed(chain):
             plain = _address(address)
             if plain is None:  # what a stranger wrote before the first proxy we trust
                 break
-            hops += 1
             client = plain
             if not self.trusts(plain):
                 break
-        return client, max(1, hops)
+        return client
 
     def _tell(self, peer: str) -> None:
         if not self._told:
@@ -91,7 +105,7 @@ class Proxies:
                 "ignored X-Forwarded-* headers from %s, which is not a trusted proxy; "
                 "if it is yours, set OSTIARY_LISTEN__TRUSTED_PROXY_CIDRS=%s",
                 peer,
-                ",".join((*LOOPBACK, _network(peer))),
+                ",".join((*map(str, self._networks), _network(peer))),
             )
 
 
@@ -99,8 +113,8 @@ def _items(headers: Mapping[str, str], name: str) -> list[str]:
     return [item.strip() for item in headers.get(name, "").split(",") if item.strip()]
 
 
-def _item(items: list[str], hops: int) -> str:
-    return items[max(0, len(items) - hops)] if items else ""
+def _first(headers: Mapping[str, str], name: str) -> str:
+    return next(iter(_items(headers, name)), "")
 
 
 def _address(text: str) -> str | None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal
 
 from ostiary.events.evaluation_log import log_not_evaluated
+from ostiary.flows import wizard
 from ostiary.flows.outcome import ErrorDetail
 from ostiary.flows.person import pending_user
 from ostiary.flows.prompt_answers import SERVER_SIDE, Missing, NotValid, judge
@@ -138,6 +139,8 @@ class PromptStage(Stage):
 
     def _prompts(self, visit: Visit) -> list[Prompt]:
         found = [one for pk in self.fields if (one := visit.snapshot.get(Prompt, pk)) is not None]
+        if visit.flow.slug == wizard.SLUG:
+            found = [one for one in found if wizard.asks(visit, one.field_key)]
         return sorted(found, key=lambda one: (one.order, one.name))
 
 
@@ -203,6 +206,11 @@ async def _judged(prompt: Prompt, visit: Visit, user: User | None, raw: object) 
         if "initial_value" in _lost(prompt) and not isinstance(visit.mapping("prompt_data").get(prompt.field_key), str):
             raise NotValid(SERVER_SIDE_LOST)  # a wrong value of the server's own must not be written
         return _initial(prompt, visit, user)
+    if prompt.field_key == wizard.HOSTS and visit.flow.slug == wizard.SLUG:
+        try:
+            return ", ".join(wizard.hosts_of(visit, raw))
+        except ValueError as error:
+            raise NotValid(str(error)) from error
     choices = [one["value"] for one in _choices(prompt, visit, user) or ()]
     value = judge(prompt.type, raw, required=prompt.required, choices=choices)
     if prompt.type == "username" and isinstance(value, str) and value:

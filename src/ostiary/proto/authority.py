@@ -1,0 +1,84 @@
+"""The host and port of an address (RFC 3986, section 3.2), in the one spelling in which two of them are compared.
+
+That is: lower case, no final dot, IPv6 in brackets and as short as it can be (RFC 5952), and no port where it is the
+scheme's own. "id.example.org", "id.example.org:8443", "[2001:db8::1]:9000".
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import Final
+from urllib.parse import urlsplit
+
+USUAL_PORTS: Final = {"http": 80, "https": 443}
+EXPECTED: Final = "expected a host name such as id.example.org, with a port where it is not the usual one"
+
+_HIGHEST_PORT: Final = 65535
+_LONGEST: Final = 253  # characters of a name (RFC 1035, section 2.3.4)
+_NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?")
+_AUTHORITY: Final = re.compile(r"(\[[0-9a-f:.]{2,45}\]|[^:\[\]]*)(?::([0-9]{1,5}))?")
+
+
+def split(authority: str) -> tuple[str, int | None]:
+    """Return host and port of an authority; None without a port. Raises ValueError for what is none."""
+    found = _AUTHORITY.fullmatch(authority.lower())
+    if found is None:
+        raise ValueError(EXPECTED)
+    name = found[1]
+    if name.startswith("["):
+        name = f"[{ipaddress.IPv6Address(name[1:-1]).compressed}]"
+    else:
+        name = name.removesuffix(".")
+        if len(name) > _LONGEST or _NAME.fullmatch(name) is None or ".." in name:
+            raise ValueError(EXPECTED)
+    port = int(found[2]) if found[2] else None
+    if port is not None and not 0 < port <= _HIGHEST_PORT:
+        raise ValueError(EXPECTED)
+    return name, port
+
+
+def joined(name: str, port: int | None) -> str:
+    """Return host and port as one text."""
+    return name if port is None else f"{name}:{port}"
+
+
+def canonical(authority: str, scheme: str) -> str:
+    """Return an authority in the spelling that is compared. Raises ValueError for what is none."""
+    name, port = split(authority)
+    return joined(name, None if port == USUAL_PORTS.get(scheme) else port)
+
+
+def read_address(text: str) -> str:
+    """Return the authority of an address as people write it, "https://ID.example.org/" or "id.example.org:8443".
+
+    Without a scheme https is meant. Names in other letters than ASCII are written as DNS has them (RFC 3490).
+    Raises ValueError, with what was expected.
+    """
+    text = text.strip()
+    scheme, rest = "https", text
+    if "://" in text:
+        parts = urlsplit(text)
+        scheme, rest = parts.scheme.lower(), parts.netloc
+        if scheme not in USUAL_PORTS or parts.query or parts.fragment:
+            raise ValueError(EXPECTED)
+    rest = rest.removesuffix("/")
+    if not rest.isascii():
+        name, colon, port = rest.partition(":")
+        try:
+            rest = name.encode("idna").decode("ascii") + colon + port
+        except UnicodeError:
+            raise ValueError(EXPECTED) from None
+    return canonical(rest, scheme)
+
+
+def is_loopback(name: str) -> bool:
+    """Tell whether a host, as `split` returns it, is this machine for whoever asks (RFC 6761, section 6.3)."""
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        address = ipaddress.ip_address(name.strip("[]"))
+    except ValueError:
+        return False
+    mapped = getattr(address, "ipv4_mapped", None)
+    return (mapped or address).is_loopback
