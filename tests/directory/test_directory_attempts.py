@@ -1,24 +1,36 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
+from support.people import People
 
+from ostiary.directory.accounts import Accounts
 from ostiary.directory.attempts import (
     ACCOUNT_LIMIT,
     ADDRESS_LIMIT,
+    DELAY_MOST,
     SECOND,
+    SKEW,
     WINDOW,
     Account,
     Attempts,
+    known_address,
     sweep,
 )
+from ostiary.directory.errors import Throttled
+from ostiary.directory.passwords import Passwords
+from ostiary.directory.users import Users
+from ostiary.seal import Secret
 from ostiary.store.commit import run
 from ostiary.store.database import Database
-from ostiary.web.addresses import address_key
+from ostiary.web.addresses import address_key, address_keys, is_this_machine
 
 NOW = 1_700_000_000_000_000
+HOUR = 3600 * SECOND
 JO = Account(7, "jo")
+HERE = "192.0.2.1"
 
 
 @pytest.fixture
@@ -26,70 +38,163 @@ def attempts(database: Database) -> Attempts:
     return Attempts(database)
 
 
-async def fail(
-    database: Database, attempts: Attempts, *, account: Account = JO, address: str = "192.0.2.1", now: int = NOW
-) -> None:
-    await database.write(lambda: run(attempts.failed(account, address, now)))
+async def wait(
+    attempts: Attempts, account: Account = JO, address: str = HERE, now: int = NOW, *, browser: str | None = None
+) -> int | None:
+    """Make an attempt that fails; return how long it has to wait instead, in seconds."""
+    try:
+        await attempts.begin(account, address, now, browser=browser)
+    except Throttled as error:
+        return error.retry_after
+    return None
 
 
-async def test_an_account_waits_after_ten_failures_and_longer_each_time(database: Database, attempts: Attempts) -> None:
+async def right(attempts: Attempts, database: Database, account: Account, address: str, now: int = NOW) -> None:
+    begun = await attempts.begin(account, address, now)
+    await database.write(lambda: run(attempts.succeeded(begun)))
+
+
+def other(number: int) -> str:
+    return f"198.51.{number // 250}.{number % 250 + 1}"
+
+
+async def test_a_name_waits_after_ten_failures_and_longer_each_time(attempts: Attempts) -> None:
     for number in range(ACCOUNT_LIMIT):
-        assert await attempts.check(JO, "192.0.2.1", NOW) is None
-        await fail(database, attempts, address=f"192.0.2.{number}")
+        assert await wait(attempts, address=other(number)) is None
     now = NOW
     for seconds in (30, 60, 120, 240, 480, 900, 900):
-        assert await attempts.check(JO, "198.51.100.1", now) == seconds
-        assert await attempts.check(JO, "198.51.100.1", now + seconds * SECOND - 1) == 1
+        assert await wait(attempts, now=now) == seconds
+        assert await wait(attempts, now=now + seconds * SECOND - 1) == 1
         now += seconds * SECOND
-        assert await attempts.check(JO, "198.51.100.1", now) is None
-        await fail(database, attempts, now=now)
+        assert await wait(attempts, now=now) is None
 
 
-async def test_a63_every_spelling_of_an_account_counts_together(database: Database, attempts: Attempts) -> None:
-    for typed in ["jo", "JO", "jo@example.org", "JO@EXAMPLE.ORG", "ｊｏ"] * 2:
-        await fail(database, attempts, account=Account(7, typed))
-    assert await attempts.check(Account(7, "other spelling"), "198.51.100.1", NOW) == 30
-    assert await attempts.check(Account(8, "jo"), "198.51.100.1", NOW) is None
+async def test_a63_every_case_of_a_name_counts_together(attempts: Attempts) -> None:
+    for typed in ["jo", "JO", "Jo", "jO", "ｊｏ"] * 2:
+        assert await wait(attempts, Account(7, typed)) is None
+    assert await wait(attempts, Account(7, "jo"), other(1)) == 30
 
 
-async def test_a42_unknown_names_wait_as_known_ones_do(database: Database, attempts: Attempts) -> None:
+async def test_a42_a_wait_tells_neither_who_exists_nor_which_names_belong_together(
+    attempts: Attempts, database: Database
+) -> None:
     for typed in ["nobody", "NOBODY"] * 5:
-        await fail(database, attempts, account=Account(None, typed))
-    assert await attempts.check(Account(None, "Nobody"), "198.51.100.1", NOW) == 30
+        assert await wait(attempts, Account(None, typed)) is None
+        assert await wait(attempts, Account(7, "jo")) is None
+    assert await wait(attempts, Account(None, "Nobody"), other(1)) == 30
+    assert await wait(attempts, Account(7, "jo"), other(1)) == 30
+    assert await wait(attempts, Account(7, "jo@example.org"), other(1)) is None
     rows = await database.fetch("SELECT key FROM directory_attempt")
-    assert all("nobody" not in row["key"] for row in rows)
+    assert all("nobody" not in row["key"] and "jo" not in row["key"] for row in rows)
 
 
-async def test_an_address_waits_after_sixty_failures(database: Database, attempts: Attempts) -> None:
+async def test_an_address_waits_after_sixty_failures(attempts: Attempts) -> None:
     for number in range(ADDRESS_LIMIT):
-        await fail(database, attempts, account=Account(None, f"n{number}"))
-    assert await attempts.check(Account(None, "fresh"), "192.0.2.1", NOW) == 30
-    assert await attempts.check(Account(None, "fresh"), "192.0.2.2", NOW) is None
+        assert await wait(attempts, Account(None, f"n{number}")) is None
+    assert await wait(attempts, Account(None, "fresh")) == 30
+    assert await wait(attempts, Account(None, "fresh"), "192.0.2.2") is None
 
 
-async def test_success_forgives_the_account_and_not_the_address(database: Database, attempts: Attempts) -> None:
-    for _ in range(ADDRESS_LIMIT):
-        await fail(database, attempts)
-    assert await attempts.check(JO, "198.51.100.1", NOW) is not None
-    await database.write(lambda: run(attempts.succeeded(JO, "192.0.2.1", NOW)))
-    assert await attempts.check(JO, "198.51.100.1", NOW) is None
-    assert await attempts.check(JO, "192.0.2.1", NOW) is not None
+@pytest.mark.parametrize(
+    ("address", "most"),
+    [
+        (lambda number: f"2001:db8:1:2::{number + 1:x}", ADDRESS_LIMIT),
+        (lambda number: f"2001:db8:1:{number % 256:x}::1", 2 * ADDRESS_LIMIT),
+        (lambda number: f"2001:db8:1:{number * 256:x}::1", 4 * ADDRESS_LIMIT),
+        (lambda number: f"2001:db8:1:{number % 16 * 4096 + number:x}::1", 4 * ADDRESS_LIMIT),
+    ],
+)
+async def test_a74_changing_networks_of_ipv6_count_together(
+    attempts: Attempts, address: Callable[[int], str], most: int
+) -> None:
+    waits = [await wait(attempts, Account(None, f"n{number}"), address(number)) for number in range(most + 5)]
+    assert waits == [None] * most + [30] * 5
+    assert await wait(attempts, Account(None, "fresh"), "2001:db8:2::1") is None
+
+
+async def test_a_right_password_forgives_the_name_and_takes_back_its_own_count_only(
+    attempts: Attempts, database: Database
+) -> None:
+    for _ in range(ACCOUNT_LIMIT - 1):
+        await wait(attempts)
+    for _ in range(3 * ADDRESS_LIMIT):
+        await right(attempts, database, JO, HERE)
+    for number in range(ADDRESS_LIMIT - ACCOUNT_LIMIT + 1):
+        assert await wait(attempts, Account(None, f"n{number}")) is None
+    assert await wait(attempts, JO) == 30, "what the address failed at before stays"
+    assert await wait(attempts, JO, other(1)) is None
 
 
 async def test_old_failures_are_forgotten(database: Database, attempts: Attempts) -> None:
     for _ in range(ACCOUNT_LIMIT - 1):
-        await fail(database, attempts)
+        await wait(attempts)
     later = NOW + WINDOW
-    await fail(database, attempts, now=later)
-    assert await attempts.check(JO, "198.51.100.1", later) is None
+    assert await wait(attempts, now=later) is None
+    assert await wait(attempts, now=later) is None
     await database.write(lambda: run([sweep(later + WINDOW)]))
     assert await database.fetch("SELECT key FROM directory_attempt") == []
 
 
-async def test_parallel_failures_are_all_counted(database: Database, attempts: Attempts) -> None:
-    await asyncio.gather(*(fail(database, attempts) for _ in range(50)))
-    rows = await database.fetch("SELECT failures FROM directory_attempt WHERE key = ?", JO.key)
-    assert rows[0]["failures"] == 50
+async def test_a34_of_guesses_at_the_same_time_ten_are_judged(attempts: Attempts) -> None:
+    waits = await asyncio.gather(*(wait(attempts, address=other(number)) for number in range(59)))
+    assert list(waits).count(None) == ACCOUNT_LIMIT
+    assert all(one in {None, 1, 30} for one in waits)
+
+
+async def test_what_nobody_judged_is_taken_back(attempts: Attempts) -> None:
+    for _ in range(3 * ADDRESS_LIMIT):
+        await attempts.give_back(await attempts.begin(JO, HERE, NOW))
+    assert await wait(attempts) is None
+
+
+async def test_strangers_do_not_lock_out_who_is_known(attempts: Attempts, database: Database) -> None:
+    await database.write(lambda: run([known_address(JO, HERE, NOW)]))
+    for number in range(4 * ACCOUNT_LIMIT):
+        await wait(attempts, address=other(number))
+    assert await wait(attempts, address=other(999)) == 30
+    await right(attempts, database, JO, HERE)
+    begun = await attempts.begin(JO, other(998), NOW, browser="a-browser")
+    await database.write(lambda: run(attempts.succeeded(begun)))
+    for address, browser in ((HERE, None), (other(997), "a-browser")):
+        for _ in range(ACCOUNT_LIMIT):
+            assert await wait(attempts, address=address, browser=browser) is None
+        assert await wait(attempts, address=address, browser=browser) == 30, "an allowance, not a free pass"
+    assert await wait(attempts, Account(8, "other"), HERE) is None, "known to one account, a stranger to the others"
+
+
+async def test_a_new_password_lifts_the_lock(
+    attempts: Attempts, database: Database, people: People, users: Users, passwords: Passwords
+) -> None:
+    jo = await people.user("jo", email="jo@example.org")
+    names = [Account(jo.pk, typed, kind) for typed in ("JO", jo.email) for kind in ("name", "app")]  # type: ignore[arg-type]
+    await database.write(lambda: run([known_address(names[0], HERE, NOW)]))
+    for number in range(ACCOUNT_LIMIT):
+        for account in names:
+            await wait(attempts, account, other(number))
+        await wait(attempts, names[0], HERE)
+        await wait(attempts, Account(None, "nobody"), other(number))
+    assert [await wait(attempts, one, other(99)) for one in names] == [30] * 4
+    assert await wait(attempts, names[0], HERE) == 30
+    await Accounts(database, users, passwords).set_password("jo", Secret("another horse battery"), now=NOW)
+    assert [await wait(attempts, one, other(98)) for one in names] == [None] * 4
+    assert await wait(attempts, names[0], HERE) is None
+    assert await wait(attempts, Account(None, "nobody"), other(98)) == 30
+
+
+@pytest.mark.parametrize("ahead", [HOUR, 24 * HOUR, 400 * 24 * HOUR])
+async def test_a_clock_that_was_wrong_locks_nobody_out_afterwards(attempts: Attempts, ahead: int) -> None:
+    for number in range(ADDRESS_LIMIT + 20):
+        await wait(attempts, Account(None, f"n{number % 3}"), now=NOW + ahead)
+    assert await wait(attempts, Account(None, "n0"), now=NOW + ahead) is not None
+    for number in range(3):
+        assert await wait(attempts, Account(None, f"n{number}")) is None
+
+
+async def test_clocks_of_two_servers_that_are_apart_count_together(attempts: Attempts) -> None:
+    for number in range(ACCOUNT_LIMIT):
+        assert await wait(attempts, address=other(number), now=NOW + (number % 2) * SKEW // 2) is None
+    assert await wait(attempts, address=other(99), now=NOW) is not None
+    assert DELAY_MOST > SKEW
 
 
 @pytest.mark.parametrize(
@@ -104,6 +209,17 @@ async def test_parallel_failures_are_all_counted(database: Database, attempts: A
 )
 def test_address_keys(address: str, key: str) -> None:
     assert address_key(address) == key
+
+
+def test_wider_networks() -> None:
+    assert address_keys("2001:db8:1:abcd::9") == (
+        "address:2001:db8:1:abcd::/64",
+        "address:2001:db8:1:ab00::/56",
+        "address:2001:db8:1::/48",
+    )
+    assert address_keys("::ffff:192.0.2.1") == ("address:192.0.2.1",)
+    assert all(map(is_this_machine, ("::ffff:127.0.0.1", "::1", "127.0.0.9")))
+    assert not any(map(is_this_machine, ("::ffff:192.0.2.1", "x", "")))
 
 
 def test_what_is_no_address_is_kept_as_a_hash() -> None:

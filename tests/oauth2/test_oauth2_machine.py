@@ -7,11 +7,14 @@ import base64
 import json
 import logging
 import uuid
+from collections import Counter
 from typing import Any
 
 import pytest
 from oauth2_rig import SECOND, SECRET, Rig, json_of, provider, user, verified
 
+from ostiary.directory.attempts import ACCOUNT_LIMIT, Account, Attempts
+from ostiary.directory.errors import Throttled
 from ostiary.directory.tokens import Token
 from ostiary.directory.tokens import insert as insert_token
 from ostiary.directory.users import insert
@@ -165,7 +168,27 @@ class TestAppPassword:
             await credentials(rig, None, client_id="wiki", username="ada", password=KEY)
             await credentials(rig, None, client_id="wiki", username="ada x", password="not this one")
         found = [record.getMessage() for record in caplog.records if record.name == "ostiary.signin"]
-        assert found == ["sign-in failed user=ada%20x address=192.0.2.7 reason=app_password"]
+        assert found == ["sign-in failed user= address=192.0.2.7 reason=app_password"], "people type passwords there"
+
+    async def test_a34_of_many_guesses_at_once_ten_are_judged(self, both: Rig) -> None:
+        await app_password(both)
+        guesses = [f"wrong {number}" for number in range(30)] + [KEY]
+        form = {"client_id": "wiki", "username": "ada"}
+        answers = await asyncio.gather(*(credentials(both, None, password=one, **form) for one in guesses))
+        assert Counter(one.status for one in answers) == {400: ACCOUNT_LIMIT, 429: 31 - ACCOUNT_LIMIT}
+
+    async def test_a_program_that_is_known_is_not_locked_out_by_strangers(self, both: Rig) -> None:
+        await app_password(both)
+        form = {"client_id": "wiki", "username": "ada"}
+        assert (await credentials(both, None, password=KEY, **form)).status == 200
+        attempts = Attempts(both.database)
+        account = Account(7, "ada", "app")
+        for number in range(ACCOUNT_LIMIT):
+            await attempts.begin(account, f"198.51.100.{number}", both.now)
+        answers = await asyncio.gather(*(credentials(both, None, password=KEY, **form) for _ in range(20)))
+        assert {one.status for one in answers} == {200}
+        with pytest.raises(Throttled):
+            await attempts.begin(account, "198.51.100.99", both.now)
 
     async def test_password_grant_must_be_listed_and_takes_nothing_else(self, rig: Rig) -> None:
         await app_password(rig)

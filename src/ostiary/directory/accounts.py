@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import cast
 
 from ostiary.directory import members
+from ostiary.directory.attempts import lift
 from ostiary.directory.backend import new_user_pk
 from ostiary.directory.credentials import Credentials, unusable
 from ostiary.directory.errors import UnknownGroup, UnknownUser, UsernameTaken
@@ -82,10 +83,13 @@ class Accounts:
         return user
 
     async def set_password(self, username: str, password: Secret, *, now: int) -> None:
-        """Set a password; the user's sessions and tokens end. Raises UnknownUser, PasswordTooLong."""
+        """Set a password; the user's sessions and tokens end, and every wait after wrong passwords.
+
+        Raises UnknownUser, PasswordTooLong.
+        """
         user = await self._user(username)
         statements = await self._credentials.setting(user, password, now=now)
-        await self._write([*statements, *self._ending(user, now)])
+        await self._write([*statements, *lift(user.pk, user.names), *self._ending(user, now)])
 
     async def revoke(self, username: str, *, now: int) -> None:
         """End every session of a person and every token applications hold, offline ones too. Raises UnknownUser.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 
+from ostiary.directory.hash_queue import OURSELVES, Asker
 from ostiary.directory.passwords import UNUSABLE, Passwords
 from ostiary.directory.user import User
 from ostiary.events import event
@@ -18,15 +19,15 @@ class Credentials:
         self._database = database
         self._passwords = passwords
 
-    async def check(self, user: User | None, text: Secret) -> bool:
+    async def check(self, user: User | None, text: Secret, asker: Asker = OURSELVES) -> bool:
         """Tell whether this is the user's password; a stored hash that is out of date is renewed.
 
         Raises PasswordTooLong and Busy. Whether the user is active is not asked here.
         """
         if user is None:
-            await self._passwords.verify(text, "")
+            await self._passwords.verify(text, "", asker)
             return False
-        found = await self._passwords.verify(text, user.password)
+        found = await self._passwords.verify(text, user.password, asker)
         if found.ok and found.upgrade is not None:
             upgrade = found.upgrade
             await self._database.write(lambda: _renew(user, upgrade))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, cast
 
+from ostiary.directory.attempts import Account, Attempts, known_address
 from ostiary.directory.backend import new_user_pk
 from ostiary.directory.case_key import case_key
 from ostiary.directory.credentials import unusable
@@ -47,16 +48,26 @@ class Machines:
     def __init__(self, database: Database, users: Users) -> None:
         self._database = database
         self._users = users
+        self._attempts = Attempts(database)
 
-    async def app_password(self, username: str, key: Secret, now: int) -> AppPassword | None:
-        """Return the living app password of the user of that name. One round trip.
+    async def app_password(self, username: str, key: Secret, address: str, now: int) -> AppPassword | None:
+        """Return the living app password of the user of that name. Raises Throttled after too many wrong ones.
 
         Whether the user is active is the caller's to judge, from the same reading.
         """
-        found = await self._database.read(lambda: self._app_password(token_hash(key.reveal())))
-        if found is None or found.token.intent != "app_password" or not found.token.alive(now):
+        return await self._database.write(lambda: self._judged(username, token_hash(key.reveal()), address, now))
+
+    def _judged(self, username: str, hashed: bytes, address: str, now: int) -> Batch[AppPassword | None]:
+        rows = yield Statement("SELECT pk FROM directory_user WHERE username_key = ?", (case_key(username),))
+        account = Account(cast("int", rows[0]["pk"]) if len(rows) else None, username, "app")
+        attempt = yield from self._attempts.judge(account, address, now)
+        found = yield from self._app_password(hashed)
+        if found is None or not _is_good(found, account, now):
+            yield from self._attempts.failed(attempt, now)
             return None
-        return found if case_key(found.subject.user.username) == case_key(username) else None
+        if attempt.own is None:
+            yield known_address(account, address, now)
+        return found
 
     async def account(self, username: str, *, path: str, now: int, attributes: Mapping[str, object] = _NONE) -> Subject:
         """Return the service account of that name, made on first use. One round trip from the second use on.
@@ -103,6 +114,11 @@ class Machines:
         token = token_of(rows[0], "token_")
         subject = yield from self._users.read_subject(token.user)
         return None if subject is None else AppPassword(token, subject)
+
+
+def _is_good(found: AppPassword, account: Account, now: int) -> bool:
+    """Tell whether a token is a living app password, of exactly that account."""
+    return found.token.intent == "app_password" and found.token.alive(now) and found.subject.user.pk == account.user
 
 
 def moved(subject: Subject, path: str) -> tuple[Statement, ...]:

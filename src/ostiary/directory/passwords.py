@@ -9,7 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
 
 from ostiary.directory import password_formats
-from ostiary.directory.errors import Busy, PasswordTooLong
+from ostiary.directory.errors import PasswordTooLong
+from ostiary.directory.hash_queue import OURSELVES, Asker, HashQueue
 from ostiary.record import dataclass
 from ostiary.seal import Secret
 
@@ -33,42 +34,36 @@ class Passwords:
     """Hashes and verifies. Every call costs one hash, whether the account exists or not."""
 
     def __init__(self, workers: int | None = None, queue: int = QUEUE) -> None:
-        self._workers = workers or os.cpu_count() or 1
-        self._bound = self._workers + queue
-        self._waiting = 0
-        self._pool = ThreadPoolExecutor(self._workers, thread_name_prefix="password")
+        number = workers or os.cpu_count() or 1
+        self._queue = HashQueue(number, queue)
+        self._pool = ThreadPoolExecutor(number, thread_name_prefix="password")
 
     async def hash(self, text: Secret) -> str:
         """Return the text to keep. Raises PasswordTooLong over 1,024 bytes, Busy when too many wait."""
         _bounded(text)
         return await self._run(lambda: password_formats.make(text.reveal(), os.urandom(_SALT_BYTES)))
 
-    async def verify(self, text: Secret, stored: str) -> Verified:
+    async def verify(self, text: Secret, stored: str, asker: Asker = OURSELVES) -> Verified:
         """Compare a password with a stored hash of any known format. Raises PasswordTooLong, Busy."""
         _bounded(text)
         if not stored or stored.startswith(UNUSABLE):
-            await self.dummy()
+            await self.dummy(asker)
             return Verified(ok=False)
-        return await self._run(lambda: _verify(text.reveal(), stored))
+        return await self._run(lambda: _verify(text.reveal(), stored), asker)
 
-    async def dummy(self) -> None:
+    async def dummy(self, asker: Asker = OURSELVES) -> None:
         """Spend what a verification costs, for an account that does not exist. Raises Busy."""
-        await self._run(lambda: password_formats.make("", bytes(_SALT_BYTES)))
+        await self._run(lambda: password_formats.make("", bytes(_SALT_BYTES)), asker)
 
     def close(self) -> None:
         """Let the threads end."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    async def _run(self, work: Callable[[], _T]) -> _T:
-        if self._waiting >= self._bound:
-            raise Busy
-        self._waiting += 1
+    async def _run(self, work: Callable[[], _T], asker: Asker = OURSELVES) -> _T:
+        await self._queue.enter(asker)
         task = asyncio.get_running_loop().run_in_executor(self._pool, work)
-        task.add_done_callback(lambda _: self._done())
+        task.add_done_callback(lambda _: self._queue.leave(asker))
         return await asyncio.shield(task)
-
-    def _done(self) -> None:
-        self._waiting -= 1
 
 
 def _verify(text: str, stored: str) -> Verified:

@@ -169,6 +169,15 @@ MIGRATIONS: Final = (
         ("ALTER TABLE directory_user ADD COLUMN security_stamp {int} NOT NULL DEFAULT 0",),
     ),
     Migration(
+        52,
+        "directory",
+        "attempts counted before they are judged",
+        (
+            "DELETE FROM directory_attempt",
+            "ALTER TABLE directory_attempt ADD COLUMN most {int} NOT NULL DEFAULT 10",
+        ),
+    ),
+    Migration(
         54,
         "directory",
         "whether any host is answered until one is named: where people were before hosts were pinned",

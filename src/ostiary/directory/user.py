@@ -40,6 +40,12 @@ class User:
         return {"pk": self.pk, "username": self.username, "email": self.email}
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """What the user may sign in by: username, e-mail address, attributes.upn."""
+        upn = self.attributes.get("upn")
+        return (self.username, self.email, upn if isinstance(upn, str) else "")
+
+    @property
     def has_password(self) -> bool:
         """Whether any password could be right."""
         return bool(self.password) and not self.password.startswith("!")

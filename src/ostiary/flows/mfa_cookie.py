@@ -6,6 +6,7 @@ import hashlib
 import hmac
 from typing import TYPE_CHECKING, Final
 
+from ostiary.flows import known_browser
 from ostiary.flows.visit import Visit
 from ostiary.web.response import Response, set_cookie
 
@@ -41,6 +42,7 @@ def remembered(visit: Visit, user: User, devices: list[Device], *, threshold: in
 
 def give_cookies(request: Request, response: Response) -> None:
     """Set the cookies that flows decided on. The site calls this for every response, as it does the session gate."""
+    known_browser.give(request, response)
     found = request.state.pop(_STATE, None)
     if found is not None:
         value, seconds = found

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final, Protocol
 
-from ostiary.directory.attempts import Account
+from ostiary.directory.attempts import Account, Attempt
 from ostiary.directory.credentials import Credentials
-from ostiary.directory.errors import Busy, PasswordTooLong
+from ostiary.directory.errors import Busy, PasswordTooLong, Throttled
+from ostiary.directory.hash_queue import Asker
 from ostiary.events.event import event
 from ostiary.events.signin_log import log_failed_sign_in
+from ostiary.flows.known_browser import known_browser, name_for
 from ostiary.flows.people import forget
 from ostiary.flows.visit import Visit
 from ostiary.record import dataclass
 from ostiary.seal import Secret
+from ostiary.web.addresses import address_keys
 from ostiary.web.errors import HttpError, TooManyRequests
 
 if TYPE_CHECKING:
@@ -48,7 +51,7 @@ class Proven:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """It was not. `writes` count the failure."""
+    """It was not. `writes` tell the failure, which is counted already."""
 
     writes: tuple[Statement, ...]
 
@@ -60,36 +63,47 @@ async def check_password(
 
     Raises TooManyRequests while account or address wait, HttpError 503 when too many passwords wait to be checked.
     """
-    services, account = visit.services, Account(None if user is None else user.pk, typed)
-    wait = await services.attempts.check(account, visit.client, visit.now)
-    if wait is not None:
-        log_failed_sign_in(user=_name(user), address=visit.client, reason="throttled")
-        raise TooManyRequests(retry_after=wait, message="Too many failed attempts. Please wait a little.")
+    services = visit.services
+    browser = known_browser(visit.request, services.cookie_key, visit.now)
+    attempt = await _begun(visit, user, typed, name_for(browser, user, services.cookie_key))
+    asker = Asker(address_keys(visit.client), None if browser is None else browser.name)
     try:
-        backend = await _right_backend(visit, rules, user, Secret(password))
+        backend = await _right_backend(visit, rules, user, Secret(password), asker=asker)
         forget(visit.request)
     except Busy:
+        await services.attempts.give_back(attempt)
         headers = (("retry-after", str(_BUSY_SECONDS)),)
         raise HttpError(503, "busy", "Too many people are signing in. Please try again.", headers=headers) from None
     if user is not None and backend is not None and user.is_active:
-        return Proven(
-            user, _context(user, backend), tuple(services.attempts.succeeded(account, visit.client, visit.now))
-        )
+        return Proven(user, _context(user, backend), tuple(services.attempts.succeeded(attempt)))
     reason = "unknown_user" if user is None else "password" if backend is None else "inactive"
     log_failed_sign_in(user=_name(user), address=visit.client, reason=reason)
-    return Failed((*services.attempts.failed(account, visit.client, visit.now), *_told(visit, user)))
+    return Failed(tuple(_told(visit, user)))
 
 
-async def _right_backend(visit: Visit, rules: PasswordRules, user: User | None, password: Secret) -> str | None:
+async def _begun(visit: Visit, user: User | None, typed: str, browser: str | None) -> Attempt:
+    """Count the attempt before it is judged. Raises TooManyRequests."""
+    account = Account(None if user is None else user.pk, typed)
+    try:
+        return await visit.services.attempts.begin(account, visit.client, visit.now, browser=browser)
+    except Throttled as error:
+        log_failed_sign_in(user=_name(user), address=visit.client, reason="throttled")
+        message = "Too many failed attempts. Please wait a little."
+        raise TooManyRequests(retry_after=error.retry_after, message=message) from None
+
+
+async def _right_backend(
+    visit: Visit, rules: PasswordRules, user: User | None, password: Secret, *, asker: Asker
+) -> str | None:
     """Try the back ends in order. The hash is always computed, so that its time tells nothing."""
     services = visit.services
     for backend in rules.backends:
         if backend == INBUILT:
             try:
-                if await Credentials(services.database, services.passwords).check(user, password):
+                if await Credentials(services.database, services.passwords).check(user, password, asker):
                     return backend
             except PasswordTooLong:
-                await services.passwords.dummy()
+                await services.passwords.dummy(asker)
         if backend == TOKEN and user is not None and await services.tokens.app_password(user.pk, password, visit.now):
             return backend
     return None

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from ostiary.web.addresses import address_key, is_this_machine
+from ostiary.web.addresses import address_keys, is_this_machine
 from ostiary.web.errors import TooManyRequests
 
 BURST: Final = 3_000
@@ -31,11 +31,20 @@ class Newcomers:
         """Count a session that is about to begin, at `now` microseconds UTC. Raises TooManyRequests."""
         if is_this_machine(address):
             return
-        key = address_key(address)
-        due = max(self._due.pop(key, 0), now)
-        over = due - now - (BURST - 1) * EVERY
-        self._due[key] = due if over > 0 else due + EVERY  # written anew: the end of the dict was seen last
+        keys = address_keys(address)
+        overs = [self._over(key, now, wider=2**wide) for wide, key in enumerate(keys)]
+        if max(overs) > 0:
+            wait = -(-max(overs) // _SECOND)
+            raise TooManyRequests(retry_after=wait, message="Too many visits began at this address.")
+        for wide, key in enumerate(keys):
+            self._due[key] = max(self._due[key], now) + EVERY // 2**wide
+
+    def _over(self, key: str, now: int, *, wider: int) -> int:
+        """Return how long a bucket is too full for another one; a wider network's is as many times wider."""
+        every = EVERY // wider
+        longest = (BURST * wider + 1) * every
+        due = min(self._due.pop(key, 0), now + longest)  # no clock that was wrong makes anybody wait longer
+        self._due[key] = due  # written anew: the end of the dict was seen last
         if len(self._due) > MOST_ADDRESSES:
             del self._due[next(iter(self._due))]
-        if over > 0:
-            raise TooManyRequests(retry_after=-(-over // _SECOND), message="Too many visits began at this address.")
+        return max(due, now) - now - (BURST * wider - 1) * every

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
+from ostiary.directory.attempts import Account, known_address
 from ostiary.directory.users import signed_in
 from ostiary.events.signin_log import log_failed_sign_in
 from ostiary.flows.errors import PlanChanged
+from ostiary.flows.known_browser import remember as remember_browser
 from ostiary.flows.resources import STAGE, Stage
 from ostiary.flows.visit import Ask, Done, Refused, SignIn, Verdict, Visit, wrong
 from ostiary.resource import DURATION, Help, kind
@@ -76,7 +78,17 @@ class UserLoginStage(Stage):
             remember=parse_duration(self.remember_me_offset) if remember else 0,
             terminate_others=self.terminate_other_sessions,
         )
-        return Done(writes=(signed_in(user, visit.now, error=PlanChanged),), sign_in=proof)
+        account = Account(user.pk, visit.text("pending_user_identifier") or user.username)
+        duration = parse_duration(self.remember_device)
+        remember_browser(visit.request, user, visit.services.cookie_key, duration=duration, now=visit.now)
+        known = known_address(account, visit.client, visit.now)
+        return Done(
+            writes=(
+                known,
+                signed_in(user, visit.now, error=PlanChanged),
+            ),
+            sign_in=proof,
+        )
 
 
 def _amr(method: str, arguments: Mapping[str, object]) -> tuple[str, ...]:

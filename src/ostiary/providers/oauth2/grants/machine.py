@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import field
 from typing import TYPE_CHECKING, Final
 
+from ostiary.directory.errors import Throttled
 from ostiary.directory.machines import Machines, NotGenerated, moved
 from ostiary.events.event import event
 from ostiary.events.signin_log import log_failed_sign_in
@@ -31,12 +32,14 @@ from ostiary.providers.oauth2.grants.federation import Federated, federated
 from ostiary.providers.oauth2.grants.issuers import foreign
 from ostiary.record import dataclass
 from ostiary.seal import Secret
+from ostiary.web.errors import TooManyRequests
 
 if TYPE_CHECKING:
     from ostiary.directory.user import Subject
     from ostiary.providers.oauth2.issue import Issued
     from ostiary.store.database import Batch, Statement
 
+_TOO_MANY: Final = "Too many wrong app passwords. Please wait a little."
 _LONGEST: Final = 4096  # characters of a secret that may be name and app password
 _NAME: Final = 128  # characters of the provider's name that the account's name repeats
 
@@ -150,13 +153,22 @@ async def _by_source(asking: Asking, text: str) -> Proved:
 
 
 async def _by_app_password(asking: Asking, username: str, password: str) -> Proved:
-    found = await _machines(asking).app_password(username, Secret(password), asking.now)
+    address = asking.request.client
+    try:
+        found = await _machines(asking).app_password(username, Secret(password), address, asking.now)
+    except Throttled as error:
+        await _told(asking, username, "throttled")
+        raise TooManyRequests(retry_after=error.retry_after, message=_TOO_MANY) from None
     if found is None:
-        named = await asking.services.users.by_username(username)  # people type passwords there: only names are logged
-        name = None if named is None else named.username
-        log_failed_sign_in(user=name, address=asking.request.client, reason="app_password")
+        await _told(asking, username, "app_password")
         raise OAuthError(INVALID_GRANT, "no such app password of that account")
     return Proved(subject=found.subject, method="token", arguments={"identifier": found.token.identifier})
+
+
+async def _told(asking: Asking, username: str, reason: str) -> None:
+    named = await asking.services.users.by_username(username)  # people type passwords there: only names are logged
+    name = None if named is None else named.username
+    log_failed_sign_in(user=name, address=asking.request.client, reason=reason)
 
 
 async def _as_account(asking: Asking) -> Proved:

@@ -1,0 +1,92 @@
+"""The cookie by which a browser shows who signed in with it before.
+
+It is random, durable and signed, and names accounts by tags that only we can make. It opens nothing: a known browser
+has its own allowance of wrong passwords (`directory.attempts`), and its place where passwords wait to be checked
+(`directory.hash_queue`). Whatever else wants to know whether a browser is known asks here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+import secrets
+from typing import TYPE_CHECKING, Final
+
+from ostiary.directory.attempts import SKEW
+from ostiary.record import dataclass
+from ostiary.web.response import Response, set_cookie
+
+if TYPE_CHECKING:
+    from ostiary.directory.user import User
+    from ostiary.seal.secret import Secret
+    from ostiary.web.request import Request
+
+COOKIE: Final = "authentik_device"
+MOST: Final = 366 * 86_400_000_000  # microseconds: no cookie is good for longer
+ACCOUNTS_MOST: Final = 8  # the last that signed in
+_STATE: Final = "flow_known_browser"  # in request.state: (value, seconds)
+_FORM: Final = re.compile(
+    r"(?P<browser>[\w-]{22})\.(?P<until>[0-9]{1,18})\.(?P<tags>[0-9a-f]{16}(?:-[0-9a-f]{16}){0,7})\.(?P<mac>[0-9a-f]{64})",
+    re.ASCII,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class KnownBrowser:
+    """A browser that somebody signed in with: its name, and the tags of who did, the last first."""
+
+    name: str
+    tags: tuple[str, ...]
+
+
+def known_browser(request: Request, key: Secret, now: int) -> KnownBrowser | None:
+    """Return the browser that sent its cookie, if it is ours and still good."""
+    found = _FORM.fullmatch(request.cookies.get(COOKIE, ""))
+    if found is None or not hmac.compare_digest(_mac(key, found[0].rpartition(".")[0]), found["mac"]):
+        return None
+    until = int(found["until"])
+    if not now < until <= now + MOST + SKEW:
+        return None
+    return KnownBrowser(found["browser"], tuple(found["tags"].split("-")))
+
+
+def name_for(browser: KnownBrowser | None, user: User | None, key: Secret) -> str | None:
+    """Return the browser's name if that person signed in with it, else None."""
+    if browser is None or user is None or _tag(key, user) not in browser.tags:
+        return None
+    return browser.name
+
+
+def remember(request: Request, user: User, key: Secret, *, duration: int, now: int) -> None:
+    """Let the answer carry the cookie, for `duration` microseconds; nothing is remembered for none."""
+    if duration <= 0:
+        return
+    duration = min(duration, MOST)
+    before = known_browser(request, key, now)
+    tag = _tag(key, user)
+    tags = (tag, *(one for one in (before.tags if before is not None else ()) if one != tag))[:ACCOUNTS_MOST]
+    name = before.name if before is not None else secrets.token_urlsafe(16)
+    body = f"{name}.{now + duration}.{'-'.join(tags)}"
+    request.state[_STATE] = (f"{body}.{_mac(key, body)}", max(1, duration // 1_000_000))
+
+
+def give(request: Request, response: Response) -> None:
+    """Set the cookie if it was decided on."""
+    found = request.state.pop(_STATE, None)
+    if found is not None:
+        value, seconds = found
+        path, secure = request.prefix + "/", request.scheme == "https"
+        set_cookie(response, COOKIE, value, max_age=seconds, path=path, secure=secure)
+
+
+def _tag(key: Secret, user: User) -> str:
+    return _signed(key, f"ostiary.device.account\0{user.uuid}")[:16]
+
+
+def _mac(key: Secret, body: str) -> str:
+    return _signed(key, f"ostiary.device\0{body}")
+
+
+def _signed(key: Secret, text: str) -> str:
+    return hmac.new(key.reveal().encode(), text.encode(), hashlib.sha256).hexdigest()
