@@ -188,6 +188,18 @@ async def test_a_flow_without_stages_ends_at_once(journey: Journey, world: World
     assert await journey.completed()
 
 
+async def test_what_has_no_name_is_listed_and_asks_nobody_again(journey: Journey, world: World) -> None:
+    nameless = {"id": "openid", "name": ""}
+    await journey.begin(EMAIL)
+    shown = await journey.show()
+    await journey.client.answer(component="ak-stage-consent", token=shown["token"])
+    await journey.begin(nameless, EMAIL)
+    assert (await journey.show())["component"] == "xak-flow-redirect"
+    await journey.begin(nameless, EMAIL, consent_always=True)
+    shown = await journey.show()
+    assert (shown["permissions"], shown["additional_permissions"]) == ([nameless, EMAIL], [])
+
+
 async def test_begin_refuses_an_end_on_another_origin(journey: Journey) -> None:
     request = request_of(journey.client)
     session = await journey.client.session()

@@ -22,7 +22,9 @@ async def test_the_default_flow_signs_in_and_tells_it(world: World, client: Clie
         "layout": "stacked",
         "cancel_url": "/flows/-/cancel/",
         "background": "",
+        "background_themed_urls": None,
     }
+    assert (first["captcha_stage"], first["passkey_challenge"]) == (None, None)
     anonymous = client.cookies[COOKIE]
     second = await client.answer(component="ak-stage-identification", uid_field="JO@example.org")
     assert second["component"] == "ak-stage-password"
@@ -192,11 +194,16 @@ async def test_somebody_without_a_factor_enrols_in_the_middle_and_then_uses_it(w
 
     stages = (str(default.totp.pk), str(default.static.pk))
     world.replace(replace(default.mfa, configuration_stages=stages))
+    world.replace(replace(default.totp, friendly_name="Pocket phone"))
     await world.user()
     shown = await client.sign_in()
     assert shown["component"] == "ak-stage-authenticator-validate"
     assert shown["device_challenges"] == []
     assert [one["pk"] for one in shown["configuration_stages"]] == list(stages)
+    assert [(one["name"], one["verbose_name"]) for one in shown["configuration_stages"]] == [
+        ("Pocket phone", "TOTP Authenticator"),
+        ("static", "Static Authenticator"),
+    ]
     shown = await client.answer(component="ak-stage-authenticator-validate", selected_stage=stages[0])
     assert shown["component"] == "ak-stage-authenticator-totp"
     assert shown["config_url"] == (await client.get())["config_url"]
@@ -224,8 +231,10 @@ async def test_a34_wrong_codes_make_the_device_wait(world: World, client: Client
     await client.sign_in()
     assert (await client.answer(component="ak-stage-authenticator-validate", code="000000"))["response_errors"]
     code = totp.hotp(bytes.fromhex(key.reveal()), totp.counter_at(world.now), 6)
-    response = await client.post(component="ak-stage-authenticator-validate", code=code)
-    assert response.status == 429
+    for _ in range(3):
+        shown = await client.answer(component="ak-stage-authenticator-validate", code=code)
+        assert shown["component"] == "ak-stage-authenticator-validate"
+        assert shown["response_errors"]["code"][0]["code"] == "throttled"
     world.clock[0] += 5 * SECOND
     assert (await client.answer(component="ak-stage-authenticator-validate", code=code))["to"] == "/"
 

@@ -133,8 +133,10 @@ def test_discovery_knows_the_names() -> None:
     assert set(found.claim_names()) == set(everything)
 
 
-def test_only_described_scopes_are_shown() -> None:
-    assert [item.scope_name for item in stock().described(("openid", "email", "profile"))] == ["email", "profile"]
+def test_the_scopes_asked_for_are_listed_those_without_a_description_too() -> None:
+    found = {item.scope_name: item.description for item in stock().described(("openid", "email", "profile"))}
+    assert sorted(found) == ["email", "openid", "profile"]
+    assert [name for name, text in found.items() if not text] == ["openid"]
 
 
 def test_the_blueprint_ships_the_same_wording() -> None:

@@ -304,7 +304,12 @@ class TestConsent:
 
     async def allow(self, rig: Rig) -> str:
         challenge = await rig.browser.look("ask")
-        assert [one["id"] for one in challenge.fields["permissions"]] == ["email", "offline_access", "profile"]
+        assert [one["id"] for one in challenge.fields["permissions"]] == [
+            "email",
+            "offline_access",
+            "openid",
+            "profile",
+        ]
         await rig.browser.answer("ask", {"token": challenge.fields["token"]})
         return await rig.browser.finish_flow("ask")
 
@@ -418,7 +423,8 @@ class TestConsentToSingleClaims:
         wanted = {"scope": "openid", "claims": '{"userinfo": {"email": null, "shoe_size": null}}'}
         await rig.browser.authorize(**wanted)
         challenge = await rig.browser.look("ask")
-        assert challenge.fields["permissions"] == [{"id": "claim:email", "name": "email"}], (
+        openid = {"id": "openid", "name": ""}
+        assert challenge.fields["permissions"] == [openid, {"id": "claim:email", "name": "email"}], (
             "what nobody has is not asked"
         )
         await rig.browser.answer("ask", {"token": challenge.fields["token"]})

@@ -43,6 +43,7 @@ class FlowInfo:
             "layout": self.layout,
             "cancel_url": self.cancel_url,
             "background": self.background,
+            "background_themed_urls": None,  # backgrounds have one address, whatever the theme
         }
 
 

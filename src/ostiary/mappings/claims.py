@@ -82,7 +82,5 @@ class ClaimSet:
         return tuple(dict.fromkeys(name for item in ready if item.native for name in item.native.claims))
 
     def described(self, scopes: Collection[str]) -> tuple[ScopeMapping, ...]:
-        """Return the mappings of `scopes` that have a description: what a person is asked to allow."""
-        return tuple(
-            item.mapping for item in self._ready if item.mapping.scope_name in scopes and item.mapping.description
-        )
+        """Return the mappings of `scopes`: what a person is asked to allow, and what needs no description."""
+        return tuple(item.mapping for item in self._ready if item.mapping.scope_name in scopes)

@@ -16,7 +16,6 @@ from ostiary.flows.visit import Ask, Done, Refused, Verdict, Visit, Wrong, text_
 from ostiary.resource import DURATION, Help, OnDelete, Reference, kind
 from ostiary.resource.duration import parse_duration
 from ostiary.resource.timestamp import format_timestamp
-from ostiary.web.errors import TooManyRequests
 
 if TYPE_CHECKING:
     from ostiary.directory.devices import Device
@@ -77,10 +76,9 @@ class AuthenticatorValidateStage(Stage):
             return wrong("code", "Enter the code of your device.", "required")
         try:
             device = await visit.services.devices.verify(user.pk, code, now=visit.now, classes=self.device_classes)
-        except Throttled as error:
+        except Throttled:  # a challenge all the same: programs at the executor expect one
             log_failed_sign_in(user=user.username, address=visit.client, reason="throttled")
-            message = "Too many wrong codes. Please wait a little."
-            raise TooManyRequests(retry_after=error.retry_after, message=message) from None
+            return wrong("code", "Too many wrong codes. Please wait a little.", "throttled")
         if device is None:
             log_failed_sign_in(user=user.username, address=visit.client, reason="mfa")
             verdict = wrong("code", "This code is not right, or was used before.")
@@ -136,10 +134,11 @@ def _challenges(devices: list[Device]) -> list[dict[str, object]]:
 
 
 def _selectable(stage: Stage) -> dict[str, object]:
+    """Return what can be set up, in the words of authentik: the name of the device, and of its kind."""
     return {
         "pk": str(stage.pk),
-        "name": stage.name,
-        "verbose_name": stage.KIND.verbose_name,
+        "name": getattr(stage, "friendly_name", "") or stage.name,
+        "verbose_name": stage.KIND.verbose_name.removesuffix("Setup Stage").strip(),
         "meta_model_name": stage.KIND.name,
     }
 

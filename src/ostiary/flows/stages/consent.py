@@ -38,7 +38,8 @@ class ConsentStage(Stage):
         wanted = _permissions(visit)
         given = await self._given(visit, user)
         asked_anyway = visit.context.get("consent_always") is True
-        if given is not None and not asked_anyway and all(one["id"] in given for one in wanted):
+        unasked = [one for one in wanted if given is not None and one["name"] and one["id"] not in given]
+        if given is not None and not asked_anyway and not unasked:
             return Done()
         token = visit.scratch.get("token")
         if not isinstance(token, str):
@@ -47,8 +48,8 @@ class ConsentStage(Stage):
         return Ask(
             {
                 "header_text": header.strip(),
-                "permissions": [one for one in wanted if given is None or one["id"] in given],
-                "additional_permissions": [one for one in wanted if given is not None and one["id"] not in given],
+                "permissions": [one for one in wanted if one not in unasked],
+                "additional_permissions": unasked,
                 "token": token,
             },
             scratch={"token": token},
@@ -83,7 +84,10 @@ class ConsentStage(Stage):
 
 
 def _permissions(visit: Visit) -> list[dict[str, str]]:
-    """Return what the application asks for: id and name of each, as the protocol put them into the plan."""
+    """Return what the application asks for: id and name of each, as the protocol put them into the plan.
+
+    One without a name, such as the scope openid, is listed and asks nothing of anybody.
+    """
     value = visit.context.get("consent_permissions")
     items = value if isinstance(value, list) else []
     return [{"id": str(one["id"]), "name": str(one["name"])} for one in items if isinstance(one, Mapping)]

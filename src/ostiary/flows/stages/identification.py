@@ -109,6 +109,8 @@ class IdentificationStage(Stage):
             "password_fields": self.password_stage is not None,
             "allow_show_password": bool(getattr(rules, "allow_show_password", False)),
             "flow_designation": visit.flow.designation,
+            "captcha_stage": None,
+            "passkey_challenge": None,
             "primary_action": "Continue" if self.password_stage is None else "Log in",
             "sources": [],
             "show_source_labels": self.show_source_labels,
