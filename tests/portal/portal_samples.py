@@ -271,6 +271,7 @@ class SampleEngine:
         self.leads: dict[str, str] = {}
         self.override: dict[str, Mapping[str, object]] = {}
         self.verdict: Outcome | None = None
+        self.failure: Exception | None = None
         self.settled: list[Due] = []
 
     async def challenge(self, request: Request, session: Session, slug: str, *, query: str = "", now: int) -> Outcome:
@@ -297,6 +298,8 @@ class SampleEngine:
         assert ahead
         assert hold
         self.answers.append((slug, answer, ticket))
+        if self.failure is not None:
+            raise self.failure
         return self.verdict or Passed()
 
     async def settle(self, request: Request, due: Due, *, now: int) -> None:

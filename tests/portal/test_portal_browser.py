@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, Route, sync_playwright
 from portal_samples import ADDRESSES, SampleHouse, sample, served
+
+from ostiary.web.errors import HttpError
 
 pytestmark = pytest.mark.browser
 
@@ -109,6 +112,87 @@ def test_the_pressed_button_is_what_counts(browser: Browser, house: SampleHouse,
         ("user-login", {"component": "ak-stage-user-login", "remember_me": True}, "ticket-user-login")
     ]
     context.close()
+
+
+FAILURES = {
+    403: HttpError(403, "permission_denied"),
+    408: HttpError(408, "body_timeout", "The request did not arrive in time."),
+    413: HttpError(413, "too_large"),
+    429: HttpError(429, "throttled", "Too many failed attempts.", headers=(("retry-after", "30"),)),
+    500: ZeroDivisionError(),
+    503: HttpError(503, "busy", headers=(("retry-after", "2"),)),
+}
+
+
+@pytest.mark.parametrize("script", [True, False])
+@pytest.mark.parametrize("status", FAILURES)
+def test_an_error_is_told_where_the_form_was(
+    browser: Browser, house: SampleHouse, site: str, status: int, script: bool
+) -> None:
+    """A page that came for a form is shown, whatever its status, and leads back to the same step."""
+    context = browser.new_context(java_script_enabled=script)
+    page = context.new_page()
+    page.goto(site + "/if/flow/password/?next=%2Fx")
+    page.fill("#field-password", "sesame")
+    house.engine.failure = FAILURES[status]
+    page.click("button[type=submit]")
+    page.wait_for_selector("text=/request [0-9a-f]{32}/")
+    assert page.locator("#field-password").count() == 0
+    if status == 429:
+        assert page.locator("text=Please try again in 30 seconds.").count() == 1
+    if script:
+        assert page.evaluate("document.activeElement.tagName") == "H1"
+    house.engine.failure = None
+    page.click("main a.button:has-text('Try again')")
+    page.wait_for_selector("#field-password")
+    assert page.url == site + "/if/flow/password/?next=%2Fx"
+    context.close()
+
+
+def test_the_error_page_of_a_proxy_is_shown(browser: Browser, site: str) -> None:
+    pages = {
+        "text/html": "<html><title>502</title><center><h1>502 Bad Gateway</h1></center>",
+        "text/plain": "upstream <b>down</b>",
+    }
+    page = browser.new_page()
+    for kind, text in pages.items():
+        page.goto(site + "/if/flow/password/")
+        page.fill("#field-password", "sesame")
+        page.route("**/*", partial(_answered, kind, text))
+        page.click("button[type=submit]")
+        page.wait_for_selector("text=502 Bad Gateway" if kind == "text/html" else "text=upstream <b>down</b>")
+        page.unroute_all()
+    page.close()
+
+
+def test_a_form_that_cannot_be_sent_is_told_by_the_browser(browser: Browser, house: SampleHouse, site: str) -> None:
+    page = browser.new_page()
+    page.goto(site + "/if/flow/user-login/")
+    sent: list[str | None] = []
+
+    def once(route: Route) -> None:
+        if _posts(route):
+            sent.append(route.request.post_data)
+        route.abort("connectionrefused") if _posts(route) and len(sent) == 1 else route.continue_()
+
+    page.route("**/*", once)
+    page.click("button[value=true]")
+    page.wait_for_url("**/?step=next")
+    assert len(sent) == 2
+    assert all("remember_me=true" in (data or "") for data in sent)
+    assert len(house.engine.answers) == 1
+    page.close()
+
+
+def _answered(kind: str, text: str, route: Route) -> None:
+    if _posts(route):
+        route.fulfill(status=502, headers={"content-type": kind}, body=text)
+    else:
+        route.continue_()
+
+
+def _posts(route: Route) -> bool:
+    return route.request.method == "POST"
 
 
 def test_a_double_click_sends_once(browser: Browser, house: SampleHouse, site: str) -> None:

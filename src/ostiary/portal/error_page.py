@@ -25,6 +25,8 @@ TEXTS: Final[Mapping[int, tuple[str, str]]] = {
     503: ("Busy just now", "The service cannot answer at the moment. Please try again shortly."),
 }
 _REFUSED: Final = frozenset({"access_denied", "permission_denied"})  # authentik answers some of these with 200
+_PASSING: Final = frozenset({403, 408, 413, 429, 500, 502, 503, 504})  # what may go better the next time
+_FLOWS: Final = "/if/flow/"
 SETUP_CODE: Final = "setup_link_required"
 """The code of an error that is answered with the page that says where the set-up link is."""
 
@@ -55,5 +57,6 @@ class ErrorPage:
             heading=translate(heading),
             text=translate(error.message or text),
             retry=int(retry) if retry.isdigit() else 0,
+            again=request.url if error.status in _PASSING and request.path.startswith(_FLOWS) else "",
             request_id=request.request_id,
         )

@@ -43,7 +43,25 @@
     each(form, "button:not([type=button])", (button) => button.setAttribute("aria-disabled", String(on)));
   }
 
-  // Send the form and swap the card, so that nothing flickers. Anything unexpected: go there the plain way.
+  // Send the form as if there were no script: the browser says itself what goes wrong.
+  function plainly(form, submitter) {
+    if (submitter && submitter.name) {
+      const value = document.createElement("input");
+      Object.assign(value, { type: "hidden", name: submitter.name, value: submitter.value });
+      form.append(value);
+    }
+    HTMLFormElement.prototype.submit.call(form);
+  }
+
+  // Show what came in place of this page, whoever made it: a proxy's error page is an answer as well.
+  function replace(text, type) {
+    document.open();
+    document.write(type.startsWith("text/html") ? text : "<!doctype html><title></title><pre></pre>");
+    document.close();
+    if (!type.startsWith("text/html")) document.querySelector("pre").textContent = text;
+  }
+
+  // Send the form and swap the card, so that nothing flickers. Every page that comes is shown, errors too.
   async function send(form, submitter) {
     const body = new URLSearchParams(new FormData(form));
     if (submitter && submitter.name) body.set(submitter.name, submitter.value);
@@ -51,14 +69,12 @@
     try {
       response = await fetch(form.action, { method: "POST", body, headers: { Accept: "text/html" } });
     } catch {
-      location.reload();
+      plainly(form, submitter);
       return;
     }
-    if (!(response.headers.get("Content-Type") || "").startsWith("text/html")) {
-      location.replace(response.url);
-      return;
-    }
-    const page = new DOMParser().parseFromString(await response.text(), "text/html");
+    const type = response.headers.get("Content-Type") || "";
+    const text = await response.text();
+    const page = new DOMParser().parseFromString(type.startsWith("text/html") ? text : "", "text/html");
     const next = page.querySelector("a[data-continue]");
     if (next) {
       location.replace(next.href);
@@ -67,7 +83,8 @@
     const card = page.querySelector("main[data-swap]");
     const old = document.querySelector("main[data-swap]");
     if (!card || !old) {
-      location.replace(response.url);
+      if (response.ok) location.replace(response.url);
+      else replace(text, type);
       return;
     }
     document.title = page.title;
