@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ostiary.brands.select import select
 from ostiary.directory.users import signed_in
 from ostiary.flows.errors import PlanChanged
+from ostiary.flows.password_change import password_change
 from ostiary.flows.resources import Flow
 from ostiary.record import dataclass
 from ostiary.seal import Secret
@@ -49,7 +50,7 @@ class Recoverer:
                 await self.gate.sign_in(request, session, proof, now=now, extra=extra)
             except PlanChanged:
                 return None
-            return request.prefix + HOME
+            return self._home(request)
         # The flow goes on behind the password: identification and password count as done, all other stages are asked.
         context = {
             "pending_user": {"pk": user.pk},
@@ -57,8 +58,13 @@ class Recoverer:
             "auth_method": METHOD,
             "auth_method_args": {},
         }
-        home = request.prefix + HOME
+        home = self._home(request)
         return await self.engine.begin(request, session, flow, context=context, next_url=home, proof=user, now=now)
+
+    def _home(self, request: Request) -> str:
+        """Return where the person chooses a new password; without such a flow, their applications."""
+        home = request.prefix + HOME
+        return password_change(request, self.plane.snapshot, back=home) or home
 
     async def _authentication(self, request: Request, now: int) -> Flow | None:
         named = select(self.plane.snapshot, request.host).flow_authentication

@@ -126,7 +126,7 @@ class FlowPage:
 
     def _show(self, request: Request, session: Session, challenge: Challenge) -> Response:
         translate = self._painter.translator(request)
-        errors = challenge.response_errors
+        errors = {} if _is_chosen_anew(request) else challenge.response_errors
         typed = flash.read(request, proof=(session.key, self._pages.form_key)) if errors else {}
         token = form_token(session.key, _purpose(request.params["slug"], challenge.ticket), self._pages.form_key)
         again = request.query_one(onward.MARK) == onward.AGAIN and not errors
@@ -162,6 +162,11 @@ def _display(request: Request) -> str:
     """Return the form of page an application asked for (OpenID Connect Core 3.1.2.1), "" for the usual one."""
     wanted = request.query_one(DISPLAY)
     return wanted if wanted in _DISPLAYS else ""
+
+
+def _is_chosen_anew(request: Request) -> bool:
+    """Say whether another way to prove oneself was chosen: what was wrong with the one before is not wrong with it."""
+    return request.query_one(METHOD) is not None and request.query_one(onward.MARK) is None
 
 
 def _purpose(slug: str, ticket: str) -> str:

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from ostiary.applications.resources import Application
 from ostiary.directory.user import Subject
+from ostiary.flows.password_change import password_change
 from ostiary.flows.resources import STAGE
 from ostiary.policies.context import PolicyContext
 from ostiary.policies.decide import decide_application
@@ -80,6 +81,7 @@ class Library:
                 }
                 for one in factors
             ],
+            password=password_change(request, self._pages.plane.snapshot, back=request.prefix + "/if/user/"),
             enrolments=self._enrolments(request, names, {one.device_class for one in factors}),
         )
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 from urllib.parse import urlencode
 
+from ostiary.portal import onward
 from ostiary.record import dataclass
 from ostiary.web.request import Request
 
@@ -90,5 +91,5 @@ def methods(
 
 
 def _url(request: Request, kind: str) -> str:
-    pairs = [pair for pair in request.query_pairs() if pair[0] != PARAMETER]
+    pairs = [pair for pair in request.query_pairs() if pair[0] not in {PARAMETER, onward.MARK}]
     return f"{request.prefix}{request.path}?{urlencode([*pairs, (PARAMETER, kind)])}"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+from ostiary.flows.password_change import password_change
 from ostiary.portal import onward
 from ostiary.portal.look import Painter
 from ostiary.portal.services import Pages
@@ -10,6 +13,8 @@ from ostiary.web.errors import Forbidden, NotFound
 from ostiary.web.parameters import unique
 from ostiary.web.request import Request
 from ostiary.web.response import Response, redirect
+
+_HOME: Final = "/if/user/"
 
 
 class Recovery:
@@ -25,6 +30,7 @@ class Recovery:
         page = self._painter.page(
             request,
             "recovery.html",
+            changes=password_change(request, self._pages.plane.snapshot, back=request.prefix + _HOME) is not None,
             action=request.prefix + request.path,
             form_token=form_token(session.key, _purpose(request), self._pages.form_key),
         )
@@ -44,7 +50,7 @@ class Recovery:
         to = await self._pages.recover(request, request.params["key"], now)
         if to is None:
             raise NotFound("recovery_link", "This link was used before, or it is too old.")
-        return redirect(onward.stays_here(to, request) or request.prefix + "/if/user/", 303)
+        return redirect(onward.stays_here(to, request) or to, 303)
 
 
 def _purpose(request: Request) -> str:
