@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import itertools
 import json
 import uuid
@@ -11,15 +12,17 @@ import pytest
 from ostiary.applications.resources import Application
 from ostiary.applications.room import KINDS as APPLICATIONS
 from ostiary.directory.user import GroupRef, Subject, User
+from ostiary.policies import decide as deciding
 from ostiary.policies.context import PolicyContext
 from ostiary.policies.decide import Decision, decide, decide_application, decide_policies, has_bindings
+from ostiary.policies.errors import PolicyError
 from ostiary.policies.native import AUTHENTIK, FUNCTIONS, find_native, native_table
 from ostiary.policies.password_rules import is_guessable
 from ostiary.policies.recognise import recognise
 from ostiary.policies.resources import ExpressionPolicy, PasswordPolicy, PolicyBinding
 from ostiary.policies.room import KINDS
 from ostiary.policies.stock import SOURCES
-from ostiary.policies.verdict import Question
+from ostiary.policies.verdict import Question, Verdict
 from ostiary.resource import InvalidResource, Registry, Resource
 from ostiary.store.snapshot import Snapshot
 
@@ -342,3 +345,27 @@ async def test_what_a_native_policy_cannot_tell_fails() -> None:
     for failure in (True, False):
         found = await decided(missing, binding(policy=str(missing.pk), failure_result=failure))
         assert (found.passing, found.undecided, found.trace.steps[0].how) == (failure, True, "failed")
+
+
+@pytest.mark.parametrize("error", [KeyError("x"), TypeError("x"), RecursionError(), PolicyError("x")])
+async def test_whatever_goes_wrong_in_a_policy_the_failure_result_counts(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def broken(question: Question) -> Verdict:
+        raise error
+
+    monkeypatch.setattr(deciding, "find_native", lambda _: broken)
+    for failure in (True, False):
+        found = await decided(binding(policy=str(YES.pk), failure_result=failure, negate=True))
+        assert (found.passing, found.undecided, found.trace.steps[0].how) == (failure, True, "failed")
+
+
+async def test_a_policy_that_takes_too_long_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def slow(*_: object) -> tuple[str, Verdict]:
+        await asyncio.sleep(60)
+        return "native", Verdict(passing=True)
+
+    monkeypatch.setattr(deciding, "_evaluate", slow)
+    found = await decided(binding(policy=str(YES.pk), timeout=1))
+    assert (found.passing, found.undecided) == (False, True)
+    assert found.trace.steps[0].error == "took longer than 1 seconds"

@@ -158,7 +158,9 @@ def is_unbuilt(name: str, available: Container[str]) -> bool:
 
 def why_missing(name: str, available: Iterable[str]) -> str:
     """Say why no object of that model can be made: not here yet, or known nowhere (with the nearest name)."""
-    if model_name(name) in MODELS or model_name(name) in FAMILIES:
+    if model_name(name) in FAMILIES:
+        return f"{name} is a base model: only !Find takes it, expected one of the models that inherit it"
+    if model_name(name) in MODELS:
         return f"model {name} is not available yet"
     return f"unknown model {name}{did_you_mean(name.lower(), {*MODELS, *available})}"
 
