@@ -33,6 +33,7 @@ class TestUserinfo:
         claims = json_of(await ask(both, tokens["access_token"]))
         assert both.database.trips == 2
         assert claims.pop("sub")
+        assert claims.pop("nonce") == "no"
         assert claims == {
             "email": "ada@example.org", "email_verified": False, "name": "Ada", "given_name": "Ada",
             "preferred_username": "ada", "nickname": "ada", "groups": [],
@@ -98,8 +99,14 @@ class TestIntrospection:
         token = (await both.browser.tokens())["refresh_token"]
         both.database.trips = 0
         answer = json_of(await call(both, "introspect", token=token))
-        assert both.database.trips == 1
-        assert (answer["active"], answer["client_id"]) == (True, "wiki")
+        assert both.database.trips == 2, "the token, and the person whose claims it stands for"
+        assert (answer["active"], answer["client_id"], answer["aud"]) == (True, "wiki", "wiki")
+        assert answer["iss"] == f"{BASE}/application/o/wiki/"
+        assert (answer["email"], answer["preferred_username"], answer["nonce"]) == ("ada@example.org", "ada", "no")
+        assert (answer["amr"], len(answer["sid"]), len(answer["jti"])) == (["pwd"], 64, 40)
+        assert (answer["iat"], answer["exp"]) == (START // SECOND, START // SECOND + 30 * 86_400)
+        both.change(provider(1, include_claims_in_id_token=False))
+        assert "email" not in json_of(await call(both, "introspect", token=token))
         await both.token(grant_type="refresh_token", refresh_token=token)
         assert json_of(await call(both, "introspect", token=token)) == {"active": False}
 

@@ -115,7 +115,10 @@ class TestAnswer:
         assert "email" not in identity
         assert identity["sub"]
         assert identity["nonce"] == "no"
-        assert (await verified(rig, tokens["access_token"]))["email"] == "ada@example.org"
+        access = await verified(rig, tokens["access_token"])
+        assert not {"email", "name", "groups"} & access.keys(), "userinfo alone tells them"
+        assert access["scope"] == tokens["scope"]
+        assert (await userinfo_of(rig, tokens["access_token"]))["email"] == "ada@example.org"
 
     @pytest.mark.parametrize(
         ("mode", "sub"),

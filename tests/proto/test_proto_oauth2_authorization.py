@@ -327,7 +327,7 @@ class TestPushed:
 
     def test_refused(self) -> None:
         refused(lambda: pushed_pairs(read_parameters([("request_uri", "x")])), "invalid_request")
-        refused(lambda: pushed_pairs(read_parameters([("state", "x" * 20_000)])), "invalid_request")
+        refused(lambda: pushed_pairs(read_parameters([("state", "x" * 40_000)])), "invalid_request")
 
     def test_handles(self) -> None:
         assert handle_of(PREFIX + "abc") == "abc"

@@ -69,15 +69,17 @@ class Machines:
             yield known_address(account, address, now)
         return found
 
-    async def account(self, username: str, *, path: str, now: int, attributes: Mapping[str, object] = _NONE) -> Subject:
+    async def account(
+        self, username: str, *, path: str, now: int, attributes: Mapping[str, object] = _NONE, name: str = ""
+    ) -> Subject:
         """Return the service account of that name, made on first use. One round trip from the second use on.
 
-        `attributes` are those of a new account, beside `GENERATED`. Raises NotGenerated when the name is somebody
-        else's: of a user whom somebody made, or of an account that was made for another `IDENTITY`.
+        `attributes` are those of a new account, beside `GENERATED`; `name` is what people see. Raises NotGenerated when
+        the username is somebody else's: of a user whom somebody made, or of an account made for another `IDENTITY`.
         """
         subject = await self._users.subject_named(username)
         if subject is None:
-            await self._make(username, path, now, attributes)
+            await self._make(username, name or username, path, now, attributes)
             subject = await self._users.subject_named(username)
         if subject is None or subject.user.type != _TYPE or subject.user.attributes.get(GENERATED) is not True:
             raise NotGenerated(username)
@@ -85,12 +87,12 @@ class Machines:
             raise NotGenerated(username)
         return subject
 
-    async def _make(self, username: str, path: str, now: int, attributes: Mapping[str, object]) -> None:
+    async def _make(self, username: str, name: str, path: str, now: int, attributes: Mapping[str, object]) -> None:
         user = User(
             pk=await new_user_pk(self._database),
             uuid=str(uuid.uuid4()),
             username=username,
-            name=username,
+            name=name,
             email="",
             is_active=True,
             type=_TYPE,

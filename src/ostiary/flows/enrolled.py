@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from ostiary.events.event import event
 from ostiary.flows.visit import Visit
 
 FRESH: Final = 3_600_000_000  # microseconds since the sign-in within which an authenticator may be added
+ENROLLED: Final = "enrolled"
 STALE: Final = "Please sign in again before you add an authenticator."
 
 if TYPE_CHECKING:
@@ -34,12 +36,23 @@ def device_added(visit: Visit, user: User, *, name: str, model_name: str, app: s
     )
 
 
-def with_device(visit: Visit, *, name: str, model: str, pk: int | None = None) -> dict[str, object]:
-    """Return the plan context that says a device was used: `auth_method_args.mfa_devices`."""
+def used_devices(arguments: Mapping[str, object]) -> list[object]:
+    """Return the devices of `auth_method_args` that proved somebody: not those that were set up on the way."""
+    devices = arguments.get("mfa_devices")
+    listed = devices if isinstance(devices, list) else []
+    return [one for one in listed if not (isinstance(one, dict) and one.get(ENROLLED))]
+
+
+def with_device(
+    visit: Visit, *, name: str, model: str, pk: int | None = None, enrolled: bool = False
+) -> dict[str, object]:
+    """Return the plan context that says a device was used, or set up just now: `auth_method_args.mfa_devices`."""
     arguments = visit.mapping("auth_method_args")
     before = arguments.get("mfa_devices")
     app, _, model_name = model.partition(".")
-    device = {"app": app, "model_name": model_name, "name": name, "pk": pk}
+    device: dict[str, object] = {"app": app, "model_name": model_name, "name": name, "pk": pk}
+    if enrolled:
+        device[ENROLLED] = True
     devices = [*(before if isinstance(before, list) else []), device]
     return {
         "auth_method": visit.text("auth_method") or "auth_mfa",

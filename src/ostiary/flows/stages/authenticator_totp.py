@@ -61,7 +61,9 @@ class AuthenticatorTOTPStage(ConfigurableStage):
         )
         renewed, others_end = renew_proof(user, error=PlanChanged)
         return Done(
-            context=with_device(visit, name=name, model="authentik_stages_authenticator_totp.totpdevice"),
+            context=with_device(
+                visit, name=name, model="authentik_stages_authenticator_totp.totpdevice", enrolled=True
+            ),
             writes=(others_end, device, device_added(visit, user, name=name, model_name="totpdevice", app=_APP)),
             proof=renewed,
         )

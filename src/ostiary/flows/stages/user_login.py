@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from ostiary.directory.attempts import Account, known_address
 from ostiary.directory.users import signed_in
 from ostiary.events.signin_log import log_failed_sign_in
+from ostiary.flows.enrolled import used_devices
 from ostiary.flows.errors import PlanChanged
 from ostiary.flows.known_browser import remember as remember_browser
 from ostiary.flows.resources import STAGE, Stage
@@ -92,8 +93,11 @@ class UserLoginStage(Stage):
 
 
 def _amr(method: str, arguments: Mapping[str, object]) -> tuple[str, ...]:
-    """Return the authentication methods references (RFC 8176)."""
+    """Return the authentication methods references (RFC 8176), in the values that authentik's clients know.
+
+    A device that was set up in this very flow proves nothing yet.
+    """
     found = ["pwd"] if method in {"password", "app_password"} else []
-    if arguments.get("mfa_devices"):
-        found.append("otp")
-    return (*found, "mfa") if len(found) > 1 else tuple(found)
+    if used_devices(arguments):
+        found.append("mfa" if found else "otp")
+    return tuple(found)

@@ -15,6 +15,8 @@ from ostiary.proto.oauth2.errors import OAuthError
 from ostiary.providers.oauth2.access_form import may_be_access, payload_of
 from ostiary.providers.oauth2.answers import allow_origin, error_json, read_form, signed_answer, token_json
 from ostiary.providers.oauth2.authentication import authenticate
+from ostiary.providers.oauth2.claims import add_claims, protocol_claims
+from ostiary.providers.oauth2.issue import claims_told
 from ostiary.providers.oauth2.refusing import tell
 from ostiary.resource import codec
 from ostiary.store.hashing import token_hash
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
 _INACTIVE: Final[Mapping[str, object]] = {"active": False}
 _SECOND: Final = 1_000_000
+_JTI: Final = 40  # characters, as of other tokens
 _SIGNED: Final = "token-introspection+jwt"  # RFC 9701 4 and 5
 
 
@@ -37,14 +40,17 @@ async def introspect(request: Request, services: Services) -> Response:
         parameters = await read_form(request)
         client = await authenticate(request, parameters, services, always=True)
         token, now = parameters.need("token"), services.clock()
-        look = _access if may_be_access(token) else _refresh
-        found = await look(services, client, token, now=now)
+        issuer = client.issuer(request.base_url)
+        if may_be_access(token):
+            found = await _access(services, client, token, now=now)
+        else:
+            found = await _refresh(services, client, token, issuer=issuer, now=now)
     except OAuthError as error:
         await tell(request, services, error, client=client)
         return allow_origin(request, error_json(request, error), client)
     if not _wants_signed(request):
         return allow_origin(request, token_json(found), client)
-    answer = await _signed(client, found, issuer=client.issuer(request.base_url), now=now)
+    answer = await _signed(client, found, issuer=issuer, now=now)
     return allow_origin(request, answer, client)
 
 
@@ -61,17 +67,28 @@ async def _access(services: Services, client: Client, token: str, *, now: int) -
     }
 
 
-async def _refresh(services: Services, client: Client, token: str, *, now: int) -> Mapping[str, object]:
-    found = await find_refresh(services.database, token_hash(token))
+async def _refresh(services: Services, client: Client, token: str, *, issuer: str, now: int) -> Mapping[str, object]:
+    """Return what an ID token made of it now would say, as authentik does; its `jti` stands for the token itself."""
+    hashed = token_hash(token)
+    found = await find_refresh(services.database, hashed)
     if found is None or found.authorization.provider != client.pk or found.use(now) is not Use.FIRST:
         return _INACTIVE
+    item = found.authorization
+    subject = await services.users.subject(item.user)
+    if subject is None or not subject.user.is_active:
+        return _INACTIVE
+    claims = client.claim_set.claims(subject, item.scope).values
+    made = protocol_claims(item, issuer=issuer, expires=found.expires, now=found.issued)
+    add_claims(made, claims_told(claims, whole=client.provider.include_claims_in_id_token))
+    if item.nonce is not None:
+        made["nonce"] = item.nonce
     return {
+        **made,
+        "aud": client.provider.client_id,
+        "jti": token_hash(hashed.hex()).hex()[:_JTI],
         "active": True,
-        "scope": " ".join(found.authorization.scope),
+        "scope": " ".join(item.scope),
         "client_id": client.provider.client_id,
-        "sub": found.authorization.sub,
-        "exp": found.expires // _SECOND,
-        "iat": found.issued // _SECOND,
     }
 
 

@@ -27,7 +27,12 @@ if TYPE_CHECKING:
 
 _REFRESH_BITS: Final = 768  # 128 characters, as clients have seen
 _SECOND: Final = 1_000_000
-_ALWAYS: Final = ("sub", "acr", "amr")  # what a mapping may say of the person in an ID token without other claims
+_ALWAYS: Final = ("sub", "acr", "amr", "scope")  # what a mapping may say in a token without other claims
+
+
+def claims_told(found: Mapping[str, object], *, whole: bool) -> Mapping[str, object]:
+    """Return the claims of scopes that a token tells: all, or those about the sign-in and the subject alone."""
+    return found if whole else {name: found[name] for name in _ALWAYS if name in found}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,12 +189,16 @@ class _Making:
         return make_access(
             self.client,
             self.protocol(),
-            claims=self.claims.values,
+            claims=self.told(whole=self.client.provider.include_claims_in_id_token),
             scope=self.scope,
             nonce=nonce,
             confirmation=binding.confirmation(),
             resources=resources,
         )
+
+    def told(self, *, whole: bool) -> Mapping[str, object]:
+        """Return the claims of the scopes, or what of them a token without those says all the same."""
+        return claims_told(self.claims.values, whole=whole)
 
     def identity(
         self, nonce: str | None, *, whole: bool, code: str | None = None, state: str | None = None
@@ -198,8 +207,7 @@ class _Making:
         made = self.protocol()
         made["aud"] = self.client.provider.client_id
         made["jti"] = random_text()
-        found = self.claims.values
-        add_claims(made, found if whole else {name: found[name] for name in _ALWAYS if name in found})
+        add_claims(made, self.told(whole=whole))
         asked = self.authorization.claims.names("id_token")
         if asked:
             add_claims(made, self.client.claim_set.pick(self.subject, asked))

@@ -62,9 +62,14 @@ def reached_class(inquiry: Inquiry) -> str | None:
 
 
 def reached(inquiry: Inquiry) -> frozenset[str]:
-    """Return the classes of the present sign-in, from what it was proved with."""
+    """Return the classes of the present sign-in, from what it was proved with.
+
+    A device that was set up on the way is a second factor in hand, though `amr` does not name it: whoever has just
+    done what an essential class asked for is not asked again.
+    """
     session, _ = inquiry.signed_in
-    return frozenset({ACR, MFA}) if _SEVERAL in session.amr else frozenset({ACR})
+    several = _SEVERAL in session.amr or (bool(session.amr) and bool(session.auth_args.get("mfa_devices")))
+    return frozenset({ACR, MFA}) if several else frozenset({ACR})
 
 
 def hinted_subject(client: Client, hint: str) -> str:

@@ -142,7 +142,9 @@ class OAuth2Provider(Resource):
     refresh_token_threshold: Annotated[
         str, DURATION, Help("A refresh token is replaced when it has less than this left; 0 replaces it at each use.")
     ] = "seconds=0"  # noqa: S105
-    include_claims_in_id_token: Annotated[bool, Help("Put the claims of the scopes into the ID token as well.")] = True
+    include_claims_in_id_token: Annotated[
+        bool, Help("Put the claims of the scopes into ID and access tokens; without it userinfo alone tells them.")
+    ] = True
     signing_key: Annotated[
         str | None,
         Reference("authentik_crypto.certificatekeypair"),

@@ -77,7 +77,9 @@ async def _claims(services: Services, client: Client, token: AccessToken, text: 
     asked = asked_of(token)
     single = client.claim_set.pick(subject, asked) if asked else {}
     # The subject is that of the ID token, whatever a mapping says by now (Core 5.3.2).
-    return {**found.values, **single, "sub": payload_of(text, token)["sub"]}
+    payload = payload_of(text, token)
+    told = {"nonce": payload["nonce"]} if "nonce" in payload else {}  # as authentik does
+    return {**found.values, **single, **told, "sub": payload["sub"]}
 
 
 async def _sealed(client: Client, claims: dict[str, object], *, issuer: str, now: int) -> str:
