@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
+import uvloop
 from support.postgres import NoPostgres, PostgresServer, apart, make_server
 from support.schema import all_migrations
 
@@ -15,7 +17,16 @@ from ostiary.store.migrations import migrate
 from ostiary.store.postgresql import PostgresConfig, open_postgresql
 from ostiary.store.sqlite import open_sqlite
 
+LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
+    "asyncio": asyncio.new_event_loop,
+    "uvloop": uvloop.new_event_loop,
+}
 MIGRATED_AT = 1_700_000_000_000_000
+
+
+def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Run what is marked so on both loops a process may run on, everything else on the standard one."""
+    return LOOPS if item.get_closest_marker("both_loops") else {"asyncio": LOOPS["asyncio"]}
 
 
 async def _migrate(database: Database) -> None:

@@ -1,4 +1,4 @@
-"""What the exchange leans on in uvicorn: answers that are whole, bodies at hand, one timer for idleness."""
+"""HTTP/1.1 on a real socket: requests in their order, bodies as they come, answers that are whole, and ends."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 from support.ports import free_port
 
-from ostiary.app import listener as listening
+from ostiary.app import connection
 from ostiary.app.listener import Listener
 from ostiary.settings import Address
 from ostiary.web.asgi import Site
 from ostiary.web.request import Request
 from ostiary.web.response import Response, json
+
+pytestmark = pytest.mark.both_loops
 
 Ask = Callable[..., Awaitable[bytes]]
 
@@ -33,7 +35,7 @@ async def handle(request: Request) -> Response:
 
 @pytest.fixture
 async def port(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[int]:
-    monkeypatch.setattr(listening, "KEEP_ALIVE", 1)
+    monkeypatch.setattr(connection, "IDLE_SECONDS", 1)
     made = Listener(Site(handle), Address("127.0.0.1", free_port()), setting="test")
     await made.start()
     yield made.address.port

@@ -156,9 +156,9 @@ def test_the_text_of_an_error_begins_no_line_on_a_terminal(restored: None) -> No
 
 def test_libraries_chatter_only_when_debugging(restored: None) -> None:
     logs.configure("info", stream=io.StringIO(), terminal=False)
-    assert not logging.getLogger("uvicorn.error").isEnabledFor(logging.INFO)
+    assert not logging.getLogger("asyncio").isEnabledFor(logging.INFO)
     logs.configure("trace", stream=io.StringIO(), terminal=False)
-    assert logging.getLogger("uvicorn.error").isEnabledFor(logging.INFO)
+    assert logging.getLogger("asyncio").isEnabledFor(logging.INFO)
 
 
 @given(st.text(max_size=60), st.text(alphabet="abcdefgh1234", min_size=8, max_size=20))

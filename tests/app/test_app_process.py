@@ -126,15 +126,6 @@ def test_a_worker_tells_its_health_where_its_metrics_are(tmp_path: Path) -> None
     assert f"127.0.0.1:{worker.metrics}" in asked.stdout
 
 
-def test_uvicorn_is_loaded_without_its_command_and_can_be_loaded_whole() -> None:
-    code = (
-        "import sys; from ostiary.app.listener import _load_uvicorn; _load_uvicorn(); import uvicorn.server; "
-        "assert not {'click', 'uvicorn.main'} & set(sys.modules); assert not hasattr(uvicorn, 'Server'); "
-        "import uvicorn.main; assert uvicorn.main.Server is uvicorn.server.Server; _load_uvicorn()"
-    )
-    subprocess.run([sys.executable, "-c", code], timeout=60, check=True)
-
-
 BLUEPRINT = """\
 version: 1
 metadata: {name: start}
@@ -172,8 +163,7 @@ UNWANTED = (
     "typer",
     "unittest",
     "urllib.request",
-    "uvicorn.main",
-    "uvicorn.supervisors",
+    "uvicorn",
     "webauthn",
     "yaml",
     "zoneinfo",

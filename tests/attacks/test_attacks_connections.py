@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ostiary.app import connection
+from ostiary.app import connection, seats
 from ostiary.app.listener import Listener
 from ostiary.settings import Address
 from ostiary.web import request as web_request
@@ -19,9 +19,12 @@ from ostiary.web.errors import HttpError
 from ostiary.web.request import Request
 from ostiary.web.response import Response, json
 
+pytestmark = pytest.mark.both_loops
+
 BODY = b"POST /echo HTTP/1.1\r\nhost: localhost\r\ncontent-type: text/plain\r\n"
 GET = b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n"
 Connect = Callable[[], Any]
+BUSY: list[asyncio.Event] = []  # what the handler of /busy waits for: the last
 
 
 async def answer(request: Request) -> Response:
@@ -29,10 +32,14 @@ async def answer(request: Request) -> Response:
         return Response(200, b"x" * 8_000_000, [])
     if request.path == "/split":
         return Response(302, b"", [("location", "/a\r\nx-evil: 1\r\n\r\n<script>")])
+    if request.path == "/busy":
+        await BUSY[-1].wait()
     if request.method == "POST" and request.path == "/echo":
         await request.body()
     if request.method not in {"GET", "POST"}:
         raise HttpError(405, "method_not_allowed")
+    if request.path == "/host":
+        return json({"path": f"/host {request.host} {request.query}"})
     return json({"path": request.path, "headers": sorted(request.headers)})
 
 
@@ -74,10 +81,11 @@ async def connect(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Connect]:
     monkeypatch.setattr(connection, "HEAD_SECONDS", 0.4)
     monkeypatch.setattr(connection, "WRITE_SECONDS", 0.4)
     monkeypatch.setattr(web_request, "BODY_SECONDS", 0.4)
-    monkeypatch.setattr(connection, "_seats", lambda: 5)
-    listener = Listener(Site(answer), Address("127.0.0.1", 0), setting="TEST")
+    monkeypatch.setattr(seats, "HEALTH_SEATS", 1)
+    BUSY.append(asyncio.Event())
+    listener = Listener(Site(answer), Address("127.0.0.1", 0), setting="TEST", seats=seats.Seats(5))
     await listener.start()
-    port = listener._server.servers[0].sockets[0].getsockname()[1]
+    port = listener.port
     clients: list[Client] = []
 
     async def make() -> Client:
@@ -85,6 +93,7 @@ async def connect(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Connect]:
         return clients[-1]
 
     yield make
+    BUSY.pop().set()
     for client in clients:
         client.close()
     await listener.stop()
@@ -226,16 +235,52 @@ async def test_a69_a_flood_of_connections_does_not_keep_others_out(
 
 async def test_a69_who_is_being_served_keeps_the_seat(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "HEAD_SECONDS", 30)
-    monkeypatch.setattr(web_request, "BODY_SECONDS", 30)
     served = [await connect() for _ in range(5)]
     for client in served:
-        await client.send(BODY + b"content-length: 2\r\n\r\n")
+        await client.send(b"GET /busy HTTP/1.1\r\nhost: localhost\r\n\r\n")
     await asyncio.sleep(0.1)
+    first = await connect()  # there is one seat more, for health
     for _ in range(3):
-        assert await cut_off(await connect()) < 3
+        last = await connect()
+    assert await cut_off(first) < 3
+    await last.send(GET)
+    assert await last.status() == 503
+    BUSY[-1].set()
     for client in served:
-        await client.send(b"ok")
         assert await client.status() == 200
+
+
+async def test_a74_pages_of_health_have_a_seat_when_all_are_taken(connect: Connect) -> None:
+    for _ in range(5):
+        await (await connect()).send(b"GET /busy HTTP/1.1\r\nhost: localhost\r\n\r\n")
+    await asyncio.sleep(0.1)
+    probe = await connect()
+    for _ in range(3):
+        await probe.send(b"GET /-/health/live/ HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        assert await probe.status() == 200
+        await probe.rest()
+    await probe.send(GET)
+    assert await probe.status() == 503
+    BUSY[-1].set()
+    await asyncio.sleep(0.1)
+    honest = await connect()
+    await honest.send(GET)
+    assert await honest.status() == 200
+
+
+async def test_a74_bodies_that_do_not_come_give_way(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(web_request, "BODY_SECONDS", 30)
+    waiting = [await connect() for _ in range(5)]
+    for client in waiting:
+        await client.send(BODY + b"content-length: 2\r\n\r\n")
+        await asyncio.sleep(0.02)
+    await waiting[0].send(b"o")  # a little of it does not make it the last in the line
+    honest = await connect()
+    await honest.send(GET)
+    assert await honest.status() == 200
+    assert await waiting[0].status() == 503
+    await waiting[1].send(b"ok")
+    assert await waiting[1].status() == 200
 
 
 @pytest.mark.parametrize(
@@ -313,21 +358,60 @@ async def test_a71_several_of_them_in_one_piece(connect: Connect) -> None:
     assert b"/smuggled" not in answers
 
 
-@pytest.mark.parametrize("framing", ["content-length: 3\r\ntransfer-encoding: chunked", "transfer-encoding: xchunked"])
-async def test_a71_odd_framing_is_refused_with_upgrade_too(connect: Connect, framing: str) -> None:
+@pytest.mark.parametrize(
+    ("framing", "status"),
+    [
+        ("content-length: 3\r\ntransfer-encoding: chunked", 400),
+        ("transfer-encoding: xchunked", 501),
+        ("transfer-encoding: gzip, chunked", 501),
+        ("transfer-encoding: chunked\r\ntransfer-encoding: chunked", 400),
+    ],
+)
+async def test_a71_odd_framing_is_refused_with_upgrade_too(connect: Connect, framing: str, status: int) -> None:
     client = await connect()
     head = f"POST /echo HTTP/1.1\r\nhost: localhost\r\nconnection: upgrade\r\nupgrade: foo\r\n{framing}\r\n\r\n"
     await client.send(head.encode() + SMUGGLED)
     answers = await client.read()
-    assert answers.startswith(b"HTTP/1.1 400 ")
+    assert answers.startswith(b"HTTP/1.1 %d " % status)
     assert b"/smuggled" not in answers
+    assert answers.count(b"HTTP/1.1 ") == 1
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        ("POST / HTTP/1.0\r\ntransfer-encoding: chunked", 400),
+        ("CONNECT localhost:80 HTTP/1.1", 400),
+        ("GET /a#b HTTP/1.1", 400),
+        ("GET ftp://localhost/ HTTP/1.1", 400),
+        ("GET http://a@localhost/ HTTP/1.1", 400),
+        ("GET / HTTP/2.0", 505),
+        ("GET /", 505),
+    ],
+)
+async def test_a71_what_no_client_sends_to_a_server_ends_the_connection(
+    connect: Connect, head: str, status: int
+) -> None:
+    client = await connect()
+    await client.send(f"{head}\r\nhost: localhost\r\n\r\n".encode() + SMUGGLED)
+    answers = await client.read()
+    assert answers.startswith(b"HTTP/1.1 %d " % status)
+    assert answers.count(b"HTTP/1.1 ") == 1
+
+
+async def test_a47_the_host_of_a_whole_address_counts(connect: Connect) -> None:
+    """RFC 9112 3.2.2: the Host header beside it is not believed."""
+    client = await connect()
+    await client.send(b"GET http://other.example:80/host?x HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
+    assert b'"path":"/host other.example:80 x"' in await client.read()
 
 
 def test_the_number_of_seats_follows_the_limit_of_files(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection.resource, "getrlimit", lambda _: (1024, 1024))
-    monkeypatch.setattr(connection.resource, "setrlimit", lambda *_: None)
-    assert connection._seats() == 1024 - connection.FILES_KEPT
-    monkeypatch.setattr(connection.resource, "getrlimit", lambda _: (1024, 524_288))
-    assert connection._seats() == connection.SEATS_MOST
-    monkeypatch.setattr(connection.resource, "getrlimit", lambda _: (-1, -1))
-    assert connection._seats() == connection.SEATS_MOST
+    apart = seats.FILES_KEPT + seats.INSIDE_SEATS + 2 * seats.HEALTH_SEATS
+    monkeypatch.setattr(seats.resource, "getrlimit", lambda _: (1024, 1024))
+    monkeypatch.setattr(seats.resource, "setrlimit", lambda *_: None)
+    assert seats.room() == 1024 - apart
+    monkeypatch.setattr(seats.resource, "getrlimit", lambda _: (1024, 524_288))
+    assert seats.room() == seats.SEATS_MOST
+    monkeypatch.setattr(seats.resource, "getrlimit", lambda _: (-1, -1))
+    assert seats.room() == seats.SEATS_MOST

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import logging
 import signal
 import socket
-import sys
-from collections.abc import Callable, Coroutine, Iterator
-from types import ModuleType
+from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, cast
 
 from ostiary.settings import Address, SettingsError
@@ -17,12 +17,18 @@ from ostiary.settings import Address, SettingsError
 if TYPE_CHECKING:
     import ssl
 
-    from uvicorn.server import Server
+    from ostiary.app.connection import Connection
+    from ostiary.app.endpoint import Endpoint
+    from ostiary.app.seats import Seats
 
 DRAIN: Final = 1.0  # seconds between "not ready" and the closed door, so that a load balancer sees it
-IN_FLIGHT: Final = 15  # seconds for work in flight; with the drain and the closing of rooms less than 20 in all
-KEEP_ALIVE: Final = 75  # seconds an idle connection is kept
+IN_FLIGHT: Final = 15.0  # seconds for work in flight; with the drain and the closing of rooms less than 20 in all
 BACKLOG: Final = 1024
+AT_ONCE: Final = 32  # connections accepted in one turn of the loop, so that a flood of them does not hold it
+SHAKE_SECONDS: Final = 5.0  # for a hand-shake of TLS
+FAREWELL_SECONDS: Final = 1.0  # for the end of TLS to be acknowledged
+PAUSE: Final = 0.1  # seconds without accepting when there is no descriptor left
+_NO_DESCRIPTOR: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _STOPPING: Final = (signal.SIGTERM, signal.SIGINT)
 
 T = TypeVar("T")
@@ -39,100 +45,143 @@ class Listener:
         address: Address,
         *,
         setting: str,
+        seats: Seats | None = None,
         context: ssl.SSLContext | None = None,
         optional: bool = False,
     ) -> None:
-        """`context` makes it speak TLS. An `optional` one does without when somebody else has the address."""
+        """`context` makes it speak TLS. An `optional` one does without when somebody else has the address.
+
+        `seats` are shared by listeners that share them; without, it has its own.
+        """
         self.address = address
+        self._application = application
         self._optional = optional
         self._setting = setting
-        self._opened = asyncio.Event()
-        self._server = _server(application, address, self._opened, context)
-        self._task: asyncio.Task[None] | None = None
+        self._seats = seats
+        self._context = context
+        self._socket: socket.socket | None = None
+        self._endpoint: Endpoint | None = None
 
     async def start(self) -> None:
         """Listen. Raises SettingsError when the address cannot be used."""
+        from ostiary.app.endpoint import Endpoint  # noqa: PLC0415 - only a process that listens needs the parser
+        from ostiary.app.seats import Seats, room  # noqa: PLC0415 - as above
+
         try:
-            sockets = [_bind(self.address, self._setting)]
+            self._socket = _bind(self.address, self._setting)
         except SettingsError as error:
             if not self._optional:
                 raise
             log.warning("%s; set it to another address, or to off", error)
             return
-        self._task = asyncio.create_task(self._server.serve(sockets=sockets))
-        await self._opened.wait()
+        seats = self._seats if self._seats is not None else Seats(room())
+        self._endpoint = Endpoint(self._application, seats, self._context)
+        self._endpoint.address = self._socket.getsockname()[:2]
+        self._endpoint.loop.add_reader(self._socket, self._accept)
 
     @property
     def listening(self) -> bool:
         """Tell whether the door is open: an optional one may have stayed shut."""
-        return self._task is not None
+        return self._socket is not None
+
+    @property
+    def port(self) -> int:
+        """The port it listens on, also where the system chose it."""
+        assert self._socket is not None  # noqa: S101 - of a listener that was started
+        port: int = self._socket.getsockname()[1]
+        return port
+
+    def _accept(self) -> None:
+        """Take what has come. Every socket is counted before anything else is done with it."""
+        for _ in range(AT_ONCE):
+            if self._socket is None:
+                return
+            try:
+                accepted, peer = self._socket.accept()
+            except (BlockingIOError, InterruptedError, ConnectionError):
+                return
+            except OSError as error:
+                self._pause(error)
+                return
+            self._welcome(accepted, str(peer[0]))
+
+    def _pause(self, error: OSError) -> None:
+        """Accept nothing for a moment. Raises the error if waiting does not help."""
+        if error.errno not in _NO_DESCRIPTOR:
+            raise error
+        log.warning("%s: cannot accept connections: %s", self._setting, error.strerror)
+        assert self._socket is not None  # noqa: S101 - it has just been used
+        assert self._endpoint is not None  # noqa: S101 - as above
+        self._endpoint.loop.remove_reader(self._socket)
+        self._endpoint.loop.call_later(PAUSE, self._go_on)
+
+    def _go_on(self) -> None:
+        if self._socket is not None and self._endpoint is not None:
+            self._endpoint.loop.add_reader(self._socket, self._accept)
+
+    def _welcome(self, accepted: socket.socket, peer: str) -> None:
+        from ostiary.app.connection import Connection  # noqa: PLC0415 - as above
+
+        endpoint = self._endpoint
+        assert endpoint is not None  # noqa: S101 - set before anything is accepted
+        accepted.setblocking(False)  # noqa: FBT003 - the standard library's own spelling
+        connection = Connection(endpoint, accepted, peer)
+        if endpoint.seats.take(connection):
+            opening = endpoint.loop.create_task(_open(endpoint, connection, accepted))
+            endpoint.remember(connection, opening)
+            opening.add_done_callback(partial(_opened, endpoint, connection, accepted))
+        else:
+            accepted.close()
 
     async def stop(self) -> None:
         """Close the door, and wait for work in flight."""
-        self._server.should_exit = True
-        if self._task is not None:
-            await asyncio.gather(self._task, return_exceptions=True)
+        endpoint = self._endpoint
+        if self._socket is None or endpoint is None:
+            return
+        endpoint.loop.remove_reader(self._socket)
+        self._socket.close()
+        self._socket = None
+        for connection in list(endpoint.connections):
+            connection.shutdown()
+        await _wait_for(endpoint)
+        for connection in list(endpoint.connections):
+            connection.hang_up()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(endpoint.empty.wait(), FAREWELL_SECONDS)
+        for task in (left := list(endpoint.tasks)):
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
 
 
-def _server(
-    application: Callable[..., Any], address: Address, opened: asyncio.Event, context: ssl.SSLContext | None
-) -> Server:
-    _load_uvicorn()
-    from uvicorn.config import Config  # noqa: PLC0415 - only a process that listens needs it
-    from uvicorn.server import Server as OneServer  # noqa: PLC0415
-
-    from ostiary.app.connection import connections  # noqa: PLC0415
-
-    class Server(OneServer):
-        """A server whose signals are handled for all listeners at once, in `until_told`."""
-
-        @contextlib.contextmanager
-        def capture_signals(self) -> Iterator[None]:
-            yield
-
-        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-            """Tell the listener that requests are answered from now on."""
-            try:
-                await super().startup(sockets)
-            finally:
-                opened.set()
-
-    return Server(
-        Config(
-            application,
-            host=address.host,
-            port=address.port,
-            http=connections(),
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            date_header=True,
-            proxy_headers=False,  # read once, by the site, from proxies that are trusted
-            lifespan="off",
-            ws="none",
-            timeout_graceful_shutdown=IN_FLIGHT,
-            timeout_keep_alive=KEEP_ALIVE,
-            ssl_context_factory=(lambda _config, _default: context) if context is not None else None,
-        )
-    )
+async def _wait_for(endpoint: Endpoint) -> None:
+    """Wait for what is being answered, but not for ever."""
+    try:
+        async with asyncio.timeout(IN_FLIGHT):
+            await endpoint.empty.wait()
+            while endpoint.tasks:
+                await asyncio.wait(set(endpoint.tasks))
+    except TimeoutError:
+        log.warning("%d requests were not answered within %.0f s", len(endpoint.tasks), IN_FLIGHT)
 
 
-def _load_uvicorn() -> None:
-    """Load uvicorn without its command, which brings a command line library and reloaders along.
+async def _open(endpoint: Endpoint, connection: Connection, accepted: socket.socket) -> None:
+    """Make a connection of an accepted socket; over TLS that is the hand-shake."""
+    options: dict[str, Any] = {}
+    if endpoint.context is not None:
+        options = {"ssl_handshake_timeout": SHAKE_SECONDS, "ssl_shutdown_timeout": FAREWELL_SECONDS}
+    await endpoint.loop.connect_accepted_socket(lambda: connection, accepted, ssl=endpoint.context, **options)
 
-    Its package imports three names from `uvicorn.main`; who asks for that module later gets the real one.
-    """
-    if "uvicorn" in sys.modules:
+
+def _opened(endpoint: Endpoint, connection: Connection, accepted: socket.socket, opening: asyncio.Task[None]) -> None:
+    """Let a connection go that did not come about; one that did lets itself go when it ends."""
+    error = None if opening.cancelled() else opening.exception()
+    if error is None and not opening.cancelled():
         return
-    names = ("Server", "main", "run")
-    absent = sys.modules["uvicorn.main"] = ModuleType("uvicorn.main")
-    vars(absent).update(dict.fromkeys(names))
-    with contextlib.suppress(ImportError):  # a version that asks for more is loaded whole, by who imports it next
-        import uvicorn  # noqa: PLC0415 - as above
-
-        for name in names:
-            delattr(uvicorn, name)
-    del sys.modules["uvicorn.main"]
+    log.debug("a connection from %s was not opened: %s", connection.peer, error)
+    if error is not None and not isinstance(error, OSError):  # of which errors of TLS and time-outs are kinds
+        log.error("a connection could not be opened", exc_info=error)
+    endpoint.forget(connection)
+    accepted.close()
 
 
 def _bind(address: Address, setting: str) -> socket.socket:

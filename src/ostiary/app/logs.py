@@ -67,8 +67,7 @@ def configure(level: str, *, stream: TextIO | None = None, terminal: bool | None
     root.setLevel(_LEVELS[level])
     # Chatter of libraries is for debugging them.
     floor = logging.NOTSET if _LEVELS[level] <= logging.DEBUG else logging.WARNING
-    for name in ("asyncio", "uvicorn", "uvicorn.error", "uvicorn.access"):
-        logging.getLogger(name).setLevel(floor)
+    logging.getLogger("asyncio").setLevel(floor)
 
 
 def mask(name: str, value: object) -> object:

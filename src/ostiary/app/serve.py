@@ -7,13 +7,16 @@ import gc
 import logging
 import signal
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from ostiary import __version__
 from ostiary.app import logs
 from ostiary.app.listener import DRAIN, Listener, Signals
 from ostiary.app.metrics import Metrics, MetricsSite
+from ostiary.app.seats import INSIDE_SEATS, Seats, room
 from ostiary.settings import Settings
+from ostiary.web.proxies import Proxies
 
 if TYPE_CHECKING:
     from ostiary.app.core import Core
@@ -108,14 +111,17 @@ class Process:
             )
         listen = core.settings.listen
         inside = MetricsSite(metrics, self._health.page)
-        self._listeners = [Listener(inside, listen.metrics, setting="OSTIARY_LISTEN__METRICS")]
+        apart = Seats(INSIDE_SEATS)
+        self._listeners = [Listener(inside, listen.metrics, setting="OSTIARY_LISTEN__METRICS", seats=apart)]
         if site:
             from ostiary.app.site import build_site  # noqa: PLC0415 - a worker alone has no pages
 
             built = build_site(core, metrics, self._health)
-            self._listeners.insert(0, Listener(built.site, listen.http, setting="OSTIARY_LISTEN__HTTP"))
+            seats = Seats(room(), trusts=Proxies(listen.trusted_proxy_cidrs).trusts)
+            metrics.gauge("ostiary_connections", "Open connections of the listeners of pages.", partial(len, seats))
+            self._listeners.insert(0, Listener(built.site, listen.http, setting="OSTIARY_LISTEN__HTTP", seats=seats))
             if listen.https is not None:
-                self._tls = _tls_listener(core, built.site, listen.https)
+                self._tls = _tls_listener(core, built.site, listen.https, seats)
                 self._listeners.append(self._tls)
 
     async def start(self) -> None:
@@ -138,7 +144,7 @@ class Process:
         await asyncio.gather(*(listener.stop() for listener in self._listeners), self._background.stop())
 
 
-def _tls_listener(core: Core, site: Site, address: Address) -> Listener:
+def _tls_listener(core: Core, site: Site, address: Address, seats: Seats) -> Listener:
     from ostiary.app.tls import Certificates  # noqa: PLC0415 - as above
 
     shown = core.settings.shown.get("listen.https")
@@ -146,6 +152,7 @@ def _tls_listener(core: Core, site: Site, address: Address) -> Listener:
         site,
         address,
         setting="OSTIARY_LISTEN__HTTPS",
+        seats=seats,
         context=Certificates(core.plane).context(),
         optional=shown is not None and shown.source == "default",
     )

@@ -97,7 +97,7 @@ def _nobody_counts(_code: str) -> None:
 
 
 class Site:
-    """The application uvicorn runs.
+    """The ASGI application.
 
     `handler` is the router; `hosts` says which hosts are answered (None: all; health and static files are at any);
     `finish` are called with every answer in order; `error_answer` makes pages of errors; `translate` turns other rooms'

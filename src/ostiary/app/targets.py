@@ -1,0 +1,45 @@
+"""The target of a request, as it stands in its first line (RFC 9112 3.2)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import httptools
+
+_NO_SLASH: Final = b"*"
+
+
+class Refused(Exception):
+    """A request that is not handed on; `status` is told to the client, and the connection ends."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status
+
+
+def target(url: bytes, headers: list[tuple[bytes, bytes]]) -> tuple[bytes, bytes]:
+    """Return path and query as they were sent. Raises Refused for a target that no client sends to a server.
+
+    A whole address names the host as well; it takes the place of the Host header (RFC 9112 3.2.2), and `headers`
+    are changed. A fragment is never sent (RFC 9112 3.2), and programs disagree on what to do with one.
+    """
+    if b"#" in url:
+        raise Refused(400)
+    if url[:1] == b"/":
+        path, _, query = url.partition(b"?")
+        return path, query
+    if url == _NO_SLASH:
+        return url, b""
+    try:
+        parsed = httptools.parse_url(url)
+    except httptools.HttpParserInvalidURLError:
+        raise Refused(400) from None
+    if parsed.schema.lower() not in {b"http", b"https"} or not parsed.host or parsed.userinfo:
+        raise Refused(400)
+    host = b"[%b]" % parsed.host if b":" in parsed.host else parsed.host
+    authority = b"%b:%d" % (host, parsed.port) if parsed.port else host
+    if sum(name == b"host" for name, _ in headers) > 1:
+        raise Refused(400)
+    headers[:] = [pair for pair in headers if pair[0] != b"host"]
+    headers.append((b"host", authority))
+    return parsed.path or b"/", parsed.query or b""
