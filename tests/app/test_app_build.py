@@ -20,7 +20,7 @@ from ostiary.app.migration import migrate_only
 from ostiary.app.rooms import KINDS, MIGRATIONS, registry
 from ostiary.app.site import build_site, launch_url
 from ostiary.brands.resources import Brand
-from ostiary.directory.errors import Busy, Throttled, UsernameTaken
+from ostiary.directory.errors import BadName, Busy, Throttled, UsernameTaken, WeakPassword
 from ostiary.keys.defaults import INTERNAL_MANAGED, SELF_SIGNED_NAME
 from ostiary.keys.resources import CertificateKeyPair
 from ostiary.keys.signer import signer
@@ -98,19 +98,32 @@ async def test_the_wrong_secret_key_does_not_start(tmp_path: Path) -> None:
 
 
 async def test_bootstrap_settings_apply_once(tmp_path: Path) -> None:
-    given = {"AUTHENTIK_BOOTSTRAP_PASSWORD": "00012345", "AUTHENTIK_BOOTSTRAP_EMAIL": "a@example.org"}
+    given = {"AUTHENTIK_BOOTSTRAP_PASSWORD": "0007194628350", "AUTHENTIK_BOOTSTRAP_EMAIL": "a@example.org"}
     first = await open_core(settings_for(tmp_path, **given), environ={})
     assert await first.setup.closed()
     akadmin = await first.users.by_username("akadmin")
     assert akadmin is not None
     assert akadmin.email == "a@example.org"
-    assert (await first.passwords.verify(Secret("00012345"), akadmin.password)).ok
+    assert (await first.passwords.verify(Secret("0007194628350"), akadmin.password)).ok
     await first.close()
     second = await open_core(settings_for(tmp_path, AUTHENTIK_BOOTSTRAP_PASSWORD="another"), environ={})
     again = await second.users.by_username("akadmin")
     assert again is not None
     assert again.password == akadmin.password
     await second.close()
+
+
+@pytest.mark.parametrize(
+    ("password", "told"), [("short", "at least 8 characters"), ("passwordpassword123456", "too easy to guess")]
+)
+async def test_the_bootstrap_takes_what_the_wizard_takes(tmp_path: Path, password: str, told: str) -> None:
+    with pytest.raises(WeakPassword, match=told) as caught:
+        await open_core(settings_for(tmp_path, OSTIARY_BOOTSTRAP_PASSWORD=password), environ={})
+    assert str(caught.value).startswith("OSTIARY_BOOTSTRAP_PASSWORD ")
+    assert password not in str(caught.value)
+    given = {"OSTIARY_BOOTSTRAP_PASSWORD": "battery staple horse", "OSTIARY_BOOTSTRAP_EMAIL": "no address"}
+    with pytest.raises(BadName, match="no address"):
+        await open_core(settings_for(tmp_path, **given), environ={})
 
 
 async def test_migrations_alone(tmp_path: Path) -> None:

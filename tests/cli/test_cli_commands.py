@@ -146,6 +146,16 @@ def test_people_and_groups(run: Run) -> None:
     assert twice.err.startswith("ostiary: ")
 
     assert run("user", "set-password", "eve", "--password-stdin", given="battery staple\n").code == 0
+    for command in (("set-password", "eve"), ("create", "newcomer")):
+        short = run("user", *command, "--password-stdin", given="short\n")
+        assert short.code == 1
+        assert "at least 8 characters" in short.err
+        common = run("user", *command, "--password-stdin", given="passwordpassword123456\n")
+        assert common.code == 1
+        assert "too easy to guess" in common.err
+        assert "longer" not in common.err
+    space = run("user", "create", "trail ", "--password-stdin", given="battery staple\n")
+    assert (space.code, "white space at its ends" in space.err) == (1, True)
     assert (
         run("user", "set-password", "eve", "--password-stdin").err == "ostiary: expected a password on standard input\n"
     )

@@ -3,16 +3,20 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
+import unicodedata
 from collections.abc import AsyncIterator
+from typing import Literal
 
 import bcrypt
 import pytest
 from argon2 import PasswordHasher
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ostiary.directory import password_formats
 from ostiary.directory.credentials import Credentials, unusable
 from ostiary.directory.errors import Busy, PasswordTooLong
-from ostiary.directory.passwords import Passwords
+from ostiary.directory.passwords import Passwords, spellings
 from ostiary.seal import Secret
 
 RIGHT = Secret("correct horse é")
@@ -160,3 +164,46 @@ async def test_a42_an_unknown_user_costs_one_hash(monkeypatch: pytest.MonkeyPatc
 
 def test_unusable_texts_differ() -> None:
     assert unusable() != unusable()
+
+
+NFC, NFD = "crème brûlée à l'été", unicodedata.normalize("NFD", "crème brûlée à l'été")
+
+
+@pytest.mark.parametrize(("kept", "typed"), [(NFC, NFD), (NFD, NFC), (NFC, NFC), (NFD, NFD)])
+async def test_one_password_however_its_letters_are_sent(passwords: Passwords, kept: str, typed: str) -> None:
+    stored = await passwords.hash(Secret(kept))
+    found = await passwords.verify(Secret(typed), stored)
+    assert (found.ok, found.upgrade) == (True, None)
+    assert not (await passwords.verify(Secret("creme brulee a l'ete"), stored)).ok
+
+
+@pytest.mark.parametrize("typed", [NFC, NFD])
+async def test_a_hash_of_what_was_typed_in_former_times_is_renewed(passwords: Passwords, typed: str) -> None:
+    stored = password_formats.make(NFD, b"saltsaltsaltsalt")
+    found = await passwords.verify(Secret(typed), stored)
+    assert found.ok
+    assert found.upgrade is not None
+    assert password_formats.check(NFC, found.upgrade)
+
+
+@given(st.text(max_size=20), st.sampled_from(["NFC", "NFD"]))
+def test_the_spellings_of_a_password(text: str, form: Literal["NFC", "NFD"]) -> None:
+    assert 1 <= len(spellings(text)) <= 3
+    assert text in spellings(text)
+    assert spellings(unicodedata.normalize(form, text))[0] == spellings(text)[0]
+
+
+async def test_a42_an_unknown_user_costs_as_many_hashes_for_letters_with_marks(
+    monkeypatch: pytest.MonkeyPatch, passwords: Passwords
+) -> None:
+    stored = await passwords.hash(RIGHT)
+    calls: list[str] = []
+    make, check = password_formats.make, password_formats.check
+    monkeypatch.setattr(password_formats, "make", lambda text, salt: calls.append(text) or make(text, salt))
+    monkeypatch.setattr(password_formats, "check", lambda text, kept: calls.append(text) or check(text, kept))
+    counts = []
+    for hashed in (stored, "", unusable()):
+        calls.clear()
+        assert not (await passwords.verify(Secret("à"), hashed)).ok
+        counts.append(len(calls))
+    assert counts == [2, 2, 2]

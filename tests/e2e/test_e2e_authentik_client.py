@@ -39,7 +39,7 @@ BOOTSTRAP_TOKEN = "bootstrap-token-of-the-end-to-end-tests"
 @pytest.fixture(scope="module")
 def booted(make_server: Callable[..., Server]) -> Server:
     return make_server(
-        AUTHENTIK_BOOTSTRAP_PASSWORD="12345678901234",
+        AUTHENTIK_BOOTSTRAP_PASSWORD="71946283507194",
         AUTHENTIK_BOOTSTRAP_TOKEN=BOOTSTRAP_TOKEN,
         AUTHENTIK_BOOTSTRAP_EMAIL="root@example.net",
     ).start()
@@ -78,7 +78,7 @@ class Checked(Person):
 
 
 def test_every_answer_of_a_login_parses(booted: Server) -> None:
-    person = Checked(booted.url, "akadmin", "12345678901234")
+    person = Checked(booted.url, "akadmin", "71946283507194")
     page = person.get(f"{booted.url}/if/user/")
     assert page.status_code == 200
     assert person.seen == ["ak-stage-identification", "ak-stage-password"]

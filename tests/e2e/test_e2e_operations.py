@@ -65,8 +65,8 @@ def test_a39_first_run_wizard_and_the_door_behind_it(make_server: Callable[..., 
 
 
 def test_a_session_survives_kill_and_restart(make_server: Callable[..., Server]) -> None:
-    server = make_server(AUTHENTIK_BOOTSTRAP_PASSWORD="1234567890123456").start()
-    person = Person(server.url, "akadmin", "1234567890123456")
+    server = make_server(AUTHENTIK_BOOTSTRAP_PASSWORD="71946283507194").start()
+    person = Person(server.url, "akadmin", "71946283507194")
     assert person.get(f"{server.url}/if/user/").status_code == 200
     assert server.process is not None
     server.process.kill()

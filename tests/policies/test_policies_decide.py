@@ -272,9 +272,14 @@ async def test_password_rules(values: dict[str, Any], password: str, expected: b
 
 
 async def test_a_password_policy_says_its_own_message_and_needs_its_field() -> None:
-    made = rules(length_min=8, error_message="Longer, please.")
+    made = rules(length_min=8, error_message="Longer, please.", check_zxcvbn=True)
     snapshot = Snapshot.of(REGISTRY, [made])
-    for data, messages in (({"password": "x"}, ("Longer, please.",)), ({}, ())):
+    common = "The password is too easy to guess."
+    for data, messages in (
+        ({"password": "tz7"}, ("Longer, please.", common)),
+        ({"password": "passwordpassword123456"}, (common,)),
+        ({}, ()),
+    ):
         context = PolicyContext(now=NOW, facts={"prompt_data": data})
         found = await decide_policies([str(made.pk)], subject=None, snapshot=snapshot, context=context, target_pk="s")
         assert not found.passing

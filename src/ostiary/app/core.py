@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from ostiary.app.hooks import user_hooks
 from ostiary.app.hosts import Hosts
+from ostiary.app.new_passwords import check_new_password
 from ostiary.app.rooms import MIGRATIONS, registry
 from ostiary.blueprints.discovery import Discovery
 from ostiary.directory.accounts import Accounts
@@ -184,6 +185,8 @@ async def _first_start(core: Core) -> None:
     report = await core.discovery.apply_shipped(now=clock())
     _tell(report)
     wanted = core.settings.bootstrap
+    if wanted.password is not None and not await core.setup.closed():
+        check_new_password(core.plane.snapshot, wanted.password, place="OSTIARY_BOOTSTRAP_PASSWORD")
     await apply_bootstrap(
         core.database,
         core.passwords,

@@ -37,6 +37,8 @@ def create(
     password = _read_password() if password_stdin else None
 
     async def work(core: Core, now: int) -> None:
+        if password is not None:
+            check(core, password)
         made = await core.accounts.create(
             username, name=name, email=email, password=password, groups=tuple(group or ()), now=now
         )
@@ -53,6 +55,7 @@ def set_password(username: Username, password_stdin: FromStdin = False) -> None:
         raise SettingsError("expected a password on standard input")
 
     async def work(core: Core, now: int) -> None:
+        check(core, password)
         await core.accounts.set_password(username, password, now=now)
         typer.echo(f"the password of {username} is set")
 
@@ -135,6 +138,13 @@ def _tell_how_to_reach(hint: str | None) -> None:
     """Beside the link and not in its stream: a script reads the link alone."""
     if hint is not None:
         typer.echo(f"({hint})", err=True)
+
+
+def check(core: Core, password: Secret) -> None:
+    """See that a new password follows the rules. Raises WeakPassword."""
+    from ostiary.app.new_passwords import check_new_password  # noqa: PLC0415
+
+    check_new_password(core.plane.snapshot, password)
 
 
 def with_core(work: Callable[[Core, int], Awaitable[None]]) -> None:

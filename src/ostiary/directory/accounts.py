@@ -11,6 +11,7 @@ from ostiary.directory.attempts import lift
 from ostiary.directory.backend import new_user_pk
 from ostiary.directory.credentials import Credentials, unusable
 from ostiary.directory.errors import UnknownGroup, UnknownUser, UsernameTaken
+from ostiary.directory.names import check_names
 from ostiary.directory.passwords import Passwords
 from ostiary.directory.tokens import end_recovery, recovery_link
 from ostiary.directory.user import User
@@ -53,7 +54,11 @@ class Accounts:
         groups: Sequence[str] = (),
         now: int,
     ) -> User:
-        """Create an internal user, in groups given by name. Raises UsernameTaken, UnknownGroup, PasswordTooLong."""
+        """Create an internal user, in groups given by name.
+
+        Raises BadName, UsernameTaken, UnknownGroup, PasswordTooLong.
+        """
+        check_names(username, email)
         keys = [await self._group(group) for group in groups]
         user = User(
             pk=await new_user_pk(self._database),

@@ -10,6 +10,7 @@ from ostiary.directory.backend import new_user_pk
 from ostiary.directory.case_key import case_key
 from ostiary.directory.credentials import set_hash, unusable
 from ostiary.directory.group_rows import insert_group
+from ostiary.directory.names import check_email
 from ostiary.directory.passwords import Passwords
 from ostiary.directory.setup import close
 from ostiary.directory.tokens import end_recovery
@@ -45,8 +46,9 @@ async def create_administrator(
     """Make akadmin (or give it its first password), close the set-up, and return the user's number.
 
     With the token of a set-up link the link must be valid; without, as the bootstrap does, the set-up must be open.
-    Raises SetupClosed, PasswordTooLong, Busy; then nothing is written.
+    Raises SetupClosed, BadName, PasswordTooLong, Busy; then nothing is written.
     """
+    check_email(email)
     draft = await _draft(database, email=email, password=await passwords.hash(password), now=now)
     return await database.write(lambda: _setting_up(draft, token=token, now=now, client_ip=client_ip))
 

@@ -69,6 +69,17 @@ class UnknownRole(DirectoryError):
         super().__init__(f'There is no role "{name}".')
 
 
+class BadName(DirectoryError):
+    """A user name or e-mail address that nobody may have."""
+
+    def __init__(self, what: str, given: str, expected: str) -> None:
+        super().__init__(f"The {what} {given!r} cannot be used: {expected}.")
+
+
+class WeakPassword(DirectoryError):
+    """A new password that the rules for passwords refuse; the message says why."""
+
+
 class UsernameTaken(DirectoryError):
     """Somebody has that name already; names that differ in case only are the same name."""
 

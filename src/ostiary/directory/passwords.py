@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import unicodedata
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
@@ -41,19 +42,20 @@ class Passwords:
     async def hash(self, text: Secret) -> str:
         """Return the text to keep. Raises PasswordTooLong over 1,024 bytes, Busy when too many wait."""
         _bounded(text)
-        return await self._run(lambda: password_formats.make(text.reveal(), os.urandom(_SALT_BYTES)))
+        normal = spellings(text.reveal())[0]
+        return await self._run(lambda: password_formats.make(normal, os.urandom(_SALT_BYTES)))
 
     async def verify(self, text: Secret, stored: str, asker: Asker = OURSELVES) -> Verified:
         """Compare a password with a stored hash of any known format. Raises PasswordTooLong, Busy."""
         _bounded(text)
         if not stored or stored.startswith(UNUSABLE):
-            await self.dummy(asker)
+            await self.dummy(asker, hashes=len(spellings(text.reveal())))
             return Verified(ok=False)
         return await self._run(lambda: _verify(text.reveal(), stored), asker)
 
-    async def dummy(self, asker: Asker = OURSELVES) -> None:
+    async def dummy(self, asker: Asker = OURSELVES, *, hashes: int = 1) -> None:
         """Spend what a verification costs, for an account that does not exist. Raises Busy."""
-        await self._run(lambda: password_formats.make("", bytes(_SALT_BYTES)), asker)
+        await self._run(lambda: [password_formats.make("", bytes(_SALT_BYTES)) for _ in range(hashes)], asker)
 
     def close(self) -> None:
         """Let the threads end."""
@@ -66,11 +68,24 @@ class Passwords:
         return await asyncio.shield(task)
 
 
+def spellings(text: str) -> tuple[str, ...]:
+    """Return how one password may have been written down: the form that is kept (NFC, RFC 8265 4.2.2), as typed, NFD.
+
+    Keyboards and systems differ in how they send letters with marks. Hashes of former times are of what was typed.
+    """
+    if text.isascii():
+        return (text,)
+    return tuple(dict.fromkeys((unicodedata.normalize("NFC", text), text, unicodedata.normalize("NFD", text))))
+
+
 def _verify(text: str, stored: str) -> Verified:
-    ok = password_formats.check(text, stored)
-    if not ok or password_formats.is_current(stored):
-        return Verified(ok)
-    return Verified(ok, password_formats.make(text, os.urandom(_SALT_BYTES)))
+    found = [one for one in spellings(text) if password_formats.check(one, stored)]  # all of them: time tells nothing
+    if not found:
+        return Verified(ok=False)
+    normal = spellings(text)[0]
+    if found[0] == normal and password_formats.is_current(stored):
+        return Verified(ok=True)
+    return Verified(ok=True, upgrade=password_formats.make(normal, os.urandom(_SALT_BYTES)))
 
 
 def _bounded(text: Secret) -> None:

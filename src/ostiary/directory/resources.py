@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import field
 from typing import Annotated, Literal
 
+from ostiary.directory.names import EMAIL, EMAIL_EXPECTED, EMAIL_MOST, NAME_MOST, name_fault
 from ostiary.resource import (
     BLUEPRINT_ONLY,
     CASELESS,
@@ -39,6 +40,9 @@ Intent = Literal["verification", "api", "recovery", "app_password"]
 
 
 def _check_user(user: UserKind) -> Iterable[Problem]:
+    fault = name_fault(user.username) if 0 < len(user.username) <= NAME_MOST else None  # its length is told anyway
+    if fault is not None:
+        yield Problem("username", fault)
     if user.password is not None and len(user.password.reveal().encode()) > _PASSWORD_BYTES:
         yield Problem("password", "a password may have at most 1,024 bytes")
     if user.path.startswith("/") or user.path.endswith("/") or "//" in user.path:
@@ -59,15 +63,15 @@ def _check_user(user: UserKind) -> Iterable[Problem]:
 class UserKind(Resource):
     """Somebody, or a program, that signs in."""
 
-    username: Annotated[str, UNIQUE, CASELESS, Length(1, 150), Help("The name to sign in with. Case does not matter.")]
+    username: Annotated[
+        str, UNIQUE, CASELESS, Length(1, NAME_MOST), Help("The name to sign in with. Case does not matter.")
+    ]
     name: Annotated[str, Help("The name shown to people.")] = ""
     is_active: Annotated[bool, Help("Whether the user may sign in and use what was issued to them.")] = True
     last_login: Annotated[int | None, TIMESTAMP] = None
     groups: Annotated[tuple[str, ...], Reference(GROUP, OnDelete.SET_NULL)] = ()
     roles: Annotated[tuple[str, ...], Reference(ROLE, OnDelete.SET_NULL)] = ()
-    email: Annotated[
-        str, Length(0, 254), Pattern(r"|[^@\s\x00-\x1f]+@[^@\s\x00-\x1f]+", "an e-mail address, or nothing")
-    ] = ""
+    email: Annotated[str, Length(0, EMAIL_MOST), Pattern(EMAIL, EMAIL_EXPECTED)] = ""
     attributes: Annotated[Mapping[str, object], Help("Free data; unknown keys are kept.")] = field(default_factory=dict)
     path: Annotated[str, Length(1, 1024), Help("The folder the user is listed in.")] = "users"
     type: Annotated[UserType, Help("Internal people, external people, or accounts of programs.")] = "internal"

@@ -14,7 +14,7 @@ from typing import Final
 
 from ostiary.brands.hosts import pin
 from ostiary.directory.administrator import USERNAME, create_administrator
-from ostiary.directory.errors import Busy, PasswordTooLong, SetupClosed
+from ostiary.directory.errors import BadName, Busy, PasswordTooLong, SetupClosed
 from ostiary.flows.visit import StageFailed, Visit
 from ostiary.policies.native import SETUP_TOKEN
 from ostiary.proto.authority import is_loopback, read_address, split
@@ -99,7 +99,7 @@ async def make_administrator(visit: Visit) -> Mapping[str, object]:
             now=visit.now,
             client_ip=visit.client,
         )
-    except (SetupClosed, PasswordTooLong, Busy) as error:
+    except (SetupClosed, BadName, PasswordTooLong, Busy) as error:
         raise StageFailed(str(error)) from error
     return {
         DONE: True,

@@ -29,15 +29,18 @@ def check_password(policy: PasswordPolicy, question: Question) -> Verdict:
     if policy.check_have_i_been_pwned:
         message = "the check against known leaks is not available yet"
         raise NotAvailable(message)
-    problems = tuple(_broken(policy, text))
-    if problems and policy.error_message:
-        problems = (policy.error_message,)
+    problems = broken_rules(policy, text)
     return Verdict(not problems, problems)
 
 
+def broken_rules(policy: PasswordPolicy, text: str) -> tuple[str, ...]:
+    """Return what is wrong with a password, as people are told. The policy's own message is about its static rules."""
+    return tuple(_broken(policy, text))
+
+
 def _broken(policy: PasswordPolicy, text: str) -> Iterator[str]:
-    if policy.check_static_rules:
-        yield from _broken_static(policy, text)
+    static = tuple(_broken_static(policy, text)) if policy.check_static_rules else ()
+    yield from (policy.error_message,) if static and policy.error_message else static
     if policy.check_zxcvbn and is_guessable(text):
         yield "The password is too easy to guess."
 

@@ -1,0 +1,24 @@
+"""The rules of new passwords where no flow asks for them: commands and the bootstrap setting."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from ostiary.directory.errors import WeakPassword
+from ostiary.policies.password_rules import broken_rules
+from ostiary.policies.resources import PasswordPolicy
+
+if TYPE_CHECKING:
+    from ostiary.seal import Secret
+    from ostiary.store.snapshot import Snapshot
+
+POLICY: Final = "default-password-change-password-policy"
+"""The policy of the wizard and of the password change, as it is set up now."""
+
+
+def check_new_password(snapshot: Snapshot, password: Secret, *, place: str = "The password") -> None:
+    """See that the wizard would take that password, too. Raises WeakPassword, which names the place."""
+    policy = snapshot.find(PasswordPolicy, name=POLICY)
+    problems = () if policy is None else broken_rules(policy, password.reveal())
+    if problems:
+        raise WeakPassword(f"{place} cannot be used: {' '.join(problems)}")

@@ -1,0 +1,39 @@
+"""What a user name and an e-mail address may be: the one rule, wherever somebody gets one."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from ostiary.directory.errors import BadName
+
+EMAIL: Final = r"|[^@\s\x00-\x1f]+@[^@\s\x00-\x1f]+"
+EMAIL_EXPECTED: Final = "an e-mail address, or nothing"
+NAME_MOST: Final = 150  # characters
+EMAIL_MOST: Final = 254  # characters
+_CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
+
+def name_fault(username: str) -> str | None:
+    """Return what is wrong with a user name: sign-in takes white space at its ends for a slip of the hand."""
+    if not username or len(username) > NAME_MOST:
+        return f"expected 1 to {NAME_MOST} characters"
+    if username != username.strip():
+        return "expected no white space at its ends: nobody could sign in with it"
+    if _CONTROLS.search(username):
+        return "expected no control characters"
+    return None
+
+
+def check_names(username: str, email: str) -> None:
+    """Raises BadName."""
+    fault = name_fault(username)
+    if fault is not None:
+        raise BadName("username", username, fault)
+    check_email(email)
+
+
+def check_email(email: str) -> None:
+    """Raises BadName."""
+    if len(email) > EMAIL_MOST or re.fullmatch(EMAIL, email) is None:
+        raise BadName("e-mail address", email, f"expected {EMAIL_EXPECTED}")
