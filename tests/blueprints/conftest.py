@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 
@@ -47,3 +48,16 @@ async def ready(ready_template: Path, tmp_path: Path) -> AsyncIterator[World]:
     database = await open_sqlite(path)
     yield await make_world(database)
     await database.close()
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[..., Path]:
+    """Return what writes a blueprint with these entries to a file."""
+
+    def write(text: str, name: str = "b.yaml") -> Path:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("version: 1\nentries:\n" + dedent(text))
+        return path
+
+    return write

@@ -15,17 +15,6 @@ GROUP = "authentik_core.group"
 PROVIDER = "authentik_providers_oauth2.oauth2provider"
 
 
-@pytest.fixture
-def write(tmp_path: Path):
-    def write(text: str, name: str = "b.yaml") -> Path:
-        path = tmp_path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("version: 1\nentries:\n" + dedent(text))
-        return path
-
-    return write
-
-
 def lists(report: Report) -> list[tuple[str, ...]]:
     [file] = report.files
     assert file.error is None, str(file.error)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from blueprints_world import World, make_world
 
@@ -17,16 +15,6 @@ GROUP = "authentik_core.group"
 BINDING = "authentik_flows.flowstagebinding"
 X = "5e090a1b-f00a-4510-8c7a-21182a0a212c"
 Y = "11111111-1111-4111-8111-111111111111"
-
-
-@pytest.fixture
-def write(tmp_path: Path):
-    def write(text: str, name: str = "b.yaml") -> Path:
-        path = tmp_path / name
-        path.write_text("version: 1\nentries:\n" + text)
-        return path
-
-    return write
 
 
 def good(report: Report) -> Report:

@@ -6,7 +6,6 @@ import logging
 from pathlib import Path
 from typing import Any
 
-import pytest
 from blueprints_world import World, make_world
 
 from ostiary.blueprints.report import Report, render
@@ -14,16 +13,6 @@ from ostiary.store.database import Database
 
 PROVIDER = "authentik_providers_oauth2.oauth2provider"
 USER = "authentik_core.user"
-
-
-@pytest.fixture
-def write(tmp_path: Path):
-    def write(text: str, name: str = "b.yaml") -> Path:
-        path = tmp_path / name
-        path.write_text("version: 1\nentries:\n" + text)
-        return path
-
-    return write
 
 
 def said(report: Report, path: Path, **how: Any) -> list[str]:

@@ -20,7 +20,7 @@ from ostiary.flows.stages.prompt import Prompt, PromptStage
 from ostiary.flows.stages.user_logout import UserLogoutStage
 from ostiary.policies.resources import ExpressionPolicy, PolicyBinding
 
-LOST = 'return context["auth_method"] != "app_password"  # as somebody wrote it'
+LOST = 'return request.context.get("geoip", {}).get("country") == "DE"'
 NO = "return False"
 
 
