@@ -39,7 +39,7 @@ def settings_for(folder: Path, **environ: str) -> Settings:
 
 @pytest.fixture
 async def core(tmp_path: Path) -> AsyncIterator[Core]:
-    opened = await open_core(settings_for(tmp_path), environ={})
+    opened = await open_core(settings_for(tmp_path), environ={}, create=True)
     yield opened
     await opened.close()
 
@@ -60,10 +60,10 @@ async def test_a_first_start_brings_the_default_objects(core: Core) -> None:
 
 
 async def test_a_second_start_changes_nothing(tmp_path: Path) -> None:
-    first = await open_core(settings_for(tmp_path), environ={})
+    first = await open_core(settings_for(tmp_path), environ={}, create=True)
     revision, install = first.plane.snapshot.number, first.users.install_id
     await first.close()
-    second = await open_core(settings_for(tmp_path), environ={})
+    second = await open_core(settings_for(tmp_path), environ={}, create=True)
     assert second.plane.snapshot.number == revision
     assert second.users.install_id == install
     await second.close()
@@ -77,7 +77,7 @@ async def test_everything_starts_on_postgresql_too(tmp_path: Path, postgres_conf
         "AUTHENTIK_POSTGRESQL__USER": postgres_config.user,
         "AUTHENTIK_POSTGRESQL__PASSWORD": postgres_config.password.reveal(),
     }
-    first = await open_core(settings_for(tmp_path / "data", **environ), environ={})
+    first = await open_core(settings_for(tmp_path / "data", **environ), environ={}, create=True)
     assert first.database.dialect == "postgresql"
     assert first.plane.snapshot.find(CertificateKeyPair, name=SELF_SIGNED_NAME) is not None
     revision = first.plane.snapshot.number
@@ -85,28 +85,28 @@ async def test_everything_starts_on_postgresql_too(tmp_path: Path, postgres_conf
     health.begin()
     assert await health.is_ready()
     await first.close()
-    second = await open_core(settings_for(tmp_path / "data", **environ), environ={})
+    second = await open_core(settings_for(tmp_path / "data", **environ), environ={}, create=True)
     assert second.plane.snapshot.number == revision
     await second.close()
     assert not (tmp_path / "data").exists()
 
 
 async def test_the_wrong_secret_key_does_not_start(tmp_path: Path) -> None:
-    await (await open_core(settings_for(tmp_path), environ={})).close()
+    await (await open_core(settings_for(tmp_path), environ={}, create=True)).close()
     with pytest.raises(WrongKey):
-        await open_core(settings_for(tmp_path, OSTIARY_SECRET_KEY="another" * 8), environ={})
+        await open_core(settings_for(tmp_path, OSTIARY_SECRET_KEY="another" * 8), environ={}, create=True)
 
 
 async def test_bootstrap_settings_apply_once(tmp_path: Path) -> None:
     given = {"AUTHENTIK_BOOTSTRAP_PASSWORD": "0007194628350", "AUTHENTIK_BOOTSTRAP_EMAIL": "a@example.org"}
-    first = await open_core(settings_for(tmp_path, **given), environ={})
+    first = await open_core(settings_for(tmp_path, **given), environ={}, create=True)
     assert await first.setup.closed()
     akadmin = await first.users.by_username("akadmin")
     assert akadmin is not None
     assert akadmin.email == "a@example.org"
     assert (await first.passwords.verify(Secret("0007194628350"), akadmin.password)).ok
     await first.close()
-    second = await open_core(settings_for(tmp_path, AUTHENTIK_BOOTSTRAP_PASSWORD="another"), environ={})
+    second = await open_core(settings_for(tmp_path, AUTHENTIK_BOOTSTRAP_PASSWORD="another"), environ={}, create=True)
     again = await second.users.by_username("akadmin")
     assert again is not None
     assert again.password == akadmin.password
@@ -118,12 +118,12 @@ async def test_bootstrap_settings_apply_once(tmp_path: Path) -> None:
 )
 async def test_the_bootstrap_takes_what_the_wizard_takes(tmp_path: Path, password: str, told: str) -> None:
     with pytest.raises(WeakPassword, match=told) as caught:
-        await open_core(settings_for(tmp_path, OSTIARY_BOOTSTRAP_PASSWORD=password), environ={})
+        await open_core(settings_for(tmp_path, OSTIARY_BOOTSTRAP_PASSWORD=password), environ={}, create=True)
     assert str(caught.value).startswith("OSTIARY_BOOTSTRAP_PASSWORD ")
     assert password not in str(caught.value)
     given = {"OSTIARY_BOOTSTRAP_PASSWORD": "battery staple horse", "OSTIARY_BOOTSTRAP_EMAIL": "no address"}
     with pytest.raises(BadName, match="no address"):
-        await open_core(settings_for(tmp_path, **given), environ={})
+        await open_core(settings_for(tmp_path, **given), environ={}, create=True)
 
 
 async def test_migrations_alone(tmp_path: Path) -> None:

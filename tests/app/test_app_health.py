@@ -116,7 +116,7 @@ async def test_a_request_that_found_no_room_is_remembered(health: Health, clock:
 
 @pytest.fixture
 async def core(tmp_path: Path) -> AsyncIterator[Core]:
-    opened = await open_core(settings_for(tmp_path), environ={})
+    opened = await open_core(settings_for(tmp_path), environ={}, create=True)
     yield opened
     await opened.close()
 

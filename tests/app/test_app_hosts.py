@@ -31,7 +31,7 @@ def settings_for(folder: Path, **environ: str) -> Settings:
 
 @pytest.fixture
 async def core(tmp_path: Path) -> AsyncIterator[Core]:
-    opened = await open_core(settings_for(tmp_path), environ={})
+    opened = await open_core(settings_for(tmp_path), environ={}, create=True)
     yield opened
     await opened.close()
 
@@ -154,12 +154,14 @@ async def test_only_where_people_were_before_is_any_host_answered(
 async def test_an_upgrade_locks_nobody_out_and_ends_when_a_host_is_named(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    first = await open_core(settings_for(tmp_path, OSTIARY_BOOTSTRAP_PASSWORD="correct horse battery"), environ={})
+    first = await open_core(
+        settings_for(tmp_path, OSTIARY_BOOTSTRAP_PASSWORD="correct horse battery"), environ={}, create=True
+    )
     assert not first.hosts.any_is_answered(), "a new installation is closed"
     await _write(first.database, "UPDATE directory_install SET hosts_open = 1")
     await first.close()
 
-    upgraded = await open_core(settings_for(tmp_path), environ={})
+    upgraded = await open_core(settings_for(tmp_path), environ={}, create=True)
     assert upgraded.hosts.any_is_answered()
     with caplog.at_level(logging.WARNING, "ostiary.web"):
         assert asked(upgraded.hosts, "id.example.org")
@@ -175,10 +177,10 @@ async def test_an_upgrade_locks_nobody_out_and_ends_when_a_host_is_named(
     await add(upgraded, "id.example.org")
     await upgraded.close()
 
-    again = await open_core(settings_for(tmp_path), environ={})
+    again = await open_core(settings_for(tmp_path), environ={}, create=True)
     await unpin(again.editor, "id.example.org", author="test", now=clock())
     await again.close()
-    last = await open_core(settings_for(tmp_path), environ={})
+    last = await open_core(settings_for(tmp_path), environ={}, create=True)
     assert not last.hosts.any_is_answered(), "and in the next"
     assert not asked(last.hosts, "evil.example")
     await last.close()
@@ -192,8 +194,8 @@ async def test_another_process_is_asked_before_a_refusal(tmp_path: Path, postgre
         "OSTIARY_POSTGRESQL__USER": postgres_config.user,
         "OSTIARY_POSTGRESQL__PASSWORD": postgres_config.password.reveal(),
     }
-    one = await open_core(settings_for(tmp_path, **environ), environ={})
-    other = await open_core(settings_for(tmp_path, **environ), environ={})
+    one = await open_core(settings_for(tmp_path, **environ), environ={}, create=True)
+    other = await open_core(settings_for(tmp_path, **environ), environ={}, create=True)
     await add(one, "id.example.org")
     assert not asked(other.hosts, "id.example.org"), "its snapshot is older"
     assert await other.hosts.refusal(Request(host="id.example.org", client=STRANGER)) is None
@@ -220,7 +222,7 @@ async def test_what_is_listed(core: Core) -> None:
 async def test_a_first_start_that_others_can_reach_says_what_is_missing(core: Core, tmp_path: Path) -> None:
     assert banner.host_notes(core) == []
     everywhere = settings_for(tmp_path / "b", OSTIARY_LISTEN__HTTP="0.0.0.0:9000")
-    opened = await open_core(everywhere, environ={})
+    opened = await open_core(everywhere, environ={}, create=True)
     (note,) = banner.host_notes(opened)
     assert "OSTIARY_HOSTS" in note
     await add(opened, "id.example.org")

@@ -31,6 +31,8 @@ class Running:
         self.process = self.start(command)
 
     def start(self, command: str) -> subprocess.Popen[bytes]:
+        if command == "worker":  # it works for an installation that somebody else has made
+            subprocess.run([OSTIARY, "migrate"], env=self.environ, cwd=self.folder, check=True, timeout=60)
         with self.log.open("ab") as log:
             return subprocess.Popen([OSTIARY, command], env=self.environ, stdout=log, stderr=log, cwd=self.folder)
 
@@ -168,7 +170,7 @@ UNWANTED = (
     "yaml",
     "zoneinfo",
 )
-MOST_MODULES = 690
+MOST_MODULES = 710
 
 
 def test_a_start_and_a_first_answer_load_nothing_they_do_not_need(running: Running) -> None:

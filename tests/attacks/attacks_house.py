@@ -186,6 +186,6 @@ def executor(slug: str, query: str = "") -> str:
 async def open_house(folder: Path, **environ: str) -> House:
     """Open a house in a folder of its own; id.example.org is its address unless told otherwise."""
     settings = load({"OSTIARY_DATA_DIR": str(folder / "data"), "OSTIARY_HOSTS": "id.example.org", **environ})
-    core = await open_core(settings, environ={})
+    core = await open_core(settings, environ={}, create=True)
     metrics = Metrics(version="test")
     return House(core, build_site(core, metrics), metrics)

@@ -31,6 +31,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
         captured = capsys.readouterr()
         return code, captured.out, captured.err
 
+    assert call("migrate")[0] == 0
     return call
 
 
@@ -99,10 +100,24 @@ def test_what_is_there_is_never_overwritten(run: Run, tmp_path: Path) -> None:
 
 
 def test_without_a_database_there_is_nothing_to_copy(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "data/ostiary.db").unlink()
     code, _, err = run("backup", "copy.db")
     assert code == 1
-    assert "cannot be copied" in err
+    assert "OSTIARY_DATA_DIR: there is no installation in" in err
     assert not (tmp_path / "copy.db").exists()
+
+
+def test_a_copy_of_a_newer_version_is_not_put_back(run: Run, tmp_path: Path) -> None:
+    run("user", "create", "ada")
+    run("backup", "copy.db")
+    with closing(sqlite3.connect(tmp_path / "copy.db")) as copy:
+        copy.execute("INSERT INTO schema_step (number, room, title, applied) VALUES (9999, 'later', 'what comes', 1)")
+        copy.commit()
+    code, _, err = run("restore", "copy.db")
+    assert code == 1
+    assert "written by a newer version of Ostiary: it holds schema step 9999 (later: what comes)" in err
+    assert people(run) == ["ada"]
+    assert not list((tmp_path / "data").glob("ostiary-before-*"))
 
 
 def test_a_database_in_use_is_not_replaced(run: Run, tmp_path: Path) -> None:

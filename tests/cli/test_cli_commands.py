@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import re
+import resource
 import subprocess
 import sys
 from collections.abc import Callable
@@ -32,7 +33,7 @@ GROUP = (
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     """Run a command in this process, with settings of its own."""
     for name in list(os.environ):
         if name.startswith(("OSTIARY_", "AUTHENTIK_")):
@@ -47,6 +48,13 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
         return Done(code, captured.out, captured.err)
 
     return call
+
+
+@pytest.fixture
+def run(bare: Run) -> Run:
+    """The same in a folder with an installation."""
+    assert bare("migrate").code == 0
+    return bare
 
 
 def test_version(run: Run) -> None:
@@ -199,9 +207,78 @@ def test_blueprints_are_checked_and_applied(run: Run, tmp_path: Path) -> None:
     assert wrong.out == ""
 
 
-def test_migrate_says_what_it_did(run: Run) -> None:
-    assert re.fullmatch(r"\d+ steps applied\n", run("migrate").out)
-    assert run("migrate").out == "the database is up to date\n"
+def test_migrate_says_what_it_did(bare: Run) -> None:
+    assert re.fullmatch(r"\d+ steps applied\n", bare("migrate").out)
+    assert bare("migrate").out == "the database is up to date\n"
+
+
+COMMANDS = (
+    ("user", "list"),
+    ("user", "create", "ada"),
+    ("user", "revoke", "ada"),
+    ("group", "add-user", "family", "ada"),
+    ("blueprint", "check", "."),
+    ("blueprint", "apply", "."),
+    ("setup-link",),
+    ("recovery-link", "akadmin"),
+    ("keys", "retire"),
+    ("backup", "copy.db"),
+    ("server",),
+    ("worker",),
+)
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_in_the_wrong_folder_no_command_makes_another_installation(
+    bare: Run, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    done = bare(*words)
+    assert done.code == 1
+    assert f"OSTIARY_DATA_DIR: there is no installation in {tmp_path / 'data' / 'ostiary.db'}" in done.err
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_lost_secret_key_is_not_replaced(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run("user", "list").code == 0
+    key = tmp_path / "data" / "secret-key"
+    kept = key.read_text()
+    key.unlink()
+    for words in (("user", "list"), ("serve",)):
+        done = run(*words)
+        assert done.code == 1
+        assert f"expected the secret key of {tmp_path / 'data' / 'ostiary.db'} in {key}" in done.err
+        assert not key.exists()
+    monkeypatch.setenv("OSTIARY_SECRET_KEY", kept.strip())
+    assert run("user", "list").code == 0
+
+
+def no_file_grows() -> None:
+    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+
+
+@pytest.mark.parametrize("words", [("user", "list"), ("user", "create", "ada"), ("server",)], ids=" ".join)
+def test_where_nothing_can_be_written_the_database_is_told_and_not_the_key(run: Run, words: tuple[str, ...]) -> None:
+    assert run("user", "list").code == 0
+    command = [sys.executable, "-m", "ostiary", *words]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, preexec_fn=no_file_grows)
+    assert done.returncode == 1
+    assert "secret" not in done.stderr
+    assert "database" in done.stderr.splitlines()[-1]
+
+
+def test_a_list_of_people_comes_in_pages(run: Run) -> None:
+    for name in ("ada", "bob", "cleo"):
+        run("user", "create", name)
+    whole = run("user", "list")
+    assert whole.err == ""
+    rows = whole.out.splitlines()
+    first = run("user", "list", "--limit", "2")
+    assert first.out.splitlines() == rows[:2]
+    number = rows[1].split("\t")[0]
+    assert first.err == f"There are more: --after {number} shows the next, --limit 0 all.\n"
+    assert run("user", "list", "--after", number).out.splitlines() == rows[2:]
+    assert run("user", "list", "--limit", "0").out == whole.out
 
 
 def test_a_health_check_of_nobody_fails(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,8 +6,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ostiary.app.place import absent
 from ostiary.seal.envelope import Sealer
-from ostiary.settings import Settings, SettingsError
+from ostiary.settings import InvalidSetting, Settings, SettingsError
 from ostiary.settings.secret_key import FILE_NAME, with_secret_key
 
 if TYPE_CHECKING:
@@ -22,15 +23,18 @@ def back_up(settings: Settings, copy: Path) -> int:
     from ostiary.store import sqlite_backup  # noqa: PLC0415 - each installation loads one back end
 
     _only_sqlite(settings, "pg_dump --format=custom --schema=ostiary --file=FILE")
+    if not settings.database_file.exists():
+        raise InvalidSetting(absent(settings))
     return sqlite_backup.back_up(settings.database_file, copy)
 
 
 def put_back(settings: Settings, copy: Path, *, now: int) -> Path | None:
     """Put a copy in the place of the SQLite database and return where the present one was moved, if there was one.
 
-    Nothing must use the database. Raises SettingsError (PostgreSQL is used, or no secret key), StoreError, SealError
-    (the secret key is not the copy's), OSError.
+    Nothing must use the database. Raises SettingsError (PostgreSQL is used, or no secret key), StoreError (NewerSchema
+    when a newer version wrote the copy), SealError (the secret key is not the copy's), OSError.
     """
+    from ostiary.app.rooms import MIGRATIONS  # noqa: PLC0415 - a backup alone needs no room
     from ostiary.store import sqlite_backup  # noqa: PLC0415 - as above
 
     _only_sqlite(settings, "pg_restore --clean --if-exists --single-transaction FILE")
@@ -42,7 +46,9 @@ def put_back(settings: Settings, copy: Path, *, now: int) -> Path | None:
         if canary:  # else the copy was made before the first start
             Sealer(key).check_canary(canary)
 
-    return aside if sqlite_backup.put_back(copy, settings.database_file, opens=opens, aside=aside) else None
+    known = {step.number for step in MIGRATIONS}
+    there = sqlite_backup.put_back(copy, settings.database_file, opens=opens, known=known, aside=aside)
+    return aside if there else None
 
 
 def where_the_key_is(settings: Settings) -> str:

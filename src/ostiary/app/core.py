@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from ostiary.app.hooks import user_hooks
 from ostiary.app.hosts import Hosts
 from ostiary.app.new_passwords import check_new_password
+from ostiary.app.place import absent, where
 from ostiary.app.rooms import MIGRATIONS, registry
 from ostiary.blueprints.discovery import Discovery
 from ostiary.directory.accounts import Accounts
@@ -34,9 +35,10 @@ from ostiary.record import dataclass
 from ostiary.resource import Registry
 from ostiary.seal import Secret
 from ostiary.seal.envelope import Sealer
-from ostiary.settings import Settings
+from ostiary.settings import InvalidSetting, Settings
 from ostiary.settings.secret_key import make_data_dir, with_secret_key
-from ostiary.store.migrations import migrate
+from ostiary.store.database import Unavailable
+from ostiary.store.migrations import is_installed, is_sealed, migrate
 from ostiary.store.pace import REST
 from ostiary.store.plane import ConfigPlane
 from ostiary.store.workspace import Editor
@@ -81,17 +83,20 @@ class Core:
         await asyncio.to_thread(self.passwords.close)
 
 
-async def open_core(settings: Settings, *, environ: Mapping[str, str] | None = None, serving: bool = False) -> Core:
+async def open_core(
+    settings: Settings, *, environ: Mapping[str, str] | None = None, serving: bool = False, create: bool = False
+) -> Core:
     """Open the database, bring it up to date, and build everything that does not listen.
 
     `environ` is what !Env in blueprints sees. Where requests are served, nothing waits long for a foreign lock.
+    Without `create` there must be an installation: a command in the wrong folder does not make another one.
     Raises SettingsError, StoreError (Unavailable, NewerSchema), SealError.
     """
-    settings = with_secret_key(settings)
-    secret_key = settings.secret_key
-    assert secret_key is not None  # noqa: S101 - with_secret_key just saw to it
-    database = await open_database(settings, serving=serving)
+    database = await open_database(settings, serving=serving, create=create)
     try:
+        settings = with_secret_key(settings, sealed=where(settings) if await is_sealed(database) else None)
+        secret_key = settings.secret_key
+        assert secret_key is not None  # noqa: S101 - with_secret_key just saw to it
         await migrate(database, MIGRATIONS, now=clock())
         core = await _build(
             settings, secret_key, database, dict(os.environ) if environ is None else environ, serving=serving
@@ -103,17 +108,22 @@ async def open_core(settings: Settings, *, environ: Mapping[str, str] | None = N
     return core
 
 
-async def open_database(settings: Settings, *, serving: bool = False) -> Database:
-    """Open PostgreSQL when it is set, else SQLite in the data folder. Raises Unavailable, SettingsError."""
+async def open_database(settings: Settings, *, serving: bool = False, create: bool = False) -> Database:
+    """Open PostgreSQL when it is set, else SQLite in the data folder.
+
+    Raises Unavailable; SettingsError, also when there is no installation and none is to be made.
+    """
     if settings.postgresql is None:
         from ostiary.store.sqlite import HURRIED, PATIENCE, open_sqlite  # noqa: PLC0415 - each installation loads one
 
+        if not create and not settings.database_file.exists():
+            raise InvalidSetting(absent(settings))
         make_data_dir(settings.data_dir)
         return await open_sqlite(settings.database_file, patience=HURRIED if serving else PATIENCE)
     from ostiary.store.postgresql import PostgresConfig, open_postgresql  # noqa: PLC0415 - as above
 
     wanted = settings.postgresql
-    return await open_postgresql(
+    database = await open_postgresql(
         PostgresConfig(
             host=wanted.host,
             port=wanted.port,
@@ -124,8 +134,13 @@ async def open_database(settings: Settings, *, serving: bool = False) -> Databas
             sslrootcert=str(wanted.sslrootcert) if wanted.sslrootcert else None,
             sslcert=str(wanted.sslcert) if wanted.sslcert else None,
             sslkey=str(wanted.sslkey) if wanted.sslkey else None,
-        )
+        ),
+        create=create,
     )
+    if not create and not await is_installed(database):
+        await database.close()
+        raise Unavailable(absent(settings))  # another process may be about to make it
+    return database
 
 
 async def _build(

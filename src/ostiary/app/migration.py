@@ -10,7 +10,7 @@ from ostiary.store.migrations import migrate
 
 async def migrate_only(settings: Settings) -> int:
     """Return how many steps were applied. Raises SettingsError, Unavailable, NewerSchema."""
-    database = await open_database(settings)
+    database = await open_database(settings, create=True)
     try:
         return await migrate(database, MIGRATIONS, now=clock())
     finally:

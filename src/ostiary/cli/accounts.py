@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Annotated, Final
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TYPE_CHECKING, Annotated, Final, TypeVar
 
 import typer
 
@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 
 AUTHOR: Final = "operator"
 """Whom revisions and events name for what was done from a shell."""
+
+PAGE: Final = 500
+"""People in one list, when nobody says how many."""
+
+T = TypeVar("T")
 
 users = typer.Typer(help="Manage people.", no_args_is_help=True)
 groups = typer.Typer(help="Manage memberships.", no_args_is_help=True)
@@ -76,18 +81,35 @@ def revoke(username: Username) -> None:
 @users.command("list")
 def list_users(
     search: Annotated[str, typer.Option(help="Part of a username, e-mail address or name.")] = "",
+    limit: Annotated[int, typer.Option(help="So many at most; 0: all.", min=0)] = PAGE,
+    after: Annotated[int, typer.Option(help="Only those with a higher number: the next page.", min=0)] = 0,
 ) -> None:
-    """List people."""
+    """List people, in order of their numbers, a page at a time."""
     from ostiary.cli.tables import print_table  # noqa: PLC0415 - only this command prints a table
 
     async def work(core: Core, _now: int) -> None:
+        found = core.accounts.list(search=search, after=after)
         rows = [
             (str(user.pk), user.username, user.name, user.email, user.type, "yes" if user.is_active else "no")
-            async for user in core.accounts.list(search=search)
+            async for user in up_to(limit + 1 if limit else None, found)
         ]
-        print_table(("number", "username", "name", "e-mail", "type", "active"), rows)
+        shown = rows[: limit or None]
+        print_table(("number", "username", "name", "e-mail", "type", "active"), shown)
+        if len(rows) > len(shown):
+            typer.echo(f"There are more: --after {shown[-1][0]} shows the next, --limit 0 all.", err=True)
 
     with_core(work)
+
+
+async def up_to(most: int | None, items: AsyncIterator[T]) -> AsyncIterator[T]:
+    """Yield at most so many items, and ask for no more."""
+    left = most
+    while left is None or left > 0:
+        try:
+            yield await anext(items)
+        except StopAsyncIteration:
+            return
+        left = None if left is None else left - 1
 
 
 @groups.command("add-user")

@@ -105,9 +105,8 @@ class Accounts:
         told = _told("custom_sessions_revoked", user, {"message": "Signed out everywhere."}, now=now)
         await self._write([*self._ending(user, now), told])
 
-    async def list(self, *, search: str = "") -> AsyncIterator[User]:
-        """Yield the users in order of number, page by page."""
-        after = 0
+    async def list(self, *, search: str = "", after: int = 0) -> AsyncIterator[User]:
+        """Yield the users whose number is above `after`, in order of number, page by page."""
         while page := await self._users.page(after=after, search=search):
             for user in page:
                 yield user

@@ -16,16 +16,29 @@ from ostiary.settings.model import Settings
 FILE_NAME: Final = "secret-key"
 
 
-def with_secret_key(settings: Settings) -> Settings:
-    """Return the settings with a secret key, reading or making the file when none is set. Raises SettingsError."""
+def with_secret_key(settings: Settings, *, sealed: str | None = None) -> Settings:
+    """Return the settings with a secret key, reading the file when none is set, or making it. Raises SettingsError.
+
+    `sealed` names a database that was written under a secret key already: a new one would open nothing in it, so none
+    is made.
+    """
     if settings.secret_key is not None:
         return settings
     if settings.postgresql is not None:
-        raise MissingSetting("OSTIARY_SECRET_KEY: expected a long random text; make one with: openssl rand -base64 48")
+        expected = "expected a long random text; make one with: openssl rand -base64 48"
+        if sealed is not None:
+            expected = f"expected the key under which {sealed} was written, a new one would open nothing in it"
+        raise MissingSetting(f"OSTIARY_SECRET_KEY: {expected}")
     path = settings.data_dir / FILE_NAME
-    make_data_dir(settings.data_dir)
-    with contextlib.suppress(FileExistsError):
-        _write_new(path, secrets.token_urlsafe(48))
+    if not path.exists():
+        if sealed is not None:
+            raise MissingSetting(
+                f"OSTIARY_DATA_DIR: expected the secret key of {sealed} in {path} (mode 0600), and it is not there. A "
+                "new one would open nothing: put back the one that was kept apart, or set OSTIARY_SECRET_KEY to it"
+            )
+        make_data_dir(settings.data_dir)
+        with contextlib.suppress(FileExistsError):
+            _write_new(path, secrets.token_urlsafe(48))
     try:
         text = path.read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError) as error:
@@ -56,6 +69,8 @@ def _write_new(path: Path, text: str) -> None:
     except FileExistsError:
         raise
     except OSError as error:
-        raise InvalidSetting(f"OSTIARY_DATA_DIR: expected a folder that can be written, but {path}: {error}") from error
+        raise InvalidSetting(
+            f"OSTIARY_DATA_DIR: the secret key {path} cannot be made: {error.strerror or error}"
+        ) from error
     finally:
         draft.unlink(missing_ok=True)

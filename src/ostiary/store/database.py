@@ -144,6 +144,8 @@ class Database(Protocol):
     """A database that is open."""
 
     dialect: Dialect
+    schema: str
+    """The schema of PostgreSQL that holds our tables; "" on SQLite."""
 
     async def fetch(self, sql: str, *parameters: Value) -> Sequence[Row]:
         """Run one reading statement. Raises Unavailable."""

@@ -8,15 +8,16 @@ A migration that has been released is never changed; a new one is added.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from ostiary.record import dataclass
-from ostiary.store.database import Batch, Database, Dialect, NewerSchema, Statement
+from ostiary.store.database import Batch, Database, Dialect, Fault, NewerSchema, Row, Statement
 from ostiary.store.patience import patient
 
 LONGEST: Final = 600.0  # seconds that all steps together, and the wait for another process's, may take
 _LOCK: Final = 0x6F73_7469_6172_7901  # "ostiary" and 1: the advisory lock of migrations on PostgreSQL
+STEPS: Final = "SELECT number, room, title FROM schema_step ORDER BY number"
 _TYPES: Final[Mapping[Dialect, Mapping[str, str]]] = {
     "sqlite": {
         "int": "INTEGER",
@@ -63,6 +64,38 @@ async def migrate(database: Database, migrations: Sequence[Migration], *, now: i
         return await database.write(lambda: _apply(database.dialect, ordered, now))
 
 
+def refuse_newer(rows: Sequence[Row], known: Collection[int]) -> None:
+    """Look at the rows of `schema_step` (number, room, title). Raises NewerSchema when one is not known here."""
+    unknown = [row for row in rows if row["number"] not in known]
+    if unknown:
+        last = unknown[-1]
+        message = (
+            f"the database was written by a newer version of Ostiary: it holds schema step {last['number']} "
+            f"({last['room']}: {last['title']}). Start that version, or restore the backup made before the upgrade."
+        )
+        raise NewerSchema(message)
+
+
+async def is_installed(database: Database) -> bool:
+    """Tell whether any step was ever applied to the database. Raises Unavailable."""
+    sql = "SELECT name FROM sqlite_master WHERE name = 'schema_step'"
+    if database.dialect == "postgresql":
+        sql = "SELECT 1 FROM pg_catalog.pg_tables WHERE schemaname = ? AND tablename = 'schema_step'"
+        return bool(await database.fetch(sql, database.schema))
+    return bool(await database.fetch(sql))
+
+
+async def is_sealed(database: Database) -> bool:
+    """Tell whether something in the database was sealed with a secret key. Raises Unavailable."""
+    if not await is_installed(database):
+        return False
+    try:
+        rows = await database.fetch("SELECT canary FROM config_head")
+    except Fault:  # the first steps were applied, and no more
+        return False
+    return bool(rows and rows[0]["canary"])
+
+
 def render(text: str, dialect: Dialect) -> str:
     """Return the text with its type tokens replaced. On SQLite tables are STRICT: a wrong type is refused there too."""
     rendered = re.sub(r"\{(\w+)\}", lambda match: _TYPES[dialect][match[1]], text).strip()
@@ -77,16 +110,9 @@ def _apply(dialect: Dialect, ordered: Sequence[Migration], now: int) -> Batch[in
         yield Statement("SET LOCAL statement_timeout = 0")
         yield Statement("SELECT pg_advisory_xact_lock(?)", (_LOCK,))
     yield Statement(render(_STEPS, dialect))
-    rows = yield Statement("SELECT number, room, title FROM schema_step ORDER BY number")
+    rows = yield Statement(STEPS)
     done = {row["number"] for row in rows}
-    unknown = [row for row in rows if row["number"] not in {step.number for step in ordered}]
-    if unknown:
-        last = unknown[-1]
-        message = (
-            f"the database was written by a newer version of Ostiary: it holds schema step {last['number']} "
-            f"({last['room']}: {last['title']}). Start that version, or restore the backup made before the upgrade."
-        )
-        raise NewerSchema(message)
+    refuse_newer(list(rows), {step.number for step in ordered})
     missing = [step for step in ordered if step.number not in done]
     for step in missing:
         for text in step.statements:

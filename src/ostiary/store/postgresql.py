@@ -11,8 +11,11 @@ from ostiary.store.postgresql_config import PostgresConfig
 __all__ = ["PostgresConfig", "open_postgresql"]
 
 
-async def open_postgresql(config: PostgresConfig) -> Database:
-    """Connect, and make the schema when it is missing. Raises Unavailable, saying what to set when TLS failed."""
+async def open_postgresql(config: PostgresConfig, *, create: bool = True) -> Database:
+    """Connect, and make the schema when it is missing, unless `create` is False.
+
+    Raises Unavailable, saying what to set when TLS failed.
+    """
     from ostiary.store.postgresql_database import open_database  # noqa: PLC0415 - the driver loads when it is used
 
-    return await open_database(config)
+    return await open_database(config, create=create)

@@ -59,6 +59,7 @@ class PostgresDatabase:
 
     def __init__(self, config: PostgresConfig) -> None:
         self._config = config
+        self.schema = config.schema
         self._translate = Translator(config.schema)
         learn = partial(learn_tables, translate=self._translate, schema=config.schema)
         self._path = f"SET LOCAL search_path TO {quoted(config.schema)}"  # LOCAL: it ends with the transaction
@@ -225,12 +226,13 @@ class PostgresDatabase:
             connection.terminate()
             raise meaning(error) from None
 
-    async def start(self) -> None:
-        """Make the schema when it is missing, learn its tables, and tell of neighbours. Raises Unavailable."""
+    async def start(self, *, create: bool) -> None:
+        """Make the schema if it is missing and wanted, learn its tables, tell of neighbours. Raises Unavailable."""
         connection = await self._connect()
         try:
             async with asyncio.timeout(UNHURRIED):
-                await self._make_schema(connection)
+                if create:
+                    await self._make_schema(connection)
                 await learn_tables(connection, self._translate, self._config.schema)
                 await self._tell_of_neighbours(connection)
         except (*LOST, asyncpg.PostgresError) as error:
@@ -266,12 +268,12 @@ class PostgresDatabase:
             )
 
 
-async def open_database(config: PostgresConfig) -> Database:
+async def open_database(config: PostgresConfig, *, create: bool = True) -> Database:
     """Open the database. Raises Unavailable, and ValueError when the configuration is wrong."""
     config.tls()
     database = PostgresDatabase(config)
     try:
-        await database.start()
+        await database.start(create=create)
     except BaseException:
         await database.close()
         raise

@@ -52,6 +52,7 @@ class SqliteDatabase:
     """A `Database` over one file. Made by `open_sqlite`; to be used from one event loop, other loops may write."""
 
     dialect: Dialect = "sqlite"
+    schema = ""
 
     def __init__(self, path: Path, loop: asyncio.AbstractEventLoop, patience: float = PATIENCE) -> None:
         self._path = path

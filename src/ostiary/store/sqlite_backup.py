@@ -10,13 +10,14 @@ import errno
 import os
 import secrets
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
 from ostiary.store.config_tables import HEAD
 from ostiary.store.database import StoreError, Unavailable
+from ostiary.store.migrations import STEPS, refuse_newer
 
 PATIENCE: Final = 10.0  # seconds to wait for another process's lock
 _BESIDE: Final = ("-wal", "-shm", "-journal")
@@ -49,14 +50,15 @@ def back_up(database: Path, copy: Path) -> int:
     return size
 
 
-def put_back(copy: Path, database: Path, *, opens: Callable[[str], None], aside: Path) -> bool:
+def put_back(copy: Path, database: Path, *, opens: Callable[[str], None], known: Collection[int], aside: Path) -> bool:
     """Put a copy in the place of the database, which moves to `aside`; return whether there was one.
 
     `opens` is given the canary of the copy and raises when the secret key at hand is not the copy's. Nothing is changed
-    before the copy was found sound.
+    before the copy was found sound. `known` are the numbers of the steps of the schema this program knows.
 
     Raises:
         BadBackup: the copy is damaged, or no database of ours.
+        NewerSchema: a newer version of the program wrote the copy.
         Unavailable: a process uses the database, or it cannot be written.
         OSError: a file cannot be read or written.
     """
@@ -64,7 +66,7 @@ def put_back(copy: Path, database: Path, *, opens: Callable[[str], None], aside:
         pass  # a missing file is told as what it is
     with _draft(database) as draft:
         _copy(copy, draft)
-        opens(check(draft))
+        opens(check(draft, known=known))
         there = database.exists()
         _give(draft, like=database if there else database.parent)
         if there:
@@ -75,10 +77,12 @@ def put_back(copy: Path, database: Path, *, opens: Callable[[str], None], aside:
     return there
 
 
-def check(file: Path) -> str:
-    """Look through a copy and return the canary of its secret key. Raises BadBackup."""
+def check(file: Path, *, known: Collection[int] | None = None) -> str:
+    """Look through a copy and return the canary of its secret key. Raises BadBackup; with `known` NewerSchema."""
     try:
         with closing(_open(file)) as connection:
+            connection.row_factory = sqlite3.Row
+            steps = connection.execute(STEPS).fetchall()
             found = [str(row[0]) for row in connection.execute(f"PRAGMA integrity_check({_FAULTS})")]
             loose = connection.execute("PRAGMA foreign_key_check").fetchall()
             head = connection.execute(HEAD).fetchone()
@@ -88,6 +92,8 @@ def check(file: Path) -> str:
         raise BadBackup(f"the database is damaged: {'; '.join(found)}")
     if loose:
         raise BadBackup(f"the database is damaged: {len(loose)} rows name others that are not there")
+    if known is not None:
+        refuse_newer(steps, known)
     if head is None:
         raise BadBackup("this is no sound database of Ostiary: it holds no configuration")
     return str(head[2])

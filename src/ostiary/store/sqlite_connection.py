@@ -70,7 +70,7 @@ def connect(path: Path, *, patience: float, read_only: bool) -> sqlite3.Connecti
             path, timeout=patience, isolation_level=None, check_same_thread=False, cached_statements=STATEMENTS_KEPT
         )
     except (OSError, sqlite3.Error) as error:
-        raise Unavailable(f"the database file {path} cannot be opened: {error}", reason(error)) from error
+        raise _unusable(path, "opened", error) from error
     connection.row_factory = sqlite3.Row
     try:
         _enter_wal(connection, patience)
@@ -80,7 +80,7 @@ def connect(path: Path, *, patience: float, read_only: bool) -> sqlite3.Connecti
             connection.execute("PRAGMA query_only = ON")
     except sqlite3.Error as error:
         connection.close()
-        raise Unavailable(f"the database file {path} cannot be used: {error}", reason(error)) from error
+        raise _unusable(path, "used", error) from error
     return connection
 
 
@@ -174,6 +174,15 @@ def is_busy(error: sqlite3.Error) -> bool:
     """Say whether another connection holds a lock this one needs."""
     code = getattr(error, "sqlite_errorcode", None)
     return code is not None and code & 0xFF in _BUSY
+
+
+def _unusable(path: Path, what: str, error: Exception) -> Unavailable:
+    """Return what is told of a file; a disk without room makes SQLite speak of anything but that."""
+    why, told = reason(error), str(error)
+    with contextlib.suppress(OSError):
+        if why in {Reason.DISK, Reason.UNREACHABLE} and os.statvfs(path.parent).f_bavail == 0:
+            why, told = Reason.FULL, f"the disk is full ({error})"
+    return Unavailable(f"the database file {path} cannot be {what}: {told}", why)
 
 
 def _make(path: Path) -> None:

@@ -1,0 +1,20 @@
+"""Where an installation is, in words: what a command says that was called in the wrong folder."""
+
+from __future__ import annotations
+
+from ostiary.settings import Settings
+
+
+def where(settings: Settings) -> str:
+    """Return the words for where the database of these settings is."""
+    at = settings.postgresql
+    return str(settings.database_file) if at is None else f"the PostgreSQL database {at.name} at {at.host}:{at.port}"
+
+
+def absent(settings: Settings) -> str:
+    """Return what is said when there is no installation: the setting, the place, and how one is made."""
+    setting = "OSTIARY_DATA_DIR" if settings.postgresql is None else "OSTIARY_POSTGRESQL__HOST and __NAME"
+    return (
+        f"{setting}: there is no installation in {where(settings)}. Is it the right one? "
+        "A new one is made by: ostiary serve, or ostiary migrate"
+    )
