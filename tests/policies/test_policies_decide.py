@@ -374,3 +374,9 @@ async def test_a_policy_that_takes_too_long_fails(monkeypatch: pytest.MonkeyPatc
     found = await decided(binding(policy=str(YES.pk), timeout=1))
     assert (found.passing, found.undecided) == (False, True)
     assert found.trace.steps[0].error == "took longer than 1 seconds"
+
+
+async def test_strangers_leave_an_event_a_minute_and_people_one_each() -> None:
+    lost = binding(policy=str(UNKNOWN.pk))
+    assert [len((await decided(lost)).events) for _ in range(3)] == [1, 0, 0]
+    assert [len((await decided(lost, who=subject())).events) for _ in range(3)] == [1, 1, 1]

@@ -6,24 +6,26 @@ strangers decide how often it is used.
 
 from __future__ import annotations
 
-import functools
 import logging
 from typing import Final
+
+from ostiary.resource.kept import Kept
 
 _LOGGER: Final = logging.getLogger("ostiary.evaluation")
 _MINUTE: Final = 60_000_000  # microseconds
 _PLACES: Final = 1024
+_told: Final[Kept[tuple[str, str, str], int]] = Kept(_PLACES)  # the minute of the last line
 
 
-def log_not_evaluated(what: str, *, reason: str, consequence: str, now: int) -> None:
+def log_not_evaluated(what: str, *, reason: str, consequence: str, now: int) -> bool:
     """Write `WHAT cannot be evaluated: REASON; CONSEQUENCE`. `now` is in microseconds UTC.
 
-    `what` names the object and its primary key, never a value that a person sent.
+    `what` names the object and its primary key, never a value that a person sent. Tells whether this is the first in
+    this minute.
     """
-    _once(what, reason, consequence, now // _MINUTE)
-
-
-@functools.lru_cache(maxsize=_PLACES)
-def _once(what: str, reason: str, consequence: str, minute: int) -> None:
-    del minute  # part of the key: the line is written again in the next one
+    key, minute = (what, reason, consequence), now // _MINUTE
+    if _told.get(key) == minute:
+        return False
+    _told.keep(key, minute)
     _LOGGER.warning("%s cannot be evaluated: %s; %s", what, reason, consequence)
+    return True

@@ -118,8 +118,8 @@ def _conclude(steps: Sequence[Step], *, target_pk: str, mode: Mode, question: Qu
         revision=revision,
     )
     messages = tuple(dict.fromkeys(message for step in counted for message in step.messages))
-    _log_failures(steps, target_pk, question)
-    return Decision(passing, messages, trace, _exceptions(steps, question), _undecided(steps, static, mode))
+    told = [step for step in steps if step.how == "failed" and _log_failure(step, target_pk, question)]
+    return Decision(passing, messages, trace, _exceptions(told, question), _undecided(steps, static, mode))
 
 
 def _undecided(steps: Sequence[Step], static: bool | None, mode: Mode) -> bool:
@@ -132,15 +132,15 @@ def _undecided(steps: Sequence[Step], static: bool | None, mode: Mode) -> bool:
     return all(known) if mode == "all" else not any(known)
 
 
-def _log_failures(steps: Sequence[Step], target_pk: str, question: Question) -> None:
-    for step in steps:
-        if step.how == "failed":
-            log_not_evaluated(
-                f"policy {step.name or step.object} of binding {step.binding} on {target_pk}",
-                reason=step.error,
-                consequence=f"it counts as {'passed' if step.result else 'failed'}, as failure_result says",
-                now=question.context.now,
-            )
+def _log_failure(step: Step, target_pk: str, question: Question) -> bool:
+    """Log what failed; tell whether an event is due: always for people, once a minute for strangers."""
+    first = log_not_evaluated(
+        f"policy {step.name or step.object} of binding {step.binding} on {target_pk}",
+        reason=step.error,
+        consequence=f"it counts as {'passed' if step.result else 'failed'}, as failure_result says",
+        now=question.context.now,
+    )
+    return first or question.subject is not None
 
 
 async def _step(binding: PolicyBinding, question: Question, snapshot: Snapshot) -> Step:
@@ -238,5 +238,4 @@ def _exceptions(steps: Sequence[Step], question: Question) -> tuple[Statement, .
             now=context.now,
         )
         for step in steps
-        if step.how == "failed"
     )
