@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
+import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
+from ostiary.app import listener as listening
 from ostiary.app.listener import Listener
 from ostiary.app.metrics import Metrics, MetricsSite
-from ostiary.app.tls import Certificates
+from ostiary.app.seats import Seats
+from ostiary.app.tls import Certificates, StrictTransport
 from ostiary.brands import Brand
 from ostiary.keys.certificate import generate_self_signed
 from ostiary.keys.defaults import SELF_SIGNED_NAME
@@ -24,6 +28,9 @@ from ostiary.seal import Secret
 from ostiary.settings import Address, SettingsError
 from ostiary.settings.parse import address_or_off
 from ostiary.store.snapshot import Snapshot
+from ostiary.web.asgi import Site
+from ostiary.web.request import Request
+from ostiary.web.response import Response
 
 NOW = 1_700_000_000_000_000
 
@@ -110,8 +117,6 @@ def test_the_settings_word_for_nowhere() -> None:
 
 @pytest.fixture
 def taken() -> Iterator[Address]:
-    import socket
-
     with socket.create_server(("127.0.0.1", 0)) as held:
         yield Address("127.0.0.1", held.getsockname()[1])
 
@@ -127,3 +132,135 @@ async def test_a_default_address_that_is_taken_is_done_without(
     await optional.start()
     await optional.stop()
     assert "set it to another address" in caplog.text
+
+
+def speaks(port: int, **wanted: Any) -> str:
+    """The suite that a client and the listener agree on, "" when there is none. `wanted` are settings of the client."""
+    client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    client.check_hostname, client.verify_mode = False, ssl.CERT_NONE
+    client.minimum_version, client.maximum_version = wanted["least"], wanted["most"]
+    client.set_ciphers(wanted.get("suites", "ALL:@SECLEVEL=0"))
+    try:
+        with (
+            socket.create_connection(("127.0.0.1", port), timeout=20) as plain,
+            client.wrap_socket(plain, server_hostname="id.example.org") as secure,
+        ):
+            agreed = secure.cipher()
+    except OSError:
+        return ""
+    return agreed[0] if agreed is not None else ""
+
+
+def rsa() -> CertificateKeyPair:
+    made = generate_self_signed("rsa", "id.example.org", key_type="rsa-2048", now=NOW)
+    return CertificateKeyPair(pk="rsa", name="rsa", certificate_data=made.certificate_data, key_data=made.key_data)
+
+
+@pytest.fixture
+async def secure() -> AsyncIterator[Callable[..., Awaitable[Any]]]:
+    """A listener for TLS with a site behind it; makes it of a brand's certificate, gives the listener and the plane."""
+    listeners: list[Listener] = []
+
+    async def hello(_request: Request) -> Response:
+        return Response(200, b"hello", [])
+
+    async def make(brand: Brand, *, seconds: int = 3600) -> Listener:
+        certificates, plane = house(brand, pairs=(OWN, rsa()))
+        site = Site(hello, finish=[StrictTransport(plane, seconds).finish])
+        listeners.append(Listener(site, Address("127.0.0.1", 0), setting="TEST", context=certificates.context()))
+        await listeners[-1].start()
+        return listeners[-1]
+
+    yield make
+    for listener in listeners:
+        await listener.stop()
+
+
+STATIC_RSA = ["AES128-GCM-SHA256", "AES256-SHA256", "AES128-SHA"]
+CBC = ["ECDHE-RSA-AES128-SHA256", "ECDHE-RSA-AES256-SHA384", "ECDHE-RSA-AES128-SHA"]
+GOOD = ["ECDHE-RSA-AES128-GCM-SHA256", "ECDHE-RSA-AES256-GCM-SHA384", "ECDHE-RSA-CHACHA20-POLY1305"]
+
+
+async def test_a70_old_suites_are_not_offered(secure: Callable[..., Awaitable[Listener]]) -> None:
+    """RFC 9325 4.2: without forward secrecy, or with CBC, a suite is not spoken."""
+    port = (await secure(Brand(pk="b", domain="id.example.org", web_certificate="rsa"))).port
+    old = {"least": ssl.TLSVersion.TLSv1_2, "most": ssl.TLSVersion.TLSv1_2}
+    for suite in STATIC_RSA + CBC:
+        assert await asyncio.to_thread(speaks, port, **old, suites=f"{suite}:@SECLEVEL=0") == "", suite
+    for suite in GOOD:
+        assert await asyncio.to_thread(speaks, port, **old, suites=suite) == suite
+    new = {"least": ssl.TLSVersion.TLSv1_3, "most": ssl.TLSVersion.TLSv1_3}
+    assert (await asyncio.to_thread(speaks, port, **new)).startswith("TLS_")
+
+
+def ask(port: int, host: str) -> str:
+    """The header that a browser keeps, "" when it is not told."""
+    client = ssl.create_default_context()
+    client.check_hostname, client.verify_mode = False, ssl.CERT_NONE
+    with (
+        socket.create_connection(("127.0.0.1", port), timeout=20) as plain,
+        client.wrap_socket(plain, server_hostname=host) as secure,
+    ):
+        secure.sendall(
+            f"GET / HTTP/1.1\r\nHost: {host}\r\nX-Forwarded-Proto: http\r\nConnection: close\r\n\r\n".encode()
+        )
+        head = b""
+        while part := secure.recv(65_536):
+            head += part
+    assert head.startswith(b"HTTP/1.1 200 "), head
+    found = [line for line in head.decode().split("\r\n") if line.startswith("strict-transport-security: ")]
+    return found[0].partition(": ")[2] if found else ""
+
+
+async def test_browsers_are_told_to_come_back_over_tls(secure: Callable[..., Awaitable[Listener]]) -> None:
+    listener = await secure(Brand(pk="b", domain="id.example.org", default=True, web_certificate="rsa"))
+    assert await asyncio.to_thread(ask, listener.port, "id.example.org") == "max-age=3600"
+    assert await asyncio.to_thread(ask, listener.port, "localhost") == "", "of loopback nothing is known"
+    off = await secure(Brand(pk="b", domain="id.example.org", web_certificate="rsa"), seconds=0)
+    assert await asyncio.to_thread(ask, off.port, "id.example.org") == ""
+    trial = await secure(Brand(pk="b", domain="id.example.org"))
+    assert await asyncio.to_thread(ask, trial.port, "id.example.org") == "", "the certificate is self-signed"
+
+
+async def test_a_proxy_that_speaks_tls_decides_itself() -> None:
+    """What a trusted proxy says of the browser's connection is not what was seen here."""
+    _, plane = house(Brand(pk="b", domain="id.example.org", web_certificate="one"))
+    seen: list[Response] = []
+
+    async def hello(_request: Request) -> Response:
+        return Response(200, b"hello", [])
+
+    site = Site(hello, finish=[StrictTransport(plane, 1).finish, lambda _, response: seen.append(response)])
+    listener = Listener(site, Address("127.0.0.1", 0), setting="TEST")
+    await listener.start()
+    reader, writer = await asyncio.open_connection("127.0.0.1", listener.port)
+    writer.write(b"GET / HTTP/1.0\r\nHost: id.example.org\r\nX-Forwarded-Proto: https\r\n\r\n")
+    assert b"200 OK" in await reader.read()
+    writer.close()
+    await listener.stop()
+    assert "strict-transport-security" not in dict(seen[0].headers)
+
+
+@pytest.mark.both_loops
+async def test_a74_a_hand_shake_has_its_seconds(
+    secure: Callable[..., Awaitable[Listener]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listening, "SHAKE_SECONDS", 0.3)
+    listener = await secure(Brand(pk="b", domain="id.example.org"))
+    reader, writer = await asyncio.open_connection("127.0.0.1", listener.port)
+    assert await asyncio.wait_for(reader.read(), 10) == b""
+    writer.close()
+
+
+@pytest.mark.both_loops
+async def test_a74_who_does_not_shake_hands_gives_way(secure: Callable[..., Awaitable[Listener]]) -> None:
+    listener = await secure(Brand(pk="b", domain="id.example.org"))
+    listener._endpoint.seats = Seats(8)  # type: ignore[union-attr] # of which two may be in their hand-shake
+    silent = [await asyncio.open_connection("127.0.0.1", listener.port) for _ in range(8)]
+    ended = [asyncio.ensure_future(reader.read()) for reader, _ in silent]
+    await asyncio.wait(ended[:6], timeout=4)  # which is less than the time of a hand-shake
+    assert all(one.done() for one in ended[:6])
+    assert await asyncio.to_thread(ask, listener.port, "id.example.org") == ""
+    for one, (_, writer) in zip(ended, silent, strict=True):
+        one.cancel()
+        writer.close()

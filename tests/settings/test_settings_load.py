@@ -10,6 +10,7 @@ import pytest
 from ostiary.proto.duration import parse_duration
 from ostiary.seal import Secret
 from ostiary.settings import Address, InvalidSetting, MissingSetting, UnknownSetting, load
+from ostiary.settings.parse import whole_seconds
 
 
 def test_defaults_need_nothing() -> None:
@@ -219,3 +220,14 @@ def test_values_are_shown_as_one_would_write_them() -> None:
     text = longer["sessions.unauthenticated_age"].text
     assert text == "days=1;hours=12;milliseconds=500"
     assert parse_duration(text) == parse_duration("hours=36;seconds=0.5")
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("0", 0), ("31536000", 31_536_000), ("315360000", 315_360_000)])
+def test_seconds(text: str, seconds: int) -> None:
+    assert whole_seconds(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "-1", "1.5", "1h", "315360001", "9" * 5000, "٣"])
+def test_what_is_no_number_of_seconds(text: str) -> None:
+    with pytest.raises(ValueError, match="expected a number of seconds"):
+        whole_seconds(text)

@@ -214,6 +214,25 @@ async def test_headers_that_are_refused(headers: list[tuple[str, str]], status: 
     assert (await ask("/echo/", headers=headers)).status == status
 
 
+@pytest.mark.parametrize(
+    ("asked", "path"),
+    [
+        ("//.well-known/openid-configuration", "/.well-known/openid-configuration"),
+        ("/application/o/a//.well-known/openid-configuration", "/application/o/a/.well-known/openid-configuration"),
+        ("//.well-known", "//.well-known"),
+        ("//echo/", "//echo/"),
+        ("/echo//", "/echo//"),
+    ],
+)
+async def test_an_issuer_that_ends_in_a_slash_is_found(asked: str, path: str) -> None:
+    """OpenID Connect Discovery 4: the slash is taken off first; many do not. Other paths are as they are."""
+
+    async def told(request: Request) -> Response:
+        return answers.json({"path": request.path})
+
+    assert (await ask(asked, site=Site(told))).json == {"path": path}
+
+
 async def test_a_prefix() -> None:
     site = Site(Router(ROUTES), prefix="/auth/")
     inside = await ask("/auth/echo/?a=1", site=site)

@@ -18,6 +18,7 @@ from ostiary.app.hooks import session_hooks
 from ostiary.app.logs import REQUEST_ID
 from ostiary.app.metrics import Metrics
 from ostiary.app.recovery import Recoverer
+from ostiary.app.tls import StrictTransport
 from ostiary.directory.roles import roles_of
 from ostiary.events.refusals import Refusals
 from ostiary.flows.consents import Consents
@@ -45,7 +46,7 @@ from ostiary.sessions.cookie import CookieSettings
 from ostiary.sessions.gate import SessionGate
 from ostiary.store.hashing import token_hash
 from ostiary.store.patience import begin_request
-from ostiary.web.asgi import Site
+from ostiary.web.asgi import Finish, Site
 from ostiary.web.proxies import Proxies
 from ostiary.web.router import Router
 
@@ -111,13 +112,19 @@ def build_site(core: Core, metrics: Metrics, health: Health | None = None) -> Bu
         prefix=core.settings.web.path,
         proxies=Proxies(core.settings.listen.trusted_proxy_cidrs),
         hosts=core.hosts,
-        finish=[gate.finish, BrowserState(gate, _cookies(core)).finish, give_cookies],
+        finish=_finishes(core, gate),
         error_answer=ErrorPage(painter),
         translate=translate,
         from_proxies=[core.settings.mtls.header] if core.settings.mtls.header else (),
         unavailable=unavailable,
     )
     return Built(site, health, routes)
+
+
+def _finishes(core: Core, gate: SessionGate) -> Sequence[Finish]:
+    """Return what is called with every answer, in order."""
+    strict = StrictTransport(core.plane, core.settings.listen.hsts)
+    return (gate.finish, BrowserState(gate, _cookies(core)).finish, give_cookies, strict.finish)
 
 
 def _joined(flows: FlowServices, pages: Pages, protocols: oauth2.Services) -> Pages:

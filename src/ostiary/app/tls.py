@@ -2,8 +2,10 @@
 
 A brand's web_certificate answers for its domain and the names below it, the default brand's for every other name, and
 the self-signed pair of every installation where no brand has one. A change counts for the next handshake, within the
-second in which a process learns of it; connections that are open stay as they are. HSTS is not sent: a browser that
-has seen it does not come back over http, and that is the operator's to decide, at a proxy or when certificates last.
+second in which a process learns of it; connections that are open stay as they are.
+
+TLS 1.3, and of TLS 1.2 what has forward secrecy and authenticated encryption (RFC 9325 4.2). HSTS (RFC 6797) is told
+over our own TLS for names that have a brand's certificate: with the self-signed one nobody could come back.
 """
 
 from __future__ import annotations
@@ -19,14 +21,19 @@ from typing import TYPE_CHECKING, Final
 from ostiary.brands import Brand, select
 from ostiary.keys.defaults import SELF_SIGNED_NAME
 from ostiary.keys.resources import CertificateKeyPair
+from ostiary.proto.authority import is_loopback, split
+from ostiary.web.asgi import OWN_TLS
 
 if TYPE_CHECKING:
     from ostiary.store.plane import ConfigPlane
     from ostiary.store.snapshot import Snapshot
+    from ostiary.web.request import Request
+    from ostiary.web.response import Response
 
 log = logging.getLogger("ostiary.app")
 
 _PROTOCOLS: Final = ("http/1.1",)
+_SUITES: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"  # of TLS 1.2; those of TLS 1.3 are all good
 
 
 class Certificates:
@@ -64,6 +71,25 @@ class Certificates:
         return known[1]
 
 
+class StrictTransport:
+    """Tells browsers to come back over TLS alone, where that is what they came over and it is no trial."""
+
+    def __init__(self, plane: ConfigPlane, seconds: int) -> None:
+        self._plane = plane
+        self._line = f"max-age={seconds}" if seconds else ""
+
+    def finish(self, request: Request, response: Response) -> None:
+        """Add the header. It says nothing of names below: whether those have TLS is not known here.
+
+        Nor is it told on loopback, where one name stands for every program of the machine.
+        """
+        if not self._line or OWN_TLS not in request.state or is_loopback(split(request.host)[0]):
+            return
+        best = next(_wanted(self._plane.snapshot, request.host), None)
+        if best is not None and best.name != SELF_SIGNED_NAME:
+            response.headers.append(("strict-transport-security", self._line))
+
+
 def _wanted(snapshot: Snapshot, name: str) -> Iterator[CertificateKeyPair]:
     """Yield the pairs that may answer for a name, the best first."""
     brands = (select(snapshot, name), *(brand for brand in snapshot.all(Brand) if brand.default))
@@ -91,6 +117,7 @@ def _context() -> ssl.SSLContext:
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     made.minimum_version = ssl.TLSVersion.TLSv1_2
     made.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION | ssl.OP_CIPHER_SERVER_PREFERENCE
+    made.set_ciphers(_SUITES)
     made.set_alpn_protocols(list(_PROTOCOLS))
     return made
 

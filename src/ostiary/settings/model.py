@@ -81,6 +81,7 @@ class Listen:
     metrics: Address
     trusted_proxy_cidrs: tuple[Network, ...]
     https: Address | None = None  # None: no TLS here
+    hsts: int = 0  # seconds; 0: not told
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

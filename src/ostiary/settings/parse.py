@@ -17,6 +17,7 @@ from ostiary.proto.duration import parse_duration
 from ostiary.seal import Secret
 from ostiary.settings.model import Address, Network, Rate
 
+_TEN_YEARS: Final = 315_360_000  # seconds
 _HIGHEST_PORT: Final = 65535
 _HEADER: Final = re.compile(r"[A-Za-z0-9-]{1,64}")
 _UNITS: Final = {"s": 1_000_000, "m": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000}  # microseconds
@@ -50,6 +51,13 @@ def port(raw: str) -> int:
     if raw.isascii() and raw.isdigit() and 0 < int(raw) <= _HIGHEST_PORT:
         return int(raw)
     raise ValueError(f"expected a port number from 1 to {_HIGHEST_PORT}")
+
+
+def whole_seconds(raw: str) -> int:
+    """Take a number of seconds up to ten years; 0 is one."""
+    if raw.isascii() and raw.isdigit() and len(raw) <= len(str(_TEN_YEARS)) and int(raw) <= _TEN_YEARS:
+        return int(raw)
+    raise ValueError(f"expected a number of seconds from 0 to {_TEN_YEARS}")
 
 
 def address(raw: str) -> Address:

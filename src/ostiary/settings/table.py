@@ -100,6 +100,13 @@ TABLE: Final[tuple[Setting, ...]] = (
         " Where the default address is taken already, it is done without.",
     ),
     Setting(
+        name="listen.hsts",
+        parse=parse.whole_seconds,
+        default="31536000",
+        help="Seconds for which browsers come back over TLS alone (Strict-Transport-Security), told over our own TLS"
+        " where a brand has a certificate; 0: not told.",
+    ),
+    Setting(
         name="listen.metrics",
         parse=parse.address,
         default="127.0.0.1:9300",

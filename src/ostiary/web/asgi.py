@@ -47,6 +47,7 @@ _PAGE: Final = tuple(
         ("cache-control", "no-store"),
     )
 )
+_WELL_KNOWN_TWICE: Final = "//.well-known/"  # what clients ask that join an issuer that ends in "/" and "/.well-known"
 # Two of these mean that somebody hopes we and a proxy read different ones.
 _ONCE: Final = frozenset(
     {"host", "authorization", "content-length", "content-type", "origin", "sec-fetch-site", "dpop", "x-authentik-csrf"}
@@ -66,6 +67,9 @@ _ids: Final = Random()  # noqa: S311 - as said
 
 WHOLE: Final = "ostiary.whole"
 """The extension by which a server takes a whole answer at once: (status, encoded headers, body) -> taken or not."""
+
+OWN_TLS: Final = "web.own_tls"
+"""In the state of a request that came over TLS that ends here."""
 
 Scope = MutableMapping[str, Any]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -151,6 +155,8 @@ class Site:
             receive=receive,
             at_hand=extensions.get(AT_HAND),
         )
+        if request.scheme == "https":  # not what a proxy says
+            request.state[OWN_TLS] = True
         response = await self.answer(request, scope)
         await _send(request, response, send, extensions.get(WHOLE))
         if access_log.isEnabledFor(logging.INFO):
@@ -217,6 +223,8 @@ class Site:
             path = decode_path(raw_path.partition(b"?")[0].decode("ascii"))
         except UnicodeDecodeError:
             raise BadRequest("malformed_path", "The address is not valid.") from None
+        if _WELL_KNOWN_TWICE in path:
+            path = path.replace(_WELL_KNOWN_TWICE, _WELL_KNOWN_TWICE[1:])
         inside = path == self._prefix or path.startswith(self._prefix + "/")
         request.path = path[len(self._prefix) :] if inside else path
         return inside
