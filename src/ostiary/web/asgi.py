@@ -24,7 +24,7 @@ from ostiary.web.request import AT_HAND, Receive, Request
 from ostiary.web.response import Response
 
 PATH_LIMIT: Final = 2048  # bytes
-QUERY_LIMIT: Final = 32_768  # bytes; an authorization request is about 2,000, with long state and nonce ten times that
+QUERY_LIMIT: Final = 49_152  # bytes; an authorization request is about 2,000, one in the address of a flow may be long
 HEADERS_LIMIT: Final = 32_768  # bytes of all names and values
 HEADER_COUNT_LIMIT: Final = 100
 
