@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import pytest
 from joserfc import jws
@@ -61,6 +61,13 @@ async def active(rig: Rig, token: str) -> bool:
 async def queued(rig: Rig) -> list[dict[str, Any]]:
     rows = await rig.rows(f"SELECT args FROM task WHERE name = '{NAME}' ORDER BY id")
     return [cast("dict[str, Any]", codec.decode(row["args"])) for row in rows]
+
+
+async def left(rig: Rig, url: str) -> str:
+    """Ask for a sign-out and return the slug of the flow it leads into."""
+    response = await rig.browser.get(url)
+    assert response.status == 302, response.body
+    return urlsplit(location(response)).path.removeprefix("/if/flow/").strip("/")
 
 
 class Inbox:
@@ -130,10 +137,19 @@ class TestByTheApplication:
         await rig.browser.sign_in()
         tokens = await rig.browser.tokens()
         token = tokens["id_token"]
-        for query in (f"id_token_hint={token[:-9]}xxxxxxxxx", "id_token_hint=x", "client_id=other", "state=a&state=b"):
+        for query in ("client_id=other", "state=a&state=b"):
             assert (await rig.browser.get(f"{PATH}?{query}")).status == 400
+        back = f"&post_logout_redirect_uri={APP}/bye"
         other = "/application/o/other/end-session/"
-        assert (await rig.browser.get(f"{other}?id_token_hint={token}")).status == 400
+        for url in (f"{PATH}?id_token_hint={token[:-9]}xxxxxxxxx{back}", f"{PATH}?id_token_hint=x{back}",
+                    f"{other}?id_token_hint={token}"):  # fmt: skip
+            slug = await left(rig, url)
+            asked = await rig.browser.look(slug)
+            assert (asked.fields["confirm"], asked.fields["notices"]) == (True, ["hint"])
+            await rig.browser.answer(slug, {"component": "ak-stage-session-end", "sign_out": "false"})
+            stayed = await rig.browser.look(slug)
+            assert stayed.component == "ak-stage-session-end", "it stays here, registered address or not"
+            assert "invalidation_flow_url" in stayed.fields
         assert await active(rig, tokens["access_token"])
 
     async def test_a14_no_other_algorithm_and_no_logout_token(self, rig: Rig) -> None:
@@ -147,7 +163,8 @@ class TestByTheApplication:
         assert client is not None
         other_kind = client.sign(codec.encode(claims), typ="logout+jwt")
         for hint in (forged, other_kind):
-            assert (await rig.browser.get(f"{PATH}?id_token_hint={hint}")).status == 400
+            shown = await rig.browser.look(await left(rig, f"{PATH}?id_token_hint={hint}"))
+            assert (shown.fields["confirm"], shown.fields["notices"]) == (True, ["hint"])
 
     async def test_a_hint_only_the_client_can_read_asks(self, rig: Rig) -> None:
         rig.change(told())
@@ -155,14 +172,22 @@ class TestByTheApplication:
         await rig.browser.get(f"{PATH}?id_token_hint=a.b.c.d.e&post_logout_redirect_uri={APP}/bye")
         assert (await rig.browser.look("leave")).fields["confirm"] is True
 
-    async def test_without_a_hint_authentiks_page_offers_it(self, rig: Rig) -> None:
-        await rig.browser.sign_in()
-        await rig.browser.get(PATH)
-        shown = await rig.browser.look("leave")
-        assert shown.component == "ak-stage-session-end"
-        assert shown.fields["invalidation_flow_url"] == "/flows/-/default/invalidation/"
-        assert "confirm" not in shown.fields
-        assert "code" in answer_of(await rig.browser.authorize(prompt="none"))
+    @pytest.mark.parametrize("query", ["", "?state=s", "?client_id=wiki"])
+    @pytest.mark.parametrize("ended", [True, False])
+    async def test_without_a_hint_the_person_is_asked_and_told_what_is_true(
+        self, both: Rig, query: str, ended: bool
+    ) -> None:
+        await both.browser.sign_in()
+        slug = await left(both, PATH + query)
+        shown = await both.browser.look(slug)
+        assert (shown.component, shown.fields["confirm"]) == ("ak-stage-session-end", True)
+        assert "code" in answer_of(await both.browser.authorize(prompt="none"))
+        await both.browser.answer(slug, {"component": "ak-stage-session-end", "sign_out": str(ended).lower()})
+        shown = await both.browser.look(slug)
+        assert (shown.component, "confirm" in shown.fields) == ("ak-stage-session-end", False)
+        assert shown.fields.get("invalidation_flow_url") == (None if ended else "/flows/-/default/invalidation/")
+        signed_out = "error" in answer_of(await both.browser.authorize(prompt="none"))
+        assert signed_out is ended
 
     @pytest.mark.parametrize(("answer", "ended"), [("true", True), ("false", False)])
     async def test_without_a_hint_but_with_an_address_the_person_decides(
@@ -195,6 +220,44 @@ class TestByTheApplication:
         response = await rig.call("POST", PATH, form={"state": "a b"})
         assert (response.status, location(response)) == (303, f"{PATH}?state=a%20b")
 
+    async def test_a_hint_too_long_for_an_address_is_sent_by_post(self, both: Rig) -> None:
+        both.change(told())
+        await both.browser.sign_in()
+        claims = await verified(both, (await both.browser.tokens())["id_token"])
+        client = backchannel.client_by_provider(both.plane.snapshot, 1)
+        assert client is not None
+        for claim in ("g" * 47_500, "g" * 4_000):
+            long = client.sign(codec.encode({**claims, "groups": claim}))
+            form = {"id_token_hint": long, "post_logout_redirect_uri": f"{APP}/bye", "state": "s"}
+            response = await both.call("POST", PATH, form=form)
+            assert response.status == 303
+            assert len(location(response)) < 4_096 + 2_000
+        assert 63_000 < len(client.sign(codec.encode({**claims, "groups": "g" * 47_500}))) <= 65_536
+        slug = await left(both, location(await both.call("POST", PATH, form=form)))
+        assert await both.browser.finish_flow(slug) == f"{APP}/bye?state=s"
+        assert answer_of(await both.browser.authorize(prompt="none"))["error"] == "login_required"
+
+    async def test_what_is_shortened_stays_what_it_was(self, rig: Rig) -> None:
+        rig.change(told())
+        await rig.browser.sign_in()
+        client = backchannel.client_by_provider(rig.plane.snapshot, 1)
+        assert client is not None
+        forged = client.sign(codec.encode({"aud": "other", "sub": "s", "x": "g" * 9_000}))
+        for hint, notices in ((forged, ["hint"]), ("x" * 9_000, ["hint"]), (f"{'a' * 9_000}.b.c.d.e", None)):
+            url = location(await rig.call("POST", PATH, form={"id_token_hint": hint}))
+            shown = await rig.browser.look(await left(rig, url))
+            assert (shown.fields["confirm"], shown.fields.get("notices")) == (True, notices)
+
+    async def test_a_short_hint_is_no_id_token(self, rig: Rig) -> None:
+        rig.change(told())
+        client = backchannel.client_by_provider(rig.plane.snapshot, 1)
+        assert client is not None
+        long = client.sign(codec.encode({"aud": "wiki", "sub": "s", "sid": "x", "nonce": "n" * 9_000}))
+        short = location(await rig.call("POST", PATH, form={"id_token_hint": long})).split("id_token_hint=")[1]
+        parsed = jws.extract_compact(short.encode())
+        assert parsed.headers()["typ"] == "logout-hint+jwt"
+        assert set(codec.decode(parsed.payload)) == {"aud", "sub", "sid"}  # type: ignore[call-overload]
+
     @pytest.mark.parametrize(
         "uri",
         [
@@ -205,12 +268,20 @@ class TestByTheApplication:
     async def test_a06_only_the_list_of_its_own(self, rig: Rig, uri: str) -> None:
         rig.change(told())
         await rig.browser.sign_in()
-        assert (await rig.browser.get(f"{PATH}?post_logout_redirect_uri={quote(uri, safe='')}")).status == (
-            400 if uri else 302
-        )
+        slug = await left(rig, f"{PATH}?post_logout_redirect_uri={quote(uri, safe='')}")
+        asked = await rig.browser.look(slug)
+        assert (asked.fields["confirm"], asked.fields.get("notices")) == (True, ["address"] if uri else None)
+        await rig.browser.answer(slug, {"component": "ak-stage-session-end", "sign_out": "true"})
+        assert (await rig.browser.look(slug)).component == "ak-stage-session-end"
 
-    async def test_an_empty_list_allows_nothing(self, rig: Rig) -> None:
-        assert (await rig.browser.get(f"{PATH}?post_logout_redirect_uri={APP}/bye")).status == 400
+    async def test_an_unlisted_address_stops_no_sign_out(self, both: Rig) -> None:
+        await both.browser.sign_in()
+        token = (await both.browser.tokens())["id_token"]
+        slug = await left(both, f"{PATH}?post_logout_redirect_uri={APP}/bye&id_token_hint={token}")
+        shown = await both.browser.look(slug)
+        assert (shown.component, shown.fields["notices"]) == ("ak-stage-session-end", ["address"])
+        assert not {"confirm", "invalidation_flow_url"} & set(shown.fields)
+        assert answer_of(await both.browser.authorize(prompt="none"))["error"] == "login_required"
 
     def test_entries_that_cannot_be_used(self) -> None:
         kind = provider(1).KIND

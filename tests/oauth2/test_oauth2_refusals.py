@@ -39,6 +39,7 @@ PAGES = {
     "a request that is too long": (authorize_url(login_hint="n" * 32_000), "wiki"),
     "the address of a sign-out": (f"{ROOT}/wiki/end-session/?client_id=other", "wiki"),
     "a hint that does not verify": (f"{ROOT}/wiki/end-session/?id_token_hint=a.b.c", "wiki"),
+    "an address to return to": (f"{ROOT}/wiki/end-session/?post_logout_redirect_uri=https://evil.example/cb", "wiki"),
     "a device without a flow": ("/device", None),
 }
 

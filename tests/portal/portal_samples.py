@@ -231,6 +231,18 @@ SAMPLES: Mapping[str, tuple[str, str, Mapping[str, object], Mapping[str, list[Er
         {**PERSON, "application_name": "Grafana", "brand_name": "Ostiary", "confirm": True},
         {},
     ),
+    "session-end-elsewhere": (
+        "ak-stage-session-end",
+        "Signed out",
+        {**PERSON, "application_name": "", "brand_name": "Ostiary", "confirm": True},
+        {},
+    ),
+    "session-end-stayed-here": (
+        "ak-stage-session-end",
+        "Signed out",
+        {**PERSON, "application_name": "Grafana", "brand_name": "Ostiary", "notices": ["address", "hint"]},
+        {},
+    ),
     "iframe-logout": (
         "ak-provider-iframe-logout",
         "Signed out",

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
-from ostiary.flows.frame import SESSION_END, flow_info, session_end
+from ostiary.flows.frame import SESSION_END, flow_info, session_end_fields
 from ostiary.flows.outcome import Challenge
 
 if TYPE_CHECKING:
@@ -49,13 +49,10 @@ def answered(plan: Plan, answer: Mapping[str, object]) -> Plan:
     return plan.to(context={**plan.context, END: wanted}, shown=False, passed=plan.passed + 1)
 
 
-async def question(visit: Visit, plan: Plan) -> Challenge | None:
-    """Return the question; None when no application began the flow."""
-    shown = await session_end(visit)
-    if shown is None:
-        return None
-    fields = {**shown.fields, "confirm": True}
-    return Challenge(component=SESSION_END, fields=fields, flow_info=shown.flow_info, ticket=plan.ticket)
+async def question(visit: Visit, plan: Plan) -> Challenge:
+    """Return the question."""
+    fields = {**await session_end_fields(visit), "confirm": True}
+    return Challenge(component=SESSION_END, fields=fields, flow_info=flow_info(visit), ticket=plan.ticket)
 
 
 def remembered(plan: Plan, urls: Sequence[Mapping[str, object]]) -> Plan:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 ACCESS_DENIED: Final = "ak-stage-access-denied"
 SESSION_END: Final = "ak-stage-session-end"
+NOTICES: Final = "sign_out_notices"
+"""What of an application's wish to sign out was not taken, in the plan's context."""
 
 
 async def challenge_of(visit: Visit, ask: Ask, plan: Plan, component: str) -> Challenge:
@@ -39,20 +41,35 @@ async def access_denied(visit: Visit, message: str) -> Challenge:
 
 async def session_end(visit: Visit) -> Challenge | None:
     """Return the screen at the end of a sign-out that an application asked for; None when none did."""
-    pk = visit.mapping("application").get("pk")
-    application = visit.snapshot.get(Application, pk) if isinstance(pk, str) else None
-    if application is None:
+    if _application(visit) is None:
         return None
-    brand = select(visit.snapshot, visit.request.host)
-    fields = {
+    fields = await session_end_fields(visit)
+    return Challenge(component=SESSION_END, fields=fields, flow_info=flow_info(visit))
+
+
+async def session_end_fields(visit: Visit) -> dict[str, object]:
+    """Return what that screen says, whether or not an application is behind it.
+
+    `notices` tell what of the application's request was not taken: "address", "hint"; left out when all was.
+    """
+    application = _application(visit)
+    fields: dict[str, object] = {
         **await person_fields(visit),
-        "application_name": application.name,
-        "application_launch_url": application.meta_launch_url,
-        "brand_name": brand.branding_title,
+        "application_name": application.name if application is not None else "",
+        "application_launch_url": application.meta_launch_url if application is not None else "",
+        "brand_name": select(visit.snapshot, visit.request.host).branding_title,
     }
+    notices = visit.context.get(NOTICES)
+    if notices:
+        fields["notices"] = notices
     if visit.session.user is not None:  # else nobody is left to be signed out
         fields["invalidation_flow_url"] = visit.request.prefix + "/flows/-/default/invalidation/"
-    return Challenge(component=SESSION_END, fields=fields, flow_info=flow_info(visit))
+    return fields
+
+
+def _application(visit: Visit) -> Application | None:
+    pk = visit.mapping("application").get("pk")
+    return visit.snapshot.get(Application, pk) if isinstance(pk, str) else None
 
 
 def flow_info(visit: Visit) -> FlowInfo:

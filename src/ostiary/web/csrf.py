@@ -24,6 +24,25 @@ def check_form_token(token: str, session_key: bytes, purpose: str, key: bytes) -
     return hmac.compare_digest(token.encode("utf-8", "replace"), expected.encode("ascii"))
 
 
+def from_elsewhere(request: Request) -> bool:
+    """Say whether a browser was led here by another site, or may have been; a program was not.
+
+    Of a link it is Sec-Fetch-Site that tells, which browsers send to secure origins, else Referer, which our own pages
+    send along (`referrer-policy: same-origin`). A browser that tells neither may come from anywhere.
+    """
+    site = request.headers.get("sec-fetch-site")
+    if site is not None:
+        return site not in {"same-origin", "none"}
+    referer = request.headers.get("referer")
+    if referer is None:
+        return "text/html" in request.headers.get("accept", "")
+    try:
+        sent = urlsplit(referer)
+        return canonical(sent.netloc, sent.scheme) != request.host
+    except ValueError:
+        return True
+
+
 def same_origin(request: Request) -> bool:
     """Say whether the request comes from our own pages, or from a client that is no browser.
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
+from ostiary.flows.farewell import END
+from ostiary.flows.frame import session_end_fields
 from ostiary.flows.resources import STAGE, Stage
-from ostiary.flows.visit import Done, Verdict, Visit
+from ostiary.flows.visit import Ask, Done, Verdict, Visit
 from ostiary.resource import kind
+from ostiary.web.csrf import from_elsewhere
 
 
 @kind(
@@ -24,10 +27,20 @@ class UserLogoutStage(Stage):
     GUARD: ClassVar[bool] = True
 
     async def open(self, visit: Visit) -> Verdict:
-        """End the session, if it is anybody's."""
-        return Done(sign_out=visit.session.user is not None)
+        """End the session, if it is anybody's. Who was led here by another site is asked first.
+
+        Nobody is asked whose application has proven for whom it speaks, and no program.
+        """
+        wanted = visit.context.get(END)
+        if visit.session.user is None or wanted is False:
+            return Done()
+        if wanted is True or not from_elsewhere(visit.request):
+            return Done(sign_out=True)
+        return Ask({**await session_end_fields(visit), "confirm": True}, person=False)
 
     async def answer(self, visit: Visit, answer: Mapping[str, object]) -> Verdict:
-        """Nothing is asked: the same."""
-        del answer
-        return await self.open(visit)
+        """Take the person's word; an answer without one is authentik's, and means the same as a look."""
+        if "sign_out" not in answer:
+            return await self.open(visit)
+        wanted = answer["sign_out"] in {True, "true"}
+        return Done(context={END: wanted}, sign_out=wanted and visit.session.user is not None)

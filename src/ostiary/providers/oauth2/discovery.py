@@ -5,6 +5,7 @@ Both documents are made once for each snapshot and kept as bytes; only the host 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from ostiary.proto.oauth2.discovery import Endpoints, metadata
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from ostiary.store.snapshot import Snapshot
     from ostiary.web.request import Request
 
-_HERE: Final = "\ue000"
+HERE: Final = "\ue000"
 """Stands for the address under which we were asked: a character of private use, which no part of the document has."""
 
 
@@ -31,14 +32,21 @@ async def discovery(request: Request, services: Services) -> Response:
     devices = device_flow(snapshot, request.host) is not None
     key = ("oauth2.discovery", client.pk, devices)
     document = snapshot.memo(key, lambda: _document(client, services, devices=devices))
-    body = document.replace(_HERE.encode(), codec.encode(request.base_url)[1:-1])
-    return allow_origin(request, _json(body), client)
+    return document_answer(request, document, [client])
+
+
+def document_answer(request: Request, document: bytes, clients: Sequence[Client]) -> Response:
+    """Return metadata with the address under which we were asked; pages of the clients' own origins may read it."""
+    origin = request.headers.get("origin")
+    mine = next((client for client in clients if origin in client.origins), None)
+    response = json_document(document.replace(HERE.encode(), codec.encode(request.base_url)[1:-1]))
+    return allow_origin(request, response, mine)
 
 
 async def jwks(request: Request, services: Services) -> Response:
     """Answer the public keys; an empty object when tokens are signed with the client secret. No round trip."""
     client = find_client(request, services)
-    response = _json(_jwks(services.plane.snapshot, client))
+    response = json_document(_jwks(services.plane.snapshot, client))
     response.headers.append(("access-control-allow-origin", "*"))
     return response
 
@@ -78,7 +86,7 @@ def endpoints(client: Client, base_url: str) -> Endpoints:
 
 def _document(client: Client, services: Services, *, devices: bool) -> bytes:
     offer = offer_of(client, services.options, locales=services.languages, devices=devices)
-    return codec.encode(metadata(endpoints(client, _HERE), offer))
+    return codec.encode(metadata(endpoints(client, HERE), offer))
 
 
 def _jwks(snapshot: Snapshot, client: Client) -> bytes:
@@ -89,5 +97,6 @@ def _jwks(snapshot: Snapshot, client: Client) -> bytes:
     return snapshot.memo(("oauth2.jwks", client.pk), build)
 
 
-def _json(body: bytes) -> Response:
+def json_document(body: bytes) -> Response:
+    """Return a document that was encoded before."""
     return Response(200, body, [("content-type", "application/json")])

@@ -12,6 +12,7 @@ from ostiary.providers.oauth2.device_page import AUTHORIZE, device_authorize, de
 from ostiary.providers.oauth2.discovery import discovery, jwks, provider_root
 from ostiary.providers.oauth2.end_session import end_session, end_session_post
 from ostiary.providers.oauth2.github import github_authorize, github_teams, github_user
+from ostiary.providers.oauth2.global_issuer import END_SESSION, JWKS, global_discovery, global_jwks
 from ostiary.providers.oauth2.introspection import introspect
 from ostiary.providers.oauth2.par import push
 from ostiary.providers.oauth2.revocation import revoke
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 _ROOT = "/application/o"
 _OWN = f"{_ROOT}/{{slug}}"
 _DISCOVERY = f"{_OWN}/.well-known/openid-configuration"
+_GLOBAL_DISCOVERY = "/.well-known/openid-configuration"
+_GLOBAL_METADATA = "/.well-known/oauth-authorization-server"
 _METADATA = f"/.well-known/oauth-authorization-server{_OWN}/"
 
 
@@ -65,9 +68,16 @@ def routes(services: Services) -> Sequence[Route]:
         Route("OPTIONS", _DISCOVERY, preflight),
         Route("GET", _METADATA, with_services(discovery), "oauth2-metadata"),
         Route("OPTIONS", _METADATA, preflight),
+        Route("GET", _GLOBAL_DISCOVERY, with_services(global_discovery), "oauth2-global-discovery"),
+        Route("OPTIONS", _GLOBAL_DISCOVERY, preflight),
+        Route("GET", _GLOBAL_METADATA, with_services(global_discovery), "oauth2-global-metadata"),
+        Route("OPTIONS", _GLOBAL_METADATA, preflight),
+        Route("GET", JWKS, with_services(global_jwks), "oauth2-global-jwks"),
+        Route("GET", END_SESSION, with_services(end_session), "oauth2-global-end-session"),
+        Route("POST", END_SESSION, with_services(end_session_post)),
         Route("GET", f"{_OWN}/jwks/", with_services(jwks), "oauth2-jwks"),
         Route("GET", f"{_OWN}/end-session/", with_services(end_session), "oauth2-end-session"),
-        Route("POST", f"{_OWN}/end-session/", end_session_post),
+        Route("POST", f"{_OWN}/end-session/", with_services(end_session_post)),
         Route("GET", f"{_OWN}/check-session/", with_services(check_session), "oauth2-check-session"),
         Route("GET", "/.well-known/webfinger", with_services(webfinger), "oauth2-webfinger"),
         Route("GET", "/login/oauth/authorize", github_authorize, "github-authorize"),
