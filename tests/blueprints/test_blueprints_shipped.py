@@ -10,7 +10,9 @@ from ostiary.blueprints.document import Entry
 from ostiary.blueprints.nodes import Plain, Table
 from ostiary.blueprints.report import render
 from ostiary.blueprints.wrapper import read_file
+from ostiary.flows.stages.prompt import Prompt
 from ostiary.mappings.stock import STOCK
+from ostiary.policies.resources import POLICY, PolicyBinding
 from ostiary.policies.stock import SOURCES
 from ostiary.store.database import Database
 
@@ -156,3 +158,38 @@ async def test_a_brand_of_somebody_elses_making_stays_the_default(world: World) 
     await world.editor.edit(make, author="somebody", message="by hand", now=NOW)
     assert (await world.defaults()).ok
     assert await world.find("authentik_brands.brand", domain="authentik-default") is None
+
+
+async def test_prompts_and_policy_bindings_are_where_files_look_for_them(ready: World) -> None:
+    """The labels, types and orders of authentik 2026.2, as its database has them."""
+    prompts = {
+        "default-source-enrollment-field-username": ("username", "Username", "username", 100),
+        "initial-setup-field-header": ("oobe-header-text", "oobe-header-text", "static", 100),
+        "initial-setup-field-email": ("email", "Email", "email", 101),
+        "initial-setup-field-password": ("password", "Password", "password", 300),
+        "initial-setup-field-password-repeat": ("password_repeat", "Password (repeat)", "password", 301),
+        "default-user-settings-field-username": ("username", "Username", "username", 200),
+        "default-user-settings-field-name": ("name", "Name", "text", 201),
+        "default-user-settings-field-email": ("email", "Email", "email", 202),
+        "default-user-settings-field-locale": ("attributes.settings.locale", "Locale", "ak-locale", 203),
+        "default-password-change-field-password": ("password", "Password", "password", 300),
+        "default-password-change-field-password-repeat": ("password_repeat", "Password (repeat)", "password", 301),
+    }
+    snapshot = ready.editor.plane.snapshot
+    found = {one.name: (one.field_key, one.label, one.type, one.order) for one in snapshot.all(Prompt)}
+    assert prompts.items() <= found.items()
+    orders = {
+        snapshot.resolve(POLICY, one.policy).name: one.order  # type: ignore[union-attr, arg-type]
+        for one in snapshot.all(PolicyBinding)
+        if one.policy is not None
+    }
+    assert orders == {
+        "default-authentication-flow-password-stage": 10,
+        "default-authentication-flow-authenticator-validate-stage": 10,
+        "default-source-enrollment-if-sso": 0,
+        "default-source-enrollment-if-username": 0,
+        "default-source-authentication-if-sso": 0,
+        "default-oobe-password-usable": 0,
+        "default-oobe-prefill-user": 0,
+        "default-oobe-flow-set-authentication": 0,
+    }
