@@ -105,6 +105,8 @@ def test_a_server_is_asked(web: str) -> None:
     ]
     assert told(probe.metrics("worker", web, wanted="1.3.0"))[1][2] is False
     assert told(probe.metrics("worker", web + "/none", wanted="1.3.0"))[1][2] is None
+    asked = told(probe.worker(web + "/metrics", wanted="1.2.0"))
+    assert asked[:3] == [("worker", "live", True), ("worker", "ready", False), ("worker", "metrics", True)]
     found = list(probe.keys(web + "/keys/", now=NOW))
     assert told(found) == [("server", "key old", True), ("server", "key bare", None)]
     assert found[0].told == "10 days old, ends in 400 days"

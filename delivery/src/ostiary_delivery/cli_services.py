@@ -102,7 +102,7 @@ def services_check(  # noqa: PLR0917 - options of a command
         found += probe.metrics("server", metrics, wanted=wanted.get(name), digest=digest) if metrics else ()
         for url in keys or ():
             found += probe.keys(url, now=now, trust=trust)
-    found += probe.metrics("worker", worker, wanted=wanted.get(name), digest=digest) if worker else ()
+    found += probe.worker(worker, wanted=wanted.get(name), digest=digest) if worker else ()
     if valkey:
         of = wanted.get(f"{name}-valkey")
         found += probe.valkey(valkey, service="valkey", password=os.environ.get(VALKEY_PASSWORD), wanted=of)

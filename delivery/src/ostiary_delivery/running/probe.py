@@ -53,8 +53,16 @@ def server(url: str, *, now: datetime, trust: Trust | None = None) -> Iterator[F
         yield _served_certificate(place, now=now, trust=trust)
 
 
+def worker(url: str, *, wanted: str | None, digest: str | None = None) -> Iterator[Finding]:
+    """Yield live and ready of a worker, which answers them on its metrics port, and what its metrics tell."""
+    place = _parse(url)
+    for what, path in (("live", LIVE), ("ready", READY)):
+        yield _answers("worker", what, f"{place.scheme}://{place.netloc}{path}", trust=None)
+    yield from metrics("worker", url, wanted=wanted, digest=digest)
+
+
 def metrics(service: str, url: str, *, wanted: str | None, digest: str | None = None) -> Iterator[Finding]:
-    """Yield whether a process shows metrics, which a worker does as long as it lives, and what they tell of its image.
+    """Yield whether a process shows metrics, and what they tell of its image.
 
     `wanted` and `digest` are the declared ones. A process can tell a digest only if its deployment told it.
     """
