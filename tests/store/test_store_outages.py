@@ -259,7 +259,7 @@ async def test_a_request_that_gave_up_is_not_written_later(sqlite_database: Data
         holder.execute("BEGIN IMMEDIATE")
         first = asyncio.create_task(database.write(partial(put, "waits in the thread")))
         await asyncio.sleep(0.05)
-        assert await asyncio.create_task(ask(partial(database.write, partial(put, "gave up")))) is Reason.TIMEOUT
+        assert await asyncio.create_task(ask(partial(database.write, partial(put, "gave up")))) is Reason.LOCKED
         holder.execute("ROLLBACK")
     await first
     await database.write(partial(put, "after"))

@@ -21,7 +21,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
-from ostiary.store.database import Batch, Database, Dialect, Fault, Row, StoreError, Unavailable, Value, Watch
+from ostiary.store.database import Batch, Database, Dialect, Fault, Reason, Row, StoreError, Unavailable, Value, Watch
 from ostiary.store.patience import within
 from ostiary.store.sqlite_connection import connect, drive, fetch, is_busy, leave, meaning, one
 from ostiary.store.sqlite_group import GROUP, Job, together
@@ -116,7 +116,12 @@ class SqliteDatabase:
             if not self._queued and not self._unconfirmed:
                 loop.call_soon(self._write_queued)
             self._queued.append(job)
-        value: T = await within(job.future)
+        try:
+            value: T = await within(job.future)
+        except Unavailable as error:
+            if error.reason is Reason.TIMEOUT and self._writer.waits:
+                raise Unavailable(f"another process holds its lock: {error}", Reason.LOCKED) from error
+            raise
         return value
 
     def watch(self, tables: str) -> Watch:

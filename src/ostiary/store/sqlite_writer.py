@@ -84,6 +84,11 @@ class Writer:
         """Whether the thread writes nothing itself, so that the loop may."""
         return not self._busy
 
+    @property
+    def waits(self) -> bool:
+        """Whether the thread has something to write and waits for another process's lock."""
+        return self._busy > 0 and not self._connection.in_transaction
+
     def submit(self, jobs: Sequence[Job]) -> None:
         """Queue batches to be written; the `future` of each is answered after the commit."""
         self._count(1)
