@@ -315,6 +315,10 @@ async def test_a_log_that_is_gone_confirms_nothing(sqlite_database: Database) ->
     log.touch()
     with pytest.raises(Unavailable, match="does not confirm"):
         await sqlite_database.write(partial(put, "c"))
+    sqlite_database._writer._count(1)  # type: ignore[attr-defined] - busy: the thread itself writes the next one
+    with pytest.raises(Unavailable, match="does not confirm"):
+        await sqlite_database.write(partial(put, "d"))
+    sqlite_database._writer._count(-1)  # type: ignore[attr-defined]
 
 
 def names() -> Batch[list[str]]:

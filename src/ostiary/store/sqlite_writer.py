@@ -53,9 +53,13 @@ class Log:
 
     def sync(self) -> None:
         """Return when all that was written is on the disk. Raises OSError."""
+        self.check()
+        os.fdatasync(self._file)
+
+    def check(self) -> None:
+        """See that the log is still there. Raises FileNotFoundError."""
         if not os.fstat(self._file).st_nlink:  # one that came in its place is not what our connections write to
             raise FileNotFoundError(errno.ENOENT, "the log was removed; Ostiary has to be restarted", str(self._path))
-        os.fdatasync(self._file)
 
     def close(self) -> None:
         """Let the file go."""
@@ -126,6 +130,12 @@ class Writer:
         """Write a group; the thread goes on whatever happens, else nobody could write any more."""
         try:
             commit(self._connection, group)
+            self._log.check()
+        except FileNotFoundError as error:
+            for job in group:
+                job.error = job.error or Unavailable(
+                    f"the disk does not confirm what was written: {error}", reason(error)
+                )
         except Exception as error:  # noqa: BLE001 - as the docstring says
             _log.exception("a group of writes failed in an unexpected way")
             leave(self._connection)
