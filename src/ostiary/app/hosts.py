@@ -110,7 +110,7 @@ class Hosts:
         if self._open:
             if request.host not in self._told:
                 self._told.keep(request.host, value=True)
-                log.warning("answered to %s, which nobody pinned: any host is, until one is named; %s", *_how(request))
+                log.warning("answered to %s, which nobody named, as to any; if it is yours, %s", *_how(request))
             return True
         return request.path == "/" or request.path.startswith(WIZARD)
 
