@@ -318,7 +318,7 @@ async def test_a16_userinfo_tells_what_that_application_may_know(rig: Rig) -> No
     await rig.browser.sign_in()
     code = await rig.browser.code(client_id="other")
     token = json_of(await exchange(rig, code, "other"))["access_token"]
-    assert set(json_of(await userinfo(rig, token))) == {"sub"}
+    assert set(json_of(await userinfo(rig, token))) == {"sub", "nonce"}
 
 
 async def test_a16_an_altered_token_is_no_token(rig: Rig) -> None:

@@ -53,6 +53,7 @@ def applications(client_key: ECKey) -> dict[str, dict[str, object]]:
     public = {"keys": [client_key.as_dict(private=False)]}
     return {
         "plain": {},
+        "front": {"grant_types": ["authorization_code", "refresh_token", "implicit"]},
         "leaving": {"consent": "explicit", "post_logout_redirect_uris": [{"matching_mode": "strict", "url": CALLBACK}]},
         "native": {"client_type": "public", "client_secret": ""},
         "pushing": {"require_pushed_authorization_requests": True},

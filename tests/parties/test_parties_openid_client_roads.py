@@ -108,12 +108,12 @@ class TestSigned:
 
 class TestOtherResponses:
     def test_an_identity_from_the_authorization_endpoint(self, library: Any, ada: Person) -> None:
-        party = library(DRIVER, "plain")
+        party = library(DRIVER, "front")
         party.do("discover", implicit=True)
         assert party.do("callback", url=begin(party, ada))["claims"]["preferred_username"] == "ada"
 
     def test_a_code_with_an_identity(self, library: Any, ada: Person) -> None:
-        party = library(DRIVER, "plain")
+        party = library(DRIVER, "front")
         party.do("discover", hybrid=True)
         back = begin(party, ada)
         assert "#" in back
@@ -122,7 +122,7 @@ class TestOtherResponses:
 
     @pytest.mark.parametrize("asked", [{}, {"hybrid": True}, {"implicit": True}])
     def test_answers_as_a_form(self, library: Any, ada: Person, asked: dict[str, bool]) -> None:
-        party = library(DRIVER, "plain")
+        party = library(DRIVER, "front")
         party.do("discover", **asked)
         page = ada.get(party.do("authorize", parameters={"response_mode": "form_post"})["url"], stop=CALLBACK)
         assert page.status_code == 200
