@@ -9,7 +9,10 @@ from pathlib import Path
 
 import ostiary
 from ostiary.app.errors import UNAVAILABLE
+from ostiary.flows.password_check import TOO_MANY
 from ostiary.flows.planner import UNDECIDED
+from ostiary.flows.proof import MESSAGE
+from ostiary.flows.sensitive import STALE
 from ostiary.flows.stages.prompt import SERVER_SIDE_LOST
 from ostiary.portal.error_page import TEXTS
 from ostiary.portal.filled import FILLED
@@ -22,6 +25,9 @@ _SHOWN = re.compile(r'^\s+(?:title|label|placeholder|sub_text|description): "([^
 ELSEWHERE = (
     UNDECIDED,
     SERVER_SIDE_LOST,
+    TOO_MANY,
+    MESSAGE,
+    STALE,
     *UNAVAILABLE.values(),
     "Log in",
     "Invalid next URL",

@@ -5,15 +5,18 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import httpx2 as httpx
 import pytest
 from portal_samples import SAMPLES, SampleHouse, sample
 
 from ostiary.flows.errors import PlanChanged
-from ostiary.flows.outcome import Moved, Passed
+from ostiary.flows.outcome import Challenge, FlowInfo, Moved, Passed
+from ostiary.flows.password_check import TOO_MANY
 from ostiary.flows.unit import Due
 from ostiary.portal import flow_page, onward
+from ostiary.portal.challenges import page_values
 from ostiary.portal.filled import retell
 from ostiary.web.request import Request
 
@@ -336,3 +339,16 @@ async def test_the_form_of_page_an_application_asked_for(client: httpx.AsyncClie
     page = (await client.get("/if/flow/identification/", params={"display": display})).text
     (body,) = re.findall(r'<body class="([^"]*)">', page)
     assert body == f"door layout-stacked {layout}".strip()
+
+
+async def test_after_too_many_wrong_passwords_a_page_says_that_and_begins_again() -> None:
+    challenge = Challenge(
+        component="ak-stage-access-denied",
+        fields={"error_message": TOO_MANY},
+        flow_info=FlowInfo(title="Sign in", layout="stacked", cancel_url="/"),
+    )
+    request = Request(path="/if/flow/sign-in/", query="next=%2Fa%3Fb&step=next", prefix="/auth")
+    values = page_values(challenge, request=request, errors={}, values={}, translate=str)
+    assert values["again"] == "/auth/if/flow/sign-in/?next=%2Fa%3Fb"
+    other = replace(challenge, fields={"error_message": "You may not."})
+    assert page_values(other, request=request, errors={}, values={}, translate=str)["again"] == ""

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 INBUILT: Final = "authentik.core.auth.InbuiltBackend"
 TOKEN: Final = "authentik.core.auth.TokenBackend"  # noqa: S105 - the name of a back end
+TOO_MANY: Final = "That was the wrong password too many times. Please start again."
 _BUSY_SECONDS: Final = 2
 
 

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Final, Literal
 from ostiary.events.evaluation_log import log_not_evaluated
 from ostiary.flows.people import subject_of
 from ostiary.flows.plan import Plan, Step
+from ostiary.flows.reauthentication import sets_password
 from ostiary.flows.requirement import policy_context, requirement_met
 from ostiary.flows.resources import STAGE, Flow, FlowStageBinding, Stage
+from ostiary.flows.sensitive import REAUTHENTICATE, is_proven
 from ostiary.flows.services import Services
 from ostiary.policies.decide import Decision, decide, has_bindings
 from ostiary.record import dataclass
@@ -82,11 +84,24 @@ class Planner:
                 if fate == "leave":
                     continue
             steps.append(Step(binding.stage, str(binding.pk), binding.re_evaluate_policies))
+        if self._asks_again(flow, plan, session, subject, [step.stage for step in steps]):
+            steps.insert(0, Step(REAUTHENTICATE))
         steps.extend(Step(stage) for stage in plan.append)
         made = plan.to(planned=True, steps=tuple(steps), user=session.user)
         if subject is not None and made.proof is None:
             made = made.proven(subject.user)
         return Made(made, events=tuple(events))
+
+    def _asks_again(
+        self, flow: Flow, plan: Plan, session: Session, subject: Subject | None, stages: Sequence[str]
+    ) -> bool:
+        """Tell whether the person's password comes before all others: the flow changes it, and they proved nothing."""
+        if flow.designation != "stage_configuration" or subject is None or not subject.user.has_password:
+            return False
+        pk = subject.user.pk
+        if is_proven(pk, context=plan.context, session=session, proof=plan.proof, now=self._now):
+            return False
+        return sets_password(stages, self._snapshot)
 
     async def applies(self, flow: Flow, session: Session) -> bool:
         """Tell whether the session could start the flow now."""

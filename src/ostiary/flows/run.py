@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final, cast
 
 from ostiary.events.refusals import Refusal
-from ostiary.flows import declining, farewell, wizard
+from ostiary.flows import declining, farewell, reauthentication, wizard
 from ostiary.flows.beginning import begun_for, beside_proof
 from ostiary.flows.destination import destination, destination_key, following_of
 from ostiary.flows.errors import PlanChanged
@@ -468,6 +468,8 @@ class Run:
         step = self._plan.steps[0] if self._plan.steps else None
         if step is None or (step.binding is not None and self._snapshot.get(FlowStageBinding, step.binding) is None):
             return None
+        if step.binding is None and step.stage in reauthentication.STAGES:
+            return reauthentication.STAGES[step.stage]
         if step.binding is None and step.stage in self._services.own_stages:
             return self._services.own_stages[step.stage]
         found = self._snapshot.resolve(STAGE, step.stage)

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from ostiary.flows.outcome import Challenge, Errors, FlowInfo
+from ostiary.flows.password_check import TOO_MANY
+from ostiary.portal import onward
 from ostiary.portal.filled import retell
 from ostiary.portal.iframes import page_fields
 from ostiary.portal.look import picture
@@ -191,10 +193,17 @@ def _mappings(raw: object) -> list[Mapping[str, object]]:
     return [one for one in raw if isinstance(one, Mapping)] if isinstance(raw, Sequence) else []
 
 
+def _denied(showing: Showing) -> dict[str, object]:
+    """Where a flow ended with a wrong password, its own address begins it again, and leads to where it was to lead."""
+    wrong = showing.fields.get("error_message") == TOO_MANY
+    return {"again": onward.unmarked(showing.request) if wrong else ""}
+
+
 _OWN: Final[Mapping[str, Callable[[Showing], dict[str, object]]]] = {
     "ak-stage-identification": _identification,
     "ak-stage-prompt": _prompt,
     "ak-stage-consent": _consent,
+    "ak-stage-access-denied": _denied,
     "ak-stage-authenticator-validate": _validate,
     "ak-stage-authenticator-totp": _totp,
     "ak-stage-autosubmit": _autosubmit,

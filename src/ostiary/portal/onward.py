@@ -31,6 +31,12 @@ def marked(path: str, query: str, mark: str, *, without: tuple[str, ...] = ()) -
     return f"{path}?{urlencode([*pairs, (MARK, mark)])}"
 
 
+def unmarked(request: Request) -> str:
+    """Return the address of a page without its mark: where it begins."""
+    pairs = [(name, value) for name, value in parse_qsl(request.query, keep_blank_values=True) if name != MARK]
+    return request.prefix + request.path + (f"?{urlencode(pairs)}" if pairs else "")
+
+
 def stays_here(to: str, request: Request) -> str | None:
     """Return the path to redirect a marked GET to, or None when the chain could end on another origin."""
     if not is_relative(to):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal, cast
 
 from ostiary.events.signin_log import log_failed_sign_in
-from ostiary.flows.password_check import Failed, PasswordRules, Proven, check_password
+from ostiary.flows.password_check import TOO_MANY, Failed, PasswordRules, Proven, check_password
 from ostiary.flows.resources import STAGE, Flow, Stage
 from ostiary.flows.visit import Ask, Done, Refused, Verdict, Visit, Wrong, text_of, wrong
 from ostiary.resource import OnDelete, Reference, kind
@@ -84,7 +84,7 @@ class IdentificationStage(Stage):
         failures = visit.scratch.get("failures")
         count = (failures if isinstance(failures, int) else 0) + 1
         if count >= int(getattr(rules, "failed_attempts_before_cancel", 0)) > 0:
-            return Refused("Too many failed attempts. Please start again.", found.writes)
+            return Refused(TOO_MANY, found.writes)
         verdict = wrong("non_field_errors", "Failed to authenticate.")
         return Wrong(verdict.errors, scratch={"failures": count}, writes=found.writes)
 

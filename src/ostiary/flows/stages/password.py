@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
 from ostiary.brands.select import select
-from ostiary.flows.password_check import Proven, check_password
+from ostiary.flows.password_check import TOO_MANY, Proven, check_password
 from ostiary.flows.person import pending_user
 from ostiary.flows.resources import STAGE, ConfigurableStage, Flow
 from ostiary.flows.visit import Ask, Done, Refused, Verdict, Visit, Wrong, text_of, wrong
@@ -60,7 +60,7 @@ class PasswordStage(ConfigurableStage):
         failures = visit.scratch.get("failures")
         count = (failures if isinstance(failures, int) else 0) + 1
         if count >= self.failed_attempts_before_cancel > 0:
-            return Refused("Too many failed attempts. Please start again.", found.writes)
+            return Refused(TOO_MANY, found.writes)
         verdict = wrong("password", "Invalid password")
         return Wrong(verdict.errors, scratch={"failures": count}, writes=found.writes)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal, cast
 
 from ostiary.directory.errors import Busy
 from ostiary.directory.resources import USER
-from ostiary.flows import wizard
+from ostiary.flows import sensitive, wizard
 from ostiary.flows.proof import MESSAGE
 from ostiary.flows.resources import STAGE, Stage
 from ostiary.flows.visit import Done, Refused, StageFailed, Verdict, Visit
@@ -48,7 +48,20 @@ class UserWriteStage(Stage):
         pk = None if self.user_creation_mode == "always_create" else self._target(visit)
         if pk is None and self.user_creation_mode == "never_create":
             return Refused("There is nobody whose data could be changed.")
-        return Done(commit=lambda: self._write(visit, pk))
+        again = None if pk is None else await self._again(visit, pk)
+        return Done(commit=lambda: self._write(visit, pk)) if again is None else again
+
+    async def _again(self, visit: Visit, pk: int) -> Verdict | None:
+        """Return what has to be proven first, where this changes by what the person signs in."""
+        user = await visit.person(pk)
+        values = changed(visit.mapping("prompt_data"), {})
+        if user is None or not sensitive.is_sensitive(user, values):
+            return None
+        if sensitive.is_proven(pk, context=visit.context, session=visit.session, proof=visit.proof, now=visit.now):
+            return None
+        if not user.has_password:
+            return Refused(sensitive.STALE)
+        return Done(insert=(sensitive.REAUTHENTICATE, str(self.pk)))
 
     async def answer(self, visit: Visit, answer: Mapping[str, object]) -> Verdict:
         """Nothing is asked: the same."""
