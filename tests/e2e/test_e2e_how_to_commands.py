@@ -107,7 +107,7 @@ class Machine:
                 return False
             return True
 
-        wait_until(works, what=lambda: told[-1], seconds=20, pause=0.5)
+        wait_until(works, what=lambda: told[-1], pause=0.5)
         return told[-1]
 
     def save(self, name: str, text: str) -> Path:
