@@ -241,6 +241,21 @@ async def test_a_flow_that_lets_nobody_in_says_so_and_leads_in_no_circle(house: 
     assert "You cannot use this flow now." in (await Tab(house).open(authorize("wiki"))).text
 
 
+@pytest.mark.parametrize("mark", ["x", "+"])
+async def test_a_long_request_is_only_named_in_the_address(house: House, mark: str) -> None:
+    """Behind a proxy the answer's headers have 4,096 bytes; state and nonce may be longer than that."""
+    tabs = {}
+    for name in ("wiki", "maps"):
+        answer = await house.call("GET", authorize(name, nonce=mark * 7_000))
+        address = answer.header("location") or ""
+        assert len(address) < 200
+        tabs[name] = await Tab(house).open(address)
+        assert f"Sign in to continue to {name}" in tabs[name].text
+    assert "Sign in to continue to maps" in (await (await tabs["maps"].send(uid_field="ada")).turn_back()).text
+    assert (await tabs["wiki"].sign_in("ada")).application == "wiki"
+    assert (await tabs["maps"].reload()).application == "maps"
+
+
 async def test_a_session_keeps_so_many_plans(house: House) -> None:
     """Everybody may begin a flow: what one session leaves behind is bounded."""
     tab = await Tab(house).open(authorize("wiki"))

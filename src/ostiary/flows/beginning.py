@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ostiary.record import dataclass
 
 if TYPE_CHECKING:
     from ostiary.flows.resources import Flow
     from ostiary.web.request import Request
+
+ANOTHER_URL: Final = "another_url"
+"""In the context a flow is begun with: the path of ours where another person may sign in for the same thing."""
 
 
 @dataclass(frozen=True, slots=True)

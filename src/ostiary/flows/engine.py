@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from ostiary.flows.destination import destination_key, page_address
+from ostiary.flows.beginning import ANOTHER_URL
+from ostiary.flows.destination import destination_key, key_of_page, page_address
 from ostiary.flows.errors import UnknownFlow
-from ostiary.flows.next_url import is_relative, query_value
+from ostiary.flows.next_url import is_relative
 from ostiary.flows.outcome import Outcome
 from ostiary.flows.plan import Plan
 from ostiary.flows.plans import drop, drop_all, drop_leading_to, drop_oldest, move_all, new_id
@@ -22,10 +23,6 @@ from ostiary.store.database import Statement
 if TYPE_CHECKING:
     from ostiary.directory.user import User
     from ostiary.web.request import Request
-
-
-ANOTHER_URL: Final = "another_url"
-"""In the context a flow is begun with: the path of ours where another person may sign in for the same thing."""
 
 
 class FlowEngine:
@@ -141,12 +138,12 @@ class FlowEngine:
         """Drop the session's plan of one flow that leads to `next_url`."""
         await self._write([drop(session.key, slug, destination_key(next_url))])
 
-    async def turn_back(self, session: Session, next_url: str | None, *, now: int) -> str | None:
-        """Drop the session's plans that lead to `next_url`: the person turns back, or is somebody else.
+    async def turn_back(self, session: Session, query: str, *, now: int) -> str | None:
+        """Drop the session's plans that lead where the query says: the person turns back, or is somebody else.
 
         Returns the path of ours where whoever began the flow lets another person in; None when none is named.
         """
-        key = destination_key(next_url)
+        key = key_of_page(query)
         plans = await self._services.plans.leading_to(session.key, key, now=now)
         await self._write([drop_leading_to(session.key, key)])
         named = (plan.context.get(ANOTHER_URL) for plan in plans)
@@ -169,7 +166,7 @@ class FlowEngine:
     async def _run(self, request: Request, session: Session, slug: str, *, query: str, latest: bool, now: int) -> Run:
         flow = self.flow(slug)
         run = Run(self._services, request=request, session=session, flow=flow, query=query, now=now)
-        return await run.load(latest=latest and not query_value(query, "next"))
+        return await run.load(latest=latest and not key_of_page(query))
 
     async def _write(self, statements: Iterable[Statement]) -> None:
         kept = list(statements)

@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from ostiary.applications.resources import Application
 from ostiary.brands.select import select
+from ostiary.flows.destination import NAMED, key_of_page
 from ostiary.flows.next_url import is_relative, query_value
 from ostiary.flows.outcome import Challenge, FlowInfo
 from ostiary.flows.person import person_fields
@@ -75,10 +76,12 @@ def _application(visit: Visit) -> Application | None:
 def flow_info(visit: Visit) -> FlowInfo:
     """Return title, layout and the way out of a flow."""
     brand = select(visit.snapshot, visit.request.host)
-    following = query_value(visit.query, "next")
+    following, named = query_value(visit.query, "next"), query_value(visit.query, NAMED)
     cancel = visit.request.prefix + "/flows/-/cancel/"
     if following and is_relative(following):
         cancel += "?next=" + quote(following, safe="")
+    elif named and key_of_page(visit.query):
+        cancel += f"?{NAMED}={named}"
     return FlowInfo(
         title=_title(visit),
         layout=visit.flow.layout,

@@ -129,7 +129,7 @@ class Redirects:
         """
         now = self._clock()
         session, following = await self._gate.read(request, now), request.query_one("next")
-        another = await self._engine.turn_back(session, following, now=now) if session is not None else None
+        another = await self._engine.turn_back(session, request.query, now=now) if session is not None else None
         if another is not None:
             return redirect(another)
         if following and is_relative(following):

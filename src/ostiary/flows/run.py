@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, cast
 from ostiary.events.refusals import Refusal
 from ostiary.flows import declining, farewell, reauthentication, wizard
 from ostiary.flows.beginning import begun_for, beside_proof
-from ostiary.flows.destination import destination, destination_key, following_of
+from ostiary.flows.destination import destination, following_of, key_of_page
 from ostiary.flows.errors import PlanChanged
 from ostiary.flows.frame import access_denied, challenge_of, session_end
 from ostiary.flows.next_url import query_value
@@ -64,7 +64,7 @@ class Run:
         self._query = query
         self._now = now
         self._planner = Planner(services, snapshot=self._snapshot, request=request, now=now)
-        first = new_plan(flow.slug, destination_key(query_value(query, "next"))) if plan is None else plan
+        first = new_plan(flow.slug, key_of_page(query)) if plan is None else plan
         self._unit = Unit(services, request, session, first, now=now, due=due)
         self._later = False  # what there is to show will be shown by another request
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from ostiary.brands.select import select
+from ostiary.flows.beginning import ANOTHER_URL
 from ostiary.flows.declining import DECLINED_STAGE
-from ostiary.flows.engine import ANOTHER_URL
 from ostiary.flows.resources import Flow, FlowStageBinding
 from ostiary.flows.stages.consent import ConsentStage
 from ostiary.grants.device import DeviceGrant, deny_device, find_claimed

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from ostiary.brands.select import select
-from ostiary.flows.beginning import Beginning
+from ostiary.flows.beginning import ANOTHER_URL, Beginning
 from ostiary.flows.declining import DECLINED_URL
 from ostiary.flows.destination import page_address
-from ostiary.flows.engine import ANOTHER_URL
 from ostiary.flows.outcome import Moved, Passed
 from ostiary.flows.resources import Flow, FlowStageBinding
 from ostiary.flows.stages.consent import ConsentStage
