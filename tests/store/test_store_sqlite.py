@@ -153,11 +153,8 @@ async def test_readers_do_not_wait_for_a_writer(sqlite_database: Database) -> No
     other.close()
 
 
-async def test_a_lock_that_is_never_released_is_unavailable(
-    sqlite_database: Database, monkeypatch, tmp_path: Path
-) -> None:
-    monkeypatch.setattr("ostiary.store.sqlite.PATIENCE", 0.1)
-    impatient = await open_sqlite(file_of(sqlite_database))
+async def test_a_lock_that_is_never_released_is_unavailable(sqlite_database: Database) -> None:
+    impatient = await open_sqlite(file_of(sqlite_database), patience=0.1)
     other = sqlite3.connect(file_of(sqlite_database), isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     answers = await asyncio.gather(*(impatient.write(partial(put, str(n))) for n in range(3)), return_exceptions=True)
