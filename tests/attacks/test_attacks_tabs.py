@@ -20,7 +20,7 @@ ASKING = "default-provider-authorization-explicit-consent"
 FIELD = re.compile(r'<input type="hidden" name="([^"]*)" value="([^"]*)"')
 ACTION = re.compile(r'<form method="post" action="([^"]*)"')
 ONWARD = re.compile(r'<a class="button" href="([^"]*)" data-continue')
-TURN_BACK = re.compile(r'<a class="small" href="([^"]*)">Not you')
+TURN_BACK = re.compile(r'<a class="small" href="([^"]*)"[^>]*>Not you')
 
 
 def authorize(name: str, **changes: str) -> str:

@@ -295,7 +295,9 @@ async def test_a_refused_application_is_told_at_its_own_address(walk: Walk) -> N
     assert to.startswith(AUTHORIZE)
     refused = await walk.get(to)
     assert refused.status == 200
-    assert b"Permission denied" in refused.body
+    assert b"<h1>No access</h1>" in refused.body
+    for fact in (b"<dd>wiki</dd>", b"<dd>ada</dd>", b"ostiary_return=another"):
+        assert fact in refused.body
     assert await walk.count("single_use") == 0
 
 

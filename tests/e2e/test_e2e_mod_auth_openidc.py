@@ -122,4 +122,4 @@ def test_a_person_outside_the_group_is_refused(server: Server, apache: str) -> N
     page = person.get(f"{apache}/protected/")
     assert str(page.url).startswith(server.url)
     assert "behind the door" not in page.text
-    assert "Permission denied" in page.text
+    assert "No access" in page.text

@@ -327,9 +327,9 @@ def location(response: Response) -> str:
 
 
 def page_of(response: Response) -> str:
-    """Return the flow page a browser is sent to, without the `next` that says where it leads."""
+    """Return the flow page a browser is sent to, without what says where it leads."""
     path, _, query = location(response).partition("?")
-    kept = [(name, value) for name, value in parse_qsl(query) if name != "next"]
+    kept = [(name, value) for name, value in parse_qsl(query) if name not in {"next", "destination"}]
     return f"{path}?{urlencode(kept)}" if kept else path
 
 

@@ -284,15 +284,18 @@ class SampleEngine:
         self.override: dict[str, Mapping[str, object]] = {}
         self.verdict: Outcome | None = None
         self.failure: Exception | None = None
+        self.shows: dict[str, str] = {}
+        self.failed: Mapping[str, list[ErrorDetail]] = {}
         self.settled: list[Due] = []
 
     async def challenge(self, request: Request, session: Session, slug: str, *, query: str = "", now: int) -> Outcome:
         if slug in self.leads:
             return Moved(self.leads[slug])
-        if slug not in SAMPLES:
+        if self.shows.get(slug, slug) not in SAMPLES:
             raise UnknownFlow
-        made = sample(slug)
-        return dataclasses.replace(made, fields=self.override.get(slug, made.fields))
+        made = sample(self.shows.get(slug, slug))
+        errors = self.failed or made.response_errors
+        return dataclasses.replace(made, fields=self.override.get(slug, made.fields), response_errors=errors)
 
     async def respond(
         self,

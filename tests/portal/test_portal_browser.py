@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import dataclasses
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
@@ -9,7 +11,7 @@ from typing import Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, Route, sync_playwright
-from portal_samples import ADDRESSES, SampleHouse, sample, served
+from portal_samples import ADDRESSES, PERSON, SampleHouse, sample, served
 
 from ostiary.web.errors import HttpError
 
@@ -193,6 +195,80 @@ def _answered(kind: str, text: str, route: Route) -> None:
 
 def _posts(route: Route) -> bool:
     return route.request.method == "POST"
+
+
+def test_back_stays_in_the_flow(browser: Browser, house: SampleHouse, site: str) -> None:
+    page = browser.new_page()
+    page.goto(site + "/robots.txt")
+    page.goto(site + "/if/flow/identification/")
+    page.fill("#field-uid_field", "ada")
+    house.engine.shows["identification"] = "password"
+    page.click("button[type=submit]")
+    page.wait_for_selector("#field-password")
+    page.fill("#field-password", "wrong")
+    house.engine.shows["identification"] = "password-wrong"
+    page.click("button[type=submit]")  # the same step again is no place of its own
+    page.wait_for_selector("#field-password-error")
+    page.go_back(wait_until="commit")
+    page.wait_for_url("**/flows/-/cancel/")
+    house.engine.shows["identification"] = "totp"
+    page.goto(site + "/if/flow/identification/")
+    house.engine.shows["identification"] = "user-login"
+    page.fill("#field-code", "123456")
+    page.click("button[type=submit]")
+    page.wait_for_selector("button[value=true]")
+    with page.expect_request(site + "/if/flow/identification/"):
+        page.go_back(wait_until="commit")
+    page.wait_for_selector("button[value=true]")
+    page.close()
+
+
+@pytest.mark.parametrize("broken", [True, False])
+def test_pictures_that_do_not_come_make_way(browser: Browser, house: SampleHouse, site: str, broken: bool) -> None:
+    pixel = base64.b64decode(
+        "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+    )
+    house.snapshot.objects[0] = dataclasses.replace(house.snapshot.objects[0], branding_logo="/media/logo.png")
+    house.snapshot.objects[1] = dataclasses.replace(house.snapshot.objects[1], meta_icon="/media/icon.png")
+    page = browser.new_page()
+    answer = {"status": 404} if broken else {"status": 200, "content_type": "image/png", "body": pixel}
+    page.route("**/media/*", lambda route: route.fulfill(**answer))
+    page.goto(site + "/if/flow/user-login/")  # gives the cookie
+    page.goto(site + "/if/user/")
+    page.wait_for_selector(".brand .mark:visible" if broken else ".brand .logo")
+    assert page.locator(".app").count() > 2
+    assert page.locator("header .logo").count() == (0 if broken else 1)
+    assert page.locator("main img.icon").count() == (0 if broken else 1)
+    assert page.locator(".letter:visible").count() == page.locator(".app").count() - (0 if broken else 1)
+    house.engine.override["password"] = {**PERSON, "pending_user_avatar": "/media/ada.png"}
+    page.goto(site + "/if/flow/password/")
+    page.wait_for_selector("span.avatar:visible" if broken else "img.avatar")
+    assert page.locator("span.avatar:visible").count() == (1 if broken else 0)
+    page.close()
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_card_keeps_its_place(browser: Browser, site: str, width: int) -> None:
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    places = set()
+    for name in ("identification", "password", "password-wrong", "validate", "user-login", "consent"):
+        page.goto(f"{site}/if/flow/{name}/")
+        box = page.locator("main.card").bounding_box()
+        assert box is not None
+        places.add(round(box["y"]))
+    assert len(places) == 1
+    page.close()
+
+
+def test_the_button_beside_a_password_says_what_it_does(browser: Browser, site: str) -> None:
+    page = browser.new_page()
+    page.goto(site + "/if/flow/password/")
+    for label, kind in (("Show password", "password"), ("Hide password", "text"), ("Show password", "password")):
+        assert page.get_attribute("[data-reveal]", "aria-label") == label
+        assert page.get_attribute("#field-password", "type") == kind
+        assert label.startswith(page.inner_text("[data-reveal]"))
+        page.click("[data-reveal]")
+    page.close()
 
 
 def test_a_double_click_sends_once(browser: Browser, house: SampleHouse, site: str) -> None:

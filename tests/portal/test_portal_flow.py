@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import html
 import re
 from collections.abc import AsyncIterator
@@ -12,7 +13,7 @@ import pytest
 from portal_samples import SAMPLES, SampleHouse, sample
 
 from ostiary.flows.errors import PlanChanged
-from ostiary.flows.outcome import Challenge, FlowInfo, Moved, Passed
+from ostiary.flows.outcome import Challenge, ErrorDetail, FlowInfo, Moved, Passed
 from ostiary.flows.password_check import TOO_MANY
 from ostiary.flows.unit import Due
 from ostiary.portal import flow_page, onward
@@ -352,3 +353,46 @@ async def test_after_too_many_wrong_passwords_a_page_says_that_and_begins_again(
     assert values["again"] == "/auth/if/flow/sign-in/?next=%2Fa%3Fb"
     other = replace(challenge, fields={"error_message": "You may not."})
     assert page_values(other, request=request, errors={}, values={}, translate=str)["again"] == ""
+
+
+HEADINGS = {
+    "identification": "Welcome to Ostiary",
+    "password": "Enter your password",
+    "validate": "One more proof",
+    "configure": "Protect your account",
+    "user-login": "Stay signed in?",
+    "denied": "No access",
+}
+
+
+@pytest.mark.parametrize("name", HEADINGS)
+async def test_each_step_says_what_it_is(client: httpx.AsyncClient, name: str) -> None:
+    page = (await client.get(f"/if/flow/{name}/")).text
+    assert f"<h1>{HEADINGS[name]}</h1>" in page
+    assert f"<title>{HEADINGS[name]} · " in page
+
+
+async def test_a_new_password_has_the_name_beside_it(client: httpx.AsyncClient, house: SampleHouse) -> None:
+    """Password managers keep it under that name."""
+    session = house.gate._session()
+    house.gate._session = lambda: dataclasses.replace(session, user=7, who={"username": "ada"})  # type: ignore[method-assign]
+    named = '<input type="text" value="{}" autocomplete="username" hidden>'
+    assert named.format("ada") in (await client.get("/if/flow/wizard/")).text
+    assert named.format("ada") not in (await client.get("/if/flow/kinds/")).text  # it asks for the name itself
+    house.engine.shows["initial-setup"] = "wizard"
+    assert named.format("akadmin") in (await client.get("/if/flow/initial-setup/?token=right")).text
+
+
+async def test_the_error_of_one_factor_is_not_that_of_another(client: httpx.AsyncClient, house: SampleHouse) -> None:
+    house.engine.failed = {"code": [ErrorDetail("This code is not right, or was used before.")]}
+    wrong = (await client.get("/if/flow/validate/?step=next")).text
+    assert "This code is not right" in wrong
+    found = re.search(r'href="([^"]*method=static)"', wrong)
+    assert found is not None
+    other = html.unescape(found[1])
+    assert "This code is not right" not in (await client.get(other)).text
+    assert "This code is not right" in (await client.get(other + "&step=next")).text
+
+
+async def test_a_page_that_posts_says_where(client: httpx.AsyncClient) -> None:
+    assert "You are on your way to client.example.org." in (await client.get("/if/flow/autosubmit/")).text

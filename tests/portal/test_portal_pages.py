@@ -141,7 +141,7 @@ async def test_errors_are_pages_for_people_and_json_for_programs(status: int) ->
 def test_a_refusal_says_so_whatever_its_status() -> None:
     page = ErrorPage(SampleHouse().painter)(Request(), HttpError(200, "access_denied", "You may not pass here."))
     assert page.status == 200
-    assert b"<h1>Permission denied</h1>" in page.body
+    assert b"<h1>No access</h1>" in page.body
 
 
 @pytest.mark.parametrize("address", ADDRESSES)

@@ -130,7 +130,11 @@ def _finishes(core: Core, gate: SessionGate) -> Sequence[Finish]:
 def _joined(flows: FlowServices, pages: Pages, protocols: oauth2.Services) -> Pages:
     """Let flows and pages ask the protocols about the addresses they lead to; return the pages."""
     flows.begin_again.append(partial(oauth2.begin_again, services=protocols))
-    return replace(pages, take_up=partial(oauth2.take_up, services=protocols))
+    return replace(
+        pages,
+        take_up=partial(oauth2.take_up, services=protocols),
+        follow=partial(oauth2.follow, services=protocols),
+    )
 
 
 def _gate(core: Core) -> SessionGate:

@@ -37,7 +37,8 @@ async def challenge_of(visit: Visit, ask: Ask, plan: Plan, component: str) -> Ch
 async def access_denied(visit: Visit, message: str) -> Challenge:
     """Return the screen of somebody who does not get any further."""
     fields = {**await person_fields(visit), "error_message": message}
-    return Challenge(component=ACCESS_DENIED, fields=fields, flow_info=flow_info(visit))
+    application = str(visit.mapping("application").get("name", ""))
+    return Challenge(component=ACCESS_DENIED, fields=fields, flow_info=flow_info(visit), application=application)
 
 
 async def session_end(visit: Visit) -> Challenge | None:

@@ -60,6 +60,7 @@ class Challenge:
     flow_info: FlowInfo
     response_errors: Errors = field(default_factory=dict)
     ticket: str = ""
+    application: str = ""  # what the flow was begun for, where a page names it; no member of the JSON challenge
 
     def wire(self) -> dict[str, object]:
         """Return the JSON body of the executor."""

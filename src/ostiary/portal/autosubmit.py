@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from urllib.parse import quote, urlsplit
 
 from ostiary.portal.look import Painter
+from ostiary.portal.onward import host_of
 from ostiary.web.asgi import CSP
 from ostiary.web.request import Request
 from ostiary.web.response import Response
@@ -14,7 +15,9 @@ from ostiary.web.response import Response
 def autosubmit_page(painter: Painter, request: Request, url: str, attrs: Mapping[str, str]) -> Response:
     """Answer a page that posts `attrs` to `url`; without JavaScript the person presses its button."""
     title = painter.translator(request)("One moment")
-    response = painter.page(request, "stages/autosubmit.html", title=title, c={"url": url, "attrs": attrs})
+    response = painter.page(
+        request, "stages/autosubmit.html", title=title, target=host_of(url), c={"url": url, "attrs": attrs}
+    )
     response.headers.append(("content-security-policy", submit_policy(url)))
     return response
 

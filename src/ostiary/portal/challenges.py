@@ -12,6 +12,7 @@ from ostiary.portal.filled import retell
 from ostiary.portal.iframes import page_fields
 from ostiary.portal.look import picture
 from ostiary.portal.methods import methods, stage_names
+from ostiary.portal.onward import host_of
 from ostiary.portal.prompts import prompt_fields
 from ostiary.portal.qr import grouped, qr_svg, secret_of
 from ostiary.record import dataclass
@@ -50,6 +51,9 @@ ENDS: Final = frozenset(
 
 ON_PLATES: Final = frozenset({"ak-stage-identification", "ak-stage-password", "ak-stage-consent"})
 """Components whose pages are kept as plates: what everybody sees, but for the slots of `marked_challenge`."""
+
+_TURNING_BACK: Final = frozenset({"ak-stage-password", "ak-stage-authenticator-validate"})
+"""Components whose page the browser's Back leaves as "Not you?" does: to the question before."""
 
 Translate = Callable[[str], str]
 
@@ -111,12 +115,15 @@ def page_values(
     showing = Showing(fields, request, values, not errors, translate)
     return {
         "component": challenge.component,
+        "application": challenge.application,
+        "back": challenge.component in _TURNING_BACK,
         "c": fields,
         "title": retell(challenge.flow_info.title, translate),
         "layout": challenge.flow_info.layout,
         "cancel_url": challenge.flow_info.cancel_url,
         "wallpaper": picture(challenge.flow_info.background),
         "avatar": picture(str(fields.get("pending_user_avatar") or "")),
+        "initial": _text(fields, "pending_user")[:1],
         "values": values,
         "labels": {},
         "errors": {name: [retell(one.string, translate) for one in details] for name, details in errors.items()},
@@ -185,8 +192,8 @@ def _iframes(showing: Showing) -> dict[str, object]:
 
 
 def _autosubmit(showing: Showing) -> dict[str, object]:
-    title = showing.fields.get("title")
-    return {"title": showing.translate(str(title) if title else "One moment")}
+    title, url = showing.fields.get("title"), str(showing.fields.get("url") or "")
+    return {"title": showing.translate(str(title) if title else "One moment"), "target": host_of(url)}
 
 
 def _mappings(raw: object) -> list[Mapping[str, object]]:

@@ -7,20 +7,20 @@ from http import HTTPStatus
 from typing import Final
 
 from ostiary.portal.look import Painter
-from ostiary.web.errors import HttpError
+from ostiary.web.errors import HttpError, NoAccess
 from ostiary.web.negotiation import json_error, phrase, wants_json
 from ostiary.web.request import Request
 from ostiary.web.response import Response
 
 TEXTS: Final[Mapping[int, tuple[str, str]]] = {
-    200: ("Access denied", "You have no access to this application."),  # as authentik answers a refused application
+    200: ("No access", "You have no access to this application."),  # as authentik answers a refused application
     400: ("That did not work", "The request could not be understood."),
     401: ("Please sign in", "This page is only for people who are signed in."),
-    403: ("Permission denied", "You may not pass here."),
-    404: ("Nothing behind this door", "There is no such page, or it is not for you."),
+    403: ("No access", "You are not allowed to use this page."),
+    404: ("Page not found", "There is no such page, or it is not for you."),
     405: ("That did not work", "This address does not take such a request."),
     413: ("Too large", "More was sent than this page takes."),
-    429: ("One moment, please", "There were too many attempts."),
+    429: ("Too many attempts", "There were too many attempts."),
     500: ("Something went wrong", "It is not your fault. Please try again in a while."),
     503: ("Busy just now", "The service cannot answer at the moment. Please try again shortly."),
 }
@@ -57,6 +57,7 @@ class ErrorPage:
             heading=translate(heading),
             text=translate(error.message or text),
             retry=int(retry) if retry.isdigit() else 0,
+            refused=error if isinstance(error, NoAccess) else None,
             again=request.url if error.status in _PASSING and request.path.startswith(_FLOWS) else "",
             request_id=request.request_id,
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from ostiary.directory.administrator import USERNAME as ADMINISTRATOR
 from ostiary.flows.errors import PlanChanged
 from ostiary.flows.outcome import Challenge, Moved, Passed
 from ostiary.portal import flash, iframes, onward
@@ -49,7 +50,7 @@ class FlowPage:
         outcome = await self._pages.engine.challenge(request, session, slug, query=request.query, now=now)
         match outcome:
             case Moved(to=to):
-                return self.leave(request, to)
+                return await self._follow(request, to)
             case Passed():
                 return redirect(request.url)
             case Challenge():
@@ -92,10 +93,20 @@ class FlowPage:
                     await self._pages.engine.settle(request, due, now=now)
         except (PlanChanged, SessionGone):  # another tab was first
             return self._see(request, onward.NEXT, without=(METHOD,))
-        if taken is None:
-            return self.leave(request, moved.to)
-        response = self.leave(request, taken.header("location") or moved.to)
-        response.headers.extend(pair for pair in taken.headers if pair[0] != "location")
+        return self._leave_by(request, taken, moved.to)
+
+    async def _follow(self, request: Request, to: str) -> Response:
+        """Leave a flow that has nothing to ask; for an old form at once to where it leads, since it was sent once."""
+        if request.query_one(onward.MARK) != onward.AGAIN:
+            return self.leave(request, to)
+        there = await self._pages.follow(request, to)
+        return self._leave_by(request, there, to) if there is None or there.header("location") is not None else there
+
+    def _leave_by(self, request: Request, answer: Response | None, to: str) -> Response:
+        if answer is None:
+            return self.leave(request, to)
+        response = self.leave(request, answer.header("location") or to)
+        response.headers.extend(pair for pair in answer.headers if pair[0] != "location")
         return response
 
     def leave(self, request: Request, to: str) -> Response:
@@ -132,15 +143,18 @@ class FlowPage:
         again = request.query_one(onward.MARK) == onward.AGAIN and not errors
         notice = translate(NOTICE) if again else ""
         display = _display(request)
+        account = ADMINISTRATOR if request.params["slug"] == SETUP else str(session.who.get("username", ""))
         form = {"ticket": challenge.ticket, "form_token": token, "action": request.url}
         template = template_of(challenge.component)
         if errors or challenge.component not in ON_PLATES:
             values = page_values(challenge, request=request, errors=errors, values=typed, translate=translate)
-            return self._painter.page(request, template, notice=notice, display=display, **(values | form))
+            values |= {"account": account, **form}
+            return self._painter.page(request, template, notice=notice, display=display, **values)
         slots = Slots()
         marks = {name: slots.mark(name, value) for name, value in form.items()}
         marked = marked_challenge(challenge, slots)
         values = page_values(marked, request=request, errors=errors, values=typed, translate=translate)
+        values["initial"] = slots.mark("initial", str(challenge.fields.get("pending_user") or "")[:1])
         values["avatar"] = slots.mark("avatar", picture(str(challenge.fields.get("pending_user_avatar") or "")))
         return self._painter.plate(request, template, slots, notice=notice, display=display, **marks, **values)
 

@@ -20,7 +20,7 @@ from ostiary.portal.methods import factor_names
 from ostiary.portal.services import Pages
 from ostiary.portal.start import sign_in_first, signed_in
 from ostiary.record import dataclass
-from ostiary.web.errors import Forbidden, NotFound
+from ostiary.web.errors import NoAccess, NotFound
 from ostiary.web.request import Request
 from ostiary.web.response import Response, redirect
 
@@ -96,7 +96,8 @@ class Library:
         if subject is None:
             return sign_in_first(request)
         if not await self._may(request, subject, application, now):
-            raise Forbidden("permission_denied", "You may not open this application.")
+            account = subject.user.username
+            raise NoAccess("You have no access to this application.", application=application.name, account=account)
         address = self._address(application, subject)
         if address is None:
             raise NotFound("no_launch_url", "This application has no page to open.")

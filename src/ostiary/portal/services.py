@@ -65,6 +65,11 @@ async def nobody(_request: Request, _to: str, _due: Due) -> Response | None:
     return None
 
 
+async def nowhere(_request: Request, _to: str) -> Response | None:
+    """Follow nothing."""
+    return None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pages:
     """Everything the pages use.
@@ -72,7 +77,8 @@ class Pages:
     `form_key` is key material of its own for form tokens; `clock` gives microseconds UTC. `launch_url` gives the
     default launch address of a provider. `recover` consumes a recovery key, signs the person in (through the gate)
     and returns the path to go to, or None for a key that is not valid. `take_up` answers the request a flow leads to
-    (a path of ours) together with the flow's end, by a redirect; None when it is better sent there.
+    (a path of ours) together with the flow's end, by a redirect; None when it is better sent there. `follow` answers
+    what the browser would ask for at a path of ours; None when it is nobody's.
     """
 
     engine: Engine
@@ -88,3 +94,4 @@ class Pages:
     launch_url: Callable[[Resource], str | None]
     recover: Callable[[Request, str, int], Awaitable[str | None]]
     take_up: Callable[[Request, str, Due], Awaitable[Response | None]] = nobody
+    follow: Callable[[Request, str], Awaitable[Response | None]] = nowhere

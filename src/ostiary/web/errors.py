@@ -4,6 +4,7 @@ HttpError                an answer with a status, a code for programs and a sent
 |- BadRequest            400: what was sent cannot be understood
 |- Forbidden             403
 |- NotFound              404
+|- NoAccess              200: a person has no access to an application
 '- TooManyRequests       429, with Retry-After
 """
 
@@ -42,6 +43,19 @@ class NotFound(HttpError):
 
     def __init__(self, code: str = "not_found", message: str = "") -> None:
         super().__init__(404, code, message)
+
+
+class NoAccess(HttpError):
+    """200, as authentik answers it: a person who is signed in has no access to an application.
+
+    The page names both, and leads to `another`, a path of ours where somebody else may sign in ("" without one).
+    """
+
+    def __init__(self, message: str, *, application: str, account: str, another: str = "") -> None:
+        super().__init__(200, "access_denied", message)
+        self.application = application
+        self.account = account
+        self.another = another
 
 
 class TooManyRequests(HttpError):

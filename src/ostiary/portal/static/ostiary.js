@@ -11,8 +11,9 @@
     button.addEventListener("click", () => {
       const shown = input.type === "password";
       input.type = shown ? "text" : "password";
-      button.setAttribute("aria-pressed", String(shown));
-      button.textContent = shown ? button.dataset.hide : button.dataset.show;
+      const [text, label] = (shown ? button.dataset.hide : button.dataset.show).split("|");
+      button.textContent = text;
+      button.setAttribute("aria-label", label);
       input.focus();
     });
   }
@@ -30,6 +31,17 @@
         button.textContent = button.dataset.done;
       } catch { /* the codes are on the page: nothing is lost */ }
     });
+  }
+
+  // A picture that does not come makes way for what stands in for it.
+  function picture(image) {
+    const instead = image.nextElementSibling;
+    const fail = () => {
+      if (instead && instead.dataset.instead !== undefined) instead.hidden = false;
+      image.remove();
+    };
+    image.addEventListener("error", fail);
+    if (image.complete) image.decode().catch(fail);
   }
 
   function print(button) {
@@ -89,7 +101,10 @@
     }
     document.title = page.title;
     document.body.className = page.body.className;
-    history.replaceState(null, "", response.url);
+    // A new step is a place of its own, so that Back stays in the flow; the same step again is not.
+    const component = (main) => (main.querySelector("input[name=_component]") || {}).value;
+    if (component(card) === component(old)) history.replaceState(null, "", response.url);
+    else history.pushState(null, "", response.url);
     old.replaceWith(document.adoptNode(card));
     refine(card);
     const first = card.querySelector("[autofocus]") || card.querySelector("h1");
@@ -123,10 +138,22 @@
     each(root, "[data-reveal]", reveal);
     each(root, "[data-copy]", copy);
     each(root, "[data-print]", print);
+    each(root, "img[data-picture]", picture);
     each(root, "a[data-leave]", leave);
     each(root, "form", (form) => form.addEventListener("submit", submitted));
     each(root, "form[data-autosubmit]", (form) => form.submit());
   }
+
+  // Back from a question asks the one before, as "Not you?" does; elsewhere the step that is due is shown again.
+  let hash = location.hash;
+  window.addEventListener("popstate", () => {
+    const within = location.hash !== hash;
+    hash = location.hash;
+    if (within) return; // to a field, from the list of errors
+    const back = document.querySelector("a[data-back]");
+    if (back) location.replace(back.href);
+    else location.reload();
+  });
 
   // A page taken from the back-forward cache must not stay disabled.
   window.addEventListener("pageshow", () => each(document, "form", (form) => busy(form, false)));

@@ -89,6 +89,12 @@ async def _tell(inquiry: Inquiry, error: OAuthError | HttpError) -> None:
     )
 
 
+async def follow(request: Request, to: str, *, services: Services) -> Response | None:
+    """Answer the request the browser would bring if it were sent to that path of ours; None for another's path."""
+    path, _, query = to.partition("?")
+    return await authorize(request.moved(PATH, query), services) if path == request.prefix + PATH else None
+
+
 async def begin_again(request: Request, flow: Flow, to: str, *, services: Services) -> Beginning | None:
     """Tell what a sign-in whose plan is lost was begun for, when the path it leads to is a request of ours.
 
@@ -127,4 +133,4 @@ async def authorize_post(request: Request) -> Response:
     return redirect(request_url(request, [*request.query_pairs(), *pairs]), 303)
 
 
-__all__ = ["PATH", "authorize", "authorize_post", "begin_again", "take_up"]
+__all__ = ["PATH", "authorize", "authorize_post", "begin_again", "follow", "take_up"]

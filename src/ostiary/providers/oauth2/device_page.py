@@ -27,7 +27,7 @@ from ostiary.providers.oauth2.refusing import tell
 from ostiary.providers.oauth2.resources import DEVICE_CODE
 from ostiary.store.commit import write_all
 from ostiary.store.hashing import token_hash
-from ostiary.web.errors import HttpError, NotFound
+from ostiary.web.errors import HttpError, NoAccess, NotFound
 from ostiary.web.response import Response, redirect
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ async def _check_policies(
         await write_all(services.database, [*decision.events, *refusal])
     if not decision.passing:
         message = " ".join(decision.messages) or "You have no access to this application."
-        error = HttpError(200, "access_denied", message)
+        error = NoAccess(message, application=client.application.name, account=subject.user.username)
         await tell(request, services, error, client=client, user=subject.user.who)
         raise error
 

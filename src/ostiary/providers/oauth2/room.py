@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from ostiary.providers.oauth2 import backchannel
-from ostiary.providers.oauth2.authorize import begin_again, take_up
+from ostiary.providers.oauth2.authorize import begin_again, follow, take_up
 from ostiary.providers.oauth2.options import Options, Rate
 from ostiary.providers.oauth2.resources import OAuth2Provider
 from ostiary.providers.oauth2.routes import routes
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 KINDS: Final[tuple[type[Resource], ...]] = (OAuth2Provider,)
 MIGRATIONS: Final[tuple[Migration, ...]] = ()
 
-__all__ = ["KINDS", "MIGRATIONS", "Options", "Rate", "Services", "begin_again", "jobs", "routes", "take_up"]
+__all__ = ["KINDS", "MIGRATIONS", "Options", "Rate", "Services", "begin_again", "follow", "jobs", "routes", "take_up"]
 
 
 def jobs(database: Database, plane: ConfigPlane, users: Users) -> Sequence[Job]:

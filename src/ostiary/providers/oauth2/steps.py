@@ -27,7 +27,7 @@ from ostiary.providers.oauth2.persons import check_expectations, is_expected, is
 from ostiary.providers.oauth2.sources import find_parameters
 from ostiary.record import dataclass
 from ostiary.store.commit import write_all
-from ostiary.web.errors import BadRequest, HttpError
+from ostiary.web.errors import BadRequest, NoAccess
 from ostiary.web.response import Response
 
 if TYPE_CHECKING:
@@ -181,7 +181,12 @@ async def _allowed(inquiry: Inquiry) -> Response | None:
         if "none" in inquiry.wanted.prompt:
             raise OAuthError(ACCESS_DENIED, "the application's policies refuse the person")
         message = " ".join(decision.messages) or "You have no access to this application."
-        raise HttpError(200, "access_denied", message)
+        raise NoAccess(
+            message,
+            application=inquiry.client.application.name,
+            account=subject.user.username,
+            another=inquiry.return_url(ANOTHER),
+        )
     return None
 
 
