@@ -107,7 +107,7 @@ def test_grafana_sends_people_to_sign_out(house: Server) -> None:
     assert person.client.get(f"{house.url}/if/user/").status_code == 200
     left = person.client.get(f"{house.url}/application/o/grafana/end-session/", follow_redirects=True)
     assert left.status_code == 200
-    assert "You are signed out of Grafana" in left.text
+    assert "Grafana has signed you out. Do you want to sign out of Ostiary as well?" in left.text
 
 
 def test_forgejo_meets_what_it_is_told_to_read(house: Server) -> None:
