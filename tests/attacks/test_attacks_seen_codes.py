@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from oauth2_rig import CALLBACK, SECOND, SECRET, VERIFIER, Rig, basic_header, json_of, provider
+from oauth2_rig import CALLBACK, SECOND, SECRET, VERIFIER, Rig, answer_of, basic_header, json_of, provider
 
 from ostiary.grants.code import MOST_GUESSES
 from ostiary.web.response import Response
@@ -87,3 +87,14 @@ async def test_a16_nobody_ends_what_is_another_clients(both: Rig) -> None:
     assert not await both.events("suspicious_request")
     assert (await userinfo(both, second["access_token"])).status == 200
     assert (await refresh(both, second["refresh_token"])).status == 200
+
+
+async def test_a09_a_pushed_request_is_its_clients(both: Rig) -> None:
+    """Another client that has seen the request_uri neither uses it up nor learns what was pushed."""
+    form = {"response_type": "code", "redirect_uri": CALLBACK, "scope": "openid", "state": "st"}
+    headers = {"authorization": basic_header("wiki", SECRET)}
+    pushed = json_of(await both.call("POST", "/application/o/par/", form=form, headers=headers))
+    await both.browser.sign_in()
+    stolen = await both.browser.authorize(client_id="other", request_uri=pushed["request_uri"])
+    assert answer_of(stolen)["error"] == "invalid_request_uri"
+    assert "code" in answer_of(await both.browser.authorize(request_uri=pushed["request_uri"]))

@@ -17,10 +17,16 @@ from live import Server
 HERE = Path(__file__).parent
 
 
+def named(server: Server) -> Server:
+    """Let the server answer to the address that the attempts come to: they are not of this machine, as they say."""
+    server.environ["OSTIARY_HOSTS"] = f"localhost:{server.port}"
+    return server
+
+
 @pytest.fixture(scope="module")
 def attempts(make_server: Callable[..., Server]) -> Attempts:
     """All attempts at a server whose log is a file: JSON."""
-    server = make_server().start()
+    server = named(make_server()).start()
     server.cli("blueprint", "apply", str(HERE / "blueprint.yaml"))
     server.add_user("ada", PASSWORD)
     server.add_user("tom", PASSWORD)
@@ -30,7 +36,7 @@ def attempts(make_server: Callable[..., Server]) -> Attempts:
 @pytest.fixture(scope="module")
 def on_terminal(make_server: Callable[..., Server], tmp_path_factory: pytest.TempPathFactory) -> Attempts:
     """The attempts of forgers at a server whose log is a terminal, which a file repeats."""
-    server = make_server()
+    server = named(make_server())
     wrapper = tmp_path_factory.mktemp("terminal") / "ostiary"
     spawn = f"import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(['{live.OSTIARY}', 'serve'])))"
     wrapper.write_text(f"#!/bin/sh\nexec {sys.executable} -c {shlex.quote(spawn)}\n")
