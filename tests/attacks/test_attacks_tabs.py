@@ -181,6 +181,15 @@ async def test_a_lost_consent_is_asked_again(house: House) -> None:
     assert (await tab.send()).application == "books"
 
 
+async def test_what_was_typed_in_one_tab_is_not_filled_in_in_another(house: House) -> None:
+    wiki = await Tab(house).open(authorize("wiki"))
+    maps = await Tab(house).open(authorize("maps"))
+    await maps.send(uid_field=" ")
+    await wiki.send(uid_field="x" * 2000)
+    assert 'value="xxx' in wiki.text
+    assert 'value="xxx' not in (await maps.reload()).text
+
+
 async def test_two_consents_are_two_questions(house: House) -> None:
     await with_consent(house)
     await (await Tab(house).open(authorize("wiki"))).sign_in("ada")

@@ -38,13 +38,18 @@ def write(
     }
     packed = base64.urlsafe_b64encode(codec.encode(values)).rstrip(b"=").decode("ascii")
     if values and len(packed) <= _LIMIT:
-        _set(request, response, f"{packed}.{form_token(proof[0], _purpose(request, packed), proof[1])}", _SECONDS)
+        _set(
+            request,
+            response,
+            f"{packed}.{form_token(proof[0], _purpose(request, challenge, packed), proof[1])}",
+            _SECONDS,
+        )
 
 
-def read(request: Request, *, proof: tuple[bytes, bytes]) -> Mapping[str, str]:
-    """Return the values of the POST before, or nothing."""
+def read(request: Request, *, challenge: Challenge, proof: tuple[bytes, bytes]) -> Mapping[str, str]:
+    """Return the values of the POST before, or nothing: what was typed in another tab is not this one's."""
     packed, _, token = request.cookies.get(COOKIE, "").partition(".")
-    if not token or not check_form_token(token, proof[0], _purpose(request, packed), proof[1]):
+    if not token or not check_form_token(token, proof[0], _purpose(request, challenge, packed), proof[1]):
         return {}
     return cast("Mapping[str, str]", codec.decode(base64.urlsafe_b64decode(packed + "=" * (-len(packed) % 4))))
 
@@ -60,8 +65,8 @@ def _set(request: Request, response: Response, value: str, seconds: int) -> None
     set_cookie(response, COOKIE, value, max_age=seconds, path=path, secure=request.scheme == "https")
 
 
-def _purpose(request: Request, packed: str) -> str:
-    return f"typed {request.path} {packed}"
+def _purpose(request: Request, challenge: Challenge, packed: str) -> str:
+    return f"typed {request.path} {challenge.ticket} {packed}"
 
 
 def _secret_prompts(challenge: Challenge) -> frozenset[str]:

@@ -138,7 +138,7 @@ class FlowPage:
     def _show(self, request: Request, session: Session, challenge: Challenge) -> Response:
         translate = self._painter.translator(request)
         errors = {} if _is_chosen_anew(request) else challenge.response_errors
-        typed = flash.read(request, proof=(session.key, self._pages.form_key)) if errors else {}
+        typed = flash.read(request, challenge=challenge, proof=(session.key, self._pages.form_key)) if errors else {}
         token = form_token(session.key, _purpose(request.params["slug"], challenge.ticket), self._pages.form_key)
         again = request.query_one(onward.MARK) == onward.AGAIN and not errors
         notice = translate(NOTICE) if again else ""
