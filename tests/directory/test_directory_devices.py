@@ -230,3 +230,17 @@ async def test_hot_statements_use_an_index(database: Database) -> None:
     plan = await explain(database, DEVICES, 1, 1)
     assert "SCAN" not in plan
     assert "Seq Scan on" not in plan
+
+
+@pytest.mark.parametrize("ahead", [3600, 24 * 3600])
+async def test_a_clock_that_was_wrong_locks_no_authenticator_afterwards(
+    database: Database, devices: Devices, user: User, ahead: int
+) -> None:
+    key = await enrol(database, devices, user)
+    codes = await print_codes(database, devices, user)
+    wrong = NOW + ahead * SECOND
+    assert await devices.verify(user.pk, code_at(key, wrong), now=wrong) is not None
+    assert await devices.verify(user.pk, "000", now=wrong + STEP) is None
+    assert await devices.verify(user.pk, code_at(key, NOW), now=NOW) is not None
+    assert await devices.verify(user.pk, codes[0].reveal(), now=NOW) is not None
+    assert await devices.verify(user.pk, code_at(key, NOW), now=NOW) is None, "once, as ever"

@@ -9,9 +9,11 @@ import pytest
 
 from ostiary.grants.access import AccessToken, find_access, insert_access, revoke_access
 from ostiary.grants.code import MOST_GUESSES, Code, Unfit, issue_code, use_code
+from ostiary.grants.device import DeviceGrant, Poll, begin_device, poll_device
 from ostiary.grants.ending import on_session_end, on_session_moved, on_user_disabled, sweep
 from ostiary.grants.errors import GrantGone, Raced
 from ostiary.grants.family import Authorization, insert_family
+from ostiary.grants.rates import SKEW, hit
 from ostiary.grants.refresh import (
     GRACE,
     NewRefresh,
@@ -360,3 +362,21 @@ async def test_hot_statements_use_an_index(sqlite_database: Database) -> None:
         plan = " ".join(str(row["detail"]) for row in await sqlite_database.fetch(f"EXPLAIN QUERY PLAN {sql}"))
         assert "INDEX" in plan, (sql, plan)
         assert "SCAN" not in plan, (sql, plan)
+
+
+@pytest.mark.parametrize("ahead", [HOUR + 120_000_000, 24 * HOUR])
+async def test_a_clock_that_was_wrong_counts_for_no_window_afterwards(database: Database, ahead: int) -> None:
+    for number in range(5):
+        assert await database.write(lambda: hit("x", window=HOUR, now=NOW + ahead)) == number + 1
+    assert await database.write(lambda: hit("x", window=HOUR, now=NOW)) == 1
+    assert await database.write(lambda: hit("x", window=HOUR, now=NOW - SKEW)) == 2, "clocks of servers are apart"
+
+
+async def test_a_device_that_polled_under_a_wrong_clock_does_not_wait_for_it(database: Database) -> None:
+    item = DeviceGrant(
+        hash=b"d" * 32, user_hash=b"u" * 32, provider=1, scope=(), issued=NOW, expires=NOW + 2 * HOUR, session=None
+    )
+    await database.write(lambda: run([begin_device(item)]))
+    assert await database.write(lambda: poll_device(item.hash, provider=1, now=NOW + HOUR)) is Poll.PENDING
+    assert await database.write(lambda: poll_device(item.hash, provider=1, now=NOW)) is Poll.PENDING
+    assert await database.write(lambda: poll_device(item.hash, provider=1, now=NOW)) is Poll.TOO_EARLY

@@ -355,3 +355,15 @@ async def test_hot_statements_use_an_index(database: Database) -> None:
     for plan in plans:
         assert "ndex" in plan.replace("INDEX", "index"), plan
         assert "SCAN" not in plan.replace("Index Scan", "").replace("Bitmap", "").replace("Heap Scan", ""), plan
+
+
+async def test_a_session_seen_under_a_wrong_clock_is_touched_again(gate: SessionGate) -> None:
+    identifier, _ = await signed_in(gate)
+    ahead = await gate.read(ask(identifier), NOW + 60 * MINUTE)
+    assert ahead is not None
+    assert ahead.last_seen == NOW + 60 * MINUTE
+    back = await gate.read(ask(identifier), NOW + MINUTE)
+    assert back is not None
+    assert (back.last_seen, back.idle_expires) == (NOW + MINUTE, NOW + MINUTE + BROWSER_IDLE)
+    stored = await gate.read(ask(identifier), NOW + MINUTE)
+    assert stored == back

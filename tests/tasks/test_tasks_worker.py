@@ -438,3 +438,11 @@ async def test_a_leader_that_was_overtaken_between_reading_and_writing(sqlite_da
     assert await fire(sqlite_database, [job], owner="a", now=START) == 0
     monkeypatch.setattr(sqlite_database, "fetch", fetch)
     assert len(await states(sqlite_database)) == 1
+
+
+async def test_a_task_put_off_by_a_wrong_clock_is_due_again(database: Database) -> None:
+    ahead = START + 24 * HOUR
+    await database.write(lambda: statements(enqueue("a", {}, now=ahead), enqueue("b", {}, now=START, after=HOUR)))
+    await fire(database, jobs(database, ()), owner="me", now=START)
+    rows = await database.fetch("SELECT name, due FROM task WHERE name IN ('a', 'b') ORDER BY name")
+    assert [(row["name"], row["due"]) for row in rows] == [("a", START), ("b", START + HOUR)]

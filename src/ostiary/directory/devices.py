@@ -27,6 +27,10 @@ SECOND: Final = 1_000_000
 DELAY_MOST: Final = 600 * SECOND  # microseconds
 CODE_LETTERS: Final = "abcdefghjkmnpqrstuvwxyz23456789"  # no letter that looks like another
 
+SKEW: Final = 60 * SECOND  # clocks of several servers may be apart
+AHEAD: Final = 20  # steps: a code that was used further ahead was used under a clock that was wrong
+_FREE: Final = f"(locked_until <= ? OR locked_until > CAST(? AS BIGINT) + {DELAY_MOST + SKEW})"
+
 _COMMON: Final = "pk, uuid, user_pk, name, confirmed, locked_until, created, last_updated, last_used"
 DEVICES: Final = (
     f"SELECT 'totp' AS class, {_COMMON}, key_sealed, digits, step, t0, tolerance, drift, last_t"
@@ -139,7 +143,8 @@ class Devices:
         Raises Throttled while every authenticator in question waits out its failures, whatever the code.
         """
         devices = await self.confirmed(user, classes)
-        ready = [one for one in devices if one.locked_until <= now]
+        # A wait longer than the longest was begun by a clock that was wrong: nobody waits for that time.
+        ready = [one for one in devices if not now < one.locked_until <= now + DELAY_MOST + SKEW]
         if devices and not ready:
             raise Throttled(_seconds(min(one.locked_until for one in devices) - now))
         matches = {one.pk: counter for one in ready if (counter := self._match(one, code, now)) is not None}
@@ -218,16 +223,16 @@ def _decide(ready: Sequence[Device], matches: dict[int, int], hashed: bytes, now
 
 def _accept_totp(device: Device, counter: int, now: int) -> Statement:
     return Statement(
-        "UPDATE directory_totp SET last_t = ?, last_used = ? WHERE pk = ? AND last_t < ? AND locked_until <= ?",
-        (counter, now, device.pk, counter, now),
+        f"UPDATE directory_totp SET last_t = ?, last_used = ? WHERE pk = ? AND (last_t < ? OR last_t > ?) AND {_FREE}",
+        (counter, now, device.pk, counter, counter + AHEAD, now, now),
     )
 
 
 def _spend_static(device: Device, hashed: bytes, now: int) -> Statement:
     return Statement(
         "DELETE FROM directory_static_code WHERE device_uuid = ? AND hash = ?"
-        " AND EXISTS (SELECT 1 FROM directory_static WHERE uuid = ? AND locked_until <= ?)",
-        (device.uuid, hashed, device.uuid, now),
+        f" AND EXISTS (SELECT 1 FROM directory_static WHERE uuid = ? AND {_FREE})",
+        (device.uuid, hashed, device.uuid, now, now),
     )
 
 
@@ -247,8 +252,8 @@ def _fail(device: Device, now: int) -> Statement:
     # Within the lock nothing is counted: one guess a delay, however many are sent at once.
     return Statement(
         f"UPDATE {_TABLES[device.device_class]} SET failures = failures + 1, delay = {_NEXT_DELAY},"
-        f" locked_until = CAST(? AS BIGINT) + {_NEXT_DELAY} WHERE pk = ? AND locked_until <= ?",
-        (now, device.pk, now),
+        f" locked_until = CAST(? AS BIGINT) + {_NEXT_DELAY} WHERE pk = ? AND {_FREE}",
+        (now, device.pk, now, now),
     )
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Final, cast
 
 from ostiary.store.database import Batch, Statement
 from ostiary.store.sweeping import expired
+
+SKEW: Final = 60_000_000  # microseconds: clocks of several servers may be apart
+# A window that ends later than one that begins now was begun by a clock that was wrong.
+_OVER: Final = f"(grant_rate.expires <= ? OR grant_rate.expires > excluded.expires + {SKEW})"
 
 
 def hit(key: str, *, window: int, now: int) -> Batch[int]:
@@ -17,8 +21,8 @@ def hit_until(key: str, *, window: int, now: int) -> Batch[tuple[int, int]]:
     """Count one and return how often it was in the present window, and when that ends: microseconds UTC."""
     rows = yield Statement(
         "INSERT INTO grant_rate (key, hits, expires) VALUES (?, 1, ?) ON CONFLICT (key) DO UPDATE SET"
-        " hits = CASE WHEN grant_rate.expires <= ? THEN 1 ELSE grant_rate.hits + 1 END,"
-        " expires = CASE WHEN grant_rate.expires <= ? THEN excluded.expires ELSE grant_rate.expires END"
+        f" hits = CASE WHEN {_OVER} THEN 1 ELSE grant_rate.hits + 1 END,"
+        f" expires = CASE WHEN {_OVER} THEN excluded.expires ELSE grant_rate.expires END"
         " RETURNING hits, expires",
         (key, now + window, now, now),
     )

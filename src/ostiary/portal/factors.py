@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ostiary.events.event import event
-from ostiary.flows.enrolled import FRESH
+from ostiary.flows.enrolled import FRESH, SKEW
 from ostiary.portal.methods import factor_names
 from ostiary.portal.start import active_person, sign_in_first
 from ostiary.record import dataclass
@@ -78,7 +78,7 @@ class Factors:
         if found is None:
             return None
         session, subject = found
-        if session.auth_time is None or now - session.auth_time > FRESH:
+        if session.auth_time is None or not -SKEW <= now - session.auth_time <= FRESH:
             return None
         devices = await self._pages.devices.confirmed(subject.user.pk)
         device = next((one for one in devices if one.uuid == request.params["uuid"]), None)

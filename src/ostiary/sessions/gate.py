@@ -210,7 +210,7 @@ class SessionGate:
             give(request, response, identifier=identifier, session=session, settings=self._cookies)
 
     async def _touched(self, session: Session, now: int) -> Session:
-        if now - session.last_seen < TOUCH_EVERY:
+        if -TOUCH_EVERY <= now - session.last_seen < TOUCH_EVERY:  # further ahead: the clock was wrong
             return session
         await self._database.write(lambda: run([repository.touch(session, now)]))
         return replace(session, last_seen=now, idle_expires=min(now + session.idle, session.expires))

@@ -70,8 +70,8 @@ def remove(key: bytes, *, must_exist: bool) -> Statement:
 def touch(session: Session, now: int) -> Statement:
     """Return the statement that moves the idle end; it does nothing when another request was first."""
     return Statement(
-        "UPDATE session SET last_seen = ?, idle_expires = ? WHERE key = ? AND last_seen <= ?",
-        (now, min(now + session.idle, session.expires), session.key, now - TOUCH_EVERY),
+        "UPDATE session SET last_seen = ?, idle_expires = ? WHERE key = ? AND (last_seen <= ? OR last_seen > ?)",
+        (now, min(now + session.idle, session.expires), session.key, now - TOUCH_EVERY, now + TOUCH_EVERY),
     )
 
 

@@ -65,7 +65,7 @@ class _Kept:
     issuer: Issuer | None = None
 
     def good(self, now: int, *, within: int) -> Issuer | None:
-        return self.issuer if self.issuer is not None and now - self.read < within else None
+        return self.issuer if self.issuer is not None and 0 <= now - self.read < within else None
 
 
 class IssuerKeys:
@@ -104,7 +104,7 @@ class IssuerKeys:
         found = kept.good(now, within=FRESH)
         if found is not None and found.knows(kid):
             return found
-        if now - kept.tried >= AGAIN:
+        if not 0 <= now - kept.tried < AGAIN:  # below zero: the clock was wrong
             return None
         found = kept.good(now, within=STALE)
         if found is None:

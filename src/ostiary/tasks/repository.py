@@ -11,6 +11,8 @@ from ostiary.store.database import Batch, Dialect, Guard, Row, Statement
 from ostiary.store.sweeping import bite
 
 DAY: Final = 86_400_000_000
+LONGEST_WAIT: Final = 3_600_000_000  # microseconds until a task that failed is tried again
+SKEW: Final = 60_000_000  # microseconds: clocks of several servers may be apart
 KEPT_DONE: Final = DAY
 KEPT_DEAD: Final = 30 * DAY
 _ERROR_LENGTH: Final = 2_000
@@ -76,6 +78,13 @@ def give_up(task: Claim, *, error: str, now: int) -> Statement:
 def release(task: Claim, *, now: int) -> Statement:
     """Return the statement that hands an interrupted task back at once; the attempt does not count."""
     return _of("UPDATE task SET state = 'queued', due = ?, attempts = attempts - 1 ", (now,), task)
+
+
+def wake(now: int) -> Statement:
+    """Return the statement that lets tasks be due now that wait for longer than any does: a clock was wrong."""
+    return Statement(
+        "UPDATE task SET due = ? WHERE due > CAST(? AS BIGINT) + CAST(? AS BIGINT)", (now, now, LONGEST_WAIT + SKEW)
+    )
 
 
 def sweep(now: int) -> Statement:

@@ -11,6 +11,7 @@ from typing import Final
 
 from ostiary.store.database import Batch, Database, Guard, Statement
 from ostiary.tasks.job import Job, enqueue
+from ostiary.tasks.repository import wake
 
 LEASE: Final = 60_000_000  # microseconds
 
@@ -50,6 +51,7 @@ def _fire(due: Sequence[tuple[Job, int]], owner: str, now: int) -> Batch[int]:
         (owner, now + LEASE, owner, now, now + 2 * LEASE),
         guard=Guard(NotLeader),
     )
+    yield wake(now)
     fired = 0
     for job, slot in due:
         following = now + (job.schedule or 0)

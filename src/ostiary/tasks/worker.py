@@ -16,7 +16,18 @@ from ostiary.store.commit import run
 from ostiary.store.database import Database, Statement
 from ostiary.store.loop import Loop
 from ostiary.tasks.job import Job
-from ostiary.tasks.repository import Claim, LeaseLost, claim, finish, give_up, is_waiting, prolong, release, retry
+from ostiary.tasks.repository import (
+    LONGEST_WAIT,
+    Claim,
+    LeaseLost,
+    claim,
+    finish,
+    give_up,
+    is_waiting,
+    prolong,
+    release,
+    retry,
+)
 from ostiary.tasks.schedule import fire
 
 SECOND: Final = 1_000_000
@@ -26,7 +37,6 @@ POLL: Final = 1.0  # seconds between two looks for what other processes have que
 BOUND: Final = 30.0  # seconds within which a turn has to succeed
 GRACE: Final = 20.0  # seconds that work in flight has to end at shutdown
 FIRST_WAIT: Final = SECOND  # after the first failure; doubled each time
-LONGEST_WAIT: Final = 3_600 * SECOND
 
 _log: Final = logging.getLogger("ostiary.tasks")
 
