@@ -320,10 +320,9 @@ def test_a09_a19_two_processes_on_one_database_hear_one_of_fifty(
             answers = list(pool.map(lambda url: app.refresh(url, token), urls))  # noqa: B023
             assert {answer.status_code for answer in answers} <= {200, 400}
             lines = [answer.json()["refresh_token"] for answer in answers if answer.status_code == 200]
-            assert lines
-            assert len(set(lines)) == len(lines)
+            assert len(set(lines)) == 1  # within the grace the same successor comes back, at both
             after = list(pool.map(lambda pair: app.refresh(*pair), zip(urls, lines, strict=False)))
-            assert len([answer for answer in after if answer.status_code == 200]) <= 1
+            assert len({answer.json()["refresh_token"] for answer in after if answer.status_code == 200}) == 1
 
 
 def test_a41_what_ends_at_one_process_has_ended_at_the_other(

@@ -124,6 +124,7 @@ def test_a_rotation_without_one_failed_verification(
 
 def test_what_is_told_of_a_wrong_name(make_server: Any) -> None:
     server = make_server()
+    server.cli("migrate")
     done = server.cli("keys", "rotate", "nobody", check=False)
     assert done.returncode == 1
     assert done.stderr == "ostiary: there is neither a provider nor a certificate-key pair named nobody\n"
