@@ -4,7 +4,7 @@
 let
   declared = (builtins.fromTOML (builtins.readFile ../../pyproject.toml)).project;
   project = import ../../delivery/nix/project.nix ../..;
-  # "uvicorn>=0.54; marker" is python3Packages.uvicorn
+  # "uvloop>=0.21; marker" is python3Packages.uvloop
   package = requirement: python3Packages.${builtins.head (builtins.match "([A-Za-z0-9_-]+).*" requirement)};
 in
 python3Packages.buildPythonApplication {
