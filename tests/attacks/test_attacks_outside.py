@@ -72,6 +72,8 @@ REACHING = (
 MAY_REACH = {
     "ostiary.app.probe",  # the operator's own health check, to the listener
     "ostiary.app.listener",  # binds
+    "ostiary.app.connection",  # what was accepted
+    "ostiary.app.links",  # the name of this machine
     "ostiary.web.outgoing",  # the one way out for requests that configuration asks for
 }
 

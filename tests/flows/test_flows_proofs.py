@@ -191,7 +191,7 @@ async def test_a30_an_inactive_user_is_not_signed_in_by_any_flow(world: World, c
     off = Statement("UPDATE directory_user SET is_active = 0 WHERE pk = ?", (user.pk,))
     await world.database.write(lambda: (yield off))
     assert default.login
-    assert (await client.get())["error_message"] == "This account is not active."
+    assert (await client.get())["component"] == "ak-stage-identification", "the sign-in ended with the account"
     assert (await client.session()).user is None
 
 
