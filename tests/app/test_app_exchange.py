@@ -151,3 +151,38 @@ async def test_an_idle_connection_is_closed(port: int) -> None:
     assert await asyncio.wait_for(reader.read(), 5) == b""
     assert 0.3 <= loop.time() - begun <= 3
     writer.close()
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        get("/slow"),
+        get("/slow") * 3,
+        get("/large") * 2,
+        b"POST /slow HTTP/1.1\r\nhost: localhost\r\ncontent-length: 9\r\n\r\n",
+    ],
+    ids=["one", "pipelined", "large", "a body that does not come"],
+)
+async def test_who_leaves_before_the_answer_leaves_no_traceback(
+    port: int, sent: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The answer to somebody who has gone is dropped: nothing is written to a transport that is closed."""
+    for _ in range(5):
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(sent)
+        await writer.drain()
+        await asyncio.sleep(0.01)
+        writer.transport.abort()
+    await asyncio.sleep(0.3)
+    assert b'"/a"' in await exchange(port, get("/a", "connection: close"))
+    assert [record.message for record in caplog.records if record.levelname != "DEBUG"] == []
+
+
+async def test_who_says_that_nothing_more_is_asked_is_answered(port: int) -> None:
+    """A client may shut its side down after the request (RFC 9112 9.6)."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(get("/slow") + get("/b"))
+    writer.write_eof()
+    answer = await asyncio.wait_for(reader.read(), 10)
+    assert answer.index(b'"/slow"') < answer.index(b'"/b"')
+    writer.close()
