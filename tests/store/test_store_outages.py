@@ -15,9 +15,10 @@ import pytest
 from support.forwarder import Forwarder, forwarding
 from support.postgres import REPLICATES, ROLE, PostgresServer, make_server
 from support.schema import all_migrations
+from support.waiting import PATIENCE
 
 from ostiary.store import patience, postgresql_connection
-from ostiary.store.database import Batch, Database, Fault, Reason, Statement, Unavailable
+from ostiary.store.database import Batch, Database, Fault, Reason, Statement, StoreError, Unavailable
 from ostiary.store.migrations import migrate
 from ostiary.store.patience import begin_request, patient, within
 from ostiary.store.postgresql import PostgresConfig, open_postgresql
@@ -73,11 +74,22 @@ def pair() -> Iterator[tuple[PostgresServer, PostgresServer]]:
 
 
 async def caught_up(primary: PostgresServer, standby: PostgresServer, config: PostgresConfig) -> None:
-    direct = await open_postgresql(standby.config(config.name))
-    async with asyncio.timeout(30):
-        while await names(direct) != ["before"]:
+    """Wait until the standby has what was written; at first it has not even the database."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            try:
+                direct = await open_postgresql(standby.config(config.name))
+            except Unavailable:
+                await asyncio.sleep(0.05)
+                continue
+            try:
+                if await names(direct) == ["before"]:
+                    return
+            except StoreError:
+                pass  # the tables are on their way
+            finally:
+                await direct.close()
             await asyncio.sleep(0.05)
-    await direct.close()
 
 
 async def test_after_a_failover_it_writes_and_reads_where_the_address_leads(
