@@ -112,7 +112,7 @@ async def test_a_cancelled_read_frees_its_place(postgres_config: PostgresConfig)
         task.cancel()
     answers = await asyncio.gather(*sleeping, return_exceptions=True)
     assert {type(answer) for answer in answers} == {asyncio.CancelledError}
-    rows = await asyncio.wait_for(asyncio.gather(*(database.fetch("SELECT 1 AS one") for _ in range(8))), 5)
+    rows = await asyncio.wait_for(asyncio.gather(*(database.fetch("SELECT 1 AS one") for _ in range(8))), 60)
     assert len(rows) == 8
     await database.close()
 

@@ -338,6 +338,6 @@ async def test_a_late_read_is_not_stuck_in_the_past(sqlite_database: Database, m
 async def test_what_is_left_to_the_thread_does_not_keep_the_lock(sqlite_database: Database, monkeypatch) -> None:
     monkeypatch.setattr("ostiary.store.sqlite.SLICE", 0)
     for number in range(1_200):
-        await asyncio.wait_for(sqlite_database.write(partial(put, f"{number}")), 5)
+        await asyncio.wait_for(sqlite_database.write(partial(put, f"{number}")), 60)
         assert not sqlite_database._inline.in_transaction, number  # type: ignore[attr-defined]
     assert len(await sqlite_database.fetch("SELECT name FROM counter")) == 1_200

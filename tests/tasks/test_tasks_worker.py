@@ -94,7 +94,7 @@ async def test_a_task_is_done_once(database: Database, clock: Clock) -> None:
     notebook = Notebook()
     await put(database, colour="green")
     async with working(Worker(database, [Job("work", notebook)], clock=clock)):
-        await asyncio.wait_for(notebook.done.wait(), 5)
+        await asyncio.wait_for(notebook.done.wait(), 60)
     assert notebook.calls == [{"colour": "green"}]
     assert await states(database) == [("done", 1, None)]
 
@@ -113,7 +113,7 @@ async def test_a_bell_wakes_it_before_it_looks_by_itself(database: Database, clo
         await asyncio.sleep(0.05)
         await put(database)
         worker.wake()
-        await asyncio.wait_for(notebook.done.wait(), 5)
+        await asyncio.wait_for(notebook.done.wait(), 60)
 
 
 async def test_it_sees_what_other_processes_queue(database: Database, clock: Clock) -> None:
@@ -121,7 +121,7 @@ async def test_it_sees_what_other_processes_queue(database: Database, clock: Clo
     async with working(Worker(database, [Job("work", notebook)], clock=clock, poll=0.05)):
         await asyncio.sleep(0.05)
         await put(database)
-        await asyncio.wait_for(notebook.done.wait(), 5)
+        await asyncio.wait_for(notebook.done.wait(), 60)
 
 
 async def test_a_key_is_queued_once(database: Database) -> None:
@@ -139,7 +139,7 @@ async def test_a_delayed_task_waits(database: Database, clock: Clock) -> None:
         await asyncio.sleep(0.1)
         assert not notebook.calls
         clock.now += HOUR
-        await asyncio.wait_for(notebook.done.wait(), 5)
+        await asyncio.wait_for(notebook.done.wait(), 60)
 
 
 async def test_a_failure_is_tried_again_later(database: Database, clock: Clock) -> None:
@@ -155,7 +155,7 @@ async def test_a_failure_is_tried_again_later(database: Database, clock: Clock) 
         assert row is not None
         assert START + SECOND // 2 <= row["due"] <= START + SECOND
         clock.now += SECOND
-        await asyncio.wait_for(notebook.done.wait(), 5)
+        await asyncio.wait_for(notebook.done.wait(), 60)
     assert await states(database) == [("done", 2, None)]
 
 
@@ -243,10 +243,10 @@ async def test_who_lost_the_lease_stops_and_does_not_finish(database: Database) 
 
     await put(database)
     async with working(Worker(database, [Job("work", handler)], lease=150_000, poll=60)):
-        await asyncio.wait_for(begun.wait(), 5)
+        await asyncio.wait_for(begun.wait(), 60)
         theft = Statement("UPDATE task SET owner = 'thief', attempts = attempts + 1")
         await database.write(partial(statements, theft))
-        await asyncio.wait_for(stopped.wait(), 5)
+        await asyncio.wait_for(stopped.wait(), 60)
     assert await states(database) == [("running", 2, None)]
 
 
@@ -272,7 +272,7 @@ async def test_stopping_waits_for_work_in_flight(database: Database, clock: Cloc
 
     await put(database)
     async with working(Worker(database, [Job("work", handler)], clock=clock)):
-        await asyncio.wait_for(begun.wait(), 5)
+        await asyncio.wait_for(begun.wait(), 60)
     assert await states(database) == [("done", 1, None)]
 
 
@@ -285,7 +285,7 @@ async def test_what_does_not_end_in_time_is_handed_back(database: Database, cloc
 
     await put(database)
     async with working(Worker(database, [Job("work", handler)], clock=clock, grace=0.05)):
-        await asyncio.wait_for(begun.wait(), 5)
+        await asyncio.wait_for(begun.wait(), 60)
     assert await states(database) == [("queued", 0, None)]
 
 
@@ -310,7 +310,7 @@ async def test_a_database_that_is_away_does_not_end_the_worker(
     monkeypatch.setattr(sqlite_database, "fetch", sometimes)
     await put(sqlite_database)
     async with working(Worker(sqlite_database, [Job("work", notebook)], clock=clock, poll=0.02)):
-        await asyncio.wait_for(notebook.done.wait(), 5)
+        await asyncio.wait_for(notebook.done.wait(), 60)
 
 
 async def test_a_schedule_fires_at_first_sight_and_then_by_the_clock(database: Database) -> None:
@@ -415,7 +415,7 @@ async def test_an_end_that_cannot_be_noted_is_done_again(sqlite_database: Databa
     monkeypatch.setattr(sqlite_database, "write", sometimes)
     await put(sqlite_database)
     async with working(Worker(sqlite_database, [Job("work", handler)], lease=500_000, poll=0.05)):
-        await asyncio.wait_for(notebook.done.wait(), 5)
+        await asyncio.wait_for(notebook.done.wait(), 60)
         await asyncio.sleep(0.1)
         away.clear()
 
