@@ -399,6 +399,13 @@ async def test_a71_what_no_client_sends_to_a_server_ends_the_connection(
     assert answers.count(b"HTTP/1.1 ") == 1
 
 
+async def test_a71_chunks_are_unknown_in_http_1_0(connect: Connect) -> None:
+    """RFC 9112 6.1: the framing of such a request is faulty, also where its chunks are not."""
+    client = await connect()
+    await client.send(b"POST /echo HTTP/1.0\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n")
+    assert await client.status() == 400
+
+
 async def test_a47_the_host_of_a_whole_address_counts(connect: Connect) -> None:
     """RFC 9112 3.2.2: the Host header beside it is not believed."""
     client = await connect()
