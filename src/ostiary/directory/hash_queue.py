@@ -15,7 +15,7 @@ from ostiary.directory.errors import Busy
 from ostiary.record import dataclass
 
 KEPT: Final = 4  # one of so many places is kept for known browsers
-SHARES: Final = (8, 4, 2)  # a 64, a 56, a 48 bit network (an IPv4 address: the first) may hold one of so many places
+SHARE: Final = 8  # once the rest is half full, an address and each network around it may hold one of so many places
 BROWSER_MOST: Final = 4  # places of one known browser
 _FOURTH: Final = 4
 
@@ -77,9 +77,9 @@ class HashQueue:
         if asker.browser is not None and self._held[asker.browser] >= BROWSER_MOST:
             raise Busy
         if stranger and self._inside_strangers * 2 >= self._strangers:
-            for network, share in zip(asker.networks, SHARES, strict=False):
-                if self._held[network] >= max(1, self._strangers // share):
-                    raise Busy
+            share = max(1, self._strangers // SHARE)
+            if any(self._held[network] >= share for network in asker.networks):
+                raise Busy
         self._count(asker, 1)
 
     def _count(self, asker: Asker, by: int) -> None:
