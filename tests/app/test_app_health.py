@@ -131,7 +131,7 @@ async def ask(built: Built, method: str, path: str, *, accept: str = "text/html"
         sent.append(message)
 
     headers = [
-        (b"host", b"localhost"),
+        (b"host", b"localhost:9000"),
         (b"accept", accept.encode()),
         (b"content-type", b"application/x-www-form-urlencoded"),
     ]

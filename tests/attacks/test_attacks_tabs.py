@@ -162,7 +162,7 @@ async def test_what_is_lost_starts_again_towards_the_application(house: House, l
     if loss in {"cookie", "both"}:
         house.cookies.clear()
     if loss in {"plan", "both"}:
-        await execute(house, "DELETE FROM flow_plan")
+        await execute(house, "DELETE FROM flow_tab_plan")
     await tab.send(password=PASSWORD)
     assert "too old" in tab.text or 'name="password"' in tab.text
     assert "ada" in tab.text
@@ -173,7 +173,7 @@ async def test_a_lost_consent_is_asked_again(house: House) -> None:
     await with_consent(house)
     tab = await (await Tab(house).open(authorize("books"))).sign_in("ada")
     assert "books would like" in tab.text
-    await execute(house, "DELETE FROM flow_plan")
+    await execute(house, "DELETE FROM flow_tab_plan")
     assert "books would like" in (await tab.reload()).text
     house.cookies.clear()
     assert "Sign in to continue to books" in (await tab.send()).text
@@ -206,7 +206,7 @@ async def test_a_silent_renewal_leaves_an_open_consent_alone(house: House) -> No
     for name in ("games", "books"):
         silent = await house.call("GET", authorize(name, prompt="none"))
         assert "error=consent_required" in (silent.header("location") or "")
-    assert await count(house, "flow_plan") == 1
+    assert await count(house, "flow_tab_plan") == 1
     assert (await books.send()).application == "books"
 
 
@@ -270,7 +270,7 @@ async def test_a_session_keeps_so_many_plans(house: House) -> None:
     tab = await Tab(house).open(authorize("wiki"))
     for number in range(PLANS_MOST + 8):
         await Tab(house).open(authorize("maps", state=str(number)))
-    assert await count(house, "flow_plan") <= PLANS_MOST + 1
+    assert await count(house, "flow_tab_plan") <= PLANS_MOST + 1
     assert "Sign in to continue to wiki" in (await tab.reload()).text  # begun again, from its address
 
 

@@ -229,7 +229,7 @@ async def test_eight_requests_seven_commits(walk: Walk) -> None:
     assert len(seen[-1][2]) <= 2
     assert await walk.count("event", "action = 'login'") == 1
     assert await walk.count("event", "action = 'authorize_application'") == 1
-    assert await walk.count("flow_plan") == await walk.count("flow_completion") == 0
+    assert await walk.count("flow_tab_plan") == await walk.count("flow_completion") == 0
 
 
 async def test_a_password_that_cannot_be_kept_proves_nothing(walk: Walk) -> None:
@@ -331,7 +331,7 @@ async def test_a_no_reaches_the_application(walk: Walk) -> None:
     assert told.status == 302
     assert parse_qs(urlsplit(told.header("location") or "").query)["error"] == ["access_denied"]
     assert await walk.count("single_use") == await walk.count("consent") == await walk.count("grant_family") == 0
-    assert await walk.count("flow_plan") == await walk.count("flow_completion") == 0
+    assert await walk.count("flow_tab_plan") == await walk.count("flow_completion") == 0
 
 
 async def test_of_a_yes_and_a_no_in_two_tabs_one_is_heard(walk: Walk) -> None:
@@ -344,7 +344,7 @@ async def test_of_a_yes_and_a_no_in_two_tabs_one_is_heard(walk: Walk) -> None:
     allowed = await walk.count("single_use")
     assert allowed == (1 if yes.status == 200 else 0)
     if allowed:
-        assert await walk.count("flow_plan") == await walk.count("flow_completion") == 0
+        assert await walk.count("flow_tab_plan") == await walk.count("flow_completion") == 0
     late = await walk.house.call("POST", action, form=form)
     assert late.status == 303
     assert await walk.count("single_use") == allowed

@@ -38,7 +38,7 @@ async def test_the_default_flow_signs_in_and_tells_it(world: World, client: Clie
     assert client.cookies[COOKIE] != anonymous
     assert [one["who"]["pk"] for one in await world.events("login")] == [user.pk]
     assert (await world.users.get(user.pk)).last_login == NOW  # type: ignore[union-attr]
-    assert not await world.database.fetch("SELECT 1 FROM flow_plan")
+    assert not await world.database.fetch("SELECT 1 FROM flow_tab_plan")
 
 
 async def test_a_passed_stage_answers_302_to_the_same_address(world: World, client: Client) -> None:
@@ -325,7 +325,7 @@ async def test_plans_are_sealed_at_rest(world: World, client: Client) -> None:
     await world.user()
     await client.get()
     await client.answer(component="ak-stage-identification", uid_field="jo")
-    rows = await world.database.fetch("SELECT body FROM flow_plan")
+    rows = await world.database.fetch("SELECT body FROM flow_tab_plan")
     assert len(rows) == 1
     assert "pending_user" not in str(rows[0]["body"])
     assert codec.encode({}) == b"{}"

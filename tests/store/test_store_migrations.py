@@ -130,7 +130,8 @@ def test_migrations_add_and_take_nothing_away() -> None:
     """In a cluster the migration runs while processes of the older version still answer: what they read must stay."""
     allowed = re.compile(
         r"(?is)\s*(CREATE (TABLE|(UNIQUE )?INDEX)\b|DROP INDEX\b|INSERT INTO\b|UPDATE\b"
-        r"|ALTER TABLE \w+ ADD COLUMN \w+ \{\w+\}(?! NOT NULL(?! DEFAULT)))"
+        r"|ALTER TABLE \w+ ADD COLUMN \w+ \{\w+\}(?! NOT NULL(?! DEFAULT))"
+        r"|DELETE FROM directory_attempt$)"  # failures counted so far: an older process finds none, and counts on
     )
     for step in all_migrations():
         for statement in step.statements:

@@ -1,6 +1,6 @@
 """Flows: what a person is asked, in which order, and what proves each step.
 
-Owns the kinds flow, flow-stage binding, every stage and prompt; the tables `flow_plan`, `flow_completion` and
+Owns the kinds flow, flow-stage binding, every stage and prompt; the tables `flow_tab_plan`, `flow_completion` and
 `consent`; the executor at /api/v3/flows/executor/ and the redirects at /flows/-/. Must not know how a challenge looks
 on a page, nor any protocol: whoever needs a flow done begins it with a completion key, and asks for it afterwards or
 commits its end itself.

@@ -34,7 +34,7 @@ class Plans:
         """Return the plan of a session for a flow and a destination. One that cannot be opened counts as none."""
         row = await fetch_one(
             self._database,
-            "SELECT id, destination, version, body FROM flow_plan"
+            "SELECT id, destination, version, body FROM flow_tab_plan"
             " WHERE session = ? AND slug = ? AND destination = ? AND expires > ?",
             session,
             slug,
@@ -47,7 +47,7 @@ class Plans:
         """Return the plan of a session for a flow that was taken on last, wherever it leads."""
         row = await fetch_one(
             self._database,
-            "SELECT id, destination, version, body FROM flow_plan WHERE session = ? AND slug = ? AND expires > ?"
+            "SELECT id, destination, version, body FROM flow_tab_plan WHERE session = ? AND slug = ? AND expires > ?"
             " ORDER BY expires DESC LIMIT 1",
             session,
             slug,
@@ -58,7 +58,7 @@ class Plans:
     async def leading_to(self, session: bytes, destination: str, *, now: int) -> Sequence[Plan]:
         """Return the plans of a session, of any flow, that lead to a destination."""
         rows = await self._database.fetch(
-            "SELECT id, slug, destination, version, body FROM flow_plan"
+            "SELECT id, slug, destination, version, body FROM flow_tab_plan"
             " WHERE session = ? AND destination = ? AND expires > ?",
             session,
             destination,
@@ -79,7 +79,7 @@ class Plans:
     def put(self, session: bytes, plan: Plan, *, now: int) -> Statement:
         """Store a plan in place of what the session had for that flow and destination."""
         return Statement(
-            "INSERT INTO flow_plan (session, slug, destination, id, version, body, expires)"
+            "INSERT INTO flow_tab_plan (session, slug, destination, id, version, body, expires)"
             " VALUES (?, ?, ?, ?, ?, ?, ?)"
             " ON CONFLICT (session, slug, destination) DO UPDATE SET id = excluded.id, version = excluded.version,"
             " body = excluded.body, expires = excluded.expires",
@@ -92,7 +92,7 @@ class Plans:
         Named by its id alone, so that it may stand behind the statements that move a session to a new id.
         """
         return Statement(
-            "UPDATE flow_plan SET version = version + 1, body = ?, expires = ? WHERE id = ? AND version = ?",
+            "UPDATE flow_tab_plan SET version = version + 1, body = ?, expires = ? WHERE id = ? AND version = ?",
             (self._seal(plan), now + PLAN_LIFETIME, plan.id, plan.version),
             guard=Guard(PlanChanged),
         )
@@ -134,7 +134,7 @@ def new_plan(slug: str, destination: str) -> Plan:
 def finish(session: bytes, plan: Plan) -> Statement:
     """Remove a plan that came to its end, once; fails the batch with PlanChanged when it moved on since."""
     return Statement(
-        "DELETE FROM flow_plan WHERE session = ? AND slug = ? AND destination = ? AND id = ? AND version = ?",
+        "DELETE FROM flow_tab_plan WHERE session = ? AND slug = ? AND destination = ? AND id = ? AND version = ?",
         (session, plan.slug, plan.destination, plan.id, plan.version),
         guard=Guard(PlanChanged),
     )
@@ -143,19 +143,19 @@ def finish(session: bytes, plan: Plan) -> Statement:
 def drop(session: bytes, slug: str, destination: str) -> Statement:
     """Forget the plan of one flow and destination."""
     return Statement(
-        "DELETE FROM flow_plan WHERE session = ? AND slug = ? AND destination = ?", (session, slug, destination)
+        "DELETE FROM flow_tab_plan WHERE session = ? AND slug = ? AND destination = ?", (session, slug, destination)
     )
 
 
 def drop_leading_to(session: bytes, destination: str) -> Statement:
     """Forget the plans, of any flow, that lead to a destination."""
-    return Statement("DELETE FROM flow_plan WHERE session = ? AND destination = ?", (session, destination))
+    return Statement("DELETE FROM flow_tab_plan WHERE session = ? AND destination = ?", (session, destination))
 
 
 def drop_oldest(session: bytes) -> Statement:
     """Forget the plans of a session beyond `PLANS_MOST`, the one that rested longest first."""
     return Statement(
-        "DELETE FROM flow_plan WHERE session = ? AND expires < (SELECT expires FROM flow_plan"
+        "DELETE FROM flow_tab_plan WHERE session = ? AND expires < (SELECT expires FROM flow_tab_plan"
         " WHERE session = ? ORDER BY expires DESC LIMIT 1 OFFSET ?)",
         (session, session, PLANS_MOST - 1),
     )
@@ -163,13 +163,13 @@ def drop_oldest(session: bytes) -> Statement:
 
 def drop_all(session: bytes) -> Iterable[Statement]:
     """Forget every plan and proof of a session."""
-    yield Statement("DELETE FROM flow_plan WHERE session = ?", (session,))
+    yield Statement("DELETE FROM flow_tab_plan WHERE session = ?", (session,))
     yield Statement("DELETE FROM flow_completion WHERE session = ?", (session,))
 
 
 def move_all(old: bytes, new: bytes, *, proofs: bool) -> Iterable[Statement]:
     """Let every plan follow a session that got a new id; proofs are forgotten unless they go along."""
-    yield Statement("UPDATE flow_plan SET session = ? WHERE session = ?", (new, old))
+    yield Statement("UPDATE flow_tab_plan SET session = ? WHERE session = ?", (new, old))
     if proofs:
         yield Statement("UPDATE flow_completion SET session = ? WHERE session = ?", (new, old))
     else:
@@ -178,7 +178,7 @@ def move_all(old: bytes, new: bytes, *, proofs: bool) -> Iterable[Statement]:
 
 def sweep_plans(now: int) -> Statement:
     """Return the statement that removes plans that expired."""
-    return expired("flow_plan", "session, slug", now)
+    return expired("flow_tab_plan", "session, slug", now)
 
 
 def sweep_proofs(now: int) -> Statement:

@@ -38,8 +38,9 @@ MIGRATIONS: Final = (
         title="one plan for each destination",
         statements=(
             # `destination` names where the page's address leads (see `destination.destination_key`): tabs that lead
-            # to different places do not share a plan.
-            """CREATE TABLE flow_plan_2 (
+            # to different places do not share a plan. `flow_plan` stays for processes of the version before, which may
+            # still answer while this runs; nothing of ours reads it any more.
+            """CREATE TABLE flow_tab_plan (
                 session {blob} NOT NULL,
                 slug {text} NOT NULL,
                 destination {text} NOT NULL,
@@ -49,11 +50,9 @@ MIGRATIONS: Final = (
                 expires {int} NOT NULL,
                 PRIMARY KEY (session, slug, destination)
             )""",
-            """INSERT INTO flow_plan_2 (session, slug, destination, id, version, body, expires)
+            """INSERT INTO flow_tab_plan (session, slug, destination, id, version, body, expires)
                 SELECT session, slug, '', id, version, body, expires FROM flow_plan""",
-            "DROP TABLE flow_plan",
-            "ALTER TABLE flow_plan_2 RENAME TO flow_plan",
-            "CREATE INDEX flow_plan_expires ON flow_plan (expires)",
+            "CREATE INDEX flow_tab_plan_expires ON flow_tab_plan (expires)",
         ),
     ),
     Migration(
