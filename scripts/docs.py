@@ -1,6 +1,7 @@
-"""Writes the generated parts of docs/: the tables of settings and of commands. `--check` only says what is stale.
+"""Writes the generated parts of docs/: settings, commands, kinds, and who holds each security rule.
 
 A generated part stands between `<!-- generated: NAME -->` and `<!-- end -->`; everything around it is written by hand.
+In the tables of security rules the last two columns are generated. `--check` only says what is stale.
 """
 
 from __future__ import annotations
@@ -11,8 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+import rules
 from typer.main import get_command
 
+from ostiary.app.rooms import KINDS
 from ostiary.cli.commands import app
 from ostiary.settings.table import TABLE
 
@@ -23,9 +26,10 @@ PART: Final = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.D
 def main() -> int:
     """Write what changed, or with --check return 1 when something would."""
     stale = False
-    for path in (ROOT / "docs" / "settings.md", ROOT / "docs" / "commands.md"):
+    for name in ("settings", "commands", "kinds", "security-rules"):
+        path = ROOT / "docs" / f"{name}.md"
         text = path.read_text(encoding="utf-8")
-        fresh = render(text)
+        fresh = rules.fill(text, ROOT) if name == "security-rules" else render(text)
         if fresh != text:
             stale = True
             if "--check" not in sys.argv:
@@ -36,7 +40,7 @@ def main() -> int:
 
 def render(text: str) -> str:
     """Return a page with its generated parts made again."""
-    parts = {"settings": settings_table, "commands": commands_text}
+    parts = {"settings": settings_table, "commands": commands_text, "kinds": kinds_text}
     return PART.sub(lambda found: f"{found[1]}\n{parts[found[2]]()}\n{found[3]}", text)
 
 
@@ -48,6 +52,22 @@ def settings_table() -> str:
         alias = f"`{setting.alias_variable}`" if setting.alias_variable else "no"
         lines.append(f"| `{setting.variable}` | {alias} | {default} | {setting.help} |")
     return "\n".join(lines) + "\n"
+
+
+def kinds_text() -> str:
+    """Return one table of kinds for each family, and one for those without."""
+    families: dict[str, list[str]] = {}
+    for model in KINDS:
+        item = model.KIND
+        where = f"`{model.__module__.removeprefix('ostiary.').replace('.', '/')}.py`"
+        row = f"| {item.verbose_name} | `{item.name}` | {item.plane.value} | {where} |"
+        for family in item.families or ("",):
+            families.setdefault(family, []).append(row)
+    lines = []
+    for family in sorted(families):
+        lines += [f"## `{family}`" if family else "## Of no family", "", "| kind | model | plane | defined in |"]
+        lines += ["|---|---|---|---|", *sorted(families[family]), ""]
+    return "\n".join(lines)
 
 
 def commands_text() -> str:

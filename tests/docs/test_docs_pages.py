@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import subprocess
 import sys
 import tomllib
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import pytest
 import yaml
@@ -18,6 +19,14 @@ PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "ch
 HOW_TO = sorted((ROOT / "docs" / "how-to").glob("*.md"))
 LINK = re.compile(r"\]\((?!https?://|#)([^)#\s]+)(?:#[^)]*)?\)")
 VARIABLE = re.compile(r"\bOSTIARY_[A-Z0-9_]*[A-Z0-9]\b")
+
+
+@functools.cache
+def tracked() -> list[str]:
+    """Return every file of the repository, also those not committed yet."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    return [path for path in listed if (ROOT / path).exists()]
 
 
 def named(page: Path) -> str:
@@ -41,6 +50,28 @@ def test_only_settings_that_exist_are_named(page: Path) -> None:
     text = page.read_text()
     found = {name for name in VARIABLE.findall(text) if f"{name}_" not in text or name in known}
     assert found <= known
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_files_that_are_named_exist(page: Path) -> None:
+    names = re.findall(r"`([\w./*-]+\.(?:py|toml|sh|nix|css|js|html|po))`", page.read_text())
+    assert [name for name in names if not any(PurePath(path).match(name.lstrip("/")) for path in tracked())] == []
+
+
+def test_every_rule_that_is_cited_stands_on_the_page_of_rules() -> None:
+    sys.path.insert(0, str(ROOT / "scripts"))
+    import rules
+
+    page = set(re.findall(r"^\| (A\d\d) \|", (ROOT / "docs" / "security-rules.md").read_text(), re.MULTILINE))
+    assert rules.cited(ROOT) - page == set()
+    assert page == {f"A{number:02}" for number in range(1, len(page) + 1)}
+
+
+def test_every_mutant_s_rule_has_a_test() -> None:
+    sys.path.insert(0, str(ROOT / "scripts"))
+    import rules
+
+    assert set(rules.mutants_of(ROOT)) - set(rules.tests_of(ROOT)) == set()
 
 
 def test_every_setting_is_documented() -> None:
