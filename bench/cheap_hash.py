@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from ostiary.cli import main
-from ostiary.directory import password_formats
+from ostiary.directory.passwords import formats
 
-password_formats.TIME_COST = 1  # type: ignore[misc]
-password_formats.MEMORY_COST = 8  # type: ignore[misc] # KiB
-password_formats._CURRENT = "argon2$argon2id$v=19$m=8,t=1,p=1$"  # type: ignore[misc] # noqa: SLF001
+formats.TIME_COST = 1  # type: ignore[misc]
+formats.MEMORY_COST = 8  # type: ignore[misc] # KiB
+formats._CURRENT = "argon2$argon2id$v=19$m=8,t=1,p=1$"  # type: ignore[misc] # noqa: SLF001
 
 if __name__ == "__main__":
     main()

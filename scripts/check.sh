@@ -16,6 +16,7 @@ step format "$bin/ruff" format --check --quiet .
 step lint "$bin/ruff" check --quiet .
 step types "$bin/mypy"
 step floors "$bin/lint-imports"
+step circles "$bin/python" scripts/circles.py
 step sizes "$bin/python" scripts/sizes.py
 step registries "$bin/python" scripts/registries.py
 step documentation "$bin/python" -m pytest -q tests/docs

@@ -98,7 +98,7 @@ WORDS: Final = (
 def jose(data: bytes) -> None:
     """Read a token and its claims, raw and in shape, signed and not."""
     from ostiary.proto.jose import VerifyingKey
-    from ostiary.proto.oauth2.statement import (
+    from ostiary.proto.oauth2.clients.statement import (
         BadStatement,
         Statement,
         check_times,
@@ -172,9 +172,9 @@ def jwe(data: bytes) -> None:
 def request_object(data: bytes) -> None:
     """Read the claims of a signed request."""
     from ostiary.proto.jose import SigningKey, VerifyingKey, sign
-    from ostiary.proto.oauth2.authorize import parse_request, parse_target
+    from ostiary.proto.oauth2.authorization.request import parse_request, parse_target
+    from ostiary.proto.oauth2.authorization.request_object import read_object
     from ostiary.proto.oauth2.errors import OAuthError
-    from ostiary.proto.oauth2.request_object import read_object
 
     made = {"client_id": "c", "response_type": "code", **Draw(data).object(REQUEST, 3)}
     for payload in (data, json.dumps(made).encode(), json.dumps({**made, "client_id": "c"}).encode()):
@@ -199,10 +199,10 @@ def _prover() -> tuple[object, dict[str, str]]:
 
 def dpop(data: bytes) -> None:
     """Read a proof of possession, signed by the key it brings and not."""
-    from ostiary.proto.oauth2.dpop import Target as Asked
-    from ostiary.proto.oauth2.dpop import check_proof
+    from ostiary.proto.oauth2.clients.dpop import Target as Asked
+    from ostiary.proto.oauth2.clients.dpop import check_proof
+    from ostiary.proto.oauth2.clients.statement import BadStatement
     from ostiary.proto.oauth2.errors import OAuthError
-    from ostiary.proto.oauth2.statement import BadStatement
 
     key, jwk = _prover()
     draw = Draw(data)
@@ -220,13 +220,13 @@ def dpop(data: bytes) -> None:
 
 def forms(data: bytes) -> None:
     """Read a form, the client in it, and the request it makes; then PKCE, scopes and claims."""
-    from ostiary.proto.oauth2.authorize import parse_request, parse_target
-    from ostiary.proto.oauth2.claims_request import load_claims, parse_claims
-    from ostiary.proto.oauth2.client_auth import parse_client
+    from ostiary.proto.oauth2.authorization.claims_request import load_claims, parse_claims
+    from ostiary.proto.oauth2.authorization.pkce import check_verifier, parse_challenge
+    from ostiary.proto.oauth2.authorization.request import parse_request, parse_target
+    from ostiary.proto.oauth2.clients.authentication import parse_client
     from ostiary.proto.oauth2.device import read_user_code
     from ostiary.proto.oauth2.errors import OAuthError
     from ostiary.proto.oauth2.parameters import read_parameters
-    from ostiary.proto.oauth2.pkce import check_verifier, parse_challenge
     from ostiary.web.errors import HttpError
     from ostiary.web.parameters import parse_pairs
 
@@ -258,8 +258,8 @@ def redirects(data: bytes) -> None:
     import warnings
     from types import SimpleNamespace
 
-    from ostiary.proto.oauth2.pattern import BadPattern, Pattern
-    from ostiary.proto.oauth2.redirect import check_pattern, is_allowed, origin, with_query
+    from ostiary.proto.oauth2.authorization.pattern import BadPattern, Pattern
+    from ostiary.proto.oauth2.authorization.redirect import check_pattern, is_allowed, origin, with_query
 
     first, _, second = data.partition(b"\n")
     expression, sent = _text(first), _text(second)
@@ -290,12 +290,12 @@ def run(name: str, seconds: int) -> int:
 
     with atheris.instrument_imports(include=["ostiary"]):
         import ostiary.proto.jose
-        import ostiary.proto.oauth2.authorize
-        import ostiary.proto.oauth2.client_auth
+        import ostiary.proto.oauth2.authorization.redirect
+        import ostiary.proto.oauth2.authorization.request
+        import ostiary.proto.oauth2.authorization.request_object
+        import ostiary.proto.oauth2.clients.authentication
+        import ostiary.proto.oauth2.clients.dpop
         import ostiary.proto.oauth2.device
-        import ostiary.proto.oauth2.dpop
-        import ostiary.proto.oauth2.redirect
-        import ostiary.proto.oauth2.request_object
         import ostiary.web.parameters  # noqa: F401 - instrumented by being imported here
     with tempfile.TemporaryDirectory(prefix="ostiary-fuzz-") as corpus:
         atheris.Setup(

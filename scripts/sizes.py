@@ -1,4 +1,6 @@
-"""Refuses files above 600 lines and functions above 50, except verifiers that say so and tests that tell a story.
+"""Refuses files above 600 lines, functions above 50 and folders of more than 16 modules of the program.
+
+No limit for verifiers that say so and for tests that tell a story.
 
 A verifier may be longer when each of its paragraphs cites its clause; its `def` line, or the line above, then carries
 the comment `# a verifier: RFC ..., one paragraph per clause`.
@@ -14,6 +16,7 @@ from typing import Final
 
 LONGEST_FILE: Final = 600
 LONGEST_FUNCTION: Final = 50
+MOST_MODULES: Final = 16
 MARK: Final = "# a verifier:"
 ROOT: Final = Path(__file__).resolve().parent.parent
 
@@ -26,8 +29,16 @@ def main() -> int:
         for path in sorted((ROOT / folder).rglob("*.py"))
         for line in too_long(path)
     ]
-    print("\n".join(found) or "no file or function is too long")
+    found += [line for folder in sorted((ROOT / "src").rglob("*/")) for line in crowded(folder)]
+    print("\n".join(found) or "no file, function or folder is too long")
     return 1 if found else 0
+
+
+def crowded(folder: Path) -> Iterator[str]:
+    """Yield one line for a folder of too many modules."""
+    modules = len(list(folder.glob("*.py")))
+    if modules > MOST_MODULES:
+        yield f"{folder}: {modules} modules, the limit is {MOST_MODULES}"
 
 
 def too_long(path: Path) -> Iterator[str]:

@@ -14,8 +14,8 @@ from support.schema import all_migrations
 
 from ostiary.store.database import Database
 from ostiary.store.migrations import migrate
-from ostiary.store.postgresql import PostgresConfig, open_postgresql
-from ostiary.store.sqlite import open_sqlite
+from ostiary.store.postgresql.opening import PostgresConfig, open_postgresql
+from ostiary.store.sqlite.database import open_sqlite
 
 LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
     "asyncio": asyncio.new_event_loop,

@@ -13,7 +13,7 @@ from ostiary.api.public import current_brand
 from ostiary.app.rooms import registry
 from ostiary.brands.resources import Brand
 from ostiary.directory.user import GroupRef, Subject, User
-from ostiary.store.snapshot import Snapshot
+from ostiary.store.configuration.snapshot import Snapshot
 
 
 def _subject(**changes: object) -> Subject:

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from ostiary.app import banner
 from ostiary.app.background import Background, jobs, sweepers
 from ostiary.app.core import Core, clock, open_core
 from ostiary.app.errors import translate
 from ostiary.app.health import FRESH, Health
-from ostiary.app.links import base_url, remove_setup_link, setup_link, tls_url, write_setup_link
 from ostiary.app.metrics import Metrics
-from ostiary.app.migration import migrate_only
+from ostiary.app.operator import banner
+from ostiary.app.operator.links import base_url, remove_setup_link, setup_link, tls_url, write_setup_link
+from ostiary.app.operator.migration import migrate_only
 from ostiary.app.rooms import KINDS, MIGRATIONS, registry
 from ostiary.app.site import build_site, launch_url
 from ostiary.brands.resources import Brand
@@ -29,7 +29,7 @@ from ostiary.seal import Secret
 from ostiary.seal.envelope import WrongKey
 from ostiary.settings import Settings, load
 from ostiary.store.database import Conflict, Unavailable
-from ostiary.store.postgresql import PostgresConfig
+from ostiary.store.postgresql.opening import PostgresConfig
 from ostiary.web.request import Request
 
 
@@ -253,9 +253,9 @@ def test_an_application_opens_at_the_origin_of_its_first_strict_redirect() -> No
 
 
 async def test_a_recovery_key_of_nobody_opens_nothing(core: Core) -> None:
-    from ostiary.app.recovery import Recoverer
+    from ostiary.app.operator.recovery import Recoverer
     from ostiary.sessions.cookie import CookieSettings
-    from ostiary.sessions.gate import SessionGate
+    from ostiary.sessions.sessions import SessionGate
 
     engine: object = None
     gate = SessionGate(core.database, CookieSettings())

@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 from support.ports import free_port
 
-from ostiary.app import connection
-from ostiary.app.listener import Listener
+from ostiary.app.listening import connection
+from ostiary.app.listening.listener import Listener
 from ostiary.settings import Address
 from ostiary.web.asgi import Site
 from ostiary.web.request import Request

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from ostiary.app import banner
 from ostiary.app.core import Core, clock, open_core
-from ostiary.app.hosts import Hosts
-from ostiary.app.links import base_url
+from ostiary.app.listening.hosts import Hosts
+from ostiary.app.operator import banner
+from ostiary.app.operator.links import base_url
 from ostiary.app.rooms import MIGRATIONS
 from ostiary.brands.hosts import pin, unpin
 from ostiary.brands.resources import Host
@@ -19,7 +19,7 @@ from ostiary.resource import InvalidResource
 from ostiary.settings import Settings, load
 from ostiary.store.database import Batch, Database, Statement
 from ostiary.store.migrations import migrate
-from ostiary.store.postgresql import PostgresConfig
+from ostiary.store.postgresql.opening import PostgresConfig
 from ostiary.web.request import Request
 
 STRANGER = "203.0.113.9"
@@ -142,7 +142,7 @@ async def _write(database: Database, sql: str) -> None:
 async def test_only_where_people_were_before_is_any_host_answered(
     old: Database, before: str, open_before: bool
 ) -> None:
-    from ostiary.directory.setup import Setup
+    from ostiary.directory.first_run.setup import Setup
 
     await _write(old, before)
     assert await migrate(old, MIGRATIONS, now=clock()) == 1

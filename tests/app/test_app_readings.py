@@ -19,9 +19,9 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from ostiary.app.connection import Connection
-from ostiary.app.endpoint import Endpoint
-from ostiary.app.seats import Seats
+from ostiary.app.listening.connection import Connection
+from ostiary.app.listening.endpoint import Endpoint
+from ostiary.app.listening.seats import Seats
 
 Application = Callable[..., Any]
 Asked = tuple[str, bytes, bytes, bytes]  # method, path, query, body

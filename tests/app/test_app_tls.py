@@ -14,11 +14,11 @@ from typing import Any, cast
 
 import pytest
 
-from ostiary.app import listener as listening
-from ostiary.app.listener import Listener
+from ostiary.app.listening import listener as listening
+from ostiary.app.listening.listener import Listener
+from ostiary.app.listening.seats import Seats
+from ostiary.app.listening.tls import Certificates, StrictTransport
 from ostiary.app.metrics import Metrics, MetricsSite
-from ostiary.app.seats import Seats
-from ostiary.app.tls import Certificates, StrictTransport
 from ostiary.brands import Brand
 from ostiary.keys.certificate import generate_self_signed
 from ostiary.keys.defaults import SELF_SIGNED_NAME
@@ -27,7 +27,7 @@ from ostiary.resource import Registry, Resource
 from ostiary.seal import Secret
 from ostiary.settings import Address, SettingsError
 from ostiary.settings.parse import address_or_off
-from ostiary.store.snapshot import Snapshot
+from ostiary.store.configuration.snapshot import Snapshot
 from ostiary.web.asgi import Site
 from ostiary.web.request import Request
 from ostiary.web.response import Response

@@ -6,9 +6,9 @@ import pytest
 
 from ostiary.applications.lookup import application_of
 from ostiary.applications.resources import RESERVED_SLUGS, Application
-from ostiary.providers.oauth2.resources import OAuth2Provider
+from ostiary.providers.oauth2.provider.definition import OAuth2Provider
 from ostiary.resource import InvalidResource, Registry
-from ostiary.store.snapshot import Snapshot
+from ostiary.store.configuration.snapshot import Snapshot
 
 
 @pytest.mark.parametrize("slug", sorted(RESERVED_SLUGS))

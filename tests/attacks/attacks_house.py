@@ -14,7 +14,7 @@ from ostiary.app.metrics import Metrics
 from ostiary.app.site import Built, build_site
 from ostiary.seal import Secret
 from ostiary.settings.load import load
-from ostiary.store.workspace import Workspace
+from ostiary.store.workspace.editor import Workspace
 
 PASSWORD = "correct horse battery"
 CALLBACK = "https://app.example.org/cb"

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from ostiary.app import connection, seats
-from ostiary.app.listener import Listener
+from ostiary.app.listening import connection, seats
+from ostiary.app.listening.listener import Listener
 from ostiary.settings import Address
 from ostiary.web import request as web_request
 from ostiary.web.asgi import Site

@@ -21,7 +21,7 @@ from live import Person, Server
 from support.postgres import PostgresServer, apart, make_server
 from support.waiting import wait_until
 
-from ostiary.store.postgresql import PostgresConfig
+from ostiary.store.postgresql.opening import PostgresConfig
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 

@@ -20,8 +20,8 @@ from oauth2_rig import SECOND, START, Rig, json_of, provider
 from ostiary.keys.certificate import problems
 from ostiary.proto.jose import UnsupportedKey, check_recipient, jwks
 from ostiary.proto.jose.jwks import usable_keys, verifying_keys
-from ostiary.providers.oauth2.client_checks import check_client
 from ostiary.providers.oauth2.options import Options
+from ostiary.providers.oauth2.provider.client_validation import check_client
 
 SMALL = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 

@@ -14,9 +14,9 @@ from oauth2_rig import CALLBACK, SECRET, START, VERIFIER, Rig, answer_of, json_o
 
 from ostiary.policies.resources import PolicyBinding
 from ostiary.proto.jose import SigningKey, sign
-from ostiary.providers.oauth2.resources import DEVICE_CODE
+from ostiary.providers.oauth2.provider.fields import DEVICE_CODE
 from ostiary.store.database import Statement
-from ostiary.web.outgoing import OutgoingFailed, check_url, post_form
+from ostiary.web.outgoing.requests import OutgoingFailed, check_url, post_form
 from ostiary.web.response import Response
 
 GRANTS = ("authorization_code", "refresh_token", "client_credentials", "password", DEVICE_CODE)
@@ -260,7 +260,7 @@ def test_a67_only_plain_web_addresses(url: str) -> None:
 
 
 def test_a67_logout_addresses_are_checked_when_saved() -> None:
-    from ostiary.providers.oauth2.resources import check_provider
+    from ostiary.providers.oauth2.provider.definition import check_provider
 
     for url in ("file:///etc/passwd", "javascript:x", "http://a/\nb"):
         assert [item.field for item in check_provider(provider(1, logout_uri=url))] == ["logout_uri"], url

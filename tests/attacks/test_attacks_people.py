@@ -14,14 +14,14 @@ from flows_world import World
 from oauth2_rig import basic_header
 
 from ostiary.app.core import clock
-from ostiary.app.links import recovery_link, setup_link
-from ostiary.directory import password_formats
-from ostiary.flows.avatar import avatar
+from ostiary.app.operator.links import recovery_link, setup_link
+from ostiary.directory.passwords import formats
 from ostiary.flows.errors import PlanChanged
-from ostiary.flows.plans import new_plan
+from ostiary.flows.people.avatar import avatar
+from ostiary.flows.plans.repository import new_plan
 from ostiary.flows.resources import Flow
 from ostiary.seal import Secret
-from ostiary.store.commit import run
+from ostiary.store.workspace.commit import run
 
 COMPONENTS = (
     "", "ak-stage-identification", "ak-stage-password", "ak-stage-user-login", "ak-stage-user-write", "ak-stage-prompt",
@@ -312,9 +312,9 @@ async def test_a42_an_unknown_name_reads_and_costs_the_same(house: House, monkey
     gone = await house.user("gone")
     await house.edit("authentik_core.user", gone, is_active=False)
     hashes: list[str] = []
-    real_make, real_check = password_formats.make, password_formats.check
-    monkeypatch.setattr(password_formats, "make", lambda *a: hashes.append("hash") or real_make(*a))
-    monkeypatch.setattr(password_formats, "check", lambda *a: hashes.append("hash") or real_check(*a))
+    real_make, real_check = formats.make, formats.check
+    monkeypatch.setattr(formats, "make", lambda *a: hashes.append("hash") or real_make(*a))
+    monkeypatch.setattr(formats, "check", lambda *a: hashes.append("hash") or real_check(*a))
     seen = []
     for name in ("ada", "ada@example.org", "nobody", "gone", "nobody@example.org"):
         hashes.clear()

@@ -7,7 +7,8 @@ from urllib.parse import quote, urlencode, urlsplit
 import pytest
 from oauth2_rig import CALLBACK, CHALLENGE, Rig, answer_of, authorize_url, location, provider
 
-from ostiary.providers.oauth2.resources import RedirectURI, check_provider
+from ostiary.providers.oauth2.provider.definition import check_provider
+from ostiary.providers.oauth2.provider.fields import RedirectURI
 from ostiary.web.response import Response
 
 GOOD = "https://good.example/cb"

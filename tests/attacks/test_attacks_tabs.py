@@ -11,10 +11,10 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 from attacks_house import LOGIN, PASSWORD, Answer, House, open_house
 
-from ostiary.flows.plans import PLANS_MOST
+from ostiary.flows.plans.repository import PLANS_MOST
 from ostiary.flows.resources import Flow
 from ostiary.store.database import Batch, Statement
-from ostiary.store.workspace import Workspace
+from ostiary.store.workspace.editor import Workspace
 
 ASKING = "default-provider-authorization-explicit-consent"
 FIELD = re.compile(r'<input type="hidden" name="([^"]*)" value="([^"]*)"')

@@ -28,18 +28,18 @@ from oauth2_rig import (
 )
 
 from ostiary.directory.tokens import Tokens, recovery_link
+from ostiary.grants.cascades import on_user_disabled
 from ostiary.grants.code import CODE
-from ostiary.grants.ending import on_user_disabled
 from ostiary.keys.pem import read_private_key
 from ostiary.policies.resources import PolicyBinding
 from ostiary.proto.jose import JoseError, SigningKey, sign, verify
-from ostiary.proto.oauth2.pkce import Challenge, check_verifier
+from ostiary.proto.oauth2.authorization.pkce import Challenge, check_verifier
 from ostiary.seal import Secret
 from ostiary.seal.envelope import Sealer
-from ostiary.store.commit import run
 from ostiary.store.database import Database, Statement
 from ostiary.store.hashing import token_hash
 from ostiary.store.single_use import Purpose, Unknown, consume
+from ostiary.store.workspace.commit import run
 from ostiary.web.response import Response
 
 TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"

@@ -19,7 +19,7 @@ from ostiary.app.metrics import Metrics
 from ostiary.app.site import build_site
 from ostiary.flows.resources import Flow
 from ostiary.store.database import Batch, Database, Row, Statement, Unavailable, Unwatched, Value, Watch
-from ostiary.store.workspace import Workspace
+from ostiary.store.workspace.editor import Workspace
 
 AUTHORIZE = "/application/o/authorize/"
 ASKING = "default-provider-authorization-explicit-consent"

@@ -11,18 +11,18 @@ from ostiary.app.rooms import KINDS
 from ostiary.blueprints.discovery import Discovery
 from ostiary.blueprints.report import Report
 from ostiary.blueprints.service import apply_paths, check_paths
-from ostiary.directory.backend import DirectoryBackend
-from ostiary.directory.passwords import Passwords
+from ostiary.directory.passwords.pool import Passwords
 from ostiary.directory.resources import GROUP, ROLE, TOKEN, USER
+from ostiary.directory.rows.backend import DirectoryBackend
 from ostiary.events.audit import audit_changes
 from ostiary.keys.defaults import make_default_pairs
 from ostiary.resource import Registry
 from ostiary.seal import Secret
 from ostiary.seal.envelope import Sealer
+from ostiary.store.configuration.plane import ConfigPlane
 from ostiary.store.database import Database
-from ostiary.store.plane import ConfigPlane
-from ostiary.store.stored import Stored
-from ostiary.store.workspace import Editor
+from ostiary.store.workspace.changes import Stored
+from ostiary.store.workspace.editor import Editor
 
 NOW = 1_700_000_000_000_000
 

@@ -15,7 +15,7 @@ from support.postgres import apart
 
 from ostiary.blueprints.report import render
 from ostiary.store.database import Database
-from ostiary.store.sqlite import open_sqlite
+from ostiary.store.sqlite.database import open_sqlite
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from blueprints_world import NOW, World, make_world
 
 from ostiary.blueprints.report import render
 from ostiary.blueprints.states import read_states
-from ostiary.store.sqlite import open_sqlite
+from ostiary.store.sqlite.database import open_sqlite
 
 REPOSITORY = Path(__file__).parents[2]
 EXAMPLE = REPOSITORY / "examples/homelab/blueprints.yaml"

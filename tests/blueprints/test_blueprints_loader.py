@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ostiary.blueprints.errors import BlueprintError, Unreadable
-from ostiary.blueprints.loader import MAX_DEPTH, MAX_NODES, MAX_SCALAR, load
-from ostiary.blueprints.nodes import Items, KeyOf, Node, Plain, Table, walk
-from ostiary.blueprints.wrapper import read_file
+from ostiary.blueprints.text.loader import MAX_DEPTH, MAX_NODES, MAX_SCALAR, load
+from ostiary.blueprints.text.nodes import Items, KeyOf, Node, Plain, Table, walk
+from ostiary.blueprints.text.wrapper import read_file
 
 
 def plain(node: Node) -> object:

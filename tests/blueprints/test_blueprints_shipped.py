@@ -6,10 +6,10 @@ import pytest
 from blueprints_world import NOW, World, make_world
 
 from ostiary.blueprints import shipped
-from ostiary.blueprints.document import Entry
-from ostiary.blueprints.nodes import Plain, Table
 from ostiary.blueprints.report import render
-from ostiary.blueprints.wrapper import read_file
+from ostiary.blueprints.text.document import Entry
+from ostiary.blueprints.text.nodes import Plain, Table
+from ostiary.blueprints.text.wrapper import read_file
 from ostiary.flows.stages.prompt import Prompt
 from ostiary.mappings.stock import STOCK
 from ostiary.policies.resources import POLICY, PolicyBinding

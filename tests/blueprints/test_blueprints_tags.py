@@ -12,14 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ostiary.app.rooms import KINDS
+from ostiary.blueprints.applying.lookup import lookup_name
+from ostiary.blueprints.applying.resolve import MAX_STEPS, MAX_TEXTS, Resolver
 from ostiary.blueprints.errors import BlueprintError
-from ostiary.blueprints.loader import load
-from ostiary.blueprints.lookup import lookup_name
-from ostiary.blueprints.nodes import from_plain, spelled
-from ostiary.blueprints.resolve import MAX_STEPS, MAX_TEXTS, Resolver
-from ostiary.blueprints.source import Position
+from ostiary.blueprints.text.loader import load
+from ostiary.blueprints.text.nodes import from_plain, spelled
+from ostiary.blueprints.text.source import Position
 from ostiary.resource import Registry
-from ostiary.store.stored import Stored
+from ostiary.store.workspace.changes import Stored
 
 REGISTRY = Registry(KINDS)
 GROUP = REGISTRY.get("authentik_core.group")

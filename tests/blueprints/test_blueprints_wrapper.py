@@ -7,7 +7,7 @@ from textwrap import dedent
 
 import pytest
 
-from ostiary.blueprints.wrapper import Loaded, read_file
+from ostiary.blueprints.text.wrapper import Loaded, read_file
 
 INNER = "version: 1\nentries:\n  - model: a.b\n    identifiers: {name: !Wrong x}\n"
 

@@ -8,7 +8,7 @@ import pytest
 from ostiary.brands import Brand, select
 from ostiary.brands.room import KINDS
 from ostiary.resource import InvalidResource, Registry
-from ostiary.store.snapshot import Snapshot
+from ostiary.store.configuration.snapshot import Snapshot
 
 
 def brand(domain: str, **values: Any) -> Brand:

@@ -29,12 +29,12 @@ from ostiary.resource import (
 from ostiary.resource.codec import decode, encode_canonical
 from ostiary.seal import Secret
 from ostiary.seal.envelope import Sealer
-from ostiary.store.compare import equals
+from ostiary.store.configuration.plane import ConfigPlane
+from ostiary.store.configuration.snapshot import targets
 from ostiary.store.counter import next_number
 from ostiary.store.database import Conflict, Database, Guard, Statement
-from ostiary.store.plane import ConfigPlane
-from ostiary.store.snapshot import targets
-from ostiary.store.workspace import Change, Editor, Referrer, Stored
+from ostiary.store.workspace.compare import equals
+from ostiary.store.workspace.editor import Change, Editor, Referrer, Stored
 
 NOW = 1_800_000_000_000_000
 BINDABLE = "test_core.bindable"

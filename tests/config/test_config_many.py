@@ -15,10 +15,11 @@ from ostiary.keys import pem
 from ostiary.keys.certificate import generate_self_signed
 from ostiary.keys.pem import read_private_key
 from ostiary.resource import Registry
-from ostiary.store import pace, view
-from ostiary.store.pending import Pending
-from ostiary.store.snapshot import index_key
-from ostiary.store.stored import Stored
+from ostiary.store import pace
+from ostiary.store.configuration.snapshot import index_key
+from ostiary.store.workspace import overlay
+from ostiary.store.workspace.changes import Stored
+from ostiary.store.workspace.pending import Pending
 
 MANY = 200
 KIND = Registry(KINDS).get("test_zones.zone")
@@ -33,14 +34,14 @@ async def make_many(ws: Any) -> None:
 
 async def test_a_look_up_does_not_look_at_everything(small_house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     looked = 0
-    real = view.holds
+    real = overlay.holds
 
     async def counted(*given: Any) -> bool:
         nonlocal looked
         looked += 1
         return await real(*given)
 
-    monkeypatch.setattr(view, "holds", counted)
+    monkeypatch.setattr(overlay, "holds", counted)
     await small_house.edit(make_many)
     assert looked <= MANY
 

@@ -12,9 +12,9 @@ from config_kinds import KINDS, NOW, Ask, Deny, House, Rule, Zone, open_house
 from ostiary.resource import Reading, Registry, Resource, Sealed, kind
 from ostiary.seal import Secret
 from ostiary.seal.envelope import Tampered, WrongKey
+from ostiary.store.configuration.plane import ConfigPlane
+from ostiary.store.configuration.snapshot import Snapshot, fold
 from ostiary.store.database import Database, Fault, NewerSchema, Statement, StoreError, Unavailable
-from ostiary.store.plane import ConfigPlane
-from ostiary.store.snapshot import Snapshot, fold
 
 
 async def furnish(ws: Any) -> dict[str, str]:

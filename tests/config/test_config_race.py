@@ -10,7 +10,7 @@ from config_kinds import House, Person, Rule, Zone, open_house
 
 from ostiary.resource import InvalidResource
 from ostiary.store.database import Conflict
-from ostiary.store.workspace import Referenced
+from ostiary.store.workspace.editor import Referenced
 
 
 async def test_a_stale_workspace_conflicts(house: House) -> None:

@@ -8,9 +8,9 @@ import pytest
 from config_kinds import App, Ask, House, Person, Rule, Zone, open_house
 
 from ostiary.resource import InvalidResource
-from ostiary.store.config_tables import release
+from ostiary.store.configuration.config_tables import release
 from ostiary.store.database import Batch, Conflict
-from ostiary.store.workspace import Referenced, Referrer
+from ostiary.store.workspace.editor import Referenced, Referrer
 
 
 async def furnish(ws: Any) -> dict[str, Any]:

@@ -7,17 +7,17 @@ from collections.abc import AsyncIterator
 import pytest
 from support.people import People
 
-from ostiary.directory.backend import backends
-from ostiary.directory.passwords import Passwords
+from ostiary.directory.passwords.pool import Passwords
 from ostiary.directory.resources import KINDS
+from ostiary.directory.rows.backend import backends
 from ostiary.directory.users import Users
 from ostiary.events.audit import audit_changes
 from ostiary.resource import Registry
 from ostiary.seal import Secret
 from ostiary.seal.envelope import Sealer
+from ostiary.store.configuration.plane import ConfigPlane
 from ostiary.store.database import Database
-from ostiary.store.plane import ConfigPlane
-from ostiary.store.workspace import Editor
+from ostiary.store.workspace.editor import Editor
 
 
 @pytest.fixture

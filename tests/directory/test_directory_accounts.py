@@ -4,9 +4,9 @@ import pytest
 from support.people import NOW, People
 
 from ostiary.directory.accounts import Accounts
-from ostiary.directory.credentials import Credentials
 from ostiary.directory.errors import PasswordTooLong, UnknownGroup, UnknownUser, UsernameTaken
-from ostiary.directory.passwords import Passwords
+from ostiary.directory.passwords.credentials import Credentials
+from ostiary.directory.passwords.pool import Passwords
 from ostiary.directory.tokens import Recovery, Tokens
 from ostiary.directory.users import Users
 from ostiary.events.repository import Events, Filter

@@ -20,11 +20,11 @@ from ostiary.directory.attempts import (
     sweep,
 )
 from ostiary.directory.errors import Throttled
-from ostiary.directory.passwords import Passwords
+from ostiary.directory.passwords.pool import Passwords
 from ostiary.directory.users import Users
 from ostiary.seal import Secret
-from ostiary.store.commit import run
 from ostiary.store.database import Database
+from ostiary.store.workspace.commit import run
 from ostiary.web.addresses import address_key, address_keys, is_this_machine
 
 NOW = 1_700_000_000_000_000

@@ -7,11 +7,11 @@ import pytest
 from support.people import NOW
 from support.postgres import PostgresServer
 
-from ostiary.directory import members
-from ostiary.directory.backend import backends
-from ostiary.directory.passwords import Passwords
+from ostiary.directory.passwords.pool import Passwords
 from ostiary.directory.resources import GROUP, ROLE, TOKEN, USER
 from ostiary.directory.roles import roles_of
+from ostiary.directory.rows import members
+from ostiary.directory.rows.backend import backends
 from ostiary.directory.tokens import LIFETIME, Tokens
 from ostiary.directory.users import Users
 from ostiary.events.audit import audit_changes
@@ -19,11 +19,11 @@ from ostiary.events.repository import Events, Filter
 from ostiary.resource import InvalidResource
 from ostiary.seal import Secret
 from ostiary.seal.envelope import Sealer
-from ostiary.store.commit import run, write_all
 from ostiary.store.database import Batch, Conflict, Database, Statement
-from ostiary.store.postgresql import open_postgresql
-from ostiary.store.stored import Stored
-from ostiary.store.workspace import Editor, Workspace
+from ostiary.store.postgresql.opening import open_postgresql
+from ostiary.store.workspace.changes import Stored
+from ostiary.store.workspace.commit import run, write_all
+from ostiary.store.workspace.editor import Editor, Workspace
 
 
 async def make(editor: Editor, kind: str, **values: object) -> Stored:
@@ -250,7 +250,7 @@ async def test_deleting_a_group_and_a_role_cuts_their_links(editor: Editor, data
 
 async def test_deactivating_a_user_ends_the_sessions(editor: Editor, database: Database) -> None:
     from ostiary.sessions.cookie import CookieSettings
-    from ostiary.sessions.gate import SessionGate, SignIn
+    from ostiary.sessions.sessions import SessionGate, SignIn
     from ostiary.web.request import Request
 
     user = await make(editor, USER, username="jo")

@@ -14,8 +14,8 @@ from ostiary.events.repository import Events, Filter
 from ostiary.proto import totp
 from ostiary.seal import Secret
 from ostiary.seal.envelope import Sealer
-from ostiary.store.commit import run
 from ostiary.store.database import Database, Statement
+from ostiary.store.workspace.commit import run
 
 STEP = 30 * SECOND
 

@@ -9,16 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ostiary.directory import password_formats
 from ostiary.directory.errors import Busy
-from ostiary.directory.hash_queue import BROWSER_MOST, OURSELVES, Asker, HashQueue
-from ostiary.directory.passwords import Passwords
+from ostiary.directory.passwords import formats
+from ostiary.directory.passwords.hash_queue import BROWSER_MOST, OURSELVES, Asker, HashQueue
+from ostiary.directory.passwords.pool import Passwords
 from ostiary.web.addresses import address_keys
 
 
 @pytest.fixture
 async def quick(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Passwords]:
-    monkeypatch.setattr(password_formats, "make", lambda _text, _salt: "made")
+    monkeypatch.setattr(formats, "make", lambda _text, _salt: "made")
     made = Passwords(workers=2)
     yield made
     made.close()

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from ostiary.directory.accounts import Accounts
 from ostiary.directory.errors import BadName
 from ostiary.directory.names import check_names, name_fault
-from ostiary.directory.passwords import Passwords
+from ostiary.directory.passwords.pool import Passwords
 from ostiary.directory.resources import USER
 from ostiary.directory.users import Users
 from ostiary.resource import InvalidResource
 from ostiary.store.database import Database
-from ostiary.store.workspace import Editor, Workspace
+from ostiary.store.workspace.editor import Editor, Workspace
 
 NOW = 1_700_000_000_000_000
 BAD = ["trail ", " lead", "tab\t", "line\n", "\u00a0nbsp", "x\u3000", "", "y" * 151, "nul\0nul", "esc\x1b[2J"]

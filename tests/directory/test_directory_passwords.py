@@ -13,10 +13,10 @@ from argon2 import PasswordHasher
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ostiary.directory import password_formats
-from ostiary.directory.credentials import Credentials, unusable
 from ostiary.directory.errors import Busy, PasswordTooLong
-from ostiary.directory.passwords import Passwords, spellings
+from ostiary.directory.passwords import formats
+from ostiary.directory.passwords.credentials import Credentials, unusable
+from ostiary.directory.passwords.pool import Passwords, spellings
 from ostiary.seal import Secret
 
 RIGHT = Secret("correct horse é")
@@ -67,7 +67,7 @@ async def test_imported_hashes_are_verified_and_upgraded(passwords: Passwords, n
     found = await passwords.verify(RIGHT, stored)
     assert found.ok
     assert found.upgrade is not None
-    assert password_formats.is_current(found.upgrade)
+    assert formats.is_current(found.upgrade)
     assert (await passwords.verify(RIGHT, found.upgrade)).ok
     wrong = await passwords.verify(Secret("correct horse e"), stored)
     assert (wrong.ok, wrong.upgrade) == (False, None)
@@ -153,8 +153,8 @@ async def test_a_caller_who_leaves_keeps_its_place_until_the_work_is_done() -> N
 
 async def test_a42_an_unknown_user_costs_one_hash(monkeypatch: pytest.MonkeyPatch, passwords: Passwords) -> None:
     calls: list[str] = []
-    make = password_formats.make
-    monkeypatch.setattr(password_formats, "make", lambda text, salt: calls.append(text) or make(text, salt))
+    make = formats.make
+    monkeypatch.setattr(formats, "make", lambda text, salt: calls.append(text) or make(text, salt))
     credentials = Credentials(None, passwords)  # type: ignore[arg-type]
     assert not await credentials.check(None, Secret("anything"))
     assert len(calls) == 1
@@ -179,11 +179,11 @@ async def test_one_password_however_its_letters_are_sent(passwords: Passwords, k
 
 @pytest.mark.parametrize("typed", [NFC, NFD])
 async def test_a_hash_of_what_was_typed_in_former_times_is_renewed(passwords: Passwords, typed: str) -> None:
-    stored = password_formats.make(NFD, b"saltsaltsaltsalt")
+    stored = formats.make(NFD, b"saltsaltsaltsalt")
     found = await passwords.verify(Secret(typed), stored)
     assert found.ok
     assert found.upgrade is not None
-    assert password_formats.check(NFC, found.upgrade)
+    assert formats.check(NFC, found.upgrade)
 
 
 @given(st.text(max_size=20), st.sampled_from(["NFC", "NFD"]))
@@ -198,9 +198,9 @@ async def test_a42_an_unknown_user_costs_as_many_hashes_for_letters_with_marks(
 ) -> None:
     stored = await passwords.hash(RIGHT)
     calls: list[str] = []
-    make, check = password_formats.make, password_formats.check
-    monkeypatch.setattr(password_formats, "make", lambda text, salt: calls.append(text) or make(text, salt))
-    monkeypatch.setattr(password_formats, "check", lambda text, kept: calls.append(text) or check(text, kept))
+    make, check = formats.make, formats.check
+    monkeypatch.setattr(formats, "make", lambda text, salt: calls.append(text) or make(text, salt))
+    monkeypatch.setattr(formats, "check", lambda text, kept: calls.append(text) or check(text, kept))
     counts = []
     for hashed in (stored, "", unusable()):
         calls.clear()

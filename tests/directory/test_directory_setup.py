@@ -5,11 +5,11 @@ import asyncio
 import pytest
 from support.people import NOW, People
 
-from ostiary.directory.administrator import GROUP_NAME, USERNAME, create_administrator
-from ostiary.directory.bootstrap import TOKEN_IDENTIFIER, Bootstrap, apply_bootstrap
 from ostiary.directory.errors import PasswordTooLong, SetupClosed
-from ostiary.directory.passwords import Passwords
-from ostiary.directory.setup import LINK_LIFETIME, Setup
+from ostiary.directory.first_run.administrator import GROUP_NAME, USERNAME, create_administrator
+from ostiary.directory.first_run.bootstrap import TOKEN_IDENTIFIER, Bootstrap, apply_bootstrap
+from ostiary.directory.first_run.setup import LINK_LIFETIME, Setup
+from ostiary.directory.passwords.pool import Passwords
 from ostiary.directory.tokens import Tokens
 from ostiary.directory.users import Users
 from ostiary.events.repository import Events, Filter

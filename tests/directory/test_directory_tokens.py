@@ -8,7 +8,7 @@ from support.explain import explain
 from support.people import NOW, People
 
 from ostiary.directory.accounts import Accounts
-from ostiary.directory.passwords import Passwords
+from ostiary.directory.passwords.pool import Passwords
 from ostiary.directory.resources import USER
 from ostiary.directory.tokens import (
     BEARER,
@@ -29,10 +29,10 @@ from ostiary.directory.users import Users
 from ostiary.events.repository import Events, Filter
 from ostiary.seal import Secret
 from ostiary.seal.envelope import Sealer
-from ostiary.store.commit import run
 from ostiary.store.database import Database, Duplicate
 from ostiary.store.hashing import token_hash
-from ostiary.store.workspace import Editor, Workspace
+from ostiary.store.workspace.commit import run
+from ostiary.store.workspace.editor import Editor, Workspace
 
 
 @pytest.fixture

@@ -16,9 +16,9 @@ from ostiary.directory.case_key import case_key
 from ostiary.directory.install import install_id
 from ostiary.directory.user import merge, uid_of
 from ostiary.directory.users import BY_LOGIN, DIRECT, DIRECT_NAMED, SUBJECT, Users, signed_in
-from ostiary.store.commit import run
 from ostiary.store.database import Batch, Database, Duplicate, Statement, Value
-from ostiary.store.sqlite import open_sqlite
+from ostiary.store.sqlite.database import open_sqlite
+from ostiary.store.workspace.commit import run
 
 
 async def test_a_user_is_found_by_number_uuid_and_name(people: People, users: Users) -> None:

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, sync_playwright
 from support.postgres import PostgresServer
 
-from ostiary.store.postgresql import PostgresConfig
+from ostiary.store.postgresql.opening import PostgresConfig
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))

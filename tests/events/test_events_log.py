@@ -16,9 +16,9 @@ from ostiary.events.signin_log import log_failed_sign_in
 from ostiary.resource import codec
 from ostiary.seal import Secret
 from ostiary.sessions.session import Session
-from ostiary.store.commit import run
 from ostiary.store.database import Database
-from ostiary.store.stored import Change
+from ostiary.store.workspace.changes import Change
+from ostiary.store.workspace.commit import run
 
 NOW = 1_700_000_000_000_000
 WHO = {"pk": 7, "username": "jo", "email": "jo@example.org"}

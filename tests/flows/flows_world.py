@@ -14,11 +14,11 @@ from ostiary.brands.resources import Brand
 from ostiary.brands.room import KINDS as BRANDS
 from ostiary.directory.accounts import Accounts
 from ostiary.directory.attempts import Attempts
-from ostiary.directory.backend import backends
 from ostiary.directory.devices import Devices
-from ostiary.directory.passwords import Passwords
+from ostiary.directory.first_run.setup import Setup
+from ostiary.directory.passwords.pool import Passwords
 from ostiary.directory.room import KINDS as DIRECTORY
-from ostiary.directory.setup import Setup
+from ostiary.directory.rows.backend import backends
 from ostiary.directory.tokens import Tokens
 from ostiary.directory.users import Users
 from ostiary.events.audit import audit_changes
@@ -26,8 +26,8 @@ from ostiary.events.session_events import login_event, logout_event
 from ostiary.flows import room
 from ostiary.flows.consents import Consents
 from ostiary.flows.engine import FlowEngine
-from ostiary.flows.mfa_cookie import give_cookies
-from ostiary.flows.plans import Plans
+from ostiary.flows.plans.repository import Plans
+from ostiary.flows.proofs.mfa_cookie import give_cookies
 from ostiary.flows.resources import Flow, FlowStageBinding, Stage
 from ostiary.flows.services import Services
 from ostiary.flows.stages.authenticator_static import AuthenticatorStaticStage
@@ -43,11 +43,11 @@ from ostiary.resource import Registry, Resource
 from ostiary.seal import Secret
 from ostiary.seal.envelope import Sealer
 from ostiary.sessions.cookie import COOKIE, CookieSettings
-from ostiary.sessions.gate import Hooks, SessionGate
+from ostiary.sessions.sessions import Hooks, SessionGate
+from ostiary.store.configuration.plane import ConfigPlane
+from ostiary.store.configuration.snapshot import Snapshot
 from ostiary.store.database import Database
-from ostiary.store.plane import ConfigPlane
-from ostiary.store.snapshot import Snapshot
-from ostiary.store.workspace import Editor, Workspace
+from ostiary.store.workspace.editor import Editor, Workspace
 from ostiary.web.errors import HttpError
 from ostiary.web.request import Request
 from ostiary.web.response import Response

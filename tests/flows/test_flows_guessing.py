@@ -9,7 +9,7 @@ import pytest
 from flows_world import PASSWORD, SECOND, Client, World, default_flow
 
 from ostiary.directory.attempts import ACCOUNT_LIMIT
-from ostiary.flows.known_browser import ACCOUNTS_MOST, COOKIE, known_browser, name_for, remember
+from ostiary.flows.proofs.known_browser import ACCOUNTS_MOST, COOKIE, known_browser, name_for, remember
 from ostiary.seal import Secret
 from ostiary.web.request import Request
 

@@ -9,8 +9,8 @@ import pytest
 from flows_world import NOW, SECOND, Client, World, default_flow, pk
 
 from ostiary.applications.resources import Application
-from ostiary.flows.outcome import Challenge, Moved
 from ostiary.flows.resources import Flow
+from ostiary.flows.run.outcome import Challenge, Moved
 from ostiary.flows.stages.consent import ConsentStage
 from ostiary.flows.stages.deny import DenyStage
 from ostiary.sessions.cookie import COOKIE

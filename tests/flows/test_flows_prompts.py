@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from flows_world import PASSWORD, Client, World, default_flow, expression, pk
 
-from ostiary.flows.prompt_answers import Missing, NotValid, judge
-from ostiary.flows.prompt_values import LOCALE, choices_of, value_of
+from ostiary.flows.prompt.answers import Missing, NotValid, judge
+from ostiary.flows.prompt.values import LOCALE, choices_of, value_of
 from ostiary.flows.stages.prompt import Prompt, PromptStage
 from ostiary.flows.stages.user_login import UserLoginStage
 from ostiary.flows.stages.user_write import UserWriteStage, changed, without_passwords

@@ -13,14 +13,14 @@ from flows_world import NOW, PASSWORD, SECOND, SLUG, Client, World, default_flow
 
 from ostiary.directory.resources import USER
 from ostiary.events.event import event
-from ostiary.flows.outcome import Challenge
+from ostiary.flows.run.outcome import Challenge
 from ostiary.flows.stages.consent import ConsentStage
 from ostiary.flows.stages.prompt import Prompt, PromptStage
 from ostiary.flows.stages.user_login import UserLoginStage
 from ostiary.flows.stages.user_write import UserWriteStage
 from ostiary.proto import totp
 from ostiary.seal import Secret
-from ostiary.store.workspace import Workspace
+from ostiary.store.workspace.editor import Workspace
 from ostiary.web.request import Request
 
 NEW = "another horse battery"

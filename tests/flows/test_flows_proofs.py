@@ -10,7 +10,7 @@ import pytest
 from flows_world import NOW, PASSWORD, SECOND, SLUG, Client, World, default_flow, pk
 
 from ostiary.flows.next_url import is_relative
-from ostiary.flows.outcome import Challenge, Moved, Passed
+from ostiary.flows.run.outcome import Challenge, Moved, Passed
 from ostiary.flows.stages.consent import ConsentStage
 from ostiary.flows.stages.deny import DenyStage
 from ostiary.flows.stages.prompt import Prompt, PromptStage

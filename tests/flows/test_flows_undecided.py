@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from flows_world import PASSWORD, Client, World, bind, default_flow, pk
 
-from ostiary.flows.planner import UNDECIDED
+from ostiary.flows.plans.planner import UNDECIDED
 from ostiary.flows.resources import FlowStageBinding, Stage
 from ostiary.flows.room import KINDS
 from ostiary.flows.stages.authenticator_validate import AuthenticatorValidateStage

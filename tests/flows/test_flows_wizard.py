@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from flows_world import PASSWORD, SECOND, SLUG, Client, World, bind, default_flow, expression, pk
 
-from ostiary.directory.bootstrap import Bootstrap, apply_bootstrap
+from ostiary.directory.first_run.bootstrap import Bootstrap, apply_bootstrap
 from ostiary.flows import wizard
 from ostiary.flows.stages.prompt import Prompt, PromptStage
 from ostiary.flows.stages.user_login import UserLoginStage

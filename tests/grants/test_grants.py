@@ -8,12 +8,12 @@ from dataclasses import replace
 import pytest
 
 from ostiary.grants.access import AccessToken, find_access, insert_access, revoke_access
+from ostiary.grants.cascades import on_session_end, on_session_moved, on_user_disabled, sweep
 from ostiary.grants.code import MOST_GUESSES, Code, Unfit, issue_code, use_code
+from ostiary.grants.counters import SKEW, hit
 from ostiary.grants.device import DeviceGrant, Poll, begin_device, poll_device
-from ostiary.grants.ending import on_session_end, on_session_moved, on_user_disabled, sweep
 from ostiary.grants.errors import GrantGone, Raced
 from ostiary.grants.family import Authorization, insert_family
-from ostiary.grants.rates import SKEW, hit
 from ostiary.grants.refresh import (
     GRACE,
     NewRefresh,
@@ -26,10 +26,10 @@ from ostiary.grants.refresh import (
     rotate,
 )
 from ostiary.sessions.session import Session
-from ostiary.store.commit import run
 from ostiary.store.database import Database, Statement
 from ostiary.store.hashing import new_token, token_hash
 from ostiary.store.single_use import Fresh, Replayed, Unknown
+from ostiary.store.workspace.commit import run
 
 NOW = 1_700_000_000_000_000
 HOUR = 3_600_000_000

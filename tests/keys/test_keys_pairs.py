@@ -19,7 +19,7 @@ from ostiary.keys.signer import NoSigningKey, Signer, kid_of, signer
 from ostiary.proto.jose import sign, verify
 from ostiary.resource import InvalidResource, Registry
 from ostiary.seal import Secret
-from ostiary.store.snapshot import Snapshot
+from ostiary.store.configuration.snapshot import Snapshot
 
 NOW = 1_800_000_000_000_000
 PK = "00000000-0000-4000-8000-000000000001"

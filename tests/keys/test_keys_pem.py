@@ -8,7 +8,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from ostiary.keys.certificate import generate_self_signed
-from ostiary.keys.pem import UnreadableKey, certificate_der, read_private_key
+from ostiary.keys.errors import UnreadableKey
+from ostiary.keys.pem import certificate_der, read_private_key
 
 PAIR = generate_self_signed("a pair", "id.example.org", now=1_800_000_000_000_000, key_type="ec-p256")
 OTHER = generate_self_signed("another", "other.example.org", now=1_800_000_000_000_000, key_type="ec-p256")

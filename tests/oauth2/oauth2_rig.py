@@ -21,32 +21,33 @@ from ostiary.directory.users import Users, insert
 from ostiary.events.refusals import Refusals
 from ostiary.flows.consents import Consents
 from ostiary.flows.engine import FlowEngine, plans_end, plans_move
-from ostiary.flows.plans import Plans
+from ostiary.flows.plans.repository import Plans
 from ostiary.flows.resources import Flow, FlowStageBinding
 from ostiary.flows.services import Services as FlowServices
 from ostiary.flows.stages.consent import ConsentStage
 from ostiary.flows.stages.user_login import UserLoginStage
 from ostiary.flows.stages.user_logout import UserLogoutStage
-from ostiary.grants.ending import on_session_end, on_session_moved
+from ostiary.grants.cascades import on_session_end, on_session_moved
 from ostiary.keys.certificate import generate_self_signed
 from ostiary.keys.resources import CertificateKeyPair
 from ostiary.mappings.resources import ScopeMapping
 from ostiary.mappings.stock import STOCK
 from ostiary.policies.resources import ExpressionPolicy, PolicyBinding
-from ostiary.providers.oauth2.backchannel import Notices
-from ostiary.providers.oauth2.device_stages import STAGES
-from ostiary.providers.oauth2.frontchannel import farewells
-from ostiary.providers.oauth2.resources import OAuth2Provider, RedirectURI
+from ostiary.providers.oauth2.device.stages import STAGES
+from ostiary.providers.oauth2.logout.backchannel import Notices
+from ostiary.providers.oauth2.logout.frontchannel import farewells
+from ostiary.providers.oauth2.provider.definition import OAuth2Provider
+from ostiary.providers.oauth2.provider.fields import RedirectURI
 from ostiary.providers.oauth2.room import Services, routes
 from ostiary.resource import Registry, Resource
 from ostiary.seal import Secret
 from ostiary.seal.envelope import Sealer
 from ostiary.sessions.cookie import CookieSettings
-from ostiary.sessions.gate import Hooks, SessionGate, SignIn
+from ostiary.sessions.sessions import Hooks, SessionGate, SignIn
 from ostiary.sources.resources import OAuthSource
-from ostiary.store.commit import run
+from ostiary.store.configuration.snapshot import Snapshot
 from ostiary.store.database import Batch, Database, Row, Statement, Unwatched, Value, Watch
-from ostiary.store.snapshot import Snapshot
+from ostiary.store.workspace.commit import run
 from ostiary.web.errors import HttpError
 from ostiary.web.request import Request
 from ostiary.web.response import Response

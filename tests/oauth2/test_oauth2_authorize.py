@@ -22,7 +22,7 @@ from oauth2_rig import (
 )
 
 from ostiary.policies.resources import PolicyBinding
-from ostiary.providers.oauth2.resources import RedirectURI
+from ostiary.providers.oauth2.provider.fields import RedirectURI
 
 FLOW = "/if/flow/"
 

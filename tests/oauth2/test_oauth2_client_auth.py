@@ -11,7 +11,7 @@ import pytest
 from oauth2_client_keys import TOKEN_URL, Key, assertion_claims, b64
 from oauth2_rig import CALLBACK, SECOND, SECRET, VERIFIER, Rig, json_of, provider
 
-from ostiary.proto.oauth2.assertion import JWT_BEARER
+from ostiary.proto.oauth2.clients.assertion import JWT_BEARER
 from ostiary.seal import Secret
 from ostiary.web.response import Response
 

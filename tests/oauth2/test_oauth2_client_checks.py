@@ -8,7 +8,7 @@ import pytest
 from oauth2_client_keys import Key
 from oauth2_rig import provider
 
-from ostiary.providers.oauth2.client_checks import check_client
+from ostiary.providers.oauth2.provider.client_validation import check_client
 from ostiary.seal import Secret
 
 KEYS = Key().jwks

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from ostiary.providers.oauth2.desk import RARE, Desk
+from ostiary.providers.oauth2.tokens.signing_executor import RARE, Desk
 
 
 def where() -> int:
@@ -22,7 +22,7 @@ async def test_a_rare_signature_is_made_at_once() -> None:
 
 
 async def test_signatures_that_follow_each_other_are_made_beside(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ostiary.providers.oauth2.desk.RARE", 60.0)
+    monkeypatch.setattr("ostiary.providers.oauth2.tokens.signing_executor.RARE", 60.0)
     desk = Desk(cores=2)
     made = await asyncio.gather(*(desk.make(where) for _ in range(4)))
     assert made[0] == threading.get_ident()

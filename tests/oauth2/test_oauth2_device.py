@@ -13,9 +13,9 @@ from oauth2_rig import BASE, SECOND, SECRET, Browser, Rig, json_of, location, pa
 from ostiary.flows.resources import Flow, FlowStageBinding
 from ostiary.flows.stages.user_login import UserLoginStage
 from ostiary.policies.resources import PolicyBinding
-from ostiary.providers.oauth2.device_stages import MOST_BY_PERSON, MOST_BY_SESSION
+from ostiary.providers.oauth2.device.stages import MOST_BY_PERSON, MOST_BY_SESSION
 from ostiary.providers.oauth2.options import HOUR, Options, Rate
-from ostiary.providers.oauth2.resources import DEVICE_CODE
+from ostiary.providers.oauth2.provider.fields import DEVICE_CODE
 from ostiary.providers.oauth2.routes import routes
 from ostiary.store.database import Statement
 from ostiary.web.response import Response

@@ -19,7 +19,7 @@ from ostiary.keys.certificate import generate_self_signed
 from ostiary.keys.resources import CertificateKeyPair
 from ostiary.proto.jose import Decrypter, MalformedToken, SigningKey, UnsupportedKey, algorithms_for, sign
 from ostiary.proto.jose.jwe import LONGEST_ENCRYPTED
-from ostiary.proto.oauth2.assertion import JWT_BEARER
+from ostiary.proto.oauth2.clients.assertion import JWT_BEARER
 
 REQUEST = {
     "client_id": "wiki", "redirect_uri": CALLBACK, "response_type": "code", "scope": "openid", "state": "sealed",

@@ -13,9 +13,9 @@ from oauth2_issuer import Issuer, second_issuer
 from oauth2_rig import BASE, SECOND, SECRET, Rig, json_of, provider, user, verified
 
 from ostiary.directory.users import insert
-from ostiary.grants.ending import sweep
+from ostiary.grants.cascades import sweep
 from ostiary.policies.resources import PolicyBinding
-from ostiary.proto.oauth2.assertion import JWT_BEARER
+from ostiary.proto.oauth2.clients.assertion import JWT_BEARER
 from ostiary.resource import InvalidResource
 from ostiary.seal import Secret
 from ostiary.sources.resources import OAuthSource

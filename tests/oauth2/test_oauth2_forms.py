@@ -21,10 +21,10 @@ from ostiary.keys.signer import kid_of
 from ostiary.mappings.resources import ScopeMapping
 from ostiary.mappings.stock import STOCK
 from ostiary.proto.jose import BadSignature, SigningKey, base64url_decode, peek_header, sign
-from ostiary.providers.oauth2.claims import half_hash, pairwise
-from ostiary.providers.oauth2.client import client_by_id
-from ostiary.providers.oauth2.issue import issue_front, issue_tokens, new_refresh
-from ostiary.providers.oauth2.resources import RedirectURI
+from ostiary.providers.oauth2.provider.client import client_by_id
+from ostiary.providers.oauth2.provider.fields import RedirectURI
+from ostiary.providers.oauth2.tokens.claims import half_hash, pairwise
+from ostiary.providers.oauth2.tokens.issue import issue_front, issue_tokens, new_refresh
 from ostiary.web.response import Response
 
 ISSUER = f"{BASE}/application/o/wiki/"
@@ -319,7 +319,7 @@ class TestSubjects:
         theirs = client_by_id(rig.plane.snapshot, "other")
         assert ours is not None
         assert theirs is not None
-        from ostiary.providers.oauth2.claims import subject_of
+        from ostiary.providers.oauth2.tokens.claims import subject_of
 
         assert subject_of(subject, ours, salt="install") == sub
         assert subject_of(subject, theirs, salt="install") != sub
@@ -387,7 +387,7 @@ class TestIssue:
         assert issued.access.binding == Binding(jkt="thumb")
 
     def test_a_mapping_cannot_forge_what_the_protocol_says(self) -> None:
-        from ostiary.providers.oauth2.claims import add_claims
+        from ostiary.providers.oauth2.tokens.claims import add_claims
 
         into: dict[str, object] = {"sub": "s", "aud": "wiki"}
         forged = ("aud", "cnf", "client_id", "at_hash", "c_hash", "s_hash", "sid", "uid", "iss", "exp", "jti", "nonce")

@@ -23,7 +23,7 @@ from oauth2_rig import (
     verified,
 )
 
-from ostiary.providers.oauth2.resources import RedirectURI
+from ostiary.providers.oauth2.provider.fields import RedirectURI
 from ostiary.store.database import Statement
 
 ISSUER = f"{BASE}/application/o/wiki/"

@@ -11,8 +11,8 @@ from joserfc import jwt
 from joserfc.jwk import KeySet
 from oauth2_rig import BASE, CALLBACK, Rig, answer_of, json_of, location, provider
 
-from ostiary.providers.oauth2.global_issuer import joined
-from ostiary.providers.oauth2.resources import RedirectURI
+from ostiary.providers.oauth2.metadata.global_issuer import joined
+from ostiary.providers.oauth2.provider.fields import RedirectURI
 
 DISCOVERY = "/.well-known/openid-configuration"
 APP = "https://app.example.org"

@@ -25,17 +25,17 @@ from oauth2_rig import (
 )
 
 from ostiary.directory.accounts import Accounts
-from ostiary.directory.passwords import Passwords
-from ostiary.grants.ending import on_user_disabled
-from ostiary.providers.oauth2 import backchannel
-from ostiary.providers.oauth2.backchannel import NAME, Notices, NotTold
-from ostiary.providers.oauth2.resources import RedirectURI
+from ostiary.directory.passwords.pool import Passwords
+from ostiary.grants.cascades import on_user_disabled
+from ostiary.providers.oauth2.logout import backchannel
+from ostiary.providers.oauth2.logout.backchannel import NAME, Notices, NotTold
+from ostiary.providers.oauth2.provider.fields import RedirectURI
 from ostiary.resource import InvalidResource, codec
 from ostiary.seal import Secret
 from ostiary.sessions.expiry import end_expired
 from ostiary.tasks.job import Job
 from ostiary.tasks.worker import Worker
-from ostiary.web.outgoing import OutgoingFailed
+from ostiary.web.outgoing.requests import OutgoingFailed
 from ostiary.web.response import Response
 
 APP = "https://app.example.org"
@@ -321,7 +321,7 @@ class TestBackChannel:
         assert await queued(rig) == []
 
     async def test_a_client_whose_tokens_are_long_gone_is_told(self, rig: Rig) -> None:
-        from ostiary.grants.ending import sweep
+        from ostiary.grants.cascades import sweep
 
         rig.change(told())
         await rig.browser.sign_in()

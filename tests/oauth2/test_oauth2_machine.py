@@ -19,7 +19,7 @@ from ostiary.directory.tokens import Token
 from ostiary.directory.tokens import insert as insert_token
 from ostiary.directory.users import insert
 from ostiary.policies.resources import PolicyBinding
-from ostiary.proto.oauth2.assertion import JWT_BEARER
+from ostiary.proto.oauth2.clients.assertion import JWT_BEARER
 from ostiary.store.database import Statement
 from ostiary.store.hashing import token_hash
 from ostiary.web.response import Response

@@ -26,7 +26,7 @@ from joserfc.jwk import ECKey, KeySet, OctKey
 from oauth2_rig import BASE, CALLBACK, SECOND, SECRET, VERIFIER, Rig, basic_header, json_of, posted, provider
 
 from ostiary.keys.resources import CertificateKeyPair
-from ostiary.providers.oauth2.resources import OAuth2Provider
+from ostiary.providers.oauth2.provider.definition import OAuth2Provider
 from ostiary.providers.oauth2.room import routes
 from ostiary.seal import Secret
 from ostiary.web.response import Response

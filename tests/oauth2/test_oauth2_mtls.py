@@ -17,8 +17,8 @@ from oauth2_client_keys import Key
 from oauth2_rig import CALLBACK, SECRET, START, VERIFIER, Rig, json_of, provider, verified
 
 from ostiary.proto.jose import public_jwk
-from ostiary.proto.oauth2.certificate_header import certificate_thumbprint
-from ostiary.providers.oauth2.mtls import check_subject
+from ostiary.proto.oauth2.clients.certificate_header import certificate_thumbprint
+from ostiary.providers.oauth2.client_authentication.mtls import check_subject
 from ostiary.providers.oauth2.options import Options
 from ostiary.providers.oauth2.routes import routes
 from ostiary.web.response import Response

@@ -22,8 +22,8 @@ from oauth2_rig import (
 )
 
 from ostiary.brands.resources import Brand
-from ostiary.providers.oauth2.github import _number, slug
-from ostiary.providers.oauth2.session_management import COOKIE, BrowserState, browser_state, session_state
+from ostiary.providers.oauth2.logout.session_management import COOKIE, BrowserState, browser_state, session_state
+from ostiary.providers.oauth2.protected.github import _number, slug
 from ostiary.sessions.cookie import CookieSettings
 from ostiary.store.database import Statement
 from ostiary.web.request import Request

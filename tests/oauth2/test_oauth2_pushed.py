@@ -28,9 +28,9 @@ from oauth2_rig import (
 )
 
 from ostiary.proto.jose import SigningKey, public_jwk, sign
-from ostiary.providers.oauth2.authorize import begin_again
+from ostiary.providers.oauth2.authorize.endpoint import begin_again
 from ostiary.providers.oauth2.options import HOUR, Options, Rate
-from ostiary.providers.oauth2.resources import OAuth2Provider
+from ostiary.providers.oauth2.provider.definition import OAuth2Provider
 from ostiary.providers.oauth2.routes import routes
 from ostiary.resource import InvalidResource
 from ostiary.web.request import Request

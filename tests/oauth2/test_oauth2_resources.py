@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import pytest
 from oauth2_rig import BASE, SECOND, SECRET, START, Rig, basic_header, json_of, location, pair, provider
 
-from ostiary.providers.oauth2.resources import OAuth2Provider, RedirectURI
+from ostiary.providers.oauth2.provider.definition import OAuth2Provider
+from ostiary.providers.oauth2.provider.fields import RedirectURI
 from ostiary.resource import InvalidResource
 from ostiary.store.database import Statement
 from ostiary.web.response import Response

@@ -11,14 +11,14 @@ from ostiary.keys.certificate import DEFAULT_VALIDITY, generate_self_signed, key
 from ostiary.keys.errors import CannotRotate
 from ostiary.keys.pem import read_private_key
 from ostiary.keys.resources import CertificateKeyPair
-from ostiary.providers.oauth2.resources import OAuth2Provider
-from ostiary.providers.oauth2.rotation import Retired, parse_algorithm, publish, retire, switch
+from ostiary.providers.oauth2.provider.definition import OAuth2Provider
+from ostiary.providers.oauth2.tokens.rotation import Retired, parse_algorithm, publish, retire, switch
 from ostiary.resource import InvalidResource, Registry
 from ostiary.seal import Secret
 from ostiary.seal.envelope import Sealer
+from ostiary.store.configuration.plane import ConfigPlane
 from ostiary.store.database import Database
-from ostiary.store.plane import ConfigPlane
-from ostiary.store.workspace import Editor, Workspace
+from ostiary.store.workspace.editor import Editor, Workspace
 
 HOUR = 3600 * SECOND
 PAIR, PROVIDER = CertificateKeyPair.KIND.name, OAuth2Provider.KIND.name

@@ -24,7 +24,7 @@ from oauth2_rig import (
 )
 
 from ostiary.directory.user import uid_of
-from ostiary.grants.ending import on_user_disabled
+from ostiary.grants.cascades import on_user_disabled
 from ostiary.grants.refresh import successor
 from ostiary.mappings.resources import ScopeMapping
 from ostiary.policies.resources import PolicyBinding

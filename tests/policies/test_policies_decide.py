@@ -24,7 +24,7 @@ from ostiary.policies.room import KINDS
 from ostiary.policies.stock import SOURCES
 from ostiary.policies.verdict import Question, Verdict
 from ostiary.resource import InvalidResource, Registry, Resource
-from ostiary.store.snapshot import Snapshot
+from ostiary.store.configuration.snapshot import Snapshot
 
 RESTORED, NOT_RESTORED, NO_APP_PASSWORD, SURELY_NONE = "e2c4a38b132d", "a2a1b4b7c7c2", "57aaf4594dcd", "65b423807ec3"
 NOW = 1_800_000_000_000_000

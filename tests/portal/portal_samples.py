@@ -17,10 +17,11 @@ from ostiary.applications.resources import Application
 from ostiary.brands import Brand
 from ostiary.directory.devices import Device, DeviceClass
 from ostiary.directory.user import Subject, User
+from ostiary.flows.error_detail import ErrorDetail
 from ostiary.flows.errors import UnknownFlow
-from ostiary.flows.outcome import Challenge, ErrorDetail, FlowInfo, Moved, Outcome, Passed
+from ostiary.flows.run.flow_commit import Due
+from ostiary.flows.run.outcome import Challenge, FlowInfo, Moved, Outcome, Passed
 from ostiary.flows.stages.authenticator_totp import AuthenticatorTOTPStage
-from ostiary.flows.unit import Due
 from ostiary.portal.error_page import ErrorPage
 from ostiary.portal.look import Painter, own_static, own_templates
 from ostiary.portal.room import routes

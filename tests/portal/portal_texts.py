@@ -9,14 +9,14 @@ from pathlib import Path
 
 import ostiary
 from ostiary.app.errors import UNAVAILABLE
-from ostiary.flows.password_check import TOO_MANY
-from ostiary.flows.planner import UNDECIDED
-from ostiary.flows.proof import MESSAGE
-from ostiary.flows.sensitive import STALE
+from ostiary.flows.plans.planner import UNDECIDED
+from ostiary.flows.proofs.password_check import TOO_MANY
+from ostiary.flows.proofs.proof import MESSAGE
+from ostiary.flows.proofs.sensitive import STALE
 from ostiary.flows.stages.prompt import SERVER_SIDE_LOST
 from ostiary.portal.error_page import TEXTS
-from ostiary.portal.filled import FILLED
-from ostiary.portal.flow_page import NOTICE
+from ostiary.portal.flow.interpolation import FILLED
+from ostiary.portal.flow.page import NOTICE
 from ostiary.portal.look import own_static, own_templates
 
 PACKAGE = Path(ostiary.__file__).parent

@@ -12,13 +12,15 @@ import httpx2 as httpx
 import pytest
 from portal_samples import SAMPLES, SampleHouse, sample
 
+from ostiary.flows.error_detail import ErrorDetail
 from ostiary.flows.errors import PlanChanged
-from ostiary.flows.outcome import Challenge, ErrorDetail, FlowInfo, Moved, Passed
-from ostiary.flows.password_check import TOO_MANY
-from ostiary.flows.unit import Due
-from ostiary.portal import flow_page, onward
-from ostiary.portal.challenges import page_values
-from ostiary.portal.filled import retell
+from ostiary.flows.proofs.password_check import TOO_MANY
+from ostiary.flows.run.flow_commit import Due
+from ostiary.flows.run.outcome import Challenge, FlowInfo, Moved, Passed
+from ostiary.portal import redirects
+from ostiary.portal.flow import page
+from ostiary.portal.flow.challenges import page_values
+from ostiary.portal.flow.interpolation import retell
 from ostiary.web.request import Request
 
 ORIGIN = "http://id.example.org"
@@ -56,7 +58,7 @@ async def test_every_component_has_a_page(client: httpx.AsyncClient, name: str) 
     assert '<html lang="de">' in german.text
 
 
-ON_PLATES = [name for name, one in SAMPLES.items() if one[0] in flow_page.ON_PLATES]
+ON_PLATES = [name for name, one in SAMPLES.items() if one[0] in page.ON_PLATES]
 
 
 @pytest.mark.parametrize("name", ON_PLATES)
@@ -70,7 +72,7 @@ async def test_a_page_from_a_plate_is_the_page(
     house.engine.override[name] = fields
     url = f"/if/flow/{name}/?next=%2Fx%2F%3Fa%3D1%26b%3D%22&step=again"
     texts = [(await client.get(url)).text for _ in range(2)]
-    monkeypatch.setattr(flow_page, "ON_PLATES", frozenset())
+    monkeypatch.setattr(page, "ON_PLATES", frozenset())
     assert texts == [(await client.get(url)).text] * 2
 
 
@@ -268,12 +270,12 @@ async def test_the_app_comes_before_codes_and_the_choice_is_a_link(client: httpx
 
 def test_where_a_marked_get_may_redirect() -> None:
     request = Request(prefix="/auth")
-    assert onward.stays_here("/auth/if/user/", request) == "/auth/if/user/"
-    assert onward.stays_here("/auth/", request) == "/auth/?step=next"
+    assert redirects.stays_here("/auth/if/user/", request) == "/auth/if/user/"
+    assert redirects.stays_here("/auth/", request) == "/auth/?step=next"
     for to in ("/if/user/", "/authx/if/user/", "https://a.example/auth/if/user/", "//a/auth/if/user/", "/auth/if/../x"):
-        assert onward.stays_here(to, request) is None
-    assert onward.host_of("https://[") == ""
-    assert not onward.is_safe("https://[")
+        assert redirects.stays_here(to, request) is None
+    assert redirects.host_of("https://[") == ""
+    assert not redirects.is_safe("https://[")
 
 
 def test_texts_that_were_filled_in_are_told_again() -> None:
@@ -291,7 +293,7 @@ def test_outcomes_are_covered() -> None:
     # The page matches all of them; a new one must be answered there.
     from typing import get_args
 
-    from ostiary.flows.outcome import Challenge, Outcome
+    from ostiary.flows.run.outcome import Challenge, Outcome
 
     assert set(get_args(Outcome)) == {Challenge, Passed, Moved}
 

@@ -11,13 +11,13 @@ from ostiary.proto.duration import parse_duration
 from ostiary.proto.jose import JoseError, peek_header
 from ostiary.proto.jose.jwe import check_recipient
 from ostiary.proto.jose.jwks import verifying_keys
-from ostiary.proto.oauth2.assertion import check_assertion
+from ostiary.proto.oauth2.authorization.pkce import Challenge, check_verifier, parse_challenge
+from ostiary.proto.oauth2.authorization.redirect import check_pattern, is_allowed
+from ostiary.proto.oauth2.clients.assertion import check_assertion
+from ostiary.proto.oauth2.clients.statement import BadStatement, Statement
 from ostiary.proto.oauth2.errors import OAuthError
 from ostiary.proto.oauth2.parameters import read_parameters
-from ostiary.proto.oauth2.pkce import Challenge, check_verifier, parse_challenge
-from ostiary.proto.oauth2.redirect import check_pattern, is_allowed
 from ostiary.proto.oauth2.scope import grant_scopes, narrow_scope, parse_scope
-from ostiary.proto.oauth2.statement import BadStatement, Statement
 from ostiary.proto.oauth2.token import (
     narrow_resources,
     parse_code_request,

@@ -13,7 +13,18 @@ from hypothesis import strategies as st
 
 from ostiary.proto.jose import SigningKey, UnsupportedKey, VerifyingKey, base64url_encode, public_jwk, sign
 from ostiary.proto.jose.jwks import MOST_KEYS, public_key, verifying_keys
-from ostiary.proto.oauth2.authorization_response import (
+from ostiary.proto.oauth2.authorization.claims_request import (
+    NOTHING,
+    ClaimsRequest,
+    RequestedClaim,
+    load_claims,
+    parse_claims,
+)
+from ostiary.proto.oauth2.authorization.pkce import Challenge, require_challenge
+from ostiary.proto.oauth2.authorization.pushed import PREFIX, handle_of, pushed_pairs
+from ostiary.proto.oauth2.authorization.redirect import is_allowed
+from ostiary.proto.oauth2.authorization.request_object import LEEWAY, read_object
+from ostiary.proto.oauth2.authorization.response import (
     RESPONSE_MODES,
     RESPONSE_TYPES,
     Target,
@@ -22,13 +33,8 @@ from ostiary.proto.oauth2.authorization_response import (
     parse_response_type,
     signed_claims,
 )
-from ostiary.proto.oauth2.claims_request import NOTHING, ClaimsRequest, RequestedClaim, load_claims, parse_claims
 from ostiary.proto.oauth2.errors import OAuthError
-from ostiary.proto.oauth2.par import PREFIX, handle_of, pushed_pairs
 from ostiary.proto.oauth2.parameters import read_parameters
-from ostiary.proto.oauth2.pkce import Challenge, require_challenge
-from ostiary.proto.oauth2.redirect import is_allowed
-from ostiary.proto.oauth2.request_object import LEEWAY, read_object
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),

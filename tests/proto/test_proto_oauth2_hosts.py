@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ostiary.proto.oauth2.redirect import is_allowed
-from ostiary.providers.oauth2.resources import RedirectURI
+from ostiary.proto.oauth2.authorization.redirect import is_allowed
+from ostiary.providers.oauth2.provider.fields import RedirectURI
 
 # The shapes in which people write them, with an address that each is there for.
 USED = [

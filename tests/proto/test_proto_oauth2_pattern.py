@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ostiary.proto.oauth2.pattern import LONGEST, MOST_KEPT, BadPattern, Pattern, pattern
-from ostiary.proto.oauth2.redirect import check_pattern, is_allowed
-from ostiary.providers.oauth2.resources import RedirectURI
+from ostiary.proto.oauth2.authorization.pattern import LONGEST, MOST_KEPT, BadPattern, Pattern, pattern
+from ostiary.proto.oauth2.authorization.redirect import check_pattern, is_allowed
+from ostiary.providers.oauth2.provider.fields import RedirectURI
 
 ATOMS = st.sampled_from(
     ["a", "b", "A", ".", r"\.", r"\d", r"\w", r"\W", r"\S", "[ab]", "[^ab]", "[a-c0]", r"[^\d-]", "[A-b]", "^", "$", r"\A",
@@ -108,7 +108,7 @@ def test_nothing_however_often(expression: str) -> None:
 
 
 def test_a68_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ostiary.proto.oauth2.pattern.MOST_KEPT", 50)
+    monkeypatch.setattr("ostiary.proto.oauth2.authorization.pattern.MOST_KEPT", 50)
     made = Pattern("(?:[!-~]{1,40}x)+")
     for number in range(200):
         assert made.fullmatch(chr(0x21 + number % 90) * (1 + number % 38) + "x")

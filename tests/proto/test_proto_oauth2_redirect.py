@@ -10,7 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ostiary.proto.oauth2.redirect import check_pattern, is_allowed, is_safe, origin, origins, with_fragment, with_query
+from ostiary.proto.oauth2.authorization.redirect import (
+    check_pattern,
+    is_allowed,
+    is_safe,
+    origin,
+    origins,
+    with_fragment,
+    with_query,
+)
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ostiary.proto.oauth2 import errors
-from ostiary.proto.oauth2.authorization_response import Target, answer_pairs, answer_url, error_pairs
-from ostiary.proto.oauth2.authorize import parse_request, parse_target
+from ostiary.proto.oauth2.authorization.pkce import Challenge, check_verifier, derive_challenge, parse_challenge
+from ostiary.proto.oauth2.authorization.request import parse_request, parse_target
+from ostiary.proto.oauth2.authorization.response import Target, answer_pairs, answer_url, error_pairs
 from ostiary.proto.oauth2.bearer import challenge, parse_bearer
-from ostiary.proto.oauth2.client_auth import parse_client
+from ostiary.proto.oauth2.clients.authentication import parse_client
 from ostiary.proto.oauth2.errors import OAuthError
 from ostiary.proto.oauth2.parameters import Parameters, read_parameters
-from ostiary.proto.oauth2.pkce import Challenge, check_verifier, derive_challenge, parse_challenge
 from ostiary.proto.oauth2.scope import grant_scopes, narrow_scope, parse_scope
 from ostiary.proto.oauth2.token import TokenAnswer, parse_code_request, parse_refresh_request
 

@@ -11,15 +11,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ostiary.proto.jose import SigningKey
-from ostiary.proto.oauth2.assertion import check_assertion
 from ostiary.proto.oauth2.bearer import parse_token
-from ostiary.proto.oauth2.certificate_header import BadCertificateHeader, read_certificate_header
-from ostiary.proto.oauth2.client_auth import parse_client
+from ostiary.proto.oauth2.clients.assertion import check_assertion
+from ostiary.proto.oauth2.clients.authentication import parse_client
+from ostiary.proto.oauth2.clients.certificate_header import BadCertificateHeader, read_certificate_header
+from ostiary.proto.oauth2.clients.dpop import NONCE_TURN, Target, check_proof, make_nonce, same_address
+from ostiary.proto.oauth2.clients.statement import (
+    BadStatement,
+    Statement,
+    check_times,
+    claimed,
+    header_of,
+    read_statement,
+)
 from ostiary.proto.oauth2.device import FIRST_CODE, LAST_CODE, read_user_code
-from ostiary.proto.oauth2.dpop import NONCE_TURN, Target, check_proof, make_nonce, same_address
 from ostiary.proto.oauth2.errors import OAuthError
 from ostiary.proto.oauth2.parameters import read_parameters
-from ostiary.proto.oauth2.statement import BadStatement, Statement, check_times, claimed, header_of, read_statement
 from ostiary.proto.oauth2.token import parse_machine_request
 
 NOW = 1_700_000_000_000_000

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from resource_kinds import FULL, Address, Lamp
 
-from ostiary.providers.oauth2.resources import OAuth2Provider
+from ostiary.providers.oauth2.provider.definition import OAuth2Provider
 from ostiary.resource.field import Field
-from ostiary.resource.frozen import FrozenList, FrozenMapping, freeze, thaw
-from ostiary.resource.plain import check_json, name_of
+from ostiary.resource.immutable_json import FrozenList, FrozenMapping, freeze, thaw
+from ostiary.resource.json_checks import check_json, name_of
 from ostiary.resource.timestamp import format_timestamp, parse_timestamp
 from ostiary.seal import Secret
 

@@ -16,7 +16,7 @@ from ostiary.resource.diff import masked_diff
 from ostiary.resource.schema import kind_schema
 from ostiary.seal import Secret
 from ostiary.seal.envelope import Sealer
-from ostiary.store.documents import seal_body
+from ostiary.store.configuration.documents import seal_body
 
 Golden = Callable[[str, Any], None]
 GOLDEN = Path(__file__).parent.parent / "golden"

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from ostiary.resource.kept import Kept
+from ostiary.resource.bounded_cache import Kept
 
 
 def test_it_never_holds_more_than_it_may() -> None:

@@ -13,11 +13,11 @@ from resource_kinds import FULL, Lamp
 from ostiary.resource import InvalidResource
 from ostiary.resource.codec import decode, encode_canonical
 from ostiary.resource.duration import parse_duration
-from ostiary.resource.plain import check_json
+from ostiary.resource.json_checks import check_json
 from ostiary.resource.timestamp import format_timestamp, parse_timestamp
 from ostiary.seal import Secret
 from ostiary.seal.envelope import Sealer
-from ostiary.store.documents import open_body, round_trip, same, seal_body
+from ostiary.store.configuration.documents import open_body, round_trip, same, seal_body
 
 SEALER = Sealer(Secret("key"))
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)

@@ -10,11 +10,11 @@ from support.explain import explain
 from ostiary.sessions import repository
 from ostiary.sessions.cookie import COOKIE, CookieSettings
 from ostiary.sessions.expiry import AT_ONCE, end_expired
-from ostiary.sessions.gate import Hooks, SessionGate, SignIn
 from ostiary.sessions.keeping import keeping
 from ostiary.sessions.session import ANONYMOUS, BROWSER_ABSOLUTE, BROWSER_IDLE, DAY, HOUR, MINUTE, Session, SessionGone
-from ostiary.store.commit import run
+from ostiary.sessions.sessions import Hooks, SessionGate, SignIn
 from ostiary.store.database import Database, Statement, fetch_one
+from ostiary.store.workspace.commit import run
 from ostiary.web.request import Request
 from ostiary.web.response import Response
 

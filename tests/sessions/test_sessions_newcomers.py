@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from ostiary.sessions import newcomers
+from ostiary.sessions import anonymous_throttle
+from ostiary.sessions.anonymous_throttle import BURST, EVERY, MOST_ADDRESSES, Newcomers
 from ostiary.sessions.cookie import CookieSettings
-from ostiary.sessions.gate import SessionGate
-from ostiary.sessions.newcomers import BURST, EVERY, MOST_ADDRESSES, Newcomers
+from ostiary.sessions.sessions import SessionGate
 from ostiary.store.database import Database
 from ostiary.web.errors import TooManyRequests
 from ostiary.web.request import Request
@@ -53,7 +53,7 @@ def test_this_machine_is_not_counted() -> None:
 
 
 def test_a68_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(newcomers, "MOST_ADDRESSES", 100)
+    monkeypatch.setattr(anonymous_throttle, "MOST_ADDRESSES", 100)
     known = Newcomers()
     for number in range(300):
         known.admit(f"192.0.2.{number % 250}x{number}", NOW)

@@ -10,7 +10,7 @@ from ostiary.proto.jose.jwks import MOST_KEYS, usable_keys
 from ostiary.seal import Secret
 from ostiary.sources.issuer_keys import AGAIN, FRESH, STALE, IssuerKeys, NoKeys
 from ostiary.sources.resources import OAuthSource
-from ostiary.web.outgoing import OutgoingFailed
+from ostiary.web.outgoing.requests import OutgoingFailed
 
 ED = {"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}
 WELL_KNOWN = "https://forge.example/.well-known/openid-configuration"

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from ostiary.store.database import Batch, Statement
-from ostiary.store.sqlite import open_sqlite
+from ostiary.store.sqlite.database import open_sqlite
 
 
 def put(number: int) -> Batch[None]:

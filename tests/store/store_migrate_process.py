@@ -11,8 +11,8 @@ from support.schema import all_migrations
 
 from ostiary.seal import Secret
 from ostiary.store.migrations import migrate
-from ostiary.store.postgresql import PostgresConfig, open_postgresql
-from ostiary.store.sqlite import open_sqlite
+from ostiary.store.postgresql.opening import PostgresConfig, open_postgresql
+from ostiary.store.sqlite.database import open_sqlite
 
 
 async def main(moment: str, where: str, *rest: str) -> None:

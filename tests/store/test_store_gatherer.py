@@ -16,9 +16,9 @@ from support.postgres import PostgresServer
 from ostiary.store.database import Batch, Database, Duplicate, Guard, Result, Statement, StoreError, Unstorable
 from ostiary.store.inserts import inserts, several
 from ostiary.store.migrations import migrate
-from ostiary.store.postgresql import PostgresConfig, open_postgresql
-from ostiary.store.postgresql_gatherer import GROUP
-from ostiary.store.postgresql_text import Translator
+from ostiary.store.postgresql.dialect import Translator
+from ostiary.store.postgresql.opening import PostgresConfig, open_postgresql
+from ostiary.store.postgresql.shared_reads import GROUP
 from ostiary.store.tables import MIGRATIONS
 
 NAMES = [f"n{number:03}" for number in range(3 * GROUP)]

@@ -15,8 +15,8 @@ from support.schema import all_migrations
 
 from ostiary.store.database import Batch, Database, Fault, NewerSchema, Statement
 from ostiary.store.migrations import Migration, migrate, render
-from ostiary.store.postgresql import PostgresConfig, open_postgresql
-from ostiary.store.sqlite import open_sqlite
+from ostiary.store.postgresql.opening import PostgresConfig, open_postgresql
+from ostiary.store.sqlite.database import open_sqlite
 
 ONE = Migration(1000, "test", "one", ("CREATE TABLE one (id {int} PRIMARY KEY)", "INSERT INTO one (id) VALUES (1)"))
 TWO = Migration(1001, "test", "two", ("ALTER TABLE one ADD COLUMN name {text}", "UPDATE one SET name = 'x'"))

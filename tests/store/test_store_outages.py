@@ -17,13 +17,14 @@ from support.postgres import REPLICATES, ROLE, PostgresServer, make_server
 from support.schema import all_migrations
 from support.waiting import PATIENCE
 
-from ostiary.store import patience, postgresql_connection
+from ostiary.store import patience
 from ostiary.store.database import Batch, Database, Fault, Reason, Statement, StoreError, Unavailable
 from ostiary.store.migrations import migrate
 from ostiary.store.patience import begin_request, patient, within
-from ostiary.store.postgresql import PostgresConfig, open_postgresql
-from ostiary.store.postgresql_connection import is_lost, meaning
-from ostiary.store.sqlite import open_sqlite
+from ostiary.store.postgresql import connection
+from ostiary.store.postgresql.connection import is_lost, meaning
+from ostiary.store.postgresql.opening import PostgresConfig, open_postgresql
+from ostiary.store.sqlite.database import open_sqlite
 
 
 def put(name: str) -> Batch[None]:
@@ -55,7 +56,7 @@ async def ask(work: Any) -> Reason:
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Everybody is quick, so that the test is."""
     monkeypatch.setattr(patience, "WITHIN", 0.5)
-    monkeypatch.setattr(postgresql_connection, "BOUNDS", ("lock_timeout = 100", "statement_timeout = 2000"))
+    monkeypatch.setattr(connection, "BOUNDS", ("lock_timeout = 100", "statement_timeout = 2000"))
 
 
 # A failover behind a stable address

@@ -21,10 +21,10 @@ from ostiary.seal import Secret
 from ostiary.store.counter import next_number
 from ostiary.store.database import Batch, Database, Statement, Unavailable
 from ostiary.store.migrations import migrate
-from ostiary.store.postgresql import PostgresConfig, open_postgresql
-from ostiary.store.postgresql_connection import _tls
-from ostiary.store.postgresql_text import Translator
-from ostiary.store.postgresql_writer import TRIES, OutcomeUnknown
+from ostiary.store.postgresql.connection import _tls
+from ostiary.store.postgresql.dialect import Translator
+from ostiary.store.postgresql.opening import PostgresConfig, open_postgresql
+from ostiary.store.postgresql.writer import TRIES, OutcomeUnknown
 from ostiary.store.tables import MIGRATIONS
 
 
@@ -355,7 +355,7 @@ def test_certificates_that_cannot_be_read_are_told() -> None:
 
 
 def test_the_driver_is_not_loaded_before_it_is_used() -> None:
-    code = "import ostiary.store.postgresql, ostiary.store.sqlite, sys; sys.exit('asyncpg' in sys.modules)"
+    code = "import ostiary.store.postgresql.opening, ostiary.store.sqlite.database, sys; sys.exit('asyncpg' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
@@ -399,7 +399,7 @@ def test_which_texts_give_rows(sql: str, rows: bool) -> None:
 
 
 def test_the_cache_of_texts_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ostiary.store.postgresql_text._KEPT", 3)
+    monkeypatch.setattr("ostiary.store.postgresql.dialect._KEPT", 3)
     translate = Translator("s")
     for number in range(10):
         translate(f"SELECT {number}")

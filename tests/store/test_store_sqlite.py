@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from ostiary.store import sqlite_connection
 from ostiary.store.database import Batch, Database, Fault, Statement, Unavailable
-from ostiary.store.sqlite import open_sqlite
+from ostiary.store.sqlite import connection
+from ostiary.store.sqlite.database import open_sqlite
 
 HERE = Path(__file__).parent
 
@@ -89,7 +89,7 @@ async def test_a_disk_that_does_not_confirm_is_unavailable(sqlite_database: Data
 
 
 async def test_what_takes_long_is_written_elsewhere(sqlite_database: Database, monkeypatch) -> None:
-    monkeypatch.setattr("ostiary.store.sqlite.SLICE", 0.0)
+    monkeypatch.setattr("ostiary.store.sqlite.database.SLICE", 0.0)
     names = await asyncio.gather(sqlite_database.write(_writer_name), sqlite_database.write(_writer_name))
     assert names == [1, 2]  # each ran whole, once
     assert len(await sqlite_database.fetch("SELECT name FROM counter")) == 2
@@ -102,7 +102,7 @@ def _writer_name() -> Batch[int]:
 
 
 async def test_the_log_is_folded_and_starts_anew(sqlite_database: Database, monkeypatch) -> None:
-    monkeypatch.setattr("ostiary.store.sqlite_writer.FOLDED", 20)
+    monkeypatch.setattr("ostiary.store.sqlite.writer.FOLDED", 20)
     log = file_of(sqlite_database).with_name(file_of(sqlite_database).name + "-wal")
     for number in range(600):
         await sqlite_database.write(partial(put, f"{number} {'x' * 2000}"))
@@ -203,7 +203,7 @@ async def test_a_file_that_is_no_database_is_unavailable(tmp_path: Path) -> None
 
 
 async def test_a_file_without_write_ahead_logging_is_refused(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(sqlite_connection, "_WAL", "PRAGMA journal_mode = DELETE")
+    monkeypatch.setattr(connection, "_WAL", "PRAGMA journal_mode = DELETE")
     with pytest.raises(Unavailable, match="network file system"):
         await open_sqlite(tmp_path / "ostiary.db")
 
@@ -225,13 +225,13 @@ def test_opening_does_not_wait_for_ever(tmp_path: Path) -> None:
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
     with pytest.raises(Unavailable, match="locked"):
-        sqlite_connection.connect(path, patience=0.05, read_only=False)
+        connection.connect(path, patience=0.05, read_only=False)
     other.close()
 
 
 async def test_a_long_queue_is_committed_in_several_groups(sqlite_database: Database, monkeypatch) -> None:
-    monkeypatch.setattr("ostiary.store.sqlite.GROUP", 3)
-    monkeypatch.setattr("ostiary.store.sqlite_writer.GROUP", 3)
+    monkeypatch.setattr("ostiary.store.sqlite.database.GROUP", 3)
+    monkeypatch.setattr("ostiary.store.sqlite.writer.GROUP", 3)
     await asyncio.gather(*(sqlite_database.write(partial(put, str(number))) for number in range(20)))
     assert len(await sqlite_database.fetch("SELECT name FROM counter")) == 20
 
@@ -251,7 +251,7 @@ async def test_a_caller_whose_loop_has_ended_harms_nobody(sqlite_database: Datab
 
 
 async def test_an_error_in_a_long_read_is_told_too(sqlite_database: Database, monkeypatch) -> None:
-    monkeypatch.setattr("ostiary.store.sqlite.SLICE", 0.0)
+    monkeypatch.setattr("ostiary.store.sqlite.database.SLICE", 0.0)
     long = "WITH RECURSIVE c (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < 9000) SELECT count(*) AS n FROM c"
 
     def batch() -> Batch[None]:
@@ -325,7 +325,7 @@ def names() -> Batch[list[str]]:
 
 async def test_a_late_read_is_not_stuck_in_the_past(sqlite_database: Database, monkeypatch) -> None:
     """SQLite counts its steps over all runs of a text: one of some hundred BEGIN or ROLLBACK is where it looks up."""
-    monkeypatch.setattr("ostiary.store.sqlite.SLICE", 0)
+    monkeypatch.setattr("ostiary.store.sqlite.database.SLICE", 0)
     with sqlite3.connect(file_of(sqlite_database), isolation_level=None) as other:
         for number in range(1_200):
             await sqlite_database.read(names)
@@ -336,7 +336,7 @@ async def test_a_late_read_is_not_stuck_in_the_past(sqlite_database: Database, m
 
 
 async def test_what_is_left_to_the_thread_does_not_keep_the_lock(sqlite_database: Database, monkeypatch) -> None:
-    monkeypatch.setattr("ostiary.store.sqlite.SLICE", 0)
+    monkeypatch.setattr("ostiary.store.sqlite.database.SLICE", 0)
     for number in range(1_200):
         await asyncio.wait_for(sqlite_database.write(partial(put, f"{number}")), 60)
         assert not sqlite_database._inline.in_transaction, number  # type: ignore[attr-defined]

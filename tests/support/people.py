@@ -6,14 +6,14 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ostiary.directory import members
-from ostiary.directory.backend import new_user_pk
-from ostiary.directory.credentials import unusable
-from ostiary.directory.group_rows import insert_group
+from ostiary.directory.passwords.credentials import unusable
+from ostiary.directory.rows import members
+from ostiary.directory.rows.backend import new_user_pk
+from ostiary.directory.rows.group_rows import insert_group
 from ostiary.directory.user import User
 from ostiary.directory.users import insert
-from ostiary.store.commit import run
 from ostiary.store.database import Database
+from ostiary.store.workspace.commit import run
 
 NOW = 1_700_000_000_000_000
 

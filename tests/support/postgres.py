@@ -25,7 +25,7 @@ from support.ports import free_port
 from support.waiting import wait_until
 
 from ostiary.seal import Secret
-from ostiary.store.postgresql import PostgresConfig
+from ostiary.store.postgresql.opening import PostgresConfig
 
 T = TypeVar("T")
 

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 from ostiary.seal import Secret
-from ostiary.store.postgresql import PostgresConfig, open_postgresql
-from ostiary.store.sqlite import open_sqlite
+from ostiary.store.postgresql.opening import PostgresConfig, open_postgresql
+from ostiary.store.sqlite.database import open_sqlite
 from ostiary.tasks import Job, Worker
 
 

@@ -13,9 +13,9 @@ from support.explain import explain
 
 from ostiary.app.background import sweepers
 from ostiary.sessions.expiry import AT_ONCE, end_expired
-from ostiary.store.commit import run
 from ostiary.store.database import Batch, Database, Statement
 from ostiary.store.sweeping import BITE, expired, in_bites
+from ostiary.store.workspace.commit import run
 from ostiary.tasks.cleanup import Sweeper, clean_expired
 
 NOW = 1_700_000_000_000_000

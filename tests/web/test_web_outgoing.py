@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import pytest
 from support.waiting import PATIENCE
 
-from ostiary.web.outgoing import OutgoingFailed, check_url, post_form
+from ostiary.web.outgoing.requests import OutgoingFailed, check_url, post_form
 
 Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 

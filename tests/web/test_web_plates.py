@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pytest
 from markupsafe import escape
 
-from ostiary.web.plates import LONGEST, PLATES, Plates, Slots
+from ostiary.web.page_cache import LONGEST, PLATES, Plates, Slots
 
 
 class Template:

@@ -12,7 +12,7 @@ from ostiary.directory.user import Subject
 from ostiary.directory.users import Users
 from ostiary.record import dataclass
 from ostiary.seal import Secret
-from ostiary.sessions.gate import SessionGate
+from ostiary.sessions.sessions import SessionGate
 from ostiary.web.errors import Forbidden
 from ostiary.web.request import Request
 

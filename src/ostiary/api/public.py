@@ -6,7 +6,7 @@ from typing import Final
 
 from ostiary.brands.resources import Brand
 from ostiary.flows.resources import Flow
-from ostiary.store.snapshot import Snapshot
+from ostiary.store.configuration.snapshot import Snapshot
 
 CACHE_SECONDS: Final = 300  # what authentik says; nothing here is cached that long
 

@@ -10,7 +10,7 @@ from ostiary.api.me import session_user
 from ostiary.api.public import CONFIG, current_brand
 from ostiary.brands.select import select
 from ostiary.record import dataclass
-from ostiary.store.plane import ConfigPlane
+from ostiary.store.configuration.plane import ConfigPlane
 from ostiary.web.request import Request
 from ostiary.web.response import Response, json
 from ostiary.web.router import Route

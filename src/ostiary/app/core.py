@@ -14,19 +14,19 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ostiary.app.hooks import user_hooks
-from ostiary.app.hosts import Hosts
+from ostiary.app.listening.hosts import Hosts
 from ostiary.app.new_passwords import check_new_password
 from ostiary.app.place import absent, where
 from ostiary.app.rooms import MIGRATIONS, registry
 from ostiary.blueprints.discovery import Discovery
 from ostiary.directory.accounts import Accounts
 from ostiary.directory.attempts import Attempts
-from ostiary.directory.backend import backends
-from ostiary.directory.bootstrap import Bootstrap, apply_bootstrap
 from ostiary.directory.devices import Devices
+from ostiary.directory.first_run.bootstrap import Bootstrap, apply_bootstrap
+from ostiary.directory.first_run.setup import Setup
 from ostiary.directory.install import install_id
-from ostiary.directory.passwords import Passwords
-from ostiary.directory.setup import Setup
+from ostiary.directory.passwords.pool import Passwords
+from ostiary.directory.rows.backend import backends
 from ostiary.directory.tokens import Tokens
 from ostiary.directory.users import Users
 from ostiary.events.audit import audit_changes
@@ -37,11 +37,11 @@ from ostiary.seal import Secret
 from ostiary.seal.envelope import Sealer
 from ostiary.settings import InvalidSetting, Settings
 from ostiary.settings.secret_key import make_data_dir, with_secret_key
+from ostiary.store.configuration.plane import ConfigPlane
 from ostiary.store.database import Unavailable
 from ostiary.store.migrations import is_installed, is_sealed, migrate
 from ostiary.store.pace import REST
-from ostiary.store.plane import ConfigPlane
-from ostiary.store.workspace import Editor
+from ostiary.store.workspace.editor import Editor
 
 if TYPE_CHECKING:
     from ostiary.blueprints.report import Report
@@ -114,13 +114,13 @@ async def open_database(settings: Settings, *, serving: bool = False, create: bo
     Raises Unavailable; SettingsError, also when there is no installation and none is to be made.
     """
     if settings.postgresql is None:
-        from ostiary.store.sqlite import HURRIED, PATIENCE, open_sqlite  # noqa: PLC0415 - each installation loads one
+        from ostiary.store.sqlite.database import HURRIED, PATIENCE, open_sqlite  # noqa: PLC0415 - each installation loads one
 
         if not create and not settings.database_file.exists():
             raise InvalidSetting(absent(settings))
         make_data_dir(settings.data_dir)
         return await open_sqlite(settings.database_file, patience=HURRIED if serving else PATIENCE)
-    from ostiary.store.postgresql import PostgresConfig, open_postgresql  # noqa: PLC0415 - as above
+    from ostiary.store.postgresql.opening import PostgresConfig, open_postgresql  # noqa: PLC0415 - as above
 
     wanted = settings.postgresql
     database = await open_postgresql(

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from ostiary.events.session_events import login_event, logout_event
 from ostiary.flows.engine import plans_end, plans_move
-from ostiary.grants.ending import on_session_end, on_session_moved, on_user_disabled
-from ostiary.providers.oauth2.backchannel import Notices
-from ostiary.sessions.gate import Hooks
+from ostiary.grants.cascades import on_session_end, on_session_moved, on_user_disabled
+from ostiary.providers.oauth2.logout.backchannel import Notices
+from ostiary.sessions.sessions import Hooks
 
 if TYPE_CHECKING:
+    from ostiary.store.configuration.plane import ConfigPlane
     from ostiary.store.database import Statement
-    from ostiary.store.plane import ConfigPlane
 
 
 def session_hooks(plane: ConfigPlane) -> Hooks:

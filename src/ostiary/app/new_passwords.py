@@ -10,7 +10,7 @@ from ostiary.policies.resources import PasswordPolicy
 
 if TYPE_CHECKING:
     from ostiary.seal import Secret
-    from ostiary.store.snapshot import Snapshot
+    from ostiary.store.configuration.snapshot import Snapshot
 
 POLICY: Final = "default-password-change-password-policy"
 """The policy of the wizard and of the password change, as it is set up now."""

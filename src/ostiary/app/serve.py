@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from ostiary import __version__
 from ostiary.app import logs
-from ostiary.app.listener import DRAIN, Listener, Signals
+from ostiary.app.listening.listener import DRAIN, Listener, Signals
+from ostiary.app.listening.seats import INSIDE_SEATS, Seats, room
 from ostiary.app.metrics import Metrics, MetricsSite
-from ostiary.app.seats import INSIDE_SEATS, Seats, room
 from ostiary.settings import Settings
 from ostiary.web.proxies import Proxies
 
@@ -128,7 +128,7 @@ class Process:
 
     async def start(self) -> None:
         """Listen, begin the background work, and say so. Raises SettingsError when an address is taken."""
-        from ostiary.app import banner  # noqa: PLC0415 - as above
+        from ostiary.app.operator import banner  # noqa: PLC0415 - as above
 
         for listener in self._listeners:
             await listener.start()
@@ -147,7 +147,7 @@ class Process:
 
 
 def _tls_listener(core: Core, site: Site, address: Address, seats: Seats) -> Listener:
-    from ostiary.app.tls import Certificates  # noqa: PLC0415 - as above
+    from ostiary.app.listening.tls import Certificates  # noqa: PLC0415 - as above
 
     shown = core.settings.shown.get("listen.https")
     return Listener(

@@ -15,16 +15,16 @@ from ostiary.app.core import Core, clock
 from ostiary.app.errors import translate
 from ostiary.app.health import Health
 from ostiary.app.hooks import session_hooks
+from ostiary.app.listening.tls import StrictTransport
 from ostiary.app.logs import REQUEST_ID
 from ostiary.app.metrics import Metrics
-from ostiary.app.recovery import Recoverer
-from ostiary.app.tls import StrictTransport
+from ostiary.app.operator.recovery import Recoverer
 from ostiary.directory.roles import roles_of
 from ostiary.events.refusals import Refusals
 from ostiary.flows.consents import Consents
 from ostiary.flows.engine import FlowEngine
-from ostiary.flows.mfa_cookie import give_cookies
-from ostiary.flows.plans import Plans
+from ostiary.flows.plans.repository import Plans
+from ostiary.flows.proofs.mfa_cookie import give_cookies
 from ostiary.flows.routes import routes as flow_routes
 from ostiary.flows.services import Services as FlowServices
 from ostiary.grants.access import find_access
@@ -33,17 +33,17 @@ from ostiary.portal.error_page import ErrorPage
 from ostiary.portal.look import Painter, own_static, own_templates
 from ostiary.portal.room import routes as portal_routes
 from ostiary.portal.services import Pages
-from ostiary.proto.oauth2.redirect import origin
+from ostiary.proto.oauth2.authorization.redirect import origin
 from ostiary.providers.oauth2 import room as oauth2
-from ostiary.providers.oauth2.access_form import is_meant_here
-from ostiary.providers.oauth2.client import client_by_provider
-from ostiary.providers.oauth2.device_stages import STAGES as DEVICE_STAGES
-from ostiary.providers.oauth2.frontchannel import farewells
-from ostiary.providers.oauth2.session_management import BrowserState
+from ostiary.providers.oauth2.device.stages import STAGES as DEVICE_STAGES
+from ostiary.providers.oauth2.logout.frontchannel import farewells
+from ostiary.providers.oauth2.logout.session_management import BrowserState
+from ostiary.providers.oauth2.provider.client import client_by_provider
+from ostiary.providers.oauth2.tokens.access_token_format import is_meant_here
 from ostiary.record import dataclass
 from ostiary.seal import Secret
 from ostiary.sessions.cookie import CookieSettings
-from ostiary.sessions.gate import SessionGate
+from ostiary.sessions.sessions import SessionGate
 from ostiary.store.hashing import token_hash
 from ostiary.store.patience import begin_request
 from ostiary.web.asgi import Finish, Site

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ostiary.applications.resources import Application
 
 if TYPE_CHECKING:
-    from ostiary.store.snapshot import Snapshot
+    from ostiary.store.configuration.snapshot import Snapshot
 
 
 def application_of(snapshot: Snapshot, provider: int) -> Application | None:

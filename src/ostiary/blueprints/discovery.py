@@ -14,8 +14,7 @@ from dataclasses import field
 from pathlib import Path
 from typing import Final
 
-from ostiary.blueprints.apply import Order, Surroundings
-from ostiary.blueprints.document import Blueprint
+from ostiary.blueprints.applying.apply import Order, Surroundings
 from ostiary.blueprints.errors import BlueprintError, Unreadable
 from ostiary.blueprints.files import find_files, read_bytes, read_text_file
 from ostiary.blueprints.passes import Passes
@@ -23,16 +22,17 @@ from ostiary.blueprints.report import FileResult, Report
 from ostiary.blueprints.resources import BlueprintInstance
 from ostiary.blueprints.service import writing
 from ostiary.blueprints.shipped import shipped_files
-from ostiary.blueprints.source import Position
 from ostiary.blueprints.states import State, forget_state, read_states, save_state
-from ostiary.blueprints.wrapper import read_file
+from ostiary.blueprints.text.document import Blueprint
+from ostiary.blueprints.text.source import Position
+from ostiary.blueprints.text.wrapper import read_file
 from ostiary.record import dataclass
 from ostiary.resource import Registry
 from ostiary.resource.codec import encode_canonical
-from ostiary.store.commit import run
 from ostiary.store.database import Database
-from ostiary.store.stored import Referenced
-from ostiary.store.workspace import Editor, Workspace
+from ostiary.store.workspace.changes import Referenced
+from ostiary.store.workspace.commit import run
+from ostiary.store.workspace.editor import Editor, Workspace
 
 AUTHOR: Final = "blueprints"
 _log = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ostiary.blueprints.source import Position
+from ostiary.blueprints.text.source import Position
 from ostiary.record import dataclass
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Final
 
 from ostiary.blueprints.errors import Unreadable
-from ostiary.blueprints.loader import MAX_BYTES
-from ostiary.blueprints.source import Position
-from ostiary.blueprints.wrapper import SUFFIX
+from ostiary.blueprints.text.loader import MAX_BYTES
+from ostiary.blueprints.text.source import Position
+from ostiary.blueprints.text.wrapper import SUFFIX
 
 _MAX_TEXT_FILE: Final = 1_000_000
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from ostiary.blueprints.apply import Applied, Order
-from ostiary.blueprints.entry import Other
+from ostiary.blueprints.applying.apply import Applied, Order
+from ostiary.blueprints.applying.entry import Other
 from ostiary.blueprints.errors import BlueprintError, Fault, Postponed, Refused, WaitsFor
 from ostiary.blueprints.report import FileResult
 from ostiary.record import dataclass

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import field
 
-from ostiary.blueprints.apply import Applied
+from ostiary.blueprints.applying.apply import Applied
 from ostiary.blueprints.errors import BlueprintError
 from ostiary.record import dataclass
 

@@ -6,18 +6,18 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
-from ostiary.blueprints.apply import Applied, Order, Surroundings, apply_blueprint
-from ostiary.blueprints.entry import Other
+from ostiary.blueprints.applying.apply import Applied, Order, Surroundings, apply_blueprint
+from ostiary.blueprints.applying.entry import Other
 from ostiary.blueprints.errors import BlueprintError, Fault, Postponed, Refused, Unreadable
 from ostiary.blueprints.files import find_files, read_bytes, read_text_file
 from ostiary.blueprints.passes import Attempt, Passes
 from ostiary.blueprints.report import FileResult, Report
 from ostiary.blueprints.shipped import shipped_names
-from ostiary.blueprints.source import Position
-from ostiary.blueprints.wrapper import Loaded, read_file
+from ostiary.blueprints.text.source import Position
+from ostiary.blueprints.text.wrapper import Loaded, read_file
 from ostiary.resource import InvalidResource, Registry
 from ostiary.store.database import Conflict
-from ostiary.store.workspace import Editor, Workspace
+from ostiary.store.workspace.editor import Editor, Workspace
 
 After = Callable[[Workspace, Order], Awaitable[None]]
 """Something more to do in the transaction of a blueprint."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from ostiary.brands.resources import Host
 
 if TYPE_CHECKING:
-    from ostiary.store.workspace import Editor, Workspace
+    from ostiary.store.workspace.editor import Editor, Workspace
 
 KIND: Final = "ostiary_brands.host"
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from ostiary.brands.resources import Brand
 
 if TYPE_CHECKING:
-    from ostiary.store.snapshot import Snapshot
+    from ostiary.store.configuration.snapshot import Snapshot
 
 _FALLBACK: Final = Brand(pk="00000000-0000-0000-0000-000000000000", domain="fallback")
 

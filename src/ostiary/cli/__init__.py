@@ -5,13 +5,11 @@ Serves no paths. Must not know how anything works: a command is a few lines arou
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 from collections.abc import Sequence
 
-PROCESSES = {"serve": (True, True), "server": (True, False), "worker": (False, True)}
-"""Commands that run until they are stopped: whether they answer requests, and whether they do background work."""
+from ostiary.cli.processes import PROCESSES, start
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -37,14 +35,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         print(f"ostiary: {one_line(error)}", file=sys.stderr)  # noqa: T201 - the one place that tells errors
         return 1
-
-
-def start(command: str) -> int:
-    """Run a process until it is told to stop."""
-    gc.disable()  # a start makes much and drops little; the process collects when it has settled
-    from ostiary.app.serve import run  # noqa: PLC0415 - a command loads what it needs
-    from ostiary.settings import load  # noqa: PLC0415
-
-    site, worker = PROCESSES[command]
-    run(load(os.environ), site=site, worker=worker)
-    return 0

@@ -133,7 +133,7 @@ def recovery_link(
     minutes: Annotated[int, typer.Option(help="How long the link is good.", min=1, max=10080)] = 60,
 ) -> None:
     """Print a link that signs a person in once, without their password."""
-    from ostiary.app import links  # noqa: PLC0415
+    from ostiary.app.operator import links  # noqa: PLC0415
 
     async def work(core: Core, now: int) -> None:
         key = await core.accounts.recovery_link(username, without_mfa=without_mfa, now=now, minutes=minutes)
@@ -145,7 +145,7 @@ def recovery_link(
 
 def setup_link() -> None:
     """Print a new link of the first-run wizard; an earlier one dies."""
-    from ostiary.app import links  # noqa: PLC0415
+    from ostiary.app.operator import links  # noqa: PLC0415
 
     async def work(core: Core, now: int) -> None:
         token = await core.setup.new_link_token(now)

@@ -9,9 +9,10 @@ from typing import Annotated
 
 import typer
 
-from ostiary.cli import accounts, backups, start
+from ostiary.cli import accounts, backups
 from ostiary.cli.hosts import hosts
 from ostiary.cli.keys import keys
+from ostiary.cli.processes import start
 from ostiary.settings import Settings, load
 
 app = typer.Typer(
@@ -89,7 +90,7 @@ def version() -> None:
 @app.command()
 def migrate() -> None:
     """Bring the database up to date, and do nothing else."""
-    from ostiary.app.migration import migrate_only  # noqa: PLC0415
+    from ostiary.app.operator.migration import migrate_only  # noqa: PLC0415
     from ostiary.app.serve import run_briefly  # noqa: PLC0415
 
     async def work() -> None:
@@ -114,7 +115,7 @@ def show_settings() -> None:
 @app.command()
 def healthcheck() -> None:
     """Ask the process that runs with these settings whether it is ready; exit code 0 or 1."""
-    from ostiary.app.probe import why_not_ready  # noqa: PLC0415
+    from ostiary.app.operator.probe import why_not_ready  # noqa: PLC0415
 
     why = why_not_ready(settings())
     typer.echo(f"not ready: {why}" if why else "ready")

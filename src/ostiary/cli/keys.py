@@ -34,7 +34,7 @@ def rotate(
 
     async def work(core: Core, now: int) -> None:
         from ostiary.app.core import clock  # noqa: PLC0415 - a command loads what it needs
-        from ostiary.providers.oauth2.rotation import parse_algorithm, publish, switch  # noqa: PLC0415
+        from ostiary.providers.oauth2.tokens.rotation import parse_algorithm, publish, switch  # noqa: PLC0415
 
         wanted = parse_algorithm(algorithm)
         begun = await publish(core.editor, provider_or_keypair, algorithm=wanted, author=AUTHOR, now=now)
@@ -52,7 +52,7 @@ def retire() -> None:
     """Stop publishing the earlier signing keys whose last token has expired. The pairs themselves stay."""
 
     async def work(core: Core, now: int) -> None:
-        from ostiary.providers.oauth2.rotation import retire as retire_keys  # noqa: PLC0415 - as above
+        from ostiary.providers.oauth2.tokens.rotation import retire as retire_keys  # noqa: PLC0415 - as above
 
         retired = await retire_keys(core.editor, author=AUTHOR, now=now)
         for item in retired:

@@ -6,21 +6,21 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import cast
 
-from ostiary.directory import members
 from ostiary.directory.attempts import lift
-from ostiary.directory.backend import new_user_pk
-from ostiary.directory.credentials import Credentials, unusable
 from ostiary.directory.errors import UnknownGroup, UnknownUser, UsernameTaken
 from ostiary.directory.names import check_names
-from ostiary.directory.passwords import Passwords
+from ostiary.directory.passwords.credentials import Credentials, unusable
+from ostiary.directory.passwords.pool import Passwords
+from ostiary.directory.rows import members
+from ostiary.directory.rows.backend import new_user_pk
 from ostiary.directory.tokens import end_recovery, recovery_link
 from ostiary.directory.user import User
 from ostiary.directory.users import Users, end_proofs, insert
 from ostiary.events import event
 from ostiary.seal import Secret
 from ostiary.sessions.repository import end_of_user
-from ostiary.store.commit import run
 from ostiary.store.database import Database, Duplicate, Statement, fetch_one
+from ostiary.store.workspace.commit import run
 
 OPERATOR = {"username": "operator"}
 """Whom the audit log names for what was done from a shell."""

@@ -21,9 +21,9 @@ from typing import Final, Literal, cast
 from ostiary.directory.case_key import case_key
 from ostiary.directory.errors import Throttled
 from ostiary.record import dataclass
-from ostiary.store.commit import run
 from ostiary.store.database import Batch, Database, Guard, Result, Statement, Value
 from ostiary.store.sweeping import expired
+from ostiary.store.workspace.commit import run
 from ostiary.web.addresses import address_key, address_keys
 
 SECOND: Final = 1_000_000

@@ -7,18 +7,18 @@ from collections.abc import Mapping
 from typing import Final, cast
 
 from ostiary.directory.attempts import Account, Attempts, known_address
-from ostiary.directory.backend import new_user_pk
 from ostiary.directory.case_key import case_key
-from ostiary.directory.credentials import unusable
+from ostiary.directory.passwords.credentials import unusable
+from ostiary.directory.rows.backend import new_user_pk
 from ostiary.directory.tokens import BEARER, Token, token_of
 from ostiary.directory.user import Subject, User
 from ostiary.directory.users import Users, insert
 from ostiary.events import event
 from ostiary.record import dataclass
 from ostiary.seal import Secret
-from ostiary.store.commit import run
 from ostiary.store.database import Batch, Database, Duplicate, Statement
 from ostiary.store.hashing import token_hash
+from ostiary.store.workspace.commit import run
 
 GENERATED: Final = "goauthentik.io/user/generated"
 """The attribute of users that nobody made by hand."""

@@ -21,10 +21,10 @@ from ostiary.events import event
 from ostiary.record import dataclass
 from ostiary.seal import Secret
 from ostiary.seal.envelope import Sealer
-from ostiary.store.commit import run
 from ostiary.store.database import Batch, Database, Guard, Row, Statement, fetch_one
 from ostiary.store.hashing import token_hash
 from ostiary.store.sweeping import bite
+from ostiary.store.workspace.commit import run
 
 MINUTE: Final = 60_000_000
 LIFETIME: Final = 1440 * MINUTE  # of a token that expires and does not say when

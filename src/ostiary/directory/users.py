@@ -9,7 +9,7 @@ from typing import Final, cast
 from ostiary.directory.case_key import case_key
 from ostiary.directory.user import GroupRef, Subject, User, merge, uid_of
 from ostiary.resource import codec
-from ostiary.resource.kept import Kept
+from ostiary.resource.bounded_cache import Kept
 from ostiary.store.database import Batch, Database, Guard, Row, Statement, Value, fetch_one
 
 __all__ = ["COLUMNS", "GroupRef", "Subject", "User", "Users", "insert", "keys_of", "signed_in", "user_of"]

@@ -12,7 +12,7 @@ from ostiary.resource.field import Shape
 from ostiary.store.database import Statement
 
 if TYPE_CHECKING:
-    from ostiary.store.workspace import Change
+    from ostiary.store.workspace.editor import Change
 
 _FAMILIES: Final = ("stages", "policies", "providers", "sources")
 _NOTHING: Final = object()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from typing import Final
 
-from ostiary.resource.kept import Kept
+from ostiary.resource.bounded_cache import Kept
 
 _LOGGER: Final = logging.getLogger("ostiary.evaluation")
 _MINUTE: Final = 60_000_000  # microseconds

@@ -8,7 +8,7 @@ from typing import Final
 
 from ostiary.events.masking import clean_text, cleanse
 from ostiary.resource import codec
-from ostiary.resource.kept import Kept
+from ostiary.resource.bounded_cache import Kept
 from ostiary.store.database import Statement
 
 DAY: Final = 86_400_000_000

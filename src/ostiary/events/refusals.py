@@ -15,9 +15,9 @@ from urllib.parse import quote
 
 from ostiary.events.event import DAY, event
 from ostiary.record import dataclass
-from ostiary.resource.kept import Kept
-from ostiary.store.commit import write_all
+from ostiary.resource.bounded_cache import Kept
 from ostiary.store.database import Database, Statement, Unavailable
+from ostiary.store.workspace.commit import write_all
 from ostiary.web.addresses import address_key
 
 ACTION: Final = "custom_refused"

@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from ostiary.flows.beginning import ANOTHER_URL
-from ostiary.flows.destination import destination_key, key_of_page, page_address
 from ostiary.flows.errors import UnknownFlow
 from ostiary.flows.next_url import is_relative
-from ostiary.flows.outcome import Outcome
-from ostiary.flows.plan import Plan
-from ostiary.flows.plans import drop, drop_all, drop_leading_to, drop_oldest, move_all, new_id
+from ostiary.flows.plans.beginning import ANOTHER_URL
+from ostiary.flows.plans.plan import Plan
+from ostiary.flows.plans.repository import drop, drop_all, drop_leading_to, drop_oldest, move_all, new_id
 from ostiary.flows.resources import Designation, Flow
-from ostiary.flows.run import Run
+from ostiary.flows.run.destination import destination_key, key_of_page, page_address
+from ostiary.flows.run.dispatcher import Run
+from ostiary.flows.run.flow_commit import Due, settle
+from ostiary.flows.run.outcome import Outcome
 from ostiary.flows.services import Services
-from ostiary.flows.unit import Due, settle
 from ostiary.sessions.session import Session
-from ostiary.store.commit import run as run_all
 from ostiary.store.database import Statement
+from ostiary.store.workspace.commit import run as run_all
 
 if TYPE_CHECKING:
     from ostiary.directory.user import User

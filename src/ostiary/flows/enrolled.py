@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from ostiary.events.event import event
-from ostiary.flows.visit import Visit
+from ostiary.flows.run.stage_context import Visit
 
 FRESH: Final = 3_600_000_000  # microseconds since the sign-in within which an authenticator may be added
 SKEW: Final = 60_000_000  # microseconds: clocks of several servers may be apart; further ahead one was wrong

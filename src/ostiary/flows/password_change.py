@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from ostiary.brands.select import select
-from ostiary.flows.planner import bindings_of
+from ostiary.flows.plans.planner import bindings_of
 from ostiary.flows.resources import Flow
 from ostiary.flows.stages.password import PasswordStage
 
 if TYPE_CHECKING:
-    from ostiary.store.snapshot import Snapshot
+    from ostiary.store.configuration.snapshot import Snapshot
     from ostiary.web.request import Request
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from ostiary.flows import consents, plans, tables
+from ostiary.flows import consents, tables
 from ostiary.flows.engine import plans_end, plans_move
+from ostiary.flows.plans import repository
 from ostiary.flows.resources import Flow, FlowStageBinding, Stage
 from ostiary.flows.routes import routes
 from ostiary.flows.stages.authenticator_static import AuthenticatorStaticStage
@@ -38,7 +39,7 @@ STAGES: Final[tuple[type[Stage], ...]] = (
 KINDS: Final[tuple[type[Resource], ...]] = (Flow, FlowStageBinding, Prompt, *STAGES)
 
 MIGRATIONS: Final = tables.MIGRATIONS
-SWEEPS: Final = (plans.sweep_plans, plans.sweep_proofs, consents.sweep)
+SWEEPS: Final = (repository.sweep_plans, repository.sweep_proofs, consents.sweep)
 ON_MOVE: Final = plans_move  # for sessions.gate.Hooks
 ON_END: Final = plans_end
 

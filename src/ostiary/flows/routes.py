@@ -11,14 +11,14 @@ from ostiary.brands.select import select
 from ostiary.flows.engine import FlowEngine
 from ostiary.flows.enrolled import FRESH
 from ostiary.flows.errors import UnknownFlow
-from ostiary.flows.frame import ACCESS_DENIED
 from ostiary.flows.next_url import is_relative
-from ostiary.flows.outcome import Challenge, Moved, Outcome, Passed
 from ostiary.flows.resources import STAGE, ConfigurableStage, Flow
-from ostiary.sessions.gate import SessionGate
+from ostiary.flows.run.challenge_frame import ACCESS_DENIED
+from ostiary.flows.run.outcome import Challenge, Moved, Outcome, Passed
 from ostiary.sessions.session import Session
+from ostiary.sessions.sessions import SessionGate
+from ostiary.store.configuration.plane import ConfigPlane
 from ostiary.store.database import StoreError
-from ostiary.store.plane import ConfigPlane
 from ostiary.web.csrf import same_origin
 from ostiary.web.errors import BadRequest, Forbidden, HttpError, NotFound
 from ostiary.web.request import Request

@@ -12,19 +12,19 @@ from ostiary.record import dataclass
 if TYPE_CHECKING:
     from ostiary.directory.attempts import Attempts
     from ostiary.directory.devices import Devices
-    from ostiary.directory.passwords import Passwords
-    from ostiary.directory.setup import Setup
+    from ostiary.directory.first_run.setup import Setup
+    from ostiary.directory.passwords.pool import Passwords
     from ostiary.directory.tokens import Tokens
     from ostiary.directory.users import Users
-    from ostiary.flows.beginning import BeginAgain
     from ostiary.flows.consents import Consents
-    from ostiary.flows.plans import Plans
+    from ostiary.flows.plans.beginning import BeginAgain
+    from ostiary.flows.plans.repository import Plans
     from ostiary.flows.resources import Stage
     from ostiary.seal.secret import Secret
-    from ostiary.sessions.gate import SessionGate
+    from ostiary.sessions.sessions import SessionGate
+    from ostiary.store.configuration.plane import ConfigPlane
     from ostiary.store.database import Database
-    from ostiary.store.plane import ConfigPlane
-    from ostiary.store.workspace import Editor
+    from ostiary.store.workspace.editor import Editor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

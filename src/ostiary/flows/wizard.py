@@ -13,9 +13,9 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from ostiary.brands.hosts import pin
-from ostiary.directory.administrator import USERNAME, create_administrator
 from ostiary.directory.errors import BadName, Busy, PasswordTooLong, SetupClosed
-from ostiary.flows.visit import StageFailed, Visit
+from ostiary.directory.first_run.administrator import USERNAME, create_administrator
+from ostiary.flows.run.stage_context import StageFailed, Visit
 from ostiary.policies.native import SETUP_TOKEN
 from ostiary.proto.authority import is_loopback, read_address, split
 from ostiary.seal import Secret

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, cast
 
+from ostiary.grants.counters import hit
 from ostiary.grants.family import Authorization, insert_family, load_authorization
-from ostiary.grants.rates import hit
 from ostiary.record import dataclass
 from ostiary.store.database import Batch, Statement
 from ostiary.store.single_use import Consumed, Fresh, Purpose, Unknown, consume, issue, put_back

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from ostiary.grants.errors import GrantGone
-from ostiary.proto.oauth2.claims_request import NOTHING, ClaimsRequest, load_claims
+from ostiary.proto.oauth2.authorization.claims_request import NOTHING, ClaimsRequest, load_claims
 from ostiary.record import dataclass
 from ostiary.resource.codec import encode_canonical
 from ostiary.store.database import Guard, Statement, Value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from ostiary.grants.ending import on_session_end, on_session_moved, on_user_disabled, sweep
+from ostiary.grants.cascades import on_session_end, on_session_moved, on_user_disabled, sweep
 from ostiary.grants.tables import MIGRATIONS
 from ostiary.resource import Resource
 

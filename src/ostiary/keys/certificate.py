@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import (
@@ -18,7 +17,9 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import NameOID
 
-from ostiary.keys.pem import UnreadableKey, read_private_key
+from ostiary.keys.errors import UnreadableKey
+from ostiary.keys.pem import read_private_key
+from ostiary.keys.x509 import read_certificate
 from ostiary.proto.jose import JoseError, PrivateKey, algorithm_for, check_size
 from ostiary.record import dataclass
 from ostiary.resource import Problem
@@ -42,14 +43,6 @@ class Generated:
     name: str
     certificate_data: str
     key_data: Secret
-
-
-def read_certificate(pem: str) -> x509.Certificate:
-    """Return the first certificate of a PEM text. Raises UnreadableKey."""
-    try:
-        return x509.load_pem_x509_certificate(pem.encode())
-    except (ValueError, UnsupportedAlgorithm) as error:
-        raise UnreadableKey("expected a certificate in PEM") from error
 
 
 def problems(certificate_pem: str, key_pem: str) -> Iterator[Problem]:

@@ -8,8 +8,8 @@ from typing import Final
 
 from ostiary.keys.resources import CertificateKeyPair
 from ostiary.record import dataclass
-from ostiary.store.snapshot import Snapshot
-from ostiary.store.workspace import Editor, Workspace
+from ostiary.store.configuration.snapshot import Snapshot
+from ostiary.store.workspace.editor import Editor, Workspace
 
 SELF_SIGNED_NAME: Final = "authentik Self-signed Certificate"
 INTERNAL_NAME: Final = "authentik Internal JWT Certificate"

@@ -13,3 +13,7 @@ class KeysError(LookupError):
 
 class CannotRotate(KeysError):
     """What is asked for does not exist or signs nothing; the text says which."""
+
+
+class UnreadableKey(ValueError):
+    """A certificate or key that is not what it should be; the text completes "expected ..."."""

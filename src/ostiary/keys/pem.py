@@ -15,17 +15,14 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from ostiary.keys.errors import UnreadableKey
 from ostiary.proto.jose import PrivateKey, UnsupportedKey, base64url_encode, check_size
-from ostiary.resource.kept import Kept
+from ostiary.resource.bounded_cache import Kept
 
 _CERTIFICATE: Final = re.compile(
     r"^-----BEGIN CERTIFICATE-----\s+([A-Za-z0-9+/=\s]+)-----END CERTIFICATE-----", re.MULTILINE
 )
 _proven: Final[Kept[bytes, bytes]] = Kept(1_024)  # digests of texts
-
-
-class UnreadableKey(ValueError):
-    """A certificate or key that is not what it should be; the text completes "expected ..."."""
 
 
 def read_private_key(pem: str, *, proven: bool = False) -> PrivateKey:
@@ -67,7 +64,7 @@ def certificate_der(pem: str) -> bytes:
             raise UnreadableKey("expected a certificate in PEM") from error
     from cryptography.hazmat.primitives.serialization import Encoding  # noqa: PLC0415 - an older spelling
 
-    from ostiary.keys.certificate import read_certificate  # noqa: PLC0415
+    from ostiary.keys.x509 import read_certificate  # noqa: PLC0415
 
     return read_certificate(pem).public_bytes(Encoding.DER)
 

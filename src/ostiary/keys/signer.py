@@ -11,7 +11,7 @@ from ostiary.keys.pem import certificate_der, key_id, read_private_key
 from ostiary.keys.resources import CertificateKeyPair
 from ostiary.proto.jose import PublicKey, SigningKey, base64url_encode, public_jwk
 from ostiary.resource import Pk
-from ostiary.store.snapshot import Snapshot
+from ostiary.store.configuration.snapshot import Snapshot
 
 
 class NoSigningKey(LookupError):
@@ -56,7 +56,7 @@ def signer(snapshot: Snapshot, pk: Pk, algorithm: str | None = None) -> Signer:
 
 def public_key(pair: CertificateKeyPair) -> PublicKey:
     """Return the key of a pair's certificate. Its private half need not be here."""
-    from ostiary.keys.certificate import read_certificate  # noqa: PLC0415 - X.509 is read when first used
+    from ostiary.keys.x509 import read_certificate  # noqa: PLC0415 - X.509 is read when first used
 
     return cast("PublicKey", read_certificate(pair.certificate_data).public_key())
 

@@ -11,7 +11,7 @@ from ostiary.mappings.merge import merge
 from ostiary.mappings.resources import ScopeMapping
 from ostiary.mappings.stock import Native, find_native
 from ostiary.record import dataclass
-from ostiary.resource.kept import Kept
+from ostiary.resource.bounded_cache import Kept
 
 if TYPE_CHECKING:
     from ostiary.directory.user import Subject

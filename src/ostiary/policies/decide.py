@@ -26,8 +26,8 @@ from ostiary.record import dataclass
 if TYPE_CHECKING:
     from ostiary.applications.resources import Application
     from ostiary.directory.user import Subject
+    from ostiary.store.configuration.snapshot import Snapshot
     from ostiary.store.database import Statement
-    from ostiary.store.snapshot import Snapshot
 
 Mode = Literal["all", "any"]
 

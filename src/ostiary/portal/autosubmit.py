@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from urllib.parse import quote, urlsplit
 
 from ostiary.portal.look import Painter
-from ostiary.portal.onward import host_of
+from ostiary.portal.redirects import host_of
 from ostiary.web.asgi import CSP
 from ostiary.web.request import Request
 from ostiary.web.response import Response

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ostiary.events.event import event
 from ostiary.flows.enrolled import FRESH, SKEW
-from ostiary.portal.methods import factor_names
+from ostiary.portal.flow.methods import factor_names
 from ostiary.portal.start import active_person, sign_in_first
 from ostiary.record import dataclass
 from ostiary.web.csrf import check_form_token, form_token, same_origin

@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 from urllib.parse import parse_qsl, urlencode
 
-from ostiary.flows.farewell import LOADED
-from ostiary.portal.onward import MARK
-from ostiary.proto.oauth2.redirect import origin
+from ostiary.flows.logout.logout import LOADED
+from ostiary.portal.redirects import MARK
+from ostiary.proto.oauth2.authorization.redirect import origin
 from ostiary.web.asgi import CSP
 from ostiary.web.request import Request
 

@@ -10,7 +10,7 @@ from urllib.parse import quote, urlsplit
 from ostiary.applications.resources import Application
 from ostiary.directory.user import Subject
 from ostiary.resource import Resource
-from ostiary.store.snapshot import Snapshot
+from ostiary.store.configuration.snapshot import Snapshot
 
 HIDDEN: Final = "blank://blank"  # authentik's way to say "not in the library"
 _FIELD: Final = re.compile(r"%\(([a-z_]+)\)s")

@@ -14,9 +14,9 @@ from ostiary.flows.password_change import password_change
 from ostiary.flows.resources import STAGE
 from ostiary.policies.context import PolicyContext
 from ostiary.policies.decide import decide_application
+from ostiary.portal.flow.methods import factor_names
 from ostiary.portal.launch import launch_address
 from ostiary.portal.look import Painter, picture
-from ostiary.portal.methods import factor_names
 from ostiary.portal.services import Pages
 from ostiary.portal.start import sign_in_first, signed_in
 from ostiary.record import dataclass

@@ -12,7 +12,7 @@ from ostiary.portal.services import Plane
 from ostiary.record import dataclass
 from ostiary.web import response as answers
 from ostiary.web.language import Catalogs
-from ostiary.web.plates import Plates, Slots
+from ostiary.web.page_cache import Plates, Slots
 from ostiary.web.request import Request
 from ostiary.web.response import Response
 from ostiary.web.static import Static

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from ostiary.flows.password_change import password_change
-from ostiary.portal import onward
+from ostiary.portal import redirects
 from ostiary.portal.look import Painter
 from ostiary.portal.services import Pages
 from ostiary.web.csrf import check_form_token, form_token, same_origin
@@ -50,7 +50,7 @@ class Recovery:
         to = await self._pages.recover(request, request.params["key"], now)
         if to is None:
             raise NotFound("recovery_link", "This link was used before, or it is too old.")
-        return redirect(onward.stays_here(to, request) or to, 303)
+        return redirect(redirects.stays_here(to, request) or to, 303)
 
 
 def _purpose(request: Request) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ostiary.portal.factors import Factors
-from ostiary.portal.flow_page import FlowPage
+from ostiary.portal.flow.page import FlowPage
 from ostiary.portal.library import Library
 from ostiary.portal.look import Painter
 from ostiary.portal.recovery import Recovery

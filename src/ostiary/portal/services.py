@@ -10,14 +10,14 @@ from ostiary.web.request import Request
 
 if TYPE_CHECKING:
     from ostiary.directory.devices import Devices
-    from ostiary.directory.setup import Setup
+    from ostiary.directory.first_run.setup import Setup
     from ostiary.directory.users import Users
-    from ostiary.flows.outcome import Outcome
-    from ostiary.flows.unit import Due
+    from ostiary.flows.run.flow_commit import Due
+    from ostiary.flows.run.outcome import Outcome
     from ostiary.resource import Resource
-    from ostiary.sessions.gate import SessionGate
     from ostiary.sessions.session import Session
-    from ostiary.store.snapshot import Snapshot
+    from ostiary.sessions.sessions import SessionGate
+    from ostiary.store.configuration.snapshot import Snapshot
     from ostiary.web.response import Response
     from ostiary.web.static import Static
     from ostiary.web.templates import Templates

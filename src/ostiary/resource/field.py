@@ -15,8 +15,8 @@ from typing import Any, Final
 
 from ostiary.record import dataclass
 from ostiary.resource.duration import parse_duration
+from ostiary.resource.json_checks import check_json, check_text, name_of
 from ostiary.resource.marks import Flag, Length, Pattern, Range, Reading, Reference
-from ostiary.resource.plain import check_json, check_text, name_of
 from ostiary.resource.timestamp import format_timestamp, parse_timestamp
 from ostiary.seal import STARS, Secret
 

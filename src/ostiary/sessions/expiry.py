@@ -7,9 +7,9 @@ from functools import partial
 from typing import Final
 
 from ostiary.sessions import repository
-from ostiary.store.commit import run
 from ostiary.store.database import Batch, Database, Statement
 from ostiary.store.sweeping import in_bites
+from ostiary.store.workspace.commit import run
 
 AT_ONCE: Final = 25  # sessions in one transaction: others write in between
 

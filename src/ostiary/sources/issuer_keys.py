@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from ostiary.proto.jose.jwks import usable_keys
 from ostiary.record import dataclass
-from ostiary.web.fetching import fetch_json
-from ostiary.web.outgoing import OutgoingFailed, target_of
+from ostiary.web.outgoing.documents import fetch_json
+from ostiary.web.outgoing.requests import OutgoingFailed, target_of
 
 if TYPE_CHECKING:
     from ostiary.proto.jose import VerifyingKey

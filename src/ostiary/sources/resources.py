@@ -24,8 +24,8 @@ from ostiary.resource import (
     kind,
 )
 from ostiary.seal import Secret
-from ostiary.web.fetching import check_document_url
-from ostiary.web.outgoing import check_url
+from ostiary.web.outgoing.documents import check_document_url
+from ostiary.web.outgoing.requests import check_url
 
 SOURCE: Final = "authentik_core.source"
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from ostiary.store import config_tables, single_use, tables
+from ostiary.store import single_use, tables
+from ostiary.store.configuration import config_tables
 from ostiary.store.migrations import Migration
 
 KINDS: Final = ()

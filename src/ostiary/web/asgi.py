@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequen
 from random import Random
 from typing import Any, Final, Protocol
 
-from ostiary.resource.kept import Kept
+from ostiary.resource.bounded_cache import Kept
 from ostiary.web import static
 from ostiary.web.errors import BadRequest, HttpError
 from ostiary.web.logged import logged_path

@@ -9,7 +9,7 @@ from typing import Final
 
 from ostiary.proto.authority import canonical
 from ostiary.record import dataclass
-from ostiary.resource.kept import Kept
+from ostiary.resource.bounded_cache import Kept
 
 LOOPBACK: Final = ("127.0.0.0/8", "::1/128")
 _MANY: Final = 1024  # addresses and hosts that are kept, so that strangers cannot fill the memory

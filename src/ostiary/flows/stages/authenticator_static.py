@@ -9,9 +9,9 @@ from ostiary.directory.devices import new_static_code
 from ostiary.directory.users import renew_proof
 from ostiary.flows.enrolled import STALE, device_added, is_fresh
 from ostiary.flows.errors import PlanChanged
-from ostiary.flows.person import pending_user
+from ostiary.flows.people.pending_user import pending_user
 from ostiary.flows.resources import STAGE, ConfigurableStage
-from ostiary.flows.visit import Ask, Done, Refused, Verdict, Visit
+from ostiary.flows.run.stage_context import Ask, Done, Refused, Verdict, Visit
 from ostiary.resource import Help, Range, kind
 from ostiary.seal import Secret
 

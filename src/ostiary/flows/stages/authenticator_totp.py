@@ -9,9 +9,9 @@ from ostiary.brands.select import select
 from ostiary.directory.users import renew_proof
 from ostiary.flows.enrolled import STALE, device_added, is_fresh, with_device
 from ostiary.flows.errors import PlanChanged
-from ostiary.flows.person import pending_user
+from ostiary.flows.people.pending_user import pending_user
 from ostiary.flows.resources import STAGE, ConfigurableStage
-from ostiary.flows.visit import Ask, Done, Refused, Verdict, Visit, text_of, wrong
+from ostiary.flows.run.stage_context import Ask, Done, Refused, Verdict, Visit, text_of, wrong
 from ostiary.proto import totp
 from ostiary.resource import Help, kind
 from ostiary.seal import Secret

@@ -9,10 +9,10 @@ from ostiary.directory.errors import Throttled
 from ostiary.events.event import event
 from ostiary.events.signin_log import log_failed_sign_in
 from ostiary.flows.enrolled import with_device
-from ostiary.flows.mfa_cookie import remember, remembered
-from ostiary.flows.person import pending_user
+from ostiary.flows.people.pending_user import pending_user
+from ostiary.flows.proofs.mfa_cookie import remember, remembered
 from ostiary.flows.resources import STAGE, Stage
-from ostiary.flows.visit import Ask, Done, Refused, Verdict, Visit, Wrong, text_of, wrong
+from ostiary.flows.run.stage_context import Ask, Done, Refused, Verdict, Visit, Wrong, text_of, wrong
 from ostiary.resource import DURATION, Help, OnDelete, Reference, kind
 from ostiary.resource.duration import parse_duration
 from ostiary.resource.timestamp import format_timestamp

@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Literal
 
 from ostiary.flows.consents import keep
 from ostiary.flows.resources import STAGE, Stage
-from ostiary.flows.visit import Ask, Declined, Done, Refused, Verdict, Visit, text_of, wrong
+from ostiary.flows.run.stage_context import Ask, Declined, Done, Refused, Verdict, Visit, text_of, wrong
 from ostiary.resource import DURATION, Help, kind
 from ostiary.resource.duration import parse_duration
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Annotated, ClassVar
 
 from ostiary.flows.resources import STAGE, Stage
-from ostiary.flows.visit import Refused, Verdict, Visit
+from ostiary.flows.run.stage_context import Refused, Verdict, Visit
 from ostiary.resource import Help, kind
 
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal, cast
 
 from ostiary.events.signin_log import log_failed_sign_in
-from ostiary.flows.password_check import TOO_MANY, Failed, PasswordRules, Proven, check_password
+from ostiary.flows.proofs.password_check import TOO_MANY, Failed, PasswordRules, Proven, check_password
 from ostiary.flows.resources import STAGE, Flow, Stage
-from ostiary.flows.visit import Ask, Done, Refused, Verdict, Visit, Wrong, text_of, wrong
+from ostiary.flows.run.stage_context import Ask, Done, Refused, Verdict, Visit, Wrong, text_of, wrong
 from ostiary.resource import OnDelete, Reference, kind
 
 if TYPE_CHECKING:

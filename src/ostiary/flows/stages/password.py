@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
 from ostiary.brands.select import select
-from ostiary.flows.password_check import TOO_MANY, Proven, check_password
-from ostiary.flows.person import pending_user
+from ostiary.flows.people.pending_user import pending_user
+from ostiary.flows.proofs.password_check import TOO_MANY, Proven, check_password
 from ostiary.flows.resources import STAGE, ConfigurableStage, Flow
-from ostiary.flows.visit import Ask, Done, Refused, Verdict, Visit, Wrong, text_of, wrong
+from ostiary.flows.run.stage_context import Ask, Done, Refused, Verdict, Visit, Wrong, text_of, wrong
 from ostiary.resource import Length, Range, kind
 
 Backend = Literal[

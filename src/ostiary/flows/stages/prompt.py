@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal
 
 from ostiary.events.evaluation_log import log_not_evaluated
 from ostiary.flows import wizard
-from ostiary.flows.outcome import ErrorDetail
-from ostiary.flows.person import pending_user
-from ostiary.flows.prompt_answers import SERVER_SIDE, Missing, NotValid, judge
-from ostiary.flows.prompt_values import choices_of, is_understood, value_of
-from ostiary.flows.requirement import policy_context
+from ostiary.flows.error_detail import ErrorDetail
+from ostiary.flows.people.pending_user import pending_user
+from ostiary.flows.plans.requirement import policy_context
+from ostiary.flows.prompt.answers import SERVER_SIDE, Missing, NotValid, judge
+from ostiary.flows.prompt.values import choices_of, is_understood, value_of
 from ostiary.flows.resources import STAGE, Stage
-from ostiary.flows.visit import Ask, Done, Verdict, Visit, Wrong
+from ostiary.flows.run.stage_context import Ask, Done, Verdict, Visit, Wrong
 from ostiary.policies.decide import decide_policies
 from ostiary.resource import MULTILINE, UNIQUE, Help, Length, OnDelete, Problem, Range, Reference, Resource, kind
 

@@ -10,9 +10,9 @@ from ostiary.directory.users import signed_in
 from ostiary.events.signin_log import log_failed_sign_in
 from ostiary.flows.enrolled import used_devices
 from ostiary.flows.errors import PlanChanged
-from ostiary.flows.known_browser import remember as remember_browser
+from ostiary.flows.proofs.known_browser import remember as remember_browser
 from ostiary.flows.resources import STAGE, Stage
-from ostiary.flows.visit import Ask, Done, Refused, SignIn, Verdict, Visit, wrong
+from ostiary.flows.run.stage_context import Ask, Done, Refused, SignIn, Verdict, Visit, wrong
 from ostiary.resource import DURATION, Help, kind
 from ostiary.resource.duration import parse_duration
 

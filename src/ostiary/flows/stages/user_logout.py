@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-from ostiary.flows.farewell import END
-from ostiary.flows.frame import session_end_fields
+from ostiary.flows.logout.logout import END
 from ostiary.flows.resources import STAGE, Stage
-from ostiary.flows.visit import Ask, Done, Verdict, Visit
+from ostiary.flows.run.challenge_frame import session_end_fields
+from ostiary.flows.run.stage_context import Ask, Done, Verdict, Visit
 from ostiary.resource import kind
 from ostiary.web.csrf import from_elsewhere
 

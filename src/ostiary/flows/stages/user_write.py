@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal, cast
 
 from ostiary.directory.errors import Busy
 from ostiary.directory.resources import USER
-from ostiary.flows import sensitive, wizard
-from ostiary.flows.proof import MESSAGE
+from ostiary.flows import wizard
+from ostiary.flows.proofs import sensitive
+from ostiary.flows.proofs.proof import MESSAGE
 from ostiary.flows.resources import STAGE, Stage
-from ostiary.flows.visit import Done, Refused, StageFailed, Verdict, Visit
+from ostiary.flows.run.stage_context import Done, Refused, StageFailed, Verdict, Visit
 from ostiary.resource import InvalidResource, OnDelete, Reference, kind
 from ostiary.seal import Secret
 from ostiary.sessions.keeping import keeping
 
 if TYPE_CHECKING:
-    from ostiary.store.workspace import Workspace
+    from ostiary.store.workspace.editor import Workspace
 
 _FIELDS: Final = frozenset({"username", "name", "email", "path", "type", "is_active"})
 

@@ -6,7 +6,7 @@ import re
 from dataclasses import field
 from typing import Final, Literal
 
-from ostiary.proto.oauth2.dpop import ALGORITHMS
+from ostiary.proto.oauth2.clients.dpop import ALGORITHMS
 from ostiary.proto.oauth2.errors import INVALID_REQUEST, OAuthError
 from ostiary.proto.oauth2.parameters import Parameters
 from ostiary.record import dataclass

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from ostiary.proto.jose.jwe import READABLE_CONTENT
-from ostiary.proto.oauth2.authorization_response import RESPONSE_MODES, RESPONSE_TYPES
-from ostiary.proto.oauth2.authorize import DISPLAYS, PROMPTS
+from ostiary.proto.oauth2.authorization.request import DISPLAYS, PROMPTS
+from ostiary.proto.oauth2.authorization.response import RESPONSE_MODES, RESPONSE_TYPES
 from ostiary.record import dataclass
 
 STANDARD_CLAIMS: Final = (

@@ -9,7 +9,7 @@ from ostiary.events.event import event
 
 if TYPE_CHECKING:
     from ostiary.directory.user import Subject
-    from ostiary.providers.oauth2.client import Client
+    from ostiary.providers.oauth2.provider.client import Client
     from ostiary.store.database import Statement
 
 APP: Final = "authentik_providers_oauth2"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from ostiary.providers.oauth2 import backchannel
-from ostiary.providers.oauth2.authorize import begin_again, follow, take_up
+from ostiary.providers.oauth2.authorize.endpoint import begin_again, follow, take_up
+from ostiary.providers.oauth2.logout import backchannel
 from ostiary.providers.oauth2.options import Options, Rate
-from ostiary.providers.oauth2.resources import OAuth2Provider
+from ostiary.providers.oauth2.provider.definition import OAuth2Provider
 from ostiary.providers.oauth2.routes import routes
 from ostiary.providers.oauth2.services import Services
 from ostiary.resource import Resource
@@ -16,8 +16,8 @@ from ostiary.store.migrations import Migration
 
 if TYPE_CHECKING:
     from ostiary.directory.users import Users
+    from ostiary.store.configuration.plane import ConfigPlane
     from ostiary.store.database import Database
-    from ostiary.store.plane import ConfigPlane
     from ostiary.tasks.job import Job
 
 KINDS: Final[tuple[type[Resource], ...]] = (OAuth2Provider,)

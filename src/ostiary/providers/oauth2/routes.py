@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
-from ostiary.providers.oauth2.answers import preflight
-from ostiary.providers.oauth2.authorize import authorize, authorize_post
-from ostiary.providers.oauth2.device import PAGE, device
-from ostiary.providers.oauth2.device_page import AUTHORIZE, device_authorize, device_page
-from ostiary.providers.oauth2.discovery import discovery, jwks, provider_root
-from ostiary.providers.oauth2.end_session import end_session, end_session_post
-from ostiary.providers.oauth2.github import github_authorize, github_teams, github_user
-from ostiary.providers.oauth2.global_issuer import END_SESSION, JWKS, global_discovery, global_jwks
-from ostiary.providers.oauth2.introspection import introspect
-from ostiary.providers.oauth2.par import push
-from ostiary.providers.oauth2.revocation import revoke
-from ostiary.providers.oauth2.session_management import check_session
-from ostiary.providers.oauth2.token import token
-from ostiary.providers.oauth2.userinfo import userinfo
-from ostiary.providers.oauth2.webfinger import webfinger
+from ostiary.providers.oauth2.authorize.endpoint import authorize, authorize_post
+from ostiary.providers.oauth2.authorize.par import push
+from ostiary.providers.oauth2.device.endpoint import PAGE, device
+from ostiary.providers.oauth2.device.page import AUTHORIZE, device_authorize, device_page
+from ostiary.providers.oauth2.json_responses import preflight
+from ostiary.providers.oauth2.logout.end_session import end_session, end_session_post
+from ostiary.providers.oauth2.logout.session_management import check_session
+from ostiary.providers.oauth2.metadata.discovery import discovery, jwks, provider_root
+from ostiary.providers.oauth2.metadata.global_issuer import END_SESSION, JWKS, global_discovery, global_jwks
+from ostiary.providers.oauth2.metadata.webfinger import webfinger
+from ostiary.providers.oauth2.protected.github import github_authorize, github_teams, github_user
+from ostiary.providers.oauth2.protected.introspection import introspect
+from ostiary.providers.oauth2.protected.revocation import revoke
+from ostiary.providers.oauth2.protected.userinfo import userinfo
+from ostiary.providers.oauth2.token.endpoint import token
 from ostiary.web.router import Handler, Route
 
 if TYPE_CHECKING:

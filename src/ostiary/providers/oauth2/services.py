@@ -14,9 +14,9 @@ from ostiary.sources.issuer_keys import IssuerKeys
 if TYPE_CHECKING:
     from ostiary.directory.users import Users
     from ostiary.flows.engine import FlowEngine
-    from ostiary.sessions.gate import SessionGate
+    from ostiary.sessions.sessions import SessionGate
+    from ostiary.store.configuration.plane import ConfigPlane
     from ostiary.store.database import Database
-    from ostiary.store.plane import ConfigPlane
     from ostiary.web.request import Request
     from ostiary.web.response import Response
 

@@ -1,0 +1,1 @@
+"""Listening: the connections of clients, their bounds, and TLS."""

@@ -1,0 +1,1 @@
+"""What commands do for the operator: backups, links, migrations, health checks."""

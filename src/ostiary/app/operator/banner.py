@@ -1,0 +1,94 @@
+"""What is said at start: in a few lines where it runs, where its data lies, and the link of the first run."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Final, TextIO
+
+from ostiary import __version__
+from ostiary.app.core import Core, clock
+from ostiary.app.operator.links import (
+    base_url,
+    from_elsewhere,
+    remove_setup_link,
+    setup_link,
+    tls_url,
+    write_setup_link,
+)
+from ostiary.proto.authority import is_loopback
+from ostiary.settings import Settings
+from ostiary.settings.secret_key import make_data_dir
+
+log: Final = logging.getLogger("ostiary.app")
+
+
+async def say(core: Core, *, tls: bool, stream: TextIO | None = None) -> None:
+    """Print the lines on a terminal; elsewhere log them, and leave the link in a file only its owner reads.
+
+    `tls` tells whether the TLS address listens: an address nobody asked for is done without when it is taken.
+    """
+    out = stream if stream is not None else sys.stdout
+    link = await _first_run_link(core)
+    over_tls = tls_url(core.settings) if tls else None
+    for note in core.settings.notes:
+        log.info("%s", note)
+    if out.isatty():
+        remove_setup_link(core.settings)
+        notes = [f"  note       {note}" for note in host_notes(core)]
+        out.write("\n".join([*_lines(core.settings, core.hosts.address(), over_tls, link), *notes]) + "\n")
+        out.flush()
+        return
+    for note in host_notes(core):
+        log.warning("%s", note)
+    places = base_url(core.settings, core.hosts.address()) + (f" and {over_tls}" if over_tls else "")
+    log.info("Ostiary %s on %s, data in %s", __version__, places, data_place(core.settings))
+    if link is None:
+        remove_setup_link(core.settings)
+        return
+    make_data_dir(core.settings.data_dir)
+    hint = from_elsewhere(core.settings, core.hosts.address())
+    log.info("first run: open the link in %s%s", write_setup_link(core.settings, link), f"; {hint}" if hint else "")
+
+
+def data_place(settings: Settings) -> str:
+    """Return where the data lies, for people."""
+    if settings.postgresql is None:
+        return f"{settings.database_file} (SQLite)"
+    wanted = settings.postgresql
+    return f"PostgreSQL {wanted.name} on {wanted.host}:{wanted.port}, schema ostiary"
+
+
+def host_notes(core: Core) -> list[str]:
+    """Return what the operator has to know about our hosts, one sentence each."""
+    how = "set OSTIARY_HOSTS=id.example.org (your name), or run: ostiary host add id.example.org"
+    if core.hosts.any_is_answered():
+        return [f"any host name is answered, as before hosts were pinned, so that strangers choose our address; {how}"]
+    listen = core.settings.listen
+    beyond = [one for one in (listen.http, listen.https) if one is not None and not is_loopback(one.host)]
+    if core.hosts.unnamed() and beyond:
+        return [f"no host is named: until the first-run page is answered, only this machine gets answers; or {how}"]
+    return []
+
+
+async def _first_run_link(core: Core) -> str | None:
+    if await core.setup.closed():
+        return None
+    return setup_link(core.settings, await core.setup.new_link_token(clock()), core.hosts.address())
+
+
+def _lines(settings: Settings, host: str | None, over_tls: str | None, link: str | None) -> list[str]:
+    lines = [
+        f"Ostiary {__version__}",
+        f"  pages      {base_url(settings, host)}",
+        *([f"  with TLS   {over_tls}"] if over_tls else []),
+        f"  data       {data_place(settings)}",
+        f"  metrics    http://{settings.listen.metrics}/metrics",
+    ]
+    if link is not None:
+        lines.append(f"  first run  {link}")
+        lines.append("             (makes the first administrator; good once, for 24 hours)")
+        hint = from_elsewhere(settings, host)
+        if hint is not None:
+            lines.append(f"             {hint}")
+    return lines

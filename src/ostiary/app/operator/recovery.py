@@ -1,0 +1,72 @@
+"""What a recovery link does: the person is past the password; further factors stay, unless the link says otherwise."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ostiary.brands.select import select
+from ostiary.directory.users import signed_in
+from ostiary.flows.errors import PlanChanged
+from ostiary.flows.password_change import password_change
+from ostiary.flows.resources import Flow
+from ostiary.record import dataclass
+from ostiary.seal import Secret
+from ostiary.sessions.sessions import SignIn
+
+if TYPE_CHECKING:
+    from ostiary.directory.tokens import Tokens
+    from ostiary.directory.users import Users
+    from ostiary.flows.engine import FlowEngine
+    from ostiary.sessions.sessions import SessionGate
+    from ostiary.store.configuration.plane import ConfigPlane
+    from ostiary.web.request import Request
+
+HOME = "/if/user/"
+METHOD = "recovery"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recoverer:
+    """The rooms a recovery passes through."""
+
+    tokens: Tokens
+    users: Users
+    gate: SessionGate
+    engine: FlowEngine
+    plane: ConfigPlane
+
+    async def recover(self, request: Request, key: str, now: int) -> str | None:
+        """Consume a key and return the path to go to; None for a key that is not valid, or of a person who may not."""
+        found = await self.tokens.consume_recovery(Secret(key), now)
+        user = await self.users.get(found.user) if found is not None else None
+        if found is None or user is None or not user.is_active or user.security_stamp != found.security_stamp:
+            return None
+        session = await self.gate.ensure(request, now)
+        flow = None if found.without_mfa else await self._authentication(request, now)
+        if flow is None:
+            proof = SignIn(user=user.pk, who=user.who, auth_method=METHOD)
+            try:
+                extra = [signed_in(user, now, error=PlanChanged)]
+                await self.gate.sign_in(request, session, proof, now=now, extra=extra)
+            except PlanChanged:
+                return None
+            return self._home(request)
+        # The flow goes on behind the password: identification and password count as done, all other stages are asked.
+        context = {
+            "pending_user": {"pk": user.pk},
+            "user_backend": METHOD,
+            "auth_method": METHOD,
+            "auth_method_args": {},
+        }
+        home = self._home(request)
+        return await self.engine.begin(request, session, flow, context=context, next_url=home, proof=user, now=now)
+
+    def _home(self, request: Request) -> str:
+        """Return where the person chooses a new password; without such a flow, their applications."""
+        home = request.prefix + HOME
+        return password_change(request, self.plane.snapshot, back=home) or home
+
+    async def _authentication(self, request: Request, now: int) -> Flow | None:
+        named = select(self.plane.snapshot, request.host).flow_authentication
+        flow = self.plane.snapshot.get(Flow, named) if named is not None else None
+        return flow or await self.engine.first_flow(request, None, "authentication", now=now)

@@ -1,0 +1,1 @@
+"""Applying: one entry after another onto one workspace."""

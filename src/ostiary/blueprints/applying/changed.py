@@ -1,0 +1,56 @@
+"""What a blueprint changes, field by field, as people may read it: no secret, and nothing from the environment."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from typing import Final, Literal
+
+from ostiary.blueprints.hiding import hidden
+from ostiary.record import dataclass
+from ostiary.resource.diff import FieldDiff, masked_diff
+from ostiary.store.configuration.documents import same
+from ostiary.store.workspace.changes import Change
+
+LONGEST: Final = 100  # characters of a value in a line
+Sign = Literal["+", "~", "-"]
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """One object that is made (+), changed (~) or deleted (-), with a line for each field that is not as it was."""
+
+    sign: Sign
+    label: str
+    fields: tuple[str, ...] = ()
+
+
+def changed(
+    change: Change, before: Mapping[str, object] | None, *, label: str, revealed: Collection[str]
+) -> Changed | None:
+    """Describe a change since `before`, the state this blueprint found. None when nothing is different."""
+    kind, after = change.kind, change.after
+    if after is None:
+        return Changed("-", label)
+    if before is None:
+        defaults = {name: item.default() for name, item in kind.fields.items()}
+        given = masked_diff(kind, defaults, {**defaults, **after})
+        return Changed("+", label, tuple(_line(one, revealed, new=True) for one in given))
+    if same(kind, before, after):
+        return None
+    return Changed("~", label, tuple(_line(one, revealed, new=False) for one in masked_diff(kind, before, after)))
+
+
+def _line(one: FieldDiff, revealed: Collection[str], *, new: bool) -> str:
+    after = _shown(one.after, revealed)
+    return f"{one.field}: {after}" if new else f"{one.field}: {_shown(one.before, revealed)} -> {after}"
+
+
+def _shown(value: object, revealed: Collection[str]) -> str:
+    text = hidden(json.dumps(value, ensure_ascii=False, default=str), _spellings(revealed))
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
+
+
+def _spellings(revealed: Collection[str]) -> set[str]:
+    """Return the texts as they are, and as JSON writes them."""
+    return {*revealed, *(json.dumps(text, ensure_ascii=False)[1:-1] for text in revealed)}

@@ -1,0 +1,360 @@
+"""One entry at a time: conditions, state, identifiers, values, and secrets that are not set.
+
+A secret whose variable or file is not there: on an existing object what is stored stays, and the result says so. On a
+new object it is an error that names the variable, even though many secrets have a generated default: an application
+configured with another secret would only fail later, and nobody would know why. Leaving the field out asks for the
+default. Secrets that may be empty, such as a user's password, are left out with a notice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Final
+
+from ostiary.blueprints.applying.faults import field_node, from_resource, hints, masked
+from ostiary.blueprints.applying.lookup import best_match, but_pk, lookup_name
+from ostiary.blueprints.applying.primary_keys import PrimaryKeys
+from ostiary.blueprints.applying.resolve import Resolver
+from ostiary.blueprints.errors import Fault, Refused, WaitsFor
+from ostiary.blueprints.models import did_you_mean, is_unbuilt, model_name, why_missing
+from ostiary.blueprints.text.document import META_APPLY, Entry
+from ostiary.blueprints.text.nodes import KeyOf, Node, Table, walk
+from ostiary.blueprints.text.source import Position
+from ostiary.record import dataclass
+from ostiary.resource import InvalidResource, Kind, Numbering, Pk
+from ostiary.resource.marks import Flag
+from ostiary.seal import Secret
+from ostiary.store.workspace.changes import Key, Referenced, Stored
+from ostiary.store.workspace.editor import Workspace
+
+STATES: Final = ("present", "created", "must_created", "absent")
+
+Other = Callable[[Mapping[str, object]], str | None]
+"""Returns the path of another blueprint, by name or path; None when there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A secret that was made because the file names none."""
+
+    label: str
+    field: str
+    secret: Secret
+
+
+class EntryRun:
+    """Applies the entries of one blueprint, in order, to one workspace."""
+
+    def __init__(
+        self,
+        *,
+        workspace: Workspace,
+        resolver: Resolver,
+        other: Other,
+        finished: frozenset[str],
+        remembered: Mapping[str, Pk] | None,
+    ) -> None:
+        self.notices: list[str] = []
+        self.touched: dict[Key, str] = {}
+        self.keys: dict[str, Pk] = dict(remembered or {})
+        self.made: list[Made] = []
+        self._workspace = workspace
+        self._resolver = resolver
+        self._other = other
+        self._finished = finished
+        self._remembered = remembered
+        self._gone: set[str] = set()
+        self._known_as = PrimaryKeys()
+
+    async def apply(self, entry: Entry) -> None:
+        """Apply one entry. Raises Refused naming the entry, WaitsFor."""
+        try:
+            await self._apply(entry)
+        except WaitsFor:
+            raise
+        except Refused as error:
+            faults = [fault if fault.entry else replace(fault, entry=entry.describe()) for fault in error.faults]
+        except InvalidResource as error:
+            faults = from_resource(error, entry, self._resolver.misses)
+        except Referenced as error:
+            faults = [Fault(entry.position, str(error), entry.describe(error.stored.kind.name))]
+        else:
+            return
+        raise Refused(masked(faults, self._resolver.revealed))
+
+    async def _apply(self, entry: Entry) -> None:
+        for condition in entry.conditions:
+            if not await self._resolver.value(condition):
+                self._resolver.absent[entry.id] = "its conditions do not hold"
+                return
+        written = await self._resolver.value(entry.model)
+        model = model_name(written)
+        if model == META_APPLY:
+            await self._apply_other(entry)
+            return
+        registry = self._resolver.registry
+        if not isinstance(written, str) or model not in registry:
+            if is_unbuilt(model, registry) and await self._state(entry) == "absent":
+                self._resolver.absent[entry.id] = "its state is absent"
+                self._tell(entry, f"model {written} is not available yet, so there is nothing to delete")
+                return
+            raise _refused(entry, entry.model, why_missing(str(written), (kind.name for kind in registry)), "")
+        kind = registry.get(model)
+        if self._depends_on_gone(entry):
+            self._leave(entry)
+            return
+        await self._apply_object(entry, kind)
+
+    async def _apply_object(self, entry: Entry, kind: Kind) -> None:
+        await self._check_permissions(entry)
+        state = await self._state(entry)
+        written = await self._table(entry, entry.identifiers, "identifiers")
+        identifiers = self._known_as.identifiers(kind, written)
+        if not identifiers:
+            raise _refused(entry, entry.identifiers, "expected at least one field to find the object by", "identifiers")
+        existing = await self._existing(entry, kind, identifiers, absent=state == "absent")
+        if existing is None and entry.id and entry.id in (self._remembered or {}):
+            self._leave(entry)
+        elif state == "absent":
+            await self._delete(entry, existing)
+        elif existing is None:
+            await self._create(entry, kind, identifiers)
+        elif state == "must_created":
+            raise _refused(entry, entry.identifiers, f"{kind.name} {existing.label} exists already", "identifiers")
+        else:
+            if "pk" in written:
+                self._known_as.note(kind, written["pk"], existing.pk)
+            await (self._touch(entry, existing) if state == "created" else self._update(entry, existing, identifiers))
+
+    async def _check_permissions(self, entry: Entry) -> None:
+        """Refuse object permissions: an object without the grants its file asks for must not look applied."""
+        if entry.permissions is not None and await self._resolver.value(entry.permissions):
+            message = "granting permissions on an object is not available yet, remove the key"
+            raise _refused(entry, entry.permissions, message, "permissions")
+
+    async def _state(self, entry: Entry) -> str:
+        state = "present" if entry.state is None else await self._resolver.value(entry.state)
+        if state is None:
+            return "present"
+        if not isinstance(state, str) or state not in STATES:
+            raise _refused(entry, entry.state, f"expected one of {', '.join(STATES)}", "state")
+        return state
+
+    async def _table(self, entry: Entry, node: Node | None, part: str) -> dict[str, object]:
+        value = {} if node is None else await self._resolver.value(node)
+        if value is None:
+            return {}
+        if not isinstance(value, Mapping) or not all(isinstance(name, str) for name in value):
+            raise _refused(entry, node, "expected a mapping of field names to values", part)
+        return dict(value)
+
+    async def _attributes(self, entry: Entry, kind: Kind) -> dict[str, object]:
+        return self._known_as.attributes(kind, await self._table(entry, entry.attrs, "attrs"))
+
+    async def _existing(
+        self, entry: Entry, kind: Kind, identifiers: Mapping[str, object], *, absent: bool
+    ) -> Stored | None:
+        remembered = (self._remembered or {}).get(entry.id)
+        if remembered is not None and (known := await self._workspace.get(kind.name, remembered)) is not None:
+            return known
+        faults = []
+        for name, value in identifiers.items():
+            why = () if value is not None else self._why(entry.identifiers, name)
+            if why:
+                node = field_node(entry, name) or entry.identifiers
+                place = entry.position if node is None else node.position
+                faults.append(Fault(place, "expected a value to find the object by", "", f"identifiers.{name}", why))
+        if faults and (absent or entry.id in (self._remembered or {})):
+            return None  # what it hangs on is not there, so neither is the object
+        if faults:
+            raise Refused([replace(fault, entry=entry.describe(kind.name)) for fault in faults])
+        return await self._match(entry, kind, identifiers)
+
+    async def _match(self, entry: Entry, kind: Kind, identifiers: Mapping[str, object]) -> Stored | None:
+        pk = identifiers.get("pk")
+        by_others = kind.numbering is Numbering.INTEGER and len(identifiers) > 1  # a number is nobody's own
+        if pk is not None and not by_others and (named := await self._workspace.get(kind.name, pk)) is not None:
+            return named
+        lookups = [(lookup_name(name), value) for name, value in identifiers.items() if name != "pk"]
+        if not lookups:
+            return None
+        try:
+            found = await self._workspace.match(kind.name, but_pk(lookups))
+        except InvalidResource as error:
+            label = entry.describe(kind.name)
+            raise Refused(
+                [
+                    Fault(_place(entry, p.field), p.message + _near(p.field, kind), label, f"identifiers.{p.field}")
+                    for p in error.problems
+                ]
+            ) from None
+        meant, several = best_match(found, lookups)
+        if several:
+            self._tell(entry, f"the identifiers {several}")
+        if meant is None and pk is not None and by_others:
+            return await self._workspace.get(kind.name, pk)
+        return meant
+
+    async def _create(self, entry: Entry, kind: Kind, identifiers: Mapping[str, object]) -> None:
+        values = await self._attributes(entry, kind)
+        for name, value in identifiers.items():
+            if name in kind.fields:
+                values[name] = _together(values.get(name), value)
+        self._tell_unknown(entry, kind, values)
+        faults = []
+        for name, why in self._unset_secrets(entry, kind, values).items():
+            if kind.fields[name].nullable:
+                values.pop(name)
+                self._tell(entry, f"{name} is left out: {why}")
+                continue
+            node = field_node(entry, name) or entry.attrs
+            place = entry.position if node is None else node.position
+            message = "a new object needs this secret: set it, or leave the field out to have one made"
+            faults.append(Fault(place, message, entry.describe(kind.name), name, (why,)))
+        if faults:
+            raise Refused(faults)
+        self._tell_nulls(entry, kind, values)
+        stored = await self._workspace.create(kind.name, values, pk=identifiers.get("pk"))
+        await self._touch(entry, stored)
+        for name, item in kind.fields.items():
+            secret = stored.values.get(name)
+            if item.sealed is not None and name not in values and isinstance(secret, Secret) and secret.reveal():
+                self.made.append(Made(self.touched[stored.key], name, secret))
+
+    async def _update(self, entry: Entry, existing: Stored, identifiers: Mapping[str, object]) -> None:
+        kind = existing.kind
+        values = await self._attributes(entry, kind)
+        for name, value in identifiers.items():
+            # containment found the object; writing the part it names would drop the rest
+            if name in kind.fields and (name in values or not isinstance(value, Mapping | list)):
+                values[name] = _together(values.get(name), value)
+        self._tell_unknown(entry, kind, values)
+        for name, why in self._unset_secrets(entry, kind, values).items():
+            values.pop(name, None)
+            self._tell(entry, f"{name} keeps what is stored: {why}")
+        self._tell_nulls(entry, kind, values)
+        await self._touch(entry, await self._workspace.update(existing, values))
+
+    async def _delete(self, entry: Entry, existing: Stored | None) -> None:
+        self._resolver.absent[entry.id] = "its state is absent"
+        if existing is not None:
+            await self._workspace.delete(existing)
+
+    async def _apply_other(self, entry: Entry) -> None:
+        """`metaapplyblueprint`: another blueprint must be applied before the next entry."""
+        attrs = await self._table(entry, entry.attrs, "attrs")
+        identifiers = attrs.get("identifiers")
+        if not isinstance(identifiers, Mapping) or not identifiers:
+            raise _refused(entry, entry.attrs, "expected a mapping with the name or path of a blueprint", "identifiers")
+        path = self._other({str(name): value for name, value in identifiers.items()})
+        if path is not None:
+            if path not in self._finished:
+                raise WaitsFor(
+                    path, Fault(entry.position, f"the blueprint {path} must be applied first", entry.describe())
+                )
+        elif attrs.get("required", True) is not False:
+            raise _refused(entry, entry.attrs, "expected the name or path of an existing blueprint", "identifiers")
+
+    def _unset_secrets(self, entry: Entry, kind: Kind, values: Mapping[str, object]) -> dict[str, str]:
+        """Return the secret fields whose variable or file is not there, with the reason."""
+        unset: dict[str, str] = {}
+        for name, item in kind.fields.items():
+            node = field_node(entry, name)
+            if item.sealed is None or name not in values:
+                continue
+            if node is not None:
+                why: tuple[str, ...] = (self._resolver.misses[node],) if node in self._resolver.misses else ()
+            else:  # attrs as a whole come from a tag
+                why = hints([entry.attrs], self._resolver.misses) if entry.attrs and values[name] is None else ()
+            if why:
+                unset[name] = "; ".join(why)
+        return unset
+
+    def _why(self, part: Node | None, name: str) -> tuple[str, ...]:
+        node = part.pairs.get(name) if isinstance(part, Table) else part
+        return () if node is None else hints([node], self._resolver.misses)
+
+    def _tell_nulls(self, entry: Entry, kind: Kind, values: Mapping[str, object]) -> None:
+        """Say which optional fields become null because something was not found (authentik says nothing)."""
+        for name, value in values.items():
+            node = field_node(entry, name)
+            item = kind.fields.get(name)
+            if value is None and item is not None and item.nullable and node is not None:
+                why = self._resolver.misses.get(node)
+                if why:
+                    self._tell(entry, f"{name} is null: {why}")
+
+    def _tell_unknown(self, entry: Entry, kind: Kind, values: dict[str, object]) -> None:
+        """Drop and name the attributes nobody reads, as authentik drops them."""
+        for name in list(values):
+            item = kind.fields.get(name)
+            if item is None and (name not in kind.ignored or (name == "permissions" and values[name])):
+                near = did_you_mean(name, kind.fields)
+                self._tell(entry, f"{name} is no field of {kind.name} here and is ignored{near}")
+            elif item is not None and Flag.READ_ONLY in item.flags:
+                self._tell(entry, f"{name} cannot be set and is ignored")
+            if item is None or Flag.READ_ONLY in item.flags:
+                del values[name]
+
+    def _tell(self, entry: Entry, text: str) -> None:
+        self.notices.append(f"{entry.position}: {entry.describe()}: {text}")
+
+    async def _touch(self, entry: Entry, stored: Stored) -> None:
+        self.touched[stored.key] = await self._name(stored)
+        if stored.kind.advise is not None:
+            for problem in stored.kind.advise(stored.item()):
+                self._tell(entry, f"{stored.label}: {problem.field} {problem.message}")
+        if entry.id and entry.id not in self._resolver.applied:
+            self._resolver.applied[entry.id] = stored
+            self.keys[entry.id] = stored.pk
+
+    async def _name(self, stored: Stored) -> str:
+        """Name an object in reports; a binding, which has only an order, by what it is bound to."""
+        kind = stored.kind
+        target = kind.fields.get("target")
+        if kind.label_field != "order" or target is None or target.reference is None:
+            return f"{kind.name} {stored.label}"
+        bound = await self._workspace.get(target.reference.target, stored.values["target"])
+        return f"{kind.name} {stored.values['order']} of {'nothing' if bound is None else bound.label}"
+
+    def _leave(self, entry: Entry) -> None:
+        """Shipped blueprints: the object was deleted by somebody, so it, and what hung on it, stays away."""
+        self._gone.add(entry.id)
+        self._resolver.absent[entry.id] = "it was deleted"
+
+    def _depends_on_gone(self, entry: Entry) -> bool:
+        if not self._gone:
+            return False
+        parts = [part for part in (entry.identifiers, entry.attrs) if part is not None]
+        return any(name in self._gone for name in _key_ids(parts))
+
+
+def _near(name: str, kind: Kind) -> str:
+    first = name.partition("__")[0]
+    return "" if first in kind.fields else did_you_mean(first, kind.fields)
+
+
+def _key_ids(parts: Sequence[Node]) -> set[str]:
+    return {node.id for part in parts for node in walk(part) if isinstance(node, KeyOf)}
+
+
+def _place(entry: Entry, name: str) -> Position:
+    part = entry.identifiers
+    if isinstance(part, Table) and name in part.places:
+        return part.places[name]
+    return entry.position if part is None else part.position
+
+
+def _refused(entry: Entry, node: Node | None, message: str, field: str) -> Refused:
+    return Refused([Fault(entry.position if node is None else node.position, message, entry.describe(), field)])
+
+
+def _together(attribute: object, identifier: object) -> object:
+    """Merge a field named in attrs and identifiers: the identifier wins, mappings are joined."""
+    if isinstance(attribute, Mapping) and isinstance(identifier, Mapping):
+        joined = dict(attribute)
+        for key, value in identifier.items():
+            joined[key] = _together(joined.get(key), value)
+        return joined
+    return identifier

@@ -1,0 +1,1 @@
+"""Blueprint files as text: YAML with positions, tags, and what wraps it."""

@@ -1,0 +1,1 @@
+"""The first administrator, by a link or by settings."""

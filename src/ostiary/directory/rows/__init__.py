@@ -1,0 +1,1 @@
+"""Directory objects as the workspace sees them: rows to values, changes to statements."""

@@ -1,0 +1,168 @@
+"""Where the workspace keeps users, groups, roles and tokens: the rows of this room."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import cast
+
+from ostiary.directory.errors import PasswordTooLong
+from ostiary.directory.passwords.pool import Passwords
+from ostiary.directory.resources import GROUP, KINDS, ROLE, TOKEN, USER
+from ostiary.directory.rows import group_rows, token_rows, user_rows
+from ostiary.directory.tokens import new_key
+from ostiary.resource import InvalidResource, Kind, Pk, Problem
+from ostiary.seal import Secret
+from ostiary.seal.envelope import Sealer
+from ostiary.store.counter import next_number
+from ostiary.store.database import Batch, Database, Statement, Value, fetch_one
+from ostiary.store.ordered_key import OrderedKeys
+from ostiary.store.workspace.changes import Change, Referrer, Stored
+
+COUNTER = "user"
+
+OnDisabled = Callable[[int, int], Iterable[Statement]]
+"""Gets the number of a user who is deactivated, deleted or given another password, and the time."""
+
+_Condition = Callable[[str, object], tuple[str, Value] | None]
+_CONDITIONS: Mapping[str, _Condition] = {
+    USER: user_rows.condition,
+    GROUP: group_rows.condition,
+    ROLE: group_rows.condition,
+    TOKEN: token_rows.condition,
+}
+
+
+class DirectoryBackend:
+    """The backend of the four directory kinds (see `store.stored.Backend`)."""
+
+    def __init__(
+        self, database: Database, passwords: Passwords, sealer: Sealer, on_disabled: Sequence[OnDisabled] = ()
+    ) -> None:
+        self._database = database
+        self._passwords = passwords
+        self._sealer = sealer
+        self._on_disabled = on_disabled
+        self._keys = OrderedKeys()
+
+    async def match(self, kind: Kind, lookups: Sequence[tuple[str, object]]) -> Sequence[Stored]:
+        """Return the objects the indexed look-ups leave, in order of key; the workspace compares the rest."""
+        condition = _CONDITIONS[kind.name]
+        parts = [part for name, value in lookups if (part := condition(name, value)) is not None]
+        where = " WHERE " + " AND ".join(sql for sql, _ in parts) if parts else ""
+        return await self._load(kind, where, [value for _, value in parts])
+
+    async def get(self, kind: Kind, pk: Pk) -> Stored | None:
+        """Return one object."""
+        found = await self.match(kind, [("pk", pk)])
+        return found[0] if found else None
+
+    async def allocate(self, kind: Kind) -> Pk:
+        """Return a primary key nobody has. Numbers given by hand are passed over."""
+        if kind.name != USER:
+            return self._keys.new()
+        return await new_user_pk(self._database)
+
+    async def settle(self, change: Change) -> Change:
+        """Take a password out that is the stored one. Raises Busy."""
+        password = (change.after or {}).get("password")
+        if change.kind.name != USER or not isinstance(password, Secret) or not await self._same(change.pk, password):
+            return change
+        return replace(change, after={**(change.after or {}), "password": None})
+
+    async def prepare(self, change: Change) -> Change:
+        """Hash a password, make a key, choose a UUID. Raises InvalidResource, Busy."""
+        if change.after is None:
+            return change
+        if change.kind.name == USER:
+            return await self._prepare_user(change, change.after)
+        if change.kind.name == TOKEN and change.after.get("key") is None:
+            needs = change.before is None or change.before.get("intent") != change.after.get("intent")
+            return replace(change, after={**change.after, "key": new_key()}) if needs else change
+        return change
+
+    def writes(self, change: Change, *, now: int) -> Iterable[Statement]:
+        """Return the statements of a prepared change."""
+        match change.kind.name:
+            case "authentik_core.user":
+                return self._user_writes(change, now=now)
+            case "authentik_core.group":
+                return group_rows.write_group(change, now=now)
+            case "authentik_rbac.role":
+                return group_rows.write_role(change, now=now)
+            case _:
+                return token_rows.writes(change, self._sealer, now=now)
+
+    async def referring(self, kind: Kind, pk: Pk) -> Sequence[Referrer]:
+        """Return the tokens of a user; memberships are cut by the tables themselves."""
+        if kind.name != USER:
+            return ()
+        tokens = await self._load(token_rows.KIND, " WHERE t.user_pk = ?", [pk])
+        return [Referrer(token, "user") for token in tokens]
+
+    def _user_writes(self, change: Change, *, now: int) -> Iterator[Statement]:
+        yield from user_rows.writes(change, now=now)
+        if user_rows.is_ended(change):
+            for hook in self._on_disabled:
+                yield from hook(cast("int", change.pk), now)
+
+    async def _load(self, kind: Kind, where: str, values: Sequence[Value]) -> list[Stored]:
+        match kind.name:
+            case "authentik_core.user":
+                return await self._database.read(lambda: user_rows.load(where, values))
+            case "authentik_core.group":
+                return await self._database.read(lambda: group_rows.load_groups(where, values))
+            case "authentik_rbac.role":
+                return await self._database.read(lambda: group_rows.load_roles(where, values))
+            case _:
+                return await self._database.read(lambda: token_rows.load(where, values, self._sealer))
+
+    async def _prepare_user(self, change: Change, after: Mapping[str, object]) -> Change:
+        finished = dict(after)
+        if change.before is None and not after.get("uuid"):
+            finished["uuid"] = str(uuid.uuid4())
+        password = after.get("password")
+        if isinstance(password, Secret):
+            finished["password"] = await self._hashed(change, password)
+        return replace(change, after=finished)
+
+    async def _hashed(self, change: Change, password: Secret) -> Secret | None:
+        try:
+            if change.before is not None and await self._same(change.pk, password):
+                return None
+            return Secret(await self._passwords.hash(password))
+        except PasswordTooLong as error:
+            raise InvalidResource(USER, [Problem("password", str(error))]) from error
+
+    async def _same(self, pk: Pk, password: Secret) -> bool:
+        row = await fetch_one(self._database, "SELECT password FROM directory_user WHERE pk = ?", pk)
+        if row is None:
+            return False
+        found = await self._passwords.verify(password, row["password"])
+        return found.ok and found.upgrade is None
+
+
+async def new_user_pk(database: Database) -> int:
+    """Return a number no user has; numbers given by hand are passed over."""
+    return await database.write(_free_number)
+
+
+def _free_number() -> Batch[int]:
+    while True:
+        number = yield from next_number(COUNTER)
+        taken = yield Statement("SELECT 1 AS taken FROM directory_user WHERE pk = ?", (number,))
+        if not len(taken):
+            return number
+
+
+def backends(
+    database: Database, passwords: Passwords, sealer: Sealer, on_disabled: Sequence[OnDisabled] = ()
+) -> dict[str, DirectoryBackend]:
+    """Return the backend under the name of each directory kind, as `Editor` takes them.
+
+    `on_disabled` gives the statements that end what was issued to a user who is deactivated, deleted or given another
+    password, in the same transaction; the user's sessions end anyway.
+    """
+    backend = DirectoryBackend(database, passwords, sealer, on_disabled)
+    return {model.KIND.name: backend for model in KINDS}

@@ -1,0 +1,1 @@
+"""The end of a session, asked for by a person or an application."""

@@ -1,0 +1,1 @@
+"""Whom a flow is about."""

@@ -1,0 +1,1 @@
+"""Plans: what one run through a flow knows, how it is made, and where it is kept."""

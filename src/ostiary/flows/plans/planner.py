@@ -1,0 +1,160 @@
+"""Making a plan: who may start the flow, which stages it has for them, and which of those are looked at again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final, Literal
+
+from ostiary.events.evaluation_log import log_not_evaluated
+from ostiary.flows.people.subjects import subject_of
+from ostiary.flows.plans.plan import Plan, Step
+from ostiary.flows.plans.requirement import policy_context, requirement_met
+from ostiary.flows.proofs.reauthentication import sets_password
+from ostiary.flows.proofs.sensitive import REAUTHENTICATE, is_proven
+from ostiary.flows.resources import STAGE, Flow, FlowStageBinding, Stage
+from ostiary.flows.services import Services
+from ostiary.policies.decide import Decision, decide, has_bindings
+from ostiary.record import dataclass
+from ostiary.sessions.session import Session
+
+if TYPE_CHECKING:
+    from ostiary.directory.user import Subject
+    from ostiary.store.configuration.snapshot import Snapshot
+    from ostiary.store.database import Statement
+    from ostiary.web.request import Request
+
+
+UNDECIDED: Final = (
+    "This cannot go on: a rule of this flow could not be evaluated. Tell whoever runs this service; the log names it."
+)
+
+Fate = Literal["take", "leave", "refuse"]
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A plan, or None with the messages of the policies that refused. `events` are to be written either way."""
+
+    plan: Plan | None
+    messages: tuple[str, ...] = ()
+    events: tuple[Statement, ...] = ()
+    undecided: bool = False  # a rule could not be evaluated, so that nothing but a refusal may follow
+
+
+class Planner:
+    """Plans for one request."""
+
+    def __init__(self, services: Services, *, snapshot: Snapshot, request: Request, now: int) -> None:
+        self._services = services
+        self._snapshot = snapshot
+        self._request = request
+        self._now = now
+
+    async def make(self, flow: Flow, plan: Plan, session: Session) -> Made:
+        """Return the plan with its steps, if the flow applies to the session."""
+        subject = await self._active(session.user)
+        if not requirement_met(flow, subject, plan.context):
+            return Made(None)
+        context = policy_context(plan.context, client=self._request.client, now=self._now)
+        verdict = await decide(
+            subject=subject,
+            target_pk=str(flow.pk),
+            mode=flow.policy_engine_mode,
+            snapshot=self._snapshot,
+            context=context,
+        )
+        if not verdict.passing:
+            messages = verdict.messages or ((UNDECIDED,) if verdict.undecided else ())
+            return Made(None, messages, verdict.events, undecided=verdict.undecided)
+        events = list(verdict.events)
+        steps = []
+        for binding in bindings_of(flow, self._snapshot):
+            if binding.evaluate_on_plan:
+                kept = await decide(
+                    subject=subject,
+                    target_pk=str(binding.pk),
+                    mode=binding.policy_engine_mode,
+                    snapshot=self._snapshot,
+                    context=context,
+                )
+                events.extend(kept.events)
+                fate = self._fate(kept, binding)
+                if fate == "refuse":
+                    return Made(None, (UNDECIDED,), tuple(events), undecided=True)
+                if fate == "leave":
+                    continue
+            steps.append(Step(binding.stage, str(binding.pk), binding.re_evaluate_policies))
+        if self._asks_again(flow, plan, session, subject, [step.stage for step in steps]):
+            steps.insert(0, Step(REAUTHENTICATE))
+        steps.extend(Step(stage) for stage in plan.append)
+        made = plan.to(planned=True, steps=tuple(steps), user=session.user)
+        if subject is not None and made.proof is None:
+            made = made.proven(subject.user)
+        return Made(made, events=tuple(events))
+
+    def _asks_again(
+        self, flow: Flow, plan: Plan, session: Session, subject: Subject | None, stages: Sequence[str]
+    ) -> bool:
+        """Tell whether the person's password comes before all others: the flow changes it, and they proved nothing."""
+        if flow.designation != "stage_configuration" or subject is None or not subject.user.has_password:
+            return False
+        pk = subject.user.pk
+        if is_proven(pk, context=plan.context, session=session, proof=plan.proof, now=self._now):
+            return False
+        return sets_password(stages, self._snapshot)
+
+    async def applies(self, flow: Flow, session: Session) -> bool:
+        """Tell whether the session could start the flow now."""
+        return (await self.make(flow, Plan(id="", slug=flow.slug), session)).plan is not None
+
+    async def decide_again(self, plan: Plan, session: Session) -> tuple[Fate, tuple[Statement, ...]]:
+        """Evaluate the policies of the current stage's place again, if its marker asks for it, with their events."""
+        step = plan.steps[0]
+        if step.binding is None or not step.re_evaluate or not has_bindings(step.binding, self._snapshot):
+            return "take", ()
+        binding = self._snapshot.get(FlowStageBinding, step.binding)
+        if binding is None:
+            return "take", ()
+        pending = plan.context.get("pending_user")
+        pk = pending.get("pk") if isinstance(pending, dict) else session.user
+        decision = await decide(
+            subject=await self._active(pk) if isinstance(pk, int) else None,
+            target_pk=step.binding,
+            mode=binding.policy_engine_mode,
+            snapshot=self._snapshot,
+            context=policy_context(plan.context, client=self._request.client, now=self._now),
+        )
+        return self._fate(decision, binding), decision.events
+
+    def _fate(self, decision: Decision, binding: FlowStageBinding) -> Fate:
+        """Say what happens to a stage. What cannot be evaluated never makes it vanish: see `Stage.GUARD`."""
+        if decision.passing:
+            return "take"
+        if not decision.undecided:
+            return "leave"
+        stage = self._snapshot.resolve(STAGE, binding.stage)
+        guards = isinstance(stage, Stage) and stage.GUARD
+        log_not_evaluated(
+            f"whether stage {getattr(stage, 'name', binding.stage)} (binding {binding.pk}) is left out",
+            reason="a policy of its place failed",
+            consequence="the stage is taken" if guards else "the flow is refused",
+            now=self._now,
+        )
+        return "take" if guards else "refuse"
+
+    async def _active(self, pk: int | None) -> Subject | None:
+        """Return the subject if there is one who may still sign in."""
+        if pk is None:
+            return None
+        found = await subject_of(self._services.users, self._request, pk)
+        return found if found is not None and found.user.is_active else None
+
+
+def bindings_of(flow: Flow, snapshot: Snapshot) -> Sequence[FlowStageBinding]:
+    """Return the places of a flow in their order."""
+
+    def ordered() -> Sequence[FlowStageBinding]:
+        found = snapshot.referring(FlowStageBinding, "target", flow.pk)
+        return sorted(found, key=lambda binding: (binding.order, str(binding.pk)))
+
+    return snapshot.memo(("flows.bindings", flow.pk), ordered)

@@ -1,0 +1,1 @@
+"""Prompts: the values of a field, and the judgement of what was typed."""

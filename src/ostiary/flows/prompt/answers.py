@@ -1,0 +1,105 @@
+"""Judging what somebody typed into one prompt field: every type's own rule, and nothing of the stage."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime
+from typing import Final
+
+from ostiary.resource.json_checks import check_text
+
+TEXT_MOST: Final = 65_536  # characters
+_EMAIL: Final = re.compile(r"[^@\s\x00-\x1f]+@[^@\s\x00-\x1f]+")
+_LOCALE: Final = re.compile(r"|[a-zA-Z]{2,3}([-_][a-zA-Z0-9]{2,8})*")
+_FILE: Final = re.compile(r"data:[\w.+-]+/[\w.+-]+(;[\w=.+-]+)*;base64,[A-Za-z0-9+/=]*")
+
+SERVER_SIDE: Final = frozenset({"hidden", "static", "text_read_only", "text_area_read_only"})
+"""Types whose value is the server's own, whatever the client sends."""
+
+
+class NotValid(ValueError):
+    """The answer breaks the rule of its type; the message is for the person."""
+
+
+class Missing(NotValid):
+    """Nothing was answered."""
+
+
+def judge(kind: str, raw: object, *, required: bool, choices: Sequence[str] = ()) -> object:
+    """Return the value of an answer to a field of that type. Raises NotValid, Missing."""
+    if kind == "checkbox":
+        return _checkbox(raw)
+    text = _text(raw, strip=kind not in {"password", "text_area"})
+    if text == "":
+        if required and kind != "ak-locale":  # nothing is a choice there: what the browser asks for
+            raise Missing("This field is needed.")
+        return text
+    if kind in {"dropdown", "radio-button-group"} and text not in choices:
+        raise NotValid("Choose one of the list.")
+    rule = _RULES.get(kind)
+    return rule(text) if rule is not None else text
+
+
+def _checkbox(raw: object) -> bool:
+    if isinstance(raw, bool):
+        return raw
+    if raw is None or raw in {"", "false", "off"}:
+        return False
+    if raw in {"true", "on"}:
+        return True
+    raise NotValid("Tick the box, or leave it.")
+
+
+def _text(raw: object, *, strip: bool) -> str:
+    if raw is None:
+        return ""
+    if isinstance(raw, int | float) and not isinstance(raw, bool):
+        raw = str(raw)
+    if not isinstance(raw, str) or len(raw) > TEXT_MOST:
+        raise NotValid("This is not a text, or it is too long.")
+    try:
+        check_text(raw)
+    except ValueError as error:
+        raise NotValid("This text has characters that cannot be kept.") from error
+    return raw.strip() if strip else raw
+
+
+def _matching(pattern: re.Pattern[str], message: str) -> Callable[[str], object]:
+    def rule(text: str) -> object:
+        if not pattern.fullmatch(text):
+            raise NotValid(message)
+        return text
+
+    return rule
+
+
+def _number(text: str) -> object:
+    try:
+        value = float(text)
+    except ValueError:
+        raise NotValid("Enter a number.") from None
+    if value != value or abs(value) > 2**53:  # noqa: PLR0124 - not a number is not equal to itself
+        raise NotValid("Enter a number.")
+    return int(value) if value.is_integer() else value
+
+
+def _parsed(parse: Callable[[str], object], message: str) -> Callable[[str], object]:
+    def rule(text: str) -> object:
+        try:
+            parse(text)
+        except ValueError:
+            raise NotValid(message) from None
+        return text
+
+    return rule
+
+
+_RULES: Final[Mapping[str, Callable[[str], object]]] = {
+    "email": _matching(_EMAIL, "Enter an e-mail address."),
+    "ak-locale": _matching(_LOCALE, "Choose a language."),
+    "file": _matching(_FILE, "Choose a file."),
+    "number": _number,
+    "date": _parsed(date.fromisoformat, "Enter a date."),
+    "date-time": _parsed(datetime.fromisoformat, "Enter a date and a time."),
+}

@@ -1,0 +1,56 @@
+"""The cookie that lets a browser skip the second factor for a while. It holds for one person and one device."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from typing import TYPE_CHECKING, Final
+
+from ostiary.flows.proofs import known_browser
+from ostiary.flows.run.stage_context import Visit
+from ostiary.web.response import Response, set_cookie
+
+if TYPE_CHECKING:
+    from ostiary.directory.devices import Device
+    from ostiary.directory.user import User
+    from ostiary.web.request import Request
+
+COOKIE: Final = "authentik_mfa"
+_STATE: Final = "flow_cookies"  # in request.state: (value, seconds)
+_PARTS: Final = 3
+_FUTURE: Final = 60_000_000  # microseconds a clock may be ahead
+
+
+def remember(visit: Visit, user: User, device: Device, *, threshold: int) -> None:
+    """Let the answer carry the cookie: who, by which device, and when. `threshold` is microseconds."""
+    body = f"{device.uuid}.{visit.now}"
+    value = f"{body}.{_sign(visit, user, body)}"
+    visit.request.state[_STATE] = (value, max(1, threshold // 1_000_000))
+
+
+def remembered(visit: Visit, user: User, devices: list[Device], *, threshold: int) -> bool:
+    """Tell whether this browser proved one of these devices of this person within the threshold (microseconds)."""
+    parts = visit.request.cookies.get(COOKIE, "").split(".")
+    if len(parts) != _PARTS or not parts[1].isascii() or not parts[1].isdigit():
+        return False
+    body = f"{parts[0]}.{parts[1]}"
+    if not hmac.compare_digest(_sign(visit, user, body).encode(), parts[2].encode("utf-8", "replace")):
+        return False
+    age = visit.now - int(parts[1])
+    return -_FUTURE <= age < threshold and any(device.uuid == parts[0] for device in devices)
+
+
+def give_cookies(request: Request, response: Response) -> None:
+    """Set the cookies that flows decided on. The site calls this for every response, as it does the session gate."""
+    known_browser.give(request, response)
+    found = request.state.pop(_STATE, None)
+    if found is not None:
+        value, seconds = found
+        path, secure = request.prefix + "/", request.scheme == "https"
+        set_cookie(response, COOKIE, value, max_age=seconds, path=path, secure=secure)
+
+
+def _sign(visit: Visit, user: User, body: str) -> str:
+    # A new password ends what a browser remembers, and so does whatever else ends a proof.
+    text = f"ostiary.mfa\0{user.stamp}\0{body}"
+    return hmac.new(visit.services.cookie_key.reveal().encode(), text.encode(), hashlib.sha256).hexdigest()

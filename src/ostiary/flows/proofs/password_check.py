@@ -1,0 +1,139 @@
+"""Checking a password at sign-in: throttled, of equal cost and equal looks whether the account exists or not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Final, Protocol
+
+from ostiary.directory.attempts import Account, Attempt
+from ostiary.directory.errors import Busy, PasswordTooLong, Throttled
+from ostiary.directory.passwords.credentials import Credentials
+from ostiary.directory.passwords.hash_queue import Asker
+from ostiary.events.event import event
+from ostiary.events.signin_log import log_failed_sign_in
+from ostiary.flows.people.subjects import forget
+from ostiary.flows.proofs.known_browser import known_browser, name_for
+from ostiary.flows.run.stage_context import Visit
+from ostiary.record import dataclass
+from ostiary.seal import Secret
+from ostiary.web.addresses import address_keys
+from ostiary.web.errors import HttpError, TooManyRequests
+
+if TYPE_CHECKING:
+    from ostiary.directory.user import User
+    from ostiary.store.database import Statement
+
+INBUILT: Final = "authentik.core.auth.InbuiltBackend"
+TOKEN: Final = "authentik.core.auth.TokenBackend"  # noqa: S105 - the name of a back end
+TOO_MANY: Final = "That was the wrong password too many times. Please start again."
+_BUSY_SECONDS: Final = 2
+
+
+class PasswordRules(Protocol):
+    """What is needed of a password stage."""
+
+    @property
+    def backends(self) -> Sequence[str]:
+        """The back ends to try, in order."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """The password was right. `context` goes into the plan, `writes` are committed with the step.
+
+    `user` is as read before the password was checked: what changed while it was ends the sign-in.
+    """
+
+    user: User
+    context: Mapping[str, object]
+    writes: tuple[Statement, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """It was not. `writes` tell the failure, which is counted already."""
+
+    writes: tuple[Statement, ...]
+
+
+async def check_password(
+    visit: Visit, rules: PasswordRules, *, user: User | None, typed: str, password: str
+) -> Proven | Failed:
+    """Check what somebody typed for an account, which may not exist (`user` None) or not be active.
+
+    Raises TooManyRequests while account or address wait, HttpError 503 when too many passwords wait to be checked.
+    """
+    services = visit.services
+    browser = known_browser(visit.request, services.cookie_key, visit.now)
+    attempt = await _begun(visit, user, typed, name_for(browser, user, services.cookie_key))
+    asker = Asker(address_keys(visit.client), None if browser is None else browser.name)
+    try:
+        backend = await _right_backend(visit, rules, user, Secret(password), asker=asker)
+        forget(visit.request)
+    except Busy:
+        await services.attempts.give_back(attempt)
+        headers = (("retry-after", str(_BUSY_SECONDS)),)
+        raise HttpError(503, "busy", "Too many people are signing in. Please try again.", headers=headers) from None
+    if user is not None and backend is not None and user.is_active:
+        return Proven(user, _context(user, backend), tuple(services.attempts.succeeded(attempt)))
+    reason = "unknown_user" if user is None else "password" if backend is None else "inactive"
+    log_failed_sign_in(user=_name(user), address=visit.client, reason=reason)
+    return Failed(tuple(_told(visit, user)))
+
+
+async def _begun(visit: Visit, user: User | None, typed: str, browser: str | None) -> Attempt:
+    """Count the attempt before it is judged. Raises TooManyRequests."""
+    account = Account(None if user is None else user.pk, typed)
+    try:
+        return await visit.services.attempts.begin(account, visit.client, visit.now, browser=browser)
+    except Throttled as error:
+        log_failed_sign_in(user=_name(user), address=visit.client, reason="throttled")
+        message = "Too many failed attempts. Please wait a little."
+        raise TooManyRequests(retry_after=error.retry_after, message=message) from None
+
+
+async def _right_backend(
+    visit: Visit, rules: PasswordRules, user: User | None, password: Secret, *, asker: Asker
+) -> str | None:
+    """Try the back ends in order. The hash is always computed, so that its time tells nothing."""
+    services = visit.services
+    for backend in rules.backends:
+        if backend == INBUILT:
+            try:
+                if await Credentials(services.database, services.passwords).check(user, password, asker):
+                    return backend
+            except PasswordTooLong:
+                await services.passwords.dummy(asker)
+        if backend == TOKEN and user is not None and await services.tokens.app_password(user.pk, password, visit.now):
+            return backend
+    return None
+
+
+def _context(user: User, backend: str) -> Mapping[str, object]:
+    return {
+        "pending_user": {"pk": user.pk, "username": user.username},
+        "user_backend": backend,
+        "auth_method": "app_password" if backend == TOKEN else "password",
+        "auth_method_args": {},
+    }
+
+
+def _name(user: User | None) -> str | None:
+    return None if user is None else user.username
+
+
+def _told(visit: Visit, user: User | None) -> Sequence[Statement]:
+    """The event of a failure. None for a name nobody has: people type passwords there."""
+    if user is None:
+        return ()
+    return (
+        event(
+            "login_failed",
+            user=user.who,
+            app="authentik.events.signals",
+            context={"username": user.username, "stage": "password"},
+            client_ip=visit.client,
+            now=visit.now,
+        ),
+    )

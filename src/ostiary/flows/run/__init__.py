@@ -1,0 +1,1 @@
+"""The dispatcher: the only place that advances a plan, and all that one answer commits."""

@@ -1,0 +1,169 @@
+"""What a stage is given, and what it may answer. Stages decide; only the dispatcher (`run`) advances a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import field
+from typing import TYPE_CHECKING, Protocol
+
+from ostiary.flows.error_detail import ErrorDetail, Errors
+from ostiary.flows.people.subjects import subject_of
+from ostiary.record import dataclass
+from ostiary.resource import codec
+
+if TYPE_CHECKING:
+    from ostiary.directory.user import User
+    from ostiary.flows.plans.plan import Proof
+    from ostiary.flows.resources import Flow
+    from ostiary.flows.services import Services
+    from ostiary.sessions.session import Session
+    from ostiary.store.configuration.snapshot import Snapshot
+    from ostiary.store.database import Statement
+    from ostiary.web.request import Request
+
+
+class Visit(codec.Record, frozen=True):
+    """One look of one request at one stage."""
+
+    flow: Flow
+    snapshot: Snapshot
+    request: Request
+    session: Session
+    services: Services
+    now: int
+    query: str  # the page's own query string
+    context: Mapping[str, object]  # the plan context, flows.md section 4
+    scratch: Mapping[str, object]  # what this stage left for itself
+    bound: bool = False  # policies are bound to the stage's place in the flow
+    proof: Proof | None = None  # who was proven before this stage
+
+    def text(self, key: str) -> str | None:
+        """Return a text of the plan context."""
+        value = self.context.get(key)
+        return value if isinstance(value, str) else None
+
+    def mapping(self, key: str) -> Mapping[str, object]:
+        """Return a mapping of the plan context, empty when it is not there."""
+        value = self.context.get(key)
+        return value if isinstance(value, Mapping) else {}
+
+    @property
+    def pending_pk(self) -> int | None:
+        """The pending user's primary key; None when nobody is pending, or somebody who does not exist."""
+        value = self.mapping("pending_user").get("pk")
+        return value if isinstance(value, int) else None
+
+    async def person(self, pk: int) -> User | None:
+        """Return a person as the directory knows them, read at most once since the last proof."""
+        subject = await subject_of(self.services.users, self.request, pk)
+        return None if subject is None else subject.user
+
+    @property
+    def client(self) -> str:
+        """The address of the browser."""
+        return self.request.client
+
+
+Commit = Callable[[], Awaitable[Mapping[str, object]]]
+"""Does a stage's work in a transaction of its own, before the step forward; returns more plan context.
+
+It must be safe to do twice: when the program dies between the two, the stage is taken again. Raises StageFailed.
+"""
+
+
+class StageFailed(Exception):
+    """A stage could not do its work; the message is shown to the person."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Show the stage's challenge. `scratch` replaces what the stage kept; `person` adds who is pending."""
+
+    fields: Mapping[str, object] = field(default_factory=dict)
+    scratch: Mapping[str, object] | None = None
+    person: bool = True
+    component: str = ""  # "" is the stage's own
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """Make the session this user's."""
+
+    user: User
+    method: str
+    arguments: Mapping[str, object]
+    amr: tuple[str, ...]
+    duration: int  # microseconds; 0 ends with the browser
+    remember: int  # microseconds added because the person asked to stay signed in
+    terminate_others: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The stage has its proof. `writes` are committed together with the step forward, or not at all.
+
+    `context` is laid over the plan context, `drop` removes keys from it, `insert` are stages (primary keys) that come
+    next. `proof` is who was proven just now, as read before. `commit` is for stages that write through another room's
+    unit of work. `unread` says that no stage that
+    may follow reads what `writes` change: then the request goes on before they are committed.
+    """
+
+    context: Mapping[str, object] = field(default_factory=dict)
+    drop: tuple[str, ...] = ()
+    writes: tuple[Statement, ...] = ()
+    insert: tuple[str, ...] = ()
+    proof: User | None = None
+    sign_in: SignIn | None = None
+    sign_out: bool = False
+    commit: Commit | None = None
+    unread: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Wrong:
+    """The answer is not right. `writes` (failure counts, events) are committed all the same."""
+
+    errors: Errors
+    scratch: Mapping[str, object] | None = None
+    writes: tuple[Statement, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The person does not get any further here."""
+
+    message: str
+    writes: tuple[Statement, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Declined:
+    """The person says no. Whoever began the flow hears of it (see `declining`)."""
+
+    writes: tuple[Statement, ...] = ()
+
+
+Verdict = Ask | Done | Wrong | Refused | Declined
+
+
+class Behaviour(Protocol):
+    """What every stage can do beside having fields."""
+
+    async def open(self, visit: Visit) -> Verdict:
+        """Say what to show, or pass at once with a proof that needs no answer."""
+        ...
+
+    async def answer(self, visit: Visit, answer: Mapping[str, object]) -> Verdict:
+        """Judge an answer to the challenge that `open` made."""
+        ...
+
+
+def wrong(name: str, string: str, code: str = "invalid") -> Wrong:
+    """Return the verdict for one wrong field."""
+    return Wrong({name: (ErrorDetail(string, code),)})
+
+
+def text_of(answer: Mapping[str, object], name: str) -> str:
+    """Return a text of an answer, "" when there is none."""
+    value = answer.get(name)
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,1 @@
+"""The pages of a flow: a challenge shown, its form read."""

@@ -1,0 +1,188 @@
+"""/if/flow/{slug}/: the current challenge of a flow as a page, and its answer.
+
+GET shows, POST answers and is sent on to a GET, or out of the flow by the answer that ends it; what the engine says is
+never decided here. The form is bound to the session, the flow and exactly this showing of this stage, so that a stale
+tab starts again politely.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ostiary.directory.first_run.administrator import USERNAME as ADMINISTRATOR
+from ostiary.flows.errors import PlanChanged
+from ostiary.flows.run.outcome import Challenge, Moved, Passed
+from ostiary.portal import iframes, redirects
+from ostiary.portal.autosubmit import submit_policy
+from ostiary.portal.flow import flash
+from ostiary.portal.flow.challenges import ON_PLATES, marked_challenge, page_values, template_of
+from ostiary.portal.flow.form import Sent, read_form
+from ostiary.portal.flow.methods import PARAMETER as METHOD
+from ostiary.portal.look import Painter, picture
+from ostiary.portal.services import Pages
+from ostiary.seal import Secret
+from ostiary.sessions.session import Session, SessionGone
+from ostiary.web.csrf import check_form_token, form_token, same_origin
+from ostiary.web.errors import Forbidden, HttpError
+from ostiary.web.page_cache import Slots
+from ostiary.web.request import Request
+from ostiary.web.response import Response, redirect
+
+SETUP: Final = "initial-setup"
+DISPLAY: Final = "display"
+_DISPLAYS: Final = frozenset({"popup", "touch", "wap"})
+NOTICE: Final = "That page was too old, so please start again. If this comes back, allow cookies for this site."
+
+
+class FlowPage:
+    """The page of every flow."""
+
+    def __init__(self, pages: Pages, painter: Painter) -> None:
+        self._pages = pages
+        self._painter = painter
+
+    async def show(self, request: Request) -> Response:
+        """GET: the current challenge, or on to where the flow leads."""
+        now = self._pages.clock()
+        slug = request.params["slug"]
+        if slug == SETUP and await self._locked(request, now):
+            return self._painter.page(request, "setup.html", status=403, false_link=bool(request.query_one("token")))
+        session = await self._pages.gate.ensure(request, now)
+        outcome = await self._pages.engine.challenge(request, session, slug, query=request.query, now=now)
+        match outcome:
+            case Moved(to=to):
+                return await self._follow(request, to)
+            case Passed():
+                return redirect(request.url)
+            case Challenge():
+                # Signing out ends the session within the look: the form belongs to the one that is there now.
+                session = await self._pages.gate.ensure(request, now)
+                return self._challenge(request, session, outcome)
+
+    async def answer(self, request: Request) -> Response:
+        """POST: hand the form to the engine, and on to a GET, or to where the flow ends."""
+        now = self._pages.clock()
+        slug = request.params["slug"]
+        if not same_origin(request):
+            raise Forbidden("cross_origin", "This form was sent from another site.")
+        sent = read_form(await request.form())
+        session = await self._pages.gate.read(request, now)
+        if session is None or not self._genuine(session, slug, sent):
+            return self._see(request, redirects.AGAIN)
+        if slug == SETUP and await self._locked(request, now):
+            return self._see(request, redirects.AGAIN)
+        outcome = await self._pages.engine.respond(
+            request, session, slug, sent.answer, query=request.query, ticket=sent.ticket, ahead=True, hold=True, now=now
+        )
+        if isinstance(outcome, Moved):
+            return await self._arrive(request, outcome, now)
+        if not isinstance(outcome, Challenge):
+            return self._see(request, redirects.NEXT, without=(METHOD,))
+        response = self._see(request, redirects.NEXT)
+        if outcome.response_errors:
+            proof = (session.key, self._pages.form_key)
+            flash.write(request, response, challenge=outcome, answer=sent.answer, proof=proof)
+        return response
+
+    async def _arrive(self, request: Request, moved: Moved, now: int) -> Response:
+        """Leave a flow with the answer that ended it, straight to where the request it was begun for leads."""
+        due, taken = moved.due, None
+        try:
+            if due is not None:
+                taken = await self._pages.take_up(request, moved.to, due)
+                if taken is None:
+                    await self._pages.engine.settle(request, due, now=now)
+        except (PlanChanged, SessionGone):  # another tab was first
+            return self._see(request, redirects.NEXT, without=(METHOD,))
+        return self._leave_by(request, taken, moved.to)
+
+    async def _follow(self, request: Request, to: str) -> Response:
+        """Leave a flow that has nothing to ask; for an old form at once to where it leads, since it was sent once."""
+        if request.query_one(redirects.MARK) != redirects.AGAIN:
+            return self.leave(request, to)
+        there = await self._pages.follow(request, to)
+        return self._leave_by(request, there, to) if there is None or there.header("location") is not None else there
+
+    def _leave_by(self, request: Request, answer: Response | None, to: str) -> Response:
+        if answer is None:
+            return self.leave(request, to)
+        response = self.leave(request, answer.header("location") or to)
+        response.headers.extend(pair for pair in answer.headers if pair[0] != "location")
+        return response
+
+    def leave(self, request: Request, to: str) -> Response:
+        """Send the browser on: by redirect, or by a page when it comes from a POST and may leave this origin."""
+        if not redirects.is_safe(to):
+            raise HttpError(400, "invalid_redirect", "The flow leads to an address that is not allowed.")
+        posted = request.method == "POST"
+        if not posted and request.query_one(redirects.MARK) is None:
+            return redirect(to)
+        here = redirects.stays_here(to, request)
+        if here is not None:
+            return redirect(here, 303 if posted else 302)
+        slots = Slots()
+        host = redirects.host_of(to)
+        values = {"to": slots.mark("to", to), "target": slots.mark("target", host)}
+        return self._painter.plate(request, "stages/redirect.html", slots, **values)
+
+    def _challenge(self, request: Request, session: Session, challenge: Challenge) -> Response:
+        if challenge.component == "xak-flow-redirect":
+            return self.leave(request, str(challenge.fields["to"]))
+        response = self._show(request, session, challenge)
+        if challenge.component == "ak-stage-autosubmit":
+            response.headers.append(("content-security-policy", submit_policy(str(challenge.fields["url"]))))
+        if challenge.component == iframes.COMPONENT:
+            response.headers.append(("content-security-policy", iframes.frames_policy(challenge.fields)))
+        flash.clear(request, response)
+        return response
+
+    def _show(self, request: Request, session: Session, challenge: Challenge) -> Response:
+        translate = self._painter.translator(request)
+        errors = {} if _is_chosen_anew(request) else challenge.response_errors
+        typed = flash.read(request, challenge=challenge, proof=(session.key, self._pages.form_key)) if errors else {}
+        token = form_token(session.key, _purpose(request.params["slug"], challenge.ticket), self._pages.form_key)
+        again = request.query_one(redirects.MARK) == redirects.AGAIN and not errors
+        notice = translate(NOTICE) if again else ""
+        display = _display(request)
+        account = ADMINISTRATOR if request.params["slug"] == SETUP else str(session.who.get("username", ""))
+        form = {"ticket": challenge.ticket, "form_token": token, "action": request.url}
+        template = template_of(challenge.component)
+        if errors or challenge.component not in ON_PLATES:
+            values = page_values(challenge, request=request, errors=errors, values=typed, translate=translate)
+            values |= {"account": account, **form}
+            return self._painter.page(request, template, notice=notice, display=display, **values)
+        slots = Slots()
+        marks = {name: slots.mark(name, value) for name, value in form.items()}
+        marked = marked_challenge(challenge, slots)
+        values = page_values(marked, request=request, errors=errors, values=typed, translate=translate)
+        values["initial"] = slots.mark("initial", str(challenge.fields.get("pending_user") or "")[:1])
+        values["avatar"] = slots.mark("avatar", picture(str(challenge.fields.get("pending_user_avatar") or "")))
+        return self._painter.plate(request, template, slots, notice=notice, display=display, **marks, **values)
+
+    def _genuine(self, session: Session, slug: str, sent: Sent) -> bool:
+        return check_form_token(sent.form_token, session.key, _purpose(slug, sent.ticket), self._pages.form_key)
+
+    def _see(self, request: Request, mark: str, *, without: tuple[str, ...] = ()) -> Response:
+        return redirect(redirects.marked(request.prefix + request.path, request.query, mark, without=without), 303)
+
+    async def _locked(self, request: Request, now: int) -> bool:
+        """Say whether the set-up is open and this browser came without its link."""
+        if await self._pages.setup.closed():
+            return False
+        token = request.query_one("token")
+        return not token or not await self._pages.setup.check(Secret(token), now)
+
+
+def _display(request: Request) -> str:
+    """Return the form of page an application asked for (OpenID Connect Core 3.1.2.1), "" for the usual one."""
+    wanted = request.query_one(DISPLAY)
+    return wanted if wanted in _DISPLAYS else ""
+
+
+def _is_chosen_anew(request: Request) -> bool:
+    """Say whether another way to prove oneself was chosen: what was wrong with the one before is not wrong with it."""
+    return request.query_one(METHOD) is not None and request.query_one(redirects.MARK) is None
+
+
+def _purpose(slug: str, ticket: str) -> str:
+    return f"flow {slug} {ticket}"

@@ -1,0 +1,1 @@
+"""How clients prove who they are, and which key they hold."""

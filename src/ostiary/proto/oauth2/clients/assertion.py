@@ -1,0 +1,35 @@
+"""Client assertions (RFC 7521 4.2, RFC 7523 2.2 and 3; OpenID Connect Core 9)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Final
+
+from ostiary.proto.oauth2.clients.statement import BadStatement, Statement, check_times
+from ostiary.record import dataclass
+
+JWT_BEARER: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+LEEWAY: Final = 30  # seconds a client's clock may be wrong
+LONGEST_LIFE: Final = 3600  # seconds; a client makes a new assertion for each request
+
+
+@dataclass(frozen=True, slots=True)
+class Assertion:
+    """A client's statement that it is itself. To be used once until `expires`, microseconds UTC."""
+
+    jti: str
+    expires: int
+
+
+def check_assertion(statement: Statement, *, client_id: str, audiences: Collection[str], now: int) -> Assertion:
+    """Check the claims of RFC 7523 3; the signature holds already. Raises BadStatement.
+
+    `audiences` are the texts by which this server may be meant, of which the assertion names one: a list is made for
+    somebody else as well, who could pass it on.
+    """
+    if statement.text("iss") != client_id or statement.text("sub") != client_id:
+        raise BadStatement("iss and sub are not both the client")
+    if statement.claims.get("aud") not in audiences:
+        raise BadStatement("aud is not one text, or somebody else")
+    expires = check_times(statement, now=now, leeway=LEEWAY, longest=LONGEST_LIFE)
+    return Assertion(statement.text("jti"), int((expires + LEEWAY) * 1_000_000))

@@ -1,0 +1,125 @@
+"""Proofs of possession of a key by the client (RFC 9449)."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Mapping
+from typing import Final
+from urllib.parse import SplitResult, urlsplit
+
+from ostiary.proto.jose import JoseError, PublicKey, VerifyingKey, public_jwk, thumbprint
+from ostiary.proto.jose.jwks import public_key
+from ostiary.proto.oauth2.clients.statement import BadStatement, Statement, header_of, read_statement
+from ostiary.proto.oauth2.errors import INVALID_DPOP_PROOF, USE_DPOP_NONCE, OAuthError
+from ostiary.record import dataclass
+
+ALGORITHMS: Final = ("ES256", "ES384", "ES512", "EdDSA", "RS256", "RS384", "RS512", "PS256")
+LONGEST: Final = 8192  # characters of the header
+OLDEST: Final = 120  # seconds that iat may lie back
+NEWEST: Final = 30  # seconds that a client's clock may be ahead
+NONCE_TURN: Final = 300_000_000  # microseconds until the nonces change; the one before is good as well
+
+_PRIVATE: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
+_PORTS: Final = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """A proof that holds. Its jti must not come twice until `expires`, microseconds UTC."""
+
+    jkt: str
+    jti: str
+    expires: int
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The request that the proof must be about. `token` is the access token sent with it, if any (7)."""
+
+    method: str
+    url: str
+    token: str | None = None
+
+
+def check_proof(text: str, target: Target, *, nonce_key: bytes | None, now: int) -> Proof:
+    """Make the checks of 4.3, except that the jti is new. Raises OAuthError (invalid_dpop_proof, use_dpop_nonce).
+
+    With a `nonce_key` the proof must carry a nonce of ours (8). `now` is microseconds UTC.
+    """
+    try:
+        header = header_of(text, longest=LONGEST)
+        key = _key(header)
+        verifying = VerifyingKey(key, algorithm=str(header["alg"]))
+        statement = read_statement(text, [verifying], longest=LONGEST)
+        iat = _check_claims(statement, target, now)
+    except (BadStatement, JoseError) as error:
+        raise OAuthError(INVALID_DPOP_PROOF, str(error)) from error
+    if nonce_key is not None and not _knows(nonce_key, statement.claims.get("nonce"), now):
+        raise OAuthError(USE_DPOP_NONCE, "no nonce of ours")
+    return Proof(thumbprint(public_jwk(key)), statement.text("jti"), int((iat + OLDEST + 1) * 1_000_000))
+
+
+def make_nonce(nonce_key: bytes, now: int) -> str:
+    """Return the nonce of this moment: nothing is kept of it (8)."""
+    return _nonce(nonce_key, now // NONCE_TURN)
+
+
+def same_address(sent: str, url: str) -> bool:
+    """Compare htu with the request's address: without query and fragment, in their normal form (4.3, RFC 3986 6.2)."""
+    one, other = _parts(sent), _parts(url)
+    return one is not None and one == other
+
+
+def _key(header: Mapping[str, object]) -> PublicKey:
+    """Return the key that the proof brings along: only that it signed the proof counts, not what it says of itself."""
+    jwk = header.get("jwk")
+    if header.get("typ") != "dpop+jwt" or header.get("alg") not in ALGORITHMS or not isinstance(jwk, dict):
+        raise BadStatement("typ, alg or jwk of the header")
+    key = None if _PRIVATE & jwk.keys() else public_key(jwk)
+    if key is None:
+        raise BadStatement("jwk is private, or of an unknown type")
+    return key
+
+
+def _check_claims(statement: Statement, target: Target, now: int) -> float:
+    if statement.claims.get("htm") != target.method:
+        raise BadStatement("htm is another method")
+    if not same_address(statement.text("htu", longest=2048), target.url):
+        raise BadStatement("htu is another address")
+    statement.text("jti")
+    iat, seconds = statement.seconds("iat"), now / 1_000_000
+    if iat is None or iat < seconds - OLDEST or iat > seconds + NEWEST:
+        raise BadStatement("iat is missing, too old or in the future")
+    if target.token is not None and not hmac.compare_digest(_ath(target.token), statement.text("ath").encode()):
+        raise BadStatement("ath is of another token")
+    return iat
+
+
+def _ath(token: str) -> bytes:
+    digest = hashlib.sha256(token.encode("ascii", "replace")).digest()
+    return base64.urlsafe_b64encode(digest).rstrip(b"=")
+
+
+def _knows(nonce_key: bytes, nonce: object, now: int) -> bool:
+    if not isinstance(nonce, str):
+        return False
+    turn = now // NONCE_TURN
+    return any(hmac.compare_digest(_nonce(nonce_key, one).encode(), nonce.encode()) for one in (turn, turn - 1))
+
+
+def _nonce(nonce_key: bytes, turn: int) -> str:
+    digest = hmac.digest(nonce_key, f"dpop-nonce/{turn}".encode(), "sha256")
+    return base64.urlsafe_b64encode(digest[:18]).decode()
+
+
+def _parts(url: str) -> tuple[str, str, int | None, str] | None:
+    try:
+        parts: SplitResult = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return None
+    if parts.scheme not in _PORTS or not parts.hostname or parts.username is not None or parts.password is not None:
+        return None
+    return parts.scheme, parts.hostname, port or _PORTS[parts.scheme], parts.path or "/"

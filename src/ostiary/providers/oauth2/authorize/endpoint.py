@@ -1,0 +1,136 @@
+"""The authorization endpoint, /application/o/authorize/ (RFC 6749 3.1; OpenID Connect Core 3.1.2).
+
+GET walks the table in `steps`. The answer that ends a flow begun here walks it at once (`take_up`): what it stores and
+the end of the flow are one batch, and the browser is spared two requests. POST answers 303 to the same request as a
+GET: the cookie of a cross-site POST does not arrive, and a form must never be redirected to another origin.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from ostiary.proto.oauth2.errors import OAuthError
+from ostiary.proto.oauth2.parameters import read_parameters
+from ostiary.providers.oauth2.authorize.context import PATH, RETURN, Inquiry, NotTakenUp, request_url
+from ostiary.providers.oauth2.authorize.interactions import sign_in_again
+from ostiary.providers.oauth2.authorize.response import send_error
+from ostiary.providers.oauth2.authorize.steps import READING, STEPS
+from ostiary.providers.oauth2.refusals import tell
+from ostiary.web.errors import BadRequest, HttpError
+from ostiary.web.response import Response, redirect
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ostiary.flows.plans.beginning import Beginning
+    from ostiary.flows.resources import Flow
+    from ostiary.flows.run.flow_commit import Due
+    from ostiary.providers.oauth2.services import Services
+    from ostiary.web.request import Request
+
+_ENDLESS: Final = "The authorization request came to no end."
+
+
+async def authorize(request: Request, services: Services) -> Response:
+    """Answer a GET: a page, a flow, or the client."""
+    pairs = request.query_pairs()
+    if not pairs:
+        raise BadRequest("invalid_request", "This address is for applications: the request has no parameters.")
+    inquiry = _inquiry(request, services, pairs)
+    try:
+        for step in STEPS:
+            if inquiry.entry in step.at:
+                response = await step.take(inquiry)
+                if response is not None:
+                    return response
+    except OAuthError as error:
+        await _tell(inquiry, error)
+        return await send_error(inquiry, error)
+    except HttpError as error:
+        await _tell(inquiry, error)
+        raise
+    raise BadRequest("invalid_request", _ENDLESS)  # pragma: no cover - the last step always answers
+
+
+async def take_up(request: Request, to: str, due: Due, *, services: Services) -> Response | None:
+    """Answer the authorization request whose flow has just ended, by a redirect, and commit that end with it.
+
+    None when the browser has to bring the request itself: it is another address, its answer is an error or no
+    redirect, or the flow was begun for something else. Then nothing was committed. Raises PlanChanged and SessionGone.
+    """
+    path, _, query = to.partition("?")
+    if path != request.prefix + PATH:
+        return None
+    asked = request.moved(PATH, query)
+    try:
+        inquiry = _inquiry(asked, services, asked.query_pairs())
+        inquiry.due, inquiry.at_once = due, True
+        for step in STEPS:
+            if inquiry.entry in step.at:
+                response = await step.take(inquiry)
+                if response is not None:
+                    return response
+    except (OAuthError, HttpError, NotTakenUp):
+        return None
+    return None  # pragma: no cover - the last step always answers
+
+
+async def _tell(inquiry: Inquiry, error: OAuthError | HttpError) -> None:
+    """Tell log and events of a refusal: the page tells the person a number, and a client not always why."""
+    subject, values = inquiry.subject_found, inquiry.parameters.values
+    await tell(
+        inquiry.request,
+        inquiry.services,
+        error,
+        client=inquiry.client_found,
+        client_id=values.get("client_id"),
+        user=None if subject is None else subject.user.who,
+        offered=values.get("redirect_uri") if inquiry.target is None else None,
+    )
+
+
+async def follow(request: Request, to: str, *, services: Services) -> Response | None:
+    """Answer the request the browser would bring if it were sent to that path of ours; None for another's path."""
+    path, _, query = to.partition("?")
+    return await authorize(request.moved(PATH, query), services) if path == request.prefix + PATH else None
+
+
+async def begin_again(request: Request, flow: Flow, to: str, *, services: Services) -> Beginning | None:
+    """Tell what a sign-in whose plan is lost was begun for, when the path it leads to is a request of ours.
+
+    None when it is none, would not lead to that flow, or may not begin any more: the browser then brings the request
+    behind an ordinary sign-in, and is told.
+    """
+    path, _, query = to.partition("?")
+    if path != request.prefix + PATH:
+        return None
+    asked = request.moved(PATH, query)
+    try:
+        inquiry = _inquiry(asked, services, asked.query_pairs())
+        for take in READING:
+            await take(inquiry)
+    except (OAuthError, HttpError):
+        return None
+    return sign_in_again(inquiry, flow) if inquiry.late is None else None
+
+
+def _inquiry(request: Request, services: Services, pairs: Sequence[tuple[str, str]]) -> Inquiry:
+    parameters = read_parameters(pairs)
+    return Inquiry(
+        request=request,
+        services=services,
+        parameters=parameters,
+        coming_from=parameters.values.get(RETURN),
+        pairs=tuple(pairs),
+        snapshot=services.plane.snapshot,
+        now=services.clock(),
+    )
+
+
+async def authorize_post(request: Request) -> Response:
+    """Answer a POST (Core 3.1.2.1 wants it to be possible)."""
+    pairs = await request.form()
+    return redirect(request_url(request, [*request.query_pairs(), *pairs]), 303)
+
+
+__all__ = ["PATH", "authorize", "authorize_post", "begin_again", "follow", "take_up"]

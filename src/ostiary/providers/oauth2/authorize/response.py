@@ -1,0 +1,58 @@
+"""Sending an answer of the authorization endpoint to the client: as a query, a fragment or a form, signed or not."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from ostiary.proto.oauth2.authorization.response import (
+    answer_pairs,
+    answer_url,
+    error_pairs,
+    signed_claims,
+)
+from ostiary.proto.oauth2.errors import OAuthError
+from ostiary.resource import codec
+from ostiary.web.errors import BadRequest
+from ostiary.web.response import Response, redirect
+
+if TYPE_CHECKING:
+    from ostiary.providers.oauth2.authorize.context import Inquiry
+
+_SECOND: Final = 1_000_000
+_SIGNED_LIFETIME: Final = 600  # seconds; JARM 2.1 advises ten minutes at most
+
+
+async def send(inquiry: Inquiry, pairs: Sequence[tuple[str, str]]) -> Response:
+    """Answer the client. Its address was checked."""
+    target = inquiry.trusted
+    made = answer_pairs(target, pairs, issuer=inquiry.issuer)
+    if target.signed:
+        made = [("response", await _sign(inquiry, made))]
+    if target.delivery == "form_post":
+        return inquiry.services.form_post(inquiry.request, target.redirect_uri, dict(made))
+    return redirect(answer_url(target, made), 302)
+
+
+async def send_error(inquiry: Inquiry, error: OAuthError) -> Response:
+    """Tell the client, or the person as long as nobody knows whether the address is the client's."""
+    if inquiry.target is None:
+        raise BadRequest(error.code, error.description) from error
+    return await send(inquiry, error_pairs(error))
+
+
+async def _sign(inquiry: Inquiry, pairs: Sequence[tuple[str, str]]) -> str:
+    """Return the answer as one JWT (JARM 2): signed as the client's ID tokens are, and encrypted if they are."""
+    client = inquiry.client
+    claims = signed_claims(
+        pairs,
+        issuer=inquiry.issuer,
+        client_id=client.provider.client_id,
+        expires=inquiry.now // _SECOND + _SIGNED_LIFETIME,
+    )
+
+    def make() -> str:
+        return client.seal(client.sign(codec.encode(claims)))
+
+    return await asyncio.to_thread(make) if client.key.slow else make()

@@ -1,0 +1,198 @@
+"""The steps of the device flow that no administrator sets up: they are put behind the stages of a flow (RFC 8628 3.3).
+
+Enter the code; allow it; leave the answer for the device; say that it is done. Or say no, and tell the device so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar, Final
+from urllib.parse import quote
+
+from ostiary.flows.errors import PlanChanged
+from ostiary.flows.resources import Stage
+from ostiary.flows.run.stage_context import Ask, Done, Refused, Verdict, Visit, wrong
+from ostiary.flows.stages.consent import ConsentStage
+from ostiary.grants.counters import hit
+from ostiary.grants.device import DeviceGrant, approve_device, claim_device, deny_device, find_claimed, find_device
+from ostiary.grants.session_clients import join
+from ostiary.policies.context import PolicyContext
+from ostiary.policies.decide import decide_application
+from ostiary.proto.oauth2.device import read_user_code
+from ostiary.providers.oauth2.events import authorized
+from ostiary.providers.oauth2.provider.client import client_by_provider
+from ostiary.providers.oauth2.provider.fields import DEVICE_CODE
+from ostiary.providers.oauth2.tokens.authorization import authorization_of
+from ostiary.record import dataclass
+from ostiary.sessions.repository import hold
+from ostiary.store.hashing import token_hash
+from ostiary.web.addresses import address_key
+
+if TYPE_CHECKING:
+    from ostiary.directory.user import Subject
+    from ostiary.store.database import Batch
+
+CODE: Final = "oauth2.device-code"
+CONSENT: Final = "oauth2.device-consent"
+APPROVE: Final = "oauth2.device-approve"
+FINISH: Final = "oauth2.device-finish"
+DECLINED: Final = "oauth2.device-declined"
+
+WINDOW: Final = 3_600_000_000  # microseconds in which attempts are counted
+MOST_BY_SESSION: Final = 10
+MOST_BY_PERSON: Final = 20
+MOST_BY_ADDRESS: Final = 60
+
+_GONE: Final = "This code is not valid any more. Please start again."
+_DECLINED: Final = "You did not allow it. The device is not signed in."
+_NOTHING: Final = "No device is waiting with this code."
+_TOO_OFTEN: Final = "Too many codes were tried. Please wait an hour."
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviceCodeStage(Stage):
+    """Asks for the code of a device. Every attempt counts, right or wrong, before it is looked at (RFC 8628 5.1)."""
+
+    COMPONENT: ClassVar[str] = "ak-provider-oauth2-device-code"
+
+    async def open(self, visit: Visit) -> Verdict:
+        """Ask; a code that came with the link is filled in, never taken by itself (5.4)."""
+        code = visit.text("device_code")
+        return Ask({"code": code} if code else {})
+
+    async def answer(self, visit: Visit, answer: Mapping[str, object]) -> Verdict:
+        """Find the device that waits, tie it to this session, and go on to its application."""
+        code = read_user_code(answer.get("code"))
+        if code is None:
+            return wrong("code", "A code has nine digits.")
+        if await _is_too_often(visit):
+            return wrong("code", _TOO_OFTEN, "throttled")
+        item = await find_device(visit.services.database, token_hash(code), now=visit.now)
+        if item is None or item.session not in {None, visit.session.key}:
+            return wrong("code", _NOTHING)
+        return Done(
+            context={"redirect": f"{visit.request.prefix}/device/authorize/?code={quote(code)}"},
+            writes=(claim_device(item, visit.session.key, error=PlanChanged),),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviceApproveStage(Stage):
+    """Leaves the authorization for the device. It stands behind everything the person had to pass."""
+
+    COMPONENT: ClassVar[str] = "ak-provider-oauth2-device-code-finish"
+
+    async def open(self, visit: Visit) -> Verdict:
+        """Approve, with everything looked at once more: the request, the person, the policies."""
+        item, subject = await _claimed(visit), await _subject(visit)
+        client = None if item is None else client_by_provider(visit.snapshot, item.provider)
+        if item is None or client is None or subject is None:
+            return Refused(_GONE)
+        decision = await decide_application(
+            subject=subject,
+            application=client.application,
+            snapshot=visit.snapshot,
+            context=PolicyContext(
+                now=visit.now,
+                client_ip=visit.client,
+                facts={"oauth_scopes": list(item.scope), "oauth_grant_type": DEVICE_CODE},
+            ),
+        )
+        if not decision.passing:
+            return Refused("You have no access to this application.", (*decision.events, deny_device(item)))
+        salt = visit.services.users.install_id
+        authorization = authorization_of(client, visit.session, subject, scope=item.scope, salt=salt, now=visit.now)
+        return Done(
+            drop=("device_grant",),
+            writes=(
+                hold(visit.session),
+                *approve_device(
+                    item,
+                    authorization,
+                    now=visit.now,
+                    expires=max(item.expires, visit.now + client.access_lifetime),
+                    error=PlanChanged,
+                ),
+                *join(authorization, issuer=client.issuer(visit.request.base_url)),
+                *decision.events,
+                authorized(
+                    client, subject, scope=item.scope, client_ip=visit.client, now=visit.now, flow="device_code"
+                ),
+            ),
+        )
+
+    async def answer(self, visit: Visit, answer: Mapping[str, object]) -> Verdict:
+        """Approve all the same: this step asks nothing."""
+        del answer
+        return await self.open(visit)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviceDeclinedStage(Stage):
+    """Tells the device that its person said no (RFC 8628 3.5, access_denied)."""
+
+    async def open(self, visit: Visit) -> Verdict:
+        """Tell it, and end here."""
+        item = await _claimed(visit)
+        return Refused(_DECLINED, () if item is None else (deny_device(item),))
+
+    async def answer(self, visit: Visit, answer: Mapping[str, object]) -> Verdict:
+        """Tell it all the same: this step asks nothing."""
+        del answer
+        return await self.open(visit)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviceFinishStage(Stage):
+    """Says that the person may go back to their device."""
+
+    COMPONENT: ClassVar[str] = "ak-provider-oauth2-device-code-finish"
+
+    async def open(self, visit: Visit) -> Verdict:
+        """Show it."""
+        del visit
+        return Ask()
+
+    async def answer(self, visit: Visit, answer: Mapping[str, object]) -> Verdict:
+        """Go on."""
+        del visit, answer
+        return Done()
+
+
+STAGES: Final[Mapping[str, Stage]] = {
+    CODE: DeviceCodeStage(pk=CODE, name=CODE),
+    CONSENT: ConsentStage(pk=CONSENT, name=CONSENT, mode="always_require"),
+    APPROVE: DeviceApproveStage(pk=APPROVE, name=APPROVE),
+    FINISH: DeviceFinishStage(pk=FINISH, name=FINISH),
+    DECLINED: DeviceDeclinedStage(pk=DECLINED, name=DECLINED),
+}
+"""For `flows.services.Services.own_stages`."""
+
+
+async def _is_too_often(visit: Visit) -> bool:
+    limits = {
+        f"user-code:session:{visit.session.key.hex()}": MOST_BY_SESSION,
+        f"user-code:user:{visit.session.user}": MOST_BY_PERSON,
+        f"user-code:{address_key(visit.client)}": MOST_BY_ADDRESS,
+    }
+
+    def count() -> Batch[bool]:
+        over = False
+        for key, most in limits.items():
+            over = (yield from hit(key, window=WINDOW, now=visit.now)) > most or over
+        return over
+
+    return await visit.services.database.write(count)
+
+
+async def _claimed(visit: Visit) -> DeviceGrant | None:
+    name = visit.text("device_grant")
+    if name is None:
+        return None
+    return await find_claimed(visit.services.database, bytes.fromhex(name), visit.session.key, now=visit.now)
+
+
+async def _subject(visit: Visit) -> Subject | None:
+    user = visit.session.user
+    subject = None if user is None else await visit.services.users.subject(user)
+    return subject if subject is not None and subject.user.is_active else None

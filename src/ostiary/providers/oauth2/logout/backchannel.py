@@ -1,0 +1,141 @@
+"""Telling clients over the back channel that a session is over (OpenID Connect Back-Channel Logout 1.0).
+
+The notice is put into the queue in the transaction that ends the session, for every client that joined it and has an
+address to be told at. The worker signs a logout token for each and posts it, again and again with growing waits when
+nobody answers. How it went is an event.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Final
+
+from ostiary.events.event import event
+from ostiary.grants import session_clients
+from ostiary.grants.session_clients import Party, load_party
+from ostiary.providers.oauth2.events import APP
+from ostiary.providers.oauth2.provider.client import Client, client_by_provider
+from ostiary.providers.oauth2.provider.definition import OAuth2Provider
+from ostiary.providers.oauth2.tokens.claims import random_text
+from ostiary.resource import codec
+from ostiary.store.workspace.commit import run
+from ostiary.tasks.job import Job, enqueue_each
+from ostiary.web.outgoing.requests import OutgoingFailed, post_form
+
+if TYPE_CHECKING:
+    from ostiary.directory.users import Users
+    from ostiary.store.configuration.plane import ConfigPlane
+    from ostiary.store.database import Database, Statement
+
+NAME: Final = "oauth2.backchannel_logout"
+EVENT: Final = "http://schemas.openid.net/event/backchannel-logout"
+TYP: Final = "logout+jwt"
+LIFETIME: Final = 120  # seconds; section 2.4 advises at most two minutes
+ATTEMPTS: Final = 14  # with doubled waits the last is about an hour after the first
+SENT: Final = "custom_backchannel_logout"
+FAILED: Final = "custom_backchannel_logout_failed"
+
+_SECOND: Final = 1_000_000
+_OK: Final = frozenset({200, 204})  # 2.8, and 204 as it was before the final text
+_REFUSED: Final = 400  # the client has read the token and will not have it: no use in sending it again
+
+Post = Callable[[str, Sequence[tuple[str, str]]], Awaitable[int]]
+
+
+class NotTold(Exception):
+    """The client could not be told; the text says why. It is tried again."""
+
+
+class Notices:
+    """The hooks that queue notices, for every way in which sessions end."""
+
+    def __init__(self, plane: ConfigPlane) -> None:
+        self._plane = plane
+
+    def on_session_end(self, key: bytes, now: int) -> Iterable[Statement]:
+        """Yield what tells the clients of a session. Stands before the hook that forgets them."""
+        providers = self._told()
+        if providers:
+            query, values = session_clients.of_session(key, providers)
+            yield enqueue_each(NAME, query, values, now=now)
+
+    def on_user_ended(self, user: int, now: int) -> Iterable[Statement]:
+        """Yield what tells the clients of all sessions of a person."""
+        providers = self._told()
+        if providers:
+            query, values = session_clients.of_user(user, providers)
+            yield enqueue_each(NAME, query, values, now=now)
+
+    def _told(self) -> tuple[int, ...]:
+        """Return the providers whose clients want to be told this way."""
+        snapshot = self._plane.snapshot
+
+        def build() -> tuple[int, ...]:
+            wanted = (item for item in snapshot.all(OAuth2Provider) if is_told(item))
+            return tuple(sorted(int(item.pk) for item in wanted))
+
+        return snapshot.memo("oauth2.backchannel", build)
+
+
+def is_told(provider: OAuth2Provider) -> bool:
+    """Tell whether a provider's application is told by the server."""
+    return bool(provider.logout_uri) and provider.logout_method == "backchannel"
+
+
+def job(database: Database, plane: ConfigPlane, users: Users, *, post: Post = post_form) -> Job:
+    """Return the job that delivers one notice."""
+
+    async def deliver(args: Mapping[str, object], *, now: int) -> None:
+        party = load_party(args)
+        client = client_by_provider(plane.snapshot, party.provider)
+        if client is None or not is_told(client.provider):
+            return  # the configuration has changed since
+        token = logout_token(client, party, now=now)
+        try:
+            status = await post(client.provider.logout_uri, [("logout_token", token)])
+        except OutgoingFailed as error:
+            raise NotTold(f"{client.provider.name}: {error}") from error
+        if status not in _OK and status != _REFUSED:
+            raise NotTold(f"{client.provider.name}: answered {status}")
+        user = await users.get(party.user)
+        who = user.who if user is not None else {"pk": party.user}
+        told = _event(client, party, SENT if status in _OK else FAILED, {"status": status}, who=who, now=now)
+        await database.write(lambda: run([told]))
+
+    def given_up(args: Mapping[str, object], error: str, now: int) -> Iterable[Statement]:
+        party = load_party(args)
+        client = client_by_provider(plane.snapshot, party.provider)
+        if client is not None:
+            yield _event(client, party, FAILED, {"message": error}, who={"pk": party.user}, now=now)
+
+    return Job(NAME, deliver, limit=60 * _SECOND, attempts=ATTEMPTS, given_up=given_up)
+
+
+def logout_token(client: Client, party: Party, *, now: int) -> str:
+    """Return a logout token (section 2.4), signed like an ID token. It has no nonce: it must not pass for one."""
+    seconds = now // _SECOND
+    claims: dict[str, object] = {
+        "iss": party.issuer,
+        "sub": party.sub,
+        "aud": client.provider.client_id,
+        "iat": seconds,
+        "exp": seconds + LIFETIME,
+        "jti": random_text(),
+        "events": {EVENT: {}},
+    }
+    if party.sid:
+        claims["sid"] = party.sid
+    return client.sign(codec.encode(claims), typ=TYP)
+
+
+def _event(
+    client: Client, party: Party, action: str, more: Mapping[str, object], *, who: Mapping[str, object], now: int
+) -> Statement:
+    context = {
+        "application": client.application.name,
+        "provider": client.pk,
+        "client_id": client.provider.client_id,
+        "sid": party.sid,
+        **more,
+    }
+    return event(action, user=who, app=APP, context=context, client_ip=None, now=now)

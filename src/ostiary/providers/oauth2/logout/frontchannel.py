@@ -1,0 +1,49 @@
+"""Telling clients through the browser that a session is over (OpenID Connect Front-Channel Logout 1.0)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from ostiary.grants.session_clients import Party, parties_of
+from ostiary.proto.oauth2.authorization.redirect import with_query
+from ostiary.providers.oauth2.provider.definition import OAuth2Provider
+
+if TYPE_CHECKING:
+    from ostiary.sessions.session import Session
+    from ostiary.store.configuration.plane import ConfigPlane
+    from ostiary.store.database import Database
+
+Farewells = Callable[["Session"], Awaitable[Sequence[Mapping[str, object]]]]
+
+
+def farewells(database: Database, plane: ConfigPlane) -> Farewells:
+    """Return the hook of the session gate: the addresses a browser has to load when its session ends."""
+
+    async def addresses(session: Session) -> Sequence[Mapping[str, object]]:
+        snapshot = plane.snapshot
+        told = snapshot.memo("oauth2.frontchannel", lambda: _told(snapshot.all(OAuth2Provider)))
+        if session.user is None or not told:
+            return ()
+        found = await parties_of(database, session.key)
+        return [_farewell(told[item.provider], item) for item in found if item.provider in told]
+
+    return addresses
+
+
+def address(provider: OAuth2Provider, party: Party) -> str:
+    """Return the address to load, with iss and sid (section 2)."""
+    return with_query(provider.logout_uri, [("iss", party.issuer), ("sid", party.sid)])
+
+
+def is_told(provider: OAuth2Provider) -> bool:
+    """Tell whether a provider's application is told through the browser."""
+    return bool(provider.logout_uri) and provider.logout_method == "frontchannel"
+
+
+def _farewell(provider: OAuth2Provider, party: Party) -> Mapping[str, object]:
+    return {"provider_name": provider.name, "binding": "redirect", "url": address(provider, party)}
+
+
+def _told(providers: Sequence[OAuth2Provider]) -> Mapping[int, OAuth2Provider]:
+    return {int(item.pk): item for item in providers if is_told(item)}

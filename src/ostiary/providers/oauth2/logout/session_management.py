@@ -1,0 +1,108 @@
+"""Whether somebody is still signed in, told to clients' pages without a request (OpenID Connect Session Management).
+
+The browser state is a cookie scripts of ours may read: a hash of the session's key, from which nobody comes back to
+the key or the session's id. It changes whenever the session does. A client gets `session_state` with its answer, and
+loads /application/o/{slug}/check-session/ in an iframe, which compares the two (section 3). Browsers that keep cookies
+of other sites from iframes only let this work within one site.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from typing import TYPE_CHECKING, Final
+
+from ostiary.proto.oauth2.authorization.redirect import origin
+from ostiary.providers.oauth2.metadata.discovery import find_client
+from ostiary.store.hashing import new_token
+from ostiary.web.response import Response, html, set_cookie
+
+if TYPE_CHECKING:
+    from ostiary.providers.oauth2.services import Services
+    from ostiary.sessions.cookie import CookieSettings
+    from ostiary.sessions.sessions import SessionGate
+    from ostiary.web.request import Request
+
+COOKIE: Final = "authentik_op_state"
+_SALT_BITS: Final = 128
+
+# Section 3.2: hash of client id, origin of the asking page, browser state and salt, joined by spaces.
+_SCRIPT: Final = """\
+addEventListener("message", async (event) => {
+  if (typeof event.data !== "string" || !event.source || event.source === window) return;
+  const reply = (text) => event.source.postMessage(text, event.origin);
+  const parts = event.data.split(" ");
+  const dot = parts.length === 2 ? parts[1].lastIndexOf(".") : -1;
+  if (dot < 1 || !parts[0] || !window.crypto || !crypto.subtle) return reply("error");
+  const salt = parts[1].slice(dot + 1);
+  const name = "authentik_op_state=";
+  const cookie = document.cookie.split("; ").find((one) => one.startsWith(name));
+  const text = [parts[0], event.origin, cookie ? cookie.slice(name.length) : "", salt].join(" ");
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
+  const hex = Array.from(digest, (octet) => octet.toString(16).padStart(2, "0")).join("");
+  reply(hex + "." + salt === parts[1] ? "unchanged" : "changed");
+});
+"""
+_HASH: Final = base64.b64encode(hashlib.sha256(_SCRIPT.encode()).digest()).decode("ascii")
+_PAGE: Final = f'<!doctype html>\n<meta charset="utf-8">\n<title>check session</title>\n<script>{_SCRIPT}</script>\n'
+
+
+def browser_state(key: bytes) -> str:
+    """Return the state of a browser whose session has this key; a browser nobody is signed in with has none: ""."""
+    return hashlib.sha256(b"ostiary browser state\0" + key).hexdigest()
+
+
+def session_state(client_id: str, redirect_uri: str, key: bytes, *, salt: str | None = None) -> str | None:
+    """Return `session_state` for an answer (section 2); None when the address has no origin a page could have."""
+    asking = origin(redirect_uri)
+    if asking is None:
+        return None
+    salt = new_token(_SALT_BITS) if salt is None else salt
+    text = f"{client_id} {asking} {browser_state(key)} {salt}"
+    return f"{hashlib.sha256(text.encode()).hexdigest()}.{salt}"
+
+
+async def check_session(request: Request, services: Services) -> Response:
+    """Answer the page that clients load in an iframe. Only pages of the client's own origins may."""
+    client = find_client(request, services)
+    ancestors = " ".join(sorted(client.origins)) or "'none'"
+    policy = f"default-src 'none'; script-src 'sha256-{_HASH}'; base-uri 'none'; form-action 'none'"
+    response = html(_PAGE)
+    response.headers.extend(
+        [
+            ("content-security-policy", f"{policy}; frame-ancestors {ancestors}"),
+            # Browsers that know frame-ancestors do not look at it (CSP level 3, section 6.4.2); others show the page.
+            ("x-frame-options", "ALLOWALL"),
+            ("cache-control", "max-age=3600"),
+        ]
+    )
+    return response
+
+
+class BrowserState:
+    """Keeps the readable cookie in step with the session: the site calls `finish` with every answer."""
+
+    def __init__(self, gate: SessionGate, settings: CookieSettings) -> None:
+        self._gate = gate
+        self._settings = settings
+
+    def finish(self, request: Request, response: Response) -> None:
+        """Set or delete the cookie when the request has learned that it is not right."""
+        if not self._gate.was_read(request):
+            return
+        session = self._gate.known(request)
+        wanted = "" if session is None or session.user is None else browser_state(session.key)
+        if request.cookies.get(COOKIE, "") == wanted:
+            return
+        secure = request.scheme == "https"
+        set_cookie(
+            response,
+            COOKIE,
+            wanted,
+            max_age=None if wanted else 0,
+            path=self._settings.path,
+            domain=self._settings.domain,
+            secure=secure,
+            http_only=False,
+            same_site="None" if secure else "Lax",  # the iframe stands on another site's page
+        )

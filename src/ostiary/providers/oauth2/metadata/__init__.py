@@ -1,0 +1,1 @@
+"""What a client reads before it speaks: discovery, keys, WebFinger."""

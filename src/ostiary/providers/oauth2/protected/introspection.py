@@ -1,0 +1,115 @@
+"""Token introspection, /application/o/introspect/ (RFC 7662): a client may ask about its own tokens only.
+
+Asked for with `Accept: application/token-introspection+jwt`, the answer is signed (RFC 9701).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
+
+from ostiary.grants.access import find_access
+from ostiary.grants.refresh import Use, find_refresh
+from ostiary.proto.oauth2.errors import OAuthError
+from ostiary.providers.oauth2.client_authentication.authentication import authenticate
+from ostiary.providers.oauth2.json_responses import allow_origin, error_json, read_form, signed_answer, token_json
+from ostiary.providers.oauth2.refusals import tell
+from ostiary.providers.oauth2.tokens.access_token_format import may_be_access, payload_of
+from ostiary.providers.oauth2.tokens.claims import add_claims, protocol_claims
+from ostiary.providers.oauth2.tokens.issue import claims_told
+from ostiary.resource import codec
+from ostiary.store.hashing import token_hash
+
+if TYPE_CHECKING:
+    from ostiary.providers.oauth2.provider.client import Client
+    from ostiary.providers.oauth2.services import Services
+    from ostiary.web.request import Request
+    from ostiary.web.response import Response
+
+_INACTIVE: Final[Mapping[str, object]] = {"active": False}
+_SECOND: Final = 1_000_000
+_JTI: Final = 40  # characters, as of other tokens
+_SIGNED: Final = "token-introspection+jwt"  # RFC 9701 4 and 5
+
+
+async def introspect(request: Request, services: Services) -> Response:
+    """Answer whether a token is good now, and what it says. The secret is always wanted, of public clients too."""
+    client: Client | None = None
+    try:
+        parameters = await read_form(request)
+        client = await authenticate(request, parameters, services, always=True)
+        token, now = parameters.need("token"), services.clock()
+        issuer = client.issuer(request.base_url)
+        if may_be_access(token):
+            found = await _access(services, client, token, now=now)
+        else:
+            found = await _refresh(services, client, token, issuer=issuer, now=now)
+    except OAuthError as error:
+        await tell(request, services, error, client=client)
+        return allow_origin(request, error_json(request, error), client)
+    if not _wants_signed(request):
+        return allow_origin(request, token_json(found), client)
+    answer = await _signed(client, found, issuer=issuer, now=now)
+    return allow_origin(request, answer, client)
+
+
+async def _access(services: Services, client: Client, token: str, *, now: int) -> Mapping[str, object]:
+    found = await find_access(services.database, token_hash(token), now=now, of_active=True)
+    if found is None or found.provider != client.pk:
+        return _INACTIVE
+    return {
+        **payload_of(token, found),
+        "active": True,
+        "scope": " ".join(found.scope),
+        "client_id": client.provider.client_id,
+        "token_type": "Bearer" if found.binding.jkt is None else "DPoP",
+    }
+
+
+async def _refresh(services: Services, client: Client, token: str, *, issuer: str, now: int) -> Mapping[str, object]:
+    """Return what an ID token made of it now would say, as authentik does; its `jti` stands for the token itself."""
+    hashed = token_hash(token)
+    found = await find_refresh(services.database, hashed)
+    if found is None or found.authorization.provider != client.pk or found.use(now) is not Use.FIRST:
+        return _INACTIVE
+    item = found.authorization
+    subject = await services.users.subject(item.user)
+    if subject is None or not subject.user.is_active:
+        return _INACTIVE
+    claims = client.claim_set.claims(subject, item.scope).values
+    made = protocol_claims(item, issuer=issuer, expires=found.expires, now=found.issued)
+    add_claims(made, claims_told(claims, whole=client.provider.include_claims_in_id_token))
+    if item.nonce is not None:
+        made["nonce"] = item.nonce
+    return {
+        **made,
+        "aud": client.provider.client_id,
+        "jti": token_hash(hashed.hex()).hex()[:_JTI],
+        "active": True,
+        "scope": " ".join(item.scope),
+        "client_id": client.provider.client_id,
+    }
+
+
+def _wants_signed(request: Request) -> bool:
+    if _SIGNED not in request.headers.get("accept", "").lower():
+        return False
+    accepted = (part.partition(";")[0].strip().lower() for part in request.headers.get("accept", "").split(","))
+    return f"application/{_SIGNED}" in accepted
+
+
+async def _signed(client: Client, found: Mapping[str, object], *, issuer: str, now: int) -> Response:
+    """RFC 9701 5: what the token says stands apart from what the answer says of itself, which has no sub and no exp."""
+    claims = {
+        "iss": issuer,
+        "aud": client.provider.client_id,
+        "iat": now // _SECOND,
+        "token_introspection": found,
+    }
+    payload = codec.encode(claims)
+    if client.key.slow:
+        text = await asyncio.to_thread(client.sign, payload, typ=_SIGNED)
+    else:
+        text = client.sign(payload, typ=_SIGNED)
+    return signed_answer(text, f"application/{_SIGNED}")

@@ -1,0 +1,63 @@
+"""The definition of an OAuth2 provider: its fields, and what has to fit together in them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ostiary.proto.oauth2.authorization.redirect import check_pattern, sectors
+from ostiary.providers.oauth2.provider.client_validation import check_client
+from ostiary.providers.oauth2.provider.fields import OAuth2ProviderFields
+from ostiary.providers.oauth2.provider.key_validation import check_keys
+from ostiary.providers.oauth2.provider.request_validation import check_requests
+from ostiary.resource import (
+    Numbering,
+    Problem,
+    kind,
+)
+from ostiary.web.outgoing.requests import check_url
+
+
+def check_provider(item: OAuth2ProviderFields) -> Iterable[Problem]:
+    """Check what one field cannot: usable redirect patterns, and options that this version does not serve."""
+    for index, uri in enumerate(item.redirect_uris):
+        expected = check_pattern(uri.matching_mode, uri.url)
+        if expected is not None:
+            yield Problem("redirect_uris", f"item {index}: {expected}")
+    for index, uri in enumerate(item.post_logout_redirect_uris):
+        expected = check_pattern(uri.matching_mode, uri.url)
+        if expected is not None:
+            yield Problem("post_logout_redirect_uris", f"item {index}: {expected}")
+    if item.logout_uri and (expected := check_url(item.logout_uri)) is not None:
+        yield Problem("logout_uri", expected)
+    if item.signing_key is None and not item.client_secret:
+        yield Problem("client_secret", "signs the tokens as long as there is no signing_key, expected a text")
+    yield from check_client(item)
+    yield from check_requests(item)
+    yield from _check_sector(item)
+
+
+def _check_sector(item: OAuth2ProviderFields) -> Iterable[Problem]:
+    """Pairwise subjects need one host that all redirect addresses share (OpenID Connect Core 8.1)."""
+    if item.sub_mode != "pairwise":
+        return
+    if any(uri.matching_mode == "regex" for uri in item.redirect_uris):
+        yield Problem("sub_mode", "pairwise needs redirect_uris with matching_mode strict, expected no regex")
+        return
+    hosts = sectors(uri.url for uri in item.redirect_uris)
+    if len(hosts) != 1 or not hosts[0]:
+        found = ", ".join(host or "none" for host in hosts) or "none"
+        yield Problem("sub_mode", f"pairwise needs one host that all redirect_uris share, expected one, found {found}")
+
+
+@kind(
+    "authentik_providers_oauth2.oauth2provider",
+    verbose_name="OAuth2/OpenID Provider",
+    component="ak-provider-oauth2-form",
+    routes="providers/oauth2",
+    numbering=Numbering.INTEGER,
+    families=("authentik_core.provider",),
+    check=check_provider,
+    check_with=check_keys,
+)
+class OAuth2Provider(OAuth2ProviderFields):
+    """One OAuth2 client."""

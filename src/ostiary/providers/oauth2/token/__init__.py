@@ -1,0 +1,1 @@
+"""The token endpoint: its phases, and the registry of grants."""

@@ -1,0 +1,230 @@
+"""grant_type=client_credentials (RFC 6749 4.4) and password (4.3), which are one thing here, as in authentik.
+
+Four ways, in this order: a token of a provider (`federation`) or source (`issuers`) that is trusted, name and app
+password of an account, the client's own proof, and name and app password in place of the client's secret. All but the
+third prove a person or service account instead of the client. A client whose method is stronger than a secret proves
+itself in any case.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from dataclasses import field
+from typing import TYPE_CHECKING, Final
+
+from ostiary.directory.errors import Throttled
+from ostiary.directory.machines import Machines, NotGenerated, moved
+from ostiary.events.event import event
+from ostiary.events.signin_log import log_failed_sign_in
+from ostiary.grants.access import insert_access
+from ostiary.grants.derived_tokens import descend
+from ostiary.grants.family import Authorization, hold_family
+from ostiary.proto.oauth2.errors import INVALID_CLIENT, INVALID_GRANT, INVALID_REQUEST, UNAUTHORIZED_CLIENT, OAuthError
+from ostiary.proto.oauth2.scope import OFFLINE_ACCESS, OPENID
+from ostiary.proto.oauth2.token import MachineRequest, narrow_resources, parse_machine_request
+from ostiary.providers.oauth2.client_authentication.authentication import BY_SECRET, Presented, has_secret, prove
+from ostiary.providers.oauth2.provider.client import offered_scopes
+from ostiary.providers.oauth2.token.grants.jwt_bearer import Federated, federated
+from ostiary.providers.oauth2.token.grants.jwt_bearer_issuers import foreign
+from ostiary.providers.oauth2.token.request import Asking, Granted
+from ostiary.providers.oauth2.tokens.claims import subject_of
+from ostiary.record import dataclass
+from ostiary.seal import Secret
+from ostiary.web.errors import TooManyRequests
+
+if TYPE_CHECKING:
+    from ostiary.directory.user import Subject
+    from ostiary.providers.oauth2.tokens.issue import Issued
+    from ostiary.store.database import Batch, Statement
+
+_TOO_MANY: Final = "Too many wrong app passwords. Please wait a little."
+_LONGEST: Final = 4096  # characters of a secret that may be name and app password
+_NAME: Final = 128  # characters of the provider's name that the account's name repeats
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proved:
+    """Who the token will be for, and how that was proved.
+
+    `source` is the token it came from, if it did; `until` is when that one ends, microseconds UTC.
+    """
+
+    subject: Subject
+    method: str
+    arguments: Mapping[str, object]
+    facts: Mapping[str, object] = field(default_factory=dict)
+    source: Federated | None = None
+    until: int | None = None
+    writes: tuple[Statement, ...] = ()
+
+
+async def client_credentials(asking: Asking) -> Granted:
+    """Prove a program. Raises OAuthError. Two round trips with the client's secret: one here, one that writes."""
+    asked = parse_machine_request(asking.parameters)
+    known = asking.client.provider.resources
+    resources = narrow_resources(asked.resources, known, known=known)
+    proved = await _proved(asking, asked)
+    offered = offered_scopes(asking.client)
+    scope = tuple(name for name in asked.scope if name in offered and name != OFFLINE_ACCESS)
+    source = proved.source
+    authorization = Authorization(
+        family=(source.family if source else None) or "",
+        provider=asking.client.pk,
+        user=proved.subject.user.pk,
+        session=source.session if source else None,
+        offline=False,
+        scope=scope,
+        nonce=None,
+        auth_time=asking.now,
+        amr=(),
+        sid=None,
+        sub=subject_of(proved.subject, asking.client, salt=asking.services.users.install_id),
+        resources=resources or (),
+    )
+    return Granted(
+        authorization=authorization,
+        scope=scope,
+        rotate=False,
+        nonce=None,
+        store=lambda issued: _store(authorization, issued, source),
+        resources=resources,
+        identify=OPENID in scope,
+        subject=proved.subject,
+        facts=proved.facts,
+        told=(*proved.writes, _login(asking, proved)),
+        until=proved.until,
+    )
+
+
+async def _proved(asking: Asking, asked: MachineRequest) -> Proved:
+    client, claim = asking.client, asking.claim
+    method = client.provider.token_endpoint_auth_method
+    presented = Presented(client, claim)
+    own_assertion = method in {"client_secret_jwt", "private_key_jwt"}
+    if method not in BY_SECRET:
+        await prove(presented, asking.request, asking.services)
+    if claim.assertion is not None and not own_assertion:
+        return await _by_token(asking, claim.assertion)
+    if asked.username is not None and asked.password is not None:
+        if method in BY_SECRET and claim.secret is not None and not client.public and not has_secret(presented):
+            raise OAuthError(INVALID_CLIENT, "wrong client secret beside an app password")
+        return await _by_app_password(asking, asked.username, asked.password)
+    if asking.grant.name == "password":
+        raise OAuthError(INVALID_REQUEST, "username or password is missing")
+    if method not in BY_SECRET or (has_secret(presented) and not client.public):
+        return await _as_account(asking)
+    pair = _pair(claim.secret) if method in {"secret", claim.method} else None
+    if pair is not None:
+        return await _by_app_password(asking, *pair)
+    if client.public:
+        raise OAuthError(UNAUTHORIZED_CLIENT, "a public client has no credentials of its own (RFC 6749 4.4)")
+    raise OAuthError(INVALID_CLIENT, "wrong client secret" if claim.secret is not None else "no client secret")
+
+
+async def _by_token(asking: Asking, text: str) -> Proved:
+    found = await federated(asking, text)
+    if found is None:
+        return await _by_source(asking, text)
+    return Proved(
+        subject=found.subject,
+        method="jwt",
+        arguments={"jwt": {"iss": found.claims.get("iss"), "jti": found.claims.get("jti")}, "provider": found.name},
+        facts={"oauth_jwt": dict(found.claims)},
+        source=found,
+        until=found.expires,
+    )
+
+
+async def _by_source(asking: Asking, text: str) -> Proved:
+    found = await foreign(asking, text)
+    return Proved(
+        subject=found.subject,
+        method="jwt",
+        arguments={
+            "jwt": {name: found.claims.get(name) for name in ("iss", "sub", "jti")},
+            "source": {"pk": str(found.source.pk), "name": found.source.name, "slug": found.source.slug},
+        },
+        facts={"oauth_jwt": dict(found.claims)},
+        until=found.expires,
+        writes=found.writes,
+    )
+
+
+async def _by_app_password(asking: Asking, username: str, password: str) -> Proved:
+    address = asking.request.client
+    try:
+        found = await _machines(asking).app_password(username, Secret(password), address, asking.now)
+    except Throttled as error:
+        await _told(asking, username, "throttled")
+        raise TooManyRequests(retry_after=error.retry_after, message=_TOO_MANY) from None
+    if found is None:
+        await _told(asking, username, "app_password")
+        raise OAuthError(INVALID_GRANT, "no such app password of that account")
+    return Proved(subject=found.subject, method="token", arguments={"identifier": found.token.identifier})
+
+
+async def _told(asking: Asking, username: str, reason: str) -> None:
+    named = await asking.services.users.by_username(username)  # people type passwords there: only names are logged
+    name = None if named is None else named.username
+    log_failed_sign_in(user=name, address=asking.request.client, reason=reason)
+
+
+async def _as_account(asking: Asking) -> Proved:
+    provider, path = asking.client.provider, f"goauthentik.io/apps/{asking.client.application.slug}"
+    name = f"ak-{provider.name[:_NAME]}-client_credentials"
+    try:
+        subject = await _machines(asking).account(name, path=path, now=asking.now, name=_shown(asking))
+    except NotGenerated as error:
+        raise OAuthError(INVALID_GRANT, f"the account {name} was made by somebody") from error
+    return Proved(
+        subject=subject,
+        method="oauth_client_secret",
+        arguments={"provider": provider.name},
+        writes=moved(subject, path),
+    )
+
+
+def _shown(asking: Asking) -> str:
+    """Return the name that people see, authentik's."""
+    return f"Autogenerated user from application {asking.client.application.name} (client credentials)"
+
+
+def _pair(secret: str | None) -> tuple[str, str] | None:
+    """Return name and app password that stand in place of a secret: base64 of both with a colon between."""
+    if secret is None or len(secret) > _LONGEST:
+        return None
+    try:
+        name, colon, password = base64.b64decode(secret, validate=True).decode().partition(":")
+    except (binascii.Error, ValueError):
+        return None
+    return (name, password) if colon and name and password else None
+
+
+def _machines(asking: Asking) -> Machines:
+    return Machines(asking.services.database, asking.services.users)
+
+
+def _store(authorization: Authorization, issued: Issued, source: Federated | None) -> Batch[None]:
+    """Store the token. One that came from another token ends with that one, its family and its session."""
+    if source is not None:
+        yield from descend(issued.access.hash, source=source.hash)
+    if authorization.family:
+        yield hold_family(authorization, expires=issued.access.expires)
+    yield insert_access(issued.access)
+
+
+def _login(asking: Asking, proved: Proved) -> Statement:
+    return event(
+        "login",
+        user=proved.subject.user.who,
+        app="authentik.events.signals",
+        context={
+            "auth_method": proved.method,
+            "auth_method_args": dict(proved.arguments),
+            "user_agent": asking.request.headers.get("user-agent", ""),
+        },
+        client_ip=asking.request.client,
+        now=asking.now,
+    )

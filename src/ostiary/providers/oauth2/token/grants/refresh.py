@@ -1,0 +1,67 @@
+"""grant_type=refresh_token (RFC 6749 6)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ostiary.grants.refresh import RefreshToken, Use, find_refresh, keep, rotate, successor
+from ostiary.proto.oauth2.errors import INVALID_GRANT, OAuthError
+from ostiary.proto.oauth2.scope import narrow_scope
+from ostiary.proto.oauth2.token import narrow_resources, parse_refresh_request
+from ostiary.providers.oauth2.client_authentication.token_binding import check_same
+from ostiary.providers.oauth2.provider.client import offered_scopes
+from ostiary.providers.oauth2.token.request import Asking, Granted, end_family
+from ostiary.store.hashing import token_hash
+
+if TYPE_CHECKING:
+    from ostiary.providers.oauth2.provider.client import Client
+    from ostiary.providers.oauth2.tokens.issue import Issued
+    from ostiary.store.database import Batch
+
+
+async def refresh_token(asking: Asking) -> Granted:
+    """Use a refresh token. Raises OAuthError; reuse ends the family (RFC 9700 4.14.2)."""
+    asked = parse_refresh_request(asking.parameters)
+    found = await find_refresh(asking.services.database, token_hash(asked.token))
+    if found is None:
+        raise OAuthError(INVALID_GRANT, "unknown refresh token")
+    item = found.authorization
+    if item.provider != asking.client.pk:
+        raise OAuthError(INVALID_GRANT, "the refresh token was issued to another client")
+    check_same(found.binding, asking.binding)  # before reuse is judged: without the key nobody can end a family
+    use = found.use(asking.now)
+    if use is Use.EXPIRED:
+        raise OAuthError(INVALID_GRANT, "expired refresh token")
+    if use is Use.REUSED:
+        await end_family(asking, item.family, "a refresh token was used twice")
+    return Granted(
+        authorization=item,
+        scope=_narrowed(asking.client, asked.scope, item.scope),
+        rotate=use is Use.AGAIN or _is_due(asking.client, found, asking.now),
+        successor=successor(asked.token, key=asking.services.options.refresh_key),
+        nonce=None,  # Core 12.2: it SHOULD NOT be there, even though the first ID token had one
+        store=lambda issued: _store(found, use, issued, asking.now),
+        resources=narrow_resources(asked.resources, item.resources, known=asking.client.provider.resources),
+    )
+
+
+def _narrowed(client: Client, asked: tuple[str, ...], granted: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the scopes of the new access token. What the client may not have is dropped, as at authorize.
+
+    A client that repeats the scopes it once asked for gets what it was given. More than that is a widening, and so is
+    the nothing that is left of unknown scopes alone: OAuthError (invalid_scope, RFC 6749 6).
+    """
+    known = {*offered_scopes(client), *granted}
+    left = tuple(name for name in asked if name in known)
+    return narrow_scope(left or asked, granted)
+
+
+def _is_due(client: Client, token: RefreshToken, now: int) -> bool:
+    """Tell whether the token is replaced: always, for public clients (RFC 9700 2.2.2) and without a threshold."""
+    return client.public or client.refresh_threshold <= 0 or token.expires - now <= client.refresh_threshold
+
+
+def _store(token: RefreshToken, use: Use, issued: Issued, now: int) -> Batch[None]:
+    if issued.refresh is None:
+        return keep(token, access=issued.access)
+    return rotate(token, use=use, access=issued.access, refresh=issued.refresh, now=now)

@@ -1,0 +1,43 @@
+"""The grants of the token endpoint, in one table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
+
+from ostiary.proto.oauth2.errors import UNAUTHORIZED_CLIENT, UNSUPPORTED_GRANT_TYPE, OAuthError
+from ostiary.providers.oauth2.provider.fields import DEVICE_CODE
+from ostiary.providers.oauth2.token.grants.client_credentials import client_credentials
+from ostiary.providers.oauth2.token.grants.code import authorization_code
+from ostiary.providers.oauth2.token.grants.device import device_code
+from ostiary.providers.oauth2.token.grants.refresh import refresh_token
+from ostiary.providers.oauth2.token.request import Grant
+
+if TYPE_CHECKING:
+    from ostiary.providers.oauth2.provider.client import Client
+
+_SHOWN: Final = 64  # characters of an unknown name that the log repeats
+
+GRANTS: Final[Mapping[str, Grant]] = {
+    "authorization_code": Grant("authorization_code", authorization_code),
+    "refresh_token": Grant("refresh_token", refresh_token),
+    "client_credentials": Grant("client_credentials", client_credentials, proves_itself=True),
+    "password": Grant("password", client_credentials, proves_itself=True),
+    DEVICE_CODE: Grant(DEVICE_CODE, device_code),
+}
+
+PROVE_THEMSELVES: Final = frozenset(name for name, grant in GRANTS.items() if grant.proves_itself)
+
+
+def find_grant(name: str) -> Grant:
+    """Return the grant of a grant_type. Raises OAuthError (unsupported_grant_type)."""
+    try:
+        return GRANTS[name]
+    except KeyError:
+        raise OAuthError(UNSUPPORTED_GRANT_TYPE, name[:_SHOWN]) from None
+
+
+def check_allowed(client: Client, grant: Grant) -> None:
+    """Refuse a grant the client may not use (RFC 6749 5.2). Raises OAuthError (unauthorized_client)."""
+    if grant.name not in client.provider.grant_types:
+        raise OAuthError(UNAUTHORIZED_CLIENT, f"{grant.name} is not among the client's grants")

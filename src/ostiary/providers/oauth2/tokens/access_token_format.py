@@ -1,0 +1,113 @@
+"""The forms of access tokens: authentik's JWT, the JWT of RFC 9068, and a random text; encrypted if the provider says.
+
+Whatever the form, the token is looked up by the hash of the text the client got. What that text does not tell us is
+kept in its row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, Final, cast
+
+from ostiary.proto.jose import base64url_decode, sign
+from ostiary.proto.oauth2.scope import OPENID
+from ostiary.providers.oauth2.tokens.claims import add_claims, audience, random_text
+from ostiary.record import dataclass
+from ostiary.resource import codec
+from ostiary.store.hashing import new_token
+
+if TYPE_CHECKING:
+    from ostiary.grants.access import AccessToken
+    from ostiary.providers.oauth2.provider.client import Client
+
+_OPAQUE_BITS: Final = 256
+_OPAQUE_LENGTH: Final = 43  # characters of base64url
+_CLAIMS: Final = "claims"
+_USERINFO: Final = "userinfo"
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """The claims of a token that is about to become a text. `typ` is that of its header."""
+
+    payload: Mapping[str, object]
+    typ: str
+    signed: bool
+    readable: bool  # by us, from the text alone
+
+    def text(self, client: Client) -> str:
+        """Return what the client gets."""
+        if not self.signed:
+            return new_token(_OPAQUE_BITS)
+        token = sign(codec.encode(self.payload), client.key, typ=self.typ)
+        recipient = client.keys.everybody
+        return token if recipient is None else recipient.encrypt(token.encode("ascii"))
+
+
+def make_access(
+    client: Client,
+    protocol: Mapping[str, object],
+    *,
+    claims: Mapping[str, object],
+    scope: tuple[str, ...],
+    nonce: str | None,
+    confirmation: Mapping[str, str],
+    resources: tuple[str, ...],
+) -> Form:
+    """Return the claims of an access token in the provider's form. `protocol` is what it shares with the ID token."""
+    kind, own = client.provider.access_token_format, client.provider.client_id
+    made = dict(protocol)
+    named = (*resources, cast("str", protocol["iss"])) if resources and OPENID in scope else resources
+    made["jti"] = random_text()
+    add_claims(made, claims)
+    made["scope"] = claims["scope"] if "scope" in claims else " ".join(scope)
+    if kind == "jwt":
+        made |= {"aud": audience(named, own), "azp": own, "uid": random_text()}
+        if nonce is not None:
+            made["nonce"] = nonce
+    else:
+        # RFC 9068 2.2 and 3: without a named resource the audience is the one that is always there, this server.
+        made |= {"aud": audience(named, cast("str", protocol["iss"])), "client_id": own}
+    if confirmation:
+        made["cnf"] = dict(confirmation)
+    signed = kind != "opaque"
+    typ = "at+jwt" if kind == "rfc9068" else "JWT"
+    return Form(made, typ, signed=signed, readable=signed and client.keys.everybody is None)
+
+
+def row_body(form: Form, asked: Collection[str]) -> Mapping[str, object]:
+    """Return what the row of a token has to keep. `asked` are single claims wanted of userinfo (Core 5.5)."""
+    made: dict[str, object] = {}
+    if not form.readable:
+        made[_CLAIMS] = form.payload
+    if asked:
+        made[_USERINFO] = sorted(asked)
+    return made
+
+
+def payload_of(token: str, row: AccessToken) -> Mapping[str, object]:
+    """Return the claims of an access token. Its hash was found, so every octet of it is known to be good."""
+    kept = row.body.get(_CLAIMS)
+    if kept is not None:
+        return cast("Mapping[str, object]", kept)
+    return cast("Mapping[str, object]", codec.decode(base64url_decode(token.split(".")[1])))
+
+
+def is_meant_here(token: str, row: AccessToken) -> bool:
+    """Tell whether an access token is for what this server itself guards: one for another resource (RFC 8707) is not.
+
+    Without a named resource the audience is the client, as in authentik, or this server (see `make_access`).
+    """
+    claims = payload_of(token, row)
+    named = claims.get("aud")
+    return any(one in (claims.get("iss"), claims.get("azp")) for one in (named if isinstance(named, list) else [named]))
+
+
+def asked_of(row: AccessToken) -> frozenset[str]:
+    """Return the single claims userinfo shall answer beside those of the scopes."""
+    return frozenset(cast("Collection[str]", row.body.get(_USERINFO, ())))
+
+
+def may_be_access(token: str) -> bool:
+    """Tell a text that may be an access token from one that can only be a refresh token, by its shape."""
+    return "." in token or len(token) == _OPAQUE_LENGTH

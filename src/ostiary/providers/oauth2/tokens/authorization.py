@@ -1,0 +1,50 @@
+"""What a person allowed a client, made of the session in which they did: the one maker for browsers and devices."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ostiary.grants.family import Authorization
+from ostiary.proto.oauth2.authorization.claims_request import NOTHING, ClaimsRequest
+from ostiary.proto.oauth2.scope import OFFLINE_ACCESS
+from ostiary.providers.oauth2.tokens.claims import session_id, subject_of
+from ostiary.store.hashing import new_token
+
+if TYPE_CHECKING:
+    from ostiary.directory.user import Subject
+    from ostiary.providers.oauth2.provider.client import Client
+    from ostiary.sessions.session import Session
+
+
+def authorization_of(
+    client: Client,
+    session: Session,
+    subject: Subject,
+    *,
+    scope: tuple[str, ...],
+    salt: str,
+    now: int,
+    nonce: str | None = None,
+    claims: ClaimsRequest = NOTHING,
+    resources: tuple[str, ...] = (),
+    dpop_jkt: str | None = None,
+    acr: str | None = None,
+) -> Authorization:
+    """Return a new authorization (see there for what each is). `salt` is the install id, `now` microseconds UTC."""
+    return Authorization(
+        family=new_token(128),
+        provider=client.pk,
+        user=subject.user.pk,
+        session=session.key,
+        offline=OFFLINE_ACCESS in scope,
+        scope=scope,
+        nonce=nonce,
+        auth_time=session.auth_time or now,
+        amr=session.amr,
+        sid=session_id(session.key),
+        sub=subject_of(subject, client, salt=salt),
+        claims=claims,
+        resources=resources,
+        dpop_jkt=dpop_jkt,
+        acr=acr,
+    )

@@ -1,0 +1,250 @@
+"""Making the tokens of one answer: signed here, stored by the caller's own batch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from ostiary.grants.access import AccessToken
+from ostiary.grants.binding import UNBOUND, Binding
+from ostiary.grants.refresh import NewRefresh
+from ostiary.proto.jose import sign
+from ostiary.proto.oauth2.scope import OFFLINE_ACCESS
+from ostiary.proto.oauth2.token import TokenAnswer
+from ostiary.providers.oauth2.tokens.access_token_format import Form, make_access, row_body
+from ostiary.providers.oauth2.tokens.claims import add_claims, half_hash, protocol_claims, random_text
+from ostiary.providers.oauth2.tokens.signing_executor import desk
+from ostiary.record import dataclass
+from ostiary.resource import codec
+from ostiary.store.hashing import new_token, token_hash
+
+if TYPE_CHECKING:
+    from ostiary.directory.user import Subject
+    from ostiary.grants.family import Authorization
+    from ostiary.mappings.claims import Claims
+    from ostiary.providers.oauth2.provider.client import Client
+
+_REFRESH_BITS: Final = 768  # 128 characters, as clients have seen
+_SECOND: Final = 1_000_000
+_ALWAYS: Final = ("sub", "acr", "amr", "scope")  # what a mapping may say in a token without other claims
+
+
+def claims_told(found: Mapping[str, object], *, whole: bool) -> Mapping[str, object]:
+    """Return the claims of scopes that a token tells: all, or those about the sign-in and the subject alone."""
+    return found if whole else {name: found[name] for name in _ALWAYS if name in found}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issued:
+    """The answer, the rows that stand for it, and what the mappings could not say."""
+
+    answer: TokenAnswer
+    access: AccessToken
+    refresh: NewRefresh | None
+    claims: Claims
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrontTokens:
+    """The tokens of an answer of the authorization endpoint, and the row the caller has to store."""
+
+    access_token: str | None
+    access: AccessToken | None
+    id_token: str | None
+    expires_in: int  # seconds
+    claims: Claims
+
+
+async def issue_tokens(
+    client: Client,
+    authorization: Authorization,
+    subject: Subject,
+    *,
+    scope: tuple[str, ...],
+    issuer: str,
+    refresh: str | None,
+    nonce: str | None,
+    now: int,
+    binding: Binding = UNBOUND,
+    identify: bool = True,
+    resources: tuple[str, ...] | None = None,
+    until: int | None = None,
+) -> Issued:
+    """Return new tokens. Nothing is stored.
+
+    `refresh` is the refresh token, given only with offline_access.
+
+    `binding` is the key that the tokens shall be bound to, `identify` asks for an ID token, `resources` is the audience
+    of the access token (RFC 8707); None: all that was granted. The access token ends at `until` at the latest.
+    """
+    making = _Making(
+        client=client,
+        authorization=authorization,
+        subject=subject,
+        scope=scope,
+        issuer=issuer,
+        claims=client.claim_set.claims(subject, scope),
+        now=now,
+        until=until,
+    )
+    form = making.access_form(nonce, binding, authorization.resources if resources is None else resources)
+    identity = making.identity(nonce, whole=client.provider.include_claims_in_id_token) if identify else None
+    access_token, id_token = await _signed(client, form, identity)
+    refresh_token = refresh if OFFLINE_ACCESS in authorization.scope else None
+    return Issued(
+        answer=TokenAnswer(
+            access_token or "",
+            (making.expires - now) // _SECOND,
+            scope,
+            id_token,
+            refresh_token,
+            token_type="Bearer" if binding.jkt is None else "DPoP",
+        ),
+        access=making.row(access_token or "", form, binding),
+        refresh=None if refresh_token is None else _refresh_row(client, refresh_token, binding, now),
+        claims=making.claims,
+    )
+
+
+def new_refresh() -> str:
+    """Return a refresh token that follows no other one."""
+    return new_token(_REFRESH_BITS)
+
+
+def _refresh_row(client: Client, token: str, binding: Binding, now: int) -> NewRefresh:
+    return NewRefresh(
+        hash=token_hash(token),
+        expires=now + client.refresh_lifetime,
+        # Others than public clients prove themselves at each use: that binds the token (RFC 9449 5, RFC 8705 4).
+        binding=binding if client.public else UNBOUND,
+    )
+
+
+async def issue_front(
+    client: Client,
+    authorization: Authorization,
+    subject: Subject,
+    *,
+    issuer: str,
+    access: bool,
+    identify: bool,
+    code: str | None,
+    state: str | None,
+    now: int,
+) -> FrontTokens:
+    """Return the tokens of the implicit and hybrid flows (OpenID Connect Core 3.2.2.5, 3.3.2.5). Nothing is stored.
+
+    The ID token names what it came with: at_hash, c_hash, and the state by s_hash. With nothing to ask userinfo with,
+    it holds the claims itself (5.4).
+    """
+    making = _Making(
+        client=client,
+        authorization=authorization,
+        subject=subject,
+        scope=authorization.scope,
+        issuer=issuer,
+        claims=client.claim_set.claims(subject, authorization.scope),
+        now=now,
+    )
+    form = making.access_form(authorization.nonce, UNBOUND, authorization.resources) if access else None
+    identity = None
+    if identify:
+        alone = not access and code is None
+        identity = making.identity(
+            authorization.nonce, whole=alone or client.provider.include_claims_in_id_token, code=code, state=state
+        )
+    access_token, id_token = await _signed(client, form, identity)
+    return FrontTokens(
+        access_token=access_token,
+        access=None if access_token is None or form is None else making.row(access_token, form, UNBOUND),
+        id_token=id_token,
+        expires_in=client.access_lifetime // _SECOND,
+        claims=making.claims,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Making:
+    """What the tokens of one answer share."""
+
+    client: Client
+    authorization: Authorization
+    subject: Subject
+    scope: tuple[str, ...]
+    issuer: str
+    claims: Claims
+    now: int
+    until: int | None = None
+
+    @property
+    def expires(self) -> int:
+        usual = self.now + self.client.access_lifetime
+        return usual if self.until is None else min(usual, self.until)
+
+    def protocol(self) -> dict[str, object]:
+        return protocol_claims(self.authorization, issuer=self.issuer, expires=self.expires, now=self.now)
+
+    def access_form(self, nonce: str | None, binding: Binding, resources: tuple[str, ...]) -> Form:
+        return make_access(
+            self.client,
+            self.protocol(),
+            claims=self.told(whole=self.client.provider.include_claims_in_id_token),
+            scope=self.scope,
+            nonce=nonce,
+            confirmation=binding.confirmation(),
+            resources=resources,
+        )
+
+    def told(self, *, whole: bool) -> Mapping[str, object]:
+        """Return the claims of the scopes, or what of them a token without those says all the same."""
+        return claims_told(self.claims.values, whole=whole)
+
+    def identity(
+        self, nonce: str | None, *, whole: bool, code: str | None = None, state: str | None = None
+    ) -> dict[str, object]:
+        """Return the claims of an ID token (Core 2). `whole` puts those of the scopes in."""
+        made = self.protocol()
+        made["aud"] = self.client.provider.client_id
+        made["jti"] = random_text()
+        add_claims(made, self.told(whole=whole))
+        asked = self.authorization.claims.names("id_token")
+        if asked:
+            add_claims(made, self.client.claim_set.pick(self.subject, asked))
+        if nonce is not None:
+            made["nonce"] = nonce
+        algorithm = self.client.key.algorithm
+        made.update((name, half_hash(text, algorithm)) for name, text in (("c_hash", code), ("s_hash", state)) if text)
+        return made
+
+    def row(self, token: str, form: Form, binding: Binding) -> AccessToken:
+        item = self.authorization
+        return AccessToken(
+            hash=token_hash(token),
+            family=item.family or None,
+            provider=self.client.pk,
+            user=item.user,
+            session=item.session,
+            scope=self.scope,
+            issued=self.now,
+            expires=self.expires,
+            body=row_body(form, item.claims.names("userinfo")),
+            binding=binding,
+        )
+
+
+async def _signed(
+    client: Client, form: Form | None, identity: Mapping[str, object] | None
+) -> tuple[str | None, str | None]:
+    if client.key.slow and (identity is not None or (form is not None and form.signed)):
+        return await desk().make(partial(_sign, client, form, identity))
+    return _sign(client, form, identity)
+
+
+def _sign(client: Client, form: Form | None, identity: Mapping[str, object] | None) -> tuple[str | None, str | None]:
+    access_token = None if form is None else form.text(client)
+    if identity is None:
+        return access_token, None
+    if access_token is not None:
+        identity = {**identity, "at_hash": half_hash(access_token, client.key.algorithm)}
+    return access_token, client.seal(sign(codec.encode(identity), client.key))

@@ -1,0 +1,252 @@
+"""Changing the keys that sign, without one token that does not verify.
+
+A client keeps the keys it has read and asks again when it meets one it does not know; some wait a while before they
+ask again, and other processes of ours learn of a change up to a second later. So a new key is published first, signs
+only after a while, and the old one stays published until everything it signed has expired:
+
+1. `publish` makes the new pair and publishes it with the old one; the old one signs.
+2. `switch` lets the new one sign; the old one stays published.
+3. `retire` takes back those that have signed nothing that still lives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final, Literal, cast
+
+from ostiary.keys.errors import CannotRotate
+from ostiary.keys.pem import read_private_key
+from ostiary.keys.resources import CertificateKeyPair
+from ostiary.providers.oauth2.provider.definition import OAuth2Provider
+from ostiary.record import dataclass
+from ostiary.resource import Pk
+from ostiary.resource.duration import parse_duration
+
+if TYPE_CHECKING:
+    from ostiary.keys.certificate import KeyType
+    from ostiary.store.configuration.plane import ConfigPlane
+    from ostiary.store.configuration.revisions import Revision
+    from ostiary.store.configuration.snapshot import Snapshot
+    from ostiary.store.workspace.editor import Editor, Stored, Workspace
+
+Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "ES512", "EdDSA"]
+ALGORITHMS: Final[Mapping[str, KeyType]] = {
+    "RS256": "rsa-2048",
+    "RS384": "rsa-2048",
+    "RS512": "rsa-2048",
+    "PS256": "rsa-2048",
+    "ES256": "ec-p256",
+    "ES384": "ec-p384",
+    "ES512": "ec-p521",
+    "EdDSA": "ed25519",
+}
+_USUAL: Final = frozenset({"RS256", "ES256", "ES384", "ES512", "EdDSA"})  # what the type of key says already
+_LEEWAY: Final = 300_000_000  # microseconds: clocks of clients
+_PAGE: Final = 100  # revisions read at once
+_SECOND: Final = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Rotation:
+    """A new pair on its way to replace an old one."""
+
+    old: Pk
+    new: Pk
+    old_name: str
+    new_name: str
+    algorithm: Algorithm | None
+    providers: tuple[str, ...]  # names of those that sign with it
+
+
+@dataclass(frozen=True, slots=True)
+class Retired:
+    """A key that a provider publishes no longer."""
+
+    provider: str
+    pair: str
+
+
+def parse_algorithm(text: str) -> Algorithm | None:
+    """Return the algorithm of that name, None for an empty text. Raises CannotRotate."""
+    if not text:
+        return None
+    if text not in ALGORITHMS:
+        raise CannotRotate(f"{text} is no algorithm for a key, expected {', '.join(ALGORITHMS)}")
+    return cast("Algorithm", text)
+
+
+async def publish(editor: Editor, name: str, *, algorithm: Algorithm | None, author: str, now: int) -> Rotation:
+    """Make a new pair for the one of that name, or of the provider of that name, and publish it beside.
+
+    Without `algorithm` the new key is of the type of the old one. Raises CannotRotate, InvalidResource, Unavailable.
+    """
+
+    async def work(workspace: Workspace) -> Rotation:
+        old = _pair(workspace.snapshot, name)
+        providers = workspace.snapshot.referring(OAuth2Provider, "signing_key", old.pk)
+        if not providers:
+            raise CannotRotate(f"no provider signs with {old.name}")
+        made = await workspace.create(CertificateKeyPair.KIND.name, _values(workspace.snapshot, old, algorithm, now))
+        for provider in providers:
+            stored = await _stored(workspace, provider)
+            await workspace.update(stored, {"previous_signing_keys": _in_front(stored, made.pk, old.pk)})
+        return Rotation(old.pk, made.pk, old.name, made.label, algorithm, tuple(item.name for item in providers))
+
+    rotation, _ = await editor.edit(work, author=author, message=f"Publish a new key for {name}", now=now)
+    return rotation
+
+
+async def switch(editor: Editor, rotation: Rotation, *, author: str, now: int) -> tuple[str, ...]:
+    """Let the new key sign for all providers that sign with the old one, and return their names.
+
+    The old one stays published, and so would the new one if somebody set the old one back. Raises InvalidResource.
+    """
+
+    async def work(workspace: Workspace) -> tuple[str, ...]:
+        providers = workspace.snapshot.referring(OAuth2Provider, "signing_key", rotation.old)
+        for provider in providers:
+            stored = await _stored(workspace, provider)
+            values: dict[str, object] = {
+                "signing_key": rotation.new,
+                "previous_signing_keys": _in_front(stored, rotation.new, rotation.old),
+            }
+            if rotation.algorithm is not None and provider.signing_alg != "HS256":
+                values["signing_alg"] = "" if rotation.algorithm in _USUAL else rotation.algorithm
+            await workspace.update(stored, values)
+        return tuple(item.name for item in providers)
+
+    switched, _ = await editor.edit(work, author=author, message=f"Sign with {rotation.new_name}", now=now)
+    return switched
+
+
+async def retire(editor: Editor, *, author: str, now: int) -> tuple[Retired, ...]:
+    """Stop publishing the keys whose last token has expired, and return them. Pairs themselves are not deleted.
+
+    A key of which no revision tells since when it does not sign stays.
+    """
+    times = await _resting_since(editor.plane, now)
+
+    async def work(workspace: Workspace) -> tuple[Retired, ...]:
+        retired: list[Retired] = []
+        for provider in workspace.snapshot.all(OAuth2Provider):
+            gone = [pk for pk in provider.previous_signing_keys if _is_over(times, provider, pk, now)]
+            if gone:
+                kept = [pk for pk in provider.previous_signing_keys if pk not in gone]
+                await workspace.update(await _stored(workspace, provider), {"previous_signing_keys": kept})
+                retired.extend(Retired(provider.name, _name(workspace.snapshot, pk)) for pk in gone)
+        return tuple(retired)
+
+    retired, _ = await editor.edit(work, author=author, message="Retire signing keys", now=now)
+    return retired
+
+
+@dataclass(slots=True)
+class _Rest:
+    """Since when a key does not sign for a provider, and how long tokens lived there in that time and before."""
+
+    since: int | None = None
+    lifetime: int = 0
+
+
+_Rests = Mapping[tuple[Pk, Pk], _Rest]
+
+
+async def _resting_since(plane: ConfigPlane, now: int) -> _Rests:
+    """Read from the revisions, newest first, when each previous key signed last."""
+    wanted: _Rests = {
+        (provider.pk, pk): _Rest(lifetime=parse_duration(provider.access_token_validity))
+        for provider in (await plane.refresh()).all(OAuth2Provider)
+        for pk in provider.previous_signing_keys
+        if pk != provider.signing_key
+    }
+    before: int | None = None
+    while any(rest.since is None for rest in wanted.values()):
+        revisions = await plane.revisions(limit=_PAGE, before=before)
+        for revision in revisions:
+            _note(wanted, revision)
+        if len(revisions) < _PAGE:
+            break
+        before = revisions[-1].number
+    return {key: rest for key, rest in wanted.items() if rest.since is not None and rest.since <= now}
+
+
+def _note(wanted: _Rests, revision: Revision) -> None:
+    for entry in revision.entries:
+        if entry.kind != OAuth2Provider.KIND.name:
+            continue
+        old, new = _body(entry.before), _body(entry.after)
+        for (provider, pk), rest in wanted.items():
+            if str(provider) != str(entry.pk) or rest.since is not None:
+                continue
+            for body in (old, new):
+                if isinstance(body.get("access_token_validity"), str):
+                    rest.lifetime = max(rest.lifetime, parse_duration(cast("str", body["access_token_validity"])))
+            signed, signs = old.get("signing_key") == pk, new.get("signing_key") == pk
+            listed = pk in _listed(new) and pk not in _listed(old)
+            if (signed and not signs) or (listed and not signed):
+                rest.since = revision.created
+
+
+def _body(state: Mapping[str, object] | None) -> Mapping[str, object]:
+    return {} if state is None else cast("Mapping[str, object]", state["body"])
+
+
+def _listed(body: Mapping[str, object]) -> Sequence[object]:
+    return cast("Sequence[object]", body.get("previous_signing_keys", ()))
+
+
+def _is_over(times: _Rests, provider: OAuth2Provider, pk: Pk, now: int) -> bool:
+    rest = times.get((provider.pk, pk))
+    if rest is None or rest.since is None or pk == provider.signing_key:
+        return False
+    return rest.since + rest.lifetime + _LEEWAY <= now
+
+
+def _pair(snapshot: Snapshot, name: str) -> CertificateKeyPair:
+    """Return the pair of that name, or that the provider of that name signs with. Raises CannotRotate."""
+    found = snapshot.find(CertificateKeyPair, name=name)
+    if found is not None:
+        return found
+    provider = snapshot.find(OAuth2Provider, name=name)
+    if provider is None:
+        raise CannotRotate(f"there is neither a provider nor a certificate-key pair named {name}")
+    pair = None if provider.signing_key is None else snapshot.get(CertificateKeyPair, provider.signing_key)
+    if pair is None:
+        raise CannotRotate(f"{name} signs with its client secret, there is no key to rotate")
+    return pair
+
+
+def _values(snapshot: Snapshot, old: CertificateKeyPair, algorithm: Algorithm | None, now: int) -> dict[str, object]:
+    from ostiary.keys.certificate import generate_self_signed, key_type_of  # noqa: PLC0415 - X.509
+
+    kind = key_type_of(read_private_key(old.key_data.reveal()))
+    if algorithm is not None and not (ALGORITHMS[algorithm].startswith("rsa") and kind.startswith("rsa")):
+        kind = ALGORITHMS[algorithm]
+    made = generate_self_signed(_new_name(snapshot, old.name, now), "ostiary.internal", now=now, key_type=kind)
+    return {"name": made.name, "certificate_data": made.certificate_data, "key_data": made.key_data}
+
+
+def _new_name(snapshot: Snapshot, old: str, now: int) -> str:
+    """Return the name with the date behind it, in place of an earlier date, and a number if it is taken."""
+    stem = old.partition(" (rotated ")[0]
+    day = datetime.fromtimestamp(now // _SECOND, tz=UTC).strftime("%Y-%m-%d")
+    tries: Iterable[str] = (f"{stem} (rotated {day}{'' if n == 1 else f', {n}'})" for n in range(1, 1000))
+    return next(name for name in tries if snapshot.find(CertificateKeyPair, name=name) is None)
+
+
+def _in_front(stored: Stored, *keys: Pk) -> list[Pk]:
+    before = cast("Sequence[Pk]", stored.values["previous_signing_keys"])
+    return list(dict.fromkeys([*keys, *before]))
+
+
+def _name(snapshot: Snapshot, pk: Pk) -> str:
+    found = snapshot.get(CertificateKeyPair, pk)
+    return str(pk) if found is None else found.name
+
+
+async def _stored(workspace: Workspace, provider: OAuth2Provider) -> Stored:
+    found = await workspace.get(OAuth2Provider.KIND.name, provider.pk)
+    if found is None:  # pragma: no cover - the workspace and its snapshot are of one state
+        raise CannotRotate(f"{provider.name} is gone")
+    return found

@@ -1,0 +1,1 @@
+"""The configuration plane: documents, edges, revisions, and the snapshot in memory."""

@@ -1,0 +1,128 @@
+"""The configuration plane: holds the newest snapshot and keeps it fresh.
+
+Management requests call `refresh` before they answer, so a client reads what it has just written. Protocol requests
+take `snapshot`, which `watch` keeps at most one second old.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, cast
+
+from ostiary.record import dataclass
+from ostiary.resource import Registry, Resource
+from ostiary.resource.codec import decode
+from ostiary.resource.immutable_json import freeze
+from ostiary.seal.envelope import Sealer
+from ostiary.store.configuration.config_tables import Catch, Head, catch_up, fetch_head, set_canary
+from ostiary.store.configuration.documents import open_body
+from ostiary.store.configuration.revisions import Revision, deletions, read_revision
+from ostiary.store.configuration.snapshot import Snapshot
+from ostiary.store.database import Batch, Database, Row, Statement
+from ostiary.store.loop import Loop
+from ostiary.store.pace import aside
+from ostiary.store.patience import patient
+from ostiary.store.workspace.changes import normal_pk
+
+WATCH_SECONDS: Final = 0.5
+LOAD_WITHIN: Final = 60.0  # seconds to read all of a large configuration
+STALE_SECONDS: Final = 10.0  # a process whose snapshot is older is sent no more requests
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What a unit of work is validated against: a snapshot, and the head row it belongs to."""
+
+    snapshot: Snapshot
+    head: Head
+
+
+class ConfigPlane:
+    """The configuration of one process."""
+
+    def __init__(self, database: Database, registry: Registry, sealer: Sealer) -> None:
+        self.database = database
+        self.registry = registry
+        self.sealer = sealer
+        self._opening = Opening(Snapshot(registry=registry, number=0, objects={}), Head(-1, 0))
+        self._lock = asyncio.Lock()
+        self.watch: Final = Loop("configuration", self._refresh, every=WATCH_SECONDS, bound=STALE_SECONDS)
+        """Keeps a snapshot at most one second old while the database answers."""
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The newest snapshot this process has loaded."""
+        return self._opening.snapshot
+
+    async def load(self) -> Snapshot:
+        """Check the secret key against the canary, then load everything.
+
+        Raises WrongKey when the database was written under another secret key, NewerSchema, Unavailable.
+        """
+        head = await fetch_head(self.database)
+        if not head.canary:
+            canary = set_canary(self.sealer.canary())
+            await self.database.write(lambda: _run(canary))
+            head = await fetch_head(self.database)
+        self.sealer.check_canary(head.canary)
+        return await self.refresh()
+
+    async def refresh(self) -> Snapshot:
+        """Return the newest snapshot: one tiny SELECT, and a load when somebody has written. Raises Unavailable."""
+        return (await self.opening()).snapshot
+
+    async def opening(self) -> Opening:
+        """Return the newest snapshot together with its head, for a unit of work. Raises Unavailable."""
+        head = await fetch_head(self.database)
+        if head.number == self._opening.head.number:
+            self._opening = Opening(self._opening.snapshot, head)
+            return self._opening
+        async with self._lock:
+            if self._opening.head.number < head.number:
+                since = self._opening.head.number
+                with patient(LOAD_WITHIN):
+                    caught = await self.database.read(lambda: catch_up(since))
+                await self._take(caught)
+            return self._opening
+
+    async def _refresh(self) -> None:
+        await self.refresh()
+
+    async def revisions(self, *, limit: int = 50, before: int | None = None) -> Sequence[Revision]:
+        """Return revisions, newest first: at most `limit`, with numbers below `before`. Raises Unavailable."""
+        rows = await self.database.fetch(
+            "SELECT number, created, author, message, diff FROM revision WHERE number < ? ORDER BY number DESC LIMIT ?",
+            2**62 if before is None else before,
+            limit,
+        )
+        return [read_revision(row) for row in rows]
+
+    async def _take(self, catch: Catch) -> None:
+        before = self.snapshot
+
+        def made() -> Snapshot:
+            put = [item for row in catch.documents if (item := self._read(row)) is not None]
+            drop = [key for diff in catch.diffs for key in deletions(diff, self.registry)]
+            return before.changed(number=catch.head.number, put=put, drop=drop)
+
+        self._opening = Opening(await aside(len(catch.documents), made), catch.head)
+
+    def _read(self, row: Row) -> Resource | None:
+        if row["kind"] not in self.registry:
+            return None  # a kind of a later or earlier version: its documents stay untouched
+        kind = self.registry.get(row["kind"])
+        pk = normal_pk(kind, row["id"])
+        if pk is None:
+            _log.error("document %s %r has an impossible key and is ignored", kind.name, row["id"])
+            return None
+        body = cast("Mapping[str, Any]", decode(row["body"]))
+        values = open_body(kind, pk, body, schema=row["schema"], sealer=self.sealer)
+        return cast("Resource", kind.model(pk=pk, **{name: freeze(value) for name, value in values.items()}))
+
+
+def _run(statement: Statement) -> Batch[None]:
+    yield statement

@@ -1,0 +1,1 @@
+"""The PostgreSQL back end: one writing connection with group commit, few reading ones."""

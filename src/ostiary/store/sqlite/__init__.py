@@ -1,0 +1,1 @@
+"""The SQLite back end: one file, group commit, readers that do not wait for writers."""

@@ -1,0 +1,1 @@
+"""The unit of work over configuration and directory: changes, validation, one commit."""

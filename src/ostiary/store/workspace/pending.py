@@ -1,0 +1,87 @@
+"""The changes of a unit of work that are not written yet, found by key, by kind and by the values of fields.
+
+A blueprint of a thousand applications asks for each whether one like it is there already: without indexes that is a
+look at all that came before, a million in the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Iterator, Mapping
+
+from ostiary.resource import Kind
+from ostiary.store.configuration.snapshot import index_key
+from ostiary.store.workspace.changes import Key, Stored
+
+_Bucket = dict[Key, Stored]
+
+
+class Pending:
+    """Objects by key in the order in which they were first touched; None is a deletion."""
+
+    def __init__(self, entries: Mapping[Key, Stored | None] | None = None) -> None:
+        self._entries: dict[Key, Stored | None] = {}
+        self._kinds: dict[str, _Bucket] = {}
+        self._indexes: dict[str, dict[tuple[str, ...], dict[tuple[Hashable, ...], _Bucket]]] = {}
+        for key, stored in (entries or {}).items():
+            self.set(key, stored)
+
+    def __contains__(self, key: Key) -> bool:
+        return key in self._entries
+
+    def __getitem__(self, key: Key) -> Stored | None:
+        return self._entries[key]
+
+    def items(self) -> Iterable[tuple[Key, Stored | None]]:
+        """Return everything."""
+        return self._entries.items()
+
+    def objects(self) -> Iterator[Stored]:
+        """Yield what is not deleted."""
+        return (one for one in self._entries.values() if one is not None)
+
+    def of(self, kind: Kind) -> Iterable[Stored]:
+        """Return the objects of a kind."""
+        return self._kinds.get(kind.name, {}).values()
+
+    def where(self, kind: Kind, values: Mapping[str, object]) -> Iterable[Stored]:
+        """Return the objects of a kind whose fields have these values, compared as in `Snapshot.where`."""
+        names = tuple(sorted(values))
+        indexes = self._indexes.setdefault(kind.name, {})
+        if names not in indexes:
+            indexes[names] = {}
+            for one in self.of(kind):
+                _add(indexes[names], names, one)
+        return indexes[names].get(index_key(kind, {name: values[name] for name in names}), {}).values()
+
+    def set(self, key: Key, stored: Stored | None) -> None:
+        """Note the new state of an object."""
+        self._forget(key, stored)
+        self._entries[key] = stored
+        if stored is not None:
+            self._kinds.setdefault(stored.kind.name, {})[key] = stored
+            for names, index in self._indexes.get(stored.kind.name, {}).items():
+                _add(index, names, stored)
+
+    def remove(self, key: Key) -> None:
+        """Forget what was noted of an object."""
+        if key in self._entries:
+            self._forget(key, None)
+            del self._entries[key]
+
+    def _forget(self, key: Key, following: Stored | None) -> None:
+        """Take an object out of the indexes; out of its kind's only when no state of it follows."""
+        before = self._entries.get(key)
+        if before is None:
+            return
+        if following is None:
+            del self._kinds[before.kind.name][key]
+        for names, index in self._indexes.get(before.kind.name, {}).items():
+            index[_values(names, before)].pop(key)
+
+
+def _add(index: dict[tuple[Hashable, ...], _Bucket], names: tuple[str, ...], stored: Stored) -> None:
+    index.setdefault(_values(names, stored), {})[stored.key] = stored
+
+
+def _values(names: tuple[str, ...], stored: Stored) -> tuple[Hashable, ...]:
+    return index_key(stored.kind, {name: stored.values.get(name) for name in names})

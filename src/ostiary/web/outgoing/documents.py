@@ -1,0 +1,120 @@
+"""Reading a small JSON document of somebody else, such as the keys of an issuer.
+
+One GET on a connection of its own (`outgoing.connected`). Redirects are not followed, status 200 is the only good one,
+size and time are bounded, and the document is parsed only when all of it has come.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import json
+from typing import Final
+
+from ostiary.web.outgoing.requests import HEAD_LIMIT, OutgoingFailed, Target, connected, target_of
+
+SECONDS: Final = 5.0  # for everything together
+DOCUMENT_LIMIT: Final = 262_144  # bytes
+
+_CHUNK: Final = 16_384  # bytes read at once
+_OK: Final = 200
+_FRAMING: Final = frozenset({b"content-length", b"transfer-encoding"})
+
+
+def check_document_url(url: str) -> str | None:
+    """Return what was expected instead of an address whose document could be trusted, or None when it could.
+
+    Keys that come unprotected over a network are anybody's: https, or http to this very machine.
+    """
+    try:
+        target = target_of(url)
+    except OutgoingFailed as error:
+        return str(error)
+    if not target.tls and not is_loopback(target.host):
+        return "expected an https address, or an http one of this machine (localhost, 127.0.0.1, [::1])"
+    return None
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a host is this machine, by its name or number alone."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+async def fetch_json(
+    url: str, *, public: bool = False, limit: int = DOCUMENT_LIMIT, seconds: float = SECONDS
+) -> object:
+    """Return the document of an address (see `check_document_url`). Raises OutgoingFailed.
+
+    `public` is for addresses that no administrator has written: only hosts of the internet. `limit` is in bytes.
+    """
+    expected = check_document_url(url)
+    if expected is not None:
+        raise OutgoingFailed(expected)
+    try:
+        async with asyncio.timeout(seconds):
+            body = await _read(target_of(url), public=public, limit=limit)
+    except TimeoutError:
+        raise OutgoingFailed(f"no answer within {seconds:g} seconds") from None
+    except (OSError, ValueError) as error:  # ValueError: a host name that is none
+        raise OutgoingFailed(f"{type(error).__name__}: {error}") from error
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise OutgoingFailed("the answer is not JSON") from error
+
+
+class _Answer:
+    """What the parser of the answer has found so far."""
+
+    def __init__(self) -> None:
+        self.body = bytearray()
+        self.framed = False  # the end can be told from the answer itself
+        self.headers_done = False
+        self.done = False
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        del value
+        self.framed = self.framed or name.lower() in _FRAMING
+
+    def on_headers_complete(self) -> None:
+        self.headers_done = True
+
+    def on_body(self, data: bytes) -> None:
+        self.body += data
+
+    def on_message_complete(self) -> None:
+        self.done = True
+
+
+async def _read(target: Target, *, public: bool, limit: int) -> bytes:
+    import httptools  # noqa: PLC0415 - only those who federate read answers
+
+    async with connected(target, public=public) as (reader, writer):
+        writer.write(
+            f"GET {target.path} HTTP/1.1\r\nHost: {target.authority}\r\nUser-Agent: Ostiary\r\n"
+            "Accept: application/json\r\nAccept-Encoding: identity\r\nConnection: close\r\n\r\n".encode("ascii")
+        )
+        await writer.drain()
+        answer = _Answer()
+        parser, head = httptools.HttpResponseParser(answer), 0
+        while not answer.done:
+            data = await reader.read(_CHUNK)
+            if not data:
+                break
+            head += 0 if answer.headers_done else len(data)
+            try:
+                parser.feed_data(data)
+            except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+                raise OutgoingFailed("the answer is not HTTP") from error
+            if len(answer.body) > limit or (head > HEAD_LIMIT and not answer.headers_done):
+                raise OutgoingFailed("the answer is too long")
+        if not answer.headers_done or (answer.framed and not answer.done):
+            raise OutgoingFailed("the answer ended too soon")
+        if parser.get_status_code() != _OK:
+            raise OutgoingFailed(f"the answer has status {parser.get_status_code()}, expected {_OK}")
+        return bytes(answer.body)
