@@ -185,27 +185,27 @@ class Login:
             nonlocal begun
             typed = people[(position + begun * job["connections"]) % len(people)]
             begun += 1
-            return Browser(typed).visit(job["url"], until=job["until"])
+            return Browser(typed).stage_context(job["url"], until=job["until"])
 
-        visit = begin()
+        stage_context = begin()
 
         def turn(answer: Answer) -> bytes | None:
-            nonlocal visit
+            nonlocal stage_context
             self.requests += 1
-            if visit is None:  # the answer of the token endpoint
+            if stage_context is None:  # the answer of the token endpoint
                 self.count += 1
                 if self.over:
                     return None
-                visit = begin()
-                return next(visit)
+                stage_context = begin()
+                return next(stage_context)
             try:
-                return visit.send(answer)
+                return stage_context.send(answer)
             except StopIteration as stop:
-                visit = None
+                stage_context = None
                 code = parse_qs(urlsplit(stop.value).query)["code"][0]
                 return form(job["token"], {**job["form"], "code": code}, headers=job["headers"])
 
-        return next(visit), turn
+        return next(stage_context), turn
 
 
 KINDS: Final = {"cycle": Cycle, "refresh": Refresh, "login": Login}

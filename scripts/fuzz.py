@@ -101,10 +101,10 @@ def jose(data: bytes) -> None:
     from ostiary.proto.oauth2.clients.statement import (
         BadStatement,
         Statement,
-        check_times,
         claimed,
         header_of,
         read_statement,
+        verify_times,
     )
 
     keys = [VerifyingKey(b"k" * 64, algorithm=name) for name in ("HS256", "HS384", "HS512")]
@@ -117,7 +117,7 @@ def jose(data: bytes) -> None:
                 continue
     statement = Statement({}, Draw(data).object(CLAIMS))
     _ = statement.audience
-    for judge in (lambda: check_times(statement, now=_NOW, leeway=30), lambda: statement.text("sub")):
+    for judge in (lambda: verify_times(statement, now=_NOW, leeway=30), lambda: statement.text("sub")):
         try:
             judge()
         except BadStatement:
@@ -200,7 +200,7 @@ def _prover() -> tuple[object, dict[str, str]]:
 def dpop(data: bytes) -> None:
     """Read a proof of possession, signed by the key it brings and not."""
     from ostiary.proto.oauth2.clients.dpop import Target as Asked
-    from ostiary.proto.oauth2.clients.dpop import check_proof
+    from ostiary.proto.oauth2.clients.dpop import verify_dpop_proof
     from ostiary.proto.oauth2.clients.statement import BadStatement
     from ostiary.proto.oauth2.errors import OAuthError
 
@@ -213,7 +213,7 @@ def dpop(data: bytes) -> None:
         proof = f"{signed}.{_b64(key.signature(signed.encode()))}"  # type: ignore[attr-defined]
         for token in (_text(data), proof):
             try:
-                check_proof(token, Asked("POST", "https://a/b"), nonce_key=None, now=_NOW)
+                verify_dpop_proof(token, Asked("POST", "https://a/b"), nonce_key=None, now=_NOW)
             except (OAuthError, BadStatement):
                 continue
 
@@ -221,7 +221,7 @@ def dpop(data: bytes) -> None:
 def forms(data: bytes) -> None:
     """Read a form, the client in it, and the request it makes; then PKCE, scopes and claims."""
     from ostiary.proto.oauth2.authorization.claims_request import load_claims, parse_claims
-    from ostiary.proto.oauth2.authorization.pkce import check_verifier, parse_challenge
+    from ostiary.proto.oauth2.authorization.pkce import parse_challenge, verify_code_verifier
     from ostiary.proto.oauth2.authorization.request import parse_request, parse_target
     from ostiary.proto.oauth2.clients.authentication import parse_client
     from ostiary.proto.oauth2.device import read_user_code
@@ -241,7 +241,7 @@ def forms(data: bytes) -> None:
     read_user_code(text)
     try:
         half = len(text) // 2
-        check_verifier(parse_challenge(text[:half], text[half:][:5]), text[half:])
+        verify_code_verifier(parse_challenge(text[:half], text[half:][:5]), text[half:])
     except OAuthError:
         pass
     for claims in (text, Draw(data).text(REQUEST)):
@@ -259,11 +259,11 @@ def redirects(data: bytes) -> None:
     from types import SimpleNamespace
 
     from ostiary.proto.oauth2.authorization.pattern import BadPattern, Pattern
-    from ostiary.proto.oauth2.authorization.redirect import check_pattern, is_allowed, origin, with_query
+    from ostiary.proto.oauth2.authorization.redirect import is_allowed, origin, pattern_problem, with_query
 
     first, _, second = data.partition(b"\n")
     expression, sent = _text(first), _text(second)
-    check_pattern("strict", sent)
+    pattern_problem("strict", sent)
     origin(sent)
     with_query(sent, [("a", "b")])
     entries = [SimpleNamespace(matching_mode=mode, url=expression) for mode in ("strict", "regex")]

@@ -255,11 +255,11 @@ def test_an_application_opens_at_the_origin_of_its_first_strict_redirect() -> No
 async def test_a_recovery_key_of_nobody_opens_nothing(core: Core) -> None:
     from ostiary.app.operator.recovery import Recoverer
     from ostiary.sessions.cookie import CookieSettings
-    from ostiary.sessions.sessions import SessionGate
+    from ostiary.sessions.sessions import Sessions
 
     engine: object = None
-    gate = SessionGate(core.database, CookieSettings())
-    recoverer = Recoverer(tokens=core.tokens, users=core.users, gate=gate, engine=engine, plane=core.plane)  # type: ignore[arg-type]
+    sessions = Sessions(core.database, CookieSettings())
+    recoverer = Recoverer(tokens=core.tokens, users=core.users, sessions=sessions, engine=engine, plane=core.plane)  # type: ignore[arg-type]
     assert await recoverer.recover(Request(), "nothing", clock()) is None
     await core.accounts.create("ada", now=clock())
     key = await core.accounts.recovery_link("ada", without_mfa=True, now=clock())
@@ -268,7 +268,7 @@ async def test_a_recovery_key_of_nobody_opens_nothing(core: Core) -> None:
     assert led is not None
     assert led.startswith("/flows/-/configure/"), "to a new password"
     assert led.endswith("?next=/if/user/")
-    session = await gate.read(request, clock())
+    session = await sessions.read(request, clock())
     assert session is not None
     assert session.user is not None
     assert await recoverer.recover(Request(), key.reveal(), clock()) is None

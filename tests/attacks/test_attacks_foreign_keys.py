@@ -18,10 +18,10 @@ from cryptography.x509.oid import NameOID
 from oauth2_rig import SECOND, START, Rig, json_of, provider
 
 from ostiary.keys.certificate import problems
-from ostiary.proto.jose import UnsupportedKey, check_recipient, jwks
+from ostiary.proto.jose import UnsupportedKey, jwks, require_recipient
 from ostiary.proto.jose.jwks import usable_keys, verifying_keys
 from ostiary.providers.oauth2.options import Options
-from ostiary.providers.oauth2.provider.client_validation import check_client
+from ostiary.providers.oauth2.provider.client_validation import validate_client
 
 SMALL = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
@@ -70,7 +70,7 @@ def test_a69_in_sets_of_keys(key: dict[str, str]) -> None:
     with pytest.raises(UnsupportedKey):
         verifying_keys({"keys": [key]})
     assert usable_keys({"keys": [key]}) == ()
-    found = [problem.field for problem in check_client(provider(1, jwks={"keys": [key]}))]
+    found = [problem.field for problem in validate_client(provider(1, jwks={"keys": [key]}))]
     assert found == ["jwks"]
 
 
@@ -93,7 +93,7 @@ async def test_a69_in_a_proof(rig: Rig, key: dict[str, str]) -> None:
 @pytest.mark.usefixtures("arithmetic")
 def test_a69_in_encryption(key: dict[str, str]) -> None:
     with pytest.raises(UnsupportedKey):
-        check_recipient(key, "RSA-OAEP-256")
+        require_recipient(key, "RSA-OAEP-256")
 
 
 def certificate(key: Any) -> x509.Certificate:

@@ -16,7 +16,7 @@ from ostiary.policies.resources import PolicyBinding
 from ostiary.proto.jose import SigningKey, sign
 from ostiary.providers.oauth2.provider.fields import DEVICE_CODE
 from ostiary.store.database import Statement
-from ostiary.web.outgoing.requests import OutgoingFailed, check_url, post_form
+from ostiary.web.outgoing.requests import OutgoingFailed, post_form, url_problem
 from ostiary.web.response import Response
 
 GRANTS = ("authorization_code", "refresh_token", "client_credentials", "password", DEVICE_CODE)
@@ -256,15 +256,17 @@ async def test_a67_the_way_out_has_an_end() -> None:
     ],
 )
 def test_a67_only_plain_web_addresses(url: str) -> None:
-    assert check_url(url) is not None
+    assert url_problem(url) is not None
 
 
 def test_a67_logout_addresses_are_checked_when_saved() -> None:
-    from ostiary.providers.oauth2.provider.definition import check_provider
+    from ostiary.providers.oauth2.provider.definition import validate_provider
 
     for url in ("file:///etc/passwd", "javascript:x", "http://a/\nb"):
-        assert [item.field for item in check_provider(provider(1, logout_uri=url))] == ["logout_uri"], url
-    assert json.dumps(list(check_provider(provider(1, logout_uri="https://app.example.org/out"))), default=str) == "[]"
+        assert [item.field for item in validate_provider(provider(1, logout_uri=url))] == ["logout_uri"], url
+    assert (
+        json.dumps(list(validate_provider(provider(1, logout_uri="https://app.example.org/out"))), default=str) == "[]"
+    )
 
 
 async def test_a13_a_device_code_is_its_clients_and_bound_to_its_request(rig: Rig) -> None:

@@ -7,7 +7,7 @@ from urllib.parse import quote, urlencode, urlsplit
 import pytest
 from oauth2_rig import CALLBACK, CHALLENGE, Rig, answer_of, authorize_url, location, provider
 
-from ostiary.providers.oauth2.provider.definition import check_provider
+from ostiary.providers.oauth2.provider.definition import validate_provider
 from ostiary.providers.oauth2.provider.fields import RedirectURI
 from ostiary.web.response import Response
 
@@ -155,7 +155,7 @@ async def test_a05_schemes_and_fragments(rig: Rig, uri: str) -> None:
 
 @pytest.mark.parametrize("uri", EVIL["a05"])
 def test_a05_they_cannot_be_saved(uri: str) -> None:
-    problems = list(check_provider(provider(1, redirect_uris=(RedirectURI("strict", uri),))))
+    problems = list(validate_provider(provider(1, redirect_uris=(RedirectURI("strict", uri),))))
     assert [item.field for item in problems] == ["redirect_uris"]
 
 

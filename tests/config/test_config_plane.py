@@ -273,7 +273,7 @@ async def test_two_processes_make_the_canary_together(sqlite_database: Database)
     houses = [House(sqlite_database), House(sqlite_database)]
     await asyncio.gather(*(one.plane.load() for one in houses))
     head = (await sqlite_database.fetch("SELECT canary FROM config_head"))[0]
-    houses[0].sealer.check_canary(head["canary"])
+    houses[0].sealer.verify_canary(head["canary"])
 
 
 async def test_a_read_that_lags_behind_does_not_turn_back(small_house: House) -> None:

@@ -250,18 +250,18 @@ async def test_deleting_a_group_and_a_role_cuts_their_links(editor: Editor, data
 
 async def test_deactivating_a_user_ends_the_sessions(editor: Editor, database: Database) -> None:
     from ostiary.sessions.cookie import CookieSettings
-    from ostiary.sessions.sessions import SessionGate, SignIn
+    from ostiary.sessions.sessions import Sessions, SignIn
     from ostiary.web.request import Request
 
     user = await make(editor, USER, username="jo")
-    gate = SessionGate(database, CookieSettings())
+    sessions = Sessions(database, CookieSettings())
     request = Request()
     proof = SignIn(user=int(user.pk), who={}, auth_method="password")
-    await gate.sign_in(request, await gate.ensure(request, NOW), proof, now=NOW)
+    await sessions.sign_in(request, await sessions.ensure(request, NOW), proof, now=NOW)
     await change(editor, user, name="still active")
-    assert len(await gate.list(int(user.pk), NOW)) == 1
+    assert len(await sessions.list(int(user.pk), NOW)) == 1
     await change(editor, user, is_active=False)
-    assert await gate.list(int(user.pk), NOW) == []
+    assert await sessions.list(int(user.pk), NOW) == []
 
 
 async def test_what_was_issued_ends_with_the_user(

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from ostiary.directory.accounts import Accounts
 from ostiary.directory.errors import BadName
-from ostiary.directory.names import check_names, name_fault
+from ostiary.directory.names import name_fault, require_user_names
 from ostiary.directory.passwords.pool import Passwords
 from ostiary.directory.resources import USER
 from ostiary.directory.users import Users
@@ -39,7 +39,7 @@ async def test_a_name_nobody_could_sign_in_with(
 @pytest.mark.parametrize("email", ["x", "a b@example.org", "a@b c", "a@", "y" * 260 + "@b.c"])
 def test_what_is_no_address(email: str) -> None:
     with pytest.raises(BadName):
-        check_names("ada", email)
+        require_user_names("ada", email)
 
 
 @given(st.text())

@@ -43,7 +43,7 @@ from ostiary.resource import Registry, Resource
 from ostiary.seal import Secret
 from ostiary.seal.envelope import Sealer
 from ostiary.sessions.cookie import COOKIE, CookieSettings
-from ostiary.sessions.sessions import Hooks, SessionGate
+from ostiary.sessions.sessions import Hooks, Sessions
 from ostiary.store.configuration.plane import ConfigPlane
 from ostiary.store.configuration.snapshot import Snapshot
 from ostiary.store.database import Database
@@ -74,7 +74,7 @@ class Plane:
 @dataclass
 class World:
     database: Database
-    gate: SessionGate
+    sessions: Sessions
     users: Users
     accounts: Accounts
     devices: Devices
@@ -159,7 +159,7 @@ class Client:
             response = await self.world.router(request)
         except HttpError as error:
             response = Response(error.status, error.code.encode(), list(error.headers))
-        self.world.gate.finish(request, response)
+        self.world.sessions.finish(request, response)
         give_cookies(request, response)
         for name, value in response.headers:
             if name == "set-cookie":
@@ -191,7 +191,7 @@ class Client:
 
     async def session(self) -> Any:
         request = Request(headers={"cookie": f"{COOKIE}={self.cookies.get(COOKIE, '')}"})
-        return await self.world.gate.read(request, self.world.now)
+        return await self.world.sessions.read(request, self.world.now)
 
     async def sign_in(self, name: str = "jo", password: str = PASSWORD) -> dict[str, Any]:
         await self.get()
@@ -249,7 +249,7 @@ async def open_world(database: Database) -> World:
     hooks.on_logout.append(logout_event)
     hooks.on_move.append(room.ON_MOVE)
     hooks.on_end.append(room.ON_END)
-    gate = SessionGate(database, CookieSettings(), hooks)
+    sessions = Sessions(database, CookieSettings(), hooks)
     sealer = Sealer(Secret("a secret key for tests, long enough to be one"))
     users, passwords = Users(database, install_id="install"), Passwords(workers=1)
     devices, setup = Devices(database, sealer), Setup(database)
@@ -261,7 +261,7 @@ async def open_world(database: Database) -> World:
     services = Services(
         database=database,
         plane=plane_any,
-        gate=gate,
+        sessions=sessions,
         users=users,
         passwords=passwords,
         devices=devices,
@@ -274,6 +274,6 @@ async def open_world(database: Database) -> World:
         cookie_key=Secret("cookie key"),
     )
     engine = FlowEngine(services)
-    router = Router(room.routes(engine, gate, plane_any, lambda: clock[0]))
+    router = Router(room.routes(engine, sessions, plane_any, lambda: clock[0]))
     accounts = Accounts(database, users, passwords)
-    return World(database, gate, users, accounts, devices, setup, services, engine, plane, router, clock)
+    return World(database, sessions, users, accounts, devices, setup, services, engine, plane, router, clock)

@@ -30,7 +30,7 @@ class Journey:
 
     async def begin(self, *permissions: dict[str, str], **context: Any) -> None:
         request = request_of(self.client)
-        session = await self.world.gate.ensure(request, self.world.now)
+        session = await self.world.sessions.ensure(request, self.world.now)
         application = {"pk": str(self.application.pk), "name": self.application.name, "slug": self.application.slug}
         await self.world.engine.begin(
             request,
@@ -151,11 +151,11 @@ async def test_a_sign_in_that_was_begun_leads_back_and_proves_itself(world: Worl
     default = default_flow(world)
     await world.user()
     request = request_of(client)
-    session = await world.gate.ensure(request, world.now)
+    session = await world.sessions.ensure(request, world.now)
     from ostiary.web.response import Response
 
     response = Response(200)
-    world.gate.finish(request, response)
+    world.sessions.finish(request, response)
     client.cookies[COOKIE] = (response.header("set-cookie") or "").partition("=")[2].partition(";")[0]
     await world.engine.begin(
         request,
@@ -181,7 +181,7 @@ async def test_a_flow_without_stages_ends_at_once(journey: Journey, world: World
     journey.flow = world.flow("implicit", [], designation="authorization", authentication="require_authenticated")
     await journey.begin(OPENID)
     request = request_of(journey.client)
-    session = await world.gate.ensure(request, world.now)
+    session = await world.sessions.ensure(request, world.now)
     query = urlencode({"next": "/application/o/authorize/?x=1"})
     outcome = await world.engine.challenge(request, session, "implicit", query=query, now=world.now)
     assert outcome == Moved("/application/o/authorize/?x=1")
@@ -289,7 +289,7 @@ async def test_configure_runs_the_flow_of_a_stage_for_whoever_is_signed_in(journ
 async def test_a_challenge_outcome_is_plain_data(journey: Journey, world: World) -> None:
     await journey.begin(OPENID)
     request = request_of(journey.client)
-    session = await world.gate.ensure(request, world.now)
+    session = await world.sessions.ensure(request, world.now)
     outcome = await world.engine.challenge(request, session, "authorize", now=world.now)
     assert isinstance(outcome, Challenge)
     assert outcome.wire()["component"] == "ak-stage-consent"

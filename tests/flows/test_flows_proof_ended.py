@@ -154,8 +154,8 @@ async def test_a72_a_change_between_reading_and_commit_is_noticed(
     await client.answer(component="ak-stage-identification", uid_field="jo")
     whole = UserLoginStage.open
 
-    async def late(self: UserLoginStage, visit: Any) -> Any:
-        verdict = await whole(self, visit)
+    async def late(self: UserLoginStage, stage_context: Any) -> Any:
+        verdict = await whole(self, stage_context)
         monkeypatch.undo()
         await change(world, user)
         return verdict

@@ -211,8 +211,8 @@ async def test_a30_prompt_needs_its_answers(world: World, client: Client) -> Non
     ]
     world.add(*fields)
     stage = PromptStage(pk=pk(), name="ask", fields=tuple(str(one.pk) for one in fields))
-    world.flow("asking", [stage, DenyStage(pk=pk(), name="end")])
-    client.slug = "asking"
+    world.flow("token_request", [stage, DenyStage(pk=pk(), name="end")])
+    client.slug = "token_request"
     await client.get()
     for answer in ({}, {"a": ""}, {"a": "  "}, {"a": ["x"]}, {"a": "x\0"}, {"h": "client"}):
         shown = await client.answer(component="ak-stage-prompt", **answer)
@@ -278,7 +278,7 @@ async def test_a30_a_form_with_an_old_ticket_is_not_looked_at(world: World, clie
     request = Request(
         headers={"cookie": f"authentik_session={client.cookies['authentik_session']}"}, host="id.example.org"
     )
-    session = await world.gate.ensure(request, world.now)
+    session = await world.sessions.ensure(request, world.now)
     first = await world.engine.challenge(request, session, SLUG, now=world.now)
     assert isinstance(first, Challenge)
 

@@ -43,7 +43,7 @@ from ostiary.resource import Registry, Resource
 from ostiary.seal import Secret
 from ostiary.seal.envelope import Sealer
 from ostiary.sessions.cookie import CookieSettings
-from ostiary.sessions.sessions import Hooks, SessionGate, SignIn
+from ostiary.sessions.sessions import Hooks, Sessions, SignIn
 from ostiary.sources.resources import OAuthSource
 from ostiary.store.configuration.snapshot import Snapshot
 from ostiary.store.database import Batch, Database, Row, Statement, Unwatched, Value, Watch
@@ -171,7 +171,7 @@ class Rig:
     database: Counting
     plane: SimpleNamespace
     services: Services
-    gate: SessionGate
+    sessions: Sessions
     router: Router
     now: int = START
     browser: Browser = field(init=False)
@@ -207,7 +207,7 @@ class Rig:
             response = await self.router(request)
         except HttpError as error:
             response = Response(error.status, f"{error.code}: {error.message}".encode(), list(error.headers))
-        self.gate.finish(request, response)
+        self.sessions.finish(request, response)
         return response
 
     async def token(self, basic: tuple[str, str] | None = ("wiki", SECRET), **form: str) -> Response:
@@ -250,22 +250,22 @@ class Browser:
     async def sign_in(self, pk: int = 7, name: str = "ada", amr: tuple[str, ...] = ("pwd",)) -> None:
         """Sign in past the flows, as the user_login stage does."""
         request = Request(headers={"cookie": self.cookie} if self.cookie else {}, scheme="https")
-        session = await self.rig.gate.ensure(request, self.rig.now)
+        session = await self.rig.sessions.ensure(request, self.rig.now)
         who = {"pk": pk, "username": name, "email": f"{name}@example.org"}
         proof = SignIn(user=pk, who=who, auth_method="password", amr=amr, duration=30 * 86_400 * SECOND)
-        await self.rig.gate.sign_in(request, session, proof, now=self.rig.now)
+        await self.rig.sessions.sign_in(request, session, proof, now=self.rig.now)
         self.keep(request)
 
     async def sign_out(self) -> None:
         request = Request(headers={"cookie": self.cookie}, scheme="https")
-        session = await self.rig.gate.read(request, self.rig.now)
+        session = await self.rig.sessions.read(request, self.rig.now)
         assert session is not None
-        await self.rig.gate.end(request, session, now=self.rig.now)
+        await self.rig.sessions.end(request, session, now=self.rig.now)
 
     async def finish_flow(self, slug: str) -> str:
         """Look at a flow that asks nothing (any more); return where it leads."""
         request = Request(headers={"cookie": self.cookie}, scheme="https", host="id.example.org")
-        session = await self.rig.gate.read(request, self.rig.now)
+        session = await self.rig.sessions.read(request, self.rig.now)
         assert session is not None
         query = self.pages.get(slug, "")
         outcome = await self.rig.services.engine.challenge(request, session, slug, query=query, now=self.rig.now)
@@ -274,7 +274,7 @@ class Browser:
 
     async def look(self, slug: str) -> Any:
         request = Request(headers={"cookie": self.cookie}, scheme="https", host="id.example.org")
-        session = await self.rig.gate.read(request, self.rig.now)
+        session = await self.rig.sessions.read(request, self.rig.now)
         assert session is not None
         query = self.pages.get(slug, "")
         outcome = await self.rig.services.engine.challenge(request, session, slug, query=query, now=self.rig.now)
@@ -283,14 +283,14 @@ class Browser:
 
     async def answer(self, slug: str, answer: Mapping[str, object]) -> None:
         request = Request(headers={"cookie": self.cookie}, scheme="https", host="id.example.org")
-        session = await self.rig.gate.read(request, self.rig.now)
+        session = await self.rig.sessions.read(request, self.rig.now)
         assert session is not None
         query = self.pages.get(slug, "")
         await self.rig.services.engine.respond(request, session, slug, answer, query=query, now=self.rig.now)
 
     def keep(self, request: Request) -> None:
         response = Response(200)
-        self.rig.gate.finish(request, response)
+        self.rig.sessions.finish(request, response)
         for name, value in response.headers:
             if name == "set-cookie":
                 self.cookie = value.partition(";")[0]
@@ -369,19 +369,19 @@ async def make_rig(database: Database) -> Rig:
     hooks.on_end.extend([Notices(cast("Any", plane)).on_session_end, on_session_end, plans_end])
     hooks.on_farewell.append(farewells(cast("Database", counting), cast("Any", plane)))
     hooks.on_move.extend([on_session_moved, plans_move])
-    gate = SessionGate(cast("Database", counting), CookieSettings(), hooks)
+    sessions = Sessions(cast("Database", counting), CookieSettings(), hooks)
     refusals = Refusals()
     flow_services = SimpleNamespace(
-        database=counting, plane=plane, gate=gate, users=users, consents=Consents(cast("Database", counting)),
+        database=counting, plane=plane, sessions=sessions, users=users, consents=Consents(cast("Database", counting)),
         plans=Plans(cast("Database", counting), Sealer(Secret("k" * 50))), cookie_key=Secret("x"), own_stages=STAGES,
         refusals=refusals,
     )  # fmt: skip
     engine = FlowEngine(cast("FlowServices", flow_services))
     services = Services(
-        database=cast("Database", counting), plane=cast("Any", plane), users=users, gate=gate, engine=engine,
+        database=cast("Database", counting), plane=cast("Any", plane), users=users, sessions=sessions, engine=engine,
         clock=lambda: rig.now, form_post=form_page, languages=frozenset({"en", "de"}), refusals=refusals,
     )  # fmt: skip
-    rig = Rig(counting, plane, services, gate, Router(routes(services)))
+    rig = Rig(counting, plane, services, sessions, Router(routes(services)))
     rig.browser = Browser(rig)
     await rig.run(insert(user(7, "ada")), insert(user(8, "bob")), insert(user(9, "eve", is_active=False)))
     return rig

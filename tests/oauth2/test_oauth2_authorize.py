@@ -296,7 +296,7 @@ class TestPolicies:
 
 class TestConsent:
     @pytest.fixture(autouse=True)
-    def asking(self, rig: Rig) -> None:
+    def token_request(self, rig: Rig) -> None:
         rig.change(provider(1, authorization_flow="ask"))
 
     async def test_asked_once_then_remembered(self, rig: Rig) -> None:
@@ -359,7 +359,7 @@ class TestNoConsent:
     """A person who says no is an answer (RFC 6749 4.1.2.1)."""
 
     @pytest.fixture(autouse=True)
-    def asking(self, rig: Rig) -> None:
+    def token_request(self, rig: Rig) -> None:
         rig.change(provider(1, authorization_flow="ask"))
 
     async def refuse(self, rig: Rig, **answer: object) -> str:

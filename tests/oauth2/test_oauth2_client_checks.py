@@ -8,7 +8,7 @@ import pytest
 from oauth2_client_keys import Key
 from oauth2_rig import provider
 
-from ostiary.providers.oauth2.provider.client_validation import check_client
+from ostiary.providers.oauth2.provider.client_validation import validate_client
 from ostiary.seal import Secret
 
 KEYS = Key().jwks
@@ -39,4 +39,4 @@ PRIVATE = {"keys": [{**Key().jwk, "d": "AAAA"}]}
     ],
 )  # fmt: skip
 def test_combinations(changes: dict[str, Any], fields: list[str]) -> None:
-    assert [problem.field for problem in check_client(provider(1, **changes))] == fields
+    assert [problem.field for problem in validate_client(provider(1, **changes))] == fields

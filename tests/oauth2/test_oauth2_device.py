@@ -192,7 +192,9 @@ class TestHonest:
             UserLoginStage(pk="again", name="again"),
             FlowStageBinding(pk="b9", target="ask", stage="again", order=order),
         )
-        monkeypatch.setattr(UserLoginStage, "_user", lambda _, visit: visit.person(visit.session.user))
+        monkeypatch.setattr(
+            UserLoginStage, "_user", lambda _, stage_context: stage_context.person(stage_context.session.user)
+        )
         codes = await begin(ready)
         await ready.browser.sign_in()
         assert (await allow(ready.browser, codes["user_code"])).component == "ak-provider-oauth2-device-code-finish"

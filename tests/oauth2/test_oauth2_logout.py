@@ -431,7 +431,7 @@ class TestBackChannel:
         tokens = await both.browser.tokens(scope="openid offline_access")
         short = await both.browser.tokens(scope="openid")
         later = both.now + 60 * 24 * HOUR
-        assert await end_expired(cast("Any", both.database), both.gate.hooks.on_end, later) == 1
+        assert await end_expired(cast("Any", both.database), both.sessions.hooks.on_end, later) == 1
         assert len(await queued(both)) == 1
         assert not await active(both, short["access_token"])
         assert not await active(both, tokens["access_token"])
@@ -462,7 +462,7 @@ class TestFrontChannel:
         await rig.browser.get(f"{PATH}?id_token_hint={token}&post_logout_redirect_uri={APP}/bye")
         assert (await rig.browser.look("leave")).component == "ak-provider-iframe-logout"
         request = Request(headers={"cookie": rig.browser.cookie}, scheme="https", host="id.example.org")
-        session = await rig.gate.read(request, rig.now)
+        session = await rig.sessions.read(request, rig.now)
         assert session is not None
         query = rig.browser.pages["leave"] + "&logged_out=1"
         outcome = await rig.services.engine.challenge(request, session, "leave", query=query, now=rig.now)

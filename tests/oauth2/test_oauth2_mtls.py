@@ -18,7 +18,7 @@ from oauth2_rig import CALLBACK, SECRET, START, VERIFIER, Rig, json_of, provider
 
 from ostiary.proto.jose import public_jwk
 from ostiary.proto.oauth2.clients.certificate_header import certificate_thumbprint
-from ostiary.providers.oauth2.client_authentication.mtls import check_subject
+from ostiary.providers.oauth2.client_authentication.mtls import subject_problem
 from ostiary.providers.oauth2.options import Options
 from ostiary.providers.oauth2.routes import routes
 from ostiary.web.response import Response
@@ -180,4 +180,4 @@ class TestBound:
     ("text", "good"), [(DN, True), ("", False), ("nonsense", False), ("CN=", False), ("X=1", False)]
 )
 def test_subjects_are_checked_when_saved(text: str, good: bool) -> None:
-    assert (check_subject(text) is None) is good
+    assert (subject_problem(text) is None) is good

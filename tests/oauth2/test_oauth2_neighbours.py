@@ -159,7 +159,7 @@ class TestSessionManagement:
         await rig.browser.sign_in()
         state = answer_of(await rig.browser.authorize())["session_state"]
         digest, _, salt = state.partition(".")
-        session = await rig.gate.read(Request(headers={"cookie": rig.browser.cookie}), rig.now)
+        session = await rig.sessions.read(Request(headers={"cookie": rig.browser.cookie}), rig.now)
         assert session is not None
         text = f"wiki {APP} {browser_state(session.key)} {salt}"
         assert digest == hashlib.sha256(text.encode()).hexdigest()
@@ -183,12 +183,12 @@ class TestSessionManagement:
 
     @pytest.mark.parametrize(("scheme", "same_site"), [("https", "None"), ("http", "Lax")])
     async def test_the_cookie_follows_the_session(self, rig: Rig, scheme: str, same_site: str) -> None:
-        keeper = BrowserState(rig.gate, CookieSettings())
+        keeper = BrowserState(rig.sessions, CookieSettings())
         await rig.browser.sign_in()
 
         async def after(cookie: str, *, read: bool = True) -> str:
             request = Request(headers={"cookie": cookie}, scheme=scheme)
-            session = await rig.gate.read(request, rig.now) if read else None
+            session = await rig.sessions.read(request, rig.now) if read else None
             response = Response(200)
             keeper.finish(request, response)
             assert read or session is None

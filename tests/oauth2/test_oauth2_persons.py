@@ -25,7 +25,7 @@ async def become(rig: Rig, pk: int, name: str) -> None:
     """Sign in as another person inside the flow, whose plan goes on."""
     await rig.browser.sign_in(pk, name)
     request = Request(headers={"cookie": rig.browser.cookie}, scheme="https")
-    session = await rig.gate.read(request, rig.now)
+    session = await rig.sessions.read(request, rig.now)
     assert session is not None
     plans = rig.services.engine._services.plans
     plan = await plans.latest(session.key, "login", now=rig.now)

@@ -39,7 +39,7 @@ class Nonce(NonceMixin):
 
 
 @dataclass
-class Kept:
+class BoundedCache:
     """A nonce of OpenID Connect, which this library keeps in OpenID 2's table."""
 
     id: int
@@ -54,16 +54,16 @@ class Kept:
 class Association(AssociationMixin):
     """Nonces by number, for as long as the test."""
 
-    kept: dict[int, Kept] = {}  # noqa: RUF012 - the framework wants classes, not objects
+    kept: dict[int, BoundedCache] = {}  # noqa: RUF012 - the framework wants classes, not objects
 
     @classmethod
     def store(cls, server_url: str, association: Any) -> None:  # noqa: ARG003 - the nonces name their place themselves
         number = len(cls.kept) + 1
         expires = association.issued + association.lifetime
-        cls.kept[number] = Kept(number, association.handle, association.assoc_type, expires)
+        cls.kept[number] = BoundedCache(number, association.handle, association.assoc_type, expires)
 
     @classmethod
-    def get(cls, server_url: str | None = None, handle: str | None = None) -> list[Kept]:  # noqa: ARG003
+    def get(cls, server_url: str | None = None, handle: str | None = None) -> list[BoundedCache]:  # noqa: ARG003
         return [one for one in cls.kept.values() if one.handle == handle]
 
     @classmethod

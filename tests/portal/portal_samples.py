@@ -19,11 +19,11 @@ from ostiary.directory.devices import Device, DeviceClass
 from ostiary.directory.user import Subject, User
 from ostiary.flows.error_detail import ErrorDetail
 from ostiary.flows.errors import UnknownFlow
-from ostiary.flows.run.flow_commit import Due
+from ostiary.flows.run.flow_commit import PendingCommit
 from ostiary.flows.run.outcome import Challenge, FlowInfo, Moved, Outcome, Passed
 from ostiary.flows.stages.authenticator_totp import AuthenticatorTOTPStage
 from ostiary.portal.error_page import ErrorPage
-from ostiary.portal.look import Painter, own_static, own_templates
+from ostiary.portal.look import Renderer, own_static, own_templates
 from ostiary.portal.room import routes
 from ostiary.portal.services import Pages
 from ostiary.sessions.session import Session
@@ -287,7 +287,7 @@ class SampleEngine:
         self.failure: Exception | None = None
         self.shows: dict[str, str] = {}
         self.failed: Mapping[str, list[ErrorDetail]] = {}
-        self.settled: list[Due] = []
+        self.settled: list[PendingCommit] = []
 
     async def challenge(self, request: Request, session: Session, slug: str, *, query: str = "", now: int) -> Outcome:
         if slug in self.leads:
@@ -318,8 +318,8 @@ class SampleEngine:
             raise self.failure
         return self.verdict or Passed()
 
-    async def settle(self, request: Request, due: Due, *, now: int) -> None:
-        self.settled.append(due)
+    async def settle(self, request: Request, pending: PendingCommit, *, now: int) -> None:
+        self.settled.append(pending)
 
 
 class SampleGate:
@@ -461,7 +461,7 @@ class SampleHouse:
         administers: bool = False,
     ) -> None:
         self.engine = SampleEngine()
-        self.gate = SampleGate(user)
+        self.sessions = SampleGate(user)
         brand = Brand(pk="b", domain="default", default=True, default_application="grafana" if external else None)
         setting_up = AuthenticatorTOTPStage(pk="t", name="totp", configure_flow="f", digits=6)
         self.snapshot = SampleSnapshot([brand, *APPS, setting_up])
@@ -498,7 +498,7 @@ class SampleHouse:
 
         self.pages = Pages(
             engine=self.engine,
-            gate=self.gate,  # type: ignore[arg-type]
+            sessions=self.sessions,  # type: ignore[arg-type]
             plane=plane,  # type: ignore[arg-type]
             users=SimpleNamespace(subject=the_subject),  # type: ignore[arg-type]
             devices=SimpleNamespace(confirmed=confirmed, delete=delete),  # type: ignore[arg-type]
@@ -510,13 +510,13 @@ class SampleHouse:
             launch_url=no_address,
             recover=recover,
         )
-        self.painter = Painter(templates, static, plane)  # type: ignore[arg-type]
+        self.renderer = Renderer(templates, static, plane)  # type: ignore[arg-type]
         extra = [Route("GET", "/-/error/{status}/", _fail)]
         self.site = Site(
             Router([*routes(self.pages), *extra]),
             prefix=prefix,
-            finish=[self.gate.finish],
-            error_answer=ErrorPage(self.painter),
+            finish=[self.sessions.finish],
+            error_answer=ErrorPage(self.renderer),
         )
 
 

@@ -70,13 +70,13 @@ async def test_removing_needs_a_sign_in_not_long_ago() -> None:
     house = SampleHouse()
     async with client_of(house) as client:
         token = await token_of(client)
-        house.gate.auth_time = NOW - FRESH - 1
+        house.sessions.auth_time = NOW - FRESH - 1
         asked = await client.get(PHONE)
         assert asked.status_code == 302
         assert asked.headers["location"].startswith("/flows/-/default/authentication/?next=%2Fif%2Fuser%2Ffactors%2F")
         sent = await client.post(PHONE, data={"_form_token": token})
         assert (sent.status_code, sent.headers["location"]) == (303, PHONE)
-        house.gate.user = None
+        house.sessions.user = None
         assert (await client.get(PHONE)).status_code == 302
     assert len(house.devices) == 2
 

@@ -15,7 +15,7 @@ from portal_samples import SAMPLES, SampleHouse, sample
 from ostiary.flows.error_detail import ErrorDetail
 from ostiary.flows.errors import PlanChanged
 from ostiary.flows.proofs.password_check import TOO_MANY
-from ostiary.flows.run.flow_commit import Due
+from ostiary.flows.run.flow_commit import PendingCommit
 from ostiary.flows.run.outcome import Challenge, FlowInfo, Moved, Passed
 from ostiary.portal import redirects
 from ostiary.portal.flow import page
@@ -312,11 +312,11 @@ async def test_the_answer_that_ends_a_flow_leaves_it(
     client: httpx.AsyncClient, house: SampleHouse, to: str, status: int, location: str | None
 ) -> None:
     fields = hidden((await client.get("/if/flow/password/")).text)
-    due = Due(house.gate._session(), ())
-    house.engine.verdict = Moved(to, due)
+    pending = PendingCommit(house.sessions._session(), ())
+    house.engine.verdict = Moved(to, pending)
     answer = await client.post("/if/flow/password/", data={**fields, "password": "p"})
     assert (answer.status_code, answer.headers.get("location")) == (status, location)
-    assert house.engine.settled == [due]
+    assert house.engine.settled == [pending]
     if status == 200:
         assert f'content="0; url={html.escape(to)}"' in answer.text
 
@@ -328,7 +328,7 @@ async def test_the_end_of_a_flow_that_somebody_else_reached_is_looked_at_again(
         raise PlanChanged
 
     fields = hidden((await client.get("/if/flow/password/")).text)
-    house.engine.verdict = Moved("/if/user/", Due(house.gate._session(), ()))
+    house.engine.verdict = Moved("/if/user/", PendingCommit(house.sessions._session(), ()))
     monkeypatch.setattr(house.engine, "settle", settle)
     answer = await client.post("/if/flow/password/", data={**fields, "password": "p"})
     assert (answer.status_code, answer.headers["location"]) == (303, "/if/flow/password/?step=next")
@@ -376,8 +376,8 @@ async def test_each_step_says_what_it_is(client: httpx.AsyncClient, name: str) -
 
 async def test_a_new_password_has_the_name_beside_it(client: httpx.AsyncClient, house: SampleHouse) -> None:
     """Password managers keep it under that name."""
-    session = house.gate._session()
-    house.gate._session = lambda: dataclasses.replace(session, user=7, who={"username": "ada"})  # type: ignore[method-assign]
+    session = house.sessions._session()
+    house.sessions._session = lambda: dataclasses.replace(session, user=7, who={"username": "ada"})  # type: ignore[method-assign]
     named = '<input type="text" value="{}" autocomplete="username" hidden>'
     assert named.format("ada") in (await client.get("/if/flow/wizard/")).text
     assert named.format("ada") not in (await client.get("/if/flow/kinds/")).text  # it asks for the name itself

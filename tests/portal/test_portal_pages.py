@@ -139,7 +139,7 @@ async def test_errors_are_pages_for_people_and_json_for_programs(status: int) ->
 
 
 def test_a_refusal_says_so_whatever_its_status() -> None:
-    page = ErrorPage(SampleHouse().painter)(Request(), HttpError(200, "access_denied", "You may not pass here."))
+    page = ErrorPage(SampleHouse().renderer)(Request(), HttpError(200, "access_denied", "You may not pass here."))
     assert page.status == 200
     assert b"<h1>No access</h1>" in page.body
 
@@ -190,7 +190,7 @@ def test_a29_pages_post_only_to_the_web(url: str) -> None:
 
 
 def test_protocols_get_a_page_that_posts() -> None:
-    response = autosubmit_page(SampleHouse().painter, Request(), "https://a.example/cb", {"code": "1"})
+    response = autosubmit_page(SampleHouse().renderer, Request(), "https://a.example/cb", {"code": "1"})
     assert 'name="code" value="1"' in response.body.decode()
     assert "form-action https://a.example/cb;" in (response.header("content-security-policy") or "")
 

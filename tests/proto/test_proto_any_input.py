@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from ostiary.proto.duration import parse_duration
 from ostiary.proto.jose import JoseError, peek_header
-from ostiary.proto.jose.jwe import check_recipient
+from ostiary.proto.jose.jwe import require_recipient
 from ostiary.proto.jose.jwks import verifying_keys
-from ostiary.proto.oauth2.authorization.pkce import Challenge, check_verifier, parse_challenge
-from ostiary.proto.oauth2.authorization.redirect import check_pattern, is_allowed
-from ostiary.proto.oauth2.clients.assertion import check_assertion
+from ostiary.proto.oauth2.authorization.pkce import Challenge, parse_challenge, verify_code_verifier
+from ostiary.proto.oauth2.authorization.redirect import is_allowed, pattern_problem
+from ostiary.proto.oauth2.clients.assertion import verify_assertion
 from ostiary.proto.oauth2.clients.statement import BadStatement, Statement
 from ostiary.proto.oauth2.errors import OAuthError
 from ostiary.proto.oauth2.parameters import read_parameters
@@ -71,7 +71,7 @@ def test_proof_keys(value: str | None, method: str | None, verifier: str | None)
     with suppress(OAuthError):
         challenge = parse_challenge(value, method)
     with suppress(OAuthError):
-        check_verifier(challenge, verifier)
+        verify_code_verifier(challenge, verifier)
         assert (challenge is None) is (verifier is None)
 
 
@@ -92,7 +92,7 @@ def test_resources_are_never_wider_than_granted(asked: list[str], granted: list[
 @given(st.dictionaries(st.sampled_from(["iss", "sub", "aud", "exp", "nbf", "iat", "jti", "x"]), JSON | st.just("wiki")))
 def test_assertions(claims: dict[str, object]) -> None:
     with suppress(BadStatement):
-        found = check_assertion(Statement({}, claims), client_id="wiki", audiences=["here"], now=1_700_000_000_000_000)
+        found = verify_assertion(Statement({}, claims), client_id="wiki", audiences=["here"], now=1_700_000_000_000_000)
         assert claims["iss"] == claims["sub"] == "wiki"
         assert found.jti
 
@@ -106,7 +106,7 @@ def test_assertions(claims: dict[str, object]) -> None:
 def test_recipients(jwk: dict[str, object]) -> None:
     for algorithm in ("RSA-OAEP-256", "ECDH-ES"):
         with suppress(JoseError):
-            check_recipient(jwk, algorithm)
+            require_recipient(jwk, algorithm)
 
 
 @given(st.dictionaries(st.sampled_from(["use", "key_ops", "alg", "kid"]), JSON))
@@ -128,5 +128,5 @@ def test_patterns_that_may_be_saved_may_be_used(pattern: str, sent: str) -> None
         matching_mode = "regex"
         url = pattern
 
-    if check_pattern("regex", pattern) is None:
+    if pattern_problem("regex", pattern) is None:
         is_allowed("https://a.example/" + sent, [One()])  # type: ignore[list-item]

@@ -21,9 +21,9 @@ from ostiary.proto.jose import (
     algorithm_for,
     algorithms_for,
     base64url_encode,
-    check_recipient,
     peek_header,
     public_jwk,
+    require_recipient,
     sign,
     verify,
 )
@@ -139,7 +139,7 @@ def test_a_recipient_on_x25519() -> None:
 )
 def test_keys_that_nobody_can_be_encrypted_to(jwk: dict[str, str], algorithm: str) -> None:
     with pytest.raises(UnsupportedKey):
-        check_recipient(jwk, algorithm)
+        require_recipient(jwk, algorithm)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ostiary.proto.oauth2 import errors
-from ostiary.proto.oauth2.authorization.pkce import Challenge, check_verifier, derive_challenge, parse_challenge
+from ostiary.proto.oauth2.authorization.pkce import Challenge, derive_challenge, parse_challenge, verify_code_verifier
 from ostiary.proto.oauth2.authorization.request import parse_request, parse_target
 from ostiary.proto.oauth2.authorization.response import Target, answer_pairs, answer_url, error_pairs
 from ostiary.proto.oauth2.bearer import challenge, parse_bearer
@@ -41,11 +41,11 @@ class TestParameters:
     def test_a07_a_repeated_one_is_refused(self) -> None:
         found = read_parameters([("a", "1"), ("a", "1"), ("b", "2")])
         assert found.get("b") == "2"
-        for check in (lambda: found.get("a"), lambda: found.need("a"), found.check_single):
+        for check in (lambda: found.get("a"), lambda: found.need("a"), found.require_single):
             with pytest.raises(OAuthError) as raised:
                 check()
             assert code_of(raised) == "invalid_request"
-        found.check_single(but=frozenset({"a"}))
+        found.require_single(but=frozenset({"a"}))
 
     def test_a_missing_one_is_named(self) -> None:
         with pytest.raises(OAuthError, match="missing") as raised:
@@ -75,9 +75,9 @@ class TestScope:
 class TestProofKey:
     def test_the_example_of_the_rfc(self) -> None:
         assert derive_challenge(VERIFIER, "S256") == CHALLENGE
-        check_verifier(Challenge(CHALLENGE, "S256"), VERIFIER)
-        check_verifier(Challenge(VERIFIER, "plain"), VERIFIER)
-        check_verifier(None, None)
+        verify_code_verifier(Challenge(CHALLENGE, "S256"), VERIFIER)
+        verify_code_verifier(Challenge(VERIFIER, "plain"), VERIFIER)
+        verify_code_verifier(None, None)
 
     def test_plain_is_the_default(self) -> None:
         assert parse_challenge(VERIFIER, None) == Challenge(VERIFIER, "plain")
@@ -115,7 +115,7 @@ class TestProofKey:
     )
     def test_a08_wrong_missing_and_unasked_verifiers(self, kept: Challenge | None, sent: str | None) -> None:
         with pytest.raises(OAuthError) as raised:
-            check_verifier(kept, sent)
+            verify_code_verifier(kept, sent)
         assert code_of(raised) == "invalid_grant"
         assert raised.value.description == errors.DESCRIPTIONS["invalid_grant"]
 

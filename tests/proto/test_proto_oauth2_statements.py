@@ -12,17 +12,17 @@ from hypothesis import strategies as st
 
 from ostiary.proto.jose import SigningKey
 from ostiary.proto.oauth2.bearer import parse_token
-from ostiary.proto.oauth2.clients.assertion import check_assertion
+from ostiary.proto.oauth2.clients.assertion import verify_assertion
 from ostiary.proto.oauth2.clients.authentication import parse_client
 from ostiary.proto.oauth2.clients.certificate_header import BadCertificateHeader, read_certificate_header
-from ostiary.proto.oauth2.clients.dpop import NONCE_TURN, Target, check_proof, make_nonce, same_address
+from ostiary.proto.oauth2.clients.dpop import NONCE_TURN, Target, make_nonce, same_address, verify_dpop_proof
 from ostiary.proto.oauth2.clients.statement import (
     BadStatement,
     Statement,
-    check_times,
     claimed,
     header_of,
     read_statement,
+    verify_times,
 )
 from ostiary.proto.oauth2.device import FIRST_CODE, LAST_CODE, read_user_code
 from ostiary.proto.oauth2.errors import OAuthError
@@ -65,9 +65,9 @@ def test_any_claims(claims: dict[str, object]) -> None:
     statement = read_statement(signed(claims), [KEY.verifying()])
     assert claimed(signed(claims), "sub") == (claims.get("sub") if isinstance(claims.get("sub"), str) else None)
     with contextlib.suppress(BadStatement):
-        check_times(statement, now=NOW, leeway=30, longest=3600)
+        verify_times(statement, now=NOW, leeway=30, longest=3600)
     with pytest.raises(BadStatement):
-        check_assertion(statement, client_id="no such client", audiences={"https://x"}, now=NOW)
+        verify_assertion(statement, client_id="no such client", audiences={"https://x"}, now=NOW)
     assert all(isinstance(one, str) for one in statement.audience)
 
 
@@ -83,7 +83,7 @@ def test_a_claim_that_stands_twice(pairs: list[tuple[str, int]]) -> None:
 def test_any_proof(header: dict[str, object], claims: dict[str, object], nonce_key: bytes | None) -> None:
     target = Target("POST", "https://id.example.org/x")
     with pytest.raises(OAuthError):
-        check_proof(signed(claims, {"typ": "dpop+jwt", **header}), target, nonce_key=nonce_key, now=NOW)
+        verify_dpop_proof(signed(claims, {"typ": "dpop+jwt", **header}), target, nonce_key=nonce_key, now=NOW)
 
 
 @given(st.text(max_size=80))
@@ -194,7 +194,7 @@ def test_times_are_compared_with_leeway() -> None:
         return Statement({}, claims)
 
     seconds = NOW // 1_000_000
-    assert check_times(at(exp=seconds - 29), now=NOW, leeway=30) == seconds - 29
+    assert verify_times(at(exp=seconds - 29), now=NOW, leeway=30) == seconds - 29
     for claims in (
         {"exp": seconds - 30},
         {"exp": seconds + 9, "nbf": seconds + 31},
@@ -202,4 +202,4 @@ def test_times_are_compared_with_leeway() -> None:
         {},
     ):
         with pytest.raises(BadStatement):
-            check_times(at(**claims), now=NOW, leeway=30)
+            verify_times(at(**claims), now=NOW, leeway=30)

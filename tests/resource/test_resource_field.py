@@ -11,8 +11,8 @@ from resource_kinds import FULL, Address, Lamp
 
 from ostiary.providers.oauth2.provider.definition import OAuth2Provider
 from ostiary.resource.field import Field
-from ostiary.resource.immutable_json import FrozenList, FrozenMapping, freeze, thaw
-from ostiary.resource.json_checks import check_json, name_of
+from ostiary.resource.immutable_json import ImmutableList, ImmutableMapping, freeze, thaw
+from ostiary.resource.json_checks import name_of, require_json
 from ostiary.resource.timestamp import format_timestamp, parse_timestamp
 from ostiary.seal import Secret
 
@@ -148,12 +148,12 @@ def test_json_bounds() -> None:
     for _ in range(40):
         deep = [deep]
     with pytest.raises(ValueError, match="nested too deeply"):
-        check_json(deep)
+        require_json(deep)
     wide: Any = ["x"] * 10
     for _ in range(6):
         wide = [wide] * 10  # what aliases in YAML make of a few lines
     with pytest.raises(ValueError, match="too large"):
-        check_json(wide)
+        require_json(wide)
     assert name_of(None) == "null"
     assert name_of(FULL) == "a mapping"
 
@@ -163,8 +163,8 @@ def test_frozen_data() -> None:
     import json
 
     frozen: Any = freeze({"a": [1, {"b": 2}], "c": "text"})
-    assert isinstance(frozen, FrozenMapping)
-    assert isinstance(frozen["a"], FrozenList)
+    assert isinstance(frozen, ImmutableMapping)
+    assert isinstance(frozen["a"], ImmutableList)
     assert frozen == {"a": [1, {"b": 2}], "c": "text"}
     assert json.loads(json.dumps(frozen)) == frozen
     for change in (

@@ -1,10 +1,10 @@
 from __future__ import annotations
 
-from ostiary.resource.bounded_cache import Kept
+from ostiary.resource.bounded_cache import BoundedCache
 
 
 def test_it_never_holds_more_than_it_may() -> None:
-    kept: Kept[int, str] = Kept(3)
+    kept: BoundedCache[int, str] = BoundedCache(3)
     assert [kept.keep(number, str(number)) for number in range(4)] == ["0", "1", "2", "3"]
     assert dict(kept) == {3: "3"}
     for number in range(100):

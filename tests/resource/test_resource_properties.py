@@ -13,7 +13,7 @@ from resource_kinds import FULL, Lamp
 from ostiary.resource import InvalidResource
 from ostiary.resource.codec import decode, encode_canonical
 from ostiary.resource.duration import parse_duration
-from ostiary.resource.json_checks import check_json
+from ostiary.resource.json_checks import require_json
 from ostiary.resource.timestamp import format_timestamp, parse_timestamp
 from ostiary.seal import Secret
 from ostiary.seal.envelope import Sealer
@@ -78,7 +78,7 @@ def test_parse_raises_only_what_it_says(raw: dict[str, Any]) -> None:
 @given(ANYTHING)
 def test_check_json_gives_what_json_keeps(value: Any) -> None:
     try:
-        checked = check_json(value)
+        checked = require_json(value)
     except ValueError:
         return
     assert decode(encode_canonical(checked)) == checked

@@ -69,12 +69,12 @@ def test_every_changed_character_is_noticed() -> None:
 
 def test_canary() -> None:
     canary = Sealer(KEY).canary()
-    Sealer(KEY).check_canary(canary)
-    Sealer(OLD, [KEY]).check_canary(canary)
+    Sealer(KEY).verify_canary(canary)
+    Sealer(OLD, [KEY]).verify_canary(canary)
     with pytest.raises(WrongKey):
-        Sealer(OLD).check_canary(canary)
+        Sealer(OLD).verify_canary(canary)
     with pytest.raises(Tampered, match="something else"):
-        Sealer(KEY).check_canary(Sealer(KEY).seal(b"other", context="ostiary/canary"))
+        Sealer(KEY).verify_canary(Sealer(KEY).seal(b"other", context="ostiary/canary"))
 
 
 def test_the_data_key_is_renewed_and_the_cache_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from ostiary.sessions.cookie import COOKIE, CookieSettings
 from ostiary.sessions.expiry import AT_ONCE, end_expired
 from ostiary.sessions.keeping import keeping
 from ostiary.sessions.session import ANONYMOUS, BROWSER_ABSOLUTE, BROWSER_IDLE, DAY, HOUR, MINUTE, Session, SessionGone
-from ostiary.sessions.sessions import Hooks, SessionGate, SignIn
+from ostiary.sessions.sessions import Hooks, Sessions, SignIn
 from ostiary.store.database import Database, Statement, fetch_one
 from ostiary.store.workspace.commit import run
 from ostiary.web.request import Request
@@ -30,10 +30,10 @@ def ask(cookie: str | None = None, *, scheme: str = "http") -> Request:
     return Request(headers=headers, client="192.0.2.1", scheme=scheme)
 
 
-def given(gate: SessionGate, request: Request) -> str | None:
+def given(sessions: Sessions, request: Request) -> str | None:
     """Return the Set-Cookie header the gate adds."""
     response = Response(200)
-    gate.finish(request, response)
+    sessions.finish(request, response)
     return response.header("set-cookie")
 
 
@@ -43,41 +43,41 @@ def value(header: str | None) -> str:
 
 
 @pytest.fixture
-def gate(database: Database) -> SessionGate:
-    return SessionGate(database, CookieSettings())
+def sessions(database: Database) -> Sessions:
+    return Sessions(database, CookieSettings())
 
 
-async def signed_in(gate: SessionGate, proof: SignIn = PROOF, *, now: int = NOW) -> tuple[str, Session]:
+async def signed_in(sessions: Sessions, proof: SignIn = PROOF, *, now: int = NOW) -> tuple[str, Session]:
     request = ask()
-    session = await gate.sign_in(request, await gate.ensure(request, now), proof, now=now)
-    return value(given(gate, request)), session
+    session = await sessions.sign_in(request, await sessions.ensure(request, now), proof, now=now)
+    return value(given(sessions, request)), session
 
 
-async def test_without_a_cookie_there_is_no_session_and_no_cookie(gate: SessionGate) -> None:
+async def test_without_a_cookie_there_is_no_session_and_no_cookie(sessions: Sessions) -> None:
     request = ask()
-    assert await gate.read(request, NOW) is None
-    assert given(gate, request) is None
+    assert await sessions.read(request, NOW) is None
+    assert given(sessions, request) is None
 
 
-async def test_an_anonymous_session_is_made_once_and_found_again(gate: SessionGate, database: Database) -> None:
+async def test_an_anonymous_session_is_made_once_and_found_again(sessions: Sessions, database: Database) -> None:
     request = ask()
-    session = await gate.ensure(request, NOW)
-    assert await gate.ensure(request, NOW) is session
+    session = await sessions.ensure(request, NOW)
+    assert await sessions.ensure(request, NOW) is session
     assert (session.user, session.address, session.user_agent) == (None, "192.0.2.1", "test")
-    header = given(gate, request)
+    header = given(sessions, request)
     identifier = value(header)
     assert header == f"{COOKIE}={identifier}; Path=/; SameSite=Lax; HttpOnly"
     assert len(identifier) == 43
     again = ask(identifier)
-    assert await gate.read(again, NOW) == session
-    assert given(gate, again) is None
+    assert await sessions.read(again, NOW) == session
+    assert given(sessions, again) is None
     row = await fetch_one(database, "SELECT key FROM session")
     assert row is not None
     assert row["key"] == hashlib.sha256(identifier.encode()).digest()
 
 
-async def test_the_database_never_sees_the_id(gate: SessionGate, database: Database) -> None:
-    identifier, _ = await signed_in(gate)
+async def test_the_database_never_sees_the_id(sessions: Sessions, database: Database) -> None:
+    identifier, _ = await signed_in(sessions)
     rows = await database.fetch("SELECT * FROM session")
     assert rows
     for row in rows:
@@ -86,49 +86,49 @@ async def test_the_database_never_sees_the_id(gate: SessionGate, database: Datab
 
 
 async def test_cookie_attributes_follow_scheme_domain_and_path(database: Database) -> None:
-    gate = SessionGate(database, CookieSettings(domain="example.org", path="/auth/"))
+    sessions = Sessions(database, CookieSettings(domain="example.org", path="/auth/"))
     request = ask(scheme="https")
-    await gate.ensure(request, NOW)
-    header = given(gate, request)
+    await sessions.ensure(request, NOW)
+    header = given(sessions, request)
     assert header is not None
     assert header.endswith("; Path=/auth/; SameSite=Lax; Domain=example.org; Secure; HttpOnly")
 
 
 @pytest.mark.parametrize("cookie", ["", "x", "a" * 42, "a" * 44, "a" * 42 + "!", "é" * 43, "a" * 43])
-async def test_an_id_that_is_none_of_ours_is_no_session(gate: SessionGate, cookie: str) -> None:
-    assert await gate.read(ask(cookie), NOW) is None
+async def test_an_id_that_is_none_of_ours_is_no_session(sessions: Sessions, cookie: str) -> None:
+    assert await sessions.read(ask(cookie), NOW) is None
 
 
-async def test_a40_two_cookies_of_the_name_count_as_none(gate: SessionGate) -> None:
-    identifier, _ = await signed_in(gate)
-    assert await gate.read(ask(identifier), NOW) is not None
-    other, _ = await signed_in(gate)
-    assert await gate.read(ask(f"{COOKIE}={identifier}; {COOKIE}={other}"), NOW) is None
-    assert await gate.read(ask(f"{COOKIE}={identifier}; {COOKIE}={identifier}"), NOW) is None
+async def test_a40_two_cookies_of_the_name_count_as_none(sessions: Sessions) -> None:
+    identifier, _ = await signed_in(sessions)
+    assert await sessions.read(ask(identifier), NOW) is not None
+    other, _ = await signed_in(sessions)
+    assert await sessions.read(ask(f"{COOKIE}={identifier}; {COOKIE}={other}"), NOW) is None
+    assert await sessions.read(ask(f"{COOKIE}={identifier}; {COOKIE}={identifier}"), NOW) is None
 
 
-async def test_a40_sign_in_gives_a_new_id_and_the_old_one_is_dead(gate: SessionGate) -> None:
+async def test_a40_sign_in_gives_a_new_id_and_the_old_one_is_dead(sessions: Sessions) -> None:
     first = ask()
-    anonymous = await gate.ensure(first, NOW)
-    old = value(given(gate, first))
+    anonymous = await sessions.ensure(first, NOW)
+    old = value(given(sessions, first))
     request = ask(old)
-    found = await gate.read(request, NOW + 1)
+    found = await sessions.read(request, NOW + 1)
     assert found == anonymous
-    session = await gate.sign_in(request, anonymous, PROOF, now=NOW + 2)
-    new = value(given(gate, request))
+    session = await sessions.sign_in(request, anonymous, PROOF, now=NOW + 2)
+    new = value(given(sessions, request))
     assert new != old
     assert session.pk != anonymous.pk
-    assert await gate.read(ask(old), NOW + 3) is None
-    kept = await gate.read(ask(new), NOW + 3)
+    assert await sessions.read(ask(old), NOW + 3) is None
+    kept = await sessions.read(ask(new), NOW + 3)
     assert kept == session
-    assert await gate.read(request, NOW + 3) == session
+    assert await sessions.read(request, NOW + 3) == session
     assert (session.user, session.auth_time, session.auth_method) == (7, NOW + 2, "password")
     assert (session.auth_args, session.amr, session.who) == ({"a": 1}, ("pwd",), WHO)
 
 
-async def test_of_fifty_sign_ins_with_one_session_one_succeeds(gate: SessionGate, database: Database) -> None:
-    session = await gate.ensure(ask(), NOW)
-    tries = [gate.sign_in(ask(), session, PROOF, now=NOW) for _ in range(50)]
+async def test_of_fifty_sign_ins_with_one_session_one_succeeds(sessions: Sessions, database: Database) -> None:
+    session = await sessions.ensure(ask(), NOW)
+    tries = [sessions.sign_in(ask(), session, PROOF, now=NOW) for _ in range(50)]
     results = await asyncio.gather(*tries, return_exceptions=True)
     assert sum(isinstance(one, Session) for one in results) == 1
     assert sum(isinstance(one, SessionGone) for one in results) == 49
@@ -139,17 +139,17 @@ async def test_of_fifty_sign_ins_with_one_session_one_succeeds(gate: SessionGate
 
 async def test_sign_in_is_one_transaction_with_its_hooks(database: Database) -> None:
     hooks = Hooks()
-    gate = SessionGate(database, CookieSettings(), hooks)
-    session = await gate.ensure(ask(), NOW)
+    sessions = Sessions(database, CookieSettings(), hooks)
+    session = await sessions.ensure(ask(), NOW)
     hooks.on_begin.append(
         lambda made, _: [Statement("INSERT INTO counter (name, value) VALUES ('begin', ?)", (made.user,))]
     )
     bad = Statement("INSERT INTO counter (name, value) VALUES ('begin', 2)")
     with pytest.raises(Exception, match=r".*"):
-        await gate.sign_in(ask(), session, PROOF, now=NOW, extra=[bad])
+        await sessions.sign_in(ask(), session, PROOF, now=NOW, extra=[bad])
     assert await repository.load(database, session.key, NOW) == session
     assert await fetch_one(database, "SELECT 1 AS x FROM counter WHERE name = 'begin'") is None
-    await gate.sign_in(ask(), session, PROOF, now=NOW)
+    await sessions.sign_in(ask(), session, PROOF, now=NOW)
     assert await fetch_one(database, "SELECT 1 AS x FROM counter WHERE name = 'begin'") is not None
 
 
@@ -174,125 +174,125 @@ class Witness:
 
 async def test_the_same_person_again_moves_and_does_not_end(database: Database) -> None:
     witness = Witness()
-    gate = SessionGate(database, CookieSettings(), witness.hooks())
-    _, first = await signed_in(gate)
+    sessions = Sessions(database, CookieSettings(), witness.hooks())
+    _, first = await signed_in(sessions)
     witness.seen.clear()
-    second = await gate.sign_in(ask(), first, PROOF, now=NOW + 5)
+    second = await sessions.sign_in(ask(), first, PROOF, now=NOW + 5)
     assert witness.seen == [("move", first.key, second.key), ("begin", second.key)]
 
 
 async def test_a41_another_person_ends_what_the_first_left(database: Database) -> None:
     witness = Witness()
-    gate = SessionGate(database, CookieSettings(), witness.hooks())
-    identifier, first = await signed_in(gate)
-    first = await gate.keep(ask(identifier), first, {"private": 1})
+    sessions = Sessions(database, CookieSettings(), witness.hooks())
+    identifier, first = await signed_in(sessions)
+    first = await sessions.keep(ask(identifier), first, {"private": 1})
     witness.seen.clear()
-    second = await gate.sign_in(ask(), first, SignIn(user=8, who={"pk": 8}, auth_method="password"), now=NOW + 5)
+    second = await sessions.sign_in(ask(), first, SignIn(user=8, who={"pk": 8}, auth_method="password"), now=NOW + 5)
     assert witness.seen == [("move", first.key, second.key), ("end", first.key), ("begin", second.key)]
     assert second.data == {}
 
 
 async def test_sign_out_ends_everything_and_takes_the_cookie_back(database: Database) -> None:
     witness = Witness()
-    gate = SessionGate(database, CookieSettings(), witness.hooks())
-    identifier, session = await signed_in(gate)
+    sessions = Sessions(database, CookieSettings(), witness.hooks())
+    identifier, session = await signed_in(sessions)
     witness.seen.clear()
     request = ask(identifier)
-    await gate.end(
+    await sessions.end(
         request, session, now=NOW + 1, extra=[Statement("INSERT INTO counter (name, value) VALUES ('x', 1)")]
     )
     assert witness.seen == [("end", session.key), ("logout", session.key)]
-    header = given(gate, request)
+    header = given(sessions, request)
     assert header is not None
     assert header.startswith(f"{COOKIE}=; ")
     assert "Max-Age=0" in header
-    assert await gate.read(request, NOW + 1) is None
-    assert await gate.read(ask(identifier), NOW + 1) is None
-    await gate.end(request, session, now=NOW + 2)
+    assert await sessions.read(request, NOW + 1) is None
+    assert await sessions.read(ask(identifier), NOW + 1) is None
+    await sessions.end(request, session, now=NOW + 2)
 
 
-async def test_anonymous_sessions_live_a_day(gate: SessionGate) -> None:
+async def test_anonymous_sessions_live_a_day(sessions: Sessions) -> None:
     request = ask()
-    await gate.ensure(request, NOW)
-    identifier = value(given(gate, request))
-    assert await gate.read(ask(identifier), NOW + ANONYMOUS - 1) is not None
-    assert await gate.read(ask(identifier), NOW + ANONYMOUS) is None
+    await sessions.ensure(request, NOW)
+    identifier = value(given(sessions, request))
+    assert await sessions.read(ask(identifier), NOW + ANONYMOUS - 1) is not None
+    assert await sessions.read(ask(identifier), NOW + ANONYMOUS) is None
 
 
-async def test_a_browser_session_ends_by_rest_and_at_the_latest_after_a_day(gate: SessionGate) -> None:
-    identifier, session = await signed_in(gate)
+async def test_a_browser_session_ends_by_rest_and_at_the_latest_after_a_day(sessions: Sessions) -> None:
+    identifier, session = await signed_in(sessions)
     assert not session.persistent
-    assert await gate.read(ask(identifier), NOW + BROWSER_IDLE) is None
-    identifier, _ = await signed_in(gate)
+    assert await sessions.read(ask(identifier), NOW + BROWSER_IDLE) is None
+    identifier, _ = await signed_in(sessions)
     for hour in range(1, 24):
-        assert await gate.read(ask(identifier), NOW + hour * HOUR) is not None
-    assert await gate.read(ask(identifier), NOW + BROWSER_ABSOLUTE - 1) is not None
-    assert await gate.read(ask(identifier), NOW + BROWSER_ABSOLUTE) is None
+        assert await sessions.read(ask(identifier), NOW + hour * HOUR) is not None
+    assert await sessions.read(ask(identifier), NOW + BROWSER_ABSOLUTE - 1) is not None
+    assert await sessions.read(ask(identifier), NOW + BROWSER_ABSOLUTE) is None
 
 
-async def test_durations_and_remember_me(gate: SessionGate) -> None:
+async def test_durations_and_remember_me(sessions: Sessions) -> None:
     request = ask()
     proof = SignIn(user=7, who=WHO, auth_method="password", duration=30 * DAY)
-    session = await gate.sign_in(request, await gate.ensure(request, NOW), proof, now=NOW)
-    assert f"Max-Age={30 * 86_400}" in (given(gate, request) or "")
+    session = await sessions.sign_in(request, await sessions.ensure(request, NOW), proof, now=NOW)
+    assert f"Max-Age={30 * 86_400}" in (given(sessions, request) or "")
     assert (session.expires - NOW, session.idle_expires - NOW) == (30 * DAY, 7 * DAY)
     remembered = SignIn(user=7, who=WHO, auth_method="password", duration=0, remember=20 * DAY)
-    session = await gate.sign_in(request, session, remembered, now=NOW)
+    session = await sessions.sign_in(request, session, remembered, now=NOW)
     assert (session.expires - NOW, session.idle_expires - NOW) == (20 * DAY, 20 * DAY)
     endless = SignIn(user=7, who=WHO, auth_method="password", duration=9999 * DAY, remember=-5)
-    session = await gate.sign_in(request, session, endless, now=NOW)
+    session = await sessions.sign_in(request, session, endless, now=NOW)
     assert session.expires - NOW == 366 * DAY
 
 
-async def test_last_seen_is_written_at_most_once_a_minute(gate: SessionGate, database: Database) -> None:
-    identifier, session = await signed_in(gate)
+async def test_last_seen_is_written_at_most_once_a_minute(sessions: Sessions, database: Database) -> None:
+    identifier, session = await signed_in(sessions)
 
     async def last_seen() -> object:
         row = await fetch_one(database, "SELECT last_seen FROM session WHERE key = ?", session.key)
         assert row is not None
         return row["last_seen"]
 
-    await gate.read(ask(identifier), NOW + MINUTE - 1)
+    await sessions.read(ask(identifier), NOW + MINUTE - 1)
     assert await last_seen() == NOW
-    touched = await gate.read(ask(identifier), NOW + MINUTE)
+    touched = await sessions.read(ask(identifier), NOW + MINUTE)
     assert await last_seen() == NOW + MINUTE
     assert touched is not None
     assert touched.idle_expires == NOW + MINUTE + BROWSER_IDLE
-    assert await gate.read(ask(identifier), NOW + MINUTE) == touched
+    assert await sessions.read(ask(identifier), NOW + MINUTE) == touched
 
 
 async def test_end_all_but_one_and_listing(database: Database) -> None:
     witness = Witness()
-    gate = SessionGate(database, CookieSettings(), witness.hooks())
-    made = [(await signed_in(gate, now=NOW + number))[1] for number in range(3)]
-    _, stranger = await signed_in(gate, SignIn(user=9, who={"pk": 9}, auth_method="password"))
-    assert [one.pk for one in await gate.list(7, NOW + 5)] == [one.pk for one in reversed(made)]
+    sessions = Sessions(database, CookieSettings(), witness.hooks())
+    made = [(await signed_in(sessions, now=NOW + number))[1] for number in range(3)]
+    _, stranger = await signed_in(sessions, SignIn(user=9, who={"pk": 9}, auth_method="password"))
+    assert [one.pk for one in await sessions.list(7, NOW + 5)] == [one.pk for one in reversed(made)]
     witness.seen.clear()
-    assert await gate.end_all(7, now=NOW + 5, but=made[0].key) == 2
+    assert await sessions.end_all(7, now=NOW + 5, but=made[0].key) == 2
     assert {key for what, key in witness.seen} == {made[1].key, made[2].key}
-    assert [one.key for one in await gate.list(7, NOW + 5)] == [made[0].key]
-    assert not await gate.end_one(9, made[0].pk, now=NOW + 5)
-    assert await gate.end_one(7, made[0].pk, now=NOW + 5)
-    assert [one.key for one in await gate.list(9, NOW + 5)] == [stranger.key]
+    assert [one.key for one in await sessions.list(7, NOW + 5)] == [made[0].key]
+    assert not await sessions.end_one(9, made[0].pk, now=NOW + 5)
+    assert await sessions.end_one(7, made[0].pk, now=NOW + 5)
+    assert [one.key for one in await sessions.list(9, NOW + 5)] == [stranger.key]
     await database.write(lambda: run([repository.end_of_user(9)]))
-    assert await gate.list(9, NOW + 5) == []
+    assert await sessions.list(9, NOW + 5) == []
 
 
-async def test_data_is_kept_unless_the_session_is_gone(gate: SessionGate) -> None:
-    identifier, session = await signed_in(gate)
+async def test_data_is_kept_unless_the_session_is_gone(sessions: Sessions) -> None:
+    identifier, session = await signed_in(sessions)
     request = ask(identifier)
-    kept = await gate.keep(request, session, {"seen": [1, 2]})
+    kept = await sessions.keep(request, session, {"seen": [1, 2]})
     assert kept.data == {"seen": [1, 2]}
-    assert await gate.read(request, NOW) == kept
-    assert await gate.read(ask(identifier), NOW) == kept
-    await gate.end(request, session, now=NOW)
+    assert await sessions.read(request, NOW) == kept
+    assert await sessions.read(ask(identifier), NOW) == kept
+    await sessions.end(request, session, now=NOW)
     with pytest.raises(SessionGone):
-        await gate.keep(request, session, {})
+        await sessions.keep(request, session, {})
 
 
-async def test_what_expired_is_ended_with_its_hooks(gate: SessionGate, database: Database) -> None:
-    _, gone = await signed_in(gate)
-    identifier, _ = await signed_in(gate, now=NOW + HOUR)
+async def test_what_expired_is_ended_with_its_hooks(sessions: Sessions, database: Database) -> None:
+    _, gone = await signed_in(sessions)
+    identifier, _ = await signed_in(sessions, now=NOW + HOUR)
     ended: list[bytes] = []
 
     def hook(key: bytes, _now: int) -> list[Statement]:
@@ -304,18 +304,18 @@ async def test_what_expired_is_ended_with_its_hooks(gate: SessionGate, database:
     row = await fetch_one(database, "SELECT COUNT(*) AS n FROM session")
     assert row is not None
     assert row["n"] == 1
-    assert await gate.read(ask(identifier), NOW + HOUR) is not None
+    assert await sessions.read(ask(identifier), NOW + HOUR) is not None
 
 
-async def test_any_number_of_sessions_expires_in_bounded_batches(gate: SessionGate, database: Database) -> None:
+async def test_any_number_of_sessions_expires_in_bounded_batches(sessions: Sessions, database: Database) -> None:
     for _ in range(AT_ONCE + 3):
-        await gate.ensure(ask(None), NOW)
+        await sessions.ensure(ask(None), NOW)
     assert await end_expired(database, [lambda _key, _now: []], NOW + 2 * DAY) == AT_ONCE + 3
     assert await end_expired(database, [lambda _key, _now: []], NOW + 2 * DAY) == 0
 
 
-async def test_a_session_that_came_back_is_not_ended(gate: SessionGate, database: Database) -> None:
-    _, session = await signed_in(gate)
+async def test_a_session_that_came_back_is_not_ended(sessions: Sessions, database: Database) -> None:
+    _, session = await signed_in(sessions)
     late = NOW + BROWSER_IDLE
     assert await repository.expired(database, late, most=9) == [session.key]
     await database.write(lambda: run([Statement("UPDATE session SET idle_expires = ?", (late + HOUR,))]))
@@ -325,19 +325,19 @@ async def test_a_session_that_came_back_is_not_ended(gate: SessionGate, database
     assert row["n"] == 1
 
 
-async def test_one_session_outlives_a_new_password(gate: SessionGate, database: Database) -> None:
-    _, mine = await signed_in(gate)
-    await signed_in(gate)
+async def test_one_session_outlives_a_new_password(sessions: Sessions, database: Database) -> None:
+    _, mine = await signed_in(sessions)
+    await signed_in(sessions)
     with keeping(mine.key):
         statement = repository.end_of_user(7)
     await database.write(lambda: run([statement]))
-    assert [one.key for one in await gate.list(7, NOW)] == [mine.key]
+    assert [one.key for one in await sessions.list(7, NOW)] == [mine.key]
     await database.write(lambda: run([repository.end_of_user(7)]))
-    assert await gate.list(7, NOW) == []
+    assert await sessions.list(7, NOW) == []
 
 
-async def test_expiry_is_enforced_by_the_statement_itself(gate: SessionGate, database: Database) -> None:
-    _, session = await signed_in(gate)
+async def test_expiry_is_enforced_by_the_statement_itself(sessions: Sessions, database: Database) -> None:
+    _, session = await signed_in(sessions)
     sql = "SELECT 1 AS x FROM session WHERE key = ? AND expires > ? AND idle_expires > ?"
     assert await database.fetch(sql, session.key, session.idle_expires, session.idle_expires) == []
     assert await repository.load(database, session.key, session.idle_expires) is None
@@ -357,13 +357,13 @@ async def test_hot_statements_use_an_index(database: Database) -> None:
         assert "SCAN" not in plan.replace("Index Scan", "").replace("Bitmap", "").replace("Heap Scan", ""), plan
 
 
-async def test_a_session_seen_under_a_wrong_clock_is_touched_again(gate: SessionGate) -> None:
-    identifier, _ = await signed_in(gate)
-    ahead = await gate.read(ask(identifier), NOW + 60 * MINUTE)
+async def test_a_session_seen_under_a_wrong_clock_is_touched_again(sessions: Sessions) -> None:
+    identifier, _ = await signed_in(sessions)
+    ahead = await sessions.read(ask(identifier), NOW + 60 * MINUTE)
     assert ahead is not None
     assert ahead.last_seen == NOW + 60 * MINUTE
-    back = await gate.read(ask(identifier), NOW + MINUTE)
+    back = await sessions.read(ask(identifier), NOW + MINUTE)
     assert back is not None
     assert (back.last_seen, back.idle_expires) == (NOW + MINUTE, NOW + MINUTE + BROWSER_IDLE)
-    stored = await gate.read(ask(identifier), NOW + MINUTE)
+    stored = await sessions.read(ask(identifier), NOW + MINUTE)
     assert stored == back

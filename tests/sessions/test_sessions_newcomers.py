@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from ostiary.sessions import anonymous_throttle
-from ostiary.sessions.anonymous_throttle import BURST, EVERY, MOST_ADDRESSES, Newcomers
+from ostiary.sessions.anonymous_throttle import BURST, EVERY, MOST_ADDRESSES, AnonymousThrottle
 from ostiary.sessions.cookie import CookieSettings
-from ostiary.sessions.sessions import SessionGate
+from ostiary.sessions.sessions import Sessions
 from ostiary.store.database import Database
 from ostiary.web.errors import TooManyRequests
 from ostiary.web.request import Request
@@ -16,7 +16,7 @@ NOW = 1_700_000_000_000_000
 SECOND = 1_000_000
 
 
-def many(known: Newcomers, number: int, address: str = "192.0.2.1", now: int = NOW) -> int:
+def many(known: AnonymousThrottle, number: int, address: str = "192.0.2.1", now: int = NOW) -> int:
     """Return how many of them were admitted."""
     admitted = 0
     for _ in range(number):
@@ -29,7 +29,7 @@ def many(known: Newcomers, number: int, address: str = "192.0.2.1", now: int = N
 
 
 def test_a69_a_burst_and_then_by_and_by() -> None:
-    known = Newcomers()
+    known = AnonymousThrottle()
     assert many(known, BURST + 50) == BURST
     with pytest.raises(TooManyRequests) as caught:
         known.admit("192.0.2.1", NOW)
@@ -41,20 +41,20 @@ def test_a69_a_burst_and_then_by_and_by() -> None:
 
 
 def test_a_network_of_ipv6_is_one_address() -> None:
-    known = Newcomers()
+    known = AnonymousThrottle()
     assert many(known, BURST, "2001:db8::1") == BURST
     assert many(known, 5, "2001:db8::2") == 0
     assert many(known, 5, "2001:db8:0:1::2") == 5
 
 
 def test_this_machine_is_not_counted() -> None:
-    known = Newcomers()
+    known = AnonymousThrottle()
     assert many(known, BURST + 5, "127.0.0.1") + many(known, BURST + 5, "::1") == 2 * BURST + 10
 
 
 def test_a68_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(anonymous_throttle, "MOST_ADDRESSES", 100)
-    known = Newcomers()
+    known = AnonymousThrottle()
     for number in range(300):
         known.admit(f"192.0.2.{number % 250}x{number}", NOW)
     assert len(known._due) == 100
@@ -62,9 +62,9 @@ def test_a68_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 async def test_a69_the_gate_refuses_before_it_writes(sqlite_database: Database) -> None:
-    gate = SessionGate(sqlite_database, CookieSettings())
-    assert many(gate._newcomers, BURST) == BURST
+    sessions = Sessions(sqlite_database, CookieSettings())
+    assert many(sessions._newcomers, BURST) == BURST
     with pytest.raises(TooManyRequests):
-        await gate.ensure(Request(client="192.0.2.1"), NOW)
+        await sessions.ensure(Request(client="192.0.2.1"), NOW)
     assert not await sqlite_database.fetch("SELECT 1 FROM session")
-    await gate.ensure(Request(client="192.0.2.9"), NOW)
+    await sessions.ensure(Request(client="192.0.2.9"), NOW)

@@ -13,7 +13,7 @@ import pytest
 from support.waiting import PATIENCE
 
 from ostiary.web.outgoing import requests
-from ostiary.web.outgoing.documents import DOCUMENT_LIMIT, check_document_url, fetch_json
+from ostiary.web.outgoing.documents import DOCUMENT_LIMIT, document_url_problem, fetch_json
 from ostiary.web.outgoing.requests import OutgoingFailed
 
 
@@ -94,7 +94,7 @@ async def test_a67_size_and_time_have_an_end() -> None:
     "url", ["https://forge.example/jwks", "http://localhost:1/", "http://127.1.2.3/", "http://[::1]/"]
 )
 def test_addresses_of_documents(url: str) -> None:
-    assert check_document_url(url) is None
+    assert document_url_problem(url) is None
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_addresses_of_documents(url: str) -> None:
     ],
 )
 async def test_a67_addresses_whose_documents_nobody_can_trust(url: str) -> None:
-    assert check_document_url(url) is not None
+    assert document_url_problem(url) is not None
     assert "expected" in await failure(url)
 
 

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import pytest
 from support.waiting import PATIENCE
 
-from ostiary.web.outgoing.requests import OutgoingFailed, check_url, post_form
+from ostiary.web.outgoing.requests import OutgoingFailed, post_form, url_problem
 
 Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -126,11 +126,11 @@ async def test_nobody_there() -> None:
     ],
 )  # fmt: skip
 async def test_addresses_nothing_is_posted_to(url: str) -> None:
-    assert check_url(url) is not None
+    assert url_problem(url) is not None
     with pytest.raises(OutgoingFailed):
         await post_form(url, [])
 
 
 def test_private_addresses_are_an_administrators_choice() -> None:
     for url in ("http://192.168.1.4/out", "http://[::1]:8080/", "https://app.internal/a?b=c"):
-        assert check_url(url) is None
+        assert url_problem(url) is None

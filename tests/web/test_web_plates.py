@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pytest
 from markupsafe import escape
 
-from ostiary.web.page_cache import LONGEST, PLATES, Plates, Slots
+from ostiary.web.page_cache import LONGEST, PLATES, PageCache, Placeholders
 
 
 class Template:
@@ -26,50 +26,50 @@ def template() -> Template:
     return Template()
 
 
-def filled(plates: Plates, template: Template, *, fixed: str = "door", **slotted: str) -> str:
-    slots = Slots()
+def filled(page_cache: PageCache, template: Template, *, fixed: str = "door", **slotted: str) -> str:
+    slots = Placeholders()
     values = {"fixed": fixed, **{name: slots.mark(name, value) for name, value in slotted.items()}}
-    return plates.fill("page", values, slots, template)
+    return page_cache.fill("page", values, slots, template)
 
 
 def test_a_page_is_rendered_once_for_all_values_of_its_slots(template: Template) -> None:
-    plates = Plates()
-    assert filled(plates, template, ticket="one") == "<p>fixed=door</p><p>ticket=one</p>"
-    assert filled(plates, template, ticket="two") == "<p>fixed=door</p><p>ticket=two</p>"
+    page_cache = PageCache()
+    assert filled(page_cache, template, ticket="one") == "<p>fixed=door</p><p>ticket=one</p>"
+    assert filled(page_cache, template, ticket="two") == "<p>fixed=door</p><p>ticket=two</p>"
     assert template.rendered == 1
-    assert filled(plates, template, fixed="gate", ticket="two") == "<p>fixed=gate</p><p>ticket=two</p>"
+    assert filled(page_cache, template, fixed="sessions", ticket="two") == "<p>fixed=gate</p><p>ticket=two</p>"
     assert template.rendered == 2
 
 
 def test_values_of_slots_are_escaped(template: Template) -> None:
     evil = "\"><script>alert('x')</script>&amp;"
-    assert filled(Plates(), template, name=evil) == f"<p>fixed=door</p><p>name={escape(evil)}</p>"
+    assert filled(PageCache(), template, name=evil) == f"<p>fixed=door</p><p>name={escape(evil)}</p>"
 
 
 def test_a_value_that_looks_like_a_mark_is_a_value(template: Template) -> None:
-    plates = Plates()
-    mark = Slots().mark("secret", "x")
-    assert filled(plates, template, name=mark, secret="hidden") == (
+    page_cache = PageCache()
+    mark = Placeholders().mark("secret", "x")
+    assert filled(page_cache, template, name=mark, secret="hidden") == (
         f"<p>fixed=door</p><p>name={mark}</p><p>secret=hidden</p>"
     )
 
 
 def test_an_empty_value_is_no_slot(template: Template) -> None:
-    plates = Plates()
-    assert filled(plates, template, notice="") == "<p>fixed=door</p><p>notice=</p>"
-    assert filled(plates, template, notice="Hello") == "<p>fixed=door</p><p>notice=Hello</p>"
+    page_cache = PageCache()
+    assert filled(page_cache, template, notice="") == "<p>fixed=door</p><p>notice=</p>"
+    assert filled(page_cache, template, notice="Hello") == "<p>fixed=door</p><p>notice=Hello</p>"
     assert template.rendered == 2
 
 
 def test_what_is_kept_is_bounded(template: Template) -> None:
-    plates = Plates()
+    page_cache = PageCache()
     for number in range(PLATES + 1):
-        filled(plates, template, fixed=str(number))
-    filled(plates, template, fixed=str(PLATES))
+        filled(page_cache, template, fixed=str(number))
+    filled(page_cache, template, fixed=str(PLATES))
     assert template.rendered == PLATES + 1
-    filled(plates, template, fixed="0")  # the oldest has gone
+    filled(page_cache, template, fixed="0")  # the oldest has gone
     assert template.rendered == PLATES + 2
     long = "x" * (LONGEST + 1)
-    filled(plates, template, fixed=long)
-    filled(plates, template, fixed=long)
+    filled(page_cache, template, fixed=long)
+    filled(page_cache, template, fixed=long)
     assert template.rendered == PLATES + 4

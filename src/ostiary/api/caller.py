@@ -12,7 +12,7 @@ from ostiary.directory.user import Subject
 from ostiary.directory.users import Users
 from ostiary.record import dataclass
 from ostiary.seal import Secret
-from ostiary.sessions.sessions import SessionGate
+from ostiary.sessions.sessions import Sessions
 from ostiary.web.errors import Forbidden
 from ostiary.web.request import Request
 
@@ -26,7 +26,7 @@ class Callers:
 
     tokens: Tokens
     users: Users
-    gate: SessionGate
+    sessions: Sessions
     access_token_user: AccessTokenUser
 
     async def identify(self, request: Request, now: int) -> Subject:
@@ -36,7 +36,7 @@ class Callers:
             pk = await self._bearer(Secret(credentials.strip()), now)
             refusal = Forbidden("authentication_failed", "Token invalid/expired")
         else:
-            session = await self.gate.read(request, now)
+            session = await self.sessions.read(request, now)
             pk = session.user if session is not None else None
             refusal = Forbidden("not_authenticated", "Authentication credentials were not provided.")
         subject = await self.users.subject(pk) if pk is not None else None

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from ostiary.app.hooks import user_hooks
 from ostiary.app.listening.hosts import Hosts
-from ostiary.app.new_passwords import check_new_password
+from ostiary.app.new_passwords import require_good_password
 from ostiary.app.place import absent, where
 from ostiary.app.rooms import MIGRATIONS, registry
 from ostiary.blueprints.discovery import Discovery
@@ -201,7 +201,7 @@ async def _first_start(core: Core) -> None:
     _tell(report)
     wanted = core.settings.bootstrap
     if wanted.password is not None and not await core.setup.closed():
-        check_new_password(core.plane.snapshot, wanted.password, place="OSTIARY_BOOTSTRAP_PASSWORD")
+        require_good_password(core.plane.snapshot, wanted.password, place="OSTIARY_BOOTSTRAP_PASSWORD")
     await apply_bootstrap(
         core.database,
         core.passwords,

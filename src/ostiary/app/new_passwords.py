@@ -16,7 +16,7 @@ POLICY: Final = "default-password-change-password-policy"
 """The policy of the wizard and of the password change, as it is set up now."""
 
 
-def check_new_password(snapshot: Snapshot, password: Secret, *, place: str = "The password") -> None:
+def require_good_password(snapshot: Snapshot, password: Secret, *, place: str = "The password") -> None:
     """See that the wizard would take that password, too. Raises WeakPassword, which names the place."""
     policy = snapshot.find(PasswordPolicy, name=POLICY)
     problems = () if policy is None else broken_rules(policy, password.reveal())

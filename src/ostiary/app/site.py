@@ -30,7 +30,7 @@ from ostiary.flows.services import Services as FlowServices
 from ostiary.grants.access import find_access
 from ostiary.portal.autosubmit import autosubmit_page
 from ostiary.portal.error_page import ErrorPage
-from ostiary.portal.look import Painter, own_static, own_templates
+from ostiary.portal.look import Renderer, own_static, own_templates
 from ostiary.portal.room import routes as portal_routes
 from ostiary.portal.services import Pages
 from ostiary.proto.oauth2.authorization.redirect import origin
@@ -43,7 +43,7 @@ from ostiary.providers.oauth2.tokens.access_token_format import is_meant_here
 from ostiary.record import dataclass
 from ostiary.seal import Secret
 from ostiary.sessions.cookie import CookieSettings
-from ostiary.sessions.sessions import SessionGate
+from ostiary.sessions.sessions import Sessions
 from ostiary.store.hashing import token_hash
 from ostiary.store.patience import begin_request
 from ostiary.web.asgi import Finish, Site
@@ -72,32 +72,32 @@ class Built:
 def build_site(core: Core, metrics: Metrics, health: Health | None = None) -> Built:
     """Build everything that answers requests; `health` is the process's, where it has background work to look at."""
     health = health or Health(core.database)
-    gate = _gate(core)
+    sessions = _gate(core)
     refusals = Refusals()
-    flows = _flow_services(core, gate, refusals)
+    flows = _flow_services(core, sessions, refusals)
     engine = FlowEngine(flows)
-    pages = _pages(core, gate, engine)
-    painter = Painter(pages.templates, pages.static, core.plane)
+    pages = _pages(core, sessions, engine)
+    renderer = Renderer(pages.templates, pages.static, core.plane)
     protocols = oauth2.Services(
         database=core.database,
         plane=core.plane,
         users=core.users,
-        gate=gate,
+        sessions=sessions,
         engine=engine,
         clock=clock,
-        form_post=partial(autosubmit_page, painter),
+        form_post=partial(autosubmit_page, renderer),
         languages=pages.templates.catalogs.languages,
         options=_options(core),
         refusals=refusals,
     )
     pages = _joined(flows, pages, protocols)
-    callers = Callers(core.tokens, core.users, gate, partial(_access_token_user, core))
+    callers = Callers(core.tokens, core.users, sessions, partial(_access_token_user, core))
     api = Api(callers, core.plane, partial(roles_of, core.database), clock)
 
     routes = [
         *health.routes(),
         *oauth2.routes(protocols),
-        *flow_routes(engine, gate, core.plane, clock=clock),
+        *flow_routes(engine, sessions, core.plane, clock=clock),
         *api_routes(api),
         *portal_routes(pages),
     ]
@@ -112,8 +112,8 @@ def build_site(core: Core, metrics: Metrics, health: Health | None = None) -> Bu
         prefix=core.settings.web.path,
         proxies=Proxies(core.settings.listen.trusted_proxy_cidrs),
         hosts=core.hosts,
-        finish=_finishes(core, gate),
-        error_answer=ErrorPage(painter),
+        finish=_finishes(core, sessions),
+        error_answer=ErrorPage(renderer),
         translate=translate,
         from_proxies=[core.settings.mtls.header] if core.settings.mtls.header else (),
         unavailable=unavailable,
@@ -121,10 +121,10 @@ def build_site(core: Core, metrics: Metrics, health: Health | None = None) -> Bu
     return Built(site, health, routes)
 
 
-def _finishes(core: Core, gate: SessionGate) -> Sequence[Finish]:
+def _finishes(core: Core, sessions: Sessions) -> Sequence[Finish]:
     """Return what is called with every answer, in order."""
     strict = StrictTransport(core.plane, core.settings.listen.hsts)
-    return (gate.finish, BrowserState(gate, _cookies(core)).finish, give_cookies, strict.finish)
+    return (sessions.finish, BrowserState(sessions, _cookies(core)).finish, give_cookies, strict.finish)
 
 
 def _joined(flows: FlowServices, pages: Pages, protocols: oauth2.Services) -> Pages:
@@ -137,22 +137,22 @@ def _joined(flows: FlowServices, pages: Pages, protocols: oauth2.Services) -> Pa
     )
 
 
-def _gate(core: Core) -> SessionGate:
+def _gate(core: Core) -> Sessions:
     """Return the gate of sessions, with what other rooms hang on their beginning, moving and end."""
     hooks = session_hooks(core.plane)
     hooks.on_farewell.append(farewells(core.database, core.plane))
-    return SessionGate(core.database, _cookies(core), hooks, anonymous=core.settings.sessions.unauthenticated_age)
+    return Sessions(core.database, _cookies(core), hooks, anonymous=core.settings.sessions.unauthenticated_age)
 
 
 def _cookies(core: Core) -> CookieSettings:
     return CookieSettings(domain=core.settings.cookie_domain, path=core.settings.web.path)
 
 
-def _flow_services(core: Core, gate: SessionGate, refusals: Refusals) -> FlowServices:
+def _flow_services(core: Core, sessions: Sessions, refusals: Refusals) -> FlowServices:
     return FlowServices(
         database=core.database,
         plane=core.plane,
-        gate=gate,
+        sessions=sessions,
         users=core.users,
         passwords=core.passwords,
         devices=core.devices,
@@ -179,12 +179,12 @@ def _options(core: Core) -> oauth2.Options:
     )
 
 
-def _pages(core: Core, gate: SessionGate, engine: FlowEngine) -> Pages:
+def _pages(core: Core, sessions: Sessions, engine: FlowEngine) -> Pages:
     static = own_static()
-    recoverer = Recoverer(tokens=core.tokens, users=core.users, gate=gate, engine=engine, plane=core.plane)
+    recoverer = Recoverer(tokens=core.tokens, users=core.users, sessions=sessions, engine=engine, plane=core.plane)
     return Pages(
         engine=engine,
-        gate=gate,
+        sessions=sessions,
         plane=core.plane,
         users=core.users,
         devices=core.devices,

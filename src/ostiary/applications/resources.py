@@ -21,7 +21,7 @@ RESERVED_SLUGS: Final = frozenset({"authorize", "token", "device", "userinfo", "
 """Path words of the OAuth2 endpoints, which stand where an application's slug would."""
 
 
-def check_application(item: Application) -> Iterable[Problem]:
+def validate_application(item: Application) -> Iterable[Problem]:
     """Refuse a slug that would shadow an OAuth2 endpoint."""
     if item.slug in RESERVED_SLUGS:
         yield Problem("slug", f"{item.slug!r} is reserved for an OAuth2 endpoint, expected another slug")
@@ -34,7 +34,7 @@ def check_application(item: Application) -> Iterable[Problem]:
     routes="core/applications",
     families=("authentik_policies.policybindingmodel",),
     lookup_field="slug",
-    check=check_application,
+    check=validate_application,
 )
 class Application(Resource):
     """One application of the house."""

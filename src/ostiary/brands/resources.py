@@ -18,7 +18,7 @@ def _check(brand: Brand) -> Iterable[Problem]:
         yield Problem("domain", "expected a host name, without a leading dot and without a path")
 
 
-def _check_host(host: Host) -> Iterable[Problem]:
+def _validate_host(host: Host) -> Iterable[Problem]:
     try:
         spelt = canonical(host.host, "https")
     except ValueError as error:
@@ -33,7 +33,7 @@ def _check_host(host: Host) -> Iterable[Problem]:
     verbose_name="Host",
     component="ostiary-host-form",
     routes="brands/hosts",
-    check=_check_host,
+    check=_validate_host,
     label_field="host",
 )
 class Host(Resource):

@@ -164,9 +164,9 @@ def _tell_how_to_reach(hint: str | None) -> None:
 
 def check(core: Core, password: Secret) -> None:
     """See that a new password follows the rules. Raises WeakPassword."""
-    from ostiary.app.new_passwords import check_new_password  # noqa: PLC0415
+    from ostiary.app.new_passwords import require_good_password  # noqa: PLC0415
 
-    check_new_password(core.plane.snapshot, password)
+    require_good_password(core.plane.snapshot, password)
 
 
 def with_core(work: Callable[[Core, int], Awaitable[None]]) -> None:

@@ -8,7 +8,7 @@ from typing import cast
 
 from ostiary.directory.attempts import lift
 from ostiary.directory.errors import UnknownGroup, UnknownUser, UsernameTaken
-from ostiary.directory.names import check_names
+from ostiary.directory.names import require_user_names
 from ostiary.directory.passwords.credentials import Credentials, unusable
 from ostiary.directory.passwords.pool import Passwords
 from ostiary.directory.rows import members
@@ -58,7 +58,7 @@ class Accounts:
 
         Raises BadName, UsernameTaken, UnknownGroup, PasswordTooLong.
         """
-        check_names(username, email)
+        require_user_names(username, email)
         keys = [await self._group(group) for group in groups]
         user = User(
             pk=await new_user_pk(self._database),

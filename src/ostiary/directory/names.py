@@ -25,15 +25,15 @@ def name_fault(username: str) -> str | None:
     return None
 
 
-def check_names(username: str, email: str) -> None:
+def require_user_names(username: str, email: str) -> None:
     """Raises BadName."""
     fault = name_fault(username)
     if fault is not None:
         raise BadName("username", username, fault)
-    check_email(email)
+    require_email(email)
 
 
-def check_email(email: str) -> None:
+def require_email(email: str) -> None:
     """Raises BadName."""
     if len(email) > EMAIL_MOST or re.fullmatch(EMAIL, email) is None:
         raise BadName("e-mail address", email, f"expected {EMAIL_EXPECTED}")

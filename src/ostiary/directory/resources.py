@@ -39,7 +39,7 @@ UserType = Literal["internal", "external", "service_account", "internal_service_
 Intent = Literal["verification", "api", "recovery", "app_password"]
 
 
-def _check_user(user: UserKind) -> Iterable[Problem]:
+def _validate_user(user: UserKind) -> Iterable[Problem]:
     fault = name_fault(user.username) if 0 < len(user.username) <= NAME_MOST else None  # its length is told anyway
     if fault is not None:
         yield Problem("username", fault)
@@ -56,7 +56,7 @@ def _check_user(user: UserKind) -> Iterable[Problem]:
     routes="core/users",
     plane=Plane.DIRECTORY,
     numbering=Numbering.INTEGER,
-    check=_check_user,
+    check=_validate_user,
     label_field="username",
     ignored=("permissions",),
 )
@@ -84,7 +84,7 @@ class UserKind(Resource):
     last_updated: Annotated[int | None, READ_ONLY, TIMESTAMP] = None
 
 
-def _check_group(group: GroupKind) -> Iterable[Problem]:
+def _validate_group(group: GroupKind) -> Iterable[Problem]:
     if group.pk in group.parents:
         yield Problem("parents", "a group cannot be its own parent")
 
@@ -95,7 +95,7 @@ def _check_group(group: GroupKind) -> Iterable[Problem]:
     component="",
     routes="core/groups",
     plane=Plane.DIRECTORY,
-    check=_check_group,
+    check=_validate_group,
     ignored=("permissions",),
 )
 class GroupKind(Resource):

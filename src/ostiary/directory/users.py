@@ -9,7 +9,7 @@ from typing import Final, cast
 from ostiary.directory.case_key import case_key
 from ostiary.directory.user import GroupRef, Subject, User, merge, uid_of
 from ostiary.resource import codec
-from ostiary.resource.bounded_cache import Kept
+from ostiary.resource.bounded_cache import BoundedCache
 from ostiary.store.database import Batch, Database, Guard, Row, Statement, Value, fetch_one
 
 __all__ = ["COLUMNS", "GroupRef", "Subject", "User", "Users", "insert", "keys_of", "signed_in", "user_of"]
@@ -68,7 +68,7 @@ class Users:
         self.install_id = install_id
         self._watch = database.watch("directory_")
         self._state: object | None = None
-        self._read: Kept[int | str, Subject] = Kept(_MANY)  # what was read since the directory changed
+        self._read: BoundedCache[int | str, Subject] = BoundedCache(_MANY)  # what was read since the directory changed
 
     async def get(self, pk: int) -> User | None:
         """Return the user of that number."""
@@ -263,7 +263,7 @@ def _subject(rows: Sequence[Row], install_id: str) -> Subject:
     return found
 
 
-_known: Final[Kept[tuple[object, ...], Subject]] = Kept(_MANY)
+_known: Final[BoundedCache[tuple[object, ...], Subject]] = BoundedCache(_MANY)
 
 
 def _made(rows: Sequence[Row], install_id: str) -> Subject:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import logging
 from typing import Final
 
-from ostiary.resource.bounded_cache import Kept
+from ostiary.resource.bounded_cache import BoundedCache
 
 _LOGGER: Final = logging.getLogger("ostiary.evaluation")
 _MINUTE: Final = 60_000_000  # microseconds
 _PLACES: Final = 1024
-_told: Final[Kept[tuple[str, str, str], int]] = Kept(_PLACES)  # the minute of the last line
+_told: Final[BoundedCache[tuple[str, str, str], int]] = BoundedCache(_PLACES)  # the minute of the last line
 
 
 def log_not_evaluated(what: str, *, reason: str, consequence: str, now: int) -> bool:

@@ -8,7 +8,7 @@ from typing import Final
 
 from ostiary.events.masking import clean_text, cleanse
 from ostiary.resource import codec
-from ostiary.resource.bounded_cache import Kept
+from ostiary.resource.bounded_cache import BoundedCache
 from ostiary.store.database import Statement
 
 DAY: Final = 86_400_000_000
@@ -162,7 +162,7 @@ def _cleaned(user: Mapping[str, object] | None, context: Mapping[str, object]) -
     return *_who(user), codec.encode_canonical(_mapping(cleanse(context)))
 
 
-_kept: Final[Kept[bytes, _Told]] = Kept(_MANY)
+_kept: Final[BoundedCache[bytes, _Told]] = BoundedCache(_MANY)
 
 
 def _who(user: Mapping[str, object] | None) -> tuple[str, int | None, str]:

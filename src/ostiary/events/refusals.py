@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from ostiary.events.event import DAY, event
 from ostiary.record import dataclass
-from ostiary.resource.bounded_cache import Kept
+from ostiary.resource.bounded_cache import BoundedCache
 from ostiary.store.database import Database, Statement, Unavailable
 from ostiary.store.workspace.commit import write_all
 from ostiary.web.addresses import address_key
@@ -70,8 +70,8 @@ class _Window:
 
     number: int = -1
     rows: dict[bool, int] = field(default_factory=dict)  # by `known`
-    of_one: Kept[str, int] = field(default_factory=lambda: Kept(_PLACES))
-    seen: Kept[tuple[object, ...], int] = field(default_factory=lambda: Kept(_PLACES))
+    of_one: BoundedCache[str, int] = field(default_factory=lambda: BoundedCache(_PLACES))
+    seen: BoundedCache[tuple[object, ...], int] = field(default_factory=lambda: BoundedCache(_PLACES))
     left_out: int = 0
 
 

@@ -12,8 +12,8 @@ from ostiary.flows.plans.plan import Plan
 from ostiary.flows.plans.repository import drop, drop_all, drop_leading_to, drop_oldest, move_all, new_id
 from ostiary.flows.resources import Designation, Flow
 from ostiary.flows.run.destination import destination_key, key_of_page, page_address
-from ostiary.flows.run.dispatcher import Run
-from ostiary.flows.run.flow_commit import Due, settle
+from ostiary.flows.run.dispatcher import Dispatcher
+from ostiary.flows.run.flow_commit import PendingCommit, settle
 from ostiary.flows.run.outcome import Outcome
 from ostiary.flows.services import Services
 from ostiary.sessions.session import Session
@@ -81,7 +81,7 @@ class FlowEngine:
         next_url: str,
         completion: str | None = None,
         append: tuple[str, ...] = (),
-        due: Due | None = None,
+        pending: PendingCommit | None = None,
         hold: bool = False,
         now: int,
     ) -> Outcome:
@@ -92,12 +92,14 @@ class FlowEngine:
         `destination.page_address` shows what is asked. Raises PlanChanged and SessionGone when somebody else was first.
         """
         plan = _plan(session, flow, context=context, next_url=next_url, completion=completion, append=append)
-        run = Run(self._services, request=request, session=session, flow=flow, query="", now=now, plan=plan, due=due)
+        run = Dispatcher(
+            self._services, request=request, session=session, flow=flow, query="", now=now, plan=plan, pending=pending
+        )
         return await run.start(hold=hold)
 
-    async def settle(self, request: Request, due: Due, *, now: int) -> None:
+    async def settle(self, request: Request, pending: PendingCommit, *, now: int) -> None:
         """Commit the end of a flow that nobody took up; `completed` answers for it. Raises PlanChanged, SessionGone."""
-        await settle(self._services, request, due, now=now)
+        await settle(self._services, request, pending, now=now)
 
     async def challenge(
         self, request: Request, session: Session, slug: str, *, query: str = "", latest: bool = False, now: int
@@ -159,13 +161,17 @@ class FlowEngine:
         """Return the first flow of a designation, by slug, whose policies the session passes."""
         flows = sorted(self._services.plane.snapshot.where(Flow, designation=designation), key=lambda flow: flow.slug)
         for flow in flows:
-            if session is None or await Run.applies(self._services, flow, request=request, session=session, now=now):
+            if session is None or await Dispatcher.applies(
+                self._services, flow, request=request, session=session, now=now
+            ):
                 return flow
         return None
 
-    async def _run(self, request: Request, session: Session, slug: str, *, query: str, latest: bool, now: int) -> Run:
+    async def _run(
+        self, request: Request, session: Session, slug: str, *, query: str, latest: bool, now: int
+    ) -> Dispatcher:
         flow = self.flow(slug)
-        run = Run(self._services, request=request, session=session, flow=flow, query=query, now=now)
+        run = Dispatcher(self._services, request=request, session=session, flow=flow, query=query, now=now)
         return await run.load(latest=latest and not key_of_page(query))
 
     async def _write(self, statements: Iterable[Statement]) -> None:
@@ -199,11 +205,11 @@ def _plan(
 
 
 def plans_move(old: Session, new: Session) -> Iterable[Statement]:
-    """Hook for `sessions.gate.Hooks.on_move`: plans follow the session, proofs only when the person is the same."""
+    """Hook for `sessions.sessions.Hooks.on_move`: plans follow the session, proofs only when the person is the same."""
     return move_all(old.key, new.key, proofs=old.user in {None, new.user})
 
 
 def plans_end(key: bytes, now: int) -> Iterable[Statement]:
-    """Hook for `sessions.gate.Hooks.on_end`: plans and proofs go with the session."""
+    """Hook for `sessions.sessions.Hooks.on_end`: plans and proofs go with the session."""
     del now
     return drop_all(key)

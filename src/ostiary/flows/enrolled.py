@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from ostiary.events.event import event
-from ostiary.flows.run.stage_context import Visit
+from ostiary.flows.run.stage_context import StageContext
 
 FRESH: Final = 3_600_000_000  # microseconds since the sign-in within which an authenticator may be added
 SKEW: Final = 60_000_000  # microseconds: clocks of several servers may be apart; further ahead one was wrong
@@ -18,22 +18,25 @@ if TYPE_CHECKING:
     from ostiary.store.database import Statement
 
 
-def is_fresh(visit: Visit) -> bool:
+def is_fresh(stage_context: StageContext) -> bool:
     """Tell whether the person was proven lately: in this very flow, or by a sign-in not long ago."""
-    if "user_backend" in visit.context:
+    if "user_backend" in stage_context.context:
         return True
-    return visit.session.auth_time is not None and -SKEW <= visit.now - visit.session.auth_time <= FRESH
+    return (
+        stage_context.session.auth_time is not None
+        and -SKEW <= stage_context.now - stage_context.session.auth_time <= FRESH
+    )
 
 
-def device_added(visit: Visit, user: User, *, name: str, model_name: str, app: str) -> Statement:
+def device_added(stage_context: StageContext, user: User, *, name: str, model_name: str, app: str) -> Statement:
     """Return the event of a new authenticator."""
     return event(
         "model_created",
         user=user.who,
         app="authentik.events.signals",
         context={"model": {"app": app, "model_name": model_name, "name": name, "pk": ""}},
-        client_ip=visit.client,
-        now=visit.now,
+        client_ip=stage_context.client,
+        now=stage_context.now,
     )
 
 
@@ -45,10 +48,10 @@ def used_devices(arguments: Mapping[str, object]) -> list[object]:
 
 
 def with_device(
-    visit: Visit, *, name: str, model: str, pk: int | None = None, enrolled: bool = False
+    stage_context: StageContext, *, name: str, model: str, pk: int | None = None, enrolled: bool = False
 ) -> dict[str, object]:
     """Return the plan context that says a device was used, or set up just now: `auth_method_args.mfa_devices`."""
-    arguments = visit.mapping("auth_method_args")
+    arguments = stage_context.mapping("auth_method_args")
     before = arguments.get("mfa_devices")
     app, _, model_name = model.partition(".")
     device: dict[str, object] = {"app": app, "model_name": model_name, "name": name, "pk": pk}
@@ -56,6 +59,6 @@ def with_device(
         device[ENROLLED] = True
     devices = [*(before if isinstance(before, list) else []), device]
     return {
-        "auth_method": visit.text("auth_method") or "auth_mfa",
+        "auth_method": stage_context.text("auth_method") or "auth_mfa",
         "auth_method_args": {**arguments, "mfa_devices": devices},
     }

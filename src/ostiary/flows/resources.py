@@ -84,7 +84,7 @@ class FlowStageBinding(Resource):
 
 @dataclass(frozen=True, kw_only=True)
 class Stage(Resource):
-    """One step of a flow. Each kind of stage adds its fields, and its behaviour (see `flows.visit.Behaviour`)."""
+    """One step of a flow. Each kind adds its fields, and its behaviour (`flows.run.stage_context.Behaviour`)."""
 
     COMPONENT: ClassVar[str]  # the challenge the stage shows
     GUARD: ClassVar[bool] = False

@@ -16,7 +16,7 @@ from ostiary.flows.resources import STAGE, ConfigurableStage, Flow
 from ostiary.flows.run.challenge_frame import ACCESS_DENIED
 from ostiary.flows.run.outcome import Challenge, Moved, Outcome, Passed
 from ostiary.sessions.session import Session
-from ostiary.sessions.sessions import SessionGate
+from ostiary.sessions.sessions import Sessions
 from ostiary.store.configuration.plane import ConfigPlane
 from ostiary.store.database import StoreError
 from ostiary.web.csrf import same_origin
@@ -32,9 +32,9 @@ EXECUTOR: Final = "/api/v3/flows/executor/{slug}/"
 class Executor:
     """The JSON rendering of flows, for headless clients and pages that are no pages of ours."""
 
-    def __init__(self, engine: FlowEngine, gate: SessionGate, clock: Callable[[], int]) -> None:
+    def __init__(self, engine: FlowEngine, sessions: Sessions, clock: Callable[[], int]) -> None:
         self._engine = engine
-        self._gate = gate
+        self._gate = sessions
         self._clock = clock
 
     async def show(self, request: Request) -> Response:
@@ -95,9 +95,9 @@ class Executor:
 class Redirects:
     """Addresses that lead into flows."""
 
-    def __init__(self, engine: FlowEngine, gate: SessionGate, plane: ConfigPlane, clock: Callable[[], int]) -> None:
+    def __init__(self, engine: FlowEngine, sessions: Sessions, plane: ConfigPlane, clock: Callable[[], int]) -> None:
         self._engine = engine
-        self._gate = gate
+        self._gate = sessions
         self._plane = plane
         self._clock = clock
 
@@ -160,9 +160,9 @@ class Redirects:
         return redirect(to)
 
 
-def routes(engine: FlowEngine, gate: SessionGate, plane: ConfigPlane, clock: Callable[[], int]) -> Sequence[Route]:
+def routes(engine: FlowEngine, sessions: Sessions, plane: ConfigPlane, clock: Callable[[], int]) -> Sequence[Route]:
     """Return the routes of this room. `clock` gives microseconds UTC."""
-    executor, redirects = Executor(engine, gate, clock), Redirects(engine, gate, plane, clock)
+    executor, redirects = Executor(engine, sessions, clock), Redirects(engine, sessions, plane, clock)
     return (
         Route("GET", EXECUTOR, executor.show, "flows_executor_get"),
         Route("POST", EXECUTOR, executor.answer, "flows_executor_solve"),

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ostiary.flows.plans.repository import Plans
     from ostiary.flows.resources import Stage
     from ostiary.seal.secret import Secret
-    from ostiary.sessions.sessions import SessionGate
+    from ostiary.sessions.sessions import Sessions
     from ostiary.store.configuration.plane import ConfigPlane
     from ostiary.store.database import Database
     from ostiary.store.workspace.editor import Editor
@@ -38,7 +38,7 @@ class Services:
 
     database: Database
     plane: ConfigPlane
-    gate: SessionGate
+    sessions: Sessions
     users: Users
     passwords: Passwords
     devices: Devices

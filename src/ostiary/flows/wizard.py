@@ -15,7 +15,7 @@ from typing import Final
 from ostiary.brands.hosts import pin
 from ostiary.directory.errors import BadName, Busy, PasswordTooLong, SetupClosed
 from ostiary.directory.first_run.administrator import USERNAME, create_administrator
-from ostiary.flows.run.stage_context import StageFailed, Visit
+from ostiary.flows.run.stage_context import StageContext, StageFailed
 from ostiary.policies.native import SETUP_TOKEN
 from ostiary.proto.authority import is_loopback, read_address, split
 from ostiary.seal import Secret
@@ -35,37 +35,41 @@ NOT_VALID: Final = (
 )
 
 
-async def is_open(visit: Visit) -> bool:
+async def is_open(stage_context: StageContext) -> bool:
     """Tell whether this run may go on: its link is valid, or it is the very run that made the administrator."""
-    if visit.context.get(DONE) is True:
+    if stage_context.context.get(DONE) is True:
         return True
-    token = visit.text(TOKEN)
-    return bool(token) and await visit.services.setup.check(Secret(token or ""), visit.now)
+    token = stage_context.text(TOKEN)
+    return bool(token) and await stage_context.services.setup.check(Secret(token or ""), stage_context.now)
 
 
-async def why_closed(visit: Visit) -> str:
+async def why_closed(stage_context: StageContext) -> str:
     """Return what to tell whoever came with a link that opens nothing."""
-    return CLOSED if await visit.services.setup.closed() else NOT_VALID
+    return CLOSED if await stage_context.services.setup.closed() else NOT_VALID
 
 
-def opening(visit: Visit, token: str) -> Mapping[str, object]:
+def opening(stage_context: StageContext, token: str) -> Mapping[str, object]:
     """Return what the plan begins with: the link's token, and the address the page is open at, to be confirmed."""
-    here = "" if _is_local(visit.request.host) else f"{visit.request.scheme}://{visit.request.host}"
+    here = (
+        ""
+        if _is_local(stage_context.request.host)
+        else f"{stage_context.request.scheme}://{stage_context.request.host}"
+    )
     return {TOKEN: token, "prompt_data": {HOSTS: here}}
 
 
-def asks(visit: Visit, field: str) -> bool:
+def asks(stage_context: StageContext, field: str) -> bool:
     """Tell whether the wizard asks a field of its form."""
-    return field != HOSTS or visit.services.unnamed()
+    return field != HOSTS or stage_context.services.unnamed()
 
 
-def hosts_of(visit: Visit, answer: object) -> Sequence[str]:
+def hosts_of(stage_context: StageContext, answer: object) -> Sequence[str]:
     """Return the hosts an answer names, with commas between; without an answer, the one the page is open at.
 
     Raises ValueError, with what was expected: a name of this machine alone is no address for others, and the page must
     not be left behind at an address that is answered no more.
     """
-    here = visit.request.host
+    here = stage_context.request.host
     local = _is_local(here)
     if answer is None:
         return [] if local else [here]
@@ -82,22 +86,22 @@ def _is_local(host: str) -> bool:
     return is_loopback(split(host)[0])
 
 
-async def make_administrator(visit: Visit) -> Mapping[str, object]:
+async def make_administrator(stage_context: StageContext) -> Mapping[str, object]:
     """Store the first administrator with the answers of the prompts, and close the set-up. Raises StageFailed."""
-    data = visit.mapping("prompt_data")
-    email, password, token = data.get("email"), data.get("password"), visit.text(TOKEN)
+    data = stage_context.mapping("prompt_data")
+    email, password, token = data.get("email"), data.get("password"), stage_context.text(TOKEN)
     if not isinstance(email, str) or not isinstance(password, str) or not password or not token:
         raise StageFailed("An e-mail address and a password are needed.")
-    await _pin(visit, data.get(HOSTS))
+    await _pin(stage_context, data.get(HOSTS))
     try:
         pk = await create_administrator(
-            visit.services.database,
-            visit.services.passwords,
+            stage_context.services.database,
+            stage_context.services.passwords,
             email=email,
             password=Secret(password),
             token=Secret(token),
-            now=visit.now,
-            client_ip=visit.client,
+            now=stage_context.now,
+            client_ip=stage_context.client,
         )
     except (SetupClosed, BadName, PasswordTooLong, Busy) as error:
         raise StageFailed(str(error)) from error
@@ -111,12 +115,12 @@ async def make_administrator(visit: Visit) -> Mapping[str, object]:
     }
 
 
-async def _pin(visit: Visit, answer: object) -> None:
-    if not visit.services.unnamed():
+async def _pin(stage_context: StageContext, answer: object) -> None:
+    if not stage_context.services.unnamed():
         return
     try:
-        hosts = hosts_of(visit, answer)
+        hosts = hosts_of(stage_context, answer)
     except ValueError as error:
         raise StageFailed(str(error)) from error
     if hosts:
-        await pin(visit.services.editor, hosts, author="first run", now=visit.now)
+        await pin(stage_context.services.editor, hosts, author="first run", now=stage_context.now)

@@ -17,7 +17,7 @@ from ostiary.store.hashing import new_token
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Party:
+class SessionClient:
     """A client in a session, in the words it knows the session by."""
 
     provider: int
@@ -45,9 +45,9 @@ def join(item: Authorization, *, issuer: str) -> Iterable[Statement]:
     )
 
 
-def load_party(body: Mapping[str, object]) -> Party:
+def load_session_client(body: Mapping[str, object]) -> SessionClient:
     """Return the party of a stored body. Raises KeyError for another one's."""
-    return Party(
+    return SessionClient(
         provider=cast("int", body["provider"]),
         user=cast("int", body["user"]),
         issuer=cast("str", body["issuer"]),
@@ -56,10 +56,10 @@ def load_party(body: Mapping[str, object]) -> Party:
     )
 
 
-async def parties_of(database: Database, session: bytes) -> list[Party]:
+async def clients_of_session(database: Database, session: bytes) -> list[SessionClient]:
     """Return the clients of a session, in the order of their providers."""
     rows = await database.fetch("SELECT body FROM session_party WHERE session = ? ORDER BY provider, id", session)
-    return [load_party(cast("Mapping[str, object]", decode(cast("str", row["body"])))) for row in rows]
+    return [load_session_client(cast("Mapping[str, object]", decode(cast("str", row["body"])))) for row in rows]
 
 
 def of_session(session: bytes, providers: Collection[int]) -> tuple[str, tuple[Value, ...]]:

@@ -20,7 +20,7 @@ from cryptography.x509.oid import NameOID
 from ostiary.keys.errors import UnreadableKey
 from ostiary.keys.pem import read_private_key
 from ostiary.keys.x509 import read_certificate
-from ostiary.proto.jose import JoseError, PrivateKey, algorithm_for, check_size
+from ostiary.proto.jose import JoseError, PrivateKey, algorithm_for, require_key_size
 from ostiary.record import dataclass
 from ostiary.resource import Problem
 from ostiary.seal import Secret
@@ -50,7 +50,7 @@ def problems(certificate_pem: str, key_pem: str) -> Iterator[Problem]:
     certificate = key = None
     try:
         certificate = read_certificate(certificate_pem)
-        check_size(certificate.public_key())
+        require_key_size(certificate.public_key())
     except (UnreadableKey, JoseError) as error:
         yield Problem("certificate_data", str(error))
     if not key_pem:

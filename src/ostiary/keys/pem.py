@@ -16,13 +16,13 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from ostiary.keys.errors import UnreadableKey
-from ostiary.proto.jose import PrivateKey, UnsupportedKey, base64url_encode, check_size
-from ostiary.resource.bounded_cache import Kept
+from ostiary.proto.jose import PrivateKey, UnsupportedKey, base64url_encode, require_key_size
+from ostiary.resource.bounded_cache import BoundedCache
 
 _CERTIFICATE: Final = re.compile(
     r"^-----BEGIN CERTIFICATE-----\s+([A-Za-z0-9+/=\s]+)-----END CERTIFICATE-----", re.MULTILINE
 )
-_proven: Final[Kept[bytes, bytes]] = Kept(1_024)  # digests of texts
+_proven: Final[BoundedCache[bytes, bytes]] = BoundedCache(1_024)  # digests of texts
 
 
 def read_private_key(pem: str, *, proven: bool = False) -> PrivateKey:
@@ -39,7 +39,7 @@ def read_private_key(pem: str, *, proven: bool = False) -> PrivateKey:
     if proven or not isinstance(key, rsa.RSAPrivateKey) or digest in _proven:
         return key
     try:
-        check_size(key)  # before it is proven: that takes time by the size
+        require_key_size(key)  # before it is proven: that takes time by the size
     except UnsupportedKey as error:
         raise UnreadableKey(str(error)) from error
     _load(pem, proven=False)

@@ -11,7 +11,7 @@ from ostiary.mappings.merge import merge
 from ostiary.mappings.resources import ScopeMapping
 from ostiary.mappings.stock import Native, find_native
 from ostiary.record import dataclass
-from ostiary.resource.bounded_cache import Kept
+from ostiary.resource.bounded_cache import BoundedCache
 
 if TYPE_CHECKING:
     from ostiary.directory.user import Subject
@@ -45,7 +45,7 @@ class ClaimSet:
         self._ready = tuple(
             Ready(item, find_native(item.expression) or find_literal(item.expression)) for item in ordered
         )
-        self._kept: Kept[tuple[int, tuple[str, ...]], tuple[Subject, Claims]] = Kept(_MANY)
+        self._kept: BoundedCache[tuple[int, tuple[str, ...]], tuple[Subject, Claims]] = BoundedCache(_MANY)
         self.scopes = tuple(dict.fromkeys(item.scope_name for item in ordered))
 
     def claims(self, subject: Subject, scopes: tuple[str, ...]) -> Claims:

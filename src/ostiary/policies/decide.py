@@ -16,7 +16,7 @@ from ostiary.events.event import event
 from ostiary.policies.context import PolicyContext
 from ostiary.policies.errors import NotAvailable, PolicyError
 from ostiary.policies.native import find_native
-from ostiary.policies.password_rules import check_password
+from ostiary.policies.password_rules import evaluate_password_rules
 from ostiary.policies.recognise import recognise
 from ostiary.policies.resources import POLICY, ExpressionPolicy, PasswordPolicy, Policy, PolicyBinding
 from ostiary.policies.trace import How, Step, Trace
@@ -189,7 +189,7 @@ async def _evaluate(policy: object, question: Question) -> tuple[How, Verdict]:
             message = "expression policies are not available yet"
             raise NotAvailable(message)
         case PasswordPolicy():
-            return "rules", check_password(policy, question)
+            return "rules", evaluate_password_rules(policy, question)
     message = "the policy does not exist, or is of a kind that is not available yet"
     raise NotAvailable(message)
 

@@ -19,7 +19,7 @@ _COMMON_WORDS: Final = frozenset(
 _GUESSABLE_LENGTH: Final = 5  # characters that must remain when common words and runs are taken out
 
 
-def check_password(policy: PasswordPolicy, question: Question) -> Verdict:
+def evaluate_password_rules(policy: PasswordPolicy, question: Question) -> Verdict:
     """Say whether the password among the answers follows the rules. Raises NotAvailable when there is none."""
     answers = question.context.facts.get("prompt_data")
     text = answers.get(policy.password_field) if isinstance(answers, Mapping) else None

@@ -21,7 +21,7 @@ _NOT_EVALUATED: Final = (
 PolicyEngineMode = Literal["all", "any"]
 
 
-def _check_binding(binding: PolicyBinding) -> Iterable[Problem]:
+def _validate_binding(binding: PolicyBinding) -> Iterable[Problem]:
     named = sum(item is not None for item in (binding.policy, binding.group, binding.user))
     if named != 1:
         yield Problem("", f"expected exactly one of policy, group and user, not {named or 'none'}")
@@ -33,7 +33,7 @@ def _check_binding(binding: PolicyBinding) -> Iterable[Problem]:
     component="ak-policy-binding-form",
     routes="policies/bindings",
     unique_together=(("policy", "target", "order"),),
-    check=_check_binding,
+    check=_validate_binding,
     label_field="order",
 )
 class PolicyBinding(Resource):
@@ -58,7 +58,7 @@ class Policy(Resource):
     execution_logging: Annotated[bool, Help("Writes an event for every evaluation.")] = False
 
 
-def _check_expression(policy: ExpressionPolicy) -> Iterable[Problem]:
+def _validate_expression(policy: ExpressionPolicy) -> Iterable[Problem]:
     body = "".join(f"    {line}\n" for line in policy.expression.splitlines()) or "    pass\n"
     try:
         ast.parse(f"def expression():\n{body}")
@@ -83,7 +83,7 @@ def _advise_password(policy: PasswordPolicy) -> Iterable[Problem]:
     component="ak-policy-expression-form",
     routes="policies/expression",
     families=(POLICY,),
-    check=_check_expression,
+    check=_validate_expression,
     advise=_advise_expression,
 )
 class ExpressionPolicy(Policy):

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import quote, urlsplit
 
-from ostiary.portal.look import Painter
+from ostiary.portal.look import Renderer
 from ostiary.portal.redirects import host_of
 from ostiary.web.asgi import CSP
 from ostiary.web.request import Request
 from ostiary.web.response import Response
 
 
-def autosubmit_page(painter: Painter, request: Request, url: str, attrs: Mapping[str, str]) -> Response:
+def autosubmit_page(renderer: Renderer, request: Request, url: str, attrs: Mapping[str, str]) -> Response:
     """Answer a page that posts `attrs` to `url`; without JavaScript the person presses its button."""
-    title = painter.translator(request)("One moment")
-    response = painter.page(
+    title = renderer.translator(request)("One moment")
+    response = renderer.page(
         request, "stages/autosubmit.html", title=title, target=host_of(url), c={"url": url, "attrs": attrs}
     )
     response.headers.append(("content-security-policy", submit_policy(url)))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Final
 
-from ostiary.portal.look import Painter
+from ostiary.portal.look import Renderer
 from ostiary.web.errors import HttpError, NoAccess
 from ostiary.web.negotiation import json_error, phrase, wants_json
 from ostiary.web.request import Request
@@ -34,8 +34,8 @@ SETUP_CODE: Final = "setup_link_required"
 class ErrorPage:
     """Makes the answer to an error: the `error_answer` of the site."""
 
-    def __init__(self, painter: Painter) -> None:
-        self._painter = painter
+    def __init__(self, renderer: Renderer) -> None:
+        self._painter = renderer
 
     def __call__(self, request: Request, error: HttpError) -> Response:
         """Answer JSON to programs and a page to people."""

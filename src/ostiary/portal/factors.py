@@ -9,7 +9,7 @@ from ostiary.flows.enrolled import FRESH, SKEW
 from ostiary.portal.flow.methods import factor_names
 from ostiary.portal.start import active_person, sign_in_first
 from ostiary.record import dataclass
-from ostiary.web.csrf import check_form_token, form_token, same_origin
+from ostiary.web.csrf import form_token, is_form_token, same_origin
 from ostiary.web.errors import Forbidden, NotFound
 from ostiary.web.parameters import unique
 from ostiary.web.response import Response, redirect
@@ -17,7 +17,7 @@ from ostiary.web.response import Response, redirect
 if TYPE_CHECKING:
     from ostiary.directory.devices import Device
     from ostiary.directory.user import User
-    from ostiary.portal.look import Painter
+    from ostiary.portal.look import Renderer
     from ostiary.portal.services import Pages
     from ostiary.sessions.session import Session
     from ostiary.store.database import Statement
@@ -37,9 +37,9 @@ class _Asked:
 class Factors:
     """The page that removes a second factor of the person who is signed in."""
 
-    def __init__(self, pages: Pages, painter: Painter) -> None:
+    def __init__(self, pages: Pages, renderer: Renderer) -> None:
         self._pages = pages
-        self._painter = painter
+        self._painter = renderer
 
     async def ask(self, request: Request) -> Response:
         """GET: what would be removed, and a button. Raises NotFound for what is not the person's own."""
@@ -64,9 +64,7 @@ class Factors:
             raise Forbidden("cross_origin", "This form was sent from another site.")
         token = unique(await request.form()).get("_form_token", "")
         asked = await self._asked(request, now)
-        if asked is None or not check_form_token(
-            token, asked.session.key, _purpose(asked.device), self._pages.form_key
-        ):
+        if asked is None or not is_form_token(token, asked.session.key, _purpose(asked.device), self._pages.form_key):
             return redirect(request.prefix + request.path, 303)
         told = _removed(asked, request, now)
         await self._pages.devices.delete(asked.user.pk, asked.device, telling=told)

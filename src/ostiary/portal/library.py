@@ -16,7 +16,7 @@ from ostiary.policies.context import PolicyContext
 from ostiary.policies.decide import decide_application
 from ostiary.portal.flow.methods import factor_names
 from ostiary.portal.launch import launch_address
-from ostiary.portal.look import Painter, picture
+from ostiary.portal.look import Renderer, picture
 from ostiary.portal.services import Pages
 from ostiary.portal.start import sign_in_first, signed_in
 from ostiary.record import dataclass
@@ -53,9 +53,9 @@ class Group:
 class Library:
     """The pages of a person who is signed in."""
 
-    def __init__(self, pages: Pages, painter: Painter) -> None:
+    def __init__(self, pages: Pages, renderer: Renderer) -> None:
         self._pages = pages
-        self._painter = painter
+        self._painter = renderer
 
     async def show(self, request: Request) -> Response:
         """GET /if/user/."""

@@ -12,7 +12,7 @@ from ostiary.portal.services import Plane
 from ostiary.record import dataclass
 from ostiary.web import response as answers
 from ostiary.web.language import Catalogs
-from ostiary.web.page_cache import Plates, Slots
+from ostiary.web.page_cache import PageCache, Placeholders
 from ostiary.web.request import Request
 from ostiary.web.response import Response
 from ostiary.web.static import Static
@@ -48,14 +48,14 @@ def picture(address: str) -> str:
     return "" if address.startswith(_FOREIGN) or not address.startswith(("/", "https://", "data:image/")) else address
 
 
-class Painter:
+class Renderer:
     """Makes pages of templates."""
 
     def __init__(self, templates: Templates, static: Static, plane: Plane) -> None:
         self._templates = templates
         self._static = static
         self._plane = plane
-        self._plates = Plates()
+        self._page_cache = PageCache()
 
     def look(self, request: Request) -> Look:
         """Return the look of the brand the request's host leads to."""
@@ -81,10 +81,10 @@ class Painter:
         """Answer a page. The host is shown on it, so that people see at whose door they stand."""
         return answers.html(self._render(template, self._around(request) | values), status)
 
-    def plate(self, request: Request, template: str, slots: Slots, **values: object) -> Response:
+    def cached_page(self, request: Request, template: str, slots: Placeholders, **values: object) -> Response:
         """Answer the same from a plate: `values` are JSON data and texts without markup, some of them marks."""
         known = self._around(request) | values
-        return answers.html(self._plates.fill(template, known, slots, partial(self._render, template)))
+        return answers.html(self._page_cache.fill(template, known, slots, partial(self._render, template)))
 
     def _around(self, request: Request) -> dict[str, object]:
         return {

@@ -6,9 +6,9 @@ from typing import Final
 
 from ostiary.flows.password_change import password_change
 from ostiary.portal import redirects
-from ostiary.portal.look import Painter
+from ostiary.portal.look import Renderer
 from ostiary.portal.services import Pages
-from ostiary.web.csrf import check_form_token, form_token, same_origin
+from ostiary.web.csrf import form_token, is_form_token, same_origin
 from ostiary.web.errors import Forbidden, NotFound
 from ostiary.web.parameters import unique
 from ostiary.web.request import Request
@@ -20,13 +20,13 @@ _HOME: Final = "/if/user/"
 class Recovery:
     """The page of recovery links."""
 
-    def __init__(self, pages: Pages, painter: Painter) -> None:
+    def __init__(self, pages: Pages, renderer: Renderer) -> None:
         self._pages = pages
-        self._painter = painter
+        self._painter = renderer
 
     async def show(self, request: Request) -> Response:
         """GET: the button. Whether the key is valid is not told before it is used."""
-        session = await self._pages.gate.ensure(request, self._pages.clock())
+        session = await self._pages.sessions.ensure(request, self._pages.clock())
         page = self._painter.page(
             request,
             "recovery.html",
@@ -44,8 +44,8 @@ class Recovery:
         if not same_origin(request):
             raise Forbidden("cross_origin", "This form was sent from another site.")
         token = unique(await request.form()).get("_form_token", "")
-        session = await self._pages.gate.read(request, now)
-        if session is None or not check_form_token(token, session.key, _purpose(request), self._pages.form_key):
+        session = await self._pages.sessions.read(request, now)
+        if session is None or not is_form_token(token, session.key, _purpose(request), self._pages.form_key):
             return redirect(request.prefix + request.path, 303)
         to = await self._pages.recover(request, request.params["key"], now)
         if to is None:

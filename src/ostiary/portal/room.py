@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from ostiary.portal.factors import Factors
 from ostiary.portal.flow.page import FlowPage
 from ostiary.portal.library import Library
-from ostiary.portal.look import Painter
+from ostiary.portal.look import Renderer
 from ostiary.portal.recovery import Recovery
 from ostiary.portal.services import Pages
 from ostiary.portal.start import Start
@@ -16,9 +16,9 @@ from ostiary.web.router import Route
 
 def routes(pages: Pages) -> Sequence[Route]:
     """Return the routes of all pages and static files."""
-    painter = Painter(pages.templates, pages.static, pages.plane)
-    flow, library = FlowPage(pages, painter), Library(pages, painter)
-    recovery, start, factors = Recovery(pages, painter), Start(pages, painter), Factors(pages, painter)
+    renderer = Renderer(pages.templates, pages.static, pages.plane)
+    flow, library = FlowPage(pages, renderer), Library(pages, renderer)
+    recovery, start, factors = Recovery(pages, renderer), Start(pages, renderer), Factors(pages, renderer)
     return (
         Route("GET", "/", start.show, "start"),
         Route("GET", "/robots.txt", start.robots, "robots"),

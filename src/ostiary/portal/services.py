@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from ostiary.directory.devices import Devices
     from ostiary.directory.first_run.setup import Setup
     from ostiary.directory.users import Users
-    from ostiary.flows.run.flow_commit import Due
+    from ostiary.flows.run.flow_commit import PendingCommit
     from ostiary.flows.run.outcome import Outcome
     from ostiary.resource import Resource
     from ostiary.sessions.session import Session
-    from ostiary.sessions.sessions import SessionGate
+    from ostiary.sessions.sessions import Sessions
     from ostiary.store.configuration.snapshot import Snapshot
     from ostiary.web.response import Response
     from ostiary.web.static import Static
@@ -46,7 +46,7 @@ class Engine(Protocol):
         """Judge an answer to the showing that `ticket` names, and take the flow on as `ahead` and `hold` say."""
         ...
 
-    async def settle(self, request: Request, due: Due, *, now: int) -> None:
+    async def settle(self, request: Request, pending: PendingCommit, *, now: int) -> None:
         """Commit the end of a flow that nobody took up. Raises PlanChanged, SessionGone."""
         ...
 
@@ -60,7 +60,7 @@ class Plane(Protocol):
         ...
 
 
-async def nobody(_request: Request, _to: str, _due: Due) -> Response | None:
+async def nobody(_request: Request, _to: str, _due: PendingCommit) -> Response | None:
     """Take nothing up."""
     return None
 
@@ -82,7 +82,7 @@ class Pages:
     """
 
     engine: Engine
-    gate: SessionGate
+    sessions: Sessions
     plane: Plane
     users: Users
     devices: Devices
@@ -93,5 +93,5 @@ class Pages:
     clock: Callable[[], int]
     launch_url: Callable[[Resource], str | None]
     recover: Callable[[Request, str, int], Awaitable[str | None]]
-    take_up: Callable[[Request, str, Due], Awaitable[Response | None]] = nobody
+    take_up: Callable[[Request, str, PendingCommit], Awaitable[Response | None]] = nobody
     follow: Callable[[Request, str], Awaitable[Response | None]] = nowhere

@@ -9,7 +9,7 @@ from ostiary.applications.resources import Application
 from ostiary.brands import select
 from ostiary.directory.user import Subject
 from ostiary.portal import redirects
-from ostiary.portal.look import Painter
+from ostiary.portal.look import Renderer
 from ostiary.portal.services import Pages
 from ostiary.sessions.session import Session
 from ostiary.web import response as answers
@@ -21,7 +21,7 @@ ROBOTS: Final = "User-agent: *\nDisallow: /\n"
 
 async def active_person(pages: Pages, request: Request, now: int) -> tuple[Session, Subject] | None:
     """Return the session and its active person, with groups; None when nobody is signed in."""
-    session = await pages.gate.read(request, now)
+    session = await pages.sessions.read(request, now)
     if session is None or session.user is None:
         return None
     subject = await pages.users.subject(session.user)
@@ -42,9 +42,9 @@ def sign_in_first(request: Request) -> Response:
 class Start:
     """The site's front door."""
 
-    def __init__(self, pages: Pages, painter: Painter) -> None:
+    def __init__(self, pages: Pages, renderer: Renderer) -> None:
         self._pages = pages
-        self._painter = painter
+        self._painter = renderer
 
     async def show(self, request: Request) -> Response:
         """GET /: the library; for external people the brand's default application; before set-up, how to begin."""

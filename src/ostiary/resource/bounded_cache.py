@@ -8,7 +8,7 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 
-class Kept(dict[K, V]):
+class BoundedCache(dict[K, V]):
     """A dictionary that `keep` never lets hold more than `most` entries."""
 
     __slots__ = ("_most",)

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from ostiary.record import dataclass
 from ostiary.resource.duration import parse_duration
-from ostiary.resource.json_checks import check_json, check_text, name_of
+from ostiary.resource.json_checks import name_of, require_json, require_text
 from ostiary.resource.marks import Flag, Length, Pattern, Range, Reading, Reference
 from ostiary.resource.timestamp import format_timestamp, parse_timestamp
 from ostiary.seal import STARS, Secret
@@ -170,7 +170,7 @@ class Field:
 
     def _object(self, raw: object) -> object:
         if isinstance(raw, Mapping):
-            return check_json(raw)
+            return require_json(raw)
         raise self._unlike(raw)
 
     def _key(self, raw: object) -> object:
@@ -204,7 +204,7 @@ class Field:
             raw = str(raw)  # authentik takes numbers as texts: an all-digit name in YAML is a number
         if not isinstance(raw, str):
             raise self._unlike(raw)
-        check_text(raw)
+        require_text(raw)
         if not self.many:
             self._bound(len(raw), "characters")
         if self.pattern is not None and not re.fullmatch(self.pattern.expression, raw):

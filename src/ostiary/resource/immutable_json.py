@@ -13,7 +13,7 @@ def _refuse(*_: object, **__: object) -> NoReturn:
     raise TypeError(message)
 
 
-class FrozenMapping(dict[str, Any]):
+class ImmutableMapping(dict[str, Any]):
     """A JSON object that refuses every change."""
 
     __slots__ = ()
@@ -24,7 +24,7 @@ class FrozenMapping(dict[str, Any]):
         return {key: thaw(value) for key, value in self.items()}
 
 
-class FrozenList(list[Any]):
+class ImmutableList(list[Any]):
     """A JSON array that refuses every change."""
 
     __slots__ = ()
@@ -38,9 +38,9 @@ class FrozenList(list[Any]):
 def freeze(value: object) -> object:
     """Return JSON data with every mapping and list frozen; other values as they are."""
     if isinstance(value, dict):
-        return FrozenMapping({key: freeze(item) for key, item in value.items()})
+        return ImmutableMapping({key: freeze(item) for key, item in value.items()})
     if isinstance(value, list):
-        return FrozenList(freeze(item) for item in value)
+        return ImmutableList(freeze(item) for item in value)
     return value
 
 

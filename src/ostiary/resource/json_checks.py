@@ -10,7 +10,7 @@ _DEPTH: Final = 32
 _NODES: Final = 100_000
 
 
-def check_text(text: str) -> None:
+def require_text(text: str) -> None:
     """Refuse what one of the databases cannot keep: NUL and lone surrogates. Raises ValueError."""
     if "\0" in text:
         message = "must not contain NUL"
@@ -22,7 +22,7 @@ def check_text(text: str) -> None:
         raise ValueError(message) from error
 
 
-def check_json(value: object) -> object:
+def require_json(value: object) -> object:
     """Return a copy of plain JSON data, with tuples as lists.
 
     Raises ValueError for anything else: other types, numbers that are not finite or exceed 64 bits, more than 32
@@ -35,7 +35,7 @@ def _copy_json(value: object, depth: int, budget: Iterator[int]) -> object:
     if depth > _DEPTH or next(budget, None) is None:
         raise ValueError("is nested too deeply" if depth > _DEPTH else "is too large")
     if isinstance(value, str):
-        check_text(value)
+        require_text(value)
         return value
     if value is None or isinstance(value, bool):
         return value
@@ -47,7 +47,7 @@ def _copy_json(value: object, depth: int, budget: Iterator[int]) -> object:
         for key in value:
             if not isinstance(key, str):
                 raise ValueError(f"keys must be texts, not {name_of(key)}")  # noqa: TRY004 - as all field problems
-            check_text(key)
+            require_text(key)
         return {key: _copy_json(item, depth + 1, budget) for key, item in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray | memoryview):
         return [_copy_json(item, depth + 1, budget) for item in value]

@@ -78,10 +78,10 @@ class Sealer:
         return f"{self._wrap(key)}.{body}"
 
     def canary(self) -> str:
-        """Return a text to keep beside the data, which `check_canary` later opens."""
+        """Return a text to keep beside the data, which `verify_canary` later opens."""
         return self.seal(_CANARY, context=_CANARY_CONTEXT)
 
-    def check_canary(self, sealed: str) -> None:
+    def verify_canary(self, sealed: str) -> None:
         """Return when the canary opens. Raises WrongKey and Tampered."""
         if self.open(sealed, context=_CANARY_CONTEXT) != _CANARY:
             raise Tampered("the canary holds something else")

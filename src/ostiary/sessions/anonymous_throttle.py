@@ -21,7 +21,7 @@ MOST_ADDRESSES: Final = 16_384
 _SECOND: Final = 1_000_000
 
 
-class Newcomers:
+class AnonymousThrottle:
     """The buckets of one process. A bucket is the time at which it will be empty again (GCRA)."""
 
     def __init__(self) -> None:
@@ -43,8 +43,8 @@ class Newcomers:
         """Return how long a bucket is too full for another one; a wider network's is as many times wider."""
         every = EVERY // wider
         longest = (BURST * wider + 1) * every
-        due = min(self._due.pop(key, 0), now + longest)  # no clock that was wrong makes anybody wait longer
-        self._due[key] = due  # written anew: the end of the dict was seen last
+        pending = min(self._due.pop(key, 0), now + longest)  # no clock that was wrong makes anybody wait longer
+        self._due[key] = pending  # written anew: the end of the dict was seen last
         if len(self._due) > MOST_ADDRESSES:
             del self._due[next(iter(self._due))]
-        return max(due, now) - now - (BURST * wider - 1) * every
+        return max(pending, now) - now - (BURST * wider - 1) * every

@@ -17,7 +17,7 @@ from typing import Final
 
 from ostiary.record import dataclass
 from ostiary.sessions import repository
-from ostiary.sessions.anonymous_throttle import Newcomers
+from ostiary.sessions.anonymous_throttle import AnonymousThrottle
 from ostiary.sessions.cookie import CookieSettings, give, key_of, new_id, sent_key, take_back
 from ostiary.sessions.session import ANONYMOUS, TOUCH_EVERY, Session, lifetime
 from ostiary.store.database import Batch, Database, Statement
@@ -60,7 +60,7 @@ class SignIn:
 
 
 @dataclass(frozen=True, slots=True)
-class Coming:
+class PendingSession:
     """A session on its way: its `statements` are to be committed by the caller, who then calls `arrived`.
 
     `identifier` is what only the browser will have.
@@ -71,7 +71,7 @@ class Coming:
     statements: tuple[Statement, ...]
 
 
-class SessionGate:
+class Sessions:
     """Browser sessions of one database."""
 
     def __init__(
@@ -81,7 +81,7 @@ class SessionGate:
         self._database = database
         self._cookies = cookies
         self._unknown = anonymous
-        self._newcomers = Newcomers()
+        self._newcomers = AnonymousThrottle()
         self.hooks = hooks if hooks is not None else Hooks()
 
     async def read(self, request: Request, now: int) -> Session | None:
@@ -106,7 +106,7 @@ class SessionGate:
             session = coming.session
         return session
 
-    def beginning(self, request: Request, now: int) -> Coming:
+    def beginning(self, request: Request, now: int) -> PendingSession:
         """Return a session without a person, for a request that has none, to be stored with what the caller writes.
 
         Raises TooManyRequests.
@@ -114,9 +114,9 @@ class SessionGate:
         self._newcomers.admit(request.client, now)
         identifier = new_id()
         session = _anonymous(request, key_of(identifier), now=now, life=self._unknown)
-        return Coming(session, identifier, (repository.insert(session),))
+        return PendingSession(session, identifier, (repository.insert(session),))
 
-    def arrived(self, request: Request, coming: Coming) -> None:
+    def arrived(self, request: Request, coming: PendingSession) -> None:
         """Note that the session is stored: the request goes on in it, `finish` gives the cookie."""
         request.state[_SESSION] = coming.session
         request.state[_COOKIE] = coming.identifier
@@ -134,7 +134,7 @@ class SessionGate:
         self.arrived(request, coming)
         return coming.session
 
-    def signing_in(self, request: Request, session: Session, proof: SignIn, *, now: int) -> Coming:
+    def signing_in(self, request: Request, session: Session, proof: SignIn, *, now: int) -> PendingSession:
         """Return the same, to be stored with what the caller writes. Its first statement is guarded by SessionGone."""
         identifier = new_id()
         fresh = _signed_in(request, session, proof, key=key_of(identifier), now=now)
@@ -146,7 +146,7 @@ class SessionGate:
             *(one for hook in self.hooks.on_end if another for one in hook(session.key, now)),
             *(one for hook in self.hooks.on_begin for one in hook(fresh, now)),
         )
-        return Coming(fresh, identifier, statements)
+        return PendingSession(fresh, identifier, statements)
 
     async def end(self, request: Request, session: Session, *, now: int, extra: Iterable[Statement] = ()) -> None:
         """Sign out: the session and what hangs on it end in one transaction, the cookie is taken back."""

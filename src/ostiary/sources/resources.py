@@ -24,8 +24,8 @@ from ostiary.resource import (
     kind,
 )
 from ostiary.seal import Secret
-from ostiary.web.outgoing.documents import check_document_url
-from ostiary.web.outgoing.requests import check_url
+from ostiary.web.outgoing.documents import document_url_problem
+from ostiary.web.outgoing.requests import url_problem
 
 SOURCE: Final = "authentik_core.source"
 
@@ -73,25 +73,25 @@ class Source(Resource):
         return self.user_path_template.replace(_SLUG_HERE, self.slug)
 
 
-def check_source(item: OAuthSource) -> Iterable[Problem]:
+def validate_source(item: OAuthSource) -> Iterable[Problem]:
     """Check addresses, keys and path of a source."""
     if "%" in item.user_path_template.replace(_SLUG_HERE, ""):
         yield Problem("user_path_template", f"expected a path in which only {_SLUG_HERE} is filled in")
     for name in ("request_token_url", "authorization_url", "access_token_url", "profile_url"):
         url = getattr(item, name)
-        if url and (expected := check_url(url)) is not None:
+        if url and (expected := url_problem(url)) is not None:
             yield Problem(name, expected)
     for name in ("oidc_well_known_url", "oidc_jwks_url"):
         url = getattr(item, name)
-        if url and (expected := check_document_url(url)) is not None:
+        if url and (expected := document_url_problem(url)) is not None:
             yield Problem(name, expected)
     if item.oidc_jwks:
-        yield from _check_keys(item.oidc_jwks)
+        yield from _validate_keys(item.oidc_jwks)
     if item.additional_scopes and re.fullmatch(r"[\x20-\x7e]*", item.additional_scopes) is None:
         yield Problem("additional_scopes", "expected scopes of visible ASCII characters, separated by spaces")
 
 
-def _check_keys(jwks: Mapping[str, object]) -> Iterable[Problem]:
+def _validate_keys(jwks: Mapping[str, object]) -> Iterable[Problem]:
     try:
         verifying_keys(jwks)
     except JoseError as error:
@@ -110,7 +110,7 @@ def _check_keys(jwks: Mapping[str, object]) -> Iterable[Problem]:
     routes="sources/oauth",
     families=(SOURCE, "authentik_policies.policybindingmodel"),
     lookup_field="slug",
-    check=check_source,
+    check=validate_source,
 )
 class OAuthSource(Source):
     """One issuer that speaks OAuth or OpenID Connect."""

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequen
 from random import Random
 from typing import Any, Final, Protocol
 
-from ostiary.resource.bounded_cache import Kept
+from ostiary.resource.bounded_cache import BoundedCache
 from ostiary.web import static
 from ostiary.web.errors import BadRequest, HttpError
 from ostiary.web.logged import logged_path
@@ -318,7 +318,7 @@ def _encoded(pair: tuple[str, str]) -> tuple[bytes, bytes]:
     return name, value
 
 
-_sent: Final[Kept[tuple[str, str], tuple[bytes, bytes]]] = Kept(_MANY_SENT)
+_sent: Final[BoundedCache[tuple[str, str], tuple[bytes, bytes]]] = BoundedCache(_MANY_SENT)
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:

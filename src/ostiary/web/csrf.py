@@ -18,7 +18,7 @@ def form_token(session_key: bytes, purpose: str, key: bytes) -> str:
     return base64.urlsafe_b64encode(digest).rstrip(b"=").decode("ascii")
 
 
-def check_form_token(token: str, session_key: bytes, purpose: str, key: bytes) -> bool:
+def is_form_token(token: str, session_key: bytes, purpose: str, key: bytes) -> bool:
     """Say whether the token was made by `form_token` for the same session and purpose."""
     expected = form_token(session_key, purpose, key)
     return hmac.compare_digest(token.encode("utf-8", "replace"), expected.encode("ascii"))

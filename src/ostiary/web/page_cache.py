@@ -24,7 +24,7 @@ _MARK: Final = re.compile(f"({_PREFIX}[a-z_]+[.])")
 _Plate = tuple[str, ...]  # text, slot, text, slot ... text
 
 
-class Slots:
+class Placeholders:
     """The values of one page that are no part of its plate.
 
     A template must write such a value as it is ("{{ value }}") and may ask no more of it than whether it is empty.
@@ -44,36 +44,40 @@ class Slots:
         return mark
 
 
-class Plates:
+class PageCache:
     """The plates of one process."""
 
     def __init__(self) -> None:
         self._kept: OrderedDict[Hashable, _Plate] = OrderedDict()
 
     def fill(
-        self, name: Hashable, values: Mapping[str, object], slots: Slots, render: Callable[[Mapping[str, object]], str]
+        self,
+        name: Hashable,
+        values: Mapping[str, object],
+        slots: Placeholders,
+        render: Callable[[Mapping[str, object]], str],
     ) -> str:
         """Return the page that `render` makes of the values, which are JSON data and texts without markup."""
         made_of = codec.encode(values)
         key = (name, made_of)
-        plate = self._kept.get(key)
-        if plate is None:
+        cached_page = self._kept.get(key)
+        if cached_page is None:
             text = render(values)
-            plate = tuple(_MARK.split(text))
+            cached_page = tuple(_MARK.split(text))
             if len(text) <= LONGEST and len(made_of) <= LONGEST:
-                self._keep(key, plate)
+                self._keep(key, cached_page)
         else:
             self._kept.move_to_end(key)
-        return _filled(plate, slots.values)
+        return _filled(cached_page, slots.values)
 
-    def _keep(self, key: Hashable, plate: _Plate) -> None:
-        self._kept[key] = plate
+    def _keep(self, key: Hashable, cached_page: _Plate) -> None:
+        self._kept[key] = cached_page
         if len(self._kept) > PLATES:
             self._kept.popitem(last=False)
 
 
-def _filled(plate: _Plate, values: Mapping[str, str]) -> str:
+def _filled(cached_page: _Plate, values: Mapping[str, str]) -> str:
     from markupsafe import escape  # noqa: PLC0415 - comes with Jinja2
 
     made = {mark: str(escape(value)) for mark, value in values.items()}
-    return "".join([made.get(part, part) for part in plate])
+    return "".join([made.get(part, part) for part in cached_page])

@@ -9,7 +9,7 @@ from typing import Final
 
 from ostiary.proto.authority import canonical
 from ostiary.record import dataclass
-from ostiary.resource.bounded_cache import Kept
+from ostiary.resource.bounded_cache import BoundedCache
 
 LOOPBACK: Final = ("127.0.0.0/8", "::1/128")
 _MANY: Final = 1024  # addresses and hosts that are kept, so that strangers cannot fill the memory
@@ -37,8 +37,8 @@ class Proxies:
     def __init__(self, cidrs: Iterable[object] = LOOPBACK) -> None:
         """Take networks, or texts of them. Raises ValueError for something that is no network."""
         self._networks = tuple(ipaddress.ip_network(str(cidr), strict=False) for cidr in cidrs)
-        self._known: Kept[str, bool] = Kept(_MANY)
-        self._hosts: Kept[tuple[str, str], str] = Kept(_MANY)
+        self._known: BoundedCache[str, bool] = BoundedCache(_MANY)
+        self._hosts: BoundedCache[tuple[str, str], str] = BoundedCache(_MANY)
         self._told = False
 
     def trusts(self, address: str) -> bool:

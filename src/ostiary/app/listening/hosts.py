@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 
 from ostiary.brands.resources import Brand, Host
 from ostiary.proto.authority import USUAL_PORTS, is_loopback, joined, split
-from ostiary.resource.bounded_cache import Kept
+from ostiary.resource.bounded_cache import BoundedCache
 from ostiary.store.database import StoreError
 from ostiary.web.errors import HttpError
 
@@ -56,8 +56,8 @@ class Hosts:
         usual = {None for port in ports if port in USUAL_PORTS.values()}
         self._local = frozenset(joined(name, port) for name in locals_ for port in {*ports, *usual})
         self._names: frozenset[str] = frozenset()
-        self._answered: Kept[str, bool] = Kept(_MANY)  # hosts that were found to be named by `_names`
-        self._told: Kept[str, bool] = Kept(_MANY)
+        self._answered: BoundedCache[str, bool] = BoundedCache(_MANY)  # hosts that were found to be named by `_names`
+        self._told: BoundedCache[str, bool] = BoundedCache(_MANY)
         self._looked = -_LOOK_AGAIN
 
     def names(self) -> frozenset[str]:

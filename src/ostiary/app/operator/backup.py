@@ -44,7 +44,7 @@ def put_back(settings: Settings, copy: Path, *, now: int) -> Path | None:
 
     def opens(canary: str) -> None:
         if canary:  # else the copy was made before the first start
-            Sealer(key).check_canary(canary)
+            Sealer(key).verify_canary(canary)
 
     known = {step.number for step in MIGRATIONS}
     there = backup.put_back(copy, settings.database_file, opens=opens, known=known, aside=aside)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ostiary.directory.tokens import Tokens
     from ostiary.directory.users import Users
     from ostiary.flows.engine import FlowEngine
-    from ostiary.sessions.sessions import SessionGate
+    from ostiary.sessions.sessions import Sessions
     from ostiary.store.configuration.plane import ConfigPlane
     from ostiary.web.request import Request
 
@@ -31,7 +31,7 @@ class Recoverer:
 
     tokens: Tokens
     users: Users
-    gate: SessionGate
+    sessions: Sessions
     engine: FlowEngine
     plane: ConfigPlane
 
@@ -41,13 +41,13 @@ class Recoverer:
         user = await self.users.get(found.user) if found is not None else None
         if found is None or user is None or not user.is_active or user.security_stamp != found.security_stamp:
             return None
-        session = await self.gate.ensure(request, now)
+        session = await self.sessions.ensure(request, now)
         flow = None if found.without_mfa else await self._authentication(request, now)
         if flow is None:
             proof = SignIn(user=user.pk, who=user.who, auth_method=METHOD)
             try:
                 extra = [signed_in(user, now, error=PlanChanged)]
-                await self.gate.sign_in(request, session, proof, now=now, extra=extra)
+                await self.sessions.sign_in(request, session, proof, now=now, extra=extra)
             except PlanChanged:
                 return None
             return self._home(request)

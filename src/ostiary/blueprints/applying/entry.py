@@ -107,7 +107,7 @@ class EntryRun:
         await self._apply_object(entry, kind)
 
     async def _apply_object(self, entry: Entry, kind: Kind) -> None:
-        await self._check_permissions(entry)
+        await self._require_permissions(entry)
         state = await self._state(entry)
         written = await self._table(entry, entry.identifiers, "identifiers")
         identifiers = self._known_as.identifiers(kind, written)
@@ -127,7 +127,7 @@ class EntryRun:
                 self._known_as.note(kind, written["pk"], existing.pk)
             await (self._touch(entry, existing) if state == "created" else self._update(entry, existing, identifiers))
 
-    async def _check_permissions(self, entry: Entry) -> None:
+    async def _require_permissions(self, entry: Entry) -> None:
         """Refuse object permissions: an object without the grants its file asks for must not look applied."""
         if entry.permissions is not None and await self._resolver.value(entry.permissions):
             message = "granting permissions on an object is not available yet, remove the key"

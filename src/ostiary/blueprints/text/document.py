@@ -61,7 +61,7 @@ def read_blueprint(node: Node, *, path: str, digest: str) -> Blueprint:
     """Return the blueprint of a document. Raises Unreadable."""
     if not isinstance(node, Table) or not {"version", "entries"} & set(node.pairs):
         raise Unreadable.at(node.position, "is not a blueprint, expected a mapping with version and entries")
-    _check_version(node)
+    _require_version(node)
     name, labels = _metadata(node.pairs.get("metadata"))
     context = _context(node.pairs.get("context"))
     entries = tuple(_entries(node.pairs.get("entries")))
@@ -83,7 +83,7 @@ def unconditional_model(entry: Entry) -> str:
     return "" if entry.model.value.lower() == META_APPLY else entry.model.value
 
 
-def _check_version(node: Table) -> None:
+def _require_version(node: Table) -> None:
     version = node.pairs.get("version")  # authentik takes a missing one as 1
     if version is None:
         return

@@ -7,7 +7,7 @@ from typing import Final, cast
 
 from ostiary.directory.case_key import case_key
 from ostiary.directory.first_run.setup import close
-from ostiary.directory.names import check_email
+from ostiary.directory.names import require_email
 from ostiary.directory.passwords.credentials import set_hash, unusable
 from ostiary.directory.passwords.pool import Passwords
 from ostiary.directory.rows import members
@@ -48,7 +48,7 @@ async def create_administrator(
     With the token of a set-up link the link must be valid; without, as the bootstrap does, the set-up must be open.
     Raises SetupClosed, BadName, PasswordTooLong, Busy; then nothing is written.
     """
-    check_email(email)
+    require_email(email)
     draft = await _draft(database, email=email, password=await passwords.hash(password), now=now)
     return await database.write(lambda: _setting_up(draft, token=token, now=now, client_ip=client_ip))
 

@@ -15,7 +15,7 @@ from ostiary.flows.run.outcome import Challenge
 
 if TYPE_CHECKING:
     from ostiary.flows.plans.plan import Plan
-    from ostiary.flows.run.stage_context import Visit
+    from ostiary.flows.run.stage_context import StageContext
     from ostiary.sessions.session import Session
 
 IFRAMES: Final = "ak-provider-iframe-logout"
@@ -49,10 +49,10 @@ def answered(plan: Plan, answer: Mapping[str, object]) -> Plan:
     return plan.to(context={**plan.context, END: wanted}, shown=False, passed=plan.passed + 1)
 
 
-async def question(visit: Visit, plan: Plan) -> Challenge:
+async def question(stage_context: StageContext, plan: Plan) -> Challenge:
     """Return the question."""
-    fields = {**await session_end_fields(visit), "confirm": True}
-    return Challenge(component=SESSION_END, fields=fields, flow_info=flow_info(visit), ticket=plan.ticket)
+    fields = {**await session_end_fields(stage_context), "confirm": True}
+    return Challenge(component=SESSION_END, fields=fields, flow_info=flow_info(stage_context), ticket=plan.ticket)
 
 
 def remembered(plan: Plan, urls: Sequence[Mapping[str, object]]) -> Plan:
@@ -68,10 +68,10 @@ def to_load(plan: Plan) -> list[Mapping[str, object]]:
     return [one for one in found if isinstance(one, Mapping)] if isinstance(found, Sequence) else []
 
 
-def iframes(visit: Visit, plan: Plan, urls: Sequence[Mapping[str, object]]) -> Challenge:
+def iframes(stage_context: StageContext, plan: Plan, urls: Sequence[Mapping[str, object]]) -> Challenge:
     """Return the page that loads the addresses."""
     fields = {_URLS: [dict(one) for one in urls]}
-    return Challenge(component=IFRAMES, fields=fields, flow_info=flow_info(visit), ticket=plan.ticket)
+    return Challenge(component=IFRAMES, fields=fields, flow_info=flow_info(stage_context), ticket=plan.ticket)
 
 
 def _loaded(plan: Plan) -> Plan:

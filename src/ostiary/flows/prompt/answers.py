@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Final
 
-from ostiary.resource.json_checks import check_text
+from ostiary.resource.json_checks import require_text
 
 TEXT_MOST: Final = 65_536  # characters
 _EMAIL: Final = re.compile(r"[^@\s\x00-\x1f]+@[^@\s\x00-\x1f]+")
@@ -59,7 +59,7 @@ def _text(raw: object, *, strip: bool) -> str:
     if not isinstance(raw, str) or len(raw) > TEXT_MOST:
         raise NotValid("This is not a text, or it is too long.")
     try:
-        check_text(raw)
+        require_text(raw)
     except ValueError as error:
         raise NotValid("This text has characters that cannot be kept.") from error
     return raw.strip() if strip else raw

@@ -7,7 +7,7 @@ import hmac
 from typing import TYPE_CHECKING, Final
 
 from ostiary.flows.proofs import known_browser
-from ostiary.flows.run.stage_context import Visit
+from ostiary.flows.run.stage_context import StageContext
 from ostiary.web.response import Response, set_cookie
 
 if TYPE_CHECKING:
@@ -21,22 +21,22 @@ _PARTS: Final = 3
 _FUTURE: Final = 60_000_000  # microseconds a clock may be ahead
 
 
-def remember(visit: Visit, user: User, device: Device, *, threshold: int) -> None:
+def remember(stage_context: StageContext, user: User, device: Device, *, threshold: int) -> None:
     """Let the answer carry the cookie: who, by which device, and when. `threshold` is microseconds."""
-    body = f"{device.uuid}.{visit.now}"
-    value = f"{body}.{_sign(visit, user, body)}"
-    visit.request.state[_STATE] = (value, max(1, threshold // 1_000_000))
+    body = f"{device.uuid}.{stage_context.now}"
+    value = f"{body}.{_sign(stage_context, user, body)}"
+    stage_context.request.state[_STATE] = (value, max(1, threshold // 1_000_000))
 
 
-def remembered(visit: Visit, user: User, devices: list[Device], *, threshold: int) -> bool:
+def remembered(stage_context: StageContext, user: User, devices: list[Device], *, threshold: int) -> bool:
     """Tell whether this browser proved one of these devices of this person within the threshold (microseconds)."""
-    parts = visit.request.cookies.get(COOKIE, "").split(".")
+    parts = stage_context.request.cookies.get(COOKIE, "").split(".")
     if len(parts) != _PARTS or not parts[1].isascii() or not parts[1].isdigit():
         return False
     body = f"{parts[0]}.{parts[1]}"
-    if not hmac.compare_digest(_sign(visit, user, body).encode(), parts[2].encode("utf-8", "replace")):
+    if not hmac.compare_digest(_sign(stage_context, user, body).encode(), parts[2].encode("utf-8", "replace")):
         return False
-    age = visit.now - int(parts[1])
+    age = stage_context.now - int(parts[1])
     return -_FUTURE <= age < threshold and any(device.uuid == parts[0] for device in devices)
 
 
@@ -50,7 +50,7 @@ def give_cookies(request: Request, response: Response) -> None:
         set_cookie(response, COOKIE, value, max_age=seconds, path=path, secure=secure)
 
 
-def _sign(visit: Visit, user: User, body: str) -> str:
+def _sign(stage_context: StageContext, user: User, body: str) -> str:
     # A new password ends what a browser remembers, and so does whatever else ends a proof.
     text = f"ostiary.mfa\0{user.stamp}\0{body}"
-    return hmac.new(visit.services.cookie_key.reveal().encode(), text.encode(), hashlib.sha256).hexdigest()
+    return hmac.new(stage_context.services.cookie_key.reveal().encode(), text.encode(), hashlib.sha256).hexdigest()

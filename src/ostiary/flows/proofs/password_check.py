@@ -13,7 +13,7 @@ from ostiary.events.event import event
 from ostiary.events.signin_log import log_failed_sign_in
 from ostiary.flows.people.subjects import forget
 from ostiary.flows.proofs.known_browser import known_browser, name_for
-from ostiary.flows.run.stage_context import Visit
+from ostiary.flows.run.stage_context import StageContext
 from ostiary.record import dataclass
 from ostiary.seal import Secret
 from ostiary.web.addresses import address_keys
@@ -57,20 +57,20 @@ class Failed:
     writes: tuple[Statement, ...]
 
 
-async def check_password(
-    visit: Visit, rules: PasswordRules, *, user: User | None, typed: str, password: str
+async def prove_password(
+    stage_context: StageContext, rules: PasswordRules, *, user: User | None, typed: str, password: str
 ) -> Proven | Failed:
     """Check what somebody typed for an account, which may not exist (`user` None) or not be active.
 
     Raises TooManyRequests while account or address wait, HttpError 503 when too many passwords wait to be checked.
     """
-    services = visit.services
-    browser = known_browser(visit.request, services.cookie_key, visit.now)
-    attempt = await _begun(visit, user, typed, name_for(browser, user, services.cookie_key))
-    asker = Asker(address_keys(visit.client), None if browser is None else browser.name)
+    services = stage_context.services
+    browser = known_browser(stage_context.request, services.cookie_key, stage_context.now)
+    attempt = await _begun(stage_context, user, typed, name_for(browser, user, services.cookie_key))
+    asker = Asker(address_keys(stage_context.client), None if browser is None else browser.name)
     try:
-        backend = await _right_backend(visit, rules, user, Secret(password), asker=asker)
-        forget(visit.request)
+        backend = await _right_backend(stage_context, rules, user, Secret(password), asker=asker)
+        forget(stage_context.request)
     except Busy:
         await services.attempts.give_back(attempt)
         headers = (("retry-after", str(_BUSY_SECONDS)),)
@@ -78,26 +78,28 @@ async def check_password(
     if user is not None and backend is not None and user.is_active:
         return Proven(user, _context(user, backend), tuple(services.attempts.succeeded(attempt)))
     reason = "unknown_user" if user is None else "password" if backend is None else "inactive"
-    log_failed_sign_in(user=_name(user), address=visit.client, reason=reason)
-    return Failed(tuple(_told(visit, user)))
+    log_failed_sign_in(user=_name(user), address=stage_context.client, reason=reason)
+    return Failed(tuple(_told(stage_context, user)))
 
 
-async def _begun(visit: Visit, user: User | None, typed: str, browser: str | None) -> Attempt:
+async def _begun(stage_context: StageContext, user: User | None, typed: str, browser: str | None) -> Attempt:
     """Count the attempt before it is judged. Raises TooManyRequests."""
     account = Account(None if user is None else user.pk, typed)
     try:
-        return await visit.services.attempts.begin(account, visit.client, visit.now, browser=browser)
+        return await stage_context.services.attempts.begin(
+            account, stage_context.client, stage_context.now, browser=browser
+        )
     except Throttled as error:
-        log_failed_sign_in(user=_name(user), address=visit.client, reason="throttled")
+        log_failed_sign_in(user=_name(user), address=stage_context.client, reason="throttled")
         message = "Too many failed attempts. Please wait a little."
         raise TooManyRequests(retry_after=error.retry_after, message=message) from None
 
 
 async def _right_backend(
-    visit: Visit, rules: PasswordRules, user: User | None, password: Secret, *, asker: Asker
+    stage_context: StageContext, rules: PasswordRules, user: User | None, password: Secret, *, asker: Asker
 ) -> str | None:
     """Try the back ends in order. The hash is always computed, so that its time tells nothing."""
-    services = visit.services
+    services = stage_context.services
     for backend in rules.backends:
         if backend == INBUILT:
             try:
@@ -105,7 +107,11 @@ async def _right_backend(
                     return backend
             except PasswordTooLong:
                 await services.passwords.dummy(asker)
-        if backend == TOKEN and user is not None and await services.tokens.app_password(user.pk, password, visit.now):
+        if (
+            backend == TOKEN
+            and user is not None
+            and await services.tokens.app_password(user.pk, password, stage_context.now)
+        ):
             return backend
     return None
 
@@ -123,7 +129,7 @@ def _name(user: User | None) -> str | None:
     return None if user is None else user.username
 
 
-def _told(visit: Visit, user: User | None) -> Sequence[Statement]:
+def _told(stage_context: StageContext, user: User | None) -> Sequence[Statement]:
     """The event of a failure. None for a name nobody has: people type passwords there."""
     if user is None:
         return ()
@@ -133,7 +139,7 @@ def _told(visit: Visit, user: User | None) -> Sequence[Statement]:
             user=user.who,
             app="authentik.events.signals",
             context={"username": user.username, "stage": "password"},
-            client_ip=visit.client,
-            now=visit.now,
+            client_ip=stage_context.client,
+            now=stage_context.now,
         ),
     )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from ostiary.flows.proofs.password_check import INBUILT
 from ostiary.flows.proofs.sensitive import REAUTHENTICATE
-from ostiary.flows.run.stage_context import Ask, Verdict, Visit
+from ostiary.flows.run.stage_context import Ask, StageContext, Verdict
 from ostiary.flows.stages.password import PasswordStage
 from ostiary.flows.stages.prompt import Prompt, PromptStage
 from ostiary.record import dataclass
@@ -27,9 +27,9 @@ class ReauthenticationStage(PasswordStage):
 
     COMPONENT: ClassVar[str] = PasswordStage.COMPONENT
 
-    async def open(self, visit: Visit) -> Verdict:
+    async def open(self, stage_context: StageContext) -> Verdict:
         """Ask, and say which password is meant."""
-        verdict = await PasswordStage.open(self, visit)
+        verdict = await PasswordStage.open(self, stage_context)
         return Ask({**verdict.fields, "reauthenticate": True}) if isinstance(verdict, Ask) else verdict
 
 

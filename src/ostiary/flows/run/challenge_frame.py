@@ -11,7 +11,7 @@ from ostiary.flows.next_url import is_relative, query_value
 from ostiary.flows.people.pending_user import person_fields
 from ostiary.flows.run.destination import NAMED, key_of_page
 from ostiary.flows.run.outcome import Challenge, FlowInfo
-from ostiary.flows.run.stage_context import Ask, Visit
+from ostiary.flows.run.stage_context import Ask, StageContext
 
 if TYPE_CHECKING:
     from ostiary.flows.plans.plan import Plan
@@ -22,76 +22,80 @@ NOTICES: Final = "sign_out_notices"
 """What of an application's wish to sign out was not taken, in the plan's context."""
 
 
-async def challenge_of(visit: Visit, ask: Ask, plan: Plan, component: str) -> Challenge:
+async def challenge_of(stage_context: StageContext, ask: Ask, plan: Plan, component: str) -> Challenge:
     """Return the challenge a stage asks to show."""
-    person = await person_fields(visit) if ask.person else {}
+    person = await person_fields(stage_context) if ask.person else {}
     return Challenge(
         component=ask.component or component,
         fields={**person, **ask.fields},
-        flow_info=flow_info(visit),
+        flow_info=flow_info(stage_context),
         response_errors=plan.errors,
         ticket=plan.ticket,
     )
 
 
-async def access_denied(visit: Visit, message: str) -> Challenge:
+async def access_denied(stage_context: StageContext, message: str) -> Challenge:
     """Return the screen of somebody who does not get any further."""
-    fields = {**await person_fields(visit), "error_message": message}
-    application = str(visit.mapping("application").get("name", ""))
-    return Challenge(component=ACCESS_DENIED, fields=fields, flow_info=flow_info(visit), application=application)
+    fields = {**await person_fields(stage_context), "error_message": message}
+    application = str(stage_context.mapping("application").get("name", ""))
+    return Challenge(
+        component=ACCESS_DENIED, fields=fields, flow_info=flow_info(stage_context), application=application
+    )
 
 
-async def session_end(visit: Visit) -> Challenge | None:
+async def session_end(stage_context: StageContext) -> Challenge | None:
     """Return the screen at the end of a sign-out that an application asked for; None when none did."""
-    if _application(visit) is None:
+    if _application(stage_context) is None:
         return None
-    fields = await session_end_fields(visit)
-    return Challenge(component=SESSION_END, fields=fields, flow_info=flow_info(visit))
+    fields = await session_end_fields(stage_context)
+    return Challenge(component=SESSION_END, fields=fields, flow_info=flow_info(stage_context))
 
 
-async def session_end_fields(visit: Visit) -> dict[str, object]:
+async def session_end_fields(stage_context: StageContext) -> dict[str, object]:
     """Return what that screen says, whether or not an application is behind it.
 
     `notices` tell what of the application's request was not taken: "address", "hint"; left out when all was.
     """
-    application = _application(visit)
+    application = _application(stage_context)
     fields: dict[str, object] = {
-        **await person_fields(visit),
+        **await person_fields(stage_context),
         "application_name": application.name if application is not None else "",
         "application_launch_url": application.meta_launch_url if application is not None else "",
-        "brand_name": select(visit.snapshot, visit.request.host).branding_title,
+        "brand_name": select(stage_context.snapshot, stage_context.request.host).branding_title,
     }
-    notices = visit.context.get(NOTICES)
+    notices = stage_context.context.get(NOTICES)
     if notices:
         fields["notices"] = notices
-    if visit.session.user is not None:  # else nobody is left to be signed out
-        fields["invalidation_flow_url"] = visit.request.prefix + "/flows/-/default/invalidation/"
+    if stage_context.session.user is not None:  # else nobody is left to be signed out
+        fields["invalidation_flow_url"] = stage_context.request.prefix + "/flows/-/default/invalidation/"
     return fields
 
 
-def _application(visit: Visit) -> Application | None:
-    pk = visit.mapping("application").get("pk")
-    return visit.snapshot.get(Application, pk) if isinstance(pk, str) else None
+def _application(stage_context: StageContext) -> Application | None:
+    pk = stage_context.mapping("application").get("pk")
+    return stage_context.snapshot.get(Application, pk) if isinstance(pk, str) else None
 
 
-def flow_info(visit: Visit) -> FlowInfo:
+def flow_info(stage_context: StageContext) -> FlowInfo:
     """Return title, layout and the way out of a flow."""
-    brand = select(visit.snapshot, visit.request.host)
-    following, named = query_value(visit.query, "next"), query_value(visit.query, NAMED)
-    cancel = visit.request.prefix + "/flows/-/cancel/"
+    brand = select(stage_context.snapshot, stage_context.request.host)
+    following, named = query_value(stage_context.query, "next"), query_value(stage_context.query, NAMED)
+    cancel = stage_context.request.prefix + "/flows/-/cancel/"
     if following and is_relative(following):
         cancel += "?next=" + quote(following, safe="")
-    elif named and key_of_page(visit.query):
+    elif named and key_of_page(stage_context.query):
         cancel += f"?{NAMED}={named}"
     return FlowInfo(
-        title=_title(visit),
-        layout=visit.flow.layout,
+        title=_title(stage_context),
+        layout=stage_context.flow.layout,
         cancel_url=cancel,
-        background=visit.flow.background or brand.branding_default_flow_background,
+        background=stage_context.flow.background or brand.branding_default_flow_background,
     )
 
 
-def _title(visit: Visit) -> str:
-    application = visit.mapping("application").get("name", "")
-    user = visit.text("pending_user_identifier") or visit.session.who.get("username", "")
-    return visit.flow.title.replace("%(app)s", str(application)).replace("%(user)s", str(user)).replace("%%", "%")
+def _title(stage_context: StageContext) -> str:
+    application = stage_context.mapping("application").get("name", "")
+    user = stage_context.text("pending_user_identifier") or stage_context.session.who.get("username", "")
+    return (
+        stage_context.flow.title.replace("%(app)s", str(application)).replace("%(user)s", str(user)).replace("%%", "%")
+    )

@@ -27,9 +27,19 @@ from ostiary.flows.resources import STAGE, Flow, FlowStageBinding, Stage
 from ostiary.flows.run import decline
 from ostiary.flows.run.challenge_frame import access_denied, challenge_of, session_end
 from ostiary.flows.run.destination import destination, following_of, key_of_page
-from ostiary.flows.run.flow_commit import Due, Unit
+from ostiary.flows.run.flow_commit import FlowCommit, PendingCommit
 from ostiary.flows.run.outcome import Moved, Outcome, Passed
-from ostiary.flows.run.stage_context import Ask, Behaviour, Declined, Done, Refused, SignIn, StageFailed, Visit, Wrong
+from ostiary.flows.run.stage_context import (
+    Ask,
+    Behaviour,
+    Declined,
+    Done,
+    Refused,
+    SignIn,
+    StageContext,
+    StageFailed,
+    Wrong,
+)
 from ostiary.flows.services import Services
 from ostiary.policies.decide import has_bindings
 from ostiary.resource import codec
@@ -45,7 +55,7 @@ _NOT_NOW: Final = "You cannot use this flow now."
 _INVALID_NEXT: Final = "Invalid next URL"
 
 
-class Run:
+class Dispatcher:
     """One request at one plan."""
 
     def __init__(
@@ -58,9 +68,9 @@ class Run:
         query: str,
         now: int,
         plan: Plan | None = None,
-        due: Due | None = None,
+        pending: PendingCommit | None = None,
     ) -> None:
-        """`plan` is one to begin with; `due` is what was left to be committed together with it."""
+        """`plan` is one to begin with; `pending` is what was left to be committed together with it."""
         self._services = services
         self._snapshot: Snapshot = services.plane.snapshot
         self._request = request
@@ -69,18 +79,18 @@ class Run:
         self._now = now
         self._planner = Planner(services, snapshot=self._snapshot, request=request, now=now)
         first = new_plan(flow.slug, key_of_page(query)) if plan is None else plan
-        self._unit = Unit(services, request, session, first, now=now, due=due)
+        self._commit = FlowCommit(services, request, session, first, now=now, pending=pending)
         self._later = False  # what there is to show will be shown by another request
 
     @property
     def _plan(self) -> Plan:
-        return self._unit.plan
+        return self._commit.plan
 
     @property
     def _session(self) -> Session:
-        return self._unit.session
+        return self._commit.session
 
-    async def load(self, *, latest: bool) -> Run:
+    async def load(self, *, latest: bool) -> Dispatcher:
         """Read the session's plan for where the page leads, or its latest; one of another person does not count."""
         plans, key, slug = self._services.plans, self._session.key, self._flow.slug
         if latest:
@@ -88,7 +98,7 @@ class Run:
         else:
             plan = await plans.read(key, slug, self._plan.destination, now=self._now)
         if plan is not None and plan.user in {None, self._session.user}:
-            self._unit.read(plan)
+            self._commit.read(plan)
             if not await still_proven(self._services, self._request, plan):
                 await self._proof_ended()
         return self
@@ -96,8 +106,8 @@ class Run:
     async def _proof_ended(self) -> None:
         """Begin again without what was proven: the account changed since. The plan keeps where it was to lead."""
         self._restart(keep_context=False)
-        self._unit.keep(self._plan.to(context=unproven(self._plan.origin), errors=PROOF_ENDED))
-        await self._unit.commit()
+        self._commit.keep(self._plan.to(context=unproven(self._plan.origin), errors=PROOF_ENDED))
+        await self._commit.commit()
 
     @classmethod
     async def applies(cls, services: Services, flow: Flow, *, request: Request, session: Session, now: int) -> bool:
@@ -109,7 +119,7 @@ class Run:
         """Return what there is to show now, passing every stage that needs no answer."""
         try:
             outcome = await self._elsewhere() or await self._onward()
-            await self._unit.commit()
+            await self._commit.commit()
         except (PlanChanged, SessionGone):
             return Passed()
         return outcome
@@ -121,11 +131,11 @@ class Run:
         """
         following = following_of(self._plan, self._query)
         signs_in, user = self._flow.designation == "authentication", self._session.user
-        if self._unit.stored:
+        if self._commit.stored:
             if not signs_in or user is None or self._plan.user is not None:
                 return None
-            self._unit.drop()
-            self._unit.leave(None if self._plan.completion is None else beside_proof(self._plan.completion))
+            self._commit.drop()
+            self._commit.leave(None if self._plan.completion is None else beside_proof(self._plan.completion))
             return Moved(following or self._home())
         if following is None:
             return None
@@ -136,7 +146,7 @@ class Run:
         if again is not None and user is None:
             context = dict(again.context)
             changes = {"context": context, "origin": context, "next_url": following, "completion": again.completion}
-            self._unit.plan = self._plan.to(**changes)
+            self._commit.plan = self._plan.to(**changes)
         return Moved(following) if again is not None and user is not None else None
 
     async def start(self, *, hold: bool) -> Outcome:
@@ -146,10 +156,10 @@ class Run:
         """
         self._later = True
         first = self._plan
-        self._unit.replace(first)
+        self._commit.replace(first)
         outcome = await self._onward()
         if isinstance(outcome, Moved) and not hold:
-            self._unit.again(first)
+            self._commit.again(first)
             outcome = Passed()
         return await self._ending(outcome, hold=hold)
 
@@ -193,39 +203,39 @@ class Run:
 
     async def _ending(self, outcome: Outcome, *, hold: bool) -> Outcome:
         if hold and isinstance(outcome, Moved):
-            return dataclasses.replace(outcome, due=self._unit.due())
-        await self._unit.commit()
+            return dataclasses.replace(outcome, pending=self._commit.pending())
+        await self._commit.commit()
         return outcome
 
     async def _judge(self, answer: Mapping[str, object]) -> Outcome | None:
         """Return None when the stage passed."""
-        stage, visit = self._stage(), self._visit()
+        stage, stage_context = self._stage(), self._visit()
         if stage is None:
             return Passed()
         if answer.get("component", stage.COMPONENT) != stage.COMPONENT:
             detail = ErrorDetail("This answer belongs to another step.", "component")
-            return await self._show(stage, visit, {"component": (detail,)})
-        verdict = await cast("Behaviour", stage).answer(visit, answer)
+            return await self._show(stage, stage_context, {"component": (detail,)})
+        verdict = await cast("Behaviour", stage).answer(stage_context, answer)
         match verdict:
             case Done():
                 return await self._advance(verdict)
             case Wrong():
-                return await self._wrong(verdict, stage, visit)
+                return await self._wrong(verdict, stage, stage_context)
             case Refused() | Declined():
                 return await self._refuse(verdict)
             case Ask():
                 return Passed()
 
     async def _decided(self, answer: Mapping[str, object]) -> Outcome:
-        self._unit.keep(logout.answered(self._plan, answer))
-        await self._unit.commit()
+        self._commit.keep(logout.answered(self._plan, answer))
+        await self._commit.commit()
         return Passed()
 
     async def _once(self) -> Outcome | None:
         """Do the next thing; None when there is more to do."""
         plan = self._plan
         if plan.denied is not None:
-            self._unit.drop()
+            self._commit.drop()
             return await access_denied(self._visit(), plan.denied)
         if not plan.planned:
             return await self._make_plan()
@@ -241,16 +251,16 @@ class Run:
             self._restart(keep_context=False)
             return None
         fate, events = await self._planner.decide_again(self._plan, self._session)
-        self._unit.add(events)
+        self._commit.add(events)
         if fate == "refuse":
             return await self._deny(UNDECIDED)
         if fate == "leave":
-            self._unit.plan = self._plan.without_step()
+            self._commit.plan = self._plan.without_step()
             return None
         return await self._open(stage, self._visit())
 
-    async def _open(self, stage: Stage, visit: Visit) -> Outcome | None:
-        verdict = await cast("Behaviour", stage).open(visit)
+    async def _open(self, stage: Stage, stage_context: StageContext) -> Outcome | None:
+        verdict = await cast("Behaviour", stage).open(stage_context)
         match verdict:
             case Done():
                 return await self._advance(verdict)
@@ -259,34 +269,36 @@ class Run:
             case Wrong():
                 return await self._refuse(Refused("This step cannot be taken.", verdict.writes))
             case Ask():
-                return await self._ask(verdict, stage, visit)
+                return await self._ask(verdict, stage, stage_context)
 
-    async def _ask(self, verdict: Ask, stage: Stage, visit: Visit) -> Outcome:
+    async def _ask(self, verdict: Ask, stage: Stage, stage_context: StageContext) -> Outcome:
         scratch = self._plan.scratch if verdict.scratch is None else verdict.scratch
-        if not self._plan.shown or scratch != self._plan.scratch or not self._unit.stored:
-            self._unit.keep(self._plan.to(scratch=scratch, shown=True))
+        if not self._plan.shown or scratch != self._plan.scratch or not self._commit.stored:
+            self._commit.keep(self._plan.to(scratch=scratch, shown=True))
         if self._later:
             return Passed(verdict.component or stage.COMPONENT)
-        return await challenge_of(visit, verdict, self._plan, stage.COMPONENT)
+        return await challenge_of(stage_context, verdict, self._plan, stage.COMPONENT)
 
-    async def _show(self, stage: Stage, visit: Visit, errors: Mapping[str, Sequence[ErrorDetail]]) -> Outcome:
+    async def _show(
+        self, stage: Stage, stage_context: StageContext, errors: Mapping[str, Sequence[ErrorDetail]]
+    ) -> Outcome:
         """Show the current challenge again, with errors that are not kept."""
-        verdict = await cast("Behaviour", stage).open(visit)
+        verdict = await cast("Behaviour", stage).open(stage_context)
         if not isinstance(verdict, Ask):
             return Passed()
-        return await challenge_of(visit, verdict, self._plan.to(errors=errors), stage.COMPONENT)
+        return await challenge_of(stage_context, verdict, self._plan.to(errors=errors), stage.COMPONENT)
 
     async def _make_plan(self) -> Outcome | None:
         if self._flow.slug == wizard.SLUG:
             token = query_value(self._query, "token") or ""
             context = {**self._plan.context, **wizard.opening(self._visit(), token)}
-            self._unit.plan = self._plan.to(context=context)
+            self._commit.plan = self._plan.to(context=context)
             if not await wizard.is_open(self._visit()):
                 return await self._deny(await wizard.why_closed(self._visit()))
         made = await self._planner.make(self._flow, self._plan, self._session)
-        self._unit.add(made.events)
+        self._commit.add(made.events)
         if made.plan is not None:
-            self._unit.plan = made.plan
+            self._commit.plan = made.plan
             return None
         if made.undecided:
             return await self._deny(" ".join(made.messages))
@@ -297,13 +309,13 @@ class Run:
         # Whoever began this flow would begin it again at once: going there would never end.
         back = following is not None and following == plan.next_url
         if flow.designation == "authentication" and self._session.user is not None and not (back and plan.user):
-            self._unit.drop()
+            self._commit.drop()
             return Moved(following or self._home())
         message = " ".join(messages) or _NOT_NOW
         going = {"continue": True, "message_continue": following is not None and not back}
         if going.get(flow.denied_action, False):
-            self._unit.add(self._told(message))
-            self._unit.drop()
+            self._commit.add(self._told(message))
+            self._commit.drop()
             return Moved(following if following is not None and not back else self._home())
         return await self._deny(message)
 
@@ -318,7 +330,7 @@ class Run:
             ended = await session_end(self._visit())
             if ended is not None:
                 return ended
-        self._unit.finish()
+        self._commit.finish()
         return Moved(target)
 
     async def _farewell(self) -> Outcome | None:
@@ -333,7 +345,7 @@ class Run:
         else:
             shown = None
         if shown is not None and not self._plan.shown:
-            self._unit.keep(self._plan.to(shown=True))
+            self._commit.keep(self._plan.to(shown=True))
         return shown
 
     def _home(self) -> str:
@@ -345,14 +357,14 @@ class Run:
         for key in done.drop:
             context.pop(key, None)
         if done.commit is not None:
-            self._unit.keep(self._plan)
-            await self._unit.commit()
+            self._commit.keep(self._plan)
+            await self._commit.commit()
             try:
                 context.update(await done.commit())
             except StageFailed as failure:
                 return await self._refuse(Refused(str(failure)))
             forget(self._request)
-            self._unit.plan = await renewed(self._services, self._request, self._plan, context)
+            self._commit.plan = await renewed(self._services, self._request, self._plan, context)
         plan = self._plan.advanced(context=context, insert=done.insert)
         if done.proof is not None:
             plan = plan.proven(done.proof)
@@ -361,46 +373,46 @@ class Run:
         elif done.sign_out:
             await self._sign_out(plan, done)
         else:
-            self._unit.keep(plan, done.writes)
+            self._commit.keep(plan, done.writes)
             if done.writes and plan.steps and not done.unread:
-                await self._unit.commit()
+                await self._commit.commit()
         return None
 
     async def _sign_in(self, plan: Plan, done: Done, proof: SignIn) -> None:
-        self._unit.sign_in(plan, proof, done.writes)
+        self._commit.sign_in(plan, proof, done.writes)
         if plan.steps or proof.terminate_others:
-            await self._unit.commit()  # the next stage looks for what moves with the session under its new id
+            await self._commit.commit()  # the next stage looks for what moves with the session under its new id
         if proof.terminate_others:
-            await self._services.gate.end_all(proof.user.pk, now=self._now, but=self._session.key)
+            await self._services.sessions.end_all(proof.user.pk, now=self._now, but=self._session.key)
 
     async def _sign_out(self, plan: Plan, done: Done) -> None:
         """End the session; the rest of the flow goes on in a new one, which is nobody's."""
-        urls = await self._services.gate.farewells(self._session)
-        await self._unit.commit()
-        await self._services.gate.end(self._request, self._session, now=self._now, extra=done.writes)
-        self._unit.session = await self._services.gate.ensure(self._request, self._now)
-        self._unit.replace(logout.remembered(plan.to(user=None), urls))
-        await self._unit.commit()
+        urls = await self._services.sessions.farewells(self._session)
+        await self._commit.commit()
+        await self._services.sessions.end(self._request, self._session, now=self._now, extra=done.writes)
+        self._commit.session = await self._services.sessions.ensure(self._request, self._now)
+        self._commit.replace(logout.remembered(plan.to(user=None), urls))
+        await self._commit.commit()
 
-    async def _wrong(self, verdict: Wrong, stage: Stage, visit: Visit) -> Outcome:
+    async def _wrong(self, verdict: Wrong, stage: Stage, stage_context: StageContext) -> Outcome:
         action = self._invalid_response_action()
         if action != "retry":
-            self._unit.add(verdict.writes)
+            self._commit.add(verdict.writes)
             self._restart(keep_context=action == "restart_with_context")
             return Passed()
         scratch = self._plan.scratch if verdict.scratch is None else verdict.scratch
-        self._unit.keep(self._plan.to(scratch=scratch, errors=verdict.errors), verdict.writes)
-        again = await cast("Behaviour", stage).open(codec.changed(visit, scratch=scratch))
+        self._commit.keep(self._plan.to(scratch=scratch, errors=verdict.errors), verdict.writes)
+        again = await cast("Behaviour", stage).open(codec.changed(stage_context, scratch=scratch))
         if not isinstance(again, Ask):
             return Passed()
-        return await challenge_of(visit, again, self._plan, stage.COMPONENT)
+        return await challenge_of(stage_context, again, self._plan, stage.COMPONENT)
 
     async def _refuse(self, verdict: Refused | Declined) -> Outcome:
         if isinstance(verdict, Declined):
             return await self._decline(verdict)
         action = self._invalid_response_action()
         if action != "retry":
-            self._unit.add(verdict.writes)
+            self._commit.add(verdict.writes)
             self._restart(keep_context=action == "restart_with_context")
             return Passed()
         return await self._deny(verdict.message, verdict.writes)
@@ -410,7 +422,7 @@ class Run:
         plan = decline.declined(self._plan)
         if plan is None:
             return await self._deny(decline.MESSAGE, verdict.writes)
-        self._unit.keep(plan, verdict.writes)
+        self._commit.keep(plan, verdict.writes)
         return await self._step() or Passed() if plan.steps else Passed()
 
     async def _deny(self, message: str, writes: Sequence[Statement] = ()) -> Outcome:
@@ -418,10 +430,10 @@ class Run:
         challenge = await access_denied(self._visit(), message)
         writes = (*writes, *self._told(message))
         if self._later:
-            self._unit.keep(self._plan.to(denied=message, steps=(), scratch={}, errors={}, planned=True), writes)
+            self._commit.keep(self._plan.to(denied=message, steps=(), scratch={}, errors={}, planned=True), writes)
         else:
-            self._unit.add(writes)
-            self._unit.drop()
+            self._commit.add(writes)
+            self._commit.drop()
         return challenge
 
     def _told(self, message: str) -> Sequence[Statement]:
@@ -452,7 +464,7 @@ class Run:
             completion=old.completion,
             append=old.append,
         )
-        self._unit.replace(fresh)
+        self._commit.replace(fresh)
 
     async def _still_there(self) -> bool:
         """Tell whether the current stage still has to be taken; if not, a look will go on."""
@@ -479,9 +491,9 @@ class Run:
         found = self._snapshot.resolve(STAGE, step.stage)
         return found if isinstance(found, Stage) else None
 
-    def _visit(self) -> Visit:
+    def _visit(self) -> StageContext:
         step = self._plan.steps[0] if self._plan.steps else None
-        return Visit(
+        return StageContext(
             flow=self._flow,
             snapshot=self._snapshot,
             request=self._request,

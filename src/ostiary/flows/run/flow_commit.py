@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ostiary.flows.plans.repository import drop, drop_oldest, finish
 from ostiary.record import dataclass
-from ostiary.sessions.sessions import Coming
+from ostiary.sessions.sessions import PendingSession
 from ostiary.sessions.sessions import SignIn as Proof
 from ostiary.store.workspace.commit import run as run_all
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Due:
+class PendingCommit:
     """The end of a flow that is not committed yet: whoever takes it up commits it together with what follows.
 
     `session` is the one it ended in, `coming` that same session when it is not stored yet. `completion` is the key
@@ -35,25 +35,32 @@ class Due:
     session: Session
     statements: tuple[Statement, ...]
     completion: str | None = None
-    coming: Coming | None = None
+    coming: PendingSession | None = None
 
 
-def first_of(coming: Coming) -> Due:
+def pending_from(coming: PendingSession) -> PendingCommit:
     """Return what is due when a session begins."""
-    return Due(coming.session, coming.statements, coming=coming)
+    return PendingCommit(coming.session, coming.statements, coming=coming)
 
 
-class Unit:
+class FlowCommit:
     """The plan and the session of one request, and the statements that are still to be committed."""
 
     def __init__(
-        self, services: Services, request: Request, session: Session, plan: Plan, *, now: int, due: Due | None
+        self,
+        services: Services,
+        request: Request,
+        session: Session,
+        plan: Plan,
+        *,
+        now: int,
+        pending: PendingCommit | None,
     ) -> None:
-        """`due` is what was left to be committed together with this; its own proof is used up by that."""
+        """`pending` is what was left to be committed together with this; its own proof is used up by that."""
         self._services = services
         self._request = request
         self._now = now
-        self._begun = Due(session, ()) if due is None else due
+        self._begun = PendingCommit(session, ()) if pending is None else pending
         self._coming = self._begun.coming
         self._statements = list(self._begun.statements)
         self._changed = False
@@ -111,7 +118,7 @@ class Unit:
 
     def sign_in(self, plan: Plan, proof: SignIn, statements: Iterable[Statement]) -> None:
         """Have the session become that person's, under a new id. The browser hears of it after the commit."""
-        self._coming = self._services.gate.signing_in(
+        self._coming = self._services.sessions.signing_in(
             self._request,
             self.session,
             Proof(
@@ -131,17 +138,17 @@ class Unit:
 
     async def commit(self) -> None:
         """Commit what was noted. Raises PlanChanged and SessionGone; then nothing of it was written."""
-        due = self.due()
-        await settle(self._services, self._request, due, now=self._now)
+        pending = self.pending()
+        await settle(self._services, self._request, pending, now=self._now)
         if self._changed and self.stored:
             self.plan = self.plan.to(version=self.plan.version + 1)
         self.stored = self.stored or self._changed
         self._statements.clear()
-        self._begun = Due(self.session, ())
+        self._begun = PendingCommit(self.session, ())
         self._changed = self._replaces = False
         self._completion = self._coming = None
 
-    def due(self) -> Due:
+    def pending(self) -> PendingCommit:
         """Return what was noted, for somebody else to commit."""
         statements = self._statements
         if self._changed:
@@ -154,15 +161,15 @@ class Unit:
             # A plan that comes with the session, or after another one, adds none to those that are there.
             added = not self.stored and self._coming is None and not self._begun.statements
             statements = [*statements, *([drop_oldest(self.session.key)] if added else ()), kept]
-        return Due(self.session, tuple(statements), self._completion, self._coming)
+        return PendingCommit(self.session, tuple(statements), self._completion, self._coming)
 
 
-async def settle(services: Services, request: Request, due: Due, *, now: int) -> None:
+async def settle(services: Services, request: Request, pending: PendingCommit, *, now: int) -> None:
     """Commit the end of a flow that nobody took up, and leave its proof. Raises PlanChanged, SessionGone."""
-    statements = list(due.statements)
-    if due.completion is not None:
-        statements.append(services.plans.proof(due.session.key, due.completion, now=now))
+    statements = list(pending.statements)
+    if pending.completion is not None:
+        statements.append(services.plans.proof(pending.session.key, pending.completion, now=now))
     if statements:
         await services.database.write(lambda: run_all(statements))
-    if due.coming is not None:
-        services.gate.arrived(request, due.coming)
+    if pending.coming is not None:
+        services.sessions.arrived(request, pending.coming)

@@ -13,7 +13,7 @@ from ostiary.flows.error_detail import Errors
 from ostiary.record import dataclass
 
 if TYPE_CHECKING:
-    from ostiary.flows.run.flow_commit import Due
+    from ostiary.flows.run.flow_commit import PendingCommit
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ class Moved:
     """The flow ended, or leads elsewhere: a path of ours, or an absolute URL set by the server side."""
 
     to: str
-    due: Due | None = None  # not committed yet: the caller asked to do that itself
+    pending: PendingCommit | None = None  # not committed yet: the caller asked to do that itself
 
     def wire(self) -> dict[str, object]:
         """Return the JSON body of the executor."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ostiary.web.request import Request
 
 
-class Visit(codec.Record, frozen=True):
+class StageContext(codec.Record, frozen=True):
     """One look of one request at one stage."""
 
     flow: Flow
@@ -149,11 +149,11 @@ Verdict = Ask | Done | Wrong | Refused | Declined
 class Behaviour(Protocol):
     """What every stage can do beside having fields."""
 
-    async def open(self, visit: Visit) -> Verdict:
+    async def open(self, stage_context: StageContext) -> Verdict:
         """Say what to show, or pass at once with a proof that needs no answer."""
         ...
 
-    async def answer(self, visit: Visit, answer: Mapping[str, object]) -> Verdict:
+    async def answer(self, stage_context: StageContext, answer: Mapping[str, object]) -> Verdict:
         """Judge an answer to the challenge that `open` made."""
         ...
 

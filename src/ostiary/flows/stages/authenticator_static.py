@@ -11,7 +11,7 @@ from ostiary.flows.enrolled import STALE, device_added, is_fresh
 from ostiary.flows.errors import PlanChanged
 from ostiary.flows.people.pending_user import pending_user
 from ostiary.flows.resources import STAGE, ConfigurableStage
-from ostiary.flows.run.stage_context import Ask, Done, Refused, Verdict, Visit
+from ostiary.flows.run.stage_context import Ask, Done, Refused, StageContext, Verdict
 from ostiary.resource import Help, Range, kind
 from ostiary.seal import Secret
 
@@ -34,28 +34,30 @@ class AuthenticatorStaticStage(ConfigurableStage):
     token_count: Annotated[int, Range(1, 100)] = 6
     token_length: Annotated[int, Range(8, 100)] = 12
 
-    async def open(self, visit: Visit) -> Verdict:
+    async def open(self, stage_context: StageContext) -> Verdict:
         """Show new codes, the same ones until they are confirmed."""
-        user = await pending_user(visit)
+        user = await pending_user(stage_context)
         if user is None:
             return Refused("There is nobody to set this up for.")
-        if not is_fresh(visit):
+        if not is_fresh(stage_context):
             return Refused(STALE)
-        kept = visit.scratch.get("codes")
+        kept = stage_context.scratch.get("codes")
         codes = kept if isinstance(kept, list) else self._new_codes()
         return Ask({"codes": codes}, scratch={"codes": codes})
 
-    async def answer(self, visit: Visit, answer: Mapping[str, object]) -> Verdict:
+    async def answer(self, stage_context: StageContext, answer: Mapping[str, object]) -> Verdict:
         """Take the codes into use. They are kept as hashes: nobody sees them again."""
         del answer
-        user, codes = await pending_user(visit), visit.scratch.get("codes")
+        user, codes = await pending_user(stage_context), stage_context.scratch.get("codes")
         if user is None or not isinstance(codes, list):
             return Refused("There is nobody to set this up for.")
         name = self.friendly_name or "Static Token"
         secrets = [Secret(str(code)) for code in codes]
-        device = visit.services.devices.add_static(user=user.pk, name=name, codes=secrets, now=visit.now)
+        device = stage_context.services.devices.add_static(
+            user=user.pk, name=name, codes=secrets, now=stage_context.now
+        )
         renewed, others_end = renew_proof(user, error=PlanChanged)
-        added = device_added(visit, user, name=name, model_name="staticdevice", app=_APP)
+        added = device_added(stage_context, user, name=name, model_name="staticdevice", app=_APP)
         return Done(writes=(others_end, *device, added), proof=renewed)
 
     def _new_codes(self) -> list[str]:

@@ -12,7 +12,7 @@ from ostiary.flows.enrolled import with_device
 from ostiary.flows.people.pending_user import pending_user
 from ostiary.flows.proofs.mfa_cookie import remember, remembered
 from ostiary.flows.resources import STAGE, Stage
-from ostiary.flows.run.stage_context import Ask, Done, Refused, Verdict, Visit, Wrong, text_of, wrong
+from ostiary.flows.run.stage_context import Ask, Done, Refused, StageContext, Verdict, Wrong, text_of, wrong
 from ostiary.resource import DURATION, Help, OnDelete, Reference, kind
 from ostiary.resource.duration import parse_duration
 from ostiary.resource.timestamp import format_timestamp
@@ -48,72 +48,74 @@ class AuthenticatorValidateStage(Stage):
     webauthn_user_verification: Literal["required", "preferred", "discouraged"] = "preferred"
     webauthn_allowed_device_types: Annotated[tuple[str, ...], Reference(_WEBAUTHN_TYPES, OnDelete.SET_NULL)] = ()
 
-    async def open(self, visit: Visit) -> Verdict:
+    async def open(self, stage_context: StageContext) -> Verdict:
         """Ask for a code, or do what is configured for people without a device."""
-        user = await pending_user(visit)
+        user = await pending_user(stage_context)
         if user is None:
             return Refused("There is nobody whose device could be asked for.")
-        if visit.context.get("mfa_waived") is True:
+        if stage_context.context.get("mfa_waived") is True:
             return Done()
-        devices = await self._devices(visit, user)
+        devices = await self._devices(stage_context, user)
         if not devices:
-            return self._not_configured(visit, user)
+            return self._not_configured(stage_context, user)
         threshold = parse_duration(self.last_auth_threshold)
-        if threshold > 0 and remembered(visit, user, devices, threshold=threshold):
+        if threshold > 0 and remembered(stage_context, user, devices, threshold=threshold):
             return Done()
         return Ask({"device_challenges": _challenges(devices), "configuration_stages": []})
 
-    async def answer(self, visit: Visit, answer: Mapping[str, object]) -> Verdict:
+    async def answer(self, stage_context: StageContext, answer: Mapping[str, object]) -> Verdict:
         """Take a code of a device; or, from somebody without one, the choice of what to set up."""
-        user = await pending_user(visit)
+        user = await pending_user(stage_context)
         if user is None:
             return Refused("There is nobody whose device could be asked for.")
-        devices = await self._devices(visit, user)
+        devices = await self._devices(stage_context, user)
         if not devices:
-            return self._selected(visit, text_of(answer, "selected_stage"), await self.open(visit))
+            return self._selected(stage_context, text_of(answer, "selected_stage"), await self.open(stage_context))
         code = text_of(answer, "code").replace(" ", "").strip()
         if not code or len(code) > _CODE_MOST:
             return wrong("code", "Enter the code of your device.", "required")
         try:
-            device = await visit.services.devices.verify(user.pk, code, now=visit.now, classes=self.device_classes)
+            device = await stage_context.services.devices.verify(
+                user.pk, code, now=stage_context.now, classes=self.device_classes
+            )
         except Throttled:  # a challenge all the same: programs at the executor expect one
-            log_failed_sign_in(user=user.username, address=visit.client, reason="throttled")
+            log_failed_sign_in(user=user.username, address=stage_context.client, reason="throttled")
             return wrong("code", "Too many wrong codes. Please wait a little.", "throttled")
         if device is None:
-            log_failed_sign_in(user=user.username, address=visit.client, reason="mfa")
+            log_failed_sign_in(user=user.username, address=stage_context.client, reason="mfa")
             verdict = wrong("code", "This code is not right, or was used before.")
-            return Wrong(verdict.errors, writes=(_failed(visit, user),))
+            return Wrong(verdict.errors, writes=(_failed(stage_context, user),))
         threshold = parse_duration(self.last_auth_threshold)
         if threshold > 0:
-            remember(visit, user, device, threshold=threshold)
-        return Done(context=with_device(visit, name=device.name, model=device.model, pk=device.pk), proof=user)
+            remember(stage_context, user, device, threshold=threshold)
+        return Done(context=with_device(stage_context, name=device.name, model=device.model, pk=device.pk), proof=user)
 
-    async def _devices(self, visit: Visit, user: User) -> list[Device]:
-        return await visit.services.devices.confirmed(user.pk, self.device_classes)
+    async def _devices(self, stage_context: StageContext, user: User) -> list[Device]:
+        return await stage_context.services.devices.confirmed(user.pk, self.device_classes)
 
-    def _not_configured(self, visit: Visit, user: User) -> Verdict:
+    def _not_configured(self, stage_context: StageContext, user: User) -> Verdict:
         if self.not_configured_action == "skip":
             return Done()
         if self.not_configured_action == "deny":
             return Refused("You need an authenticator to sign in. Ask whoever runs this service.")
-        stages = self._configurable(visit)
+        stages = self._configurable(stage_context)
         if not stages:
             message = "You need an authenticator to sign in, and none can be set up here."
-            return Refused(message, (_misconfigured(visit, user, self.name),))
+            return Refused(message, (_misconfigured(stage_context, user, self.name),))
         if len(stages) == 1:
             return Done(insert=(str(stages[0].pk),))
         return Ask({"device_challenges": [], "configuration_stages": [_selectable(stage) for stage in stages]})
 
-    def _selected(self, visit: Visit, selected: str, opened: Verdict) -> Verdict:
+    def _selected(self, stage_context: StageContext, selected: str, opened: Verdict) -> Verdict:
         """Put in the stage that was chosen, if a choice is what was asked for."""
         if not isinstance(opened, Ask):
             return opened
-        if all(selected != str(stage.pk) for stage in self._configurable(visit)):
+        if all(selected != str(stage.pk) for stage in self._configurable(stage_context)):
             return wrong("selected_stage", "Choose what to set up.", "required")
         return Done(insert=(selected,))
 
-    def _configurable(self, visit: Visit) -> list[Stage]:
-        found = (visit.snapshot.resolve(STAGE, pk) for pk in self.configuration_stages)
+    def _configurable(self, stage_context: StageContext) -> list[Stage]:
+        found = (stage_context.snapshot.resolve(STAGE, pk) for pk in self.configuration_stages)
         return [stage for stage in found if isinstance(stage, Stage)]
 
 
@@ -143,23 +145,23 @@ def _selectable(stage: Stage) -> dict[str, object]:
     }
 
 
-def _failed(visit: Visit, user: User) -> Statement:
+def _failed(stage_context: StageContext, user: User) -> Statement:
     return event(
         "login_failed",
         user=user.who,
         app="authentik.events.signals",
         context={"username": user.username, "stage": "authenticator_validate"},
-        client_ip=visit.client,
-        now=visit.now,
+        client_ip=stage_context.client,
+        now=stage_context.now,
     )
 
 
-def _misconfigured(visit: Visit, user: User, stage: str) -> Statement:
+def _misconfigured(stage_context: StageContext, user: User, stage: str) -> Statement:
     return event(
         "configuration_error",
         user=user.who,
         app="authentik_stages_authenticator_validate",
         context={"message": "not_configured_action is configure, but there is no configuration stage", "stage": stage},
-        client_ip=visit.client,
-        now=visit.now,
+        client_ip=stage_context.client,
+        now=stage_context.now,
     )

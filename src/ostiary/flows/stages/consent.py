@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Literal
 
 from ostiary.flows.consents import keep
 from ostiary.flows.resources import STAGE, Stage
-from ostiary.flows.run.stage_context import Ask, Declined, Done, Refused, Verdict, Visit, text_of, wrong
+from ostiary.flows.run.stage_context import Ask, Declined, Done, Refused, StageContext, Verdict, text_of, wrong
 from ostiary.resource import DURATION, Help, kind
 from ostiary.resource.duration import parse_duration
 
@@ -30,21 +30,23 @@ class ConsentStage(Stage):
     mode: Literal["always_require", "permanent", "expiring"] = "expiring"
     consent_expire_in: Annotated[str, DURATION, Help("How long an expiring consent holds.")] = "weeks=4"
 
-    async def open(self, visit: Visit) -> Verdict:
+    async def open(self, stage_context: StageContext) -> Verdict:
         """Ask, unless everything wanted was allowed before and that still holds."""
-        user, application = visit.session.user, visit.mapping("application")
+        user, application = stage_context.session.user, stage_context.mapping("application")
         if user is None:
             return Refused("Sign in first.")
-        wanted = _permissions(visit)
-        given = await self._given(visit, user)
-        asked_anyway = visit.context.get("consent_always") is True
+        wanted = _permissions(stage_context)
+        given = await self._given(stage_context, user)
+        asked_anyway = stage_context.context.get("consent_always") is True
         unasked = [one for one in wanted if given is not None and one["name"] and one["id"] not in given]
         if given is not None and not asked_anyway and not unasked:
             return Done()
-        token = visit.scratch.get("token")
+        token = stage_context.scratch.get("token")
         if not isinstance(token, str):
             token = secrets.token_urlsafe(24)
-        header = visit.text("consent_header") or f"{application.get('name', '')} would like to know who you are."
+        header = (
+            stage_context.text("consent_header") or f"{application.get('name', '')} would like to know who you are."
+        )
         return Ask(
             {
                 "header_text": header.strip(),
@@ -55,12 +57,12 @@ class ConsentStage(Stage):
             scratch={"token": token},
         )
 
-    async def answer(self, visit: Visit, answer: Mapping[str, object]) -> Verdict:
+    async def answer(self, stage_context: StageContext, answer: Mapping[str, object]) -> Verdict:
         """Take a consent that echoes the token of exactly this challenge, and keep it as the mode says.
 
         With `deny` (an extension: authentik's page has no such button) it is a no.
         """
-        token, user = visit.scratch.get("token"), visit.session.user
+        token, user = stage_context.scratch.get("token"), stage_context.session.user
         if (
             user is None
             or not isinstance(token, str)
@@ -69,25 +71,27 @@ class ConsentStage(Stage):
             return wrong("token", "This page is out of date. Please look at it again.")
         if answer.get("deny") in (True, "true"):
             return Declined()
-        pk = visit.mapping("application").get("pk")
+        pk = stage_context.mapping("application").get("pk")
         if self.mode == "always_require" or not isinstance(pk, str):
             return Done()
-        allowed = {one["id"] for one in _permissions(visit)} | (await self._given(visit, user) or frozenset())
-        expires = visit.now + parse_duration(self.consent_expire_in) if self.mode == "expiring" else None
-        return Done(writes=(keep(user, pk, allowed, now=visit.now, expires=expires),))
+        allowed = {one["id"] for one in _permissions(stage_context)} | (
+            await self._given(stage_context, user) or frozenset()
+        )
+        expires = stage_context.now + parse_duration(self.consent_expire_in) if self.mode == "expiring" else None
+        return Done(writes=(keep(user, pk, allowed, now=stage_context.now, expires=expires),))
 
-    async def _given(self, visit: Visit, user: int) -> frozenset[str] | None:
-        pk = visit.mapping("application").get("pk")
+    async def _given(self, stage_context: StageContext, user: int) -> frozenset[str] | None:
+        pk = stage_context.mapping("application").get("pk")
         if self.mode == "always_require" or not isinstance(pk, str):
             return None
-        return await visit.services.consents.given(user, pk, now=visit.now)
+        return await stage_context.services.consents.given(user, pk, now=stage_context.now)
 
 
-def _permissions(visit: Visit) -> list[dict[str, str]]:
+def _permissions(stage_context: StageContext) -> list[dict[str, str]]:
     """Return what the application asks for: id and name of each, as the protocol put them into the plan.
 
     One without a name, such as the scope openid, is listed and asks nothing of anybody.
     """
-    value = visit.context.get("consent_permissions")
+    value = stage_context.context.get("consent_permissions")
     items = value if isinstance(value, list) else []
     return [{"id": str(one["id"]), "name": str(one["name"])} for one in items if isinstance(one, Mapping)]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Annotated, ClassVar
 
 from ostiary.flows.resources import STAGE, Stage
-from ostiary.flows.run.stage_context import Refused, Verdict, Visit
+from ostiary.flows.run.stage_context import Refused, StageContext, Verdict
 from ostiary.resource import Help, kind
 
 
@@ -25,11 +25,11 @@ class DenyStage(Stage):
 
     deny_message: Annotated[str, Help("Shown to the person who is refused.")] = ""
 
-    async def open(self, visit: Visit) -> Verdict:
+    async def open(self, stage_context: StageContext) -> Verdict:
         """Refuse."""
-        return Refused(visit.text("deny_message") or self.deny_message or "You are not allowed to go on.")
+        return Refused(stage_context.text("deny_message") or self.deny_message or "You are not allowed to go on.")
 
-    async def answer(self, visit: Visit, answer: Mapping[str, object]) -> Verdict:
+    async def answer(self, stage_context: StageContext, answer: Mapping[str, object]) -> Verdict:
         """Refuse whatever comes."""
         del answer
-        return await self.open(visit)
+        return await self.open(stage_context)

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal, cast
 
 from ostiary.events.signin_log import log_failed_sign_in
-from ostiary.flows.proofs.password_check import TOO_MANY, Failed, PasswordRules, Proven, check_password
+from ostiary.flows.proofs.password_check import TOO_MANY, Failed, PasswordRules, Proven, prove_password
 from ostiary.flows.resources import STAGE, Flow, Stage
-from ostiary.flows.run.stage_context import Ask, Done, Refused, Verdict, Visit, Wrong, text_of, wrong
+from ostiary.flows.run.stage_context import Ask, Done, Refused, StageContext, Verdict, Wrong, text_of, wrong
 from ostiary.resource import OnDelete, Reference, kind
 
 if TYPE_CHECKING:
@@ -50,79 +50,83 @@ class IdentificationStage(Stage):
         Reference("authentik_stages_authenticator_validate.authenticatorvalidatestage", OnDelete.SET_NULL),
     ] = None
 
-    async def open(self, visit: Visit) -> Verdict:
+    async def open(self, stage_context: StageContext) -> Verdict:
         """Ask who it is, unless that is proven already, or told by the application where nothing else is asked."""
-        if "user_backend" in visit.context and visit.pending_pk is not None:
+        if "user_backend" in stage_context.context and stage_context.pending_pk is not None:
             return Done()
-        hint = visit.text("pending_user_identifier")
+        hint = stage_context.text("pending_user_identifier")
         alone = self.password_stage is None and self.captcha_stage is None and self.webauthn_stage is None
-        if hint and alone and not visit.bound and "hint_used" not in visit.context:
-            found = await self._identify(visit, hint)
+        if hint and alone and not stage_context.bound and "hint_used" not in stage_context.context:
+            found = await self._identify(stage_context, hint)
             if isinstance(found, Done):
                 return found
-        return Ask(self._fields(visit), person=False)
+        return Ask(self._fields(stage_context), person=False)
 
-    async def answer(self, visit: Visit, answer: Mapping[str, object]) -> Verdict:
+    async def answer(self, stage_context: StageContext, answer: Mapping[str, object]) -> Verdict:
         """Find the person, and check the password when it is asked for on the same page."""
         typed = text_of(answer, "uid_field").strip()
         if not typed or len(typed) > _TYPED_MOST:
             return wrong("uid_field", "Enter your user name or e-mail address.", "required")
         if self.password_stage is None:
-            return await self._identify(visit, typed)
-        rules = visit.snapshot.resolve(_PASSWORD_STAGE, self.password_stage)
+            return await self._identify(stage_context, typed)
+        rules = stage_context.snapshot.resolve(_PASSWORD_STAGE, self.password_stage)
         password = text_of(answer, "password")
         if rules is None or not password:
             return wrong("password", "Enter your password.", "required")
-        user = await self._find(visit, typed)
-        found = await check_password(visit, cast("PasswordRules", rules), user=user, typed=typed, password=password)
+        user = await self._find(stage_context, typed)
+        found = await prove_password(
+            stage_context, cast("PasswordRules", rules), user=user, typed=typed, password=password
+        )
         if isinstance(found, Proven):
             context = {**found.context, "pending_user_identifier": typed}
             return Done(context=context, writes=found.writes, proof=found.user, unread=True)
-        return self._failed(visit, rules, found)
+        return self._failed(stage_context, rules, found)
 
-    def _failed(self, visit: Visit, rules: object, found: Failed) -> Verdict:
-        failures = visit.scratch.get("failures")
+    def _failed(self, stage_context: StageContext, rules: object, found: Failed) -> Verdict:
+        failures = stage_context.scratch.get("failures")
         count = (failures if isinstance(failures, int) else 0) + 1
         if count >= int(getattr(rules, "failed_attempts_before_cancel", 0)) > 0:
             return Refused(TOO_MANY, found.writes)
         verdict = wrong("non_field_errors", "Failed to authenticate.")
         return Wrong(verdict.errors, scratch={"failures": count}, writes=found.writes)
 
-    async def _find(self, visit: Visit, typed: str) -> User | None:
-        return await visit.services.users.by_login(self.user_fields, typed, caseless=self.case_insensitive_matching)
+    async def _find(self, stage_context: StageContext, typed: str) -> User | None:
+        return await stage_context.services.users.by_login(
+            self.user_fields, typed, caseless=self.case_insensitive_matching
+        )
 
-    async def _identify(self, visit: Visit, typed: str) -> Verdict:
+    async def _identify(self, stage_context: StageContext, typed: str) -> Verdict:
         """Name the pending user. Somebody unknown goes on as nobody, when the stage pretends that everybody exists."""
-        user = await self._find(visit, typed)
+        user = await self._find(stage_context, typed)
         if user is None:
-            log_failed_sign_in(user=None, address=visit.client, reason="unknown_user")
+            log_failed_sign_in(user=None, address=stage_context.client, reason="unknown_user")
             if not self.pretend_user_exists:
                 return wrong("uid_field", "There is no such account.")
         pending = {"pk": None, "username": typed} if user is None else {"pk": user.pk, "username": user.username}
         return Done(context={"pending_user": pending, "pending_user_identifier": typed, "hint_used": True})
 
-    def _fields(self, visit: Visit) -> dict[str, object]:
-        application = visit.mapping("application")
-        rules = visit.snapshot.resolve(_PASSWORD_STAGE, self.password_stage) if self.password_stage else None
+    def _fields(self, stage_context: StageContext) -> dict[str, object]:
+        application = stage_context.mapping("application")
+        rules = stage_context.snapshot.resolve(_PASSWORD_STAGE, self.password_stage) if self.password_stage else None
         fields: dict[str, object] = {
             "user_fields": list(self.user_fields),
             "password_fields": self.password_stage is not None,
             "allow_show_password": bool(getattr(rules, "allow_show_password", False)),
-            "flow_designation": visit.flow.designation,
+            "flow_designation": stage_context.flow.designation,
             "captcha_stage": None,
             "passkey_challenge": None,
             "primary_action": "Continue" if self.password_stage is None else "Log in",
             "sources": [],
             "show_source_labels": self.show_source_labels,
             "enable_remember_me": self.enable_remember_me,
-            "pending_user_identifier": visit.text("pending_user_identifier"),
+            "pending_user_identifier": stage_context.text("pending_user_identifier"),
         }
         if application.get("name"):
             fields["application_pre"] = application["name"]
         links = (("enroll_url", self.enrollment_flow), ("recovery_url", self.recovery_flow))
         for name, pk in (*links, ("passwordless_url", self.passwordless_flow)):
-            flow = visit.snapshot.get(Flow, pk) if pk is not None else None
+            flow = stage_context.snapshot.get(Flow, pk) if pk is not None else None
             if flow is not None:
-                query = f"?{visit.query}" if visit.query else ""
-                fields[name] = f"{visit.request.prefix}/if/flow/{flow.slug}/{query}"
+                query = f"?{stage_context.query}" if stage_context.query else ""
+                fields[name] = f"{stage_context.request.prefix}/if/flow/{flow.slug}/{query}"
         return fields

@@ -7,9 +7,9 @@ from typing import Annotated, ClassVar, Literal
 
 from ostiary.brands.select import select
 from ostiary.flows.people.pending_user import pending_user
-from ostiary.flows.proofs.password_check import TOO_MANY, Proven, check_password
+from ostiary.flows.proofs.password_check import TOO_MANY, Proven, prove_password
 from ostiary.flows.resources import STAGE, ConfigurableStage, Flow
-from ostiary.flows.run.stage_context import Ask, Done, Refused, Verdict, Visit, Wrong, text_of, wrong
+from ostiary.flows.run.stage_context import Ask, Done, Refused, StageContext, Verdict, Wrong, text_of, wrong
 from ostiary.resource import Length, Range, kind
 
 Backend = Literal[
@@ -37,27 +37,27 @@ class PasswordStage(ConfigurableStage):
     failed_attempts_before_cancel: Annotated[int, Range(0, 2**31 - 1)] = 5
     allow_show_password: bool = False
 
-    async def open(self, visit: Visit) -> Verdict:
+    async def open(self, stage_context: StageContext) -> Verdict:
         """Ask for the password of the pending user, who may not exist."""
-        if "pending_user" not in visit.context and visit.session.user is None:
+        if "pending_user" not in stage_context.context and stage_context.session.user is None:
             return Refused("There is nobody whose password could be asked for.")
         fields: dict[str, object] = {"allow_show_password": self.allow_show_password}
-        recovery = recovery_url(visit)
+        recovery = recovery_url(stage_context)
         if recovery is not None:
             fields["recovery_url"] = recovery
         return Ask(fields)
 
-    async def answer(self, visit: Visit, answer: Mapping[str, object]) -> Verdict:
+    async def answer(self, stage_context: StageContext, answer: Mapping[str, object]) -> Verdict:
         """Check the password."""
         password = text_of(answer, "password")
         if not password:
             return wrong("password", "Enter your password.", "required")
-        user = await pending_user(visit)
-        typed = visit.text("pending_user_identifier") or (user.username if user is not None else "")
-        found = await check_password(visit, self, user=user, typed=typed, password=password)
+        user = await pending_user(stage_context)
+        typed = stage_context.text("pending_user_identifier") or (user.username if user is not None else "")
+        found = await prove_password(stage_context, self, user=user, typed=typed, password=password)
         if isinstance(found, Proven):
             return Done(context=found.context, writes=found.writes, proof=found.user, unread=True)
-        failures = visit.scratch.get("failures")
+        failures = stage_context.scratch.get("failures")
         count = (failures if isinstance(failures, int) else 0) + 1
         if count >= self.failed_attempts_before_cancel > 0:
             return Refused(TOO_MANY, found.writes)
@@ -65,8 +65,8 @@ class PasswordStage(ConfigurableStage):
         return Wrong(verdict.errors, scratch={"failures": count}, writes=found.writes)
 
 
-def recovery_url(visit: Visit) -> str | None:
+def recovery_url(stage_context: StageContext) -> str | None:
     """Return the absolute address of the brand's recovery flow."""
-    pk = select(visit.snapshot, visit.request.host).flow_recovery
-    flow = visit.snapshot.get(Flow, pk) if pk is not None else None
-    return f"{visit.request.base_url}/if/flow/{flow.slug}/" if flow is not None else None
+    pk = select(stage_context.snapshot, stage_context.request.host).flow_recovery
+    flow = stage_context.snapshot.get(Flow, pk) if pk is not None else None
+    return f"{stage_context.request.base_url}/if/flow/{flow.slug}/" if flow is not None else None

@@ -13,7 +13,7 @@ from ostiary.flows.plans.requirement import policy_context
 from ostiary.flows.prompt.answers import SERVER_SIDE, Missing, NotValid, judge
 from ostiary.flows.prompt.values import choices_of, is_understood, value_of
 from ostiary.flows.resources import STAGE, Stage
-from ostiary.flows.run.stage_context import Ask, Done, Verdict, Visit, Wrong
+from ostiary.flows.run.stage_context import Ask, Done, StageContext, Verdict, Wrong
 from ostiary.policies.decide import decide_policies
 from ostiary.resource import MULTILINE, UNIQUE, Help, Length, OnDelete, Problem, Range, Reference, Resource, kind
 
@@ -91,22 +91,22 @@ class PromptStage(Stage):
     fields: Annotated[tuple[str, ...], Reference("authentik_stages_prompt.prompt", OnDelete.PROTECT)]
     validation_policies: Annotated[tuple[str, ...], Reference("authentik_policies.policy", OnDelete.SET_NULL)] = ()
 
-    async def open(self, visit: Visit) -> Verdict:
+    async def open(self, stage_context: StageContext) -> Verdict:
         """Show the fields in their order."""
-        user = await pending_user(visit)
-        return Ask({"fields": [_shown(one, visit, user) for one in self._prompts(visit)]}, person=False)
+        user = await pending_user(stage_context)
+        return Ask({"fields": [_shown(one, stage_context, user) for one in self._prompts(stage_context)]}, person=False)
 
-    async def answer(self, visit: Visit, answer: Mapping[str, object]) -> Verdict:
+    async def answer(self, stage_context: StageContext, answer: Mapping[str, object]) -> Verdict:
         """Judge each field, then the passwords together, then the validation policies; all of it must hold."""
-        user = await pending_user(visit)
+        user = await pending_user(stage_context)
         values: dict[str, object] = {}
         errors: dict[str, list[ErrorDetail]] = {}
-        prompts = self._prompts(visit)
+        prompts = self._prompts(stage_context)
         for one in prompts:
             if one.type == "separator":
                 continue
             try:
-                values[one.field_key] = await _judged(one, visit, user, answer.get(one.field_key))
+                values[one.field_key] = await _judged(one, stage_context, user, answer.get(one.field_key))
             except NotValid as error:
                 code = "required" if isinstance(error, Missing) else "invalid"
                 place = (
@@ -116,20 +116,22 @@ class PromptStage(Stage):
         passwords = {values.get(one.field_key) for one in prompts if one.type == "password"}
         if not errors and len(passwords) > 1:
             errors["non_field_errors"] = [ErrorDetail("The two passwords are not the same.")]
-        data = {**visit.mapping("prompt_data"), **values}
+        data = {**stage_context.mapping("prompt_data"), **values}
         if errors:
             return Wrong(errors)
-        return await self._validated(visit, data)
+        return await self._validated(stage_context, data)
 
-    async def _validated(self, visit: Visit, data: Mapping[str, object]) -> Verdict:
+    async def _validated(self, stage_context: StageContext, data: Mapping[str, object]) -> Verdict:
         if not self.validation_policies:
             return Done(context={"prompt_data": data})
-        user = await pending_user(visit)
+        user = await pending_user(stage_context)
         decision = await decide_policies(
             self.validation_policies,
-            subject=await visit.services.users.subject(user.pk) if user is not None else None,
-            snapshot=visit.snapshot,
-            context=policy_context({**visit.context, "prompt_data": data}, client=visit.client, now=visit.now),
+            subject=await stage_context.services.users.subject(user.pk) if user is not None else None,
+            snapshot=stage_context.snapshot,
+            context=policy_context(
+                {**stage_context.context, "prompt_data": data}, client=stage_context.client, now=stage_context.now
+            ),
             target_pk=str(self.pk),
         )
         if decision.passing:
@@ -137,10 +139,10 @@ class PromptStage(Stage):
         messages = decision.messages or ("These answers are not allowed.",)
         return Wrong({"non_field_errors": [ErrorDetail(one) for one in messages]}, writes=decision.events)
 
-    def _prompts(self, visit: Visit) -> list[Prompt]:
-        found = [one for pk in self.fields if (one := visit.snapshot.get(Prompt, pk)) is not None]
-        if visit.flow.slug == wizard.SLUG:
-            found = [one for one in found if wizard.asks(visit, one.field_key)]
+    def _prompts(self, stage_context: StageContext) -> list[Prompt]:
+        found = [one for pk in self.fields if (one := stage_context.snapshot.get(Prompt, pk)) is not None]
+        if stage_context.flow.slug == wizard.SLUG:
+            found = [one for one in found if wizard.asks(stage_context, one.field_key)]
         return sorted(found, key=lambda one: (one.order, one.name))
 
 
@@ -153,21 +155,21 @@ def _lost(prompt: Prompt) -> list[str]:
     return [name for name, source, is_expression in expressions if is_expression and not is_understood(source)]
 
 
-def _log_lost(prompt: Prompt, visit: Visit) -> None:
+def _log_lost(prompt: Prompt, stage_context: StageContext) -> None:
     for name in _lost(prompt):
         log_not_evaluated(
             f"the {name} of prompt {prompt.name} ({prompt.pk})",
             reason="expressions of your own are not available yet",
             consequence="these answers are refused" if prompt.type in SERVER_SIDE else "nothing is shown",
-            now=visit.now,
+            now=stage_context.now,
         )
 
 
-def _shown(prompt: Prompt, visit: Visit, user: User | None) -> dict[str, object]:
+def _shown(prompt: Prompt, stage_context: StageContext, user: User | None) -> dict[str, object]:
     """Return one field as the challenge has it (StagePrompt)."""
-    _log_lost(prompt, visit)
-    choices = _choices(prompt, visit, user)
-    initial = _initial(prompt, visit, user)
+    _log_lost(prompt, stage_context)
+    choices = _choices(prompt, stage_context, user)
+    initial = _initial(prompt, stage_context, user)
     placeholder = value_of(prompt.placeholder, is_expression=prompt.placeholder_expression, user=user)
     return {
         "field_key": prompt.field_key,
@@ -182,39 +184,41 @@ def _shown(prompt: Prompt, visit: Visit, user: User | None) -> dict[str, object]
     }
 
 
-def _initial(prompt: Prompt, visit: Visit, user: User | None) -> str:
+def _initial(prompt: Prompt, stage_context: StageContext, user: User | None) -> str:
     """Return what the field begins with: an answer given earlier in the flow, else its own initial value."""
-    earlier = visit.mapping("prompt_data").get(prompt.field_key)
+    earlier = stage_context.mapping("prompt_data").get(prompt.field_key)
     if isinstance(earlier, str):
         return earlier
     value = value_of(prompt.initial_value, is_expression=prompt.initial_value_expression, user=user)
     return value if isinstance(value, str) else ""
 
 
-def _choices(prompt: Prompt, visit: Visit, user: User | None) -> list[dict[str, str]] | None:
+def _choices(prompt: Prompt, stage_context: StageContext, user: User | None) -> list[dict[str, str]] | None:
     if prompt.type not in {"dropdown", "radio-button-group"}:
         return None
-    given = visit.mapping("prompt_data").get(f"{prompt.field_key}__choices")
+    given = stage_context.mapping("prompt_data").get(f"{prompt.field_key}__choices")
     if given is None:
         given = value_of(prompt.placeholder, is_expression=prompt.placeholder_expression, user=user)
     return choices_of(given)
 
 
-async def _judged(prompt: Prompt, visit: Visit, user: User | None, raw: object) -> object:
+async def _judged(prompt: Prompt, stage_context: StageContext, user: User | None, raw: object) -> object:
     """Return the value of one field. Raises NotValid."""
     if prompt.type in SERVER_SIDE:
-        if "initial_value" in _lost(prompt) and not isinstance(visit.mapping("prompt_data").get(prompt.field_key), str):
+        if "initial_value" in _lost(prompt) and not isinstance(
+            stage_context.mapping("prompt_data").get(prompt.field_key), str
+        ):
             raise NotValid(SERVER_SIDE_LOST)  # a wrong value of the server's own must not be written
-        return _initial(prompt, visit, user)
-    if prompt.field_key == wizard.HOSTS and visit.flow.slug == wizard.SLUG:
+        return _initial(prompt, stage_context, user)
+    if prompt.field_key == wizard.HOSTS and stage_context.flow.slug == wizard.SLUG:
         try:
-            return ", ".join(wizard.hosts_of(visit, raw))
+            return ", ".join(wizard.hosts_of(stage_context, raw))
         except ValueError as error:
             raise NotValid(str(error)) from error
-    choices = [one["value"] for one in _choices(prompt, visit, user) or ()]
+    choices = [one["value"] for one in _choices(prompt, stage_context, user) or ()]
     value = judge(prompt.type, raw, required=prompt.required, choices=choices)
     if prompt.type == "username" and isinstance(value, str) and value:
-        found = await visit.services.users.by_username(value)
+        found = await stage_context.services.users.by_username(value)
         if found is not None and (user is None or found.pk != user.pk):
             raise NotValid("This user name is taken.")
     return value

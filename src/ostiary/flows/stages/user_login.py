@@ -12,7 +12,7 @@ from ostiary.flows.enrolled import used_devices
 from ostiary.flows.errors import PlanChanged
 from ostiary.flows.proofs.known_browser import remember as remember_browser
 from ostiary.flows.resources import STAGE, Stage
-from ostiary.flows.run.stage_context import Ask, Done, Refused, SignIn, Verdict, Visit, wrong
+from ostiary.flows.run.stage_context import Ask, Done, Refused, SignIn, StageContext, Verdict, wrong
 from ostiary.resource import DURATION, Help, kind
 from ostiary.resource.duration import parse_duration
 
@@ -41,35 +41,35 @@ class UserLoginStage(Stage):
     )
     remember_device: Annotated[str, DURATION, Help("How long a device counts as known.")] = "days=30"
 
-    async def open(self, visit: Visit) -> Verdict:
+    async def open(self, stage_context: StageContext) -> Verdict:
         """Sign in, after asking whether to stay signed in when that is offered."""
-        user = await self._user(visit)
+        user = await self._user(stage_context)
         if user is None:
             return Refused("There is nobody to sign in.")
         if not user.is_active:
-            log_failed_sign_in(user=user.username, address=visit.client, reason="inactive")
+            log_failed_sign_in(user=user.username, address=stage_context.client, reason="inactive")
             return Refused("This account is not active.")
         if parse_duration(self.remember_me_offset) > 0:
             return Ask()
-        return self._done(visit, user, remember=False)
+        return self._done(stage_context, user, remember=False)
 
-    async def answer(self, visit: Visit, answer: Mapping[str, object]) -> Verdict:
+    async def answer(self, stage_context: StageContext, answer: Mapping[str, object]) -> Verdict:
         """Sign in, for longer if the person wants it."""
-        verdict = await self.open(visit)
-        user = await self._user(visit)
+        verdict = await self.open(stage_context)
+        user = await self._user(stage_context)
         if not isinstance(verdict, Ask) or user is None:
             return verdict
         remember = answer.get("remember_me")
         if not isinstance(remember, bool):
             return wrong("remember_me", "Choose whether to stay signed in.", "required")
-        return self._done(visit, user, remember=remember)
+        return self._done(stage_context, user, remember=remember)
 
-    async def _user(self, visit: Visit) -> User | None:
+    async def _user(self, stage_context: StageContext) -> User | None:
         """Whoever earlier stages proved. Whoever was signed in before does not count."""
-        return await visit.person(visit.pending_pk) if visit.pending_pk is not None else None
+        return await stage_context.person(stage_context.pending_pk) if stage_context.pending_pk is not None else None
 
-    def _done(self, visit: Visit, user: User, *, remember: bool) -> Done:
-        method, arguments = visit.text("auth_method") or "", visit.mapping("auth_method_args")
+    def _done(self, stage_context: StageContext, user: User, *, remember: bool) -> Done:
+        method, arguments = stage_context.text("auth_method") or "", stage_context.mapping("auth_method_args")
         proof = SignIn(
             user=user,
             method=method,
@@ -79,14 +79,16 @@ class UserLoginStage(Stage):
             remember=parse_duration(self.remember_me_offset) if remember else 0,
             terminate_others=self.terminate_other_sessions,
         )
-        account = Account(user.pk, visit.text("pending_user_identifier") or user.username)
+        account = Account(user.pk, stage_context.text("pending_user_identifier") or user.username)
         duration = parse_duration(self.remember_device)
-        remember_browser(visit.request, user, visit.services.cookie_key, duration=duration, now=visit.now)
-        known = known_address(account, visit.client, visit.now)
+        remember_browser(
+            stage_context.request, user, stage_context.services.cookie_key, duration=duration, now=stage_context.now
+        )
+        known = known_address(account, stage_context.client, stage_context.now)
         return Done(
             writes=(
                 known,
-                signed_in(user, visit.now, error=PlanChanged),
+                signed_in(user, stage_context.now, error=PlanChanged),
             ),
             sign_in=proof,
         )

@@ -8,7 +8,7 @@ from typing import ClassVar
 from ostiary.flows.logout.logout import END
 from ostiary.flows.resources import STAGE, Stage
 from ostiary.flows.run.challenge_frame import session_end_fields
-from ostiary.flows.run.stage_context import Ask, Done, Verdict, Visit
+from ostiary.flows.run.stage_context import Ask, Done, StageContext, Verdict
 from ostiary.resource import kind
 from ostiary.web.csrf import from_elsewhere
 
@@ -26,21 +26,21 @@ class UserLogoutStage(Stage):
     COMPONENT: ClassVar[str] = "ak-stage-session-end"
     GUARD: ClassVar[bool] = True
 
-    async def open(self, visit: Visit) -> Verdict:
+    async def open(self, stage_context: StageContext) -> Verdict:
         """End the session, if it is anybody's. Who was led here by another site is asked first.
 
         Nobody is asked whose application has proven for whom it speaks, and no program.
         """
-        wanted = visit.context.get(END)
-        if visit.session.user is None or wanted is False:
+        wanted = stage_context.context.get(END)
+        if stage_context.session.user is None or wanted is False:
             return Done()
-        if wanted is True or not from_elsewhere(visit.request):
+        if wanted is True or not from_elsewhere(stage_context.request):
             return Done(sign_out=True)
-        return Ask({**await session_end_fields(visit), "confirm": True}, person=False)
+        return Ask({**await session_end_fields(stage_context), "confirm": True}, person=False)
 
-    async def answer(self, visit: Visit, answer: Mapping[str, object]) -> Verdict:
+    async def answer(self, stage_context: StageContext, answer: Mapping[str, object]) -> Verdict:
         """Take the person's word; an answer without one is authentik's, and means the same as a look."""
         if "sign_out" not in answer:
-            return await self.open(visit)
+            return await self.open(stage_context)
         wanted = answer["sign_out"] in {True, "true"}
-        return Done(context={END: wanted}, sign_out=wanted and visit.session.user is not None)
+        return Done(context={END: wanted}, sign_out=wanted and stage_context.session.user is not None)

@@ -11,7 +11,7 @@ from ostiary.flows import wizard
 from ostiary.flows.proofs import sensitive
 from ostiary.flows.proofs.proof import MESSAGE
 from ostiary.flows.resources import STAGE, Stage
-from ostiary.flows.run.stage_context import Done, Refused, StageFailed, Verdict, Visit
+from ostiary.flows.run.stage_context import Done, Refused, StageContext, StageFailed, Verdict
 from ostiary.resource import InvalidResource, OnDelete, Reference, kind
 from ostiary.seal import Secret
 from ostiary.sessions.keeping import keeping
@@ -40,58 +40,64 @@ class UserWriteStage(Stage):
     user_type: Literal["internal", "external", "service_account", "internal_service_account"] = "external"
     user_path_template: str = ""
 
-    async def open(self, visit: Visit) -> Verdict:
+    async def open(self, stage_context: StageContext) -> Verdict:
         """Write what was asked. Nothing is shown."""
-        if not visit.mapping("prompt_data"):
+        if not stage_context.mapping("prompt_data"):
             return Refused("There is nothing to write.")
-        if visit.flow.slug == wizard.SLUG and visit.context.get(wizard.DONE) is not True:
-            return Done(commit=lambda: wizard.make_administrator(visit))
-        pk = None if self.user_creation_mode == "always_create" else self._target(visit)
+        if stage_context.flow.slug == wizard.SLUG and stage_context.context.get(wizard.DONE) is not True:
+            return Done(commit=lambda: wizard.make_administrator(stage_context))
+        pk = None if self.user_creation_mode == "always_create" else self._target(stage_context)
         if pk is None and self.user_creation_mode == "never_create":
             return Refused("There is nobody whose data could be changed.")
-        again = None if pk is None else await self._again(visit, pk)
-        return Done(commit=lambda: self._write(visit, pk)) if again is None else again
+        again = None if pk is None else await self._again(stage_context, pk)
+        return Done(commit=lambda: self._write(stage_context, pk)) if again is None else again
 
-    async def _again(self, visit: Visit, pk: int) -> Verdict | None:
+    async def _again(self, stage_context: StageContext, pk: int) -> Verdict | None:
         """Return what has to be proven first, where this changes by what the person signs in."""
-        user = await visit.person(pk)
-        values = changed(visit.mapping("prompt_data"), {})
+        user = await stage_context.person(pk)
+        values = changed(stage_context.mapping("prompt_data"), {})
         if user is None or not sensitive.is_sensitive(user, values):
             return None
-        if sensitive.is_proven(pk, context=visit.context, session=visit.session, proof=visit.proof, now=visit.now):
+        if sensitive.is_proven(
+            pk,
+            context=stage_context.context,
+            session=stage_context.session,
+            proof=stage_context.proof,
+            now=stage_context.now,
+        ):
             return None
         if not user.has_password:
             return Refused(sensitive.STALE)
         return Done(insert=(sensitive.REAUTHENTICATE, str(self.pk)))
 
-    async def answer(self, visit: Visit, answer: Mapping[str, object]) -> Verdict:
+    async def answer(self, stage_context: StageContext, answer: Mapping[str, object]) -> Verdict:
         """Nothing is asked: the same."""
         del answer
-        return await self.open(visit)
+        return await self.open(stage_context)
 
-    def _target(self, visit: Visit) -> int | None:
-        return visit.pending_pk if "pending_user" in visit.context else visit.session.user
+    def _target(self, stage_context: StageContext) -> int | None:
+        return stage_context.pending_pk if "pending_user" in stage_context.context else stage_context.session.user
 
-    async def _write(self, visit: Visit, pk: int | None) -> Mapping[str, object]:
+    async def _write(self, stage_context: StageContext, pk: int | None) -> Mapping[str, object]:
         """Write the user through the same save as everybody else. Raises StageFailed."""
-        data = visit.mapping("prompt_data")
+        data = stage_context.mapping("prompt_data")
 
         async def work(workspace: Workspace) -> int:
             if pk is None:
-                made = await workspace.create(USER, self._new(visit, data))
+                made = await workspace.create(USER, self._new(stage_context, data))
                 return int(made.pk)
             stored = await workspace.get(USER, pk)
             if stored is None:
                 raise StageFailed("This account does not exist any more.")
-            await _check_proof(visit, pk)
+            await _require_proof(stage_context, pk)
             await workspace.update(stored, changed(data, stored.values))
             return pk
 
-        author = str(visit.session.who.get("username") or f"flow {visit.flow.slug}")
+        author = str(stage_context.session.who.get("username") or f"flow {stage_context.flow.slug}")
         try:
-            with keeping(visit.session.key):  # a new password ends the person's other sessions
-                written, _ = await visit.services.editor.edit(
-                    work, author=author, message=f"Written by stage {self.name}", now=visit.now
+            with keeping(stage_context.session.key):  # a new password ends the person's other sessions
+                written, _ = await stage_context.services.editor.edit(
+                    work, author=author, message=f"Written by stage {self.name}", now=stage_context.now
                 )
         except InvalidResource as error:
             raise StageFailed(" ".join(problem.message for problem in error.problems)) from error
@@ -100,26 +106,26 @@ class UserWriteStage(Stage):
         user = {"pk": written, "username": str(data.get("username", ""))}
         return {"pending_user": user, "prompt_data": without_passwords(data)}
 
-    def _new(self, visit: Visit, data: Mapping[str, object]) -> dict[str, object]:
-        groups = visit.context.get("groups")
+    def _new(self, stage_context: StageContext, data: Mapping[str, object]) -> dict[str, object]:
+        groups = stage_context.context.get("groups")
         wanted = [str(one) for one in groups] if isinstance(groups, list) else []
         values: dict[str, object] = {
-            "type": visit.text("user_type") or self.user_type,
-            "path": visit.text("user_path") or self.user_path_template or "users",
+            "type": stage_context.text("user_type") or self.user_type,
+            "path": stage_context.text("user_path") or self.user_path_template or "users",
             "is_active": not self.create_users_as_inactive,
             "groups": [*wanted, *([self.create_users_group] if self.create_users_group else [])],
         }
         return {**values, **changed(data, {})}
 
 
-async def _check_proof(visit: Visit, pk: int) -> None:
+async def _require_proof(stage_context: StageContext, pk: int) -> None:
     """See that the account is still as it was proven, after the row to be changed was read. Raises StageFailed.
 
     What ends proofs touches that row: whatever comes between this and the commit makes the commit fail.
     """
-    if visit.proof is not None and visit.proof.user == pk:
-        user = await visit.services.users.get(pk)
-        if user is None or user.stamp != visit.proof.stamp:
+    if stage_context.proof is not None and stage_context.proof.user == pk:
+        user = await stage_context.services.users.get(pk)
+        if user is None or user.stamp != stage_context.proof.stamp:
             raise StageFailed(MESSAGE)
 
 

@@ -17,7 +17,7 @@ from ostiary.portal.iframes import page_fields
 from ostiary.portal.look import picture
 from ostiary.portal.redirects import host_of
 from ostiary.record import dataclass
-from ostiary.web.page_cache import Slots
+from ostiary.web.page_cache import Placeholders
 from ostiary.web.request import Request
 
 TEMPLATES: Final = {
@@ -85,7 +85,7 @@ def template_of(component: str) -> str:
     return f"stages/{TEMPLATES.get(component, 'unknown')}.html"
 
 
-def marked_challenge(challenge: Challenge, slots: Slots) -> Challenge:
+def marked_challenge(challenge: Challenge, slots: Placeholders) -> Challenge:
     """Return the challenge, which has no errors, with marks for what belongs to one person or to one showing."""
     fields = dict(challenge.fields)
     if picture(_text(fields, "pending_user_avatar")):  # without one, the page shows the first letter of the name

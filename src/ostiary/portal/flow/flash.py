@@ -12,7 +12,7 @@ from typing import Final, cast
 
 from ostiary.flows.run.outcome import Challenge
 from ostiary.resource import codec
-from ostiary.web.csrf import check_form_token, form_token
+from ostiary.web.csrf import form_token, is_form_token
 from ostiary.web.request import Request
 from ostiary.web.response import Response, set_cookie
 
@@ -49,7 +49,7 @@ def write(
 def read(request: Request, *, challenge: Challenge, proof: tuple[bytes, bytes]) -> Mapping[str, str]:
     """Return the values of the POST before, or nothing: what was typed in another tab is not this one's."""
     packed, _, token = request.cookies.get(COOKIE, "").partition(".")
-    if not token or not check_form_token(token, proof[0], _purpose(request, challenge, packed), proof[1]):
+    if not token or not is_form_token(token, proof[0], _purpose(request, challenge, packed), proof[1]):
         return {}
     return cast("Mapping[str, str]", codec.decode(base64.urlsafe_b64decode(packed + "=" * (-len(packed) % 4))))
 

@@ -18,13 +18,13 @@ from ostiary.portal.flow import flash
 from ostiary.portal.flow.challenges import ON_PLATES, marked_challenge, page_values, template_of
 from ostiary.portal.flow.form import Sent, read_form
 from ostiary.portal.flow.methods import PARAMETER as METHOD
-from ostiary.portal.look import Painter, picture
+from ostiary.portal.look import Renderer, picture
 from ostiary.portal.services import Pages
 from ostiary.seal import Secret
 from ostiary.sessions.session import Session, SessionGone
-from ostiary.web.csrf import check_form_token, form_token, same_origin
+from ostiary.web.csrf import form_token, is_form_token, same_origin
 from ostiary.web.errors import Forbidden, HttpError
-from ostiary.web.page_cache import Slots
+from ostiary.web.page_cache import Placeholders
 from ostiary.web.request import Request
 from ostiary.web.response import Response, redirect
 
@@ -37,9 +37,9 @@ NOTICE: Final = "That page was too old, so please start again. If this comes bac
 class FlowPage:
     """The page of every flow."""
 
-    def __init__(self, pages: Pages, painter: Painter) -> None:
+    def __init__(self, pages: Pages, renderer: Renderer) -> None:
         self._pages = pages
-        self._painter = painter
+        self._painter = renderer
 
     async def show(self, request: Request) -> Response:
         """GET: the current challenge, or on to where the flow leads."""
@@ -47,7 +47,7 @@ class FlowPage:
         slug = request.params["slug"]
         if slug == SETUP and await self._locked(request, now):
             return self._painter.page(request, "setup.html", status=403, false_link=bool(request.query_one("token")))
-        session = await self._pages.gate.ensure(request, now)
+        session = await self._pages.sessions.ensure(request, now)
         outcome = await self._pages.engine.challenge(request, session, slug, query=request.query, now=now)
         match outcome:
             case Moved(to=to):
@@ -56,7 +56,7 @@ class FlowPage:
                 return redirect(request.url)
             case Challenge():
                 # Signing out ends the session within the look: the form belongs to the one that is there now.
-                session = await self._pages.gate.ensure(request, now)
+                session = await self._pages.sessions.ensure(request, now)
                 return self._challenge(request, session, outcome)
 
     async def answer(self, request: Request) -> Response:
@@ -66,7 +66,7 @@ class FlowPage:
         if not same_origin(request):
             raise Forbidden("cross_origin", "This form was sent from another site.")
         sent = read_form(await request.form())
-        session = await self._pages.gate.read(request, now)
+        session = await self._pages.sessions.read(request, now)
         if session is None or not self._genuine(session, slug, sent):
             return self._see(request, redirects.AGAIN)
         if slug == SETUP and await self._locked(request, now):
@@ -86,12 +86,12 @@ class FlowPage:
 
     async def _arrive(self, request: Request, moved: Moved, now: int) -> Response:
         """Leave a flow with the answer that ended it, straight to where the request it was begun for leads."""
-        due, taken = moved.due, None
+        pending, taken = moved.pending, None
         try:
-            if due is not None:
-                taken = await self._pages.take_up(request, moved.to, due)
+            if pending is not None:
+                taken = await self._pages.take_up(request, moved.to, pending)
                 if taken is None:
-                    await self._pages.engine.settle(request, due, now=now)
+                    await self._pages.engine.settle(request, pending, now=now)
         except (PlanChanged, SessionGone):  # another tab was first
             return self._see(request, redirects.NEXT, without=(METHOD,))
         return self._leave_by(request, taken, moved.to)
@@ -120,10 +120,10 @@ class FlowPage:
         here = redirects.stays_here(to, request)
         if here is not None:
             return redirect(here, 303 if posted else 302)
-        slots = Slots()
+        slots = Placeholders()
         host = redirects.host_of(to)
         values = {"to": slots.mark("to", to), "target": slots.mark("target", host)}
-        return self._painter.plate(request, "stages/redirect.html", slots, **values)
+        return self._painter.cached_page(request, "stages/redirect.html", slots, **values)
 
     def _challenge(self, request: Request, session: Session, challenge: Challenge) -> Response:
         if challenge.component == "xak-flow-redirect":
@@ -151,16 +151,16 @@ class FlowPage:
             values = page_values(challenge, request=request, errors=errors, values=typed, translate=translate)
             values |= {"account": account, **form}
             return self._painter.page(request, template, notice=notice, display=display, **values)
-        slots = Slots()
+        slots = Placeholders()
         marks = {name: slots.mark(name, value) for name, value in form.items()}
         marked = marked_challenge(challenge, slots)
         values = page_values(marked, request=request, errors=errors, values=typed, translate=translate)
         values["initial"] = slots.mark("initial", str(challenge.fields.get("pending_user") or "")[:1])
         values["avatar"] = slots.mark("avatar", picture(str(challenge.fields.get("pending_user_avatar") or "")))
-        return self._painter.plate(request, template, slots, notice=notice, display=display, **marks, **values)
+        return self._painter.cached_page(request, template, slots, notice=notice, display=display, **marks, **values)
 
     def _genuine(self, session: Session, slug: str, sent: Sent) -> bool:
-        return check_form_token(sent.form_token, session.key, _purpose(slug, sent.ticket), self._pages.form_key)
+        return is_form_token(sent.form_token, session.key, _purpose(slug, sent.ticket), self._pages.form_key)
 
     def _see(self, request: Request, mark: str, *, without: tuple[str, ...] = ()) -> Response:
         return redirect(redirects.marked(request.prefix + request.path, request.query, mark, without=without), 303)

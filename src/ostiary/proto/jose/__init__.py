@@ -5,7 +5,7 @@ Pure: keys and bytes in, texts out. Foreign tokens are read by joserfc, elsewher
 
 from ostiary.proto.jose.base64url import base64url_decode, base64url_encode
 from ostiary.proto.jose.errors import BadSignature, JoseError, MalformedToken, UnsupportedKey
-from ostiary.proto.jose.jwe import Decrypter, Recipient, check_recipient
+from ostiary.proto.jose.jwe import Decrypter, Recipient, require_recipient
 from ostiary.proto.jose.jwk import PublicKey, public_jwk, thumbprint
 from ostiary.proto.jose.jws import Verified, peek_header, sign, verify
 from ostiary.proto.jose.keys import (
@@ -14,7 +14,7 @@ from ostiary.proto.jose.keys import (
     VerifyingKey,
     algorithm_for,
     algorithms_for,
-    check_size,
+    require_key_size,
     secret_keys,
 )
 
@@ -34,10 +34,10 @@ __all__ = [
     "algorithms_for",
     "base64url_decode",
     "base64url_encode",
-    "check_recipient",
-    "check_size",
     "peek_header",
     "public_jwk",
+    "require_key_size",
+    "require_recipient",
     "secret_keys",
     "sign",
     "thumbprint",

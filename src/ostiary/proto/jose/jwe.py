@@ -41,7 +41,7 @@ class Recipient:
 
     def __init__(self, jwk: Mapping[str, object], *, algorithm: str, content: str, kid: str | None = None) -> None:
         """Take a public key. Raises UnsupportedKey when it is none, or the algorithm is another type's."""
-        check_recipient(jwk, algorithm)
+        require_recipient(jwk, algorithm)
         self._key: Final = _load(jwk)
         self.algorithm: Final = algorithm
         self.content: Final = content
@@ -71,7 +71,7 @@ class Decrypter:
         """Take a private key. Raises UnsupportedKey when nothing can be encrypted to it."""
         jwk = public_jwk(key.public_key())
         self.algorithm: Final = "RSA-OAEP-256" if jwk["kty"] == "RSA" else "ECDH-ES"
-        check_recipient(jwk, self.algorithm)
+        require_recipient(jwk, self.algorithm)
         self._key: Final = key
 
     def __repr__(self) -> str:
@@ -123,7 +123,7 @@ def is_encrypted(token: str) -> bool:
     return token.count(".") == _JOINTS
 
 
-def check_recipient(jwk: Mapping[str, object], algorithm: str) -> None:
+def require_recipient(jwk: Mapping[str, object], algorithm: str) -> None:
     """Check that the algorithm is one for the type of the key. Raises UnsupportedKey."""
     expected = "RSA-OAEP-256" if jwk.get("kty") == "RSA" else "ECDH-ES" if str(jwk.get("crv")) in _CURVES else None
     if expected is None:

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from ostiary.proto.jose.base64url import base64url_decode
 from ostiary.proto.jose.errors import MalformedToken, UnsupportedKey
 from ostiary.proto.jose.jwk import PublicKey
-from ostiary.proto.jose.keys import VerifyingKey, algorithms_for, check_rsa
+from ostiary.proto.jose.keys import VerifyingKey, algorithms_for, require_rsa_size
 
 MOST_KEYS: Final = 32
 _CURVES: Final[dict[str, ec.EllipticCurve]] = {
@@ -84,7 +84,7 @@ def public_key(jwk: Mapping[str, object]) -> PublicKey | None:
 
 def _rsa(jwk: Mapping[str, object]) -> rsa.RSAPublicKey:
     modulus, exponent = _number(jwk, "n"), _number(jwk, "e")
-    check_rsa(modulus, exponent)
+    require_rsa_size(modulus, exponent)
     return rsa.RSAPublicNumbers(exponent, modulus).public_key()
 
 

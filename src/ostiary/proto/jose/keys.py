@@ -64,7 +64,7 @@ def algorithms_for(key: PrivateKey | PublicKey | bytes) -> tuple[str, ...]:
     raise UnsupportedKey("expected an RSA, elliptic curve or Ed25519 key")
 
 
-def check_size(key: object) -> None:
+def require_key_size(key: object) -> None:
     """Refuse a stranger's key that would cost us much: whoever brings a key must not choose what using it takes.
 
     RSA with more than `MOST_RSA_BITS`, or a public exponent beyond `MOST_EXPONENT`. Raises UnsupportedKey.
@@ -75,10 +75,10 @@ def check_size(key: object) -> None:
         numbers = key.public_numbers()
     else:
         return
-    check_rsa(numbers.n, numbers.e)
+    require_rsa_size(numbers.n, numbers.e)
 
 
-def check_rsa(modulus: int, exponent: int) -> None:
+def require_rsa_size(modulus: int, exponent: int) -> None:
     """Do the same for the numbers, before anything is computed with them. Raises UnsupportedKey."""
     if modulus.bit_length() > MOST_RSA_BITS:
         raise UnsupportedKey(f"expected an RSA key of at most {MOST_RSA_BITS} bits")

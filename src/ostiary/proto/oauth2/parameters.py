@@ -35,7 +35,7 @@ class Parameters:
         single = self.values.get(name)
         return tuple(dict.fromkeys(self.every.get(name, () if single is None else (single,))))
 
-    def check_single(self, *, but: frozenset[str] = frozenset()) -> None:
+    def require_single(self, *, but: frozenset[str] = frozenset()) -> None:
         """Refuse repeated parameters (RFC 6749 3.1, 3.2), except those named. Raises OAuthError."""
         wrong = sorted(self.repeated - but)
         if wrong:

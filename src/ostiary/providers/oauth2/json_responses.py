@@ -42,7 +42,7 @@ async def read_form(request: Request) -> Parameters:
         if error.status >= _CLIENT_ERRORS:
             raise
         raise OAuthError(INVALID_REQUEST, error.code) from error
-    parameters.check_single(but=_MAY_REPEAT)
+    parameters.require_single(but=_MAY_REPEAT)
     return parameters
 
 

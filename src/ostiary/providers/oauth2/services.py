@@ -14,7 +14,7 @@ from ostiary.sources.issuer_keys import IssuerKeys
 if TYPE_CHECKING:
     from ostiary.directory.users import Users
     from ostiary.flows.engine import FlowEngine
-    from ostiary.sessions.sessions import SessionGate
+    from ostiary.sessions.sessions import Sessions
     from ostiary.store.configuration.plane import ConfigPlane
     from ostiary.store.database import Database
     from ostiary.web.request import Request
@@ -33,7 +33,7 @@ class Services:
     database: Database
     plane: ConfigPlane
     users: Users
-    gate: SessionGate
+    sessions: Sessions
     engine: FlowEngine
     clock: Callable[[], int]
     form_post: Callable[[Request, str, Mapping[str, str]], Response]

@@ -68,7 +68,7 @@ class ConfigPlane:
             canary = set_canary(self.sealer.canary())
             await self.database.write(lambda: _run(canary))
             head = await fetch_head(self.database)
-        self.sealer.check_canary(head.canary)
+        self.sealer.verify_canary(head.canary)
         return await self.refresh()
 
     async def refresh(self) -> Snapshot:

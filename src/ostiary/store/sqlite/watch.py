@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Iterable
 from typing import Final
 
-from ostiary.resource.bounded_cache import Kept
+from ostiary.resource.bounded_cache import BoundedCache
 
 _NAME: Final = re.compile(r"[a-z_][a-z0-9_]*", re.IGNORECASE)
 _MANY: Final = 2_048  # statements whose tables are remembered
@@ -37,7 +37,7 @@ class Watched:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._watches: list[_Watch] = []
-        self._known: Kept[str, tuple[_Watch, ...]] = Kept(_MANY)
+        self._known: BoundedCache[str, tuple[_Watch, ...]] = BoundedCache(_MANY)
 
     def watch(self, tables: str) -> _Watch:
         """Return a watch over the tables whose names begin with `tables`."""

@@ -25,7 +25,7 @@ from ostiary.store.patience import patient
 from ostiary.store.workspace.changes import Backend, Change, Committed, Key, Referenced, Referrer, Stored, normal_pk
 from ostiary.store.workspace.commit import Commit, run
 from ostiary.store.workspace.lookup import read_query
-from ostiary.store.workspace.overlay import View
+from ostiary.store.workspace.overlay import Overlay
 from ostiary.store.workspace.removal import Removal
 from ostiary.store.workspace.validation import validated
 
@@ -69,7 +69,7 @@ class Workspace:
         self._backends = backends
         self._audit = audit
         self._pace = pace or Pace()
-        self._view = View(plane.registry, opening.snapshot, backends)
+        self._view = Overlay(plane.registry, opening.snapshot, backends)
         self._keys = OrderedKeys()
 
     @property

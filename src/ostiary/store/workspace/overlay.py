@@ -14,7 +14,7 @@ from ostiary.store.workspace.lookup import Query, holds
 from ostiary.store.workspace.pending import Pending
 
 
-class View:
+class Overlay:
     """What a unit of work reads, including its own pending changes."""
 
     def __init__(self, registry: Registry, snapshot: Snapshot, backends: Mapping[str, Backend]) -> None:

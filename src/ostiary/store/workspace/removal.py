@@ -9,7 +9,7 @@ from ostiary.record import dataclass
 from ostiary.resource import OnDelete, Pk
 from ostiary.store.configuration.snapshot import targets
 from ostiary.store.workspace.changes import Key, Referenced, Referrer, Stored
-from ostiary.store.workspace.overlay import View
+from ostiary.store.workspace.overlay import Overlay
 
 
 @dataclass(slots=True)
@@ -22,7 +22,7 @@ class Removal:
     _cuts: list[tuple[Referrer, Pk]] = field(default_factory=list)
 
     @classmethod
-    async def plan(cls, view: View, stored: Stored) -> Removal:
+    async def plan(cls, view: Overlay, stored: Stored) -> Removal:
         """Return the consequences of deleting an object. Raises Referenced naming all who still need it."""
         removal = cls()
         await removal._doom(view, stored)
@@ -41,7 +41,7 @@ class Removal:
         for stored, fields in lost.values():
             yield stored, {name: _without(stored, name, gone) for name, gone in fields.items()}
 
-    async def _doom(self, view: View, stored: Stored) -> None:
+    async def _doom(self, view: Overlay, stored: Stored) -> None:
         self._seen.add(stored.key)
         for one in await view.referrers(stored):
             match _rule(one):

@@ -10,11 +10,11 @@ from ostiary.resource import UNIQUE, InvalidResource, Kind, Look, Pk, Problem, U
 from ostiary.resource.field import Field
 from ostiary.store.configuration.snapshot import targets
 from ostiary.store.workspace.changes import Stored
-from ostiary.store.workspace.overlay import View
+from ostiary.store.workspace.overlay import Overlay
 
 
 async def validated(
-    view: View,
+    view: Overlay,
     kind: Kind,
     values: Mapping[str, object],
     *,
@@ -42,7 +42,7 @@ async def validated(
     return result
 
 
-async def _refer(view: View, field: Field, result: dict[str, object]) -> list[Problem]:
+async def _refer(view: Overlay, field: Field, result: dict[str, object]) -> list[Problem]:
     assert field.reference is not None  # noqa: S101 - the caller has looked
     problems: list[Problem] = []
     keys: list[Pk] = []
@@ -61,7 +61,7 @@ async def _refer(view: View, field: Field, result: dict[str, object]) -> list[Pr
     return problems
 
 
-async def _unique(view: View, stored: Stored, current: Mapping[str, object] | None) -> AsyncIterator[Problem]:
+async def _unique(view: Overlay, stored: Stored, current: Mapping[str, object] | None) -> AsyncIterator[Problem]:
     for names in (*((name,) for name in _unique_fields(stored.kind)), *stored.kind.unique_together):
         wanted = {name: stored.values.get(name) for name in names}
         if any(value is None for value in wanted.values()):
@@ -85,7 +85,7 @@ def _unique_fields(kind: Kind) -> Iterable[str]:
     return (name for name, field in kind.fields.items() if UNIQUE in field.flags)
 
 
-def _scope(view: View, kind: Kind, names: Sequence[str]) -> Iterable[Kind]:
+def _scope(view: Overlay, kind: Kind, names: Sequence[str]) -> Iterable[Kind]:
     """Return the kinds among which the fields are unique: all that inherit the class that declares them."""
     if len(names) > 1:
         return (kind,)
@@ -93,7 +93,7 @@ def _scope(view: View, kind: Kind, names: Sequence[str]) -> Iterable[Kind]:
     return (other for other in view.registry if issubclass(other.model, owner))
 
 
-def _look(view: View) -> Look:
+def _look(view: Overlay) -> Look:
     async def look(target: str, pk: Pk) -> Any:
         found = await view.resolve(target, pk)
         return None if found is None else found.kind.model(pk=found.pk, **found.values)

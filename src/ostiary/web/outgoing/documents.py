@@ -21,7 +21,7 @@ _OK: Final = 200
 _FRAMING: Final = frozenset({b"content-length", b"transfer-encoding"})
 
 
-def check_document_url(url: str) -> str | None:
+def document_url_problem(url: str) -> str | None:
     """Return what was expected instead of an address whose document could be trusted, or None when it could.
 
     Keys that come unprotected over a network are anybody's: https, or http to this very machine.
@@ -52,7 +52,7 @@ async def fetch_json(
 
     `public` is for addresses that no administrator has written: only hosts of the internet. `limit` is in bytes.
     """
-    expected = check_document_url(url)
+    expected = document_url_problem(url)
     if expected is not None:
         raise OutgoingFailed(expected)
     try:

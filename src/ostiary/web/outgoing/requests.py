@@ -46,7 +46,7 @@ class Target:
     path: str
 
 
-def check_url(url: str) -> str | None:
+def url_problem(url: str) -> str | None:
     """Return what was expected instead of an address that cannot be posted to, or None when it can."""
     try:
         target_of(url)

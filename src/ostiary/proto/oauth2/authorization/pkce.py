@@ -67,7 +67,7 @@ def derive_challenge(verifier: str, method: Method) -> str:
     return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode("ascii")).digest()).rstrip(b"=").decode()
 
 
-def check_verifier(challenge: Challenge | None, verifier: str | None) -> None:
+def verify_code_verifier(challenge: Challenge | None, verifier: str | None) -> None:
     """Compare as 4.6 says. Raises OAuthError (invalid_grant); WrongVerifier for a guess.
 
     A verifier for a code without challenge is refused as well: somebody has taken the challenge out of the

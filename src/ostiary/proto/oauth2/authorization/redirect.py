@@ -40,7 +40,7 @@ class Entry(Protocol):
         ...
 
 
-def check_pattern(mode: MatchingMode, url: str) -> str | None:
+def pattern_problem(mode: MatchingMode, url: str) -> str | None:
     """Return what was expected instead of an entry that can never be used, or None when it can."""
     if mode == "regex":
         try:

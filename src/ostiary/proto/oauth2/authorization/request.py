@@ -74,7 +74,7 @@ def parse_target(parameters: Parameters, redirect_uri: str) -> Target:
 
 def parse_request(parameters: Parameters) -> AuthorizeRequest:
     """Return the request. Raises OAuthError, to be sent to the target."""
-    parameters.check_single(but=MAY_REPEAT)
+    parameters.require_single(but=MAY_REPEAT)
     parts = parse_response_type(parameters.need("response_type"))
     parse_mode(parameters.get("response_mode"), parts, parameters.get("redirect_uri") or "")
     for name in ("state", "nonce"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Final
 
-from ostiary.proto.oauth2.clients.statement import BadStatement, Statement, check_times
+from ostiary.proto.oauth2.clients.statement import BadStatement, Statement, verify_times
 from ostiary.record import dataclass
 
 JWT_BEARER: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -21,7 +21,7 @@ class Assertion:
     expires: int
 
 
-def check_assertion(statement: Statement, *, client_id: str, audiences: Collection[str], now: int) -> Assertion:
+def verify_assertion(statement: Statement, *, client_id: str, audiences: Collection[str], now: int) -> Assertion:
     """Check the claims of RFC 7523 3; the signature holds already. Raises BadStatement.
 
     `audiences` are the texts by which this server may be meant, of which the assertion names one: a list is made for
@@ -31,5 +31,5 @@ def check_assertion(statement: Statement, *, client_id: str, audiences: Collecti
         raise BadStatement("iss and sub are not both the client")
     if statement.claims.get("aud") not in audiences:
         raise BadStatement("aud is not one text, or somebody else")
-    expires = check_times(statement, now=now, leeway=LEEWAY, longest=LONGEST_LIFE)
+    expires = verify_times(statement, now=now, leeway=LEEWAY, longest=LONGEST_LIFE)
     return Assertion(statement.text("jti"), int((expires + LEEWAY) * 1_000_000))

@@ -43,7 +43,7 @@ class Target:
     token: str | None = None
 
 
-def check_proof(text: str, target: Target, *, nonce_key: bytes | None, now: int) -> Proof:
+def verify_dpop_proof(text: str, target: Target, *, nonce_key: bytes | None, now: int) -> Proof:
     """Make the checks of 4.3, except that the jti is new. Raises OAuthError (invalid_dpop_proof, use_dpop_nonce).
 
     With a `nonce_key` the proof must carry a nonce of ours (8). `now` is microseconds UTC.
@@ -53,7 +53,7 @@ def check_proof(text: str, target: Target, *, nonce_key: bytes | None, now: int)
         key = _key(header)
         verifying = VerifyingKey(key, algorithm=str(header["alg"]))
         statement = read_statement(text, [verifying], longest=LONGEST)
-        iat = _check_claims(statement, target, now)
+        iat = _verify_claims(statement, target, now)
     except (BadStatement, JoseError) as error:
         raise OAuthError(INVALID_DPOP_PROOF, str(error)) from error
     if nonce_key is not None and not _knows(nonce_key, statement.claims.get("nonce"), now):
@@ -83,7 +83,7 @@ def _key(header: Mapping[str, object]) -> PublicKey:
     return key
 
 
-def _check_claims(statement: Statement, target: Target, now: int) -> float:
+def _verify_claims(statement: Statement, target: Target, now: int) -> float:
     if statement.claims.get("htm") != target.method:
         raise BadStatement("htm is another method")
     if not same_address(statement.text("htu", longest=2048), target.url):

@@ -88,7 +88,7 @@ def read_statement(text: str, keys: Iterable[VerifyingKey], *, longest: int = LO
     return Statement(verified.header, _claims(verified.payload))
 
 
-def check_times(statement: Statement, *, now: int, leeway: int, longest: int | None = None) -> float:
+def verify_times(statement: Statement, *, now: int, leeway: int, longest: int | None = None) -> float:
     """Check exp, nbf and iat (RFC 7519 4.1.4-6) and return exp in seconds. Raises BadStatement.
 
     `now` is microseconds UTC, `leeway` and `longest` are seconds; with `longest` exp must not be further away.

@@ -18,7 +18,7 @@ from ostiary.web.errors import BadRequest, HttpError
 
 if TYPE_CHECKING:
     from ostiary.directory.user import Subject
-    from ostiary.flows.run.flow_commit import Due
+    from ostiary.flows.run.flow_commit import PendingCommit
     from ostiary.grants.pushed import Pushed
     from ostiary.proto.oauth2.parameters import Parameters
     from ostiary.providers.oauth2.provider.client import Client
@@ -38,7 +38,7 @@ _PLAIN: Final = re.compile(r"[A-Za-z0-9._~-]*")  # what is quoted as itself (RFC
 _LONGEST: Final = 32_000  # characters of an address that a flow leads back to: with state and nonce at their longest
 
 
-class NotTakenUp(Exception):
+class NotContinued(Exception):
     """The request cannot be answered together with the end of its flow; it is answered when the browser brings it."""
 
 
@@ -51,7 +51,7 @@ class Entry(enum.Enum):
 
 
 @dataclass(slots=True, kw_only=True)
-class Inquiry:
+class AuthorizationContext:
     """What the steps know. Each step may rely on what those above it have filled in.
 
     `pairs` are those of the browser's address, `parameters` those of the request, which may have come another way
@@ -76,7 +76,7 @@ class Inquiry:
     scope: tuple[str, ...] = ()
     session: Session | None = None
     subject_found: Subject | None = None
-    due: Due | None = None
+    pending: PendingCommit | None = None
     at_once: bool = False
     digested: str = ""  # what `digest` found
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from ostiary.proto.oauth2.errors import OAuthError
 from ostiary.proto.oauth2.parameters import read_parameters
-from ostiary.providers.oauth2.authorize.context import PATH, RETURN, Inquiry, NotTakenUp, request_url
+from ostiary.providers.oauth2.authorize.context import PATH, RETURN, AuthorizationContext, NotContinued, request_url
 from ostiary.providers.oauth2.authorize.interactions import sign_in_again
 from ostiary.providers.oauth2.authorize.response import send_error
 from ostiary.providers.oauth2.authorize.steps import READING, STEPS
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from ostiary.flows.plans.beginning import Beginning
     from ostiary.flows.resources import Flow
-    from ostiary.flows.run.flow_commit import Due
+    from ostiary.flows.run.flow_commit import PendingCommit
     from ostiary.providers.oauth2.services import Services
     from ostiary.web.request import Request
 
@@ -36,23 +36,23 @@ async def authorize(request: Request, services: Services) -> Response:
     pairs = request.query_pairs()
     if not pairs:
         raise BadRequest("invalid_request", "This address is for applications: the request has no parameters.")
-    inquiry = _inquiry(request, services, pairs)
+    context = _inquiry(request, services, pairs)
     try:
         for step in STEPS:
-            if inquiry.entry in step.at:
-                response = await step.take(inquiry)
+            if context.entry in step.at:
+                response = await step.take(context)
                 if response is not None:
                     return response
     except OAuthError as error:
-        await _tell(inquiry, error)
-        return await send_error(inquiry, error)
+        await _tell(context, error)
+        return await send_error(context, error)
     except HttpError as error:
-        await _tell(inquiry, error)
+        await _tell(context, error)
         raise
     raise BadRequest("invalid_request", _ENDLESS)  # pragma: no cover - the last step always answers
 
 
-async def take_up(request: Request, to: str, due: Due, *, services: Services) -> Response | None:
+async def take_up(request: Request, to: str, pending: PendingCommit, *, services: Services) -> Response | None:
     """Answer the authorization request whose flow has just ended, by a redirect, and commit that end with it.
 
     None when the browser has to bring the request itself: it is another address, its answer is an error or no
@@ -63,29 +63,29 @@ async def take_up(request: Request, to: str, due: Due, *, services: Services) ->
         return None
     asked = request.moved(PATH, query)
     try:
-        inquiry = _inquiry(asked, services, asked.query_pairs())
-        inquiry.due, inquiry.at_once = due, True
+        context = _inquiry(asked, services, asked.query_pairs())
+        context.pending, context.at_once = pending, True
         for step in STEPS:
-            if inquiry.entry in step.at:
-                response = await step.take(inquiry)
+            if context.entry in step.at:
+                response = await step.take(context)
                 if response is not None:
                     return response
-    except (OAuthError, HttpError, NotTakenUp):
+    except (OAuthError, HttpError, NotContinued):
         return None
     return None  # pragma: no cover - the last step always answers
 
 
-async def _tell(inquiry: Inquiry, error: OAuthError | HttpError) -> None:
+async def _tell(context: AuthorizationContext, error: OAuthError | HttpError) -> None:
     """Tell log and events of a refusal: the page tells the person a number, and a client not always why."""
-    subject, values = inquiry.subject_found, inquiry.parameters.values
+    subject, values = context.subject_found, context.parameters.values
     await tell(
-        inquiry.request,
-        inquiry.services,
+        context.request,
+        context.services,
         error,
-        client=inquiry.client_found,
+        client=context.client_found,
         client_id=values.get("client_id"),
         user=None if subject is None else subject.user.who,
-        offered=values.get("redirect_uri") if inquiry.target is None else None,
+        offered=values.get("redirect_uri") if context.target is None else None,
     )
 
 
@@ -106,17 +106,17 @@ async def begin_again(request: Request, flow: Flow, to: str, *, services: Servic
         return None
     asked = request.moved(PATH, query)
     try:
-        inquiry = _inquiry(asked, services, asked.query_pairs())
+        context = _inquiry(asked, services, asked.query_pairs())
         for take in READING:
-            await take(inquiry)
+            await take(context)
     except (OAuthError, HttpError):
         return None
-    return sign_in_again(inquiry, flow) if inquiry.late is None else None
+    return sign_in_again(context, flow) if context.late is None else None
 
 
-def _inquiry(request: Request, services: Services, pairs: Sequence[tuple[str, str]]) -> Inquiry:
+def _inquiry(request: Request, services: Services, pairs: Sequence[tuple[str, str]]) -> AuthorizationContext:
     parameters = read_parameters(pairs)
-    return Inquiry(
+    return AuthorizationContext(
         request=request,
         services=services,
         parameters=parameters,

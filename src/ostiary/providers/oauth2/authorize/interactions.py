@@ -9,13 +9,13 @@ from ostiary.flows.plans.beginning import ANOTHER_URL, Beginning
 from ostiary.flows.resources import Flow, FlowStageBinding
 from ostiary.flows.run.decline import DECLINED_URL
 from ostiary.flows.run.destination import page_address
-from ostiary.flows.run.flow_commit import first_of
+from ostiary.flows.run.flow_commit import pending_from
 from ostiary.flows.run.outcome import Moved, Passed
 from ostiary.flows.stages.consent import ConsentStage
 from ostiary.grants.pushed import begin_journey
 from ostiary.policies.decide import has_bindings
 from ostiary.proto.oauth2.errors import CONSENT_REQUIRED, INTERACTION_REQUIRED, OAuthError
-from ostiary.providers.oauth2.authorize.context import ANOTHER, Inquiry
+from ostiary.providers.oauth2.authorize.context import ANOTHER, AuthorizationContext
 from ostiary.providers.oauth2.protected.github import DESCRIPTIONS
 from ostiary.store.workspace.commit import write_all
 from ostiary.web.errors import HttpError
@@ -28,22 +28,22 @@ if TYPE_CHECKING:
 _OPEN: Final = frozenset({"none", "require_authenticated"})
 
 
-async def sign_in(inquiry: Inquiry) -> Response:
+async def sign_in(context: AuthorizationContext) -> Response:
     """Begin the authentication flow of the provider, else of the brand; it leads back to this request."""
-    services, request, now = inquiry.services, inquiry.request, inquiry.now
-    flow = _authentication_flow(inquiry)
+    services, request, now = context.services, context.request, context.now
+    flow = _authentication_flow(context)
     if flow is None:
         raise HttpError(404, "no_authentication_flow", "No way to sign in is set up for this address.")
-    beginning, back = _sign_in_of(inquiry), inquiry.return_url("sign-in")
-    session, due = await services.gate.read(request, now), None
+    beginning, back = _sign_in_of(context), context.return_url("sign-in")
+    session, pending = await services.sessions.read(request, now), None
     if session is not None and session.user is not None and flow.authentication == "require_unauthenticated":
         # The flow takes nobody who is signed in, and the present sign-in is not enough: it ends.
-        await services.gate.end(request, session, now=now)
+        await services.sessions.end(request, session, now=now)
         session = None
     if session is None:
-        due = first_of(services.gate.beginning(request, now))
-        session = due.session
-    await _keep_pushed(inquiry)
+        pending = pending_from(services.sessions.beginning(request, now))
+        session = pending.session
+    await _keep_pushed(context)
     await services.engine.start(
         request,
         session,
@@ -51,78 +51,78 @@ async def sign_in(inquiry: Inquiry) -> Response:
         context=beginning.context,
         next_url=back,
         completion=beginning.completion,
-        due=due,
+        pending=pending,
         now=now,
     )
-    return _to(inquiry, flow, back)
+    return _to(context, flow, back)
 
 
-def sign_in_again(inquiry: Inquiry, flow: Flow) -> Beginning | None:
+def sign_in_again(context: AuthorizationContext, flow: Flow) -> Beginning | None:
     """Return what that flow is begun for when this request needs a sign-in; None when it begins another one."""
-    wanted = _authentication_flow(inquiry)
-    return _sign_in_of(inquiry) if wanted is not None and wanted.pk == flow.pk else None
+    wanted = _authentication_flow(context)
+    return _sign_in_of(context) if wanted is not None and wanted.pk == flow.pk else None
 
 
-def _authentication_flow(inquiry: Inquiry) -> Flow | None:
-    brand = select(inquiry.snapshot, inquiry.request.host)
-    pk = inquiry.client.provider.authentication_flow or brand.flow_authentication
-    return inquiry.snapshot.get(Flow, pk) if pk is not None else None
+def _authentication_flow(context: AuthorizationContext) -> Flow | None:
+    brand = select(context.snapshot, context.request.host)
+    pk = context.client.provider.authentication_flow or brand.flow_authentication
+    return context.snapshot.get(Flow, pk) if pk is not None else None
 
 
-def _sign_in_of(inquiry: Inquiry) -> Beginning:
-    context: dict[str, object] = {
-        "application": _application(inquiry),
-        ANOTHER_URL: inquiry.return_url(ANOTHER),
+def _sign_in_of(context: AuthorizationContext) -> Beginning:
+    plan_context: dict[str, object] = {
+        "application": _application(context),
+        ANOTHER_URL: context.return_url(ANOTHER),
     }
-    hint = inquiry.wanted.login_hint
-    if hint and "select_account" not in inquiry.wanted.prompt and inquiry.coming_from != ANOTHER:
-        context["pending_user_identifier"] = hint
-    return Beginning(context, inquiry.sign_in_proof())
+    hint = context.wanted.login_hint
+    if hint and "select_account" not in context.wanted.prompt and context.coming_from != ANOTHER:
+        plan_context["pending_user_identifier"] = hint
+    return Beginning(plan_context, context.sign_in_proof())
 
 
-async def authorization(inquiry: Inquiry) -> Response | None:
+async def authorization(context: AuthorizationContext) -> Response | None:
     """Run the provider's authorization flow. None when it has nothing to show: then the code is issued at once."""
-    flow, consent = _authorization_flow(inquiry)
-    if not consent and _is_empty(flow, inquiry.snapshot):
+    flow, consent = _authorization_flow(context)
+    if not consent and _is_empty(flow, context.snapshot):
         return None
-    services, request, now = inquiry.services, inquiry.request, inquiry.now
-    session, subject = inquiry.signed_in
-    proof, back = inquiry.consent_proof(subject.user.pk), inquiry.return_url("authorize")
-    await _keep_pushed(inquiry)
+    services, request, now = context.services, context.request, context.now
+    session, subject = context.signed_in
+    proof, back = context.consent_proof(subject.user.pk), context.return_url("authorize")
+    await _keep_pushed(context)
     outcome = await services.engine.start(
         request,
         session,
         flow,
-        context=_context(inquiry),
+        context=_context(context),
         next_url=back,
         completion=proof,
         append=consent,
-        due=inquiry.due,
+        pending=context.pending,
         hold=True,
         now=now,
     )
-    inquiry.due = outcome.due if isinstance(outcome, Moved) else None
-    if inquiry.due is not None and inquiry.due.completion == proof:
+    context.pending = outcome.pending if isinstance(outcome, Moved) else None
+    if context.pending is not None and context.pending.completion == proof:
         return None  # the code goes into the same batch
-    if inquiry.due is not None:
-        await services.engine.settle(request, inquiry.due, now=now)
-    if "none" in inquiry.wanted.prompt:
+    if context.pending is not None:
+        await services.engine.settle(request, context.pending, now=now)
+    if "none" in context.wanted.prompt:
         await services.engine.cancel(session, flow.slug, back)
         asks = isinstance(outcome, Passed) and outcome.component == ConsentStage.COMPONENT
         raise OAuthError(CONSENT_REQUIRED if asks else INTERACTION_REQUIRED)
-    return _to(inquiry, flow, back)
+    return _to(context, flow, back)
 
 
-def _authorization_flow(inquiry: Inquiry) -> tuple[Flow, tuple[str, ...]]:
+def _authorization_flow(context: AuthorizationContext) -> tuple[Flow, tuple[str, ...]]:
     """Return the provider's flow, and the stage that asks for consent where prompt=consent wants one and it has none.
 
     The flow itself is always passed: what it demands, a second factor perhaps, is not for the application to leave out.
     """
-    snapshot = inquiry.snapshot
-    flow = snapshot.get(Flow, inquiry.client.provider.authorization_flow)
+    snapshot = context.snapshot
+    flow = snapshot.get(Flow, context.client.provider.authorization_flow)
     if flow is None:
         raise HttpError(404, "no_authorization_flow", "The application's authorization flow does not exist.")
-    if "consent" not in inquiry.wanted.prompt or _consent_of(flow, snapshot, always=True) is not None:
+    if "consent" not in context.wanted.prompt or _consent_of(flow, snapshot, always=True) is not None:
         return flow, ()
     others = sorted(snapshot.where(Flow, designation="authorization"), key=lambda item: item.slug)
     found = (_consent_of(other, snapshot, always=False) for other in others)
@@ -151,49 +151,49 @@ def _is_empty(flow: Flow, snapshot: Snapshot) -> bool:
     )
 
 
-def _context(inquiry: Inquiry) -> dict[str, object]:
-    described = inquiry.client.claim_set.described(inquiry.scope)
+def _context(context: AuthorizationContext) -> dict[str, object]:
+    described = context.client.claim_set.described(context.scope)
     return {
         "is_sso": True,
-        DECLINED_URL: inquiry.return_url("declined"),
-        ANOTHER_URL: inquiry.return_url(ANOTHER),
-        "application": _application(inquiry),
+        DECLINED_URL: context.return_url("declined"),
+        ANOTHER_URL: context.return_url(ANOTHER),
+        "application": _application(context),
         "consent_permissions": [
             *({"id": item.scope_name, "name": item.description} for item in described),
-            *({"id": name, "name": text} for name, text in DESCRIPTIONS.items() if name in inquiry.scope),
-            *({"id": f"claim:{name}", "name": name} for name in _single_claims(inquiry)),
+            *({"id": name, "name": text} for name, text in DESCRIPTIONS.items() if name in context.scope),
+            *({"id": f"claim:{name}", "name": name} for name in _single_claims(context)),
         ],
-        "consent_always": "consent" in inquiry.wanted.prompt,
-        "oauth_redirect_uri": inquiry.target.redirect_uri if inquiry.target else "",
+        "consent_always": "consent" in context.wanted.prompt,
+        "oauth_redirect_uri": context.target.redirect_uri if context.target else "",
     }
 
 
-def _application(inquiry: Inquiry) -> dict[str, object]:
-    item = inquiry.client.application
+def _application(context: AuthorizationContext) -> dict[str, object]:
+    item = context.client.application
     return {"pk": str(item.pk), "name": item.name, "slug": item.slug}
 
 
-def _single_claims(inquiry: Inquiry) -> list[str]:
+def _single_claims(context: AuthorizationContext) -> list[str]:
     """Return the claims asked for by name (Core 5.5) that come with no scope granted: people allow those as well."""
-    claims = inquiry.wanted.claims
+    claims = context.wanted.claims
     asked = claims.names("userinfo") | claims.names("id_token")
-    given = inquiry.client.claim_set.claim_names(inquiry.scope)
-    return sorted(name for name in asked if name not in given and name in inquiry.client.claim_set.claim_names())
+    given = context.client.claim_set.claim_names(context.scope)
+    return sorted(name for name in asked if name not in given and name in context.client.claim_set.claim_names())
 
 
-async def _keep_pushed(inquiry: Inquiry) -> None:
+async def _keep_pushed(context: AuthorizationContext) -> None:
     """Let a pushed request outlive its first minutes: somebody is on the way with it."""
-    if inquiry.handle_hash is not None:
-        await write_all(inquiry.services.database, [begin_journey(inquiry.handle_hash, now=inquiry.now)])
+    if context.handle_hash is not None:
+        await write_all(context.services.database, [begin_journey(context.handle_hash, now=context.now)])
 
 
-def _to(inquiry: Inquiry, flow: Flow, back: str) -> Response:
+def _to(context: AuthorizationContext, flow: Flow, back: str) -> Response:
     """Send the browser to a flow, in form and language the application asks for (Core 3.1.2.1, display, ui_locales)."""
-    request, display = inquiry.request, inquiry.wanted.display
+    request, display = context.request, context.wanted.display
     shown = display if display is not None and display != "page" else ""
     response = redirect(page_address(request.prefix, flow.slug, back, display=shown))
-    spoken = (tag.partition("-")[0].lower() for tag in inquiry.wanted.ui_locales)
-    language = next((tag for tag in spoken if tag in inquiry.services.languages), None)
+    spoken = (tag.partition("-")[0].lower() for tag in context.wanted.ui_locales)
+    language = next((tag for tag in spoken if tag in context.services.languages), None)
     if language is not None:
         path, secure = f"{request.prefix}/", request.scheme == "https"
         set_cookie(response, LANGUAGE_COOKIE, language, path=path, secure=secure)

@@ -19,7 +19,7 @@ from ostiary.providers.oauth2.authorize.response import send
 from ostiary.providers.oauth2.authorize.subject_hints import reached_class
 from ostiary.providers.oauth2.events import authorized
 from ostiary.providers.oauth2.logout.session_management import session_state
-from ostiary.providers.oauth2.tokens.authorization import authorization_of
+from ostiary.providers.oauth2.tokens.authorization import new_authorization
 from ostiary.providers.oauth2.tokens.issue import FrontTokens, issue_front
 from ostiary.sessions.repository import hold
 from ostiary.sessions.session import SessionGone
@@ -27,124 +27,126 @@ from ostiary.store.hashing import new_token, token_hash
 from ostiary.store.workspace.commit import run
 
 if TYPE_CHECKING:
-    from ostiary.providers.oauth2.authorize.context import Inquiry
+    from ostiary.providers.oauth2.authorize.context import AuthorizationContext
     from ostiary.store.database import Batch, Statement
     from ostiary.web.response import Response
 
 _CODE: Final = "authorization_code"
 
 
-async def complete(inquiry: Inquiry) -> Response:
+async def complete(context: AuthorizationContext) -> Response:
     """Issue what was asked for, and send it. Raises OAuthError when a pushed request was answered meanwhile."""
-    parts, target = inquiry.wanted.parts, inquiry.trusted
-    authorization = _authorization(inquiry)
+    parts, target = context.wanted.parts, context.trusted
+    authorization = _authorization(context)
     code = new_token() if "code" in parts else None
     tokens = None
     if parts & {"token", "id_token"}:
         tokens = await issue_front(
-            inquiry.client,
+            context.client,
             authorization,
-            inquiry.signed_in[1],
-            issuer=inquiry.issuer,
+            context.signed_in[1],
+            issuer=context.issuer,
             access="token" in parts,
             identify="id_token" in parts,
             code=code,
             state=target.state,
-            now=inquiry.now,
+            now=context.now,
         )
-    await _store(inquiry, authorization, code, tokens)
-    return await send(inquiry, [*_code_pairs(code), *_token_pairs(inquiry, tokens), *_session_pairs(inquiry)])
+    await _store(context, authorization, code, tokens)
+    return await send(context, [*_code_pairs(code), *_token_pairs(context, tokens), *_session_pairs(context)])
 
 
-def flow_name(inquiry: Inquiry) -> str:
+def flow_name(context: AuthorizationContext) -> str:
     """Return the flow in the words of OpenID Connect Core 3, as policies and the audit log know it."""
-    parts = inquiry.wanted.parts
+    parts = context.wanted.parts
     if "code" not in parts:
         return "implicit"
     return _CODE if len(parts) == 1 else "hybrid"
 
 
-def _authorization(inquiry: Inquiry) -> Authorization:
-    session, subject = inquiry.signed_in
-    client, wanted = inquiry.client, inquiry.wanted
-    return authorization_of(
+def _authorization(context: AuthorizationContext) -> Authorization:
+    session, subject = context.signed_in
+    client, wanted = context.client, context.wanted
+    return new_authorization(
         client,
         session,
         subject,
-        scope=inquiry.scope,
-        salt=inquiry.services.users.install_id,
-        now=inquiry.now,
+        scope=context.scope,
+        salt=context.services.users.install_id,
+        now=context.now,
         nonce=wanted.nonce,
         claims=wanted.claims,
         resources=grant_resources(wanted.resources, client.provider.resources),
-        dpop_jkt=inquiry.dpop_jkt,
-        acr=reached_class(inquiry),
+        dpop_jkt=context.dpop_jkt,
+        acr=reached_class(context),
     )
 
 
-async def _store(inquiry: Inquiry, authorization: Authorization, code: str | None, tokens: FrontTokens | None) -> None:
-    handle_hash, now = inquiry.handle_hash, inquiry.now
-    statements = list(_statements(inquiry, authorization, code, tokens))
+async def _store(
+    context: AuthorizationContext, authorization: Authorization, code: str | None, tokens: FrontTokens | None
+) -> None:
+    handle_hash, now = context.handle_hash, context.now
+    statements = list(_statements(context, authorization, code, tokens))
 
-    session, _ = inquiry.signed_in
-    due = inquiry.due
+    session, _ = context.signed_in
+    pending = context.pending
 
     def batch() -> Batch[None]:
-        if due is not None:
-            yield from run(due.statements)
-        if due is None or due.coming is None:  # else the session is stored by this very batch
+        if pending is not None:
+            yield from run(pending.statements)
+        if pending is None or pending.coming is None:  # else the session is stored by this very batch
             yield hold(session)  # what is stored now either is seen by the end of the session, or is not stored
         if handle_hash is not None:
             yield from use_pushed(handle_hash, now=now)
         yield from run(statements)
 
     try:
-        await inquiry.services.database.write(batch)
+        await context.services.database.write(batch)
     except RequestUsed:
         raise OAuthError(INVALID_REQUEST_URI, "answered meanwhile") from None
     except SessionGone:
-        if due is not None and due.coming is not None:
+        if pending is not None and pending.coming is not None:
             raise  # it moved before this sign-in: whoever took the answer looks again
         raise OAuthError(LOGIN_REQUIRED, "the session ended meanwhile") from None
-    if due is not None and due.coming is not None:
-        inquiry.services.gate.arrived(inquiry.request, due.coming)
+    if pending is not None and pending.coming is not None:
+        context.services.sessions.arrived(context.request, pending.coming)
 
 
 def _statements(
-    inquiry: Inquiry, authorization: Authorization, code: str | None, tokens: FrontTokens | None
+    context: AuthorizationContext, authorization: Authorization, code: str | None, tokens: FrontTokens | None
 ) -> Iterable[Statement]:
-    client, now, client_ip = inquiry.client, inquiry.now, inquiry.request.client
-    _, subject = inquiry.signed_in
+    client, now, client_ip = context.client, context.now, context.request.client
+    _, subject = context.signed_in
     access = tokens.access if tokens is not None else None
     code_ends = now + client.code_lifetime
     ends = [*([code_ends] if code is not None else []), *([access.expires] if access is not None else [])]
     if ends:  # an ID token alone leaves nothing behind that could be taken back
         yield insert_family(authorization, now=now, expires=max(ends))
     if code is not None:
-        yield insert_code(token_hash(code), _code(inquiry, authorization), expires=code_ends)
+        yield insert_code(token_hash(code), _code(context, authorization), expires=code_ends)
     if access is not None:
         yield insert_access(access)
-    yield from join(authorization, issuer=inquiry.issuer)
+    yield from join(authorization, issuer=context.issuer)
     if tokens is not None:
         yield from exception_events(tokens.claims.unavailable, user=subject.user.who, client_ip=client_ip, now=now)
-    yield authorized(client, subject, scope=inquiry.scope, flow=flow_name(inquiry), client_ip=client_ip, now=now)
+    yield authorized(client, subject, scope=context.scope, flow=flow_name(context), client_ip=client_ip, now=now)
 
 
-def _code(inquiry: Inquiry, authorization: Authorization) -> Code:
-    challenge = inquiry.wanted.challenge
+def _code(context: AuthorizationContext, authorization: Authorization) -> Code:
+    challenge = context.wanted.challenge
     return Code(
         authorization=authorization,
-        redirect_uri=inquiry.trusted.redirect_uri,
+        redirect_uri=context.trusted.redirect_uri,
         challenge=challenge.value if challenge else None,
         challenge_method=challenge.method if challenge else None,
     )
 
 
-def _session_pairs(inquiry: Inquiry) -> Iterable[tuple[str, str]]:
+def _session_pairs(context: AuthorizationContext) -> Iterable[tuple[str, str]]:
     """Yield session_state (OpenID Connect Session Management 2), which only answers of OpenID Connect have."""
-    if OPENID in inquiry.scope:
-        session, _ = inquiry.signed_in
-        state = session_state(inquiry.client.provider.client_id, inquiry.trusted.redirect_uri, session.key)
+    if OPENID in context.scope:
+        session, _ = context.signed_in
+        state = session_state(context.client.provider.client_id, context.trusted.redirect_uri, session.key)
         if state is not None:
             yield "session_state", state
 
@@ -153,7 +155,7 @@ def _code_pairs(code: str | None) -> list[tuple[str, str]]:
     return [] if code is None else [("code", code)]
 
 
-def _token_pairs(inquiry: Inquiry, tokens: FrontTokens | None) -> Iterable[tuple[str, str]]:
+def _token_pairs(context: AuthorizationContext, tokens: FrontTokens | None) -> Iterable[tuple[str, str]]:
     """Yield the members of RFC 6749 4.2.2 and OpenID Connect Core 3.2.2.5. The scope is named: it may be narrower."""
     if tokens is None:
         return
@@ -161,6 +163,6 @@ def _token_pairs(inquiry: Inquiry, tokens: FrontTokens | None) -> Iterable[tuple
         yield "access_token", tokens.access_token
         yield "token_type", "Bearer"
         yield "expires_in", str(tokens.expires_in)
-        yield "scope", " ".join(inquiry.scope)
+        yield "scope", " ".join(context.scope)
     if tokens.id_token is not None:
         yield "id_token", tokens.id_token

@@ -16,7 +16,7 @@ from ostiary.proto.oauth2.authorization.request import parse_request
 from ostiary.proto.oauth2.errors import INVALID_DPOP_PROOF, INVALID_REQUEST_OBJECT, TEMPORARILY_UNAVAILABLE, OAuthError
 from ostiary.proto.oauth2.parameters import Parameters, read_parameters
 from ostiary.providers.oauth2.authorize.request_parameters import signed_request, unsigned
-from ostiary.providers.oauth2.authorize.validation import check_allowed_redirect, check_wanted, scope_of
+from ostiary.providers.oauth2.authorize.validation import require_allowed_redirect, require_allowed_request, scope_of
 from ostiary.providers.oauth2.client_authentication.authentication import authenticate
 from ostiary.providers.oauth2.client_authentication.dpop import offer_nonce, proven_key
 from ostiary.providers.oauth2.json_responses import allow_origin, error_json, read_form, token_json, too_many
@@ -85,9 +85,9 @@ def _judge(client: Client, request: Request, form: Parameters, *, jkt: str | Non
     elif client.provider.require_signed_request_object:
         raise unsigned()
     parameters = read_parameters(pairs)
-    check_allowed_redirect(client, parameters.get("redirect_uri"))
+    require_allowed_redirect(client, parameters.get("redirect_uri"))
     wanted = parse_request(parameters)
-    check_wanted(client, wanted)
+    require_allowed_request(client, wanted)
     scope_of(client, wanted)
     if jkt is not None and wanted.dpop_jkt not in {None, jkt}:  # RFC 9449 10.1
         raise OAuthError(INVALID_DPOP_PROOF, "dpop_jkt is of another key than the proof")

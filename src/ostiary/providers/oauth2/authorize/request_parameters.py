@@ -26,29 +26,29 @@ from ostiary.providers.oauth2.client_authentication.authentication import PAR_PA
 from ostiary.store.hashing import token_hash
 
 if TYPE_CHECKING:
-    from ostiary.providers.oauth2.authorize.context import Inquiry
+    from ostiary.providers.oauth2.authorize.context import AuthorizationContext
     from ostiary.providers.oauth2.provider.client import Client
     from ostiary.web.request import Request
 
 _AUTHORIZE: Final = "/application/o/authorize/"
 
 
-async def find_parameters(inquiry: Inquiry) -> None:
+async def find_parameters(context: AuthorizationContext) -> None:
     """Put the parameters of the request in place of those of the query. Raises OAuthError."""
-    sent, provider = inquiry.parameters, inquiry.client.provider
+    sent, provider = context.parameters, context.client.provider
     request_uri, token = sent.get("request_uri"), sent.get("request")
     if request_uri is not None:
         if token is not None:
             raise OAuthError(INVALID_REQUEST, "request and request_uri")
-        await _pushed(inquiry, request_uri)
+        await _pushed(context, request_uri)
         return
     if provider.require_pushed_authorization_requests:
         raise OAuthError(INVALID_REQUEST, "not pushed", description="The request has to be pushed (RFC 9126).")
     if token is not None:
-        found = signed_request(inquiry.client, inquiry.request, token, now=inquiry.now)
-        inquiry.parameters = found.parameters
-        if found.expires is not None and found.expires <= inquiry.now:
-            inquiry.late = OAuthError(INVALID_REQUEST_OBJECT, "expired")
+        found = signed_request(context.client, context.request, token, now=context.now)
+        context.parameters = found.parameters
+        if found.expires is not None and found.expires <= context.now:
+            context.late = OAuthError(INVALID_REQUEST_OBJECT, "expired")
     elif provider.require_signed_request_object:
         raise unsigned()
 
@@ -87,21 +87,21 @@ def unsigned() -> OAuthError:
     return OAuthError(INVALID_REQUEST, "not signed", description="The request has to be signed (RFC 9101).")
 
 
-async def _pushed(inquiry: Inquiry, request_uri: str) -> None:
+async def _pushed(context: AuthorizationContext, request_uri: str) -> None:
     """Read what was pushed (RFC 9126 4): by this client, not used yet. Nothing of the query counts beside it."""
     handle = handle_of(request_uri)
     if handle is None:
         raise OAuthError(REQUEST_URI_NOT_SUPPORTED, "not a request_uri of ours")
-    inquiry.handle_hash = token_hash(handle)
-    pushed = await find_pushed(inquiry.services.database, inquiry.handle_hash, now=inquiry.now)
-    if pushed is None or pushed.provider != inquiry.client.pk:
+    context.handle_hash = token_hash(handle)
+    pushed = await find_pushed(context.services.database, context.handle_hash, now=context.now)
+    if pushed is None or pushed.provider != context.client.pk:
         raise OAuthError(INVALID_REQUEST_URI, "unknown, used, expired, or another client's")
-    if inquiry.client.provider.require_signed_request_object and not pushed.signed:
+    if context.client.provider.require_signed_request_object and not pushed.signed:
         raise unsigned()
-    inquiry.pushed = pushed
-    inquiry.parameters = read_parameters(pushed.pairs)
-    if pushed.begins_before <= inquiry.now:
-        inquiry.late = OAuthError(INVALID_REQUEST_URI, "expired")
+    context.pushed = pushed
+    context.parameters = read_parameters(pushed.pairs)
+    if pushed.begins_before <= context.now:
+        context.late = OAuthError(INVALID_REQUEST_URI, "expired")
 
 
 def _keys(client: Client) -> tuple[VerifyingKey, ...]:

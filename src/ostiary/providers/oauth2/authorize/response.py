@@ -18,38 +18,38 @@ from ostiary.web.errors import BadRequest
 from ostiary.web.response import Response, redirect
 
 if TYPE_CHECKING:
-    from ostiary.providers.oauth2.authorize.context import Inquiry
+    from ostiary.providers.oauth2.authorize.context import AuthorizationContext
 
 _SECOND: Final = 1_000_000
 _SIGNED_LIFETIME: Final = 600  # seconds; JARM 2.1 advises ten minutes at most
 
 
-async def send(inquiry: Inquiry, pairs: Sequence[tuple[str, str]]) -> Response:
+async def send(context: AuthorizationContext, pairs: Sequence[tuple[str, str]]) -> Response:
     """Answer the client. Its address was checked."""
-    target = inquiry.trusted
-    made = answer_pairs(target, pairs, issuer=inquiry.issuer)
+    target = context.trusted
+    made = answer_pairs(target, pairs, issuer=context.issuer)
     if target.signed:
-        made = [("response", await _sign(inquiry, made))]
+        made = [("response", await _sign(context, made))]
     if target.delivery == "form_post":
-        return inquiry.services.form_post(inquiry.request, target.redirect_uri, dict(made))
+        return context.services.form_post(context.request, target.redirect_uri, dict(made))
     return redirect(answer_url(target, made), 302)
 
 
-async def send_error(inquiry: Inquiry, error: OAuthError) -> Response:
+async def send_error(context: AuthorizationContext, error: OAuthError) -> Response:
     """Tell the client, or the person as long as nobody knows whether the address is the client's."""
-    if inquiry.target is None:
+    if context.target is None:
         raise BadRequest(error.code, error.description) from error
-    return await send(inquiry, error_pairs(error))
+    return await send(context, error_pairs(error))
 
 
-async def _sign(inquiry: Inquiry, pairs: Sequence[tuple[str, str]]) -> str:
+async def _sign(context: AuthorizationContext, pairs: Sequence[tuple[str, str]]) -> str:
     """Return the answer as one JWT (JARM 2): signed as the client's ID tokens are, and encrypted if they are."""
-    client = inquiry.client
+    client = context.client
     claims = signed_claims(
         pairs,
-        issuer=inquiry.issuer,
+        issuer=context.issuer,
         client_id=client.provider.client_id,
-        expires=inquiry.now // _SECOND + _SIGNED_LIFETIME,
+        expires=context.now // _SECOND + _SIGNED_LIFETIME,
     )
 
     def make() -> str:

@@ -13,7 +13,7 @@ from ostiary.proto.oauth2.errors import INVALID_REQUEST, UNMET_AUTHENTICATION, O
 from ostiary.providers.oauth2.tokens.claims import ACR, MFA, subject_of
 
 if TYPE_CHECKING:
-    from ostiary.providers.oauth2.authorize.context import Inquiry
+    from ostiary.providers.oauth2.authorize.context import AuthorizationContext
     from ostiary.providers.oauth2.provider.client import Client
 
 
@@ -23,51 +23,51 @@ CLASSES: Final = (ACR, MFA)
 _SEVERAL: Final = "mfa"  # RFC 8176 2
 
 
-def check_expectations(inquiry: Inquiry) -> None:
+def require_possible_expectations(context: AuthorizationContext) -> None:
     """Refuse what can never be met, before anybody signs in. Raises OAuthError."""
-    wanted = inquiry.wanted
+    wanted = context.wanted
     if wanted.id_token_hint is not None:
-        inquiry.hinted = hinted_subject(inquiry.client, wanted.id_token_hint)
+        context.hinted = hinted_subject(context.client, wanted.id_token_hint)
     acr = wanted.claims.find("id_token", "acr")
     if acr is not None and acr.essential and not any(acr.accepts(one) for one in CLASSES):
         raise OAuthError(UNMET_AUTHENTICATION, "acr is essential and not known here")
 
 
-def is_expected(inquiry: Inquiry) -> bool:
+def is_expected(context: AuthorizationContext) -> bool:
     """Tell whether the person signed in is the one the application speaks of."""
-    _, subject = inquiry.signed_in
-    claims = inquiry.wanted.claims
+    _, subject = context.signed_in
+    claims = context.wanted.claims
     asked = (claims.find("id_token", "sub"), claims.find("userinfo", "sub"))
-    if inquiry.hinted is None and not any(asked):
+    if context.hinted is None and not any(asked):
         return True
-    sub = subject_of(subject, inquiry.client, salt=inquiry.services.users.install_id)
-    return inquiry.hinted in {None, sub} and all(item is None or item.accepts(sub) for item in asked)
+    sub = subject_of(subject, context.client, salt=context.services.users.install_id)
+    return context.hinted in {None, sub} and all(item is None or item.accepts(sub) for item in asked)
 
 
-def is_strong_enough(inquiry: Inquiry) -> bool:
+def is_strong_enough(context: AuthorizationContext) -> bool:
     """Tell whether the sign-in is of a class the application finds essential (5.5.1.1)."""
-    acr = inquiry.wanted.claims.find("id_token", "acr")
-    return acr is None or not acr.essential or any(acr.accepts(one) for one in reached(inquiry))
+    acr = context.wanted.claims.find("id_token", "acr")
+    return acr is None or not acr.essential or any(acr.accepts(one) for one in reached(context))
 
 
-def reached_class(inquiry: Inquiry) -> str | None:
+def reached_class(context: AuthorizationContext) -> str | None:
     """Return the class that is told: the first of those asked for that was reached; None is the usual one.
 
     By name (`claims`), then by preference (acr_values). What was asked for and not reached is never told.
     """
-    acr = inquiry.wanted.claims.find("id_token", "acr")
-    asked = (*(acr.values if acr is not None else ()), *inquiry.wanted.acr_values)
-    found = next((one for one in asked if one in reached(inquiry)), ACR)
+    acr = context.wanted.claims.find("id_token", "acr")
+    asked = (*(acr.values if acr is not None else ()), *context.wanted.acr_values)
+    found = next((one for one in asked if one in reached(context)), ACR)
     return None if found == ACR else str(found)
 
 
-def reached(inquiry: Inquiry) -> frozenset[str]:
+def reached(context: AuthorizationContext) -> frozenset[str]:
     """Return the classes of the present sign-in, from what it was proved with.
 
     A device that was set up on the way is a second factor in hand, though `amr` does not name it: whoever has just
     done what an essential class asked for is not asked again.
     """
-    session, _ = inquiry.signed_in
+    session, _ = context.signed_in
     several = _SEVERAL in session.amr or (bool(session.amr) and bool(session.auth_args.get("mfa_devices")))
     return frozenset({ACR, MFA}) if several else frozenset({ACR})
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ostiary.providers.oauth2.provider.client import Client
 
 
-def check_wanted(client: Client, wanted: AuthorizeRequest) -> None:
+def require_allowed_request(client: Client, wanted: AuthorizeRequest) -> None:
     """Refuse what the provider does not allow. Raises OAuthError.
 
     Tokens from the authorization endpoint need the grant "implicit" (RFC 9700 2.1.2, OpenID Connect Registration 2);
@@ -58,7 +58,7 @@ def scope_of(client: Client, wanted: AuthorizeRequest, *, known: tuple[str, ...]
     return granted
 
 
-def check_allowed_redirect(client: Client, uri: str | None) -> str:
+def require_allowed_redirect(client: Client, uri: str | None) -> str:
     """Return the address when it is the client's. Raises OAuthError (RFC 9126 2.3)."""
     if uri is None or not client.may_redirect_to(uri):
         raise OAuthError(INVALID_REQUEST, "redirect_uri", description="The redirect_uri is missing or not allowed.")

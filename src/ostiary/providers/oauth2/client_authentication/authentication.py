@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Final
 
 from ostiary.proto.jose import JoseError, VerifyingKey, secret_keys
 from ostiary.proto.jose.jwks import verifying_keys
-from ostiary.proto.oauth2.clients.assertion import check_assertion
+from ostiary.proto.oauth2.clients.assertion import verify_assertion
 from ostiary.proto.oauth2.clients.authentication import ClientClaim, parse_client
 from ostiary.proto.oauth2.clients.statement import BadStatement, read_statement
 from ostiary.proto.oauth2.errors import INVALID_CLIENT, OAuthError
-from ostiary.providers.oauth2.client_authentication.mtls import authorities_of, certificate_of, check_certificate
+from ostiary.providers.oauth2.client_authentication.mtls import authorities_of, certificate_of, verify_certificate
 from ostiary.providers.oauth2.provider.client import Client, client_by_id
 from ostiary.record import dataclass
 from ostiary.seal import Secret
@@ -88,21 +88,21 @@ async def _prove(presented: Presented, request: Request, services: Services) -> 
             await _prove_by_assertion(client, claim, request, services)
         case "tls_client_auth" | "self_signed_tls_client_auth":
             sent, authorities = certificate_of(request, services), authorities_of(request, services)
-            check_certificate(client.provider, sent, authorities=authorities, now=services.clock())
+            verify_certificate(client.provider, sent, authorities=authorities, now=services.clock())
         case method:
-            _check_secret(client, claim, method)
+            _verify_secret(client, claim, method)
 
 
 def has_secret(presented: Presented) -> bool:
     """Tell whether the client sent its secret, in the way it has to."""
     try:
-        _check_secret(presented.client, presented.claim, presented.client.provider.token_endpoint_auth_method)
+        _verify_secret(presented.client, presented.claim, presented.client.provider.token_endpoint_auth_method)
     except OAuthError:
         return False
     return True
 
 
-def _check_secret(client: Client, claim: ClientClaim, method: str) -> None:
+def _verify_secret(client: Client, claim: ClientClaim, method: str) -> None:
     expected = client.provider.client_secret
     # Each reading is compared, also after one that fits: the time tells nothing.
     readings = claim.secrets or (claim.secret or "",)
@@ -121,7 +121,7 @@ async def _prove_by_assertion(client: Client, claim: ClientClaim, request: Reque
     now, client_id = services.clock(), client.provider.client_id
     try:
         statement = read_statement(claim.assertion, _assertion_keys(client))
-        assertion = check_assertion(statement, client_id=client_id, audiences=audiences, now=now)
+        assertion = verify_assertion(statement, client_id=client_id, audiences=audiences, now=now)
     except (BadStatement, JoseError) as error:
         raise OAuthError(INVALID_CLIENT, f"client_assertion: {error}") from error
     hashed = token_hash(f"{client.pk}:{assertion.jti}")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from ostiary.brands.select import select
 from ostiary.keys.resources import CertificateKeyPair
-from ostiary.proto.jose import JoseError, check_size, public_jwk, thumbprint
+from ostiary.proto.jose import JoseError, public_jwk, require_key_size, thumbprint
 from ostiary.proto.jose.jwks import public_key
 from ostiary.proto.oauth2.clients.certificate_header import (
     BadCertificateHeader,
@@ -65,7 +65,7 @@ def authorities_of(request: Request, services: Services) -> tuple[str, ...]:
     return tuple(pair.certificate_data for pair in found if pair is not None)
 
 
-def check_certificate(
+def verify_certificate(
     provider: OAuth2ProviderFields, sent: ClientCertificate | None, *, authorities: Sequence[str], now: int
 ) -> None:
     """Check that the certificate is the client's (2.1.2, 2.2). Raises OAuthError (invalid_client).
@@ -79,7 +79,7 @@ def check_certificate(
 
     try:
         certificate = x509.load_der_x509_certificate(sent.der)
-        check_size(certificate.public_key())
+        require_key_size(certificate.public_key())
         lasts = certificate.not_valid_before_utc.timestamp(), certificate.not_valid_after_utc.timestamp()
     except (ValueError, UnsupportedAlgorithm) as error:
         raise OAuthError(INVALID_CLIENT, f"unreadable certificate: {error}") from error
@@ -93,7 +93,7 @@ def check_certificate(
         raise OAuthError(INVALID_CLIENT, "the certificate is of another authority")
 
 
-def check_subject(text: str) -> str | None:
+def subject_problem(text: str) -> str | None:
     """Return what was expected instead of a subject that no certificate can have, or None when it is one."""
     from cryptography import x509  # noqa: PLC0415 - as above
 

@@ -37,13 +37,13 @@ async def new_binding(request: Request, services: Services, client: Client) -> B
     return Binding(jkt=jkt, x5t=certificate.x5t)
 
 
-def check_same(bound: Binding, shown: Binding) -> None:
+def verify_same_binding(bound: Binding, shown: Binding) -> None:
     """Refuse a grant that is bound to another key than the request shows. Raises OAuthError (invalid_grant)."""
     if not _covers(bound, shown):
         raise OAuthError(INVALID_GRANT, "bound to another key")
 
 
-async def check_possession(request: Request, services: Services, token: AccessToken, sent: Sent) -> None:
+async def verify_token_binding(request: Request, services: Services, token: AccessToken, sent: Sent) -> None:
     """Check that who sends an access token holds the key it is bound to (RFC 9449 7, RFC 8705 3).
 
     A bound token is refused as a bearer token (7.2), an unbound one as a DPoP token. Raises OAuthError.

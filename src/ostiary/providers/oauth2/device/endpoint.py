@@ -20,7 +20,7 @@ from ostiary.providers.oauth2.json_responses import allow_origin, error_json, re
 from ostiary.providers.oauth2.provider.client import Client, offered_scopes
 from ostiary.providers.oauth2.provider.fields import DEVICE_CODE
 from ostiary.providers.oauth2.refusals import tell
-from ostiary.providers.oauth2.token.registry import GRANTS, check_allowed
+from ostiary.providers.oauth2.token.registry import GRANTS, require_allowed_grant
 from ostiary.store.database import Duplicate
 from ostiary.store.hashing import new_token, token_hash
 from ostiary.store.workspace.commit import write_all
@@ -59,7 +59,7 @@ async def device(request: Request, services: Services) -> Response:
         client = presented.client
         if presented.claim.method != "none":
             await prove(presented, request, services)
-        check_allowed(client, GRANTS[DEVICE_CODE])
+        require_allowed_grant(client, GRANTS[DEVICE_CODE])
         _check_flow(request, services)
         asked = parse_device_request(parameters)
         answer = await _begin(request, services, client, asked)

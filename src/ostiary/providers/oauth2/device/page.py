@@ -49,7 +49,7 @@ async def device_page(request: Request, services: Services) -> Response:
         await tell(request, services, error)
         raise error
     code = read_user_code(request.query_one("code")) or ""
-    session = await services.gate.ensure(request, now)
+    session = await services.sessions.ensure(request, now)
     if await _person(services, session) is None:
         return await _sign_in(request, services, session, code)
     to = await services.engine.begin(
@@ -67,7 +67,7 @@ async def device_page(request: Request, services: Services) -> Response:
 async def device_authorize(request: Request, services: Services) -> Response:
     """GET /device/authorize/: policies and the authorization flow, for a code entered in this session."""
     snapshot, now = services.plane.snapshot, services.clock()
-    session = await services.gate.ensure(request, now)
+    session = await services.sessions.ensure(request, now)
     subject = await _person(services, session)
     code = read_user_code(request.query_one("code"))
     if subject is None or code is None:
@@ -78,7 +78,7 @@ async def device_authorize(request: Request, services: Services) -> Response:
         error = HttpError(400, "invalid_device_code", "This code is not valid any more. Please start again.")
         await tell(request, services, error, user=subject.user.who)
         raise error
-    await _check_policies(request, services, item=item, client=client, subject=subject)
+    await _require_access(request, services, item=item, client=client, subject=subject)
     flow = _flow(snapshot, client.provider.authorization_flow)
     if flow is None:
         raise HttpError(404, "no_authorization_flow", "The application's authorization flow does not exist.")
@@ -99,7 +99,7 @@ async def device_authorize(request: Request, services: Services) -> Response:
     return redirect(to)
 
 
-async def _check_policies(
+async def _require_access(
     request: Request, services: Services, *, item: DeviceGrant, client: Client, subject: Subject
 ) -> None:
     """Ask the application's policies (A13); the device of somebody who is refused is told so. Raises HttpError."""

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from ostiary.flows.errors import PlanChanged
 from ostiary.flows.resources import Stage
-from ostiary.flows.run.stage_context import Ask, Done, Refused, Verdict, Visit, wrong
+from ostiary.flows.run.stage_context import Ask, Done, Refused, StageContext, Verdict, wrong
 from ostiary.flows.stages.consent import ConsentStage
 from ostiary.grants.counters import hit
 from ostiary.grants.device import DeviceGrant, approve_device, claim_device, deny_device, find_claimed, find_device
@@ -22,7 +22,7 @@ from ostiary.proto.oauth2.device import read_user_code
 from ostiary.providers.oauth2.events import authorized
 from ostiary.providers.oauth2.provider.client import client_by_provider
 from ostiary.providers.oauth2.provider.fields import DEVICE_CODE
-from ostiary.providers.oauth2.tokens.authorization import authorization_of
+from ostiary.providers.oauth2.tokens.authorization import new_authorization
 from ostiary.record import dataclass
 from ostiary.sessions.repository import hold
 from ostiary.store.hashing import token_hash
@@ -55,24 +55,24 @@ class DeviceCodeStage(Stage):
 
     COMPONENT: ClassVar[str] = "ak-provider-oauth2-device-code"
 
-    async def open(self, visit: Visit) -> Verdict:
+    async def open(self, stage_context: StageContext) -> Verdict:
         """Ask; a code that came with the link is filled in, never taken by itself (5.4)."""
-        code = visit.text("device_code")
+        code = stage_context.text("device_code")
         return Ask({"code": code} if code else {})
 
-    async def answer(self, visit: Visit, answer: Mapping[str, object]) -> Verdict:
+    async def answer(self, stage_context: StageContext, answer: Mapping[str, object]) -> Verdict:
         """Find the device that waits, tie it to this session, and go on to its application."""
         code = read_user_code(answer.get("code"))
         if code is None:
             return wrong("code", "A code has nine digits.")
-        if await _is_too_often(visit):
+        if await _is_too_often(stage_context):
             return wrong("code", _TOO_OFTEN, "throttled")
-        item = await find_device(visit.services.database, token_hash(code), now=visit.now)
-        if item is None or item.session not in {None, visit.session.key}:
+        item = await find_device(stage_context.services.database, token_hash(code), now=stage_context.now)
+        if item is None or item.session not in {None, stage_context.session.key}:
             return wrong("code", _NOTHING)
         return Done(
-            context={"redirect": f"{visit.request.prefix}/device/authorize/?code={quote(code)}"},
-            writes=(claim_device(item, visit.session.key, error=PlanChanged),),
+            context={"redirect": f"{stage_context.request.prefix}/device/authorize/?code={quote(code)}"},
+            writes=(claim_device(item, stage_context.session.key, error=PlanChanged),),
         )
 
 
@@ -82,64 +82,71 @@ class DeviceApproveStage(Stage):
 
     COMPONENT: ClassVar[str] = "ak-provider-oauth2-device-code-finish"
 
-    async def open(self, visit: Visit) -> Verdict:
+    async def open(self, stage_context: StageContext) -> Verdict:
         """Approve, with everything looked at once more: the request, the person, the policies."""
-        item, subject = await _claimed(visit), await _subject(visit)
-        client = None if item is None else client_by_provider(visit.snapshot, item.provider)
+        item, subject = await _claimed(stage_context), await _subject(stage_context)
+        client = None if item is None else client_by_provider(stage_context.snapshot, item.provider)
         if item is None or client is None or subject is None:
             return Refused(_GONE)
         decision = await decide_application(
             subject=subject,
             application=client.application,
-            snapshot=visit.snapshot,
+            snapshot=stage_context.snapshot,
             context=PolicyContext(
-                now=visit.now,
-                client_ip=visit.client,
+                now=stage_context.now,
+                client_ip=stage_context.client,
                 facts={"oauth_scopes": list(item.scope), "oauth_grant_type": DEVICE_CODE},
             ),
         )
         if not decision.passing:
             return Refused("You have no access to this application.", (*decision.events, deny_device(item)))
-        salt = visit.services.users.install_id
-        authorization = authorization_of(client, visit.session, subject, scope=item.scope, salt=salt, now=visit.now)
+        salt = stage_context.services.users.install_id
+        authorization = new_authorization(
+            client, stage_context.session, subject, scope=item.scope, salt=salt, now=stage_context.now
+        )
         return Done(
             drop=("device_grant",),
             writes=(
-                hold(visit.session),
+                hold(stage_context.session),
                 *approve_device(
                     item,
                     authorization,
-                    now=visit.now,
-                    expires=max(item.expires, visit.now + client.access_lifetime),
+                    now=stage_context.now,
+                    expires=max(item.expires, stage_context.now + client.access_lifetime),
                     error=PlanChanged,
                 ),
-                *join(authorization, issuer=client.issuer(visit.request.base_url)),
+                *join(authorization, issuer=client.issuer(stage_context.request.base_url)),
                 *decision.events,
                 authorized(
-                    client, subject, scope=item.scope, client_ip=visit.client, now=visit.now, flow="device_code"
+                    client,
+                    subject,
+                    scope=item.scope,
+                    client_ip=stage_context.client,
+                    now=stage_context.now,
+                    flow="device_code",
                 ),
             ),
         )
 
-    async def answer(self, visit: Visit, answer: Mapping[str, object]) -> Verdict:
+    async def answer(self, stage_context: StageContext, answer: Mapping[str, object]) -> Verdict:
         """Approve all the same: this step asks nothing."""
         del answer
-        return await self.open(visit)
+        return await self.open(stage_context)
 
 
 @dataclass(frozen=True, kw_only=True)
 class DeviceDeclinedStage(Stage):
     """Tells the device that its person said no (RFC 8628 3.5, access_denied)."""
 
-    async def open(self, visit: Visit) -> Verdict:
+    async def open(self, stage_context: StageContext) -> Verdict:
         """Tell it, and end here."""
-        item = await _claimed(visit)
+        item = await _claimed(stage_context)
         return Refused(_DECLINED, () if item is None else (deny_device(item),))
 
-    async def answer(self, visit: Visit, answer: Mapping[str, object]) -> Verdict:
+    async def answer(self, stage_context: StageContext, answer: Mapping[str, object]) -> Verdict:
         """Tell it all the same: this step asks nothing."""
         del answer
-        return await self.open(visit)
+        return await self.open(stage_context)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,14 +155,14 @@ class DeviceFinishStage(Stage):
 
     COMPONENT: ClassVar[str] = "ak-provider-oauth2-device-code-finish"
 
-    async def open(self, visit: Visit) -> Verdict:
+    async def open(self, stage_context: StageContext) -> Verdict:
         """Show it."""
-        del visit
+        del stage_context
         return Ask()
 
-    async def answer(self, visit: Visit, answer: Mapping[str, object]) -> Verdict:
+    async def answer(self, stage_context: StageContext, answer: Mapping[str, object]) -> Verdict:
         """Go on."""
-        del visit, answer
+        del stage_context, answer
         return Done()
 
 
@@ -169,30 +176,32 @@ STAGES: Final[Mapping[str, Stage]] = {
 """For `flows.services.Services.own_stages`."""
 
 
-async def _is_too_often(visit: Visit) -> bool:
+async def _is_too_often(stage_context: StageContext) -> bool:
     limits = {
-        f"user-code:session:{visit.session.key.hex()}": MOST_BY_SESSION,
-        f"user-code:user:{visit.session.user}": MOST_BY_PERSON,
-        f"user-code:{address_key(visit.client)}": MOST_BY_ADDRESS,
+        f"user-code:session:{stage_context.session.key.hex()}": MOST_BY_SESSION,
+        f"user-code:user:{stage_context.session.user}": MOST_BY_PERSON,
+        f"user-code:{address_key(stage_context.client)}": MOST_BY_ADDRESS,
     }
 
     def count() -> Batch[bool]:
         over = False
         for key, most in limits.items():
-            over = (yield from hit(key, window=WINDOW, now=visit.now)) > most or over
+            over = (yield from hit(key, window=WINDOW, now=stage_context.now)) > most or over
         return over
 
-    return await visit.services.database.write(count)
+    return await stage_context.services.database.write(count)
 
 
-async def _claimed(visit: Visit) -> DeviceGrant | None:
-    name = visit.text("device_grant")
+async def _claimed(stage_context: StageContext) -> DeviceGrant | None:
+    name = stage_context.text("device_grant")
     if name is None:
         return None
-    return await find_claimed(visit.services.database, bytes.fromhex(name), visit.session.key, now=visit.now)
+    return await find_claimed(
+        stage_context.services.database, bytes.fromhex(name), stage_context.session.key, now=stage_context.now
+    )
 
 
-async def _subject(visit: Visit) -> Subject | None:
-    user = visit.session.user
-    subject = None if user is None else await visit.services.users.subject(user)
+async def _subject(stage_context: StageContext) -> Subject | None:
+    user = stage_context.session.user
+    subject = None if user is None else await stage_context.services.users.subject(user)
     return subject if subject is not None and subject.user.is_active else None

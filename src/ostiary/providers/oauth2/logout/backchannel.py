@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from ostiary.events.event import event
 from ostiary.grants import session_clients
-from ostiary.grants.session_clients import Party, load_party
+from ostiary.grants.session_clients import SessionClient, load_session_client
 from ostiary.providers.oauth2.events import APP
 from ostiary.providers.oauth2.provider.client import Client, client_by_provider
 from ostiary.providers.oauth2.provider.definition import OAuth2Provider
@@ -86,7 +86,7 @@ def job(database: Database, plane: ConfigPlane, users: Users, *, post: Post = po
     """Return the job that delivers one notice."""
 
     async def deliver(args: Mapping[str, object], *, now: int) -> None:
-        party = load_party(args)
+        party = load_session_client(args)
         client = client_by_provider(plane.snapshot, party.provider)
         if client is None or not is_told(client.provider):
             return  # the configuration has changed since
@@ -103,7 +103,7 @@ def job(database: Database, plane: ConfigPlane, users: Users, *, post: Post = po
         await database.write(lambda: run([told]))
 
     def given_up(args: Mapping[str, object], error: str, now: int) -> Iterable[Statement]:
-        party = load_party(args)
+        party = load_session_client(args)
         client = client_by_provider(plane.snapshot, party.provider)
         if client is not None:
             yield _event(client, party, FAILED, {"message": error}, who={"pk": party.user}, now=now)
@@ -111,7 +111,7 @@ def job(database: Database, plane: ConfigPlane, users: Users, *, post: Post = po
     return Job(NAME, deliver, limit=60 * _SECOND, attempts=ATTEMPTS, given_up=given_up)
 
 
-def logout_token(client: Client, party: Party, *, now: int) -> str:
+def logout_token(client: Client, party: SessionClient, *, now: int) -> str:
     """Return a logout token (section 2.4), signed like an ID token. It has no nonce: it must not pass for one."""
     seconds = now // _SECOND
     claims: dict[str, object] = {
@@ -129,7 +129,13 @@ def logout_token(client: Client, party: Party, *, now: int) -> str:
 
 
 def _event(
-    client: Client, party: Party, action: str, more: Mapping[str, object], *, who: Mapping[str, object], now: int
+    client: Client,
+    party: SessionClient,
+    action: str,
+    more: Mapping[str, object],
+    *,
+    who: Mapping[str, object],
+    now: int,
 ) -> Statement:
     context = {
         "application": client.application.name,

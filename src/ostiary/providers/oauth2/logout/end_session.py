@@ -23,7 +23,7 @@ from ostiary.brands.select import select
 from ostiary.flows.logout.logout import ASK, END
 from ostiary.flows.resources import Flow
 from ostiary.flows.run.challenge_frame import NOTICES
-from ostiary.grants.session_clients import parties_of
+from ostiary.grants.session_clients import clients_of_session
 from ostiary.proto.jose import JoseError, base64url_decode, peek_header
 from ostiary.proto.oauth2.authorization.redirect import is_allowed, with_query
 from ostiary.proto.oauth2.errors import OAuthError
@@ -101,12 +101,12 @@ async def _begin(request: Request, services: Services, client: Client | None) ->
     now = services.clock()
     try:
         parameters = read_parameters(request.query_pairs())
-        parameters.check_single()
+        parameters.require_single()
         if client is not None and parameters.get("client_id") not in {None, client.provider.client_id}:
             raise BadRequest("invalid_request", "The client_id is another application's.")
     except OAuthError as error:
         raise BadRequest(error.code, error.description) from error
-    session = await services.gate.ensure(request, now)
+    session = await services.sessions.ensure(request, now)
     hint, target, refused = _taken(client, parameters)
     for fault in refused.values():
         await tell(request, services, fault, client=client, offered=_offered(request))
@@ -192,7 +192,7 @@ async def _is_about(services: Services, client: Client, session: Session, hint: 
     """Tell whether a hint means whoever is signed in (section 4): this session, or this person in another one."""
     if hint.get("sid") == session_id(session.key):
         return True
-    known = await parties_of(services.database, session.key)
+    known = await clients_of_session(services.database, session.key)
     if any(item.provider == client.pk and hint.get("sub") == item.sub for item in known):
         return True
     subject = await services.users.subject(session.user) if session.user is not None else None

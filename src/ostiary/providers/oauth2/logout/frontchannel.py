@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from ostiary.grants.session_clients import Party, parties_of
+from ostiary.grants.session_clients import SessionClient, clients_of_session
 from ostiary.proto.oauth2.authorization.redirect import with_query
 from ostiary.providers.oauth2.provider.definition import OAuth2Provider
 
@@ -25,13 +25,13 @@ def farewells(database: Database, plane: ConfigPlane) -> Farewells:
         told = snapshot.memo("oauth2.frontchannel", lambda: _told(snapshot.all(OAuth2Provider)))
         if session.user is None or not told:
             return ()
-        found = await parties_of(database, session.key)
+        found = await clients_of_session(database, session.key)
         return [_farewell(told[item.provider], item) for item in found if item.provider in told]
 
     return addresses
 
 
-def address(provider: OAuth2Provider, party: Party) -> str:
+def address(provider: OAuth2Provider, party: SessionClient) -> str:
     """Return the address to load, with iss and sid (section 2)."""
     return with_query(provider.logout_uri, [("iss", party.issuer), ("sid", party.sid)])
 
@@ -41,7 +41,7 @@ def is_told(provider: OAuth2Provider) -> bool:
     return bool(provider.logout_uri) and provider.logout_method == "frontchannel"
 
 
-def _farewell(provider: OAuth2Provider, party: Party) -> Mapping[str, object]:
+def _farewell(provider: OAuth2Provider, party: SessionClient) -> Mapping[str, object]:
     return {"provider_name": provider.name, "binding": "redirect", "url": address(provider, party)}
 
 

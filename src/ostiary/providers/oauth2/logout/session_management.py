@@ -20,7 +20,7 @@ from ostiary.web.response import Response, html, set_cookie
 if TYPE_CHECKING:
     from ostiary.providers.oauth2.services import Services
     from ostiary.sessions.cookie import CookieSettings
-    from ostiary.sessions.sessions import SessionGate
+    from ostiary.sessions.sessions import Sessions
     from ostiary.web.request import Request
 
 COOKIE: Final = "authentik_op_state"
@@ -54,11 +54,11 @@ def browser_state(key: bytes) -> str:
 
 def session_state(client_id: str, redirect_uri: str, key: bytes, *, salt: str | None = None) -> str | None:
     """Return `session_state` for an answer (section 2); None when the address has no origin a page could have."""
-    asking = origin(redirect_uri)
-    if asking is None:
+    token_request = origin(redirect_uri)
+    if token_request is None:
         return None
     salt = new_token(_SALT_BITS) if salt is None else salt
-    text = f"{client_id} {asking} {browser_state(key)} {salt}"
+    text = f"{client_id} {token_request} {browser_state(key)} {salt}"
     return f"{hashlib.sha256(text.encode()).hexdigest()}.{salt}"
 
 
@@ -82,8 +82,8 @@ async def check_session(request: Request, services: Services) -> Response:
 class BrowserState:
     """Keeps the readable cookie in step with the session: the site calls `finish` with every answer."""
 
-    def __init__(self, gate: SessionGate, settings: CookieSettings) -> None:
-        self._gate = gate
+    def __init__(self, sessions: Sessions, settings: CookieSettings) -> None:
+        self._gate = sessions
         self._settings = settings
 
     def finish(self, request: Request, response: Response) -> None:

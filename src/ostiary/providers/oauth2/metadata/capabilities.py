@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _SECRET_METHODS: Final = ("client_secret_post", "client_secret_basic")
 
 
-def offer_of(client: Client, options: Options, *, locales: Iterable[str], devices: bool) -> Offer:
+def capabilities_of(client: Client, options: Options, *, locales: Iterable[str], devices: bool) -> Offer:
     """Return what works for a client under these settings.
 
     `locales` are the languages of the pages; `devices` tells whether people can enter the codes of devices here.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from ostiary.proto.oauth2.discovery import Endpoints, metadata
 from ostiary.providers.oauth2.device.endpoint import device_flow
 from ostiary.providers.oauth2.json_responses import allow_origin
-from ostiary.providers.oauth2.metadata.capabilities import offer_of
+from ostiary.providers.oauth2.metadata.capabilities import capabilities_of
 from ostiary.providers.oauth2.provider.client import Client, client_by_slug
 from ostiary.resource import codec
 from ostiary.web.errors import NotFound
@@ -85,7 +85,7 @@ def endpoints(client: Client, base_url: str) -> Endpoints:
 
 
 def _document(client: Client, services: Services, *, devices: bool) -> bytes:
-    offer = offer_of(client, services.options, locales=services.languages, devices=devices)
+    offer = capabilities_of(client, services.options, locales=services.languages, devices=devices)
     return codec.encode(metadata(endpoints(client, HERE), offer))
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ostiary.proto.oauth2.discovery import Endpoints, metadata
 from ostiary.providers.oauth2.device.endpoint import device_flow
-from ostiary.providers.oauth2.metadata.capabilities import offer_of
+from ostiary.providers.oauth2.metadata.capabilities import capabilities_of
 from ostiary.providers.oauth2.metadata.discovery import HERE, document_answer, json_document
 from ostiary.providers.oauth2.provider.client import Client, client_by_provider
 from ostiary.providers.oauth2.provider.definition import OAuth2Provider
@@ -80,7 +80,9 @@ def _document(clients: Sequence[Client], services: Services, *, devices: bool) -
         pushed=f"{root}/par/",
         device=f"{root}/device/",
     )
-    offers = (offer_of(client, services.options, locales=services.languages, devices=devices) for client in clients)
+    offers = (
+        capabilities_of(client, services.options, locales=services.languages, devices=devices) for client in clients
+    )
     return joined([metadata(endpoints, offer) for offer in offers])
 
 

@@ -19,7 +19,7 @@ from ostiary.proto.oauth2.bearer import parse_token
 from ostiary.proto.oauth2.errors import INSUFFICIENT_SCOPE, INVALID_TOKEN, OAuthError
 from ostiary.proto.oauth2.parameters import read_parameters
 from ostiary.providers.oauth2.authorize.context import PATH
-from ostiary.providers.oauth2.client_authentication.token_binding import check_possession
+from ostiary.providers.oauth2.client_authentication.token_binding import verify_token_binding
 from ostiary.providers.oauth2.json_responses import bearer_error, token_json
 from ostiary.providers.oauth2.provider.client import client_by_provider
 from ostiary.providers.oauth2.refusals import tell
@@ -121,7 +121,7 @@ async def _subject(request: Request, services: Services, scope: str) -> Subject 
     token = await find_access(services.database, token_hash(sent.token), now=services.clock())
     if token is None or client_by_provider(services.plane.snapshot, token.provider) is None:
         raise OAuthError(INVALID_TOKEN, "unknown, expired or revoked")
-    await check_possession(request, services, token, sent)
+    await verify_token_binding(request, services, token, sent)
     if not is_meant_here(sent.token, token):
         raise OAuthError(INVALID_TOKEN, "made for another resource")
     if scope not in token.scope:

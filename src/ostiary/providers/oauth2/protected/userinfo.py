@@ -12,7 +12,7 @@ from ostiary.proto.oauth2.errors import INSUFFICIENT_SCOPE, INVALID_TOKEN, OAuth
 from ostiary.proto.oauth2.parameters import Parameters, read_parameters
 from ostiary.proto.oauth2.scope import OPENID
 from ostiary.providers.oauth2.client_authentication.dpop import offer_nonce
-from ostiary.providers.oauth2.client_authentication.token_binding import check_possession
+from ostiary.providers.oauth2.client_authentication.token_binding import verify_token_binding
 from ostiary.providers.oauth2.json_responses import allow_origin, bearer_error, read_form, signed_answer, token_json
 from ostiary.providers.oauth2.provider.client import Client, client_by_provider
 from ostiary.providers.oauth2.refusals import tell
@@ -37,7 +37,7 @@ async def userinfo(request: Request, services: Services) -> Response:
         if sent is None:
             return bearer_error(request, None)
         client, token = await _find(services, sent.token, now)
-        await check_possession(request, services, token, sent)
+        await verify_token_binding(request, services, token, sent)
         claims = await _claims(services, client, token, sent.token, now=now)
     except OAuthError as error:
         await tell(request, services, error, client=client)

@@ -21,7 +21,7 @@ _LEAST_SECRET: Final = 32  # octets of a secret that makes signatures (RFC 7518 
 _PRIVATE: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 
 
-def check_client(item: OAuth2ProviderFields) -> Iterable[Problem]:
+def validate_client(item: OAuth2ProviderFields) -> Iterable[Problem]:
     """Yield what is wrong with method, keys, subject, grants and federation of a client."""
     method = item.token_endpoint_auth_method
     if item.client_type == "public" and method != "secret":
@@ -30,15 +30,15 @@ def check_client(item: OAuth2ProviderFields) -> Iterable[Problem]:
         yield Problem("client_secret", f"{method} needs it, expected a text")
     if method == "client_secret_jwt" and 0 < len(item.client_secret.reveal().encode()) < _LEAST_SECRET:
         yield Problem("client_secret", f"it makes signatures, expected at least {_LEAST_SECRET} characters")
-    yield from _check_keys(item, needed=method in _BY_KEYS)
-    yield from _check_subject(item)
+    yield from _validate_keys(item, needed=method in _BY_KEYS)
+    yield from _validate_subject(item)
     if "refresh_token" in item.grant_types and not {"authorization_code", _DEVICE} & set(item.grant_types):
         yield Problem("grant_types", "nothing makes refresh tokens, expected authorization_code or device_code as well")
     if any(not text or len(text) > _LONGEST_AUDIENCE for text in item.jwt_federation_audiences):
         yield Problem("jwt_federation_audiences", f"expected texts of 1 to {_LONGEST_AUDIENCE} characters")
 
 
-def _check_keys(item: OAuth2ProviderFields, *, needed: bool) -> Iterable[Problem]:
+def _validate_keys(item: OAuth2ProviderFields, *, needed: bool) -> Iterable[Problem]:
     if not item.jwks and not needed:
         return
     try:
@@ -54,12 +54,12 @@ def _check_keys(item: OAuth2ProviderFields, *, needed: bool) -> Iterable[Problem
             yield Problem("jwks", f"key {index}: it is nobody's but the client's, expected its public half")
 
 
-def _check_subject(item: OAuth2ProviderFields) -> Iterable[Problem]:
-    from ostiary.providers.oauth2.client_authentication.mtls import check_subject  # noqa: PLC0415 - X.509 is read when it is needed
+def _validate_subject(item: OAuth2ProviderFields) -> Iterable[Problem]:
+    from ostiary.providers.oauth2.client_authentication.mtls import subject_problem  # noqa: PLC0415 - X.509 is read when it is needed
 
     subject = item.tls_client_auth_subject_dn
     if not subject and item.token_endpoint_auth_method != "tls_client_auth":  # noqa: S105 - the name of a method
         return
-    expected = check_subject(subject)
+    expected = subject_problem(subject)
     if expected is not None:
         yield Problem("tls_client_auth_subject_dn", expected)

@@ -4,39 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ostiary.proto.oauth2.authorization.redirect import check_pattern, sectors
-from ostiary.providers.oauth2.provider.client_validation import check_client
+from ostiary.proto.oauth2.authorization.redirect import pattern_problem, sectors
+from ostiary.providers.oauth2.provider.client_validation import validate_client
 from ostiary.providers.oauth2.provider.fields import OAuth2ProviderFields
-from ostiary.providers.oauth2.provider.key_validation import check_keys
-from ostiary.providers.oauth2.provider.request_validation import check_requests
+from ostiary.providers.oauth2.provider.key_validation import validate_keys
+from ostiary.providers.oauth2.provider.request_validation import validate_requests
 from ostiary.resource import (
     Numbering,
     Problem,
     kind,
 )
-from ostiary.web.outgoing.requests import check_url
+from ostiary.web.outgoing.requests import url_problem
 
 
-def check_provider(item: OAuth2ProviderFields) -> Iterable[Problem]:
+def validate_provider(item: OAuth2ProviderFields) -> Iterable[Problem]:
     """Check what one field cannot: usable redirect patterns, and options that this version does not serve."""
     for index, uri in enumerate(item.redirect_uris):
-        expected = check_pattern(uri.matching_mode, uri.url)
+        expected = pattern_problem(uri.matching_mode, uri.url)
         if expected is not None:
             yield Problem("redirect_uris", f"item {index}: {expected}")
     for index, uri in enumerate(item.post_logout_redirect_uris):
-        expected = check_pattern(uri.matching_mode, uri.url)
+        expected = pattern_problem(uri.matching_mode, uri.url)
         if expected is not None:
             yield Problem("post_logout_redirect_uris", f"item {index}: {expected}")
-    if item.logout_uri and (expected := check_url(item.logout_uri)) is not None:
+    if item.logout_uri and (expected := url_problem(item.logout_uri)) is not None:
         yield Problem("logout_uri", expected)
     if item.signing_key is None and not item.client_secret:
         yield Problem("client_secret", "signs the tokens as long as there is no signing_key, expected a text")
-    yield from check_client(item)
-    yield from check_requests(item)
-    yield from _check_sector(item)
+    yield from validate_client(item)
+    yield from validate_requests(item)
+    yield from _validate_sector(item)
 
 
-def _check_sector(item: OAuth2ProviderFields) -> Iterable[Problem]:
+def _validate_sector(item: OAuth2ProviderFields) -> Iterable[Problem]:
     """Pairwise subjects need one host that all redirect addresses share (OpenID Connect Core 8.1)."""
     if item.sub_mode != "pairwise":
         return
@@ -56,8 +56,8 @@ def _check_sector(item: OAuth2ProviderFields) -> Iterable[Problem]:
     routes="providers/oauth2",
     numbering=Numbering.INTEGER,
     families=("authentik_core.provider",),
-    check=check_provider,
-    check_with=check_keys,
+    check=validate_provider,
+    check_with=validate_keys,
 )
 class OAuth2Provider(OAuth2ProviderFields):
     """One OAuth2 client."""

@@ -15,7 +15,7 @@ _PAIR: Final = "authentik_crypto.certificatekeypair"
 _BY_SECRET: Final = frozenset({"", "HS256"})
 
 
-async def check_keys(item: OAuth2ProviderFields, look: Look) -> Iterable[Problem]:
+async def validate_keys(item: OAuth2ProviderFields, look: Look) -> Iterable[Problem]:
     """Check the algorithms against the keys they are to be used with, one problem for each field that is wrong."""
     problems = [*await _signing(item, look), *await _encryption(item, look), *_own_encryption(item)]
     for pk in item.previous_signing_keys:
@@ -51,12 +51,12 @@ def _fits(item: OAuth2ProviderFields, pair: CertificateKeyPair | None) -> list[P
 
 async def _encryption(item: OAuth2ProviderFields, look: Look) -> Iterable[Problem]:
     from ostiary.keys.signer import certificate_jwk  # noqa: PLC0415 - as above
-    from ostiary.proto.jose import check_recipient  # noqa: PLC0415
+    from ostiary.proto.jose import require_recipient  # noqa: PLC0415
 
     if item.encryption_key is None:
         return []
     try:
-        check_recipient(certificate_jwk(await look(_PAIR, item.encryption_key), use="enc"), item.encryption_alg)
+        require_recipient(certificate_jwk(await look(_PAIR, item.encryption_key), use="enc"), item.encryption_alg)
     except ValueError as error:
         return [Problem("encryption_alg", str(error))]
     return []

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ostiary.providers.oauth2.provider.fields import OAuth2ProviderFields
 
 
-def check_requests(item: OAuth2ProviderFields) -> Iterable[Problem]:
+def validate_requests(item: OAuth2ProviderFields) -> Iterable[Problem]:
     """Yield what is wrong with the resources of a provider, and with what it demands of requests."""
     for index, uri in enumerate(item.resources):
         if not is_safe(uri):

@@ -17,8 +17,8 @@ from ostiary.providers.oauth2.client_authentication.dpop import offer_nonce
 from ostiary.providers.oauth2.client_authentication.token_binding import new_binding
 from ostiary.providers.oauth2.json_responses import allow_origin, error_json, read_form, token_json
 from ostiary.providers.oauth2.refusals import tell
-from ostiary.providers.oauth2.token.registry import PROVE_THEMSELVES, check_allowed, find_grant
-from ostiary.providers.oauth2.token.request import Asking, Granted
+from ostiary.providers.oauth2.token.registry import PROVE_THEMSELVES, find_grant, require_allowed_grant
+from ostiary.providers.oauth2.token.request import GrantResult, TokenRequest
 from ostiary.providers.oauth2.tokens.issue import Issued, issue_tokens, new_refresh
 from ostiary.store.workspace.commit import run
 
@@ -48,14 +48,14 @@ async def token(request: Request, services: Services) -> Response:
     return allow_origin(request, offer_nonce(request, answer, services), client)
 
 
-async def _ask(request: Request, services: Services, parameters: Parameters, presented: Presented) -> Asking:
+async def _ask(request: Request, services: Services, parameters: Parameters, presented: Presented) -> TokenRequest:
     """Check the client, the grant it asks for, and the keys it shows. Raises OAuthError."""
     wanted = parameters.get("grant_type")
     if wanted not in PROVE_THEMSELVES:
         await prove(presented, request, services)
     grant = find_grant(parameters.need("grant_type"))
-    check_allowed(presented.client, grant)
-    return Asking(
+    require_allowed_grant(presented.client, grant)
+    return TokenRequest(
         request=request,
         services=services,
         parameters=parameters,
@@ -67,15 +67,15 @@ async def _ask(request: Request, services: Services, parameters: Parameters, pre
     )
 
 
-async def _serve(asking: Asking) -> Issued:
+async def _serve(token_request: TokenRequest) -> Issued:
     """Take a request whose client proved to be one through the other phases. Raises OAuthError."""
     for _ in range(_ATTEMPTS):
-        granted = await asking.grant.use(asking)
-        subject = await _person(asking, granted)
-        decision = await _decide(asking, granted, subject)
-        issued = await _issue(asking, granted, subject)
+        granted = await token_request.grant.use(token_request)
+        subject = await _person(token_request, granted)
+        decision = await _decide(token_request, granted, subject)
+        issued = await _issue(token_request, granted, subject)
         try:
-            await _write(asking, granted, issued, decision, subject)
+            await _write(token_request, granted, issued, decision, subject)
         except GrantGone:
             raise OAuthError(INVALID_GRANT, "ended while the tokens were made") from None
         except Raced:  # another request used the same refresh token in between: its state is read again
@@ -84,49 +84,54 @@ async def _serve(asking: Asking) -> Issued:
     raise OAuthError(INVALID_GRANT, "raced too often")
 
 
-async def _person(asking: Asking, granted: Granted) -> Subject:
-    subject = granted.subject or await asking.services.users.subject(granted.authorization.user)
+async def _person(token_request: TokenRequest, granted: GrantResult) -> Subject:
+    subject = granted.subject or await token_request.services.users.subject(granted.authorization.user)
     if subject is None or not subject.user.is_active:
         raise OAuthError(INVALID_GRANT, "the person is gone or disabled")
     return subject
 
 
-async def _decide(asking: Asking, granted: Granted, subject: Subject) -> Decision:
-    facts = {"oauth_scopes": list(granted.scope), "oauth_grant_type": asking.grant.name, **granted.facts}
+async def _decide(token_request: TokenRequest, granted: GrantResult, subject: Subject) -> Decision:
+    facts = {"oauth_scopes": list(granted.scope), "oauth_grant_type": token_request.grant.name, **granted.facts}
     decision = await decide_application(
         subject=subject,
-        application=asking.client.application,
-        snapshot=asking.services.plane.snapshot,
-        context=PolicyContext(now=asking.now, client_ip=asking.request.client, facts=facts),
+        application=token_request.client.application,
+        snapshot=token_request.services.plane.snapshot,
+        context=PolicyContext(now=token_request.now, client_ip=token_request.request.client, facts=facts),
     )
     if not decision.passing:
         raise OAuthError(INVALID_GRANT, "the application's policies refuse the person")
     return decision
 
 
-async def _issue(asking: Asking, granted: Granted, subject: Subject) -> Issued:
+async def _issue(token_request: TokenRequest, granted: GrantResult, subject: Subject) -> Issued:
     return await issue_tokens(
-        asking.client,
+        token_request.client,
         granted.authorization,
         subject,
         scope=granted.scope,
-        issuer=asking.client.issuer(asking.request.base_url),
+        issuer=token_request.client.issuer(token_request.request.base_url),
         refresh=(granted.successor or new_refresh()) if granted.rotate else None,
         nonce=granted.nonce,
-        now=asking.now,
-        binding=asking.binding,
+        now=token_request.now,
+        binding=token_request.binding,
         identify=granted.identify,
         resources=granted.resources,
         until=granted.until,
     )
 
 
-async def _write(asking: Asking, granted: Granted, issued: Issued, decision: Decision, subject: Subject) -> None:
+async def _write(
+    token_request: TokenRequest, granted: GrantResult, issued: Issued, decision: Decision, subject: Subject
+) -> None:
     told: tuple[Statement, ...] = (
         *granted.told,
         *decision.events,
         *exception_events(
-            issued.claims.unavailable, user=subject.user.who, client_ip=asking.request.client, now=asking.now
+            issued.claims.unavailable,
+            user=subject.user.who,
+            client_ip=token_request.request.client,
+            now=token_request.now,
         ),
     )
 
@@ -134,4 +139,4 @@ async def _write(asking: Asking, granted: Granted, issued: Issued, decision: Dec
         yield from granted.store(issued)
         yield from run(told)
 
-    await asking.services.database.write(batch)
+    await token_request.services.database.write(batch)

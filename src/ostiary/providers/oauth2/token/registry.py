@@ -37,7 +37,7 @@ def find_grant(name: str) -> Grant:
         raise OAuthError(UNSUPPORTED_GRANT_TYPE, name[:_SHOWN]) from None
 
 
-def check_allowed(client: Client, grant: Grant) -> None:
+def require_allowed_grant(client: Client, grant: Grant) -> None:
     """Refuse a grant the client may not use (RFC 6749 5.2). Raises OAuthError (unauthorized_client)."""
     if grant.name not in client.provider.grant_types:
         raise OAuthError(UNAUTHORIZED_CLIENT, f"{grant.name} is not among the client's grants")

@@ -30,12 +30,12 @@ class Grant:
     """One grant type (RFC 6749 1.3). With `proves_itself` the client's proof is the grant's own business."""
 
     name: str
-    use: Callable[[Asking], Awaitable[Granted]]
+    use: Callable[[TokenRequest], Awaitable[GrantResult]]
     proves_itself: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asking:
+class TokenRequest:
     """A token request of a client that proved to be one, unless the grant does that. `binding` is what it showed."""
 
     request: Request
@@ -49,7 +49,7 @@ class Asking:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Granted:
+class GrantResult:
     """What a grant comes to.
 
     `subject` is the person if the grant has read them already, `facts` are for policies beside the usual ones,
@@ -70,14 +70,16 @@ class Granted:
     until: int | None = None
 
 
-async def end_family(asking: Asking, family: str | None, message: str) -> NoReturn:
+async def end_family(token_request: TokenRequest, family: str | None, message: str) -> NoReturn:
     """End the family, tell the audit log, and answer as to any other bad grant."""
-    told = suspicious(asking.client, message, user=None, client_ip=asking.request.client, now=asking.now)
+    told = suspicious(
+        token_request.client, message, user=None, client_ip=token_request.request.client, now=token_request.now
+    )
 
     def batch() -> Batch[None]:
         if family is not None:
             yield from revoke_family(family)
         yield from run([told])
 
-    await asking.services.database.write(batch)
+    await token_request.services.database.write(batch)
     raise OAuthError(INVALID_GRANT, message)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ostiary.sessions.session import Session
 
 
-def authorization_of(
+def new_authorization(
     client: Client,
     session: Session,
     subject: Subject,

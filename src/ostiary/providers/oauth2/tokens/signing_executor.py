@@ -18,7 +18,7 @@ T = TypeVar("T")
 RARE: Final = 0.005  # seconds between two signatures; when they follow faster, somebody waits
 
 
-class Desk:
+class SigningExecutor:
     """Makes signatures for one event loop."""
 
     def __init__(self, cores: int) -> None:
@@ -37,6 +37,6 @@ class Desk:
 
 
 @functools.cache
-def desk() -> Desk:
+def desk() -> SigningExecutor:
     """Return the desk of this process: it knows the cores the process may use."""
-    return Desk(len(os.sched_getaffinity(0)))
+    return SigningExecutor(len(os.sched_getaffinity(0)))

@@ -28,7 +28,7 @@ from ostiary.providers.oauth2.client_authentication.authentication import BY_SEC
 from ostiary.providers.oauth2.provider.client import offered_scopes
 from ostiary.providers.oauth2.token.grants.jwt_bearer import Federated, federated
 from ostiary.providers.oauth2.token.grants.jwt_bearer_issuers import foreign
-from ostiary.providers.oauth2.token.request import Asking, Granted
+from ostiary.providers.oauth2.token.request import GrantResult, TokenRequest
 from ostiary.providers.oauth2.tokens.claims import subject_of
 from ostiary.record import dataclass
 from ostiary.seal import Secret
@@ -60,30 +60,30 @@ class Proved:
     writes: tuple[Statement, ...] = ()
 
 
-async def client_credentials(asking: Asking) -> Granted:
+async def client_credentials(token_request: TokenRequest) -> GrantResult:
     """Prove a program. Raises OAuthError. Two round trips with the client's secret: one here, one that writes."""
-    asked = parse_machine_request(asking.parameters)
-    known = asking.client.provider.resources
+    asked = parse_machine_request(token_request.parameters)
+    known = token_request.client.provider.resources
     resources = narrow_resources(asked.resources, known, known=known)
-    proved = await _proved(asking, asked)
-    offered = offered_scopes(asking.client)
+    proved = await _proved(token_request, asked)
+    offered = offered_scopes(token_request.client)
     scope = tuple(name for name in asked.scope if name in offered and name != OFFLINE_ACCESS)
     source = proved.source
     authorization = Authorization(
         family=(source.family if source else None) or "",
-        provider=asking.client.pk,
+        provider=token_request.client.pk,
         user=proved.subject.user.pk,
         session=source.session if source else None,
         offline=False,
         scope=scope,
         nonce=None,
-        auth_time=asking.now,
+        auth_time=token_request.now,
         amr=(),
         sid=None,
-        sub=subject_of(proved.subject, asking.client, salt=asking.services.users.install_id),
+        sub=subject_of(proved.subject, token_request.client, salt=token_request.services.users.install_id),
         resources=resources or (),
     )
-    return Granted(
+    return GrantResult(
         authorization=authorization,
         scope=scope,
         rotate=False,
@@ -93,40 +93,40 @@ async def client_credentials(asking: Asking) -> Granted:
         identify=OPENID in scope,
         subject=proved.subject,
         facts=proved.facts,
-        told=(*proved.writes, _login(asking, proved)),
+        told=(*proved.writes, _login(token_request, proved)),
         until=proved.until,
     )
 
 
-async def _proved(asking: Asking, asked: MachineRequest) -> Proved:
-    client, claim = asking.client, asking.claim
+async def _proved(token_request: TokenRequest, asked: MachineRequest) -> Proved:
+    client, claim = token_request.client, token_request.claim
     method = client.provider.token_endpoint_auth_method
     presented = Presented(client, claim)
     own_assertion = method in {"client_secret_jwt", "private_key_jwt"}
     if method not in BY_SECRET:
-        await prove(presented, asking.request, asking.services)
+        await prove(presented, token_request.request, token_request.services)
     if claim.assertion is not None and not own_assertion:
-        return await _by_token(asking, claim.assertion)
+        return await _by_token(token_request, claim.assertion)
     if asked.username is not None and asked.password is not None:
         if method in BY_SECRET and claim.secret is not None and not client.public and not has_secret(presented):
             raise OAuthError(INVALID_CLIENT, "wrong client secret beside an app password")
-        return await _by_app_password(asking, asked.username, asked.password)
-    if asking.grant.name == "password":
+        return await _by_app_password(token_request, asked.username, asked.password)
+    if token_request.grant.name == "password":
         raise OAuthError(INVALID_REQUEST, "username or password is missing")
     if method not in BY_SECRET or (has_secret(presented) and not client.public):
-        return await _as_account(asking)
+        return await _as_account(token_request)
     pair = _pair(claim.secret) if method in {"secret", claim.method} else None
     if pair is not None:
-        return await _by_app_password(asking, *pair)
+        return await _by_app_password(token_request, *pair)
     if client.public:
         raise OAuthError(UNAUTHORIZED_CLIENT, "a public client has no credentials of its own (RFC 6749 4.4)")
     raise OAuthError(INVALID_CLIENT, "wrong client secret" if claim.secret is not None else "no client secret")
 
 
-async def _by_token(asking: Asking, text: str) -> Proved:
-    found = await federated(asking, text)
+async def _by_token(token_request: TokenRequest, text: str) -> Proved:
+    found = await federated(token_request, text)
     if found is None:
-        return await _by_source(asking, text)
+        return await _by_source(token_request, text)
     return Proved(
         subject=found.subject,
         method="jwt",
@@ -137,8 +137,8 @@ async def _by_token(asking: Asking, text: str) -> Proved:
     )
 
 
-async def _by_source(asking: Asking, text: str) -> Proved:
-    found = await foreign(asking, text)
+async def _by_source(token_request: TokenRequest, text: str) -> Proved:
+    found = await foreign(token_request, text)
     return Proved(
         subject=found.subject,
         method="jwt",
@@ -152,30 +152,34 @@ async def _by_source(asking: Asking, text: str) -> Proved:
     )
 
 
-async def _by_app_password(asking: Asking, username: str, password: str) -> Proved:
-    address = asking.request.client
+async def _by_app_password(token_request: TokenRequest, username: str, password: str) -> Proved:
+    address = token_request.request.client
     try:
-        found = await _machines(asking).app_password(username, Secret(password), address, asking.now)
+        found = await _machines(token_request).app_password(username, Secret(password), address, token_request.now)
     except Throttled as error:
-        await _told(asking, username, "throttled")
+        await _told(token_request, username, "throttled")
         raise TooManyRequests(retry_after=error.retry_after, message=_TOO_MANY) from None
     if found is None:
-        await _told(asking, username, "app_password")
+        await _told(token_request, username, "app_password")
         raise OAuthError(INVALID_GRANT, "no such app password of that account")
     return Proved(subject=found.subject, method="token", arguments={"identifier": found.token.identifier})
 
 
-async def _told(asking: Asking, username: str, reason: str) -> None:
-    named = await asking.services.users.by_username(username)  # people type passwords there: only names are logged
+async def _told(token_request: TokenRequest, username: str, reason: str) -> None:
+    named = await token_request.services.users.by_username(
+        username
+    )  # people type passwords there: only names are logged
     name = None if named is None else named.username
-    log_failed_sign_in(user=name, address=asking.request.client, reason=reason)
+    log_failed_sign_in(user=name, address=token_request.request.client, reason=reason)
 
 
-async def _as_account(asking: Asking) -> Proved:
-    provider, path = asking.client.provider, f"goauthentik.io/apps/{asking.client.application.slug}"
+async def _as_account(token_request: TokenRequest) -> Proved:
+    provider, path = token_request.client.provider, f"goauthentik.io/apps/{token_request.client.application.slug}"
     name = f"ak-{provider.name[:_NAME]}-client_credentials"
     try:
-        subject = await _machines(asking).account(name, path=path, now=asking.now, name=_shown(asking))
+        subject = await _machines(token_request).account(
+            name, path=path, now=token_request.now, name=_shown(token_request)
+        )
     except NotGenerated as error:
         raise OAuthError(INVALID_GRANT, f"the account {name} was made by somebody") from error
     return Proved(
@@ -186,9 +190,9 @@ async def _as_account(asking: Asking) -> Proved:
     )
 
 
-def _shown(asking: Asking) -> str:
+def _shown(token_request: TokenRequest) -> str:
     """Return the name that people see, authentik's."""
-    return f"Autogenerated user from application {asking.client.application.name} (client credentials)"
+    return f"Autogenerated user from application {token_request.client.application.name} (client credentials)"
 
 
 def _pair(secret: str | None) -> tuple[str, str] | None:
@@ -202,8 +206,8 @@ def _pair(secret: str | None) -> tuple[str, str] | None:
     return (name, password) if colon and name and password else None
 
 
-def _machines(asking: Asking) -> Machines:
-    return Machines(asking.services.database, asking.services.users)
+def _machines(token_request: TokenRequest) -> Machines:
+    return Machines(token_request.services.database, token_request.services.users)
 
 
 def _store(authorization: Authorization, issued: Issued, source: Federated | None) -> Batch[None]:
@@ -215,7 +219,7 @@ def _store(authorization: Authorization, issued: Issued, source: Federated | Non
     yield insert_access(issued.access)
 
 
-def _login(asking: Asking, proved: Proved) -> Statement:
+def _login(token_request: TokenRequest, proved: Proved) -> Statement:
     return event(
         "login",
         user=proved.subject.user.who,
@@ -223,8 +227,8 @@ def _login(asking: Asking, proved: Proved) -> Statement:
         context={
             "auth_method": proved.method,
             "auth_method_args": dict(proved.arguments),
-            "user_agent": asking.request.headers.get("user-agent", ""),
+            "user_agent": token_request.request.headers.get("user-agent", ""),
         },
-        client_ip=asking.request.client,
-        now=asking.now,
+        client_ip=token_request.request.client,
+        now=token_request.now,
     )

@@ -14,7 +14,7 @@ from ostiary.proto.oauth2.errors import (
     SLOW_DOWN,
     OAuthError,
 )
-from ostiary.providers.oauth2.token.request import Asking, Granted
+from ostiary.providers.oauth2.token.request import GrantResult, TokenRequest
 from ostiary.store.hashing import token_hash
 
 if TYPE_CHECKING:
@@ -30,10 +30,12 @@ _ANSWERS: Final = {
 }
 
 
-async def device_code(asking: Asking) -> Granted:
+async def device_code(token_request: TokenRequest) -> GrantResult:
     """Fetch what a person granted to the device. Raises OAuthError: authorization_pending, slow_down and others."""
-    hashed, now = token_hash(asking.parameters.need("device_code")), asking.now
-    found = await asking.services.database.write(lambda: poll_device(hashed, provider=asking.client.pk, now=now))
+    hashed, now = token_hash(token_request.parameters.need("device_code")), token_request.now
+    found = await token_request.services.database.write(
+        lambda: poll_device(hashed, provider=token_request.client.pk, now=now)
+    )
     if isinstance(found, Poll):
         raise OAuthError(*_ANSWERS[found])
 
@@ -41,10 +43,10 @@ async def device_code(asking: Asking) -> Granted:
         ends = [issued.access.expires] if issued.refresh is None else [issued.access.expires, issued.refresh.expires]
         return begin(found, access=issued.access, refresh=issued.refresh, expires=max(ends))
 
-    return Granted(
+    return GrantResult(
         authorization=found,
         scope=found.scope,
-        rotate="refresh_token" in asking.client.provider.grant_types,
+        rotate="refresh_token" in token_request.client.provider.grant_types,
         nonce=None,
         store=store,
     )

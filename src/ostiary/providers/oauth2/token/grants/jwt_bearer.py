@@ -12,16 +12,16 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from ostiary.grants.access import find_access
-from ostiary.proto.oauth2.clients.statement import BadStatement, Statement, check_times, read_statement
+from ostiary.proto.oauth2.clients.statement import BadStatement, Statement, read_statement, verify_times
 from ostiary.proto.oauth2.errors import INVALID_GRANT, OAuthError
-from ostiary.providers.oauth2.client_authentication.token_binding import check_same
+from ostiary.providers.oauth2.client_authentication.token_binding import verify_same_binding
 from ostiary.providers.oauth2.provider.client import Client, client_by_provider
 from ostiary.record import dataclass
 from ostiary.store.hashing import token_hash
 
 if TYPE_CHECKING:
     from ostiary.directory.user import Subject
-    from ostiary.providers.oauth2.token.request import Asking
+    from ostiary.providers.oauth2.token.request import TokenRequest
 
 _LONGEST: Final = 32_768  # characters of a token
 
@@ -42,13 +42,13 @@ class Federated:
     expires: int
 
 
-async def federated(asking: Asking, text: str) -> Federated | None:
+async def federated(token_request: TokenRequest, text: str) -> Federated | None:
     """Return whom the token speaks for; None when it is not one of ours, but perhaps of a source.
 
     Raises OAuthError (invalid_grant): to strangers every failure looks alike.
     """
-    services, provider = asking.services, asking.client.provider
-    token = await find_access(services.database, token_hash(text), now=asking.now)
+    services, provider = token_request.services, token_request.client.provider
+    token = await find_access(services.database, token_hash(text), now=token_request.now)
     if token is None and provider.jwt_federation_sources:
         return None
     if token is None or token.provider not in provider.jwt_federation_providers:
@@ -56,8 +56,8 @@ async def federated(asking: Asking, text: str) -> Federated | None:
     origin = client_by_provider(services.plane.snapshot, token.provider)
     if origin is None:
         raise OAuthError(INVALID_GRANT, "the federated provider is not served")
-    check_same(token.binding, asking.binding)
-    statement = _verified(text, origin, asking)
+    verify_same_binding(token.binding, token_request.binding)
+    statement = _verified(text, origin, token_request)
     subject = await services.users.subject(token.user)
     if subject is None:
         raise OAuthError(INVALID_GRANT, "the person of the token is gone")
@@ -72,13 +72,13 @@ async def federated(asking: Asking, text: str) -> Federated | None:
     )
 
 
-def _verified(text: str, origin: Client, asking: Asking) -> Statement:
-    base = asking.request.base_url
-    ours = {client.issuer(base) for client in (asking.client, origin)}
-    ours |= {client.provider.client_id for client in (asking.client, origin)}
+def _verified(text: str, origin: Client, token_request: TokenRequest) -> Statement:
+    base = token_request.request.base_url
+    ours = {client.issuer(base) for client in (token_request.client, origin)}
+    ours |= {client.provider.client_id for client in (token_request.client, origin)}
     try:
         statement = read_statement(text, origin.verifying, longest=_LONGEST)
-        check_times(statement, now=asking.now, leeway=0)
+        verify_times(statement, now=token_request.now, leeway=0)
     except BadStatement as error:
         raise OAuthError(INVALID_GRANT, f"federated token: {error}") from error
     if not statement.audience & ours:

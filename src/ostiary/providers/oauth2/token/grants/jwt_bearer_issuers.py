@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from ostiary.directory.machines import IDENTITY, Machines, NotGenerated, moved
-from ostiary.proto.oauth2.clients.statement import BadStatement, Statement, check_times, header_of, read_statement
+from ostiary.proto.oauth2.clients.statement import BadStatement, Statement, header_of, read_statement, verify_times
 from ostiary.proto.oauth2.errors import INVALID_GRANT, OAuthError
 from ostiary.proto.oauth2.parameters import is_storable
 from ostiary.providers.oauth2.client_authentication.authentication import TOKEN_PATH
@@ -21,7 +21,7 @@ from ostiary.sources.resources import OAuthSource
 
 if TYPE_CHECKING:
     from ostiary.directory.user import Subject
-    from ostiary.providers.oauth2.token.request import Asking
+    from ostiary.providers.oauth2.token.request import TokenRequest
     from ostiary.store import database
 
 LEEWAY: Final = 30  # seconds an issuer's clock may be wrong
@@ -44,50 +44,50 @@ class Foreign:
     writes: tuple[database.Statement, ...]
 
 
-async def foreign(asking: Asking, text: str) -> Foreign:
+async def foreign(token_request: TokenRequest, text: str) -> Foreign:
     """Return whom the token speaks for. Raises OAuthError (invalid_grant): to strangers every failure looks alike."""
     reasons = ["no source is federated"]
     try:
         kid = header_of(text, longest=_LONGEST).get("kid")
     except BadStatement as error:
         raise OAuthError(INVALID_GRANT, f"federated token: {error}") from error
-    for source in _sources(asking):
+    for source in _sources(token_request):
         try:
-            issuer = await asking.services.issuers.issuer(
-                source, kid=kid if isinstance(kid, str) else None, now=asking.now
+            issuer = await token_request.services.issuers.issuer(
+                source, kid=kid if isinstance(kid, str) else None, now=token_request.now
             )
-            return await _account(asking, source, *_verified(asking, source, issuer, text))
+            return await _account(token_request, source, *_verified(token_request, source, issuer, text))
         except (BadStatement, NoKeys) as error:
             reasons.append(f"source {source.slug}: {error}")
     raise OAuthError(INVALID_GRANT, f"federated token: {'; '.join(reasons[1:] or reasons)}")
 
 
-def _sources(asking: Asking) -> list[OAuthSource]:
-    snapshot = asking.services.plane.snapshot
-    found = (snapshot.get(OAuthSource, pk) for pk in asking.client.provider.jwt_federation_sources)
+def _sources(token_request: TokenRequest) -> list[OAuthSource]:
+    snapshot = token_request.services.plane.snapshot
+    found = (snapshot.get(OAuthSource, pk) for pk in token_request.client.provider.jwt_federation_sources)
     return [source for source in found if source is not None and source.enabled]
 
 
-def _verified(asking: Asking, source: OAuthSource, issuer: Issuer, text: str) -> tuple[Statement, int]:
+def _verified(token_request: TokenRequest, source: OAuthSource, issuer: Issuer, text: str) -> tuple[Statement, int]:
     """Return the token's statement, and until when it holds, microseconds UTC. Raises BadStatement."""
     statement = read_statement(text, issuer.keys, longest=_LONGEST)
     if str(statement.header.get("typ", "JWT")).lower() not in _TYPES or "events" in statement.claims:
         raise BadStatement("another kind of token")
     if issuer.name is not None and statement.claims.get("iss") != issuer.name:
         raise BadStatement("iss is not the source's issuer")
-    if not statement.audience & _audiences(asking, source):
+    if not statement.audience & _audiences(token_request, source):
         raise BadStatement("aud is somebody else")
-    return statement, int(check_times(statement, now=asking.now, leeway=LEEWAY) * _SECOND)
+    return statement, int(verify_times(statement, now=token_request.now, leeway=LEEWAY) * _SECOND)
 
 
-def _audiences(asking: Asking, source: OAuthSource) -> frozenset[str]:
-    base, client = asking.request.base_url, asking.client
+def _audiences(token_request: TokenRequest, source: OAuthSource) -> frozenset[str]:
+    base, client = token_request.request.base_url, token_request.client
     issuer = client.issuer(base)
     ours = {issuer, issuer.rstrip("/"), f"{base}{TOKEN_PATH}", client.provider.client_id, source.consumer_key}
     return frozenset(ours | set(client.provider.jwt_federation_audiences))
 
 
-async def _account(asking: Asking, source: OAuthSource, statement: Statement, expires: int) -> Foreign:
+async def _account(token_request: TokenRequest, source: OAuthSource, statement: Statement, expires: int) -> Foreign:
     """Return the service account of the token's subject, made or found. Raises OAuthError, BadStatement.
 
     Its name is authentik's, provider and subject joined by a hyphen, in which letters of both cases are one and the
@@ -97,12 +97,12 @@ async def _account(asking: Asking, source: OAuthSource, statement: Statement, ex
     iss = statement.claims.get("iss")
     if not sub.isprintable() or not (iss is None or (isinstance(iss, str) and is_storable(iss))):
         raise BadStatement("a sub or iss that cannot be kept or shown")
-    name = f"{asking.client.provider.name}-{sub}"
+    name = f"{token_request.client.provider.name}-{sub}"
     identity: Mapping[str, object] = {"source": str(source.pk), "iss": iss, "sub": sub}
-    machines = Machines(asking.services.database, asking.services.users)
+    machines = Machines(token_request.services.database, token_request.services.users)
     try:
         subject = await machines.account(
-            name, path=source.user_path, now=asking.now, attributes={IDENTITY: dict(identity)}
+            name, path=source.user_path, now=token_request.now, attributes={IDENTITY: dict(identity)}
         )
     except NotGenerated as error:
         raise OAuthError(INVALID_GRANT, f"the account {name} was made for somebody else") from error
@@ -111,6 +111,6 @@ async def _account(asking: Asking, source: OAuthSource, statement: Statement, ex
         claims=statement.claims,
         source=source,
         # The leeway is for clocks, not for lives: a token that is over lives no second longer than this.
-        expires=max(expires, asking.now + _SECOND),
+        expires=max(expires, token_request.now + _SECOND),
         writes=moved(subject, source.user_path),
     )

@@ -8,9 +8,9 @@ from ostiary.grants.refresh import RefreshToken, Use, find_refresh, keep, rotate
 from ostiary.proto.oauth2.errors import INVALID_GRANT, OAuthError
 from ostiary.proto.oauth2.scope import narrow_scope
 from ostiary.proto.oauth2.token import narrow_resources, parse_refresh_request
-from ostiary.providers.oauth2.client_authentication.token_binding import check_same
+from ostiary.providers.oauth2.client_authentication.token_binding import verify_same_binding
 from ostiary.providers.oauth2.provider.client import offered_scopes
-from ostiary.providers.oauth2.token.request import Asking, Granted, end_family
+from ostiary.providers.oauth2.token.request import GrantResult, TokenRequest, end_family
 from ostiary.store.hashing import token_hash
 
 if TYPE_CHECKING:
@@ -19,29 +19,31 @@ if TYPE_CHECKING:
     from ostiary.store.database import Batch
 
 
-async def refresh_token(asking: Asking) -> Granted:
+async def refresh_token(token_request: TokenRequest) -> GrantResult:
     """Use a refresh token. Raises OAuthError; reuse ends the family (RFC 9700 4.14.2)."""
-    asked = parse_refresh_request(asking.parameters)
-    found = await find_refresh(asking.services.database, token_hash(asked.token))
+    asked = parse_refresh_request(token_request.parameters)
+    found = await find_refresh(token_request.services.database, token_hash(asked.token))
     if found is None:
         raise OAuthError(INVALID_GRANT, "unknown refresh token")
     item = found.authorization
-    if item.provider != asking.client.pk:
+    if item.provider != token_request.client.pk:
         raise OAuthError(INVALID_GRANT, "the refresh token was issued to another client")
-    check_same(found.binding, asking.binding)  # before reuse is judged: without the key nobody can end a family
-    use = found.use(asking.now)
+    verify_same_binding(
+        found.binding, token_request.binding
+    )  # before reuse is judged: without the key nobody can end a family
+    use = found.use(token_request.now)
     if use is Use.EXPIRED:
         raise OAuthError(INVALID_GRANT, "expired refresh token")
     if use is Use.REUSED:
-        await end_family(asking, item.family, "a refresh token was used twice")
-    return Granted(
+        await end_family(token_request, item.family, "a refresh token was used twice")
+    return GrantResult(
         authorization=item,
-        scope=_narrowed(asking.client, asked.scope, item.scope),
-        rotate=use is Use.AGAIN or _is_due(asking.client, found, asking.now),
-        successor=successor(asked.token, key=asking.services.options.refresh_key),
+        scope=_narrowed(token_request.client, asked.scope, item.scope),
+        rotate=use is Use.AGAIN or _is_due(token_request.client, found, token_request.now),
+        successor=successor(asked.token, key=token_request.services.options.refresh_key),
         nonce=None,  # Core 12.2: it SHOULD NOT be there, even though the first ID token had one
-        store=lambda issued: _store(found, use, issued, asking.now),
-        resources=narrow_resources(asked.resources, item.resources, known=asking.client.provider.resources),
+        store=lambda issued: _store(found, use, issued, token_request.now),
+        resources=narrow_resources(asked.resources, item.resources, known=token_request.client.provider.resources),
     )
 
 
