@@ -1,23 +1,29 @@
 """Proof that the guards are guarded: each mutant takes one guard out, and its tests must notice.
 
+A guard is marked where it stands, by a comment above its statement, once in the tree:
+
+    # guard: A09 a code is used once
+
 Mutants are described in mutants/*.toml, one table `[[mutant]]` each:
 
-    rules = ["A09"]                     the rules of attacks it belongs to
-    guard = "a code is used once"       what is taken out, in words
-    file = "src/ostiary/..."            where
-    old = '''...'''                     the exact text, once in the file
-    new = '''...'''                     what stands there instead
+    rules = ["A09"]                     the rules of attacks it belongs to; the marker names the first
+    guard = "a code is used once"       what is taken out, in the words of the marker
+    never = true                        the marked `if` is never taken; or
+    always = true                       it is always taken; or
+    drop = true                         the marked statement is left out; or
+    old = '''...''', new = '''...'''    the first such text at or after the marked statement's begin is replaced
     red = ["tests/...::test_a09_..."]   every one of these must fail
     green = ["tests/...::test_..."]     unrelated ones that must go on passing
     fast = true                         belongs to the subset of `make test-all`
 
 The tree is copied to scratch folders and the tests run there; production code knows nothing of it. Exit 1 when a mutant
-survives, when its text is no longer in the file, or when a test is red before or an unrelated one after.
+survives, when its marker or text is no longer there, or when a test is red before or an unrelated one after.
 """
 
 from __future__ import annotations
 
 import argparse
+import ast
 import os
 import queue
 import shutil
@@ -35,7 +41,8 @@ ROOT = Path(__file__).resolve().parents[1]
 PARTS = ("src", "tests", "examples", "docs", "pyproject.toml")
 PROCESSES = 2
 SECONDS = 300  # for the tests of one mutant
-KEYS = {"rules", "guard", "file", "old", "new", "red", "green", "fast"}
+KEYS = {"rules", "guard", "red", "green", "fast"}
+CHANGES = ({"never"}, {"always"}, {"drop"}, {"old", "new"})
 
 
 @dataclass(frozen=True)
@@ -45,20 +52,55 @@ class Mutant:
     source: str
     rules: tuple[str, ...]
     guard: str
-    file: str
+    how: str  # "never", "always", "drop", "text"
     old: str
     new: str
     red: tuple[str, ...]
     green: tuple[str, ...]
     fast: bool
 
+    @property
+    def marker(self) -> str:
+        """The comment that marks the guard."""
+        return f"# guard: {self.rules[0]} {self.guard}\n"
+
+    def path(self, root: Path) -> Path:
+        """Return the file of the guard. Raises ValueError unless the marker stands once below src."""
+        found = [path for path in sorted((root / "src").rglob("*.py")) if self.marker in path.read_text()]
+        if len(found) != 1 or found[0].read_text().count(self.marker) != 1:
+            raise ValueError(f"{self.marker.strip()!r} stands in {[str(path) for path in found]}, expected once")
+        return found[0]
+
     def applied(self, root: Path) -> str:
         """Return the changed text of the file. Raises ValueError when it cannot be applied."""
-        path = root / self.file
-        text = path.read_text() if path.exists() else ""
-        if text.count(self.old) != 1 or self.old == self.new:
-            raise ValueError(f"its text is {text.count(self.old)} times in {self.file}, expected once")
-        return text.replace(self.old, self.new)
+        text = self.path(root).read_text()
+        begin = _after_comments(text, text.index(self.marker))
+        start, end, new = (text.find(self.old, begin), 0, self.new) if self.how == "text" else self._node(text, begin)
+        if self.how == "text":
+            end = start + len(self.old)
+        if start < 0 or text[start:end] == new:
+            raise ValueError(f"{self.old!r} does not follow {self.marker.strip()!r}")
+        return text[:start] + new + text[end:]
+
+    def _node(self, text: str, begin: int) -> tuple[int, int, str]:
+        """Return where the marked statement, or its condition, stands, and what comes there instead."""
+        line = text.count("\n", 0, begin) + 1
+        found = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.stmt) and node.lineno == line]
+        node: ast.AST | None = found[0] if found else None
+        if self.how != "drop":
+            node = node.test if isinstance(node, ast.If) else None
+        segment = ast.get_source_segment(text, node) if node is not None else None
+        if segment is None:
+            raise ValueError(f"no statement for {self.how!r} under {self.marker.strip()!r}")
+        start = text.index(segment, begin)
+        return start, start + len(segment), {"never": "False", "always": "True", "drop": "pass"}[self.how]
+
+
+def _after_comments(text: str, begin: int) -> int:
+    """Return where the first line begins that is no comment."""
+    while text[begin:].lstrip().startswith("#"):
+        begin = text.index("\n", begin) + 1
+    return begin
 
 
 def load(folder: Path = ROOT / "mutants") -> list[Mutant]:
@@ -66,17 +108,17 @@ def load(folder: Path = ROOT / "mutants") -> list[Mutant]:
     found = []
     for path in sorted(folder.glob("*.toml")):
         for item in tomllib.loads(path.read_text()).get("mutant", ()):
-            wrong = (set(item) - KEYS) | (KEYS - {"fast"} - set(item))
-            if wrong or not item["red"] or not item["green"] or not item["rules"]:
-                raise ValueError(f"{path.name}: {item.get('guard', '?')}: wrong or missing: {sorted(wrong)}")
+            change = set(item) - KEYS
+            if change not in CHANGES or not (item.get("red") and item.get("green") and item.get("rules")):
+                raise ValueError(f"{path.name}: {item.get('guard', '?')}: wrong or missing: {sorted(change)}")
             found.append(
                 Mutant(
                     source=path.name,
                     rules=tuple(item["rules"]),
                     guard=item["guard"],
-                    file=item["file"],
-                    old=item["old"].removeprefix("\n"),
-                    new=item["new"].removeprefix("\n"),
+                    how="text" if "old" in change else change.pop(),
+                    old=item.get("old", ""),
+                    new=item.get("new", ""),
                     red=tuple(item["red"]),
                     green=tuple(item["green"]),
                     fast=bool(item.get("fast", False)),
@@ -155,11 +197,14 @@ class Bench:
                 mutant = self._todo.get_nowait()
             except queue.Empty:
                 return
-            path = root / mutant.file
-            before = path.read_text() if path.exists() else ""
             try:
-                changed = mutant.applied(root)
-                path.write_text(changed)
+                path = mutant.path(root)
+            except ValueError as error:
+                self._fail(mutant, str(error))
+                continue
+            before = path.read_text()
+            try:
+                path.write_text(mutant.applied(root))
                 after = run_tests(root, [*mutant.red, *mutant.green])
                 self._tell(mutant, after)
             except ValueError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -29,13 +30,20 @@ def test_every_rule_has_a_mutant() -> None:
 @needs_mutants
 @pytest.mark.parametrize("mutant", FOUND, ids=lambda mutant: mutant.guard)
 def test_it_still_applies_and_its_tests_are_there(mutant: Any) -> None:
-    compile(mutant.applied(ROOT), mutant.file, "exec")
+    compile(mutant.applied(ROOT), mutant.guard, "exec")
     for test in (*mutant.red, *mutant.green):
         path, *names = test.split("::")
         text = (ROOT / path).read_text()
         assert f"def {names[-1]}(" in text, test
         assert all(f"class {name}" in text for name in names[:-1]), test
     assert not set(mutant.red) & set(mutant.green)
+
+
+@needs_mutants
+def test_every_marked_guard_has_its_mutant() -> None:
+    marked = re.compile(r"^\s*# guard: (A\d\d .*)$", re.MULTILINE)
+    in_code = [guard for path in (ROOT / "src").rglob("*.py") for guard in marked.findall(path.read_text())]
+    assert sorted(in_code) == sorted(f"{mutant.rules[0]} {mutant.guard}" for mutant in FOUND)
 
 
 @needs_mutants

@@ -130,6 +130,7 @@ class Health:
         try:
             async with asyncio.timeout(PATIENCE):
                 await self._database.fetch("SELECT 1")
+                # guard: A77 ready writes
                 await self._database.write(lambda: next_number(COUNTER))
         except Unavailable as error:
             return error.reason, f"{error.reason}: {error}"

@@ -213,6 +213,8 @@ async def _access_token_user(core: Core, key: Secret, now: int) -> int | None:
     if token is None or API_SCOPE not in token.scope or token.binding:
         return None
     served = client_by_provider(core.plane.snapshot, token.provider) is not None
+    # guard: A16 our API takes only tokens that are meant for us
+    # guard: A16 our API takes no tokens of a client that is gone
     return token.user if served and is_meant_here(text, token) else None
 
 

@@ -38,6 +38,7 @@ SKEW: Final = 60 * SECOND  # clocks of several servers may be apart
 
 _A: Final = "directory_attempt"
 # A count of a time that has not come yet was made by a clock that was wrong; nothing waits for that time.
+# guard: A34 a clock that was wrong locks no name afterwards
 _OVER: Final = f"({_A}.started + {_A}.delay <= excluded.started - {WINDOW} OR {_A}.started > excluded.started + {SKEW})"
 _UNDER: Final = f"({_OVER} OR {_A}.failures + 1 < excluded.most)"
 _DELAY: Final = (
@@ -71,6 +72,7 @@ class Account:
     @property
     def key(self) -> str:
         """The key of the counter that all strangers share."""
+        # guard: A42 a wait does not tell which address belongs to a name
         return _named(self.kind, self.typed)
 
     def known(self, what: str) -> str:
@@ -194,6 +196,7 @@ def _reading(account: Account, address: str, now: int, browser: str | None) -> S
 
 def _attempt(account: Account, address: str, found: Iterable[str], browser: str | None) -> Attempt:
     """Return by which counters an attempt is judged: a known browser's own, a known address's own and its address's."""
+    # guard: A42 a stranger does not lock out the owner
     if account.user is not None and browser is not None:
         own = account.known(browser)
         return Attempt(account, address, (own,), own)
@@ -220,6 +223,7 @@ def _count(attempt: Attempt, now: int) -> Statement:
         life = KNOWN_FOR if key == attempt.own and len(attempt.keys) > 1 else WINDOW  # an address stays known
         values += (key, now, now + life, limits.get(key, ACCOUNT_LIMIT))
     rows = ", ".join(_ROW for _ in attempt.keys)
+    # guard: A34 an attempt is counted before it is judged
     return Statement(
         f"INSERT INTO {_A} (key, failures, started, delay, blocked_until, expires, most) VALUES {rows}{_COUNT}",
         values,

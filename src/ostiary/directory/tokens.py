@@ -112,6 +112,8 @@ class Tokens:
         if row is None:
             return None
         found = Bearer(token_of(row, "token_"), user_of(row))
+        # guard: A20 a recovery link is a token of that intent
+        # guard: A58 a key speaks for an active person only
         right = found.token.intent == intent and found.token.alive(now) and found.user.is_active
         return found if right else None
 
@@ -224,6 +226,7 @@ def _consuming(hashed: bytes, now: int) -> Batch[Recovery | None]:
     if not len(rows):
         return None
     user = cast("int", rows[0]["user_pk"])
+    # guard: A73 a recovery link ends the others
     yield end_recovery(user)
     stamps = yield Statement("SELECT security_stamp FROM directory_user WHERE pk = ?", (user,))
     stamp = cast("int", stamps[0]["security_stamp"]) if len(stamps) else -1

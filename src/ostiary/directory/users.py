@@ -201,6 +201,7 @@ def keys_of(username: str, email: str, attributes: Mapping[str, object]) -> tupl
 
 def signed_in(user: User, now: int, *, error: Callable[[], Exception]) -> Statement:
     """Return the statement that keeps the time of a sign-in; fails the batch when its proof has ended meanwhile."""
+    # guard: A72 the statement that signs in looks once more
     return Statement(
         "UPDATE directory_user SET last_login = ? WHERE pk = ? AND security_stamp = ? AND is_active = 1",
         (now, user.pk, user.security_stamp),

@@ -17,6 +17,7 @@ def log_failed_sign_in(*, user: str | None, address: str, reason: str) -> None:
     neither a second line nor another field; None, for a name nobody has, is written as nothing: people type passwords
     there. `reason` is a word of ours, such as "password", "throttled" or "unknown_user".
     """
+    # guard: A68 a typed name cannot forge a log line
     name = quote((user or "")[:_USER_LIMIT].encode("utf-8", "replace"), safe="@.+_-")
     _LOGGER.warning(
         "sign-in failed user=%s address=%s reason=%s", name, quote(address, safe=":."), quote(reason, safe="_-")

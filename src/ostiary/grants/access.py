@@ -86,4 +86,5 @@ async def find_access(
 
 def revoke_access(token_hash: bytes, *, provider: int) -> Statement:
     """Return the statement that takes back one token of that provider. What was made of it: see `descent`."""
+    # guard: A16 revocation takes back a client's own tokens only
     return Statement("DELETE FROM access_token WHERE hash = ? AND provider = ?", (token_hash, provider))

@@ -18,6 +18,8 @@ def on_session_end(key: bytes, now: int) -> Iterable[Statement]:  # noqa: ARG001
     yield Statement("DELETE FROM grant_family WHERE session = ? AND offline = 0", (key,))
     yield Statement("UPDATE grant_family SET session = NULL WHERE session = ?", (key,))
     yield Statement("DELETE FROM refresh_token WHERE session = ?", (key,))
+    # guard: A19 tokens without offline_access end with the session
+    # guard: A41 a sign-out ends the access tokens
     yield Statement("DELETE FROM access_token WHERE session = ?", (key,))
     yield device.forget_session(key)
     yield session_clients.forget_session(key)
@@ -37,6 +39,7 @@ def on_user_disabled(user: int, now: int = 0) -> Iterable[Statement]:  # noqa: A
     """Yield what ends with a person's account, or password: everything, offline or not."""
     yield Statement("DELETE FROM grant_family WHERE user_pk = ?", (user,))
     yield Statement("DELETE FROM refresh_token WHERE user_pk = ?", (user,))
+    # guard: A58 disabling ends what was issued
     yield Statement("DELETE FROM access_token WHERE user_pk = ?", (user,))
     yield device.forget_user(user)
     yield session_clients.forget_user(user)

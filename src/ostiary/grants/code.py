@@ -96,10 +96,13 @@ def use_code(code_hash: bytes, *, unfit: Callable[[Code], Unfit | None], now: in
     if isinstance(found, Unknown) or found.body is None:
         return found
     wrong = unfit(found.body)
+    # guard: A09 a replay is one by the client, with its proof
     if wrong is None:
         return found
     if isinstance(found, Fresh):
+        # guard: A08 wrong verifiers are counted
         if wrong.guess and (yield from hit(f"verifier:{code_hash.hex()}", window=_REMEMBERED, now=now)) >= MOST_GUESSES:
             return Unfit(wrong.error, guess=True, spent=True)
+        # guard: A09 a request that does not fit uses nothing up
         yield put_back(CODE, code_hash)
     return wrong

@@ -23,6 +23,7 @@ def descend(token_hash: bytes, *, source: bytes) -> Batch[None]:
 def take_back(token_hash: bytes, *, provider: int) -> Batch[None]:
     """Take back one token of that provider, whatever was made of it, and of that in turn."""
     gone = yield revoke_access(token_hash, provider=provider)
+    # guard: A18 what is made of a token ends with it
     if gone.count:
         yield Statement(
             "DELETE FROM access_token WHERE hash IN (WITH RECURSIVE reach (token) AS ("

@@ -85,6 +85,7 @@ async def find_device(database: Database, user_hash: bytes, *, now: int) -> Devi
 async def find_claimed(database: Database, user_hash: bytes, session: bytes, *, now: int) -> DeviceGrant | None:
     """Return the request whose user code was entered in that session and that still waits. One round trip."""
     found = await find_device(database, user_hash, now=now)
+    # guard: A13 a code belongs to the session that entered it
     return found if found is not None and found.session == session else None
 
 
@@ -123,6 +124,7 @@ def deny_device(item: DeviceGrant) -> Statement:
 
 def poll_device(code_hash: bytes, *, provider: int, now: int) -> Batch[Authorization | Poll]:
     """Take what was granted, once, or say what the device has to be told."""
+    # guard: A13 a device code is its client's
     rows = yield Statement(
         "DELETE FROM device_grant WHERE hash = ? AND provider = ? AND state = 'granted' AND expires > ?"
         " RETURNING provider, family, user_pk, session, offline, body",

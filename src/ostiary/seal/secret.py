@@ -26,6 +26,7 @@ class Secret:
 
     def matches(self, candidate: str) -> bool:
         """Compare in constant time with what somebody sent."""
+        # guard: A21 secrets are compared in constant time
         return hmac.compare_digest(
             self._text.encode("utf-8", "surrogatepass"), candidate.encode("utf-8", "surrogatepass")
         )

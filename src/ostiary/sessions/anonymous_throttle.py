@@ -33,6 +33,7 @@ class AnonymousThrottle:
             return
         keys = address_keys(address)
         overs = [self._over(key, now, wider=2**wide) for wide, key in enumerate(keys)]
+        # guard: A69 an address begins so many sessions
         if max(overs) > 0:
             wait = -(-max(overs) // _SECOND)
             raise TooManyRequests(retry_after=wait, message="Too many visits began at this address.")
@@ -45,6 +46,7 @@ class AnonymousThrottle:
         longest = (BURST * wider + 1) * every
         pending = min(self._due.pop(key, 0), now + longest)  # no clock that was wrong makes anybody wait longer
         self._due[key] = pending  # written anew: the end of the dict was seen last
+        # guard: A68 the addresses remembered are bounded
         if len(self._due) > MOST_ADDRESSES:
             del self._due[next(iter(self._due))]
         return max(pending, now) - now - (BURST * wider - 1) * every

@@ -137,7 +137,9 @@ class Sessions:
     def signing_in(self, request: Request, session: Session, proof: SignIn, *, now: int) -> PendingSession:
         """Return the same, to be stored with what the caller writes. Its first statement is guarded by SessionGone."""
         identifier = new_id()
+        # guard: A40 a sign-in gives a new id
         fresh = _signed_in(request, session, proof, key=key_of(identifier), now=now)
+        # guard: A41 another person ends what the first one left
         another = session.user is not None and session.user != proof.user
         statements = (
             repository.remove(session.key, must_exist=True),

@@ -31,6 +31,7 @@ def with_secret_key(settings: Settings, *, sealed: str | None = None) -> Setting
         raise MissingSetting(f"OSTIARY_SECRET_KEY: {expected}")
     path = settings.data_dir / FILE_NAME
     if not path.exists():
+        # guard: A39 a lost secret key is not replaced
         if sealed is not None:
             raise MissingSetting(
                 f"OSTIARY_DATA_DIR: expected the secret key of {sealed} in {path} (mode 0600), and it is not there. A "

@@ -104,6 +104,7 @@ class IssuerKeys:
         found = kept.good(now, within=FRESH)
         if found is not None and found.knows(kid):
             return found
+        # guard: A67 strangers do not make us ask more than once a minute
         if not 0 <= now - kept.tried < AGAIN:  # below zero: the clock was wrong
             return None
         found = kept.good(now, within=STALE)
@@ -131,6 +132,7 @@ class IssuerKeys:
             issuer = _text(document, "issuer")
             if not place:
                 place = _text(document, "jwks_uri")
+                # guard: A67 what discovery names is an address of others
                 public = not _is_same_origin(place, source.oidc_well_known_url)
                 if public and not target_of(place).tls:
                     raise OutgoingFailed("jwks_uri: expected an https address, or one on the host of the document")

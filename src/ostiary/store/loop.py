@@ -63,6 +63,7 @@ class Loop:
     async def attempt(self) -> float:
         """Take one turn, whatever comes of it, and return how long to wait until the next, in seconds."""
         self._tried = self._clock()
+        # guard: A77 the reader of configuration goes on after every error
         try:
             async with asyncio.timeout(self.bound):
                 await self._turn()
@@ -83,6 +84,7 @@ class Loop:
 
     def trouble(self) -> str | None:
         """Say, in words for the log, why what depends on this work cannot be trusted now; None when it can."""
+        # guard: A77 a stale configuration is not ready
         if self.age() <= self.bound:
             return None
         return f"{self.name}: nothing succeeded for {self.age():.0f} s ({self._error or 'no turn has ended'})"

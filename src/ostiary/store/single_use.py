@@ -69,6 +69,7 @@ def first(purpose: Purpose[T], value_hash: bytes, *, expires: int, error: Callab
 
     For the identifiers of signed statements (jti), which are good for one use until they expire.
     """
+    # guard: A14 an assertion counts once
     return Statement(
         "INSERT INTO single_use (namespace, hash, body, expires, family, consumed) VALUES (?, ?, '{}', ?, NULL, ?) "
         "ON CONFLICT (namespace, hash) DO NOTHING",
@@ -86,6 +87,9 @@ def consume(purpose: Purpose[T], value_hash: bytes, *, now: int, tombstone: bool
             (purpose.namespace, value_hash, now),
         )
         return _fresh(purpose, rows[0]) if rows else Unknown()
+    # guard: A09 a code is used once
+    # guard: A09 a code is short-lived
+    # guard: A20 a single-use value belongs to its namespace
     rows = yield Statement(
         "UPDATE single_use SET consumed = ? WHERE namespace = ? AND hash = ? AND expires > ? AND consumed IS NULL "
         "RETURNING body, family",

@@ -20,6 +20,7 @@ def bite(table: str, key: str, over: str, *parameters: Value, order: str = "") -
     that there may be more. The condition is asked twice, so that a row which somebody prolongs meanwhile stays.
     """
     sorted_by = f" ORDER BY {order}" if order else ""
+    # guard: A69 clean-up deletes in bites
     chosen = f"SELECT {key} FROM {table} WHERE {over}{sorted_by} LIMIT {BITE}"
     names = f"({key})" if "," in key else key
     return Statement(f"DELETE FROM {table} WHERE {names} IN ({chosen}) AND {over}", (*parameters, *parameters))

@@ -6,6 +6,7 @@ import hashlib
 import ipaddress
 from typing import Final
 
+# guard: A74 changing networks of IPv6 count together
 NETWORKS: Final = (64, 56, 48)
 """Networks of IPv6 that one person may have: what a host, a house and a site are given (RFC 6177)."""
 

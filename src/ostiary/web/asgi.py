@@ -38,6 +38,7 @@ _CONSTANT: Final = frozenset({"content-type", "cache-control", "pragma", "vary",
 _UNAVAILABLE: Final = 503
 _MANY_SENT: Final = 256  # headers that are kept encoded
 # "same-origin" and not "no-referrer": with the latter browsers send "Origin: null" with our own forms.
+# guard: A41 pages are not kept by browsers
 _PAGE: Final = tuple(
     (name, (name.encode(), value.encode()))
     for name, value in (
@@ -161,6 +162,7 @@ class Site:
         await _send(request, response, send, extensions.get(WHOLE))
         if access_log.isEnabledFor(logging.INFO):
             # The query is never logged: codes and tokens travel in it. Nor is what opens a door in a path.
+            # guard: A73 the access log shows no key
             access_log.info(
                 "%s %s %d %.1fms %s %s",
                 request.method,
@@ -215,6 +217,7 @@ class Site:
             request.headers = self._without_forged(request, scope["headers"])
         origin = self._proxies.origin(request.client, request.scheme, request.headers)
         request.client, request.scheme, request.host = origin.client, origin.scheme, origin.host
+        # guard: A47 a malformed host is refused
         if not origin.host:
             request.host = "localhost"
             raise BadRequest("malformed_host", "The Host header is missing or malformed.")
@@ -251,6 +254,7 @@ async def _refuse(hosts: Hosts, request: Request) -> None:
     if request.path.startswith(_ANYWHERE):
         return
     refusal = await hosts.refusal(request)
+    # guard: A47 another host is not answered
     if refusal is not None:
         raise refusal
 
@@ -270,6 +274,7 @@ def _headers(raw: Sequence[tuple[bytes, bytes]]) -> Mapping[str, str]:
             elif name in _LISTS:
                 value = f"{headers[name]}, {value}"
         headers[name] = value
+    # guard: A69 headers have a bounded size
     if len(raw) > HEADER_COUNT_LIMIT or size > HEADERS_LIMIT:
         raise HttpError(431, "headers_too_large", "The headers are too large.")
     return headers
@@ -309,6 +314,7 @@ def _outgoing(request: Request, response: Response) -> list[tuple[bytes, bytes]]
 def _encoded(pair: tuple[str, str]) -> tuple[bytes, bytes]:
     """Return one header encoded; the ones that are always the same are kept. Raises ValueError."""
     name, value = pair[0].encode("latin-1"), pair[1].encode("latin-1")
+    # guard: A47 an answer cannot be split by a line break in a header
     if _UNSENDABLE.search(value):
         raise ValueError("a header with a value that cannot be sent")
     if _UNSENDABLE_NAME.search(name):

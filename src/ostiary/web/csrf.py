@@ -21,6 +21,7 @@ def form_token(session_key: bytes, purpose: str, key: bytes) -> str:
 def is_form_token(token: str, session_key: bytes, purpose: str, key: bytes) -> bool:
     """Say whether the token was made by `form_token` for the same session and purpose."""
     expected = form_token(session_key, purpose, key)
+    # guard: A40 a form carries the token of its session
     return hmac.compare_digest(token.encode("utf-8", "replace"), expected.encode("ascii"))
 
 
@@ -58,6 +59,7 @@ def same_origin(request: Request) -> bool:
         return True
     try:
         sent = urlsplit(origin)
+        # guard: A40 another site cannot answer a flow
         return sent.scheme in {"http", "https"} and canonical(sent.netloc, sent.scheme) == request.host
     except ValueError:
         return False

@@ -22,6 +22,7 @@ def parse_pairs(text: str) -> list[tuple[str, str]]:
     if not text:
         return []
     parts = text.split("&")
+    # guard: A69 forms have a bounded number of pairs
     if len(parts) > PAIRS_LIMIT:
         raise BadRequest("too_many_parameters", "Too many parameters were sent.")
     clear = text.isascii() and "\0" not in text
@@ -93,6 +94,7 @@ def parse_cookies(header: str) -> Mapping[str, str]:
         if name in cookies:
             twice.add(name)
         cookies[name] = value[1:-1] if len(value) > 1 and value[0] == value[-1] == '"' else value
+    # guard: A40 two session cookies count as none
     for name in twice:
         del cookies[name]
     return cookies

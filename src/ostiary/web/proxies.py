@@ -69,6 +69,7 @@ class Proxies:
         host = headers.get("host", "")
         if _FORWARDED.isdisjoint(headers):
             return Origin(peer, scheme, self._canonical(host, scheme))
+        # guard: A47 only trusted proxies name the host
         if not self.trusts(peer):
             self._tell(peer)
             return Origin(peer, scheme, self._canonical(host, scheme))

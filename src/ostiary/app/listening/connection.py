@@ -156,6 +156,7 @@ class Connection(asyncio.Protocol):
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
             end: int = upgrade.args[0]
+            # guard: A71 a head with Upgrade is not the end of reading
             self._stay()
             return data[end:]
         return b""
@@ -169,6 +170,7 @@ class Connection(asyncio.Protocol):
         self._skipped = False
         self._parser = httptools.HttpRequestParser(_AfterHead(self))
         version = b"1.1" if self.takes_chunks else b"1.0"
+        # guard: A71 the body of a request with Upgrade is its body
         framing = b"".join(b"%b: %b\r\n" % pair for pair in self._headers if pair[0] in _FRAMING)
         self._parser.feed_data(b"POST / HTTP/%b\r\n%b\r\n" % (version, framing))
 
@@ -178,11 +180,13 @@ class Connection(asyncio.Protocol):
             if not self._fresh:
                 self._head_bytes += size
             self._fresh = False
+            # guard: A69 a head has its octets
             if self._head_bytes > HEAD_BYTES:
                 self._refuse(431)
         elif reading is not None and reading is self._reading:
             self._framing += size - (0 if reading.answered else self._passed - passed)
             most = LEFTOVER_BYTES if reading.answered else FRAMING_BYTES + FRAMING_FACTOR * self._passed
+            # guard: A69 framing has its octets
             if self._framing > most:
                 self.hang_up()
 
@@ -202,6 +206,7 @@ class Connection(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Keep a header; a trailer is dropped, so that nobody takes it for one (RFC 9110 6.5.1)."""
+        # guard: A69 a trailer is no header
         if self._in_head:
             name, value = name.lower(), value.rstrip()
             if name in _LOOKED_AT:
@@ -212,6 +217,7 @@ class Connection(asyncio.Protocol):
         """Take note of a header that says something about the connection. Raises Refused."""
         if name == b"expect":
             self._expects = value == b"100-continue"
+        # guard: A71 a coding that nobody understands is refused
         elif value != b"chunked":  # RFC 9112 6.1: a coding nobody here understands
             raise Refused(501)
 
@@ -222,10 +228,12 @@ class Connection(asyncio.Protocol):
         new = version == "1.1"
         if version not in _SERVED:
             raise Refused(505)
+        # guard: A71 chunks in HTTP/1.0 are refused
         if self._deaf or method == b"CONNECT" or (not new and any(name == b"transfer-encoding" for name, _ in headers)):
             raise Refused(400)
         path, query = target(self._url, headers)
         endpoint = self._endpoint
+        # guard: A74 pages of health have seats of their own
         if not endpoint.seats.may_ask_anything(self) and b"/-/health/" not in path:
             raise Refused(503)
         extensions: dict[str, Any] = {}
@@ -326,6 +334,7 @@ class Connection(asyncio.Protocol):
             self._pipeline.remove(broken)
             broken = None
         last = self._last()
+        # guard: A69 bytes that are no request are not answered in place of one
         if last is not None and last is not broken:
             last.keep_alive = False
         elif broken is not None and broken.answered:
@@ -444,6 +453,8 @@ class Connection(asyncio.Protocol):
         """Return the seconds a client has for what it is waited for; the application has its own limit for bodies."""
         if state == "body":
             return None
+        # guard: A69 a head has its seconds
+        # guard: A69 who does not read is given up
         return WRITE_SECONDS if state == "taking" else HEAD_SECONDS
 
     def _now(self) -> str:
@@ -451,6 +462,7 @@ class Connection(asyncio.Protocol):
         if self._writable is not None:
             return "taking"
         if self._exchange is not None:
+            # guard: A74 who waits for a body gives way
             return "work" if self._exchange.complete else "body"
         if self._reading is not None:
             return "leftover"

@@ -211,6 +211,7 @@ class Exchange:
     def _settle(self, status: int) -> None:
         """Decide whether another request may follow: not when nobody knows where it would begin."""
         self.started = True
+        # guard: A69 a body that was never asked for is not waited for
         if status == _REQUEST_TIMEOUT or self.is_unasked:
             self.keep_alive = False
 

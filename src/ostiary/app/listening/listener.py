@@ -168,6 +168,7 @@ async def _open(endpoint: Endpoint, connection: Connection, accepted: socket.soc
     """Make a connection of an accepted socket; over TLS that is the hand-shake."""
     options: dict[str, Any] = {}
     if endpoint.context is not None:
+        # guard: A74 a hand-shake has its seconds
         options = {"ssl_handshake_timeout": SHAKE_SECONDS, "ssl_shutdown_timeout": FAREWELL_SECONDS}
     await endpoint.loop.connect_accepted_socket(lambda: connection, accepted, ssl=endpoint.context, **options)
 

@@ -81,9 +81,11 @@ class Seats:
         if address and not self._room_for(address):
             return self._refuse()
         if newcomer.shaking:
+            # guard: A74 hand-shakes are counted
             if len(self._shaking) >= max(1, self._most // SHAKING_PART):
                 self._end(next(iter(self._shaking)))
             self._shaking[newcomer] = None
+        # guard: A69 connections are bounded, and who waits longest gives way
         if len(self._all) < self._most or self._make_room():
             self._all[newcomer] = None
             self._unfinished[newcomer] = self._clock()

@@ -38,6 +38,7 @@ def best_match(found: Sequence[T], lookups: Sequence[tuple[str, object]]) -> tup
     primary key must hold as well.
     """
     wanted = [str(value).lower() for name, value in lookups if name == "pk"]
+    # guard: A57 of several that match, a managed one is meant
     meant = sorted(
         (one for one in found if all(str(one.pk) == pk for pk in wanted)),
         key=lambda one: (not one.values.get("managed"), age(one.pk)),

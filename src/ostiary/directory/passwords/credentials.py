@@ -25,6 +25,7 @@ class Credentials:
         Raises PasswordTooLong and Busy. Whether the user is active is not asked here.
         """
         if user is None:
+            # guard: A42 an unknown name costs a hash
             await self._passwords.verify(text, "", asker)
             return False
         found = await self._passwords.verify(text, user.password, asker)

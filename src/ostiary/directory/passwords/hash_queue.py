@@ -72,10 +72,12 @@ class HashQueue:
 
     def _admit(self, asker: Asker) -> None:
         stranger = _is_stranger(asker)
+        # guard: A69 hashes wait in a bounded queue
         if self._inside >= self._places or (stranger and self._inside_strangers >= self._strangers):
             raise Busy
         if asker.browser is not None and self._held[asker.browser] >= BROWSER_MOST:
             raise Busy
+        # guard: A74 one network does not fill the queue of passwords
         if stranger and self._inside_strangers * 2 >= self._strangers:
             share = max(1, self._strangers // SHARE)
             if any(self._held[network] >= share for network in asker.networks):

@@ -130,6 +130,7 @@ class Planner:
         """Say what happens to a stage. What cannot be evaluated never makes it vanish: see `Stage.GUARD`."""
         if decision.passing:
             return "take"
+        # guard: A76 a policy that fails takes no guard away
         if not decision.undecided:
             return "leave"
         stage = self._snapshot.resolve(STAGE, binding.stage)
@@ -140,6 +141,7 @@ class Planner:
             consequence="the stage is taken" if guards else "the flow is refused",
             now=self._now,
         )
+        # guard: A76 a policy that fails opens no stage that lets in
         return "take" if guards else "refuse"
 
     async def _active(self, pk: int | None) -> Subject | None:

@@ -75,6 +75,7 @@ async def prove_password(
         await services.attempts.give_back(attempt)
         headers = (("retry-after", str(_BUSY_SECONDS)),)
         raise HttpError(503, "busy", "Too many people are signing in. Please try again.", headers=headers) from None
+    # guard: A30 the wrong password does not pass
     if user is not None and backend is not None and user.is_active:
         return Proven(user, _context(user, backend), tuple(services.attempts.succeeded(attempt)))
     reason = "unknown_user" if user is None else "password" if backend is None else "inactive"
@@ -84,6 +85,7 @@ async def prove_password(
 
 async def _begun(stage_context: StageContext, user: User | None, typed: str, browser: str | None) -> Attempt:
     """Count the attempt before it is judged. Raises TooManyRequests."""
+    # guard: A69 guessing waits
     account = Account(None if user is None else user.pk, typed)
     try:
         return await stage_context.services.attempts.begin(
@@ -126,12 +128,14 @@ def _context(user: User, backend: str) -> Mapping[str, object]:
 
 
 def _name(user: User | None) -> str | None:
+    # guard: A73 a name that nobody has is not logged
     return None if user is None else user.username
 
 
 def _told(stage_context: StageContext, user: User | None) -> Sequence[Statement]:
     """The event of a failure. None for a name nobody has: people type passwords there."""
     if user is None:
+        # guard: A68 a name nobody has makes no event
         return ()
     return (
         event(

@@ -170,11 +170,13 @@ class Dispatcher:
         (`Moved.due`).
         """
         self._later = True
+        # guard: A30 a form names the showing it answers
         if (ticket is not None and ticket != self._plan.ticket) or self._plan.denied is not None:
             return Passed()
         try:
             if logout.is_waiting(self._plan):
                 return await self._decided(answer)
+            # guard: A30 an answer is judged only after its challenge was shown
             if not self._plan.shown or not await self._still_there():
                 return Passed()  # nothing was asked in this session, or not this: an answer needs its challenge
             outcome = await self._judge(answer)
@@ -248,6 +250,7 @@ class Dispatcher:
         stage = self._stage()
         if stage is None:
             # The configuration changed under the plan: everything is asked again, nothing is left out.
+            # guard: A30 a stage that vanished is not left out
             self._restart(keep_context=False)
             return None
         fate, events = await self._planner.decide_again(self._plan, self._session)

@@ -66,6 +66,7 @@ class UserLoginStage(Stage):
 
     async def _user(self, stage_context: StageContext) -> User | None:
         """Whoever earlier stages proved. Whoever was signed in before does not count."""
+        # guard: A30 nobody is signed in whom no stage has proved
         return await stage_context.person(stage_context.pending_pk) if stage_context.pending_pk is not None else None
 
     def _done(self, stage_context: StageContext, user: User, *, remember: bool) -> Done:

@@ -43,6 +43,7 @@ def verify(token: str, keys: Iterable[VerifyingKey]) -> Verified:
     """
     encoded_header, encoded_payload, encoded_signature = _split(token)
     header = read_header(encoded_header)
+    # guard: A14 critical extensions are refused
     if "crit" in header:
         raise MalformedToken("no critical extension is supported")
     payload = base64url_decode(encoded_payload)
@@ -50,14 +51,17 @@ def verify(token: str, keys: Iterable[VerifyingKey]) -> Verified:
     signing_input = f"{encoded_header}.{encoded_payload}".encode("ascii")
     kid = header.get("kid")
     for key in keys:
+        # guard: A14 the key decides the algorithm
         if key.algorithm != header.get("alg") or (kid is not None and key.kid is not None and key.kid != kid):
             continue
+        # guard: A14 the signature of a hint is checked
         if key.accepts(signing_input, signature):
             return Verified(header, payload, key)
     raise BadSignature("no key made this signature")
 
 
 def _split(token: str) -> tuple[str, str, str]:
+    # guard: A17 a token longer than any of ours is not read
     if len(token) > LONGEST_TOKEN:
         raise MalformedToken("longer than any token made here")
     parts = token.split(".")

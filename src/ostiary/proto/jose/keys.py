@@ -50,6 +50,7 @@ def algorithms_for(key: PrivateKey | PublicKey | bytes) -> tuple[str, ...]:
     Octets always sign HS256, and the longer ones when they are as long as the hash.
     """
     if isinstance(key, bytes):
+        # guard: A14 a short secret makes no long signatures
         return tuple(name for name, (_, least) in _SECRETS.items() if name == "HS256" or len(key) >= least)
     if isinstance(key, rsa.RSAPrivateKey | rsa.RSAPublicKey):
         if key.key_size < LEAST_RSA_BITS:
@@ -80,8 +81,10 @@ def require_key_size(key: object) -> None:
 
 def require_rsa_size(modulus: int, exponent: int) -> None:
     """Do the same for the numbers, before anything is computed with them. Raises UnsupportedKey."""
+    # guard: A69 a stranger's modulus is bounded
     if modulus.bit_length() > MOST_RSA_BITS:
         raise UnsupportedKey(f"expected an RSA key of at most {MOST_RSA_BITS} bits")
+    # guard: A69 a stranger's exponent is small
     if not LEAST_EXPONENT <= exponent <= MOST_EXPONENT or exponent % 2 == 0:
         raise UnsupportedKey("expected an RSA key with a small public exponent, such as 65537")
 

@@ -50,6 +50,7 @@ def read_parameters(pairs: Iterable[tuple[str, str]]) -> Parameters:
     every: dict[str, tuple[str, ...]] = {}
     for name, value in pairs:
         if name in seen:
+            # guard: A07 repeated parameters are refused at authorize
             repeated.add(name)
         seen.add(name)
         if value:

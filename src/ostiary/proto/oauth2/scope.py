@@ -34,11 +34,13 @@ def grant_scopes(asked: tuple[str, ...], offered: Collection[str]) -> tuple[str,
     """Return what of `asked` is offered; unknown names are dropped. Asking for nothing asks for everything offered."""
     if not asked:
         return tuple(sorted(offered))
+    # guard: A11 only what the application may have is granted
     return tuple(name for name in asked if name in offered)
 
 
 def narrow_scope(asked: tuple[str, ...], granted: tuple[str, ...]) -> tuple[str, ...]:
     """Return the scopes of a refreshed token (RFC 6749 6). Raises OAuthError (invalid_scope) when they widen."""
+    # guard: A11 a refresh does not widen
     if not set(asked) <= set(granted):
         raise OAuthError(INVALID_SCOPE, "the scope is wider than what was granted")
     return asked or granted

@@ -48,6 +48,7 @@ _FORGOTTEN: Final = (
 _REFUSED_CLASSES: Final = ("08", "25", "28", "3D", "53", "57", "58", "XX", "42501")  # reaching it, not what we say
 # A connection that tells one of these is of no more use: it is broken, ended by the server, or leads to a server that
 # takes no writes (after a failover behind a stable address another one does).
+# guard: A77 a server that takes no writes is a lost connection
 _LOST_STATES: Final = ("08", "57P", "25006", "25P02", "25P03", "25P04")
 _REASONS: Final = {
     "08": Reason.UNREACHABLE,

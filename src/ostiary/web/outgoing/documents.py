@@ -30,6 +30,7 @@ def document_url_problem(url: str) -> str | None:
         target = target_of(url)
     except OutgoingFailed as error:
         return str(error)
+    # guard: A67 keys are read over TLS, or from this machine
     if not target.tls and not is_loopback(target.host):
         return "expected an https address, or an http one of this machine (localhost, 127.0.0.1, [::1])"
     return None
@@ -111,6 +112,7 @@ async def _read(target: Target, *, public: bool, limit: int) -> bytes:
                 parser.feed_data(data)
             except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
                 raise OutgoingFailed("the answer is not HTTP") from error
+            # guard: A67 documents have an end
             if len(answer.body) > limit or (head > HEAD_LIMIT and not answer.headers_done):
                 raise OutgoingFailed("the answer is too long")
         if not answer.headers_done or (answer.framed and not answer.done):

@@ -64,6 +64,7 @@ class Pattern:
             following = self._kept.get((at, letter, bound))
             if following is None:
                 following = self._machine.step(at, letter, bound=bound)
+                # guard: A68 what a pattern remembers is bounded
                 if len(self._kept) >= MOST_KEPT:
                     self._kept.clear()
                 self._kept[at, letter, bound] = following
@@ -90,6 +91,7 @@ class _Machine:
         self.at_end: dict[int, int] = {}
 
     def place(self, *, letters: tuple[frozenset[str], int] | None = None, free: Iterable[int] = ()) -> int:
+        # guard: A04 a pattern has no more places than anybody means
         if len(self.free) >= MOST_PLACES:
             raise BadPattern("expected a simpler regular expression, this one repeats too much")
         self.letters.append(letters)

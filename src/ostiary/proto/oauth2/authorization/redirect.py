@@ -50,6 +50,7 @@ def pattern_problem(mode: MatchingMode, url: str) -> str | None:
         return None
     if _scheme(url) in FORBIDDEN_SCHEMES:
         return f"expected an address that is not {_scheme(url)}:"
+    # guard: A05 they cannot be saved
     if not is_safe(url):
         return "expected an absolute address of visible ASCII characters, without a fragment"
     return None
@@ -66,6 +67,8 @@ def is_allowed(sent: str, entries: Iterable[Entry], *, any_port: bool = False) -
     own = _without_port(sent) if any_port else None
     for entry in entries:
         if entry.matching_mode == "strict":
+            # guard: A01 strict addresses are equal to the character
+            # guard: A04 a strict address is not a pattern
             if sent == entry.url or (own is not None and own == _without_port(entry.url)):
                 return True
         else:
@@ -78,6 +81,9 @@ def is_allowed(sent: str, entries: Iterable[Entry], *, any_port: bool = False) -
 def _matches(text: str, sent: str) -> bool:
     """Match in linear time (A04). A pattern from before the check, which cannot be, allows nothing."""
     try:
+        # guard: A04 no address makes a pattern slow
+        # guard: A04 patterns match as a whole
+        # guard: A01 a wildcard does not reach across the end of the host
         return pattern(text).fullmatch(sent, fixed=_joints(sent))
     except BadPattern:
         return False
@@ -102,9 +108,11 @@ def _without_port(url: str) -> tuple[str, str] | None:
 
 def is_safe(url: str) -> bool:
     """Tell whether `url` is absolute, visible ASCII, without fragment (RFC 6749 3.1.2) and of no dangerous scheme."""
+    # guard: A05 a fragment is no part of an address
     if len(url) > MAX_LENGTH or _VISIBLE.fullmatch(url) is None or "#" in url or "\\" in url:
         return False
     scheme = _scheme(url)
+    # guard: A05 dangerous schemes are refused whatever the list says
     return scheme is not None and scheme not in FORBIDDEN_SCHEMES and _split(url) is not None
 
 
@@ -160,13 +168,16 @@ def _split(url: str) -> SplitResult | None:
 def _is_plain(url: str) -> bool:
     """Tell whether the target is where it seems to be: patterns are written by people who think so (A02, A03)."""
     parts = _split(url)
+    # guard: A02 user info hides the host from patterns
     if parts is None or "@" in parts.netloc or "%" in parts.netloc:
         return False
+    # guard: A03 an address of the web has a host
     if parts.scheme in _WEB and not parts.hostname:  # browsers take "https:a" and "https:///a" for "https://a"
         return False
     path = parts.path
     for _ in range(_UNQUOTE_ROUNDS):
         if "\\" in path or any(segment in {".", ".."} for segment in path.split("/")):
             return False
+        # guard: A03 dot segments are looked for behind several encodings
         path = unquote(path)
     return "\\" not in path and not any(segment in {".", ".."} for segment in path.split("/"))

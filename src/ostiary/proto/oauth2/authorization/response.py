@@ -71,6 +71,7 @@ def parse_mode(text: str | None, parts: frozenset[Part], redirect_uri: str) -> t
     name, _, suffix = text.partition(".")
     if name == "jwt":
         return usual, True
+    # guard: A07 tokens are never put in a query
     if name == "query" and parts != CODE_ONLY:
         raise OAuthError(INVALID_REQUEST, "tokens in a query", description="The response_mode must not be query.")
     if name == "form_post" and not redirect_uri.lower().startswith(("https://", "http://")):
@@ -83,6 +84,7 @@ def answer_pairs(target: Target, pairs: Pairs, *, issuer: str) -> list[tuple[str
     made = list(pairs)
     if target.state is not None:
         made.append(("state", target.state))
+    # guard: A10 every answer names its issuer
     if not target.signed:
         made.append(("iss", issuer))
     return made

@@ -29,6 +29,7 @@ def verify_assertion(statement: Statement, *, client_id: str, audiences: Collect
     """
     if statement.text("iss") != client_id or statement.text("sub") != client_id:
         raise BadStatement("iss and sub are not both the client")
+    # guard: A14 an assertion has one audience
     if statement.claims.get("aud") not in audiences:
         raise BadStatement("aud is not one text, or somebody else")
     expires = verify_times(statement, now=now, leeway=LEEWAY, longest=LONGEST_LIFE)

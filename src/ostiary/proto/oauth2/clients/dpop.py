@@ -75,6 +75,7 @@ def same_address(sent: str, url: str) -> bool:
 def _key(header: Mapping[str, object]) -> PublicKey:
     """Return the key that the proof brings along: only that it signed the proof counts, not what it says of itself."""
     jwk = header.get("jwk")
+    # guard: A14 a proof says what it is
     if header.get("typ") != "dpop+jwt" or header.get("alg") not in ALGORITHMS or not isinstance(jwk, dict):
         raise BadStatement("typ, alg or jwk of the header")
     key = None if _PRIVATE & jwk.keys() else public_key(jwk)

@@ -82,6 +82,7 @@ def read_statement(text: str, keys: Iterable[VerifyingKey], *, longest: int = LO
     if len(text) > longest:
         raise BadStatement("too long")
     try:
+        # guard: A15 a request object's signature is checked
         verified = verify(text, keys)
     except JoseError as error:
         raise BadStatement(str(error)) from error

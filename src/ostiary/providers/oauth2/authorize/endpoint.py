@@ -111,6 +111,7 @@ async def begin_again(request: Request, flow: Flow, to: str, *, services: Servic
             await take(context)
     except (OAuthError, HttpError):
         return None
+    # guard: A30 a pushed request that is late begins for nobody at the page of its flow
     return sign_in_again(context, flow) if context.late is None else None
 
 

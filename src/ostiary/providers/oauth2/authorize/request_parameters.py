@@ -49,6 +49,7 @@ async def find_parameters(context: AuthorizationContext) -> None:
         context.parameters = found.parameters
         if found.expires is not None and found.expires <= context.now:
             context.late = OAuthError(INVALID_REQUEST_OBJECT, "expired")
+    # guard: A15 a provider that demands signed requests gets no others
     elif provider.require_signed_request_object:
         raise unsigned()
 
@@ -91,6 +92,7 @@ async def _pushed(context: AuthorizationContext, request_uri: str) -> None:
     """Read what was pushed (RFC 9126 4): by this client, not used yet. Nothing of the query counts beside it."""
     handle = handle_of(request_uri)
     if handle is None:
+        # guard: A67 a request by reference is refused unless it was pushed here
         raise OAuthError(REQUEST_URI_NOT_SUPPORTED, "not a request_uri of ours")
     context.handle_hash = token_hash(handle)
     pushed = await find_pushed(context.services.database, context.handle_hash, now=context.now)

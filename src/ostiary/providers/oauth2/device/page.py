@@ -113,6 +113,7 @@ async def _require_access(
     refusal = () if decision.passing else (deny_device(item),)
     if decision.events or refusal:
         await write_all(services.database, [*decision.events, *refusal])
+    # guard: A13 the policies decide when the code is entered
     if not decision.passing:
         message = " ".join(decision.messages) or "You have no access to this application."
         error = NoAccess(message, application=client.application.name, account=subject.user.username)

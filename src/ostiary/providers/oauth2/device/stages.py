@@ -65,6 +65,7 @@ class DeviceCodeStage(Stage):
         code = read_user_code(answer.get("code"))
         if code is None:
             return wrong("code", "A code has nine digits.")
+        # guard: A13 guessing user codes is limited
         if await _is_too_often(stage_context):
             return wrong("code", _TOO_OFTEN, "throttled")
         item = await find_device(stage_context.services.database, token_hash(code), now=stage_context.now)
@@ -141,6 +142,7 @@ class DeviceDeclinedStage(Stage):
     async def open(self, stage_context: StageContext) -> Verdict:
         """Tell it, and end here."""
         item = await _claimed(stage_context)
+        # guard: A13 a device whose person said no is told so
         return Refused(_DECLINED, () if item is None else (deny_device(item),))
 
     async def answer(self, stage_context: StageContext, answer: Mapping[str, object]) -> Verdict:

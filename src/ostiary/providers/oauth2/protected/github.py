@@ -122,6 +122,7 @@ async def _subject(request: Request, services: Services, scope: str) -> Subject 
     if token is None or client_by_provider(services.plane.snapshot, token.provider) is None:
         raise OAuthError(INVALID_TOKEN, "unknown, expired or revoked")
     await verify_token_binding(request, services, token, sent)
+    # guard: A16 GitHub's addresses take only tokens that are meant for us
     if not is_meant_here(sent.token, token):
         raise OAuthError(INVALID_TOKEN, "made for another resource")
     if scope not in token.scope:

@@ -55,7 +55,9 @@ async def introspect(request: Request, services: Services) -> Response:
 
 
 async def _access(services: Services, client: Client, token: str, *, now: int) -> Mapping[str, object]:
+    # guard: A58 the token of a disabled account is not active, whenever it was stored
     found = await find_access(services.database, token_hash(token), now=now, of_active=True)
+    # guard: A16 introspection tells a client about its own tokens only
     if found is None or found.provider != client.pk:
         return _INACTIVE
     return {

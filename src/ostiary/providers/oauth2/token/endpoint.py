@@ -86,6 +86,7 @@ async def _serve(token_request: TokenRequest) -> Issued:
 
 async def _person(token_request: TokenRequest, granted: GrantResult) -> Subject:
     subject = granted.subject or await token_request.services.users.subject(granted.authorization.user)
+    # guard: A58 the person is read again for every grant
     if subject is None or not subject.user.is_active:
         raise OAuthError(INVALID_GRANT, "the person is gone or disabled")
     return subject
@@ -99,6 +100,8 @@ async def _decide(token_request: TokenRequest, granted: GrantResult, subject: Su
         snapshot=token_request.services.plane.snapshot,
         context=PolicyContext(now=token_request.now, client_ip=token_request.request.client, facts=facts),
     )
+    # guard: A19 a refresh asks the policies again
+    # guard: A18 a federated person is asked by the policies
     if not decision.passing:
         raise OAuthError(INVALID_GRANT, "the application's policies refuse the person")
     return decision

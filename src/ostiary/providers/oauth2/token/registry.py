@@ -34,10 +34,12 @@ def find_grant(name: str) -> Grant:
     try:
         return GRANTS[name]
     except KeyError:
+        # guard: A12 an unknown grant is an error
         raise OAuthError(UNSUPPORTED_GRANT_TYPE, name[:_SHOWN]) from None
 
 
 def require_allowed_grant(client: Client, grant: Grant) -> None:
     """Refuse a grant the client may not use (RFC 6749 5.2). Raises OAuthError (unauthorized_client)."""
+    # guard: A12 a grant must be among the client's
     if grant.name not in client.provider.grant_types:
         raise OAuthError(UNAUTHORIZED_CLIENT, f"{grant.name} is not among the client's grants")

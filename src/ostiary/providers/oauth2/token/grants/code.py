@@ -66,8 +66,10 @@ def _unfit(token_request: TokenRequest, asked: CodeRequest, code: Code) -> Unfit
 def _compare(token_request: TokenRequest, asked: CodeRequest, code: Code) -> None:
     """Raise OAuthError unless the request fits. Where the code is bound to a key, only its holder may guess."""
     item = code.authorization
+    # guard: A09 a code is its client's
     if item.provider != token_request.client.pk:
         raise OAuthError(INVALID_GRANT, "the code was issued to another client")
+    # guard: A09 a code is its address's
     if asked.redirect_uri != code.redirect_uri:
         raise OAuthError(INVALID_GRANT, "redirect_uri is not the one the code was sent to")
     verify_same_binding(Binding(jkt=item.dpop_jkt), token_request.binding)

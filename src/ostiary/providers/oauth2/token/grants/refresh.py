@@ -26,6 +26,7 @@ async def refresh_token(token_request: TokenRequest) -> GrantResult:
     if found is None:
         raise OAuthError(INVALID_GRANT, "unknown refresh token")
     item = found.authorization
+    # guard: A16 a refresh token is its client's
     if item.provider != token_request.client.pk:
         raise OAuthError(INVALID_GRANT, "the refresh token was issued to another client")
     verify_same_binding(
@@ -34,6 +35,7 @@ async def refresh_token(token_request: TokenRequest) -> GrantResult:
     use = found.use(token_request.now)
     if use is Use.EXPIRED:
         raise OAuthError(INVALID_GRANT, "expired refresh token")
+    # guard: A19 reuse is noticed
     if use is Use.REUSED:
         await end_family(token_request, item.family, "a refresh token was used twice")
     return GrantResult(
