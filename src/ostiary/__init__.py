@@ -1,4 +1,4 @@
-"""Ostiary: the door-keeper of a house full of applications.
+"""Ostiary: a self-hosted identity provider.
 
 This package owns nothing but its version; every room below owns its own paths, tables and verbs.
 """

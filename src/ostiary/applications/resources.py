@@ -37,7 +37,7 @@ def validate_application(item: Application) -> Iterable[Problem]:
     check=validate_application,
 )
 class Application(Resource):
-    """One application of the house."""
+    """An application: what people open, and what policies guard."""
 
     name: Annotated[str, Length(1), Help("What people read in their library and on the consent page.")]
     slug: Annotated[str, SLUG, UNIQUE, Length(1), Help("Name of the application in addresses.")]

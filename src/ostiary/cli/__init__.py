@@ -14,9 +14,9 @@ from ostiary.cli.processes import PROCESSES, start
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code. Errors are one line on standard error, unless --debug."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    debug = "--debug" in given
-    words = [word for word in given if word != "--debug"]
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in words
+    words = [word for word in words if word != "--debug"]
     try:
         if len(words) == 1 and words[0] in PROCESSES:
             return start(words[0])  # without the command line library, which would cost a fifth of the start
@@ -33,5 +33,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         from ostiary.cli.failure import one_line  # noqa: PLC0415 - nothing failed so far
 
-        print(f"ostiary: {one_line(error)}", file=sys.stderr)  # noqa: T201 - the one place that tells errors
+        print(f"ostiary: {one_line(error)}", file=sys.stderr)  # noqa: T201 - the one place that prints errors
         return 1

@@ -1,4 +1,4 @@
-"""The commands about people: users, groups, and the links that let somebody in."""
+"""The commands for users and groups, and for recovery and set-up links."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from ostiary.app.core import Core
 
 AUTHOR: Final = "operator"
-"""Whom revisions and events name for what was done from a shell."""
+"""The author of revisions and events that come from the command line."""
 
 PAGE: Final = 500
-"""People in one list, when nobody says how many."""
+"""Users in one page of a list, unless --limit says otherwise."""
 
 T = TypeVar("T")
 
@@ -43,24 +43,24 @@ def create(
 
     async def work(core: Core, now: int) -> None:
         if password is not None:
-            check(core, password)
-        made = await core.accounts.create(
+            require_good(core, password)
+        user = await core.accounts.create(
             username, name=name, email=email, password=password, groups=tuple(group or ()), now=now
         )
-        typer.echo(f"created {made.username} (number {made.pk}){'' if password else ', without a password'}")
+        typer.echo(f"created {user.username} (number {user.pk}){'' if password else ', without a password'}")
 
     with_core(work)
 
 
 @users.command("set-password")
 def set_password(username: Username, password_stdin: FromStdin = False) -> None:
-    """Set a person's password; their sessions end, and the tokens applications hold for them."""
+    """Set a person's password. It ends their sessions, and the tokens applications hold for them."""
     password = _read_password() if password_stdin else _ask_password()
     if password is None:
         raise SettingsError("expected a password on standard input")
 
     async def work(core: Core, now: int) -> None:
-        check(core, password)
+        require_good(core, password)
         await core.accounts.set_password(username, password, now=now)
         typer.echo(f"the password of {username} is set")
 
@@ -69,7 +69,7 @@ def set_password(username: Username, password_stdin: FromStdin = False) -> None:
 
 @users.command("revoke")
 def revoke(username: Username) -> None:
-    """Sign a person out everywhere: sessions end, and every token applications hold for them."""
+    """Sign a person out everywhere. It ends their sessions, and every token applications hold for them."""
 
     async def work(core: Core, now: int) -> None:
         await core.accounts.revoke(username, now=now)
@@ -81,17 +81,17 @@ def revoke(username: Username) -> None:
 @users.command("list")
 def list_users(
     search: Annotated[str, typer.Option(help="Part of a username, e-mail address or name.")] = "",
-    limit: Annotated[int, typer.Option(help="So many at most; 0: all.", min=0)] = PAGE,
+    limit: Annotated[int, typer.Option(help="Length of a page; 0: no limit.", min=0)] = PAGE,
     after: Annotated[int, typer.Option(help="Only those with a higher number: the next page.", min=0)] = 0,
 ) -> None:
-    """List people, in order of their numbers, a page at a time."""
+    """List people by number, one page at a time."""
     from ostiary.cli.tables import print_table  # noqa: PLC0415 - only this command prints a table
 
     async def work(core: Core, _now: int) -> None:
-        found = core.accounts.list(search=search, after=after)
+        users_found = core.accounts.list(search=search, after=after)
         rows = [
             (str(user.pk), user.username, user.name, user.email, user.type, "yes" if user.is_active else "no")
-            async for user in up_to(limit + 1 if limit else None, found)
+            async for user in up_to(limit + 1 if limit else None, users_found)
         ]
         shown = rows[: limit or None]
         print_table(("number", "username", "name", "e-mail", "type", "active"), shown)
@@ -102,21 +102,21 @@ def list_users(
 
 
 async def up_to(most: int | None, items: AsyncIterator[T]) -> AsyncIterator[T]:
-    """Yield at most so many items, and ask for no more."""
-    left = most
-    while left is None or left > 0:
+    """Yield at most `most` items, and fetch no more than those."""
+    remaining = most
+    while remaining is None or remaining > 0:
         try:
             yield await anext(items)
         except StopAsyncIteration:
             return
-        left = None if left is None else left - 1
+        remaining = None if remaining is None else remaining - 1
 
 
 @groups.command("add-user")
 def add_user(
     group: Annotated[str, typer.Argument(help="Name of the group.", show_default=False)], username: Username
 ) -> None:
-    """Make a person a member of a group."""
+    """Add a person to a group."""
 
     async def work(core: Core, now: int) -> None:
         await core.accounts.add_to_group(username, group, now=now)
@@ -130,7 +130,7 @@ def recovery_link(
     without_mfa: Annotated[
         bool, typer.Option("--without-mfa", help="Do not ask for the second factor either; this is logged.")
     ] = False,
-    minutes: Annotated[int, typer.Option(help="How long the link is good.", min=1, max=10080)] = 60,
+    minutes: Annotated[int, typer.Option(help="How long the link is valid.", min=1, max=10080)] = 60,
 ) -> None:
     """Print a link that signs a person in once, without their password."""
     from ostiary.app.operator import links  # noqa: PLC0415
@@ -138,40 +138,40 @@ def recovery_link(
     async def work(core: Core, now: int) -> None:
         key = await core.accounts.recovery_link(username, without_mfa=without_mfa, now=now, minutes=minutes)
         typer.echo(links.recovery_link(core.settings, key, core.hosts.address()))
-        _tell_how_to_reach(links.from_elsewhere(core.settings, core.hosts.address()))
+        _print_hint(links.from_elsewhere(core.settings, core.hosts.address()))
 
     with_core(work)
 
 
 def setup_link() -> None:
-    """Print a new link of the first-run wizard; an earlier one dies."""
+    """Print a new link to the first-run wizard. Earlier links stop working."""
     from ostiary.app.operator import links  # noqa: PLC0415
 
     async def work(core: Core, now: int) -> None:
         token = await core.setup.new_link_token(now)
         typer.echo(links.setup_link(core.settings, token, core.hosts.address()))
-        _tell_how_to_reach(links.from_elsewhere(core.settings, core.hosts.address()))
+        _print_hint(links.from_elsewhere(core.settings, core.hosts.address()))
         links.remove_setup_link(core.settings)
 
     with_core(work)
 
 
-def _tell_how_to_reach(hint: str | None) -> None:
-    """Beside the link and not in its stream: a script reads the link alone."""
+def _print_hint(hint: str | None) -> None:
+    """Print how to reach a local address from elsewhere, on standard error: scripts read the link alone."""
     if hint is not None:
         typer.echo(f"({hint})", err=True)
 
 
-def check(core: Core, password: Secret) -> None:
-    """See that a new password follows the rules. Raises WeakPassword."""
+def require_good(core: Core, password: Secret) -> None:
+    """Require that a new password follows the rules. Raises WeakPassword."""
     from ostiary.app.new_passwords import require_good_password  # noqa: PLC0415
 
     require_good_password(core.plane.snapshot, password)
 
 
 def with_core(work: Callable[[Core, int], Awaitable[None]]) -> None:
-    """Run one piece of work on the inner half of the program, given the time in microseconds UTC."""
-    from ostiary.app.core import clock, open_core  # noqa: PLC0415 - wrong usage is told before anything is loaded
+    """Run one command's work on an open `Core`, with the time in microseconds UTC."""
+    from ostiary.app.core import clock, open_core  # noqa: PLC0415 - wrong usage is reported before anything is loaded
     from ostiary.app.serve import run_briefly  # noqa: PLC0415
 
     async def run() -> None:

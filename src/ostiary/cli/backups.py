@@ -1,4 +1,4 @@
-"""The commands about copies of the database."""
+"""The commands for backups of the database."""
 
 from __future__ import annotations
 
@@ -11,21 +11,23 @@ import typer
 from ostiary.settings import load
 
 
-def backup(file: Annotated[Path, typer.Argument(help="The copy; it must not exist yet.", show_default=False)]) -> None:
-    """Copy the SQLite database to a file, while Ostiary runs. The secret key is not in it."""
+def backup(
+    file: Annotated[Path, typer.Argument(help="The file to write; it must not exist yet.", show_default=False)],
+) -> None:
+    """Back up the SQLite database to a file, while Ostiary runs. The secret key is not in it."""
     from ostiary.app.operator.backup import back_up, where_the_key_is  # noqa: PLC0415 - a command loads what it needs
 
-    found = load(os.environ)
-    size = back_up(found, file)
+    settings = load(os.environ)
+    size = back_up(settings, file)
     typer.echo(f"{file}: {size} bytes, checked")
-    typer.echo(f"It is of use only with the secret key, which is not in it: keep {where_the_key_is(found)} apart.")
+    typer.echo(f"A restore also needs the secret key, which is not in it: keep {where_the_key_is(settings)} apart.")
 
 
-def restore(file: Annotated[Path, typer.Argument(help="A copy made by backup.", show_default=False)]) -> None:
-    """Put a copy in the place of the SQLite database, which is kept under another name. Stop Ostiary first."""
+def restore(file: Annotated[Path, typer.Argument(help="A file written by backup.", show_default=False)]) -> None:
+    """Restore the SQLite database from a backup; the old file is kept under another name. Stop Ostiary first."""
     from ostiary.app.core import clock  # noqa: PLC0415
     from ostiary.app.operator.backup import put_back  # noqa: PLC0415 - as above
 
-    found = load(os.environ)
-    aside = put_back(found, file, now=clock())
-    typer.echo(f"{found.database_file} is what {file} holds{f'; before, it was {aside}' if aside else ''}")
+    settings = load(os.environ)
+    aside = put_back(settings, file, now=clock())
+    typer.echo(f"{settings.database_file} is what {file} holds{f'; before, it was {aside}' if aside else ''}")

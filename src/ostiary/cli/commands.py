@@ -17,14 +17,14 @@ from ostiary.settings import Settings, load
 
 app = typer.Typer(
     name="ostiary",
-    help="Ostiary, the door-keeper of a house full of applications.",
+    help="Ostiary, a self-hosted identity provider.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-blueprints = typer.Typer(help="Apply configuration kept in files.", no_args_is_help=True)
+blueprints = typer.Typer(help="Apply configuration from files.", no_args_is_help=True)
 app.add_typer(blueprints, name="blueprint")
 app.add_typer(accounts.users, name="user")
 app.add_typer(accounts.groups, name="group")
@@ -37,16 +37,16 @@ app.command("restore")(backups.restore)
 
 
 def run(words: Sequence[str]) -> int:
-    """Run one command and return its exit code; wrong usage is told by the command line library, with code 2."""
+    """Run one command and return its exit code. The command line library reports wrong usage itself, with code 2."""
     try:
         app(list(words), prog_name="ostiary")
-    except SystemExit as ended:
-        return ended.code if isinstance(ended.code, int) else 0
+    except SystemExit as ending:
+        return ending.code if isinstance(ending.code, int) else 0
     return 0
 
 
-def _show_version(asked: bool) -> None:
-    if asked:
+def _show_version(requested: bool) -> None:
+    if requested:
         version()
         raise typer.Exit
 
@@ -54,7 +54,7 @@ def _show_version(asked: bool) -> None:
 @app.callback()
 def options(
     debug: Annotated[bool, typer.Option("--debug", help="Show where an error happened.")] = False,
-    shown: Annotated[
+    show_version: Annotated[
         bool, typer.Option("--version", help="Print the version.", callback=_show_version, is_eager=True)
     ] = False,
 ) -> None:
@@ -102,27 +102,27 @@ def migrate() -> None:
 
 @app.command("settings")
 def show_settings() -> None:
-    """Show the settings in force and where each came from; secrets are starred."""
+    """Show the settings in force, and where each came from. Secrets are starred."""
     from ostiary.cli.tables import print_table  # noqa: PLC0415
 
-    found = settings()
-    rows = [(shown.variable, shown.text or "-", shown.source) for shown in found.shown.values()]
+    current = settings()
+    rows = [(setting.variable, setting.text or "-", setting.source) for setting in current.shown.values()]
     print_table(("setting", "value", "from"), rows)
-    for note in found.notes:
+    for note in current.notes:
         typer.echo(f"note: {note}")
 
 
 @app.command()
 def healthcheck() -> None:
-    """Ask the process that runs with these settings whether it is ready; exit code 0 or 1."""
+    """Check that the process with these settings is ready. The exit code is 0 or 1."""
     from ostiary.app.operator.probe import why_not_ready  # noqa: PLC0415
 
-    why = why_not_ready(settings())
-    typer.echo(f"not ready: {why}" if why else "ready")
-    raise typer.Exit(1 if why else 0)
+    problem = why_not_ready(settings())
+    typer.echo(f"not ready: {problem}" if problem else "ready")
+    raise typer.Exit(1 if problem else 0)
 
 
-Files = Annotated[list[Path], typer.Argument(help="Files, or folders whose .yaml files are meant.", show_default=False)]
+Files = Annotated[list[Path], typer.Argument(help="Files, or folders of .yaml files.", show_default=False)]
 
 
 @blueprints.command("apply")
@@ -133,7 +133,7 @@ def apply(
         bool,
         typer.Option(
             "--show-made-secrets",
-            help="Print the secrets made for new objects that name none; they are never shown again.",
+            help="Print the secrets generated for new objects. They are never shown again.",
         ),
     ] = False,
 ) -> None:
@@ -143,7 +143,7 @@ def apply(
 
 @blueprints.command("check")
 def check(files: Files) -> None:
-    """Say what applying would change; write nothing."""
+    """Show what applying would change, and write nothing."""
     _blueprints(files, preview=True)
 
 

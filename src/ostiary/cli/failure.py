@@ -11,7 +11,7 @@ from ostiary.store.database import StoreError
 
 
 def one_line(error: Exception) -> str:
-    """Return what went wrong, for the operator. An error nobody expected says how to see more."""
+    """Return the message for the operator. An unexpected error says how to see its traceback."""
     text = " ".join(str(error).split()) or type(error).__name__
     if isinstance(error, WrongKey):
         return f"OSTIARY_SECRET_KEY: the database was written under another secret key ({text})"

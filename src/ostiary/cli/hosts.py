@@ -1,4 +1,4 @@
-"""The commands about our own addresses."""
+"""The commands for our own host names."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ostiary.settings import SettingsError
 if TYPE_CHECKING:
     from ostiary.app.core import Core
 
-hosts = typer.Typer(help="Manage the addresses that are ours: no other is answered.", no_args_is_help=True)
+hosts = typer.Typer(help="Manage our host names: requests for others are refused.", no_args_is_help=True)
 
 Name = Annotated[
     str, typer.Argument(help="The address, such as id.example.org or https://id.example.org:8443.", show_default=False)
@@ -21,43 +21,45 @@ Name = Annotated[
 
 @hosts.command("add")
 def add(host: Name) -> None:
-    """Answer requests for an address from now on; a running process does so within a second."""
-    wanted = _read(host)
+    """Add an address. Running processes answer requests for it within a second."""
+    address = _read(host)
 
     async def work(core: Core, now: int) -> None:
-        from ostiary.brands.hosts import pin  # noqa: PLC0415 - wrong usage is told before anything is loaded
+        from ostiary.brands.hosts import pin  # noqa: PLC0415 - wrong usage is reported before anything is loaded
 
-        new = await pin(core.editor, [wanted], author=AUTHOR, now=now)
+        new = await pin(core.editor, [address], author=AUTHOR, now=now)
         await core.setup.close_hosts()
-        typer.echo(f"{wanted} is {'' if new else 'already '}one of our addresses")
+        typer.echo(f"{address} is {'' if new else 'already '}one of our addresses")
 
     with_core(work)
 
 
 @hosts.command("remove")
 def remove(host: Name) -> None:
-    """Answer requests for an address no more that `add` or the first-run wizard pinned."""
-    wanted = _read(host)
+    """Remove an address that `add` or the first-run wizard pinned."""
+    address = _read(host)
 
     async def work(core: Core, now: int) -> None:
         from ostiary.brands.hosts import unpin  # noqa: PLC0415 - as above
 
-        if not await unpin(core.editor, wanted, author=AUTHOR, now=now):
-            raise SettingsError(f"{wanted} is not pinned; `ostiary host list` shows what is, and what else names hosts")
-        typer.echo(f"{wanted} is pinned no more")
+        if not await unpin(core.editor, address, author=AUTHOR, now=now):
+            raise SettingsError(
+                f"{address} is not pinned; `ostiary host list` shows what is, and what else names hosts"
+            )
+        typer.echo(f"{address} is no longer pinned")
 
     with_core(work)
 
 
 @hosts.command("list")
 def show() -> None:
-    """List the addresses that are answered, and what names each."""
+    """List the addresses that are answered, and where each is set."""
     from ostiary.cli.tables import print_table  # noqa: PLC0415 - as above
 
     async def work(core: Core, _now: int) -> None:
         print_table(("address", "named by"), core.hosts.sources())
         if core.hosts.any_is_answered():
-            typer.echo("note: any other is answered too, as before hosts were pinned, until one is named")
+            typer.echo("note: until one is named, requests for any other address are answered too")
 
     with_core(work)
 

@@ -1,4 +1,4 @@
-"""The commands about signing keys."""
+"""The commands for signing keys."""
 
 from __future__ import annotations
 
@@ -18,31 +18,32 @@ keys = typer.Typer(help="Change the keys that sign tokens.", no_args_is_help=Tru
 @keys.command("rotate")
 def rotate(
     provider_or_keypair: Annotated[
-        str, typer.Argument(help="Name of a provider, or of the pair it signs with.", show_default=False)
+        str, typer.Argument(help="Name of a provider, or of its signing key pair.", show_default=False)
     ],
     algorithm: Annotated[
-        str, typer.Option(help="RS256, RS384, RS512, PS256, ES256, ES384, ES512 or EdDSA; as before when not given.")
+        str, typer.Option(help="RS256, RS384, RS512, PS256, ES256, ES384, ES512 or EdDSA; by default as before.")
     ] = "",
     wait: Annotated[
         int, typer.Option(help="Seconds for which the new key is published before it signs.", min=0, max=86400)
     ] = 60,
 ) -> None:
-    """Make a new signing key for all providers that use the old one, which stays published so that its tokens verify.
+    """Rotate the signing key of all providers that use it. The old key stays published, so that its tokens verify.
 
-    Blueprints that name the old pair set it back when they are applied: change them too.
+    Blueprints that name the old pair would set it back when they are applied, so change them too.
     """
 
     async def work(core: Core, now: int) -> None:
         from ostiary.app.core import clock  # noqa: PLC0415 - a command loads what it needs
         from ostiary.providers.oauth2.tokens.rotation import parse_algorithm, publish, switch  # noqa: PLC0415
 
-        wanted = parse_algorithm(algorithm)
-        begun = await publish(core.editor, provider_or_keypair, algorithm=wanted, author=AUTHOR, now=now)
-        typer.echo(f"{begun.new_name} is published; it signs in {wait} seconds")
+        rotation = await publish(
+            core.editor, provider_or_keypair, algorithm=parse_algorithm(algorithm), author=AUTHOR, now=now
+        )
+        typer.echo(f"{rotation.new_name} is published; it signs in {wait} seconds")
         await asyncio.sleep(wait)
-        for provider in await switch(core.editor, begun, author=AUTHOR, now=clock()):
-            typer.echo(f"{provider} signs with {begun.new_name}")
-        typer.echo(f"{begun.old_name} stays published until ostiary keys retire")
+        for provider in await switch(core.editor, rotation, author=AUTHOR, now=clock()):
+            typer.echo(f"{provider} signs with {rotation.new_name}")
+        typer.echo(f"{rotation.old_name} stays published until ostiary keys retire")
 
     with_core(work)
 
@@ -56,7 +57,7 @@ def retire() -> None:
 
         retired = await retire_keys(core.editor, author=AUTHOR, now=now)
         for item in retired:
-            typer.echo(f"{item.provider} does not publish {item.pair} any more")
+            typer.echo(f"{item.provider} no longer publishes {item.pair}")
         if not retired:
             typer.echo("nothing to retire")
 

@@ -1,4 +1,4 @@
-"""Tables: drawn on a terminal, tab-separated elsewhere, so that other programs can read them."""
+"""Tables: drawn on a terminal, tab-separated in a pipe, so that other programs can read them."""
 
 from __future__ import annotations
 
