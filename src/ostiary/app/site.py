@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -44,6 +43,7 @@ from ostiary.record import dataclass
 from ostiary.seal import Secret
 from ostiary.sessions.cookie import CookieSettings
 from ostiary.sessions.sessions import Sessions
+from ostiary.signon.protocols import Protocols
 from ostiary.store.hashing import token_hash
 from ostiary.store.patience import begin_request
 from ostiary.web.asgi import Finish, Site
@@ -73,12 +73,12 @@ def build_site(core: Core, metrics: Metrics, health: Health | None = None) -> Bu
     """Build everything that answers requests; `health` is the process's, where it has background work to look at."""
     health = health or Health(core.database)
     sessions = _gate(core)
-    refusals = Refusals()
-    flows = _flow_services(core, sessions, refusals)
+    refusals, protocols = Refusals(), Protocols()
+    flows = _flow_services(core, sessions, refusals, protocols)
     engine = FlowEngine(flows)
-    pages = _pages(core, sessions, engine)
+    pages = _pages(core, sessions, engine, protocols)
     renderer = Renderer(pages.templates, pages.static, core.plane)
-    protocols = oauth2.Services(
+    services = oauth2.Services(
         database=core.database,
         plane=core.plane,
         users=core.users,
@@ -90,13 +90,13 @@ def build_site(core: Core, metrics: Metrics, health: Health | None = None) -> Bu
         options=_options(core),
         refusals=refusals,
     )
-    pages = _joined(flows, pages, protocols)
+    protocols.register(*oauth2.endpoints(services))
     callers = Callers(core.tokens, core.users, sessions, partial(_access_token_user, core))
     api = Api(callers, core.plane, partial(roles_of, core.database), clock)
 
     routes = [
         *health.routes(),
-        *oauth2.routes(protocols),
+        *oauth2.routes(services),
         *flow_routes(engine, sessions, core.plane, clock=clock),
         *api_routes(api),
         *portal_routes(pages),
@@ -127,16 +127,6 @@ def _finishes(core: Core, sessions: Sessions) -> Sequence[Finish]:
     return (sessions.finish, BrowserState(sessions, _cookies(core)).finish, give_cookies, strict.finish)
 
 
-def _joined(flows: FlowServices, pages: Pages, protocols: oauth2.Services) -> Pages:
-    """Let flows and pages ask the protocols about the addresses they lead to; return the pages."""
-    flows.begin_again.append(partial(oauth2.begin_again, services=protocols))
-    return replace(
-        pages,
-        take_up=partial(oauth2.take_up, services=protocols),
-        follow=partial(oauth2.follow, services=protocols),
-    )
-
-
 def _gate(core: Core) -> Sessions:
     """Return the gate of sessions, with what other rooms hang on their beginning, moving and end."""
     hooks = session_hooks(core.plane)
@@ -148,7 +138,7 @@ def _cookies(core: Core) -> CookieSettings:
     return CookieSettings(domain=core.settings.cookie_domain, path=core.settings.web.path)
 
 
-def _flow_services(core: Core, sessions: Sessions, refusals: Refusals) -> FlowServices:
+def _flow_services(core: Core, sessions: Sessions, refusals: Refusals, protocols: Protocols) -> FlowServices:
     return FlowServices(
         database=core.database,
         plane=core.plane,
@@ -165,6 +155,7 @@ def _flow_services(core: Core, sessions: Sessions, refusals: Refusals) -> FlowSe
         cookie_key=Secret(_key(core, "flows/cookie").hex()),
         unnamed=core.hosts.unnamed,
         own_stages=DEVICE_STAGES,
+        begin_again=protocols.begin_again,
         refusals=refusals,
     )
 
@@ -179,7 +170,7 @@ def _options(core: Core) -> oauth2.Options:
     )
 
 
-def _pages(core: Core, sessions: Sessions, engine: FlowEngine) -> Pages:
+def _pages(core: Core, sessions: Sessions, engine: FlowEngine, protocols: Protocols) -> Pages:
     static = own_static()
     recoverer = Recoverer(tokens=core.tokens, users=core.users, sessions=sessions, engine=engine, plane=core.plane)
     return Pages(
@@ -195,6 +186,7 @@ def _pages(core: Core, sessions: Sessions, engine: FlowEngine) -> Pages:
         clock=clock,
         launch_url=launch_url,
         recover=recoverer.recover,
+        protocols=protocols,
     )
 
 

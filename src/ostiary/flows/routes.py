@@ -14,6 +14,7 @@ from ostiary.flows.errors import UnknownFlow
 from ostiary.flows.next_url import is_relative
 from ostiary.flows.resources import STAGE, ConfigurableStage, Flow
 from ostiary.flows.run.challenge_frame import ACCESS_DENIED
+from ostiary.flows.run.destination import flow_page
 from ostiary.flows.run.outcome import Challenge, Moved, Outcome, Passed
 from ostiary.sessions.session import Session
 from ostiary.sessions.sessions import Sessions
@@ -119,7 +120,7 @@ class Redirects:
             flow = await self._engine.first_flow(request, session, designation, now=now)
         if flow is None:
             raise UnknownFlow
-        return redirect(_page(request, flow) + (f"?{request.query}" if request.query else ""))
+        return redirect(flow_page(request.prefix, flow.slug, request.query))
 
     async def cancel(self, request: Request) -> Response:
         """GET /flows/-/cancel/: forget what was begun for `next`, and let another person in for it.
@@ -176,7 +177,3 @@ def routes(engine: FlowEngine, sessions: Sessions, plane: ConfigPlane, clock: Ca
 def _query(request: Request) -> str:
     """The page's own query string, handed over as one value."""
     return request.query_one("query") or ""
-
-
-def _page(request: Request, flow: Flow) -> str:
-    return f"{request.prefix}/if/flow/{flow.slug}/"

@@ -7,6 +7,7 @@ from dataclasses import field
 from typing import TYPE_CHECKING
 
 from ostiary.events.refusals import Refusals
+from ostiary.flows.plans.beginning import BeginAgain, for_nothing
 from ostiary.record import dataclass
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from ostiary.directory.tokens import Tokens
     from ostiary.directory.users import Users
     from ostiary.flows.consents import Consents
-    from ostiary.flows.plans.beginning import BeginAgain
     from ostiary.flows.plans.repository import Plans
     from ostiary.flows.resources import Stage
     from ostiary.seal.secret import Secret
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 class Services:
     """The rooms below, as flows use them. `cookie_key` signs what a browser keeps of a second factor.
 
-    `own_stages` are steps that protocols put behind the stages of a flow; nobody sets them up. `begin_again` are asked
+    `own_stages` are steps that protocols put behind the stages of a flow; nobody sets them up. `begin_again` tells
     what a sign-in whose plan is lost was begun for. `unnamed` tells whether none of our own hosts is named yet, so that
     the first-run wizard asks.
     """
@@ -51,5 +51,5 @@ class Services:
     cookie_key: Secret
     own_stages: Mapping[str, Stage] = field(default_factory=dict)
     refusals: Refusals = field(default_factory=Refusals)
-    begin_again: list[BeginAgain] = field(default_factory=list)
+    begin_again: BeginAgain = for_nothing
     unnamed: Callable[[], bool] = lambda: False

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Final
 
+from ostiary.flows.run.destination import FLOW_PAGES
 from ostiary.portal.look import Renderer
 from ostiary.web.errors import HttpError, NoAccess
 from ostiary.web.negotiation import json_error, phrase, wants_json
@@ -26,7 +27,6 @@ TEXTS: Final[Mapping[int, tuple[str, str]]] = {
 }
 _REFUSED: Final = frozenset({"access_denied", "permission_denied"})  # authentik answers some of these with 200
 _PASSING: Final = frozenset({403, 408, 413, 429, 500, 502, 503, 504})  # what may go better the next time
-_FLOWS: Final = "/if/flow/"
 SETUP_CODE: Final = "setup_link_required"
 """The code of an error that is answered with the page that says where the set-up link is."""
 
@@ -58,6 +58,6 @@ class ErrorPage:
             text=translate(error.message or text),
             retry=int(retry) if retry.isdigit() else 0,
             refused=error if isinstance(error, NoAccess) else None,
-            again=request.url if error.status in _PASSING and request.path.startswith(_FLOWS) else "",
+            again=request.url if error.status in _PASSING and request.path.startswith(FLOW_PAGES) else "",
             request_id=request.request_id,
         )

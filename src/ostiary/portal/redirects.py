@@ -13,13 +13,13 @@ from typing import Final
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from ostiary.flows.next_url import is_relative
+from ostiary.flows.run.destination import FLOW_PAGES
 from ostiary.web.request import Request
 
 MARK: Final = "step"
 NEXT: Final = "next"  # the form was taken
 AGAIN: Final = "again"  # the form was too old, or cookies are off
 _ENDING_HERE: Final = ("/if/user/", "/if/admin/")
-_MARKABLE: Final = ("/if/flow/",)
 _CONTROLS: Final = re.compile(r"[\x00-\x20]")
 _NEVER: Final = frozenset({"javascript", "data", "vbscript", "blob", "file", "about", "view-source"})
 
@@ -45,7 +45,7 @@ def stays_here(to: str, request: Request) -> str | None:
     inside = path.removeprefix(request.prefix) if path.startswith(request.prefix + "/") else ""
     if inside.startswith(_ENDING_HERE):
         return to
-    if inside == "/" or inside.startswith(_MARKABLE):
+    if inside == "/" or inside.startswith(FLOW_PAGES):
         return marked(path, query.partition("#")[0], NEXT)
     return None
 

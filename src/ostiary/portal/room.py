@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ostiary.flows.run.destination import flow_page
 from ostiary.portal.factors import Factors
 from ostiary.portal.flow.page import FlowPage
 from ostiary.portal.library import Library
@@ -23,8 +24,8 @@ def routes(pages: Pages) -> Sequence[Route]:
         Route("GET", "/", start.show, "start"),
         Route("GET", "/robots.txt", start.robots, "robots"),
         Route("GET", "/favicon.ico", start.favicon, "favicon"),
-        Route("GET", "/if/flow/{slug}/", flow.show, "flow"),
-        Route("POST", "/if/flow/{slug}/", flow.answer, "flow-answer"),
+        Route("GET", flow_page("", "{slug}"), flow.show, "flow"),
+        Route("POST", flow_page("", "{slug}"), flow.answer, "flow-answer"),
         Route("GET", "/if/user/", library.show, "library"),
         Route("GET", "/if/user/factors/{uuid}/remove/", factors.ask, "factor"),
         Route("POST", "/if/user/factors/{uuid}/remove/", factors.remove, "factor-remove"),

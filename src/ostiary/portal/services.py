@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import field
 from typing import TYPE_CHECKING, Protocol
 
 from ostiary.record import dataclass
+from ostiary.signon.protocols import Protocols
 from ostiary.web.request import Request
 
 if TYPE_CHECKING:
@@ -18,7 +20,6 @@ if TYPE_CHECKING:
     from ostiary.sessions.session import Session
     from ostiary.sessions.sessions import Sessions
     from ostiary.store.configuration.snapshot import Snapshot
-    from ostiary.web.response import Response
     from ostiary.web.static import Static
     from ostiary.web.templates import Templates
 
@@ -60,25 +61,14 @@ class Plane(Protocol):
         ...
 
 
-async def nobody(_request: Request, _to: str, _due: PendingCommit) -> Response | None:
-    """Take nothing up."""
-    return None
-
-
-async def nowhere(_request: Request, _to: str) -> Response | None:
-    """Follow nothing."""
-    return None
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pages:
     """Everything the pages use.
 
     `form_key` is key material of its own for form tokens; `clock` gives microseconds UTC. `launch_url` gives the
     default launch address of a provider. `recover` consumes a recovery key, signs the person in (through the gate)
-    and returns the path to go to, or None for a key that is not valid. `take_up` answers the request a flow leads to
-    (a path of ours) together with the flow's end, by a redirect; None when it is better sent there. `follow` answers
-    what the browser would ask for at a path of ours; None when it is nobody's.
+    and returns the path to go to, or None for a key that is not valid. `protocols` answer the
+    requests that flows lead to.
     """
 
     engine: Engine
@@ -93,5 +83,4 @@ class Pages:
     clock: Callable[[], int]
     launch_url: Callable[[Resource], str | None]
     recover: Callable[[Request, str, int], Awaitable[str | None]]
-    take_up: Callable[[Request, str, PendingCommit], Awaitable[Response | None]] = nobody
-    follow: Callable[[Request, str], Awaitable[Response | None]] = nowhere
+    protocols: Protocols = field(default_factory=Protocols)

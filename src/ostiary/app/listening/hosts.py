@@ -19,6 +19,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from ostiary.brands.resources import Brand, Host
+from ostiary.flows.run.destination import flow_page
 from ostiary.proto.authority import USUAL_PORTS, is_loopback, joined, split
 from ostiary.resource.bounded_cache import BoundedCache
 from ostiary.store.database import StoreError
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from ostiary.web.request import Request
 
 LOCAL: Final = ("localhost", "127.0.0.1", "[::1]")
-WIZARD: Final = ("/if/flow/initial-setup/", "/api/v3/flows/executor/initial-setup/")
+WIZARD: Final = (flow_page("", "initial-setup"), "/api/v3/flows/executor/initial-setup/")
 
 _SHIPPED: Final = "authentik-default"  # the domain of the brand every installation has; it is no host name
 _LOOK_AGAIN: Final = 1.0  # seconds: how often a refusal may ask whether another process has pinned a host

@@ -7,10 +7,11 @@ import socket
 from pathlib import Path
 from typing import Final
 
+from ostiary.flows.run.destination import flow_page
 from ostiary.seal import Secret
 from ostiary.settings import Address, Settings
 
-SETUP_PATH: Final = "if/flow/initial-setup/?token="
+SETUP_PATH: Final = flow_page("", "initial-setup", "token=").removeprefix("/")
 RECOVERY_PATH: Final = "recovery/use-token/"
 SETUP_FILE: Final = "setup-link"
 

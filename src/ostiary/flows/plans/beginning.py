@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
 from ostiary.record import dataclass
@@ -39,10 +39,6 @@ def beside_proof(completion: str) -> str:
     return f"{completion}:beside"
 
 
-async def begun_for(hooks: Sequence[BeginAgain], request: Request, flow: Flow, to: str) -> Beginning | None:
-    """Return what the first that knows the path says."""
-    for hook in hooks:
-        found = await hook(request, flow, to)
-        if found is not None:
-            return found
+async def for_nothing(_request: Request, _flow: Flow, _to: str) -> Beginning | None:
+    """Tell that no sign-in is begun for anything."""
     return None

@@ -18,6 +18,9 @@ NEXT_MOST: Final = 3_000
 """Characters. Proxies take 4,096 bytes of answer headers as they come: what is longer is only named in the address."""
 NAMED: Final = "destination"
 
+FLOW_PAGES: Final = "/if/flow/"
+"""Where the pages of flows lie, below our prefix."""
+
 _KEY: Final = re.compile(r"[0-9a-f]{32}")
 
 if TYPE_CHECKING:
@@ -53,6 +56,11 @@ def key_of_page(query: str) -> str:
     return destination_key(asked) if asked else named if _KEY.fullmatch(named) else ""
 
 
+def flow_page(prefix: str, slug: str, query: str = "") -> str:
+    """Return the address of a flow's page: the only place that writes it. `prefix` is a path, or with our origin."""
+    return f"{prefix}{FLOW_PAGES}{slug}/" + (f"?{query}" if query else "")
+
+
 def page_address(prefix: str, slug: str, next_url: str = "", *, display: str = "") -> str:
     """Return the path of a flow's page that leads to `next_url`, in the form (OpenID Connect's `display`) asked for."""
     pairs = [f"next={quote(next_url, safe='/')}"] if next_url else []
@@ -60,4 +68,4 @@ def page_address(prefix: str, slug: str, next_url: str = "", *, display: str = "
         pairs = [f"{NAMED}={destination_key(next_url)}"]
     if display:
         pairs.append(f"display={quote(display, safe='')}")
-    return f"{prefix}/if/flow/{slug}/" + (f"?{'&'.join(pairs)}" if pairs else "")
+    return flow_page(prefix, slug, "&".join(pairs))

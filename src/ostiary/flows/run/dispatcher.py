@@ -17,7 +17,7 @@ from ostiary.flows.errors import PlanChanged
 from ostiary.flows.logout import logout
 from ostiary.flows.next_url import query_value
 from ostiary.flows.people.subjects import forget
-from ostiary.flows.plans.beginning import begun_for, beside_proof
+from ostiary.flows.plans.beginning import beside_proof
 from ostiary.flows.plans.plan import Plan
 from ostiary.flows.plans.planner import UNDECIDED, Planner
 from ostiary.flows.plans.repository import new_plan
@@ -141,8 +141,7 @@ class Dispatcher:
             return None
         if self._flow.designation == "authorization":
             return Moved(following)
-        hooks = self._services.begin_again if signs_in else ()
-        again = await begun_for(hooks, self._request, self._flow, following)
+        again = await self._services.begin_again(self._request, self._flow, following) if signs_in else None
         if again is not None and user is None:
             context = dict(again.context)
             changes = {"context": context, "origin": context, "next_url": following, "completion": again.completion}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal, cast
 from ostiary.events.signin_log import log_failed_sign_in
 from ostiary.flows.proofs.password_check import TOO_MANY, Failed, PasswordRules, Proven, prove_password
 from ostiary.flows.resources import STAGE, Flow, Stage
+from ostiary.flows.run.destination import flow_page
 from ostiary.flows.run.stage_context import Ask, Done, Refused, StageContext, Verdict, Wrong, text_of, wrong
 from ostiary.resource import OnDelete, Reference, kind
 
@@ -127,6 +128,5 @@ class IdentificationStage(Stage):
         for name, pk in (*links, ("passwordless_url", self.passwordless_flow)):
             flow = stage_context.snapshot.get(Flow, pk) if pk is not None else None
             if flow is not None:
-                query = f"?{stage_context.query}" if stage_context.query else ""
-                fields[name] = f"{stage_context.request.prefix}/if/flow/{flow.slug}/{query}"
+                fields[name] = flow_page(stage_context.request.prefix, flow.slug, stage_context.query)
         return fields

@@ -9,6 +9,7 @@ from ostiary.brands.select import select
 from ostiary.flows.people.pending_user import pending_user
 from ostiary.flows.proofs.password_check import TOO_MANY, Proven, prove_password
 from ostiary.flows.resources import STAGE, ConfigurableStage, Flow
+from ostiary.flows.run.destination import flow_page
 from ostiary.flows.run.stage_context import Ask, Done, Refused, StageContext, Verdict, Wrong, text_of, wrong
 from ostiary.resource import Length, Range, kind
 
@@ -69,4 +70,4 @@ def recovery_url(stage_context: StageContext) -> str | None:
     """Return the absolute address of the brand's recovery flow."""
     pk = select(stage_context.snapshot, stage_context.request.host).flow_recovery
     flow = stage_context.snapshot.get(Flow, pk) if pk is not None else None
-    return f"{stage_context.request.base_url}/if/flow/{flow.slug}/" if flow is not None else None
+    return flow_page(stage_context.request.base_url, flow.slug) if flow is not None else None

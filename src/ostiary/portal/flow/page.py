@@ -89,7 +89,7 @@ class FlowPage:
         pending, taken = moved.pending, None
         try:
             if pending is not None:
-                taken = await self._pages.take_up(request, moved.to, pending)
+                taken = await self._pages.protocols.take_up(request, moved.to, pending)
                 if taken is None:
                     await self._pages.engine.settle(request, pending, now=now)
         except (PlanChanged, SessionGone):  # another tab was first
@@ -100,7 +100,7 @@ class FlowPage:
         """Leave a flow that has nothing to ask; for an old form at once to where it leads, since it was sent once."""
         if request.query_one(redirects.MARK) != redirects.AGAIN:
             return self.leave(request, to)
-        there = await self._pages.follow(request, to)
+        there = await self._pages.protocols.follow(request, to)
         return self._leave_by(request, there, to) if there is None or there.header("location") is not None else there
 
     def _leave_by(self, request: Request, answer: Response | None, to: str) -> Response:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from ostiary.providers.oauth2.authorize.endpoint import begin_again, follow, take_up
+from ostiary.providers.oauth2.authorize.endpoint import AuthorizeEndpoint
 from ostiary.providers.oauth2.logout import backchannel
 from ostiary.providers.oauth2.options import Options, Rate
 from ostiary.providers.oauth2.provider.definition import OAuth2Provider
@@ -16,6 +16,7 @@ from ostiary.store.migrations import Migration
 
 if TYPE_CHECKING:
     from ostiary.directory.users import Users
+    from ostiary.signon.protocols import Endpoint
     from ostiary.store.configuration.plane import ConfigPlane
     from ostiary.store.database import Database
     from ostiary.tasks.job import Job
@@ -23,7 +24,12 @@ if TYPE_CHECKING:
 KINDS: Final[tuple[type[Resource], ...]] = (OAuth2Provider,)
 MIGRATIONS: Final[tuple[Migration, ...]] = ()
 
-__all__ = ["KINDS", "MIGRATIONS", "Options", "Rate", "Services", "begin_again", "follow", "jobs", "routes", "take_up"]
+__all__ = ["KINDS", "MIGRATIONS", "Options", "Rate", "Services", "endpoints", "jobs", "routes"]
+
+
+def endpoints(services: Services) -> Sequence[Endpoint]:
+    """Return the endpoints at which this room signs people on."""
+    return (AuthorizeEndpoint(services),)
 
 
 def jobs(database: Database, plane: ConfigPlane, users: Users) -> Sequence[Job]:

@@ -36,7 +36,7 @@ async def authorize(request: Request, services: Services) -> Response:
     pairs = request.query_pairs()
     if not pairs:
         raise BadRequest("invalid_request", "This address is for applications: the request has no parameters.")
-    context = _inquiry(request, services, pairs)
+    context = _context(request, services, pairs)
     try:
         for step in STEPS:
             if context.entry in step.at:
@@ -52,27 +52,49 @@ async def authorize(request: Request, services: Services) -> Response:
     raise BadRequest("invalid_request", _ENDLESS)  # pragma: no cover - the last step always answers
 
 
-async def take_up(request: Request, to: str, pending: PendingCommit, *, services: Services) -> Response | None:
-    """Answer the authorization request whose flow has just ended, by a redirect, and commit that end with it.
+class AuthorizeEndpoint:
+    """The endpoint as sign-on knows it (`signon.protocols.Endpoint`)."""
 
-    None when the browser has to bring the request itself: it is another address, its answer is an error or no
-    redirect, or the flow was begun for something else. Then nothing was committed. Raises PlanChanged and SessionGone.
-    """
-    path, _, query = to.partition("?")
-    if path != request.prefix + PATH:
-        return None
-    asked = request.moved(PATH, query)
-    try:
-        context = _inquiry(asked, services, asked.query_pairs())
-        context.pending, context.at_once = pending, True
-        for step in STEPS:
-            if context.entry in step.at:
-                response = await step.take(context)
-                if response is not None:
-                    return response
-    except (OAuthError, HttpError, NotContinued):
-        return None
-    return None  # pragma: no cover - the last step always answers
+    path: Final = PATH
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    async def answer(self, request: Request) -> Response:
+        """Answer a GET."""
+        return await authorize(request, self._services)
+
+    async def take_up(self, request: Request, pending: PendingCommit) -> Response | None:
+        """Answer the authorization request whose flow has just ended, and commit that end with it.
+
+        None as well when its answer is an error or no redirect, or the flow was begun for something else.
+        """
+        try:
+            context = _context(request, self._services, request.query_pairs())
+            context.pending, context.at_once = pending, True
+            for step in STEPS:
+                if context.entry in step.at:
+                    response = await step.take(context)
+                    if response is not None:
+                        return response
+        except (OAuthError, HttpError, NotContinued):
+            return None
+        return None  # pragma: no cover - the last step always answers
+
+    async def begin_again(self, request: Request, flow: Flow) -> Beginning | None:
+        """Tell what a sign-in whose plan is lost was begun for.
+
+        None when the request is wrong, begins another flow, or may not begin any more: the browser then brings it
+        behind an ordinary sign-in, and is told.
+        """
+        try:
+            context = _context(request, self._services, request.query_pairs())
+            for take in READING:
+                await take(context)
+        except (OAuthError, HttpError):
+            return None
+        # guard: A30 a pushed request that is late begins for nobody at the page of its flow
+        return sign_in_again(context, flow) if context.late is None else None
 
 
 async def _tell(context: AuthorizationContext, error: OAuthError | HttpError) -> None:
@@ -89,33 +111,7 @@ async def _tell(context: AuthorizationContext, error: OAuthError | HttpError) ->
     )
 
 
-async def follow(request: Request, to: str, *, services: Services) -> Response | None:
-    """Answer the request the browser would bring if it were sent to that path of ours; None for another's path."""
-    path, _, query = to.partition("?")
-    return await authorize(request.moved(PATH, query), services) if path == request.prefix + PATH else None
-
-
-async def begin_again(request: Request, flow: Flow, to: str, *, services: Services) -> Beginning | None:
-    """Tell what a sign-in whose plan is lost was begun for, when the path it leads to is a request of ours.
-
-    None when it is none, would not lead to that flow, or may not begin any more: the browser then brings the request
-    behind an ordinary sign-in, and is told.
-    """
-    path, _, query = to.partition("?")
-    if path != request.prefix + PATH:
-        return None
-    asked = request.moved(PATH, query)
-    try:
-        context = _inquiry(asked, services, asked.query_pairs())
-        for take in READING:
-            await take(context)
-    except (OAuthError, HttpError):
-        return None
-    # guard: A30 a pushed request that is late begins for nobody at the page of its flow
-    return sign_in_again(context, flow) if context.late is None else None
-
-
-def _inquiry(request: Request, services: Services, pairs: Sequence[tuple[str, str]]) -> AuthorizationContext:
+def _context(request: Request, services: Services, pairs: Sequence[tuple[str, str]]) -> AuthorizationContext:
     parameters = read_parameters(pairs)
     return AuthorizationContext(
         request=request,
@@ -134,4 +130,4 @@ async def authorize_post(request: Request) -> Response:
     return redirect(request_url(request, [*request.query_pairs(), *pairs]), 303)
 
 
-__all__ = ["PATH", "authorize", "authorize_post", "begin_again", "follow", "take_up"]
+__all__ = ["PATH", "AuthorizeEndpoint", "authorize", "authorize_post"]

@@ -1,0 +1,6 @@
+"""Sign-on: what every protocol needs before it may answer for a person.
+
+It owns the choice of the flow, the demand for a person, the question to the application's policies, the consent, and
+the way back from a flow to the request it was begun for. It serves no path: protocols register by theirs (`protocols`).
+It must not know any of them; a protocol keeps its parsing, its table of steps, and its answer.
+"""
