@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 from oauth2_rig import SECOND, START, Rig, json_of, provider
 
-from ostiary.keys.certificate import problems
+from ostiary.keys.certificate import validate_pair
 from ostiary.proto.jose import UnsupportedKey, jwks, require_recipient
 from ostiary.proto.jose.jwks import usable_keys, verifying_keys
 from ostiary.providers.oauth2.options import Options
@@ -114,7 +114,7 @@ LARGE: dict[str, Callable[[], Any]] = {
 @pytest.mark.parametrize("make", LARGE.values(), ids=LARGE)
 def test_a69_in_certificates_of_blueprints(make: Callable[[], Any]) -> None:
     pem = certificate(make()).public_bytes(serialization.Encoding.PEM).decode()
-    assert [problem.field for problem in problems(pem, "")] == ["certificate_data"]
+    assert [problem.field for problem in validate_pair(pem, "")] == ["certificate_data"]
 
 
 def test_a69_in_private_keys_of_blueprints() -> None:
@@ -125,7 +125,7 @@ def test_a69_in_private_keys_of_blueprints() -> None:
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
     good = certificate(SMALL.public_key()).public_bytes(serialization.Encoding.PEM).decode()
-    found = [(one.field, one.message) for one in problems(good, pem.decode())]
+    found = [(one.field, one.message) for one in validate_pair(good, pem.decode())]
     assert found == [("key_data", "expected an RSA key of at most 4096 bits")]
 
 

@@ -12,7 +12,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from ostiary.keys.certificate import Generated, generate_self_signed, problems
+from ostiary.keys.certificate import Generated, generate_self_signed, validate_pair
 from ostiary.keys.pem import key_id
 from ostiary.keys.resources import CertificateKeyPair
 from ostiary.keys.signer import NoSigningKey, Signer, kid_of, signer
@@ -81,7 +81,7 @@ def test_halves_that_do_not_belong_together_are_refused() -> None:
 
 
 def test_every_part_that_is_wrong_is_named() -> None:
-    found = {problem.field: problem.message for problem in problems("no certificate", "no key")}
+    found = {problem.field: problem.message for problem in validate_pair("no certificate", "no key")}
     assert found == {
         "certificate_data": "expected a certificate in PEM",
         "key_data": "expected a private key in PEM without a passphrase",
@@ -99,10 +99,10 @@ def test_a_weak_key_and_one_with_a_passphrase_are_refused() -> None:
         serialization.BestAvailableEncryption(b"passphrase"),
     )
     certificate = generated().certificate_data
-    assert [problem.message for problem in problems(certificate, plain.decode())] == [
+    assert [problem.message for problem in validate_pair(certificate, plain.decode())] == [
         "expected an RSA key of at least 2048 bits, not 1024"
     ]
-    assert [problem.field for problem in problems(certificate, locked.decode())] == ["key_data"]
+    assert [problem.field for problem in validate_pair(certificate, locked.decode())] == ["key_data"]
 
 
 def test_a_certificate_alone_is_a_pair_that_does_not_sign() -> None:

@@ -83,7 +83,7 @@ def test_the_data_key_is_renewed_and_the_cache_is_bounded(monkeypatch: pytest.Mo
     sealer = Sealer(KEY)
     sealed = [sealer.seal(str(index).encode(), context="c") for index in range(12)]
     assert len({text.split(".")[2] for text in sealed}) == 6
-    assert len(sealer._opened) <= 3
+    assert len(sealer._data_keys) <= 3
     assert [sealer.open(text, context="c") for text in sealed] == [str(index).encode() for index in range(12)]
     assert sealer.open(sealer.seal(b"after", context="c"), context="c") == b"after"
 

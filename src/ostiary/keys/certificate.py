@@ -1,4 +1,4 @@
-"""X.509 and PEM: reading pairs, checking them, and making self-signed ones."""
+"""Certificate-key pairs: validation, and generation of self-signed ones."""
 
 from __future__ import annotations
 
@@ -38,15 +38,15 @@ _BACKDATE: Final = timedelta(days=1)  # clocks of clients may be behind ours
 
 @dataclass(frozen=True, slots=True)
 class Generated:
-    """A new pair in PEM."""
+    """A generated pair in PEM."""
 
     name: str
     certificate_data: str
     key_data: Secret
 
 
-def problems(certificate_pem: str, key_pem: str) -> Iterator[Problem]:
-    """Yield what is wrong with a pair: unreadable parts, a key too weak or too large, halves that do not match."""
+def validate_pair(certificate_pem: str, key_pem: str) -> Iterator[Problem]:
+    """Yield the problems of a pair: unreadable parts, a key too weak or too large, a key that does not match."""
     certificate = key = None
     try:
         certificate = read_certificate(certificate_pem)
@@ -73,7 +73,7 @@ def generate_self_signed(
     key_type: KeyType = "rsa-2048",
     validity: timedelta = DEFAULT_VALIDITY,
 ) -> Generated:
-    """Make a key and a certificate it signs itself. `now` is in microseconds UTC. Takes a tenth of a second for RSA."""
+    """Generate a key and its self-signed certificate. `now` is in microseconds UTC. RSA takes a tenth of a second."""
     key = _new_key(key_type)
     subject = x509.Name(
         [x509.NameAttribute(NameOID.COMMON_NAME, common_name), x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Ostiary")]
@@ -99,7 +99,7 @@ def generate_self_signed(
 
 
 def key_type_of(key: PrivateKey) -> KeyType:
-    """Return what a new key must be to be of the same type and at least the same strength."""
+    """Return the key type for a successor of a key: the same algorithm, and at least the same strength."""
     if isinstance(key, ed25519.Ed25519PrivateKey):
         return "ed25519"
     if isinstance(key, ec.EllipticCurvePrivateKey):
@@ -116,5 +116,5 @@ def _new_key(key_type: KeyType) -> PrivateKey:
 
 
 def _spki(key: object) -> bytes:
-    made: bytes = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)  # type: ignore[attr-defined]
-    return made
+    spki: bytes = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)  # type: ignore[attr-defined]
+    return spki

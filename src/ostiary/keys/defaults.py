@@ -1,4 +1,4 @@
-"""The two pairs every installation has, made on its first start under authentik's names."""
+"""The two default pairs of every installation, generated on its first start under authentik's names."""
 
 from __future__ import annotations
 
@@ -17,42 +17,42 @@ INTERNAL_MANAGED: Final = "goauthentik.io/crypto/jwt-managed"
 
 
 @dataclass(frozen=True, slots=True)
-class _Wanted:
+class _DefaultPair:
     name: str
     managed: str | None
 
-    def present(self, snapshot: Snapshot) -> bool:
-        """Authentik recognises the first by its name and the second by its managed key; so do blueprints."""
+    def is_present(self, snapshot: Snapshot) -> bool:
+        """Tell whether the pair exists. Like authentik, find the first by its name, the second by its managed key."""
         if self.managed is not None:
             return snapshot.find(CertificateKeyPair, managed=self.managed) is not None
         return snapshot.find(CertificateKeyPair, name=self.name) is not None
 
 
-_WANTED: Final = (_Wanted(SELF_SIGNED_NAME, None), _Wanted(INTERNAL_NAME, INTERNAL_MANAGED))
+_DEFAULT_PAIRS: Final = (_DefaultPair(SELF_SIGNED_NAME, None), _DefaultPair(INTERNAL_NAME, INTERNAL_MANAGED))
 
 
 async def make_default_pairs(editor: Editor, snapshot: Snapshot, *, now: int) -> None:
-    """Make those of the default pairs that are missing (RSA 2048, valid ten years)."""
-    missing = [wanted for wanted in _WANTED if not wanted.present(snapshot)]
+    """Create the default pairs that are missing (RSA 2048, valid ten years)."""
+    missing = [default for default in _DEFAULT_PAIRS if not default.is_present(snapshot)]
     if not missing:
         return
-    made = [await asyncio.to_thread(_values, wanted, now) for wanted in missing]
+    pairs = [await asyncio.to_thread(_values, default, now) for default in missing]
 
     async def create(workspace: Workspace) -> None:
-        for values in made:
+        for values in pairs:
             if not await workspace.find(CertificateKeyPair.KIND.name, [("name", values["name"])]):
                 await workspace.create(CertificateKeyPair.KIND.name, values)
 
     await editor.edit(create, author="system", message="Make the certificates of a new installation", now=now)
 
 
-def _values(wanted: _Wanted, now: int) -> Mapping[str, object]:
+def _values(default: _DefaultPair, now: int) -> Mapping[str, object]:
     from ostiary.keys.certificate import generate_self_signed  # noqa: PLC0415 - only on a first start
 
-    pair = generate_self_signed(wanted.name, "ostiary.internal", now=now)
+    pair = generate_self_signed(default.name, "ostiary.internal", now=now)
     return {
         "name": pair.name,
         "certificate_data": pair.certificate_data,
         "key_data": pair.key_data,
-        "managed": wanted.managed,
+        "managed": default.managed,
     }

@@ -1,7 +1,7 @@
-"""What goes wrong with keys, told to the operator.
+"""The errors of keys and certificates, for the operator.
 
 KeysError
-'- CannotRotate   what is asked for does not exist or signs nothing
+'- CannotRotate   the named provider or pair does not exist, or signs nothing
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ class KeysError(LookupError):
 
 
 class CannotRotate(KeysError):
-    """What is asked for does not exist or signs nothing; the text says which."""
+    """The named provider or pair does not exist, or signs nothing. The text says which."""
 
 
 class UnreadableKey(ValueError):
-    """A certificate or key that is not what it should be; the text completes "expected ..."."""
+    """A certificate or key cannot be read or used. The text says what was expected."""

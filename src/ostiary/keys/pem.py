@@ -1,6 +1,6 @@
-"""Reading keys and certificates without X.509, whose library costs a tenth of a start.
+"""PEM readers that avoid the X.509 library, which costs a tenth of a start.
 
-What is read here to be used, not to be judged: `certificate.problems` judged it when it was saved.
+They do not validate: `certificate.validate_pair` did that when the pair was saved.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from ostiary.resource.bounded_cache import BoundedCache
 _CERTIFICATE: Final = re.compile(
     r"^-----BEGIN CERTIFICATE-----\s+([A-Za-z0-9+/=\s]+)-----END CERTIFICATE-----", re.MULTILINE
 )
-_proven: Final[BoundedCache[bytes, bytes]] = BoundedCache(1_024)  # digests of texts
+_proven: Final[BoundedCache[bytes, bytes]] = BoundedCache(1_024)  # digests of PEM texts
 
 
 def read_private_key(pem: str, *, proven: bool = False) -> PrivateKey:
     """Return the private key of a PEM text. Raises UnreadableKey, also for types that are not used here.
 
-    `proven` is for keys that were read without it before, and were sealed since: OpenSSL does not try again whether
-    the factors of an RSA key are primes, which takes as long as many signatures. What was proven once in this process
-    is known by its digest: a thousand applications with one key do not prove it a thousand times.
+    `proven` skips the primality check of an RSA key, which takes as long as many signatures. Use it for keys that
+    passed the check before and were sealed since. Keys that passed in this process are remembered by digest, so that
+    one key of a thousand applications is checked once.
     """
     key = _load(pem, proven=True)
     if not isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey):
@@ -39,7 +39,7 @@ def read_private_key(pem: str, *, proven: bool = False) -> PrivateKey:
     if proven or not isinstance(key, rsa.RSAPrivateKey) or digest in _proven:
         return key
     try:
-        require_key_size(key)  # before it is proven: that takes time by the size
+        require_key_size(key)  # first: the primality check takes longer the larger the key
     except UnsupportedKey as error:
         raise UnreadableKey(str(error)) from error
     _load(pem, proven=False)
@@ -56,10 +56,10 @@ def _load(pem: str, *, proven: bool) -> object:
 
 def certificate_der(pem: str) -> bytes:
     """Return the octets of the first certificate of a PEM text. Raises UnreadableKey."""
-    found = _CERTIFICATE.search(pem)
-    if found is not None:
+    block = _CERTIFICATE.search(pem)
+    if block is not None:
         try:
-            return b64decode("".join(found[1].split()), validate=True)
+            return b64decode("".join(block[1].split()), validate=True)
         except binascii.Error as error:
             raise UnreadableKey("expected a certificate in PEM") from error
     from cryptography.hazmat.primitives.serialization import Encoding  # noqa: PLC0415 - an older spelling

@@ -22,10 +22,10 @@ from ostiary.seal import Secret
 LONGEST_PEM = 65_536
 
 
-def _check(pair: CertificateKeyPair) -> Iterable[Problem]:
-    from ostiary.keys.certificate import problems  # noqa: PLC0415 - X.509 is read only when a pair is saved
+def _validate(pair: CertificateKeyPair) -> Iterable[Problem]:
+    from ostiary.keys.certificate import validate_pair  # noqa: PLC0415 - X.509 is loaded only when a pair is saved
 
-    return problems(pair.certificate_data, pair.key_data.reveal())
+    return validate_pair(pair.certificate_data, pair.key_data.reveal())
 
 
 @kind(
@@ -33,10 +33,10 @@ def _check(pair: CertificateKeyPair) -> Iterable[Problem]:
     verbose_name="Certificate-Key Pair",
     component="ak-crypto-certificate-form",
     routes="crypto/certificatekeypairs",
-    check=_check,
+    check=_validate,
 )
 class CertificateKeyPair(Resource):
-    """A certificate, and its private key where we have it."""
+    """A certificate, and its private key if we hold it."""
 
     name: Annotated[str, UNIQUE, Length(1)]
     certificate_data: Annotated[str, MULTILINE, Length(1, LONGEST_PEM), Help("Certificate in PEM.")]

@@ -1,4 +1,4 @@
-"""Signers and public keys of pairs, made once per snapshot."""
+"""Signers and public keys of pairs, cached per snapshot."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from ostiary.store.configuration.snapshot import Snapshot
 
 
 class NoSigningKey(LookupError):
-    """There is no such pair, or it has no private key."""
+    """The pair does not exist, or has no private key."""
 
 
 class Signer:
-    """A pair made ready: its signing key, and the JWK that clients verify with.
+    """The signing key of a pair, and the JWK that clients verify with.
 
-    `algorithm` is one that fits the key; without it the usual one is taken. Raises UnsupportedKey.
+    `algorithm` must fit the key; the default is the usual one for its type. Raises UnsupportedKey.
     """
 
     __slots__ = ("jwk", "key", "pair")
@@ -43,7 +43,7 @@ class Signer:
 
 
 def signer(snapshot: Snapshot, pk: Pk, algorithm: str | None = None) -> Signer:
-    """Return the signer of a pair. Raises NoSigningKey, UnsupportedKey when the algorithm is another type's."""
+    """Return the signer of a pair. Raises NoSigningKey, and UnsupportedKey when the algorithm does not fit the key."""
 
     def build() -> Signer:
         pair = snapshot.get(CertificateKeyPair, pk)
@@ -55,8 +55,8 @@ def signer(snapshot: Snapshot, pk: Pk, algorithm: str | None = None) -> Signer:
 
 
 def public_key(pair: CertificateKeyPair) -> PublicKey:
-    """Return the key of a pair's certificate. Its private half need not be here."""
-    from ostiary.keys.x509 import read_certificate  # noqa: PLC0415 - X.509 is read when first used
+    """Return the public key of a pair's certificate. We need not hold the private key."""
+    from ostiary.keys.x509 import read_certificate  # noqa: PLC0415 - X.509 is loaded on first use
 
     return cast("PublicKey", read_certificate(pair.certificate_data).public_key())
 
@@ -72,9 +72,9 @@ def certificate_jwk(pair: CertificateKeyPair, *, use: Literal["sig", "enc"]) -> 
 
 
 def kid_of(pair: CertificateKeyPair) -> str:
-    """Return the key id that clients have cached: the one kept from elsewhere, else the one made from the key.
+    """Return the key id: the configured one, which clients may have cached, else the one derived from the key.
 
-    A pair without a private key has one made from its certificate.
+    For a pair without a private key it is derived from the certificate.
     """
     return pair.kid or key_id(pair.key_data.reveal() or pair.certificate_data)
 

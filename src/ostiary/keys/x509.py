@@ -1,4 +1,4 @@
-"""X.509 certificates as values. Loaded only where one is looked into: the library costs a tenth of a start."""
+"""The X.509 reader. Imported on first use only: the library costs a tenth of a start."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ class SealError(Exception):
 
 
 class WrongKey(SealError):
-    """The text was sealed with a secret key that is not the current one, nor a previous one that was given."""
+    """The text was sealed with a secret key that is neither the current one nor a known previous one."""
 
 
 class Tampered(SealError):
@@ -43,7 +43,7 @@ class Tampered(SealError):
 
 
 class Sealer:
-    """Seals with the current secret key; opens what that key or one of the previous ones sealed."""
+    """Encrypts with the current secret key, and decrypts with it or one of the previous ones."""
 
     def __init__(self, secret_key: Secret, previous: Sequence[Secret] = ()) -> None:
         """Derive the wrapping keys. Raises ValueError when the secret key is empty."""
@@ -52,24 +52,24 @@ class Sealer:
             raise ValueError(message)
         self.key_id = _derive_id(secret_key)
         self._wrapping = {_derive_id(key): AESGCM(_derive(key, "wrap", _KEY)) for key in (*previous, secret_key)}
-        self._opened: dict[str, AESGCM] = {}
+        self._data_keys: dict[str, AESGCM] = {}
         self._current = ""
-        self._left = 0
+        self._seals_left = 0
 
     def seal(self, plain: bytes, *, context: str) -> str:
         """Return the sealed text of `plain`, bound to `context`."""
-        if self._left == 0:
+        if self._seals_left == 0:
             self._renew()
-        self._left -= 1
-        return f"{self._current}.{_encrypt(self._opened[self._current], plain, context)}"
+        self._seals_left -= 1
+        return f"{self._current}.{_encrypt(self._data_keys[self._current], plain, context)}"
 
     def open(self, sealed: str, *, context: str) -> bytes:
-        """Return the content. Raises WrongKey and Tampered."""
+        """Return the decrypted content. Raises WrongKey and Tampered."""
         head, _, body = sealed.rpartition(".")
         return _decrypt(self._data_key(head), body, context)
 
     def rewrap(self, sealed: str) -> str:
-        """Return the same content under the current secret key, without opening it. Raises WrongKey and Tampered."""
+        """Return the text under the current secret key, its content not decrypted. Raises WrongKey and Tampered."""
         head, _, body = sealed.rpartition(".")
         key_id, wrapped = self._split(head)
         if key_id == self.key_id:
@@ -78,11 +78,11 @@ class Sealer:
         return f"{self._wrap(key)}.{body}"
 
     def canary(self) -> str:
-        """Return a text to keep beside the data, which `verify_canary` later opens."""
+        """Return a sealed text to store beside the data, so that `verify_canary` can test the key later."""
         return self.seal(_CANARY, context=_CANARY_CONTEXT)
 
     def verify_canary(self, sealed: str) -> None:
-        """Return when the canary opens. Raises WrongKey and Tampered."""
+        """Verify that the key decrypts the canary. Raises WrongKey and Tampered."""
         if self.open(sealed, context=_CANARY_CONTEXT) != _CANARY:
             raise Tampered("the canary holds something else")
 
@@ -90,25 +90,25 @@ class Sealer:
         key = AESGCM.generate_key(8 * _KEY)
         head = self._wrap(key)
         self._remember(head, AESGCM(key))
-        self._current, self._left = head, _SEALS_PER_KEY
+        self._current, self._seals_left = head, _SEALS_PER_KEY
 
     def _wrap(self, key: bytes) -> str:
         head = f"{VERSION}.{self.key_id}"
         return f"{head}.{_encrypt(self._wrapping[self.key_id], key, head)}"
 
     def _data_key(self, head: str) -> AESGCM:
-        known = self._opened.get(head)
-        if known is not None:
-            return known
+        cached = self._data_keys.get(head)
+        if cached is not None:
+            return cached
         key_id, wrapped = self._split(head)
         key = AESGCM(_decrypt(self._wrapping[key_id], wrapped, f"{VERSION}.{key_id}"))
         self._remember(head, key)
         return key
 
     def _remember(self, head: str, key: AESGCM) -> None:
-        if len(self._opened) >= _CACHED_KEYS:
-            self._opened = {name: kept for name, kept in self._opened.items() if name == self._current}
-        self._opened[head] = key
+        if len(self._data_keys) >= _CACHED_KEYS:
+            self._data_keys = {name: old for name, old in self._data_keys.items() if name == self._current}
+        self._data_keys[head] = key
 
     def _split(self, head: str) -> tuple[str, str]:
         version, _, rest = head.partition(".")

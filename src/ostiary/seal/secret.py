@@ -1,4 +1,4 @@
-"""The type of every secret inside the program: it shows itself to nobody by accident."""
+"""The type of every secret inside the program. It cannot be printed or logged by accident."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Secret:
         return self._text
 
     def matches(self, candidate: str) -> bool:
-        """Compare in constant time with what somebody sent."""
+        """Compare with a candidate in constant time."""
         # guard: A21 secrets are compared in constant time
         return hmac.compare_digest(
             self._text.encode("utf-8", "surrogatepass"), candidate.encode("utf-8", "surrogatepass")
