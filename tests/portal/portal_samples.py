@@ -534,7 +534,7 @@ def served(house: SampleHouse) -> Iterator[str]:
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     config = uvicorn.Config(
-        house.site, log_config=None, access_log=False, proxy_headers=False, ws="none", lifespan="off"
+        house.site, log_config=None, log_level="critical", proxy_headers=False, ws="none", lifespan="off"
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=lambda: asyncio.run(server.serve([listener])))
