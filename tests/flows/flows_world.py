@@ -249,6 +249,7 @@ async def open_world(database: Database) -> World:
     hooks.on_logout.append(logout_event)
     hooks.on_move.append(room.ON_MOVE)
     hooks.on_end.append(room.ON_END)
+    hooks.on_close.append(room.ON_CLOSE)
     sessions = Sessions(database, CookieSettings(), hooks)
     sealer = Sealer(Secret("a secret key for tests, long enough to be one"))
     users, passwords = Users(database, install_id="install"), Passwords(workers=1)

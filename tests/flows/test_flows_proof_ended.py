@@ -20,6 +20,7 @@ from ostiary.flows.stages.user_login import UserLoginStage
 from ostiary.flows.stages.user_write import UserWriteStage
 from ostiary.proto import totp
 from ostiary.seal import Secret
+from ostiary.sessions.cookie import COOKIE
 from ostiary.store.workspace.editor import Workspace
 from ostiary.web.request import Request
 
@@ -274,6 +275,78 @@ async def test_a72_a_remembered_second_factor_ends_with_a_revoke(world: World) -
     assert done["component"] == "xak-flow-redirect"
     await revoke(world, user)
     assert (await client.sign_in())["component"] == "ak-stage-authenticator-validate"
+
+
+async def end_one(world: World, user: Any) -> None:
+    """As an administrator does with a session that somebody does not know."""
+    living = await world.sessions.list(user.pk, world.now)
+    assert await world.sessions.end_one(user.pk, living[0].pk, now=world.now)
+
+
+async def end_all(world: World, user: Any) -> None:
+    await world.sessions.end_all(user.pk, now=world.now)
+
+
+@pytest.mark.parametrize("end", [end_one, end_all], ids=lambda one: one.__name__)
+async def test_a72_ending_sessions_ends_what_waits(world: World, client: Client, end: Change) -> None:
+    """Nobody who ends a session means to leave a sign-in halfway in."""
+    default_flow(world)
+    user = await world.user()
+    await Client(world).sign_in()
+    key = await with_totp(world, user)
+    assert (await client.sign_in())["component"] == "ak-stage-authenticator-validate"
+    world.clock[0] += 60 * SECOND
+    await end(world, user)
+    shown = await client.answer(component="ak-stage-authenticator-validate", code=code(key, world))
+    assert shown["component"] == "ak-stage-identification"
+    assert (await client.session()).user is None
+
+
+async def test_a72_a_sign_in_that_ends_the_other_sessions_ends_what_waits_and_not_itself(world: World) -> None:
+    """`terminate_other_sessions`: another browser waits at the second factor. Stages after the login still come."""
+    default = default_flow(world)
+    last = ConsentStage(pk=pk(), name="last", mode="always_require")
+    login = dataclasses.replace(default.login, terminate_other_sessions=True)
+    world.replace(login)
+    world.flow("whole", [default.identification, default.password, default.mfa, login, last])
+    user = await world.user()
+    key = await with_totp(world, user)
+    owner, thief, signed_in = Client(world, slug="whole"), Client(world), Client(world)
+    await signed_in.sign_in()
+    assert (await signed_in.answer(component="ak-stage-authenticator-validate", code=code(key, world)))[
+        "component"
+    ] == "xak-flow-redirect"
+    await thief.sign_in()
+    await owner.sign_in()
+    world.clock[0] += 60 * SECOND
+    shown = await owner.answer(component="ak-stage-authenticator-validate", code=code(key, world))
+    assert shown["component"] == "ak-stage-consent"
+    assert await signed_in.session() is None
+    done = await owner.answer(component="ak-stage-consent", token=shown["token"])
+    assert done["component"] == "xak-flow-redirect"
+    assert (await owner.session()).user == user.pk
+    world.clock[0] += 60 * SECOND
+    shown = await thief.answer(component="ak-stage-authenticator-validate", code=code(key, world))
+    assert shown["component"] == "ak-stage-identification"
+    assert (await thief.session()).user is None
+
+
+async def test_a_sign_in_that_ends_the_other_sessions_keeps_the_second_factor_of_its_browser(world: World) -> None:
+    """The factor this browser remembers goes on; what another browser remembers ends with its session."""
+    default = default_flow(world, last_auth_threshold="hours=8")
+    world.replace(dataclasses.replace(default.login, terminate_other_sessions=True))
+    user = await world.user()
+    key = await with_totp(world, user)
+    mine, other = Client(world), Client(world)
+    for one in (other, mine):
+        world.clock[0] += 60 * SECOND
+        assert (await one.sign_in())["component"] == "ak-stage-authenticator-validate"
+        done = await one.answer(component="ak-stage-authenticator-validate", code=code(key, world))
+        assert done["component"] == "xak-flow-redirect"
+    for _ in range(2):
+        del mine.cookies[COOKIE]
+        assert (await mine.sign_in())["component"] == "xak-flow-redirect"
+    assert (await other.sign_in())["component"] == "ak-stage-authenticator-validate"
 
 
 def _secret_of(url: str) -> bytes:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from ostiary.events.session_events import login_event, logout_event
-from ostiary.flows.engine import plans_end, plans_move
+from ostiary.flows.engine import plans_end, plans_move, proofs_end
 from ostiary.grants.cascades import on_session_end, on_session_moved, on_user_disabled
 from ostiary.providers.oauth2.logout.backchannel import Notices
 from ostiary.sessions.sessions import Hooks
@@ -23,6 +23,7 @@ def session_hooks(plane: ConfigPlane) -> Hooks:
         on_move=[plans_move, on_session_moved],
         on_end=[plans_end, Notices(plane).on_session_end, on_session_end],
         on_logout=[logout_event],
+        on_close=[proofs_end],
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from ostiary.directory.users import end_proofs
 from ostiary.flows.errors import UnknownFlow
 from ostiary.flows.next_url import is_relative
 from ostiary.flows.plans.beginning import ANOTHER_URL
@@ -207,6 +208,11 @@ def _plan(
 def plans_move(old: Session, new: Session) -> Iterable[Statement]:
     """Hook for `sessions.sessions.Hooks.on_move`: plans follow the session, proofs only when the person is the same."""
     return move_all(old.key, new.key, proofs=old.user in {None, new.user})
+
+
+def proofs_end(user: int) -> Iterable[Statement]:
+    """Hook for `sessions.sessions.Hooks.on_close`: what waits behind a proof, in any browser, ends as well."""
+    yield end_proofs(user)
 
 
 def plans_end(key: bytes, now: int) -> Iterable[Statement]:

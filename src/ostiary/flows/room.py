@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from ostiary.flows import consents, tables
-from ostiary.flows.engine import plans_end, plans_move
+from ostiary.flows.engine import plans_end, plans_move, proofs_end
 from ostiary.flows.plans import repository
 from ostiary.flows.resources import Flow, FlowStageBinding, Stage
 from ostiary.flows.routes import routes
@@ -42,5 +42,6 @@ MIGRATIONS: Final = tables.MIGRATIONS
 SWEEPS: Final = (repository.sweep_plans, repository.sweep_proofs, consents.sweep)
 ON_MOVE: Final = plans_move  # for sessions.gate.Hooks
 ON_END: Final = plans_end
+ON_CLOSE: Final = proofs_end
 
-__all__ = ["KINDS", "MIGRATIONS", "ON_END", "ON_MOVE", "STAGES", "SWEEPS", "routes"]
+__all__ = ["KINDS", "MIGRATIONS", "ON_CLOSE", "ON_END", "ON_MOVE", "STAGES", "SWEEPS", "routes"]

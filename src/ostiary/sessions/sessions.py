@@ -3,8 +3,9 @@
 What other rooms hang on a session joins its transactions through hooks, which are lists the application fills:
 `on_begin` (sign-in: the audit log), `on_move` (old and new session, when the id changes: plans always move, grants only
 when the person is the same), `on_end` (the session is over: grants and plans go), `on_logout` (a person ended it: the
-audit log), `on_farewell` (what the browser itself should load when it signs out). At a sign-in as another person
-`on_move` runs before `on_end` of the old key: what stayed behind ends.
+audit log), `on_close` (somebody ended sessions of a person from outside: what waits for them in other browsers ends),
+`on_farewell` (what the browser itself should load when it signs out). At a sign-in as another person `on_move` runs
+before `on_end` of the old key: what stayed behind ends.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ class Hooks:
     on_move: list[Callable[[Session, Session], Iterable[Statement]]] = field(default_factory=list)
     on_end: list[Callable[[bytes, int], Iterable[Statement]]] = field(default_factory=list)
     on_logout: list[Callable[[Session, int], Iterable[Statement]]] = field(default_factory=list)
+    on_close: list[Callable[[int], Iterable[Statement]]] = field(default_factory=list)  # gets the person
     on_farewell: list[Callable[[Session], Awaitable[Sequence[Mapping[str, object]]]]] = field(default_factory=list)
 
 
@@ -167,7 +169,10 @@ class Sessions:
         return [one for hook in self.hooks.on_farewell for one in await hook(session)]
 
     async def end_all(self, user: int, *, now: int, but: bytes | None = None) -> int:
-        """End every session of a person, except the one of key `but`. Returns how many ended."""
+        """End every session of a person, except the one of key `but`. Returns how many ended.
+
+        With `but` it is a sign-in that ends the others, which has ended what waits in other browsers in its own batch.
+        """
         return await self._database.write(lambda: self._ending(user, now=now, but=but))
 
     async def end_one(self, user: int, pk: str, *, now: int) -> bool:
@@ -177,6 +182,8 @@ class Sessions:
                 statements = [
                     repository.remove(session.key, must_exist=False),
                     *(one for hook in self.hooks.on_end for one in hook(session.key, now)),
+                    # guard: A72 ending one session ends what waits
+                    *(one for hook in self.hooks.on_close for one in hook(user)),
                 ]
                 await self._database.write(partial(run, statements))
                 return True
@@ -223,6 +230,9 @@ class Sessions:
         for key in ended:
             yield repository.remove(key, must_exist=False)
             yield from run([one for hook in self.hooks.on_end for one in hook(key, now)])
+        if but is None:
+            # guard: A72 ending all sessions ends what waits
+            yield from run([one for hook in self.hooks.on_close for one in hook(user)])
         return len(ended)
 
 

@@ -13,31 +13,43 @@ from ostiary.web.response import Response, set_cookie
 if TYPE_CHECKING:
     from ostiary.directory.devices import Device
     from ostiary.directory.user import User
+    from ostiary.seal.secret import Secret
     from ostiary.web.request import Request
 
 COOKIE: Final = "authentik_mfa"
 _STATE: Final = "flow_cookies"  # in request.state: (value, seconds)
 _PARTS: Final = 3
+_LONGEST: Final = 400 * 86_400  # seconds; as long as browsers keep a cookie: the threshold is looked at when it comes
 _FUTURE: Final = 60_000_000  # microseconds a clock may be ahead
 
 
 def remember(stage_context: StageContext, user: User, device: Device, *, threshold: int) -> None:
     """Let the answer carry the cookie: who, by which device, and when. `threshold` is microseconds."""
     body = f"{device.uuid}.{stage_context.now}"
-    value = f"{body}.{_sign(stage_context, user, body)}"
+    value = f"{body}.{_sign(stage_context.services.cookie_key, user, body)}"
     stage_context.request.state[_STATE] = (value, max(1, threshold // 1_000_000))
 
 
 def remembered(stage_context: StageContext, user: User, devices: list[Device], *, threshold: int) -> bool:
     """Tell whether this browser proved one of these devices of this person within the threshold (microseconds)."""
-    parts = stage_context.request.cookies.get(COOKIE, "").split(".")
-    if len(parts) != _PARTS or not parts[1].isascii() or not parts[1].isdigit():
-        return False
-    body = f"{parts[0]}.{parts[1]}"
-    if not hmac.compare_digest(_sign(stage_context, user, body).encode(), parts[2].encode("utf-8", "replace")):
+    sent = stage_context.request.cookies.get(COOKIE, "")
+    parts = _opened(sent, stage_context.services.cookie_key, user)
+    if parts is None:
         return False
     age = stage_context.now - int(parts[1])
     return -_FUTURE <= age < threshold and any(device.uuid == parts[0] for device in devices)
+
+
+def renew(request: Request, key: Secret, *, before: User, after: User | None) -> None:
+    """Keep what this browser remembers when its own sign-in, just committed, ended every other proof.
+
+    The cookie says as before which device was proved, and when.
+    """
+    value, seconds = request.state.get(_STATE, (request.cookies.get(COOKIE, ""), _LONGEST))
+    parts = _opened(value, key, before)
+    if after is not None and parts is not None:
+        body = f"{parts[0]}.{parts[1]}"
+        request.state[_STATE] = (f"{body}.{_sign(key, after, body)}", seconds)
 
 
 def give_cookies(request: Request, response: Response) -> None:
@@ -50,7 +62,18 @@ def give_cookies(request: Request, response: Response) -> None:
         set_cookie(response, COOKIE, value, max_age=seconds, path=path, secure=secure)
 
 
-def _sign(stage_context: StageContext, user: User, body: str) -> str:
+def _opened(value: str, key: Secret, user: User) -> tuple[str, str] | None:
+    """Return the device and the time that a cookie names, if it is ours and of this person as they are now."""
+    parts = value.split(".")
+    if len(parts) != _PARTS or not parts[1].isascii() or not parts[1].isdigit():
+        return None
+    signed = _sign(key, user, f"{parts[0]}.{parts[1]}")
+    if not hmac.compare_digest(signed.encode(), parts[2].encode("utf-8", "replace")):
+        return None
+    return parts[0], parts[1]
+
+
+def _sign(key: Secret, user: User, body: str) -> str:
     # A new password ends what a browser remembers, and so does whatever else ends a proof.
     text = f"ostiary.mfa\0{user.stamp}\0{body}"
-    return hmac.new(stage_context.services.cookie_key.reveal().encode(), text.encode(), hashlib.sha256).hexdigest()
+    return hmac.new(key.reveal().encode(), text.encode(), hashlib.sha256).hexdigest()

@@ -21,7 +21,7 @@ from ostiary.flows.plans.beginning import beside_proof
 from ostiary.flows.plans.plan import Plan
 from ostiary.flows.plans.planner import UNDECIDED, Planner
 from ostiary.flows.plans.repository import new_plan
-from ostiary.flows.proofs import reauthentication
+from ostiary.flows.proofs import mfa_cookie, reauthentication
 from ostiary.flows.proofs.proof import PROOF_ENDED, renewed, still_proven, unproven
 from ostiary.flows.resources import STAGE, Flow, FlowStageBinding, Stage
 from ostiary.flows.run import decline
@@ -385,6 +385,8 @@ class Dispatcher:
         if plan.steps or proof.terminate_others:
             await self._commit.commit()  # the next stage looks for what moves with the session under its new id
         if proof.terminate_others:
+            forget(self._request)
+            mfa_cookie.renew(self._request, self._services.cookie_key, before=proof.user, after=done.proof)
             await self._services.sessions.end_all(proof.user.pk, now=self._now, but=self._session.key)
 
     async def _sign_out(self, plan: Plan, done: Done) -> None:

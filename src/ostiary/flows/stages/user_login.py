@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from ostiary.directory.attempts import Account, known_address
-from ostiary.directory.users import signed_in
+from ostiary.directory.users import renew_proof, signed_in
 from ostiary.events.signin_log import log_failed_sign_in
 from ostiary.flows.enrolled import used_devices
 from ostiary.flows.errors import PlanChanged
@@ -86,13 +86,12 @@ class UserLoginStage(Stage):
             stage_context.request, user, stage_context.services.cookie_key, duration=duration, now=stage_context.now
         )
         known = known_address(account, stage_context.client, stage_context.now)
-        return Done(
-            writes=(
-                known,
-                signed_in(user, stage_context.now, error=PlanChanged),
-            ),
-            sign_in=proof,
-        )
+        writes = (known, signed_in(user, stage_context.now, error=PlanChanged))
+        if not self.terminate_other_sessions:
+            return Done(writes=writes, sign_in=proof)
+        renewed, others_end = renew_proof(user, error=PlanChanged)
+        # guard: A72 a sign-in that ends the other sessions ends what waits, too
+        return Done(writes=(*writes, others_end), sign_in=proof, proof=renewed)
 
 
 def _amr(method: str, arguments: Mapping[str, object]) -> tuple[str, ...]:
