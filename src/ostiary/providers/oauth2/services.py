@@ -9,33 +9,23 @@ from typing import TYPE_CHECKING
 from ostiary.events.refusals import Refusals
 from ostiary.providers.oauth2.options import USUAL, Options
 from ostiary.record import dataclass
+from ostiary.signon.services import Services as SignOnServices
 from ostiary.sources.issuer_keys import IssuerKeys
 
 if TYPE_CHECKING:
-    from ostiary.directory.users import Users
-    from ostiary.flows.engine import FlowEngine
-    from ostiary.sessions.sessions import Sessions
-    from ostiary.store.configuration.plane import ConfigPlane
-    from ostiary.store.database import Database
     from ostiary.web.request import Request
     from ostiary.web.response import Response
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Services:
-    """The rooms below, and a clock that gives microseconds UTC.
+class Services(SignOnServices):
+    """What sign-on works with, and what is for this protocol alone.
 
     `form_post` answers a page that posts these members to that address, which was checked; `languages` are those that
     our pages speak; `issuers` are the keys of sources; `refusals` bounds what is
     written of those.
     """
 
-    database: Database
-    plane: ConfigPlane
-    users: Users
-    sessions: Sessions
-    engine: FlowEngine
-    clock: Callable[[], int]
     form_post: Callable[[Request, str, Mapping[str, str]], Response]
     languages: frozenset[str] = frozenset({"en"})
     options: Options = USUAL

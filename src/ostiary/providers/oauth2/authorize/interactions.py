@@ -2,38 +2,39 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from ostiary.brands.select import select
 from ostiary.flows.plans.beginning import ANOTHER_URL, Beginning
-from ostiary.flows.resources import Flow, FlowStageBinding
 from ostiary.flows.run.decline import DECLINED_URL
 from ostiary.flows.run.destination import page_address
 from ostiary.flows.run.flow_commit import pending_from
 from ostiary.flows.run.outcome import Moved, Passed
 from ostiary.flows.stages.consent import ConsentStage
 from ostiary.grants.pushed import begin_journey
-from ostiary.policies.decide import has_bindings
 from ostiary.proto.oauth2.errors import CONSENT_REQUIRED, INTERACTION_REQUIRED, OAuthError
 from ostiary.providers.oauth2.authorize.context import ANOTHER, AuthorizationContext
 from ostiary.providers.oauth2.protected.github import DESCRIPTIONS
+from ostiary.signon.flow_choice import (
+    any_consent_stage,
+    application_context,
+    authentication_flow,
+    consent_stage_of,
+    is_empty,
+    require_authentication_flow,
+    require_authorization_flow,
+)
 from ostiary.store.workspace.commit import write_all
-from ostiary.web.errors import HttpError
 from ostiary.web.language import COOKIE as LANGUAGE_COOKIE
 from ostiary.web.response import Response, redirect, set_cookie
 
 if TYPE_CHECKING:
-    from ostiary.store.configuration.snapshot import Snapshot
-
-_OPEN: Final = frozenset({"none", "require_authenticated"})
+    from ostiary.flows.resources import Flow
 
 
 async def sign_in(context: AuthorizationContext) -> Response:
     """Begin the authentication flow of the provider, else of the brand; it leads back to this request."""
     services, request, now = context.services, context.request, context.now
-    flow = _authentication_flow(context)
-    if flow is None:
-        raise HttpError(404, "no_authentication_flow", "No way to sign in is set up for this address.")
+    flow = require_authentication_flow(context.snapshot, request.host, context.client.provider.authentication_flow)
     beginning, back = _sign_in_of(context), context.return_url("sign-in")
     session, pending = await services.sessions.read(request, now), None
     if session is not None and session.user is not None and flow.authentication == "require_unauthenticated":
@@ -59,19 +60,14 @@ async def sign_in(context: AuthorizationContext) -> Response:
 
 def sign_in_again(context: AuthorizationContext, flow: Flow) -> Beginning | None:
     """Return what that flow is begun for when this request needs a sign-in; None when it begins another one."""
-    wanted = _authentication_flow(context)
+    own = context.client.provider.authentication_flow
+    wanted = authentication_flow(context.snapshot, context.request.host, own)
     return _sign_in_of(context) if wanted is not None and wanted.pk == flow.pk else None
-
-
-def _authentication_flow(context: AuthorizationContext) -> Flow | None:
-    brand = select(context.snapshot, context.request.host)
-    pk = context.client.provider.authentication_flow or brand.flow_authentication
-    return context.snapshot.get(Flow, pk) if pk is not None else None
 
 
 def _sign_in_of(context: AuthorizationContext) -> Beginning:
     plan_context: dict[str, object] = {
-        "application": _application(context),
+        "application": application_context(context.client.application),
         ANOTHER_URL: context.return_url(ANOTHER),
     }
     hint = context.wanted.login_hint
@@ -83,7 +79,7 @@ def _sign_in_of(context: AuthorizationContext) -> Beginning:
 async def authorization(context: AuthorizationContext) -> Response | None:
     """Run the provider's authorization flow. None when it has nothing to show: then the code is issued at once."""
     flow, consent = _authorization_flow(context)
-    if not consent and _is_empty(flow, context.snapshot):
+    if not consent and is_empty(flow, context.snapshot):
         return None
     services, request, now = context.services, context.request, context.now
     session, subject = context.signed_in
@@ -119,36 +115,13 @@ def _authorization_flow(context: AuthorizationContext) -> tuple[Flow, tuple[str,
     The flow itself is always passed: what it demands, a second factor perhaps, is not for the application to leave out.
     """
     snapshot = context.snapshot
-    flow = snapshot.get(Flow, context.client.provider.authorization_flow)
-    if flow is None:
-        raise HttpError(404, "no_authorization_flow", "The application's authorization flow does not exist.")
-    if "consent" not in context.wanted.prompt or _consent_of(flow, snapshot, always=True) is not None:
+    flow = require_authorization_flow(snapshot, context.client.provider.authorization_flow)
+    if "consent" not in context.wanted.prompt or consent_stage_of(flow, snapshot, always=True) is not None:
         return flow, ()
-    others = sorted(snapshot.where(Flow, designation="authorization"), key=lambda item: item.slug)
-    found = (_consent_of(other, snapshot, always=False) for other in others)
-    stage = next((one for one in found if one is not None), None)
+    stage = any_consent_stage(snapshot)
     if stage is None:
         raise OAuthError(CONSENT_REQUIRED, "no flow with a consent stage")
     return flow, (stage,)
-
-
-def _consent_of(flow: Flow, snapshot: Snapshot, *, always: bool) -> str | None:
-    """Return the consent stage of a flow; `always`: only one that no policy may leave out."""
-    for binding in snapshot.referring(FlowStageBinding, "target", flow.pk):
-        if snapshot.get(ConsentStage, binding.stage) is None:
-            continue
-        if not (always and has_bindings(str(binding.pk), snapshot)):
-            return binding.stage
-    return None
-
-
-def _is_empty(flow: Flow, snapshot: Snapshot) -> bool:
-    """Tell whether the flow would pass anybody who is signed in without a look: then no plan need be made."""
-    return (
-        flow.authentication in _OPEN
-        and not snapshot.referring(FlowStageBinding, "target", flow.pk)
-        and not has_bindings(str(flow.pk), snapshot)
-    )
 
 
 def _context(context: AuthorizationContext) -> dict[str, object]:
@@ -157,7 +130,7 @@ def _context(context: AuthorizationContext) -> dict[str, object]:
         "is_sso": True,
         DECLINED_URL: context.return_url("declined"),
         ANOTHER_URL: context.return_url(ANOTHER),
-        "application": _application(context),
+        "application": application_context(context.client.application),
         "consent_permissions": [
             *({"id": item.scope_name, "name": item.description} for item in described),
             *({"id": name, "name": text} for name, text in DESCRIPTIONS.items() if name in context.scope),
@@ -166,11 +139,6 @@ def _context(context: AuthorizationContext) -> dict[str, object]:
         "consent_always": "consent" in context.wanted.prompt,
         "oauth_redirect_uri": context.target.redirect_uri if context.target else "",
     }
-
-
-def _application(context: AuthorizationContext) -> dict[str, object]:
-    item = context.client.application
-    return {"pk": str(item.pk), "name": item.name, "slug": item.slug}
 
 
 def _single_claims(context: AuthorizationContext) -> list[str]:

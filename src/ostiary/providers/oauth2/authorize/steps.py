@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING, Final
 from ostiary.flows.people.subjects import subject_of
 from ostiary.flows.plans.beginning import beside_proof
 from ostiary.flows.run.decline import declined_proof
-from ostiary.policies.context import PolicyContext
-from ostiary.policies.decide import decide_application
 from ostiary.proto.oauth2.authorization.request import parse_request, parse_target
 from ostiary.proto.oauth2.errors import ACCESS_DENIED, LOGIN_REQUIRED, UNMET_AUTHENTICATION, OAuthError
 from ostiary.proto.oauth2.parameters import Parameters
@@ -30,8 +28,8 @@ from ostiary.providers.oauth2.authorize.validation import require_allowed_reques
 from ostiary.providers.oauth2.protected.github import known_scopes
 from ostiary.providers.oauth2.provider.client import client_by_id
 from ostiary.record import dataclass
-from ostiary.store.workspace.commit import write_all
-from ostiary.web.errors import BadRequest, NoAccess
+from ostiary.signon.access import find_refusal
+from ostiary.web.errors import BadRequest
 from ostiary.web.response import Response
 
 if TYPE_CHECKING:
@@ -177,24 +175,20 @@ async def _allowed(context: AuthorizationContext) -> Response | None:
     With prompt=none no page may be shown (Core 3.1.2.1): then it is an error.
     """
     _, subject = context.signed_in
-    decision = await decide_application(
+    refusal = await find_refusal(
+        context.request,
+        context.services,
         subject=subject,
         application=context.client.application,
         snapshot=context.snapshot,
-        context=PolicyContext(now=context.now, client_ip=context.request.client, facts=_facts(context)),
+        facts=_facts(context),
+        now=context.now,
+        another=context.return_url(ANOTHER),
     )
-    if decision.events:
-        await write_all(context.services.database, decision.events)
-    if not decision.passing:
+    if refusal is not None:
         if "none" in context.wanted.prompt:
             raise OAuthError(ACCESS_DENIED, "the application's policies refuse the person")
-        message = " ".join(decision.messages) or "You have no access to this application."
-        raise NoAccess(
-            message,
-            application=context.client.application.name,
-            account=subject.user.username,
-            another=context.return_url(ANOTHER),
-        )
+        raise refusal
     return None
 
 

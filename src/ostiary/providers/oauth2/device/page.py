@@ -11,30 +11,30 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
-from ostiary.brands.select import select
 from ostiary.flows.plans.beginning import ANOTHER_URL
-from ostiary.flows.resources import Flow, FlowStageBinding
 from ostiary.flows.run.decline import DECLINED_STAGE
-from ostiary.flows.stages.consent import ConsentStage
 from ostiary.grants.device import DeviceGrant, deny_device, find_claimed
-from ostiary.policies.context import PolicyContext
-from ostiary.policies.decide import decide_application, has_bindings
 from ostiary.proto.oauth2.device import read_user_code
 from ostiary.providers.oauth2.device.endpoint import PAGE, device_flow
 from ostiary.providers.oauth2.device.stages import APPROVE, CODE, CONSENT, DECLINED, FINISH
 from ostiary.providers.oauth2.provider.client import Client, client_by_provider
 from ostiary.providers.oauth2.provider.fields import DEVICE_CODE
 from ostiary.providers.oauth2.refusals import tell
+from ostiary.signon.access import find_refusal
+from ostiary.signon.flow_choice import (
+    application_context,
+    consent_stage_of,
+    require_authentication_flow,
+    require_authorization_flow,
+)
 from ostiary.store.hashing import token_hash
-from ostiary.store.workspace.commit import write_all
-from ostiary.web.errors import HttpError, NoAccess, NotFound
+from ostiary.web.errors import HttpError, NotFound
 from ostiary.web.response import Response, redirect
 
 if TYPE_CHECKING:
     from ostiary.directory.user import Subject
     from ostiary.providers.oauth2.services import Services
     from ostiary.sessions.session import Session
-    from ostiary.store.configuration.snapshot import Snapshot
     from ostiary.web.request import Request
 
 AUTHORIZE: Final = "/device/authorize/"
@@ -79,10 +79,8 @@ async def device_authorize(request: Request, services: Services) -> Response:
         await tell(request, services, error, user=subject.user.who)
         raise error
     await _require_access(request, services, item=item, client=client, subject=subject)
-    flow = _flow(snapshot, client.provider.authorization_flow)
-    if flow is None:
-        raise HttpError(404, "no_authorization_flow", "The application's authorization flow does not exist.")
-    consent = () if _asks(flow, snapshot) else (CONSENT,)
+    flow = require_authorization_flow(snapshot, client.provider.authorization_flow)
+    consent = () if consent_stage_of(flow, snapshot, always=True) is not None else (CONSENT,)
     to = await services.engine.begin(
         request,
         session,
@@ -104,28 +102,24 @@ async def _require_access(
 ) -> None:
     """Ask the application's policies (A13); the device of somebody who is refused is told so. Raises HttpError."""
     facts = {"oauth_scopes": list(item.scope), "oauth_grant_type": DEVICE_CODE}
-    decision = await decide_application(
+    refusal = await find_refusal(
+        request,
+        services,
         subject=subject,
         application=client.application,
         snapshot=services.plane.snapshot,
-        context=PolicyContext(now=services.clock(), client_ip=request.client, facts=facts),
+        facts=facts,
+        now=services.clock(),
+        if_refused=(deny_device(item),),
     )
-    refusal = () if decision.passing else (deny_device(item),)
-    if decision.events or refusal:
-        await write_all(services.database, [*decision.events, *refusal])
     # guard: A13 the policies decide when the code is entered
-    if not decision.passing:
-        message = " ".join(decision.messages) or "You have no access to this application."
-        error = NoAccess(message, application=client.application.name, account=subject.user.username)
-        await tell(request, services, error, client=client, user=subject.user.who)
-        raise error
+    if refusal is not None:
+        await tell(request, services, refusal, client=client, user=subject.user.who)
+        raise refusal
 
 
 async def _sign_in(request: Request, services: Services, session: Session, code: str) -> Response:
-    snapshot = services.plane.snapshot
-    flow = _flow(snapshot, select(snapshot, request.host).flow_authentication)
-    if flow is None:
-        raise HttpError(404, "no_authentication_flow", "No way to sign in is set up for this address.")
+    flow = require_authentication_flow(services.plane.snapshot, request.host)
     back, now = _own_address(request, code), services.clock()
     return redirect(await services.engine.begin(request, session, flow, context={}, next_url=back, now=now))
 
@@ -139,28 +133,14 @@ async def _person(services: Services, session: Session) -> Subject | None:
     return subject if subject is not None and subject.user.is_active else None
 
 
-def _asks(flow: Flow, snapshot: Snapshot) -> bool:
-    """Tell whether a flow has a consent stage that no policy may leave out."""
-    bindings = snapshot.referring(FlowStageBinding, "target", flow.pk)
-    return any(
-        snapshot.get(ConsentStage, binding.stage) is not None and not has_bindings(str(binding.pk), snapshot)
-        for binding in bindings
-    )
-
-
 def _context(client: Client, item: DeviceGrant) -> Mapping[str, object]:
-    application = client.application
     described = client.claim_set.described(item.scope)
     return {
         "is_sso": True,
-        "application": {"pk": str(application.pk), "name": application.name, "slug": application.slug},
-        "consent_header": f"{application.name} wants to sign you in on another device.",
+        "application": application_context(client.application),
+        "consent_header": f"{client.application.name} wants to sign you in on another device.",
         "consent_permissions": [{"id": one.scope_name, "name": one.description} for one in described],
         "consent_always": True,
         DECLINED_STAGE: DECLINED,
         "device_grant": item.user_hash.hex(),
     }
-
-
-def _flow(snapshot: Snapshot, pk: str | None) -> Flow | None:
-    return snapshot.get(Flow, pk) if pk is not None else None
