@@ -21,6 +21,7 @@ from ostiary.app.rooms import KINDS, MIGRATIONS, registry
 from ostiary.app.site import build_site, launch_url
 from ostiary.brands.resources import Brand
 from ostiary.directory.errors import BadName, Busy, Throttled, UsernameTaken, WeakPassword
+from ostiary.flows.resources import Flow
 from ostiary.keys.defaults import INTERNAL_MANAGED, SELF_SIGNED_NAME
 from ostiary.keys.resources import CertificateKeyPair
 from ostiary.keys.signer import signer
@@ -67,6 +68,30 @@ async def test_a_second_start_changes_nothing(tmp_path: Path) -> None:
     assert second.plane.snapshot.number == revision
     assert second.users.install_id == install
     await second.close()
+
+
+async def test_two_processes_start_at_once_behind_a_migration(tmp_path: Path, postgres_config: PostgresConfig) -> None:
+    """As the compose file has it: `migrate` ends, then server and worker begin at the same moment."""
+    settings = settings_for(
+        tmp_path / "data",
+        OSTIARY_POSTGRESQL__HOST=postgres_config.host,
+        OSTIARY_POSTGRESQL__PORT=str(postgres_config.port),
+        OSTIARY_POSTGRESQL__NAME=postgres_config.name,
+        OSTIARY_POSTGRESQL__USER=postgres_config.user,
+        OSTIARY_POSTGRESQL__PASSWORD=postgres_config.password.reveal(),
+        OSTIARY_SECRET_KEY="one key for both of the processes, long enough",
+    )
+    with pytest.raises(Unavailable, match="there is no installation"):
+        await open_core(settings, environ={}, serving=True)
+    assert await migrate_only(settings) > 0
+    both = await asyncio.gather(*(open_core(settings, environ={}, serving=True) for _ in range(2)))
+    for core in both:
+        await core.plane.refresh()
+        assert len(core.plane.snapshot.all(CertificateKeyPair)) > 0
+        assert core.plane.snapshot.find(Flow, slug="default-authentication-flow") is not None
+    assert both[0].plane.snapshot.number == both[1].plane.snapshot.number
+    for core in both:
+        await core.close()
 
 
 async def test_everything_starts_on_postgresql_too(tmp_path: Path, postgres_config: PostgresConfig) -> None:

@@ -13,9 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from support.postgres import PostgresServer
 
 from ostiary import __version__
+from ostiary.app import serve
 from ostiary.cli import main
+from ostiary.store.postgresql.opening import PostgresConfig
 
 
 @dataclass
@@ -236,6 +239,37 @@ def test_in_the_wrong_folder_no_command_makes_another_installation(
     assert done.code == 1
     assert f"OSTIARY_DATA_DIR: there is no installation in {tmp_path / 'data' / 'ostiary.db'}" in done.err
     assert not (tmp_path / "data").exists()
+
+
+@pytest.fixture
+def at_postgresql(bare: Run, postgres_config: PostgresConfig, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run a command at a database of PostgreSQL in which nothing is."""
+    monkeypatch.setattr(serve, "PATIENCE", 0)  # a process waits for another one that makes the installation
+    monkeypatch.setenv("OSTIARY_SECRET_KEY", "a secret key for tests, long enough to be one")
+    monkeypatch.setenv("OSTIARY_POSTGRESQL__HOST", postgres_config.host)
+    monkeypatch.setenv("OSTIARY_POSTGRESQL__PORT", str(postgres_config.port))
+    monkeypatch.setenv("OSTIARY_POSTGRESQL__NAME", postgres_config.name)
+    monkeypatch.setenv("OSTIARY_POSTGRESQL__USER", postgres_config.user)
+    monkeypatch.setenv("OSTIARY_POSTGRESQL__PASSWORD", postgres_config.password.reveal())
+    return bare
+
+
+def test_in_the_wrong_database_no_command_makes_another_installation(
+    at_postgresql: Run, postgres_server: PostgresServer, postgres_config: PostgresConfig, tmp_path: Path
+) -> None:
+    absent = (
+        "OSTIARY_POSTGRESQL__HOST and __NAME: there is no installation in the PostgreSQL database "
+        f"{postgres_config.name} at {postgres_config.host}:{postgres_config.port}"
+    )
+    for words in COMMANDS:
+        if words[0] != "backup":  # which is of SQLite only, and says so
+            done = at_postgresql(*words)
+            assert (done.code, absent in done.err) == (1, True), (words, done)
+    assert not postgres_server.schemas(postgres_config) & {"ostiary"}
+    assert not (tmp_path / "data").exists()
+    assert at_postgresql("migrate").code == 0
+    assert "ostiary" in postgres_server.schemas(postgres_config)
+    assert at_postgresql("user", "list").code == 0
 
 
 def test_a_lost_secret_key_is_not_replaced(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -112,18 +112,30 @@ class TestCompose:
         plain = yaml.safe_load(re.sub("@sha256:[0-9a-f]{64}", "", text))
         read = compose_spec.PyCompose.from_yaml(yaml.safe_dump(plain))
         read.validate()
-        assert set(read.service_names()) == {"server", "worker", "postgresql", "valkey"}
+        assert set(read.service_names()) == {"migrate", "server", "worker", "postgresql", "valkey"}
         plain["services"]["server"]["helthcheck"] = {}
         with pytest.raises(ValueError, match="helthcheck"):
             compose_spec.PyCompose.from_yaml(yaml.safe_dump(plain))
 
-    @pytest.mark.parametrize("name", ["server", "worker", "postgresql", "valkey"])
+    def test_what_makes_the_installation_ends_before_others_begin(self, text: str) -> None:
+        services = yaml.safe_load(text)["services"]
+        assert services["migrate"]["command"] == ["migrate"]
+        assert services["migrate"]["restart"] == "on-failure"
+        assert services["migrate"]["depends_on"] == {"postgresql": {"condition": "service_healthy"}}
+        for name in ("server", "worker"):
+            assert services[name]["depends_on"]["migrate"] == {"condition": "service_completed_successfully"}
+
+    @pytest.mark.parametrize("name", ["migrate", "server", "worker", "postgresql", "valkey"])
     def test_every_service_is_held_tight(self, text: str, name: str) -> None:
         service = yaml.safe_load(text)["services"][name]
         assert service["read_only"] is True
         assert service["cap_drop"] == ["ALL"]
         assert service["security_opt"] == ["no-new-privileges:true"]
-        assert service["healthcheck"]["test"][0] == "CMD"
+        assert (
+            service["healthcheck"] == {"disable": True}
+            if name == "migrate"
+            else "CMD" in service["healthcheck"]["test"]
+        )
         assert not service["user"].startswith("0")
         assert any(line.startswith("/tmp") for line in service["tmpfs"])
         assert re.fullmatch(r"[a-z./-]+:v?[\d.]+(-\w+)?@sha256:[0-9a-f]{64}", service["image"])

@@ -139,6 +139,19 @@ class PostgresServer:
         """Remove a database, and whoever is still connected to it."""
         self.admin(f"DROP DATABASE IF EXISTS {config.name} WITH (FORCE)")
 
+    def schemas(self, config: PostgresConfig) -> set[str]:
+        """Return the names of the schemas of a database."""
+
+        async def work() -> set[str]:
+            connection = await self._connect(config.name)
+            try:
+                rows = await connection.fetch("SELECT nspname FROM pg_catalog.pg_namespace")
+                return {row["nspname"] for row in rows}
+            finally:
+                await connection.close()
+
+        return apart(work)
+
     def admin(self, *statements: str, database: str = "postgres") -> None:
         """Run statements as the superuser."""
 

@@ -58,8 +58,7 @@ async def _serve(settings: Settings, *, site: bool, worker: bool) -> None:
     from ostiary.app.core import open_core  # noqa: PLC0415 - rooms are loaded after the logs are set up
 
     with Signals() as signals:
-        # `server` alone makes an installation on PostgreSQL only: it may be the first of several processes there.
-        create = site and (worker or settings.postgresql is not None)
+        create = site and worker  # one of several processes waits for what `migrate` makes
         core = await signals.unless_told(_patiently(lambda: open_core(settings, serving=True, create=create)))
         if core is None:
             return
