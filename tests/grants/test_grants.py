@@ -9,7 +9,7 @@ import pytest
 
 from ostiary.grants.access import AccessToken, find_access, insert_access, revoke_access
 from ostiary.grants.cascades import on_session_end, on_session_moved, on_user_disabled, sweep
-from ostiary.grants.code import MOST_GUESSES, Code, Unfit, issue_code, use_code
+from ostiary.grants.code import MOST_GUESSES, Code, Mismatch, issue_code, use_code
 from ostiary.grants.counters import SKEW, hit
 from ostiary.grants.device import DeviceGrant, Poll, begin_device, poll_device
 from ostiary.grants.errors import GrantGone, Raced
@@ -110,27 +110,27 @@ class TestCode:
     async def test_it_comes_back_whole_and_once(self, database: Database) -> None:
         code = code_of(authorization())
         await write(database, *issue_code(b"h", code, now=NOW, expires=NOW + HOUR))
-        assert await database.write(lambda: use_code(b"h", unfit=fits, now=NOW + 1)) == Fresh(
+        assert await database.write(lambda: use_code(b"h", mismatch=fits, now=NOW + 1)) == Fresh(
             code, code.authorization.family
         )
-        assert await database.write(lambda: use_code(b"h", unfit=fits, now=NOW + 2)) == Replayed(
+        assert await database.write(lambda: use_code(b"h", mismatch=fits, now=NOW + 2)) == Replayed(
             code.authorization.family
         )
-        assert await database.write(lambda: use_code(b"h", unfit=fits, now=NOW + HOUR)) == Unknown()
+        assert await database.write(lambda: use_code(b"h", mismatch=fits, now=NOW + HOUR)) == Unknown()
 
     async def test_it_expires(self, database: Database) -> None:
         await write(database, *issue_code(b"h", code_of(authorization()), now=NOW, expires=NOW + 1))
-        assert await database.write(lambda: use_code(b"h", unfit=fits, now=NOW + 1)) == Unknown()
+        assert await database.write(lambda: use_code(b"h", mismatch=fits, now=NOW + 1)) == Unknown()
 
     async def test_a09_what_does_not_fit_changes_nothing(self, database: Database) -> None:
         code = code_of(authorization())
-        wrong = Unfit(ValueError("another client"))
+        wrong = Mismatch(ValueError("another client"))
         await write(database, *issue_code(b"h", code, now=NOW, expires=NOW + HOUR))
         for _ in range(MOST_GUESSES + 1):
-            assert await database.write(lambda: use_code(b"h", unfit=lambda _: wrong, now=NOW + 1)) == wrong
-        assert isinstance(await database.write(lambda: use_code(b"h", unfit=fits, now=NOW + 1)), Fresh)
-        assert await database.write(lambda: use_code(b"h", unfit=lambda _: wrong, now=NOW + 1)) == wrong
-        again = await database.write(lambda: use_code(b"h", unfit=fits, now=NOW + 2))
+            assert await database.write(lambda: use_code(b"h", mismatch=lambda _: wrong, now=NOW + 1)) == wrong
+        assert isinstance(await database.write(lambda: use_code(b"h", mismatch=fits, now=NOW + 1)), Fresh)
+        assert await database.write(lambda: use_code(b"h", mismatch=lambda _: wrong, now=NOW + 1)) == wrong
+        again = await database.write(lambda: use_code(b"h", mismatch=fits, now=NOW + 2))
         assert again == Replayed(code.authorization.family)
 
     async def test_a09_guesses_are_counted(self, database: Database) -> None:
@@ -138,17 +138,19 @@ class TestCode:
         error = ValueError("another verifier")
 
         async def guess() -> object:
-            return await database.write(lambda: use_code(b"h", unfit=lambda _: Unfit(error, guess=True), now=NOW + 1))
+            return await database.write(
+                lambda: use_code(b"h", mismatch=lambda _: Mismatch(error, guess=True), now=NOW + 1)
+            )
 
         answers = [await guess() for _ in range(MOST_GUESSES)]
-        assert [isinstance(one, Unfit) and one.spent for one in answers] == [False] * (MOST_GUESSES - 1) + [True]
-        assert isinstance(await database.write(lambda: use_code(b"h", unfit=fits, now=NOW + 1)), Replayed)
+        assert [isinstance(one, Mismatch) and one.spent for one in answers] == [False] * (MOST_GUESSES - 1) + [True]
+        assert isinstance(await database.write(lambda: use_code(b"h", mismatch=fits, now=NOW + 1)), Replayed)
 
     async def test_a09_of_fifty_at_once_one_is_fresh(self, database: Database) -> None:
         item = authorization()
         await write(database, *issue_code(b"h", code_of(item), now=NOW, expires=NOW + HOUR))
         answers = await asyncio.gather(
-            *(database.write(lambda: use_code(b"h", unfit=fits, now=NOW + 1)) for _ in range(50))
+            *(database.write(lambda: use_code(b"h", mismatch=fits, now=NOW + 1)) for _ in range(50))
         )
         assert sum(isinstance(answer, Fresh) for answer in answers) == 1
         assert answers.count(Replayed(item.family)) == 49

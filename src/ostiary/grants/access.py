@@ -1,4 +1,4 @@
-"""Access tokens: looked up by hash, so that taking one back works at once."""
+"""Access tokens, stored by hash, so that revocation takes effect at once."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _FIND_ACTIVE: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccessToken:
-    """A token that is good now. Times in microseconds UTC."""
+    """A valid access token. Times in microseconds UTC."""
 
     hash: bytes
     family: str | None
@@ -32,7 +32,7 @@ class AccessToken:
     scope: tuple[str, ...]
     issued: int
     expires: int
-    body: Mapping[str, object] = field(default_factory=dict)  # what the text given to the client does not tell
+    body: Mapping[str, object] = field(default_factory=dict)  # claims that the token itself does not carry
     binding: Binding = UNBOUND
 
 
@@ -60,15 +60,15 @@ def insert_access(token: AccessToken) -> Statement:
 async def find_access(
     database: Database, token_hash: bytes, *, now: int, of_active: bool = False
 ) -> AccessToken | None:
-    """Return the token of that hash, None when it is unknown, expired or was taken back. One round trip.
+    """Return the token of that hash; None when it is unknown, expired or revoked. One round trip.
 
-    With `of_active` the token of an account that is disabled or gone counts as taken back, for callers who do not look
-    at the person themselves: a token may be stored in the very moment in which its account ends.
+    With `of_active` the token of a disabled or deleted account counts as revoked. It is for callers that do not read
+    the user: a token may be stored at the very moment its account is disabled.
     """
     row = await fetch_one(database, _FIND_ACTIVE if of_active else _FIND, token_hash, now)
     if row is None:
         return None
-    # A row that travelled together with others has their order behind its own columns.
+    # A row of a shared read has one more column, its position.
     family, provider, user, session, scope, issued, expires, body, jkt, x5t, *_ = cast("tuple[Any, ...]", row)
     return AccessToken(
         hash=token_hash,
@@ -85,6 +85,6 @@ async def find_access(
 
 
 def revoke_access(token_hash: bytes, *, provider: int) -> Statement:
-    """Return the statement that takes back one token of that provider. What was made of it: see `descent`."""
+    """Return the statement that revokes one token of that provider. For its derived tokens see `derived_tokens`."""
     # guard: A16 revocation takes back a client's own tokens only
     return Statement("DELETE FROM access_token WHERE hash = ? AND provider = ?", (token_hash, provider))

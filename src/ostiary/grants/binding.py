@@ -1,4 +1,4 @@
-"""To whose key a token is bound: nobody but the holder of that key can use it (RFC 7800, RFC 8705 3, RFC 9449 6)."""
+"""Token binding: only the holder of the bound key can use the token (RFC 7800, RFC 8705 3, RFC 9449 6)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ostiary.record import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """The confirmation of a token. Without either it is a plain bearer token."""
+    """The key a token is bound to. With neither member it is a plain bearer token."""
 
     jkt: str | None = None  # SHA-256 thumbprint of the DPoP key (RFC 9449 6.1)
     x5t: str | None = None  # SHA-256 of the client's certificate, base64url (RFC 8705 3.1)
@@ -19,8 +19,8 @@ class Binding:
 
     def confirmation(self) -> dict[str, str]:
         """Return the members of the claim `cnf`; empty for a bearer token."""
-        made = {"jkt": self.jkt, "x5t#S256": self.x5t}
-        return {name: value for name, value in made.items() if value is not None}
+        members = {"jkt": self.jkt, "x5t#S256": self.x5t}
+        return {name: value for name, value in members.items() if value is not None}
 
 
 UNBOUND: Final = Binding()

@@ -1,4 +1,4 @@
-"""What ends grants from outside: a session, a person's account, time. Statements for others' batches."""
+"""Cascades: how grants end with a session, with an account, and by expiry. Statements for other rooms' batches."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from ostiary.store.sweeping import expired
 
 
 def on_session_end(key: bytes, now: int) -> Iterable[Statement]:  # noqa: ARG001 - the shape of the sessions' hook
-    """Yield what ends with a browser session: codes, access tokens, and refresh tokens without offline_access.
+    """Yield the statements that end a session's grants: codes, access tokens, refresh tokens without offline_access.
 
-    Families with offline_access stay (OpenID Connect Back-Channel Logout 2.7), no longer tied to the session.
+    Families with offline_access stay, detached from the session (OpenID Connect Back-Channel Logout 2.7).
     """
     yield Statement("DELETE FROM grant_family WHERE session = ? AND offline = 0", (key,))
     yield Statement("UPDATE grant_family SET session = NULL WHERE session = ?", (key,))
@@ -26,7 +26,7 @@ def on_session_end(key: bytes, now: int) -> Iterable[Statement]:  # noqa: ARG001
 
 
 def on_session_moved(old: Session, new: Session) -> Iterable[Statement]:
-    """Yield what lets grants follow a session that goes on under another key, for the same person only."""
+    """Yield the statements that move grants to the new key of a session, if the user is the same."""
     if old.user is None or old.user != new.user:
         return
     for table in ("grant_family", "refresh_token", "access_token"):
@@ -36,7 +36,7 @@ def on_session_moved(old: Session, new: Session) -> Iterable[Statement]:
 
 
 def on_user_disabled(user: int, now: int = 0) -> Iterable[Statement]:  # noqa: ARG001 - the shape of directory's hook
-    """Yield what ends with a person's account, or password: everything, offline or not."""
+    """Yield the statements that end all grants of a user, offline ones too: disabled, deleted, or a new password."""
     yield Statement("DELETE FROM grant_family WHERE user_pk = ?", (user,))
     yield Statement("DELETE FROM refresh_token WHERE user_pk = ?", (user,))
     # guard: A58 disabling ends what was issued
@@ -46,7 +46,7 @@ def on_user_disabled(user: int, now: int = 0) -> Iterable[Statement]:  # noqa: A
 
 
 def sweep(now: int) -> Iterable[Statement]:
-    """Yield what removes rows that expired, a bite each."""
+    """Yield the statements that delete expired rows, one bite each."""
     yield expired("grant_family", "id", now)
     yield expired("refresh_token", "hash", now)
     yield expired("access_token", "hash", now)

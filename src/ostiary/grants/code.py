@@ -1,8 +1,8 @@
-"""Authorization codes (RFC 6749 4.1.2): single use, bound to client, address and proof key.
+"""Authorization codes (RFC 6749 4.1.2): single use, bound to client, redirect URI and code challenge.
 
-A code is used by a request that fits it. Another client, another address or another proof key neither uses it up nor
-ends what came of it: both would be in the hands of whoever has seen the code. Wrong verifiers are counted, though:
-after `MOST_GUESSES` the code is used up, so that a weak one cannot be found by trying.
+Only a matching request consumes a code. A request of another client, or with another redirect URI or verifier, neither
+consumes it nor revokes its tokens: anybody who has seen the code could do both. Wrong verifiers are counted, and the
+code is consumed after `MOST_GUESSES`, so that a weak verifier cannot be guessed.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from ostiary.store.database import Batch, Statement
 from ostiary.store.single_use import Consumed, Fresh, Purpose, Unknown, consume, issue, put_back
 
 MOST_GUESSES: Final = 10
-"""Wrong verifiers after which a code is used up."""
+"""Wrong verifiers after which a code is consumed."""
 
 _REMEMBERED: Final = 3_600_000_000  # microseconds: guesses of one code are counted for an hour
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Code:
-    """What a code stands for."""
+    """An authorization code: the authorization, the redirect URI and the code challenge it is bound to."""
 
     authorization: Authorization
     redirect_uri: str
@@ -68,41 +68,46 @@ CODE: Final[Purpose[Code]] = Purpose("oauth2.code", _load)
 
 
 def insert_code(code_hash: bytes, code: Code, *, expires: int) -> Statement:
-    """Return the statement that stores a code; its family is begun by the caller. Times in microseconds UTC."""
+    """Return the statement that stores a code. The caller inserts its family. Times in microseconds UTC."""
     return issue(CODE, code_hash, code.body(), expires=expires, family=code.authorization.family)
 
 
 def issue_code(code_hash: bytes, code: Code, *, now: int, expires: int) -> Iterable[Statement]:
-    """Yield the statements that begin a family and store its code. Times in microseconds UTC."""
+    """Yield the statements that insert a family and its code. Times in microseconds UTC."""
     yield insert_family(code.authorization, now=now, expires=expires)
     yield insert_code(code_hash, code, expires=expires)
 
 
 @dataclass(frozen=True, slots=True)
-class Unfit:
-    """Why a request does not fit the code it brought. A `guess` is a wrong verifier; `spent`: it was the last one."""
+class Mismatch:
+    """Why a request does not match its code. `guess`: its verifier was wrong; `spent`: that was the last guess."""
 
     error: Exception
     guess: bool = False
     spent: bool = False
 
 
-def use_code(code_hash: bytes, *, unfit: Callable[[Code], Unfit | None], now: int) -> Batch[Consumed[Code] | Unfit]:
-    """Use a code, if `unfit` finds nothing wrong with the request. Otherwise everything stays as it was.
+def use_code(
+    code_hash: bytes, *, mismatch: Callable[[Code], Mismatch | None], now: int
+) -> Batch[Consumed[Code] | Mismatch]:
+    """Consume a code, unless `mismatch` rejects the request. A rejected request changes nothing.
 
-    A second use that fits answers Replayed until the code would have expired.
+    A second matching use returns Replayed, until the code would have expired.
     """
-    found = yield from consume(CODE, code_hash, now=now, tombstone=True)
-    if isinstance(found, Unknown) or found.body is None:
-        return found
-    wrong = unfit(found.body)
+    result = yield from consume(CODE, code_hash, now=now, tombstone=True)
+    if isinstance(result, Unknown) or result.body is None:
+        return result
+    rejected = mismatch(result.body)
     # guard: A09 a replay is one by the client, with its proof
-    if wrong is None:
-        return found
-    if isinstance(found, Fresh):
+    if rejected is None:
+        return result
+    if isinstance(result, Fresh):
         # guard: A08 wrong verifiers are counted
-        if wrong.guess and (yield from hit(f"verifier:{code_hash.hex()}", window=_REMEMBERED, now=now)) >= MOST_GUESSES:
-            return Unfit(wrong.error, guess=True, spent=True)
+        if (
+            rejected.guess
+            and (yield from hit(f"verifier:{code_hash.hex()}", window=_REMEMBERED, now=now)) >= MOST_GUESSES
+        ):
+            return Mismatch(rejected.error, guess=True, spent=True)
         # guard: A09 a request that does not fit uses nothing up
         yield put_back(CODE, code_hash)
-    return wrong
+    return rejected

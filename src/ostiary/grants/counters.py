@@ -1,4 +1,4 @@
-"""How often something happened within a window of time: a small counter for each key, one statement a hit."""
+"""Rate counters: the number of hits of a key within a time window. One statement per hit."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from ostiary.store.database import Batch, Statement
 from ostiary.store.sweeping import expired
 
 SKEW: Final = 60_000_000  # microseconds: clocks of several servers may be apart
-# A window that ends later than one that begins now was begun by a clock that was wrong.
+# A window that ends later than a new one would was started by a wrong clock.
 _OVER: Final = f"(grant_rate.expires <= ? OR grant_rate.expires > excluded.expires + {SKEW})"
 
 
 def hit(key: str, *, window: int, now: int) -> Batch[int]:
-    """Count one and return how often it was in the present window. `window` in microseconds, from the first hit."""
+    """Count a hit and return the hits in the current window. `window` is in microseconds, from the first hit."""
     return (yield from hit_until(key, window=window, now=now))[0]
 
 
 def hit_until(key: str, *, window: int, now: int) -> Batch[tuple[int, int]]:
-    """Count one and return how often it was in the present window, and when that ends: microseconds UTC."""
+    """Count a hit and return the hits in the current window, and its end in microseconds UTC."""
     rows = yield Statement(
         "INSERT INTO grant_rate (key, hits, expires) VALUES (?, 1, ?) ON CONFLICT (key) DO UPDATE SET"
         f" hits = CASE WHEN {_OVER} THEN 1 ELSE grant_rate.hits + 1 END,"
@@ -30,5 +30,5 @@ def hit_until(key: str, *, window: int, now: int) -> Batch[tuple[int, int]]:
 
 
 def sweep(now: int) -> Statement:
-    """Return the statement that forgets windows that are over."""
+    """Return the statement that deletes expired windows."""
     return expired("grant_rate", "key", now)

@@ -1,7 +1,7 @@
-"""Device codes (RFC 8628): a program asks, a person at another machine enters the short code and decides.
+"""Device codes (RFC 8628): a device requests authorization, and a person enters its user code in a browser and decides.
 
-One row is one request. It is "pending" until a browser session enters its user code (`claim`) and the person decides
-there; then "granted" or "denied", until the device fetches the answer, once. Both codes are kept as hashes.
+One row is one request. It is "pending" until a browser session claims it by its user code and the person decides there;
+then "granted" or "denied", until the device fetches the result, once. Both codes are stored as hashes.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from ostiary.store.database import Batch, Database, Guard, Row, Statement, fetch
 from ostiary.store.sweeping import expired
 
 SKEW: Final = 60_000_000  # microseconds: clocks of several servers may be apart
-WAIT: Final = 5_000_000  # microseconds between two polls (3.2), and what is added when a device comes too early (3.5)
+WAIT: Final = 5_000_000  # microseconds between two polls (3.2), and the increment for one that polls too early (3.5)
 
-_REMEMBERED: Final = 600_000_000  # microseconds
+_REMEMBERED: Final = 600_000_000  # microseconds after expiry
 
 State = Literal["pending", "granted", "denied"]
 _COLUMNS: Final = "hash, user_hash, provider, scope, issued, expires, state, session"
 
 
 class Poll(enum.Enum):
-    """What a device is told while there are no tokens for it (3.5)."""
+    """The result of a poll that has no tokens (3.5)."""
 
     PENDING = "pending"
     TOO_EARLY = "too early"
@@ -37,7 +37,7 @@ class Poll(enum.Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceGrant:
-    """One request. `hash` is of the device code, `user_hash` of the user code. Times in microseconds UTC."""
+    """A device authorization request: `hash` of its device code, `user_hash` of its user code. Microseconds UTC."""
 
     hash: bytes
     user_hash: bytes
@@ -67,12 +67,12 @@ def begin_device(item: DeviceGrant) -> Statement:
 
 
 def drop_taken(user_hash: bytes, *, now: int) -> Statement:
-    """Return the statement that makes a user code free again whose request is over."""
+    """Return the statement that frees a user code whose request has expired."""
     return Statement("DELETE FROM device_grant WHERE user_hash = ? AND expires <= ?", (user_hash, now))
 
 
 async def find_device(database: Database, user_hash: bytes, *, now: int) -> DeviceGrant | None:
-    """Return the request of a user code that still waits for its person. One round trip."""
+    """Return the pending request of a user code. One round trip."""
     row = await fetch_one(
         database,
         f"SELECT {_COLUMNS} FROM device_grant WHERE user_hash = ? AND state = 'pending' AND expires > ?",
@@ -83,14 +83,14 @@ async def find_device(database: Database, user_hash: bytes, *, now: int) -> Devi
 
 
 async def find_claimed(database: Database, user_hash: bytes, session: bytes, *, now: int) -> DeviceGrant | None:
-    """Return the request whose user code was entered in that session and that still waits. One round trip."""
-    found = await find_device(database, user_hash, now=now)
+    """Return the pending request that this session has claimed. One round trip."""
+    pending = await find_device(database, user_hash, now=now)
     # guard: A13 a code belongs to the session that entered it
-    return found if found is not None and found.session == session else None
+    return pending if pending is not None and pending.session == session else None
 
 
 def claim_device(item: DeviceGrant, session: bytes, *, error: type[Exception]) -> Statement:
-    """Return the statement that ties a request to the session that entered its code; fails when it waits no more."""
+    """Return the statement that claims a request for the session that entered its code. Fails unless it is pending."""
     return Statement(
         "UPDATE device_grant SET session = ? WHERE hash = ? AND state = 'pending'", (session, item.hash), Guard(error)
     )
@@ -99,7 +99,7 @@ def claim_device(item: DeviceGrant, session: bytes, *, error: type[Exception]) -
 def approve_device(
     item: DeviceGrant, authorization: Authorization, *, now: int, expires: int, error: type[Exception]
 ) -> Iterable[Statement]:
-    """Yield the statements that begin a family and leave it for the device; fail when somebody was first."""
+    """Yield the statements that insert a family and grant the request. They fail when it is no longer pending."""
     yield insert_family(authorization, now=now, expires=expires)
     yield Statement(
         "UPDATE device_grant SET state = 'granted', user_pk = ?, family = ?, offline = ?, body = ?"
@@ -118,12 +118,12 @@ def approve_device(
 
 
 def deny_device(item: DeviceGrant) -> Statement:
-    """Return the statement that tells the device no."""
+    """Return the statement that denies the request."""
     return Statement("UPDATE device_grant SET state = 'denied' WHERE hash = ? AND state = 'pending'", (item.hash,))
 
 
 def poll_device(code_hash: bytes, *, provider: int, now: int) -> Batch[Authorization | Poll]:
-    """Take what was granted, once, or say what the device has to be told."""
+    """Consume the granted authorization, once, or return why there is none yet."""
     # guard: A13 a device code is its client's
     rows = yield Statement(
         "DELETE FROM device_grant WHERE hash = ? AND provider = ? AND state = 'granted' AND expires > ?"
@@ -142,7 +142,7 @@ def poll_device(code_hash: bytes, *, provider: int, now: int) -> Batch[Authoriza
         return Poll.EXPIRED
     if row["state"] == "denied":
         return Poll.DENIED
-    # One that polled later than now did so by a clock that was wrong.
+    # A last poll in the future was recorded by a wrong clock.
     early = bool(row["polled"]) and -SKEW <= now - row["polled"] < row["wait"]
     yield Statement(
         "UPDATE device_grant SET polled = ?, wait = wait + ? WHERE hash = ?", (now, WAIT if early else 0, code_hash)
@@ -151,22 +151,22 @@ def poll_device(code_hash: bytes, *, provider: int, now: int) -> Batch[Authoriza
 
 
 def forget_session(key: bytes) -> Statement:
-    """Return the statement that drops the requests of a session that is over: nobody is left to decide."""
+    """Return the statement that deletes the requests of a session that ended: nobody is left to decide."""
     return Statement("DELETE FROM device_grant WHERE session = ?", (key,))
 
 
 def forget_user(user: int) -> Statement:
-    """Return the statement that drops what a person granted and no device has fetched yet."""
+    """Return the statement that deletes granted requests of a user that no device has fetched yet."""
     return Statement("DELETE FROM device_grant WHERE user_pk = ?", (user,))
 
 
 def move(old: bytes, new: bytes) -> Statement:
-    """Return the statement that lets requests follow a session that goes on under another key."""
+    """Return the statement that moves requests to the new key of a session."""
     return Statement("UPDATE device_grant SET session = ? WHERE session = ?", (new, old))
 
 
 def sweep(now: int) -> Statement:
-    """Return the statement that removes requests some time after they expired: until then devices are told so."""
+    """Return the statement that deletes requests ten minutes after expiry; until then devices get `expired_token`."""
     return expired("device_grant", "hash", now - _REMEMBERED)
 
 

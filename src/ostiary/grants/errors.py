@@ -1,9 +1,9 @@
-"""Why tokens were not written.
+"""Conflicts that stop tokens from being stored.
 
 GrantError
 |- GrantGone   the family has ended (logout, replay, disabled user) since it was read
-|- Raced       another request used the same refresh token in between; read it again
-'- RequestUsed a pushed authorization request was answered already
+|- Raced       another request used the same refresh token meanwhile; read it again
+'- RequestUsed the pushed authorization request was used already
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ class GrantError(Exception):
 
 
 class GrantGone(GrantError):
-    """The family is no more."""
+    """The family has ended."""
 
 
 class Raced(GrantError):
-    """Somebody else was first; the state must be read again."""
+    """A concurrent request was first. Read the state again."""
 
 
 class RequestUsed(GrantError):
-    """The pushed request was answered already."""
+    """The pushed request was used already."""

@@ -14,7 +14,7 @@ from ostiary.store.database import Guard, Statement, Value
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Authorization:
-    """What was allowed. `session` is the stored key of the browser session, None once that has ended."""
+    """An authorization. `session` is the stored key of the browser session, None once that has ended."""
 
     family: str  # 32 hex digits
     provider: int
@@ -25,16 +25,16 @@ class Authorization:
     nonce: str | None
     auth_time: int  # microseconds UTC
     amr: tuple[str, ...]
-    sid: str | None  # what clients know the session by
-    sub: str  # what clients know the person by, as it was when they allowed it (OpenID Connect Core 12.2)
-    claims: ClaimsRequest = NOTHING  # single claims asked for (OpenID Connect Core 5.5)
+    sid: str | None  # the session id that clients get
+    sub: str  # the subject identifier at the time of the authorization (OpenID Connect Core 12.2)
+    claims: ClaimsRequest = NOTHING  # individually requested claims (OpenID Connect Core 5.5)
     resources: tuple[str, ...] = ()  # the resource indicators granted (RFC 8707)
     dpop_jkt: str | None = None  # thumbprint of the key the code is bound to (RFC 9449 10)
-    acr: str | None = None  # the class that was asked for and reached; None: the usual one
+    acr: str | None = None  # the requested class that was reached; None: the default
 
     def body(self) -> dict[str, object]:
-        """Return the part that is only read back, as plain JSON. What was not asked for takes no room."""
-        made: dict[str, object] = {
+        """Return the members without a column, as plain JSON. Optional members are left out when unset."""
+        body: dict[str, object] = {
             "scope": list(self.scope),
             "nonce": self.nonce,
             "auth_time": self.auth_time,
@@ -43,14 +43,14 @@ class Authorization:
             "sub": self.sub,
         }
         if self.claims:
-            made["claims"] = self.claims.body()
+            body["claims"] = self.claims.body()
         if self.resources:
-            made["resources"] = list(self.resources)
+            body["resources"] = list(self.resources)
         if self.dpop_jkt is not None:
-            made["dpop_jkt"] = self.dpop_jkt
+            body["dpop_jkt"] = self.dpop_jkt
         if self.acr is not None:
-            made["acr"] = self.acr
-        return made
+            body["acr"] = self.acr
+        return body
 
 
 def load_authorization(
@@ -78,7 +78,7 @@ def load_authorization(
 
 
 def insert_family(item: Authorization, *, now: int, expires: int) -> Statement:
-    """Return the statement that begins a family; it lives until `expires`, or its longest token."""
+    """Return the statement that inserts a family. It lives until `expires`, or until its last token expires."""
     return Statement(
         "INSERT INTO grant_family (id, provider, user_pk, session, offline, body, issued, expires) "
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -96,9 +96,9 @@ def insert_family(item: Authorization, *, now: int, expires: int) -> Statement:
 
 
 def hold_family(item: Authorization, *, expires: int, gone: type[Exception] = GrantGone) -> Statement:
-    """Return the statement every change begins with: it locks the row, and fails with `gone` when it changed.
+    """Return the statement that locks a family, first in every change. It fails with `gone` when the family changed.
 
-    The session is compared as well: a family whose session ended since it was read must not get tokens of it.
+    The session is compared as well: a family whose session ended meanwhile must not get tokens of that session.
     """
     parameters: list[Value] = [expires, expires, item.family]
     if item.session is not None:

@@ -1,4 +1,4 @@
-"""Pushed authorization requests (RFC 9126): kept until a browser comes with their name, used once."""
+"""Pushed authorization requests (RFC 9126): stored until a browser brings their request URI, and used once."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ JOURNEY: Final = 4 * 3_600_000_000  # microseconds: as long as the plan of a flo
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pushed:
-    """A request that a client left here."""
+    """A pushed authorization request."""
 
     provider: int
     pairs: tuple[tuple[str, str], ...]
-    begins_before: int  # microseconds UTC; a journey that began by then may end later
+    begins_before: int  # microseconds UTC; an interaction that began by then may end later
     signed: bool  # it was a request object (RFC 9101)
-    dpop_jkt: str | None  # thumbprint of the key it came with (RFC 9449 10.1)
+    dpop_jkt: str | None  # thumbprint of its DPoP key (RFC 9449 10.1)
 
     def body(self) -> dict[str, object]:
         """Return plain JSON for storage."""
@@ -54,17 +54,17 @@ def keep_pushed(handle_hash: bytes, pushed: Pushed) -> Statement:
 
 
 async def find_pushed(database: Database, handle_hash: bytes, *, now: int) -> Pushed | None:
-    """Return a request that was not used, and not forgotten. One round trip."""
+    """Return a request that is neither used nor expired. One round trip."""
     return await database.read(lambda: peek(PUSHED, handle_hash, now=now))
 
 
 def begin_journey(handle_hash: bytes, *, now: int) -> Statement:
-    """Return the statement that keeps a request while its person is sent through flows. Time in microseconds UTC."""
+    """Return the statement that extends a request while its user passes through flows. Time in microseconds UTC."""
     return prolong(PUSHED, handle_hash, expires=now + JOURNEY)
 
 
 def use_pushed(handle_hash: bytes, *, now: int) -> Batch[None]:
-    """Use a request, in the batch of its answer. Raises RequestUsed when somebody was first."""
+    """Consume a request, in the batch of its response. Raises RequestUsed when another request was first."""
     consumed = yield from consume(PUSHED, handle_hash, now=now, tombstone=False)
     if not isinstance(consumed, Fresh):
         raise RequestUsed

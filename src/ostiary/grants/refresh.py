@@ -1,10 +1,10 @@
-"""Refresh tokens: rotation, the grace for lost answers, and the detection of reuse (RFC 9700 4.14).
+"""Refresh tokens: rotation, the grace period for lost responses, and reuse detection (RFC 9700 4.14).
 
-Each use makes a successor, which is derived from the token and a key of the installation: nothing is stored that could
-be read back. When the answer is lost, or two processes of one client hold the same token, it comes a second time:
-within `GRACE`, and as long as its successor has not been used, the same successor comes back, so that copies which
-refresh together stay together. Any other second use (a token after its grace, or after its successor) means that two
-parties hold the family, and ends it. Siblings, which a change of that key makes, are told apart by their first use.
+Each use issues a successor, derived from the token and a key of the installation, so that only hashes are stored. A
+token is presented twice when a response was lost, or when two processes of one client share it: within `GRACE`, and
+until its successor has been used, it yields the same successor again, so that such copies stay together. Any other
+second use (after the grace period, or after the successor was used) means that two parties hold the family, and ends
+it. A change of the key makes siblings; only the first of them that is used lives on.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _LENGTH: Final = 96  # octets: 768 bits, 128 characters
 
 
 class Use(enum.Enum):
-    """What presenting the token means."""
+    """The kind of use of a presented token."""
 
     FIRST = "first"
     AGAIN = "again"  # within the grace
@@ -41,7 +41,7 @@ class Use(enum.Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewRefresh:
-    """A refresh token about to be stored. Times in microseconds UTC."""
+    """A new refresh token. Times in microseconds UTC."""
 
     hash: bytes
     expires: int
@@ -62,7 +62,7 @@ class RefreshToken:
     binding: Binding = UNBOUND
 
     def use(self, now: int) -> Use:
-        """Judge a presentation of the token at `now`."""
+        """Classify a use of the token at `now`."""
         if self.expires <= now:
             return Use.EXPIRED
         if self.overtaken:
@@ -74,16 +74,16 @@ class RefreshToken:
 
 
 def successor(token: str, *, key: bytes) -> str:
-    """Return the token that follows another one: always the same, and nobody's to know without both token and key.
+    """Return the successor of a token: deterministic, and unpredictable without both the token and the key.
 
     HKDF-Expand of RFC 5869 2.3 with SHA-512 and the token as `info`, base64url.
     """
     # guard: A19 a refresh token's successor needs a key of ours
-    made = block = b""
+    output = block = b""
     for number in range(1, _BLOCKS + 1):
         block = hmac.digest(key, block + b"refresh successor " + token.encode() + bytes([number]), "sha512")
-        made += block
-    return base64url_encode(made[:_LENGTH])
+        output += block
+    return base64url_encode(output[:_LENGTH])
 
 
 async def find_refresh(database: Database, token_hash: bytes) -> RefreshToken | None:
@@ -104,7 +104,7 @@ async def find_refresh(database: Database, token_hash: bytes) -> RefreshToken | 
 def begin(
     authorization: Authorization, *, access: AccessToken, refresh: NewRefresh | None, expires: int
 ) -> Batch[None]:
-    """Store the first tokens of a family. Raises GrantGone when its session has ended or the code was replayed."""
+    """Store the first tokens of a family. Raises GrantGone when its session ended or its code was replayed."""
     yield hold_family(authorization, expires=expires)
     yield insert_access(access)
     if refresh is not None:
@@ -112,7 +112,7 @@ def begin(
 
 
 def rotate(token: RefreshToken, *, use: Use, access: AccessToken, refresh: NewRefresh, now: int) -> Batch[None]:
-    """Store the tokens of a refresh and retire the one that was used. Raises Raced when its state has changed."""
+    """Store the tokens of a refresh and retire the used one. Raises Raced when its state has changed."""
     yield hold_family(token.authorization, expires=max(refresh.expires, access.expires), gone=Raced)
     yield _retire(token, now) if use is Use.FIRST else _still_in_grace(token, now)
     yield insert_access(access)
@@ -129,7 +129,7 @@ def keep(token: RefreshToken, *, access: AccessToken) -> Batch[None]:
 
 
 def revoke_family(family: str) -> Batch[None]:
-    """End a family: its code, its refresh tokens and its access tokens."""
+    """Revoke a family: its code, its refresh tokens and its access tokens."""
     yield Statement("DELETE FROM grant_family WHERE id = ?", (family,))
     yield Statement("DELETE FROM refresh_token WHERE family = ?", (family,))
     # guard: A09 a replay ends what came of the first use
@@ -161,7 +161,7 @@ def _still_in_grace(token: RefreshToken, now: int) -> Statement:
 def _insert(
     authorization: Authorization, token: NewRefresh, *, parent: bytes | None, now: int, again: bool = False
 ) -> Statement:
-    """Return the statement that stores a token; one that comes back `again` is there already."""
+    """Return the statement that stores a token. One issued `again`, within the grace period, exists already."""
     return Statement(
         "INSERT INTO refresh_token (hash, family, parent, user_pk, session, issued, expires, rotated, jkt, x5t) "
         f"VALUES (?, ?, ?, ?, ?, ?, ?, NULL, ?, ?){' ON CONFLICT (hash) DO NOTHING' if again else ''}",

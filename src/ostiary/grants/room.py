@@ -1,4 +1,4 @@
-"""What the application collects from this room. `ending` holds the hooks for sessions, directory and clean-up."""
+"""What the application collects from this room. `cascades` holds the hooks for sessions, directory and clean-up."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The clients that know of a browser session: who is told when it ends (OpenID Connect Back-Channel Logout 1.0, 2.5).
+"""The clients of a browser session, which are notified of its logout (OpenID Connect Back-Channel Logout 1.0, 2.5).
 
-A client joins when it is given an answer in a session, and stays until the session is over, however short its tokens
-live. The issuer is kept as it was then: the same installation may be known under several host names.
+A client joins with its first authorization response in a session, and stays until the session ends, whatever the
+lifetime of its tokens. The issuer of that time is stored, because one installation may have several host names.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ostiary.store.hashing import new_token
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionClient:
-    """A client in a session, in the words it knows the session by."""
+    """A client of a session, with the identifiers it got: issuer, session id and subject."""
 
     provider: int
     user: int
@@ -28,7 +28,7 @@ class SessionClient:
 
 
 def join(item: Authorization, *, issuer: str) -> Iterable[Statement]:
-    """Yield what keeps that the client of an authorization knows of its session."""
+    """Yield the statement that records the client of an authorization as a client of its session."""
     if item.session is None:
         return
     body = {
@@ -46,7 +46,7 @@ def join(item: Authorization, *, issuer: str) -> Iterable[Statement]:
 
 
 def load_session_client(body: Mapping[str, object]) -> SessionClient:
-    """Return the party of a stored body. Raises KeyError for another one's."""
+    """Return the client of a stored body. Raises KeyError when a member is missing."""
     return SessionClient(
         provider=cast("int", body["provider"]),
         user=cast("int", body["user"]),
@@ -63,31 +63,31 @@ async def clients_of_session(database: Database, session: bytes) -> list[Session
 
 
 def of_session(session: bytes, providers: Collection[int]) -> tuple[str, tuple[Value, ...]]:
-    """Return the query, and its parameters, of `id` and `args` of a session's parties of these providers."""
-    return _chosen("session", session, providers)
+    """Return the query (and its parameters) for `id` and `args` of a session's clients of these providers."""
+    return _select("session", session, providers)
 
 
 def of_user(user: int, providers: Collection[int]) -> tuple[str, tuple[Value, ...]]:
-    """Return the same for all sessions of a person."""
-    return _chosen("user_pk", user, providers)
+    """Return the same query for all sessions of a user."""
+    return _select("user_pk", user, providers)
 
 
 def forget_session(session: bytes) -> Statement:
-    """Return the statement that removes the parties of a session that is over."""
+    """Return the statement that deletes the clients of a session that ended."""
     return Statement("DELETE FROM session_party WHERE session = ?", (session,))
 
 
 def forget_user(user: int) -> Statement:
-    """Return the statement that removes the parties of all sessions of a person."""
+    """Return the statement that deletes the clients of all sessions of a user."""
     return Statement("DELETE FROM session_party WHERE user_pk = ?", (user,))
 
 
 def move(old: bytes, new: bytes) -> Statement:
-    """Return the statement that lets the parties follow a session that goes on under another key."""
+    """Return the statement that moves the clients to the new key of a session."""
     return Statement("UPDATE session_party SET session = ? WHERE session = ?", (new, old))
 
 
-def _chosen(column: str, value: Value, providers: Collection[int]) -> tuple[str, tuple[Value, ...]]:
+def _select(column: str, value: Value, providers: Collection[int]) -> tuple[str, tuple[Value, ...]]:
     holes = ", ".join("?" for _ in providers)
     sql = f"SELECT id, body AS args FROM session_party WHERE {column} = ? AND provider IN ({holes})"
     return sql, (value, *providers)

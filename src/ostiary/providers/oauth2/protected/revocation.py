@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ostiary.grants.derived_tokens import take_back
+from ostiary.grants.derived_tokens import revoke_with_derived
 from ostiary.grants.refresh import find_refresh, revoke_family
 from ostiary.proto.oauth2.errors import OAuthError
 from ostiary.providers.oauth2.client_authentication.authentication import authenticate
@@ -29,7 +29,7 @@ async def revoke(request: Request, services: Services) -> Response:
         token = parameters.need("token")
         hashed, database = token_hash(token), services.database
         if may_be_access(token):
-            await database.write(lambda: take_back(hashed, provider=client.pk))
+            await database.write(lambda: revoke_with_derived(hashed, provider=client.pk))
         else:
             found = await find_refresh(database, hashed)
             if found is not None and found.authorization.provider == client.pk:

@@ -19,7 +19,7 @@ from ostiary.directory.machines import Machines, NotGenerated, moved
 from ostiary.events.event import event
 from ostiary.events.signin_log import log_failed_sign_in
 from ostiary.grants.access import insert_access
-from ostiary.grants.derived_tokens import descend
+from ostiary.grants.derived_tokens import insert_derivation
 from ostiary.grants.family import Authorization, hold_family
 from ostiary.proto.oauth2.errors import INVALID_CLIENT, INVALID_GRANT, INVALID_REQUEST, UNAUTHORIZED_CLIENT, OAuthError
 from ostiary.proto.oauth2.scope import OFFLINE_ACCESS, OPENID
@@ -214,7 +214,7 @@ def _machines(token_request: TokenRequest) -> Machines:
 def _store(authorization: Authorization, issued: Issued, source: Federated | None) -> Batch[None]:
     """Store the token. One that came from another token ends with that one, its family and its session."""
     if source is not None:
-        yield from descend(issued.access.hash, source=source.hash)
+        yield from insert_derivation(issued.access.hash, source=source.hash)
     if authorization.family:
         yield hold_family(authorization, expires=issued.access.expires)
     yield insert_access(issued.access)

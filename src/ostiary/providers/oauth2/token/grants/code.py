@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ostiary.grants.binding import Binding
-from ostiary.grants.code import Code, Unfit, use_code
+from ostiary.grants.code import Code, Mismatch, use_code
 from ostiary.grants.refresh import begin
 from ostiary.proto.oauth2.authorization.pkce import Challenge, Method, WrongVerifier, verify_code_verifier
 from ostiary.proto.oauth2.errors import INVALID_GRANT, OAuthError
@@ -30,7 +30,7 @@ async def authorization_code(token_request: TokenRequest) -> GrantResult:
     used = await token_request.services.database.write(
         lambda: use_code(hashed, unfit=lambda code: _unfit(token_request, asked, code), now=now)
     )
-    if isinstance(used, Unfit):
+    if isinstance(used, Mismatch):
         if used.spent:
             await end_family(token_request, None, "an authorization code was tried with too many verifiers")
         raise used.error
@@ -54,12 +54,12 @@ async def authorization_code(token_request: TokenRequest) -> GrantResult:
     )
 
 
-def _unfit(token_request: TokenRequest, asked: CodeRequest, code: Code) -> Unfit | None:
+def _unfit(token_request: TokenRequest, asked: CodeRequest, code: Code) -> Mismatch | None:
     """Return what is wrong with the request of a code."""
     try:
         _compare(token_request, asked, code)
     except OAuthError as error:
-        return Unfit(error, guess=isinstance(error, WrongVerifier))
+        return Mismatch(error, guess=isinstance(error, WrongVerifier))
     return None
 
 
