@@ -250,13 +250,13 @@ async def test_deleting_a_group_and_a_role_cuts_their_links(editor: Editor, data
 
 async def test_deactivating_a_user_ends_the_sessions(editor: Editor, database: Database) -> None:
     from ostiary.sessions.cookie import CookieSettings
-    from ostiary.sessions.sessions import Sessions, SignIn
+    from ostiary.sessions.sessions import SessionLogin, Sessions
     from ostiary.web.request import Request
 
     user = await make(editor, USER, username="jo")
     sessions = Sessions(database, CookieSettings())
     request = Request()
-    proof = SignIn(user=int(user.pk), who={}, auth_method="password")
+    proof = SessionLogin(user=int(user.pk), who={}, auth_method="password")
     await sessions.sign_in(request, await sessions.ensure(request, NOW), proof, now=NOW)
     await change(editor, user, name="still active")
     assert len(await sessions.list(int(user.pk), NOW)) == 1

@@ -43,7 +43,7 @@ from ostiary.resource import Registry, Resource
 from ostiary.seal import Secret
 from ostiary.seal.envelope import Sealer
 from ostiary.sessions.cookie import CookieSettings
-from ostiary.sessions.sessions import Hooks, Sessions, SignIn
+from ostiary.sessions.sessions import Hooks, SessionLogin, Sessions
 from ostiary.sources.resources import OAuthSource
 from ostiary.store.configuration.snapshot import Snapshot
 from ostiary.store.database import Batch, Database, Row, Statement, Unwatched, Value, Watch
@@ -252,7 +252,7 @@ class Browser:
         request = Request(headers={"cookie": self.cookie} if self.cookie else {}, scheme="https")
         session = await self.rig.sessions.ensure(request, self.rig.now)
         who = {"pk": pk, "username": name, "email": f"{name}@example.org"}
-        proof = SignIn(user=pk, who=who, auth_method="password", amr=amr, duration=30 * 86_400 * SECOND)
+        proof = SessionLogin(user=pk, who=who, auth_method="password", amr=amr, duration=30 * 86_400 * SECOND)
         await self.rig.sessions.sign_in(request, session, proof, now=self.rig.now)
         self.keep(request)
 

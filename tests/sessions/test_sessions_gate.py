@@ -12,7 +12,7 @@ from ostiary.sessions.cookie import COOKIE, CookieSettings
 from ostiary.sessions.expiry import AT_ONCE, end_expired
 from ostiary.sessions.keeping import keeping
 from ostiary.sessions.session import ANONYMOUS, BROWSER_ABSOLUTE, BROWSER_IDLE, DAY, HOUR, MINUTE, Session, SessionGone
-from ostiary.sessions.sessions import Hooks, Sessions, SignIn
+from ostiary.sessions.sessions import Hooks, SessionLogin, Sessions
 from ostiary.store.database import Database, Statement, fetch_one
 from ostiary.store.workspace.commit import run
 from ostiary.web.request import Request
@@ -20,7 +20,7 @@ from ostiary.web.response import Response
 
 NOW = 1_700_000_000_000_000
 WHO = {"pk": 7, "username": "jo", "email": ""}
-PROOF = SignIn(user=7, who=WHO, auth_method="password", auth_args={"a": 1}, amr=("pwd",))
+PROOF = SessionLogin(user=7, who=WHO, auth_method="password", auth_args={"a": 1}, amr=("pwd",))
 
 
 def ask(cookie: str | None = None, *, scheme: str = "http") -> Request:
@@ -47,7 +47,7 @@ def sessions(database: Database) -> Sessions:
     return Sessions(database, CookieSettings())
 
 
-async def signed_in(sessions: Sessions, proof: SignIn = PROOF, *, now: int = NOW) -> tuple[str, Session]:
+async def signed_in(sessions: Sessions, proof: SessionLogin = PROOF, *, now: int = NOW) -> tuple[str, Session]:
     request = ask()
     session = await sessions.sign_in(request, await sessions.ensure(request, now), proof, now=now)
     return value(given(sessions, request)), session
@@ -187,7 +187,9 @@ async def test_a41_another_person_ends_what_the_first_left(database: Database) -
     identifier, first = await signed_in(sessions)
     first = await sessions.keep(ask(identifier), first, {"private": 1})
     witness.seen.clear()
-    second = await sessions.sign_in(ask(), first, SignIn(user=8, who={"pk": 8}, auth_method="password"), now=NOW + 5)
+    second = await sessions.sign_in(
+        ask(), first, SessionLogin(user=8, who={"pk": 8}, auth_method="password"), now=NOW + 5
+    )
     assert witness.seen == [("move", first.key, second.key), ("end", first.key), ("begin", second.key)]
     assert second.data == {}
 
@@ -232,14 +234,14 @@ async def test_a_browser_session_ends_by_rest_and_at_the_latest_after_a_day(sess
 
 async def test_durations_and_remember_me(sessions: Sessions) -> None:
     request = ask()
-    proof = SignIn(user=7, who=WHO, auth_method="password", duration=30 * DAY)
+    proof = SessionLogin(user=7, who=WHO, auth_method="password", duration=30 * DAY)
     session = await sessions.sign_in(request, await sessions.ensure(request, NOW), proof, now=NOW)
     assert f"Max-Age={30 * 86_400}" in (given(sessions, request) or "")
     assert (session.expires - NOW, session.idle_expires - NOW) == (30 * DAY, 7 * DAY)
-    remembered = SignIn(user=7, who=WHO, auth_method="password", duration=0, remember=20 * DAY)
+    remembered = SessionLogin(user=7, who=WHO, auth_method="password", duration=0, remember=20 * DAY)
     session = await sessions.sign_in(request, session, remembered, now=NOW)
     assert (session.expires - NOW, session.idle_expires - NOW) == (20 * DAY, 20 * DAY)
-    endless = SignIn(user=7, who=WHO, auth_method="password", duration=9999 * DAY, remember=-5)
+    endless = SessionLogin(user=7, who=WHO, auth_method="password", duration=9999 * DAY, remember=-5)
     session = await sessions.sign_in(request, session, endless, now=NOW)
     assert session.expires - NOW == 366 * DAY
 
@@ -265,7 +267,7 @@ async def test_end_all_but_one_and_listing(database: Database) -> None:
     witness = Witness()
     sessions = Sessions(database, CookieSettings(), witness.hooks())
     made = [(await signed_in(sessions, now=NOW + number))[1] for number in range(3)]
-    _, stranger = await signed_in(sessions, SignIn(user=9, who={"pk": 9}, auth_method="password"))
+    _, stranger = await signed_in(sessions, SessionLogin(user=9, who={"pk": 9}, auth_method="password"))
     assert [one.pk for one in await sessions.list(7, NOW + 5)] == [one.pk for one in reversed(made)]
     witness.seen.clear()
     assert await sessions.end_all(7, now=NOW + 5, but=made[0].key) == 2

@@ -63,7 +63,7 @@ def test_a68_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> N
 
 async def test_a69_the_gate_refuses_before_it_writes(sqlite_database: Database) -> None:
     sessions = Sessions(sqlite_database, CookieSettings())
-    assert many(sessions._newcomers, BURST) == BURST
+    assert many(sessions._throttle, BURST) == BURST
     with pytest.raises(TooManyRequests):
         await sessions.ensure(Request(client="192.0.2.1"), NOW)
     assert not await sqlite_database.fetch("SELECT 1 FROM session")

@@ -1,4 +1,4 @@
-"""The session cookie: its name, its value, and how it is set and taken back."""
+"""The session cookie: its name and value, setting and clearing it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ostiary.web.request import Request
 from ostiary.web.response import Response, set_cookie
 
 COOKIE: Final = "authentik_session"
-"""The name headless clients and outposts look for."""
+"""The cookie name that headless clients and outposts expect."""
 
 _ID_BYTES: Final = 32  # 256 bit
 _FORM: Final = re.compile(r"[A-Za-z0-9_-]{43}")
@@ -33,18 +33,20 @@ def new_id() -> str:
 
 
 def key_of(identifier: str) -> bytes:
-    """Return what the database knows of an id: its SHA-256."""
+    """Return the stored key of a session id: its SHA-256."""
     return hashlib.sha256(identifier.encode("ascii")).digest()
 
 
-def sent_key(request: Request) -> bytes | None:
-    """Return the key of the id the browser sent; None for no cookie, two of them, or one that is not ours."""
+def cookie_key(request: Request) -> bytes | None:
+    """Return the session key of the request's cookie; None without one, with two, or with one that is not ours."""
     value = request.cookies.get(COOKIE)
     return key_of(value) if value is not None and _FORM.fullmatch(value) else None
 
 
-def give(request: Request, response: Response, *, identifier: str, session: Session, settings: CookieSettings) -> None:
-    """Set the cookie: HttpOnly, SameSite=Lax, Secure on https; without Max-Age when it ends with the browser."""
+def set_session_cookie(
+    request: Request, response: Response, *, identifier: str, session: Session, settings: CookieSettings
+) -> None:
+    """Set the cookie: HttpOnly, SameSite=Lax, Secure on https, and Max-Age only for a persistent session."""
     seconds = (session.expires - session.last_seen) // 1_000_000 if session.persistent else None
     set_cookie(
         response,
@@ -57,8 +59,8 @@ def give(request: Request, response: Response, *, identifier: str, session: Sess
     )
 
 
-def take_back(request: Request, response: Response, *, settings: CookieSettings) -> None:
-    """Delete the cookie in the browser."""
+def clear_session_cookie(request: Request, response: Response, *, settings: CookieSettings) -> None:
+    """Clear the cookie in the browser."""
     set_cookie(
         response,
         COOKIE,

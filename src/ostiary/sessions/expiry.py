@@ -1,4 +1,4 @@
-"""Sessions whose time is over: ended like any other, with everything that hangs on them, a bounded number at a time."""
+"""Expiry: expired sessions end like any other, with the same hooks, a bounded number per transaction."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from ostiary.store.database import Batch, Database, Statement
 from ostiary.store.sweeping import in_bites
 from ostiary.store.workspace.commit import run
 
-AT_ONCE: Final = 25  # sessions in one transaction: others write in between
+AT_ONCE: Final = 25  # sessions per transaction, so that others can write in between
 
 OnEnd = Callable[[bytes, int], Iterable[Statement]]
 
 
 async def end_expired(database: Database, on_end: Sequence[OnEnd], now: int) -> int:
-    """End the sessions that have expired and return how many; `on_end` are the hooks of the gate."""
+    """End the expired sessions and return how many. `on_end` are the hooks of `Sessions`."""
     ended = 0
 
-    async def some() -> int:
+    async def end_some() -> int:
         nonlocal ended
         keys = await repository.expired(database, now, most=AT_ONCE)
         if keys:
             ended += await database.write(partial(_end, keys, on_end, now))
         return len(keys)
 
-    await in_bites(some, size=1)
+    await in_bites(end_some, size=1)
     return ended
 
 
@@ -35,7 +35,7 @@ def _end(keys: Sequence[bytes], on_end: Sequence[OnEnd], now: int) -> Batch[int]
     ended = 0
     for key in keys:
         result = yield repository.remove_expired(key, now)
-        if result.count:  # else another process was first
+        if result.count:  # otherwise another process was first
             ended += 1
             yield from run([one for hook in on_end for one in hook(key, now)])
     return ended

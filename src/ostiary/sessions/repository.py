@@ -1,4 +1,4 @@
-"""The rows of sessions: every statement of this room."""
+"""The repository of sessions: every SQL statement of this room."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ async def load(database: Database, key: bytes, now: int) -> Session | None:
     row = await fetch_one(
         database, f"SELECT {_COLUMNS} FROM session WHERE key = ? AND expires > ? AND idle_expires > ?", key, now, now
     )
-    found = session_of(row) if row is not None else None
-    return found if found is not None and found.alive(now) else None
+    session = session_of(row) if row is not None else None
+    return session if session is not None and session.alive(now) else None
 
 
 async def of_user(database: Database, user: int, now: int) -> list[Session]:
-    """Return the living sessions of a person, the latest seen first."""
+    """Return the live sessions of a user, the most recently used first."""
     rows = await database.fetch(
         f"SELECT {_COLUMNS} FROM session WHERE user_pk = ? AND expires > ? AND idle_expires > ?"
         " ORDER BY last_seen DESC, pk",
@@ -38,7 +38,7 @@ async def of_user(database: Database, user: int, now: int) -> list[Session]:
 
 
 def insert(session: Session) -> Statement:
-    """Return the statement that writes a new session."""
+    """Return the statement that inserts a session."""
     values: Sequence[Value] = (
         session.key,
         session.pk,
@@ -63,12 +63,12 @@ def insert(session: Session) -> Statement:
 
 
 def remove(key: bytes, *, must_exist: bool) -> Statement:
-    """Return the statement that deletes a session. Guarded by SessionGone when somebody may have been first."""
+    """Return the statement that deletes a session, guarded by SessionGone if it `must_exist`."""
     return Statement("DELETE FROM session WHERE key = ?", (key,), guard=Guard(SessionGone) if must_exist else None)
 
 
 def touch(session: Session, now: int) -> Statement:
-    """Return the statement that moves the idle end; it does nothing when another request was first."""
+    """Return the statement that extends the idle timeout. It does nothing when another request was first."""
     return Statement(
         "UPDATE session SET last_seen = ?, idle_expires = ? WHERE key = ? AND (last_seen <= ? OR last_seen > ?)",
         (now, min(now + session.idle, session.expires), session.key, now - TOUCH_EVERY, now + TOUCH_EVERY),
@@ -85,12 +85,12 @@ def keep(session: Session, data: Mapping[str, object]) -> Statement:
 
 
 def hold(session: Session) -> Statement:
-    """Return the statement that locks a session until the transaction ends. Guarded by SessionGone."""
+    """Return the statement that locks a session for the transaction, guarded by SessionGone."""
     return Statement("UPDATE session SET last_seen = last_seen WHERE key = ?", (session.key,), guard=Guard(SessionGone))
 
 
 def keys_of_user(user: int) -> Batch[list[bytes]]:
-    """Yield the statement for the keys of all sessions of a person."""
+    """Read the keys of all sessions of a user."""
     rows = yield Statement("SELECT key FROM session WHERE user_pk = ?", (user,))
     return [row["key"] for row in rows]
 
@@ -104,7 +104,7 @@ def end_of_user(user: int) -> Statement:
 
 
 async def expired(database: Database, now: int, *, most: int) -> list[bytes]:
-    """Return the keys of sessions that have expired. The idle end never lies after the absolute one."""
+    """Return the keys of expired sessions. The idle timeout never lies after the absolute one."""
     rows = await database.fetch(
         "SELECT key FROM session WHERE idle_expires <= ? ORDER BY idle_expires LIMIT ?", now, most
     )
@@ -117,7 +117,7 @@ def remove_expired(key: bytes, now: int) -> Statement:
 
 
 def session_of(row: Row) -> Session:
-    """Return the value of a row."""
+    """Return the session of a row."""
     return Session(
         key=row["key"],
         pk=row["pk"],

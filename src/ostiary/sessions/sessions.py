@@ -1,11 +1,11 @@
-"""The gate every request with a session passes: read, begin, sign in, sign out.
+"""Browser sessions of requests: reading, starting, sign-in and sign-out.
 
-What other rooms hang on a session joins its transactions through hooks, which are lists the application fills:
-`on_begin` (sign-in: the audit log), `on_move` (old and new session, when the id changes: plans always move, grants only
-when the person is the same), `on_end` (the session is over: grants and plans go), `on_logout` (a person ended it: the
-audit log), `on_close` (somebody ended sessions of a person from outside: what waits for them in other browsers ends),
-`on_farewell` (what the browser itself should load when it signs out). At a sign-in as another person `on_move` runs
-before `on_end` of the old key: what stayed behind ends.
+Other rooms add statements to these transactions through hooks, which are lists that the application fills: `on_begin`
+(sign-in: the audit log), `on_move` (old and new session, when the id changes: plans always move, grants only for the
+same user), `on_end` (the session ended: grants and plans end), `on_logout` (a person signed out: the audit log),
+`on_close` (sessions of a user were ended from outside: proofs that wait in other browsers end), and `on_farewell` (the
+front-channel logouts of a session). At a sign-in as another user `on_move` runs before `on_end` of the old key, which
+ends what was not moved.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Final
 from ostiary.record import dataclass
 from ostiary.sessions import repository
 from ostiary.sessions.anonymous_throttle import AnonymousThrottle
-from ostiary.sessions.cookie import CookieSettings, give, key_of, new_id, sent_key, take_back
+from ostiary.sessions.cookie import CookieSettings, clear_session_cookie, cookie_key, key_of, new_id, set_session_cookie
 from ostiary.sessions.session import ANONYMOUS, TOUCH_EVERY, Session, lifetime
 from ostiary.store.database import Batch, Database, Statement
 from ostiary.store.workspace.commit import run
@@ -27,25 +27,25 @@ from ostiary.web.request import Request
 from ostiary.web.response import Response
 
 _SESSION: Final = "session"  # in request.state: Session or None, once read
-_COOKIE: Final = "session_cookie"  # in request.state: the id to give, or "" to take it back
+_COOKIE: Final = "session_cookie"  # in request.state: the id to set, or "" to clear the cookie
 _AGENT_LIMIT: Final = 512  # characters
 
 
 @dataclass(slots=True)
 class Hooks:
-    """What joins the gate's transactions. Bytes are session keys; times are microseconds UTC."""
+    """The hooks into the transactions of sessions. Bytes are session keys; times are microseconds UTC."""
 
     on_begin: list[Callable[[Session, int], Iterable[Statement]]] = field(default_factory=list)
     on_move: list[Callable[[Session, Session], Iterable[Statement]]] = field(default_factory=list)
     on_end: list[Callable[[bytes, int], Iterable[Statement]]] = field(default_factory=list)
     on_logout: list[Callable[[Session, int], Iterable[Statement]]] = field(default_factory=list)
-    on_close: list[Callable[[int], Iterable[Statement]]] = field(default_factory=list)  # gets the person
+    on_close: list[Callable[[int], Iterable[Statement]]] = field(default_factory=list)  # gets the user
     on_farewell: list[Callable[[Session], Awaitable[Sequence[Mapping[str, object]]]]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SignIn:
-    """A proof that was completed, as the user_login stage hands it over.
+class SessionLogin:
+    """The completed authentication of a user, from the user_login stage.
 
     `who` is {"pk", "username", "email"} for the audit log; `duration` and `remember` are microseconds (see
     `session.lifetime`); `data` replaces the session's data when given.
@@ -63,9 +63,9 @@ class SignIn:
 
 @dataclass(frozen=True, slots=True)
 class PendingSession:
-    """A session on its way: its `statements` are to be committed by the caller, who then calls `arrived`.
+    """A session that is not stored yet. The caller commits its `statements`, then calls `arrived`.
 
-    `identifier` is what only the browser will have.
+    `identifier` is the session id for the cookie.
     """
 
     session: Session
@@ -79,65 +79,65 @@ class Sessions:
     def __init__(
         self, database: Database, cookies: CookieSettings, hooks: Hooks | None = None, *, anonymous: int = ANONYMOUS
     ) -> None:
-        """`anonymous` is how long a session without a person lives, in microseconds."""
+        """`anonymous` is the lifetime of an anonymous session, in microseconds."""
         self._database = database
         self._cookies = cookies
-        self._unknown = anonymous
-        self._newcomers = AnonymousThrottle()
+        self._anonymous_lifetime = anonymous
+        self._throttle = AnonymousThrottle()
         self.hooks = hooks if hooks is not None else Hooks()
 
     async def read(self, request: Request, now: int) -> Session | None:
-        """Return the living session the browser belongs to, or None. One query a request; touched once a minute."""
+        """Return the live session of the request, or None. One query per request; it is touched once a minute."""
         if _SESSION not in request.state:
-            key = sent_key(request)
-            found = await repository.load(self._database, key, now) if key is not None else None
-            request.state[_SESSION] = await self._touched(found, now) if found is not None else None
+            key = cookie_key(request)
+            stored = await repository.load(self._database, key, now) if key is not None else None
+            request.state[_SESSION] = await self._touched(stored, now) if stored is not None else None
         session: Session | None = request.state[_SESSION]
         return session
 
     async def ensure(self, request: Request, now: int) -> Session:
-        """Return the session, making one without a person when there is none. `finish` gives the cookie.
+        """Return the session, or start an anonymous one. `finish` sets the cookie.
 
         Raises TooManyRequests.
         """
         session = await self.read(request, now)
         if session is None:
-            coming = self.beginning(request, now)
-            await self._database.write(partial(run, coming.statements))
-            self.arrived(request, coming)
-            session = coming.session
+            pending = self.beginning(request, now)
+            await self._database.write(partial(run, pending.statements))
+            self.arrived(request, pending)
+            session = pending.session
         return session
 
     def beginning(self, request: Request, now: int) -> PendingSession:
-        """Return a session without a person, for a request that has none, to be stored with what the caller writes.
+        """Return a new anonymous session for a request without one. The caller commits it with its own statements.
 
         Raises TooManyRequests.
         """
-        self._newcomers.admit(request.client, now)
+        self._throttle.admit(request.client, now)
         identifier = new_id()
-        session = _anonymous(request, key_of(identifier), now=now, life=self._unknown)
+        session = _anonymous(request, key_of(identifier), now=now, life=self._anonymous_lifetime)
         return PendingSession(session, identifier, (repository.insert(session),))
 
-    def arrived(self, request: Request, coming: PendingSession) -> None:
-        """Note that the session is stored: the request goes on in it, `finish` gives the cookie."""
-        request.state[_SESSION] = coming.session
-        request.state[_COOKIE] = coming.identifier
+    def arrived(self, request: Request, pending: PendingSession) -> None:
+        """Continue the request in a session that is now stored. `finish` sets the cookie."""
+        request.state[_SESSION] = pending.session
+        request.state[_COOKIE] = pending.identifier
 
     async def sign_in(
-        self, request: Request, session: Session, proof: SignIn, *, now: int, extra: Iterable[Statement] = ()
+        self, request: Request, session: Session, proof: SessionLogin, *, now: int, extra: Iterable[Statement] = ()
     ) -> Session:
-        """Sign a person in: a new id, the old one dead at once, and everything in one transaction.
+        """Sign a user in: a new id, the old one invalid at once, all in one transaction.
 
-        What hung on the session moves along, but when another person was signed in before, what hung on that
-        person's session ends. `extra` are statements of the caller. Raises SessionGone when the id moved meanwhile.
+        Data of the session moves along, unless another user was signed in before: then it ends. `extra` are statements
+        of the caller. Raises SessionGone when the id changed meanwhile.
         """
-        coming = self.signing_in(request, session, proof, now=now)
-        await self._database.write(partial(run, (*coming.statements, *extra)))
-        self.arrived(request, coming)
-        return coming.session
+        pending = self.signing_in(request, session, proof, now=now)
+        await self._database.write(partial(run, (*pending.statements, *extra)))
+        self.arrived(request, pending)
+        return pending.session
 
-    def signing_in(self, request: Request, session: Session, proof: SignIn, *, now: int) -> PendingSession:
-        """Return the same, to be stored with what the caller writes. Its first statement is guarded by SessionGone."""
+    def signing_in(self, request: Request, session: Session, proof: SessionLogin, *, now: int) -> PendingSession:
+        """Return the same as a pending session. Its first statement is guarded by SessionGone."""
         identifier = new_id()
         # guard: A40 a sign-in gives a new id
         fresh = _signed_in(request, session, proof, key=key_of(identifier), now=now)
@@ -153,7 +153,7 @@ class Sessions:
         return PendingSession(fresh, identifier, statements)
 
     async def end(self, request: Request, session: Session, *, now: int, extra: Iterable[Statement] = ()) -> None:
-        """Sign out: the session and what hangs on it end in one transaction, the cookie is taken back."""
+        """Sign out: the session ends with all its hooks in one transaction, and the cookie is cleared."""
         statements = [
             repository.remove(session.key, must_exist=False),
             *(one for hook in self.hooks.on_end for one in hook(session.key, now)),
@@ -165,18 +165,18 @@ class Sessions:
         request.state[_COOKIE] = ""
 
     async def farewells(self, session: Session) -> list[Mapping[str, object]]:
-        """Return what a browser should load when this session ends: {"url", "provider_name", "binding"} each."""
+        """Return the front-channel logouts of a session, each {"url", "provider_name", "binding"}."""
         return [one for hook in self.hooks.on_farewell for one in await hook(session)]
 
     async def end_all(self, user: int, *, now: int, but: bytes | None = None) -> int:
-        """End every session of a person, except the one of key `but`. Returns how many ended.
+        """End every session of a user, except the one of key `but`. Returns how many ended.
 
-        With `but` it is a sign-in that ends the others, which has ended what waits in other browsers in its own batch.
+        With `but` a sign-in ends the others; its own batch has ended the proofs that wait in other browsers.
         """
         return await self._database.write(lambda: self._ending(user, now=now, but=but))
 
     async def end_one(self, user: int, pk: str, *, now: int) -> bool:
-        """End the session of that UUID if it is that person's. Tells whether there was one."""
+        """End the session of that UUID if it belongs to the user. Tells whether there was one."""
         for session in await self.list(user, now):
             if session.pk == pk:
                 statements = [
@@ -190,36 +190,36 @@ class Sessions:
         return False
 
     async def list(self, user: int, now: int) -> list[Session]:
-        """Return the living sessions of a person, the latest seen first."""
+        """Return the live sessions of a user, the most recently used first."""
         return await repository.of_user(self._database, user, now)
 
     async def keep(self, request: Request, session: Session, data: Mapping[str, object]) -> Session:
         """Replace the session's data. Raises SessionGone."""
         await self._database.write(lambda: run([repository.keep(session, data)]))
-        kept = replace(session, data=dict(data))
-        request.state[_SESSION] = kept
-        return kept
+        updated = replace(session, data=dict(data))
+        request.state[_SESSION] = updated
+        return updated
 
     def was_read(self, request: Request) -> bool:
-        """Say whether this request has asked for its session."""
+        """Tell whether this request has read its session."""
         return _SESSION in request.state
 
     def known(self, request: Request) -> Session | None:
-        """Return the session as this request has left it; None when there is none, or nobody asked."""
+        """Return the session this request has read; None when there is none, or it was not read."""
         session: Session | None = request.state.get(_SESSION)
         return session
 
     def finish(self, request: Request, response: Response) -> None:
-        """Give or take back the cookie as the request decided. The site calls this for every response."""
+        """Set or clear the cookie, as the request decided. The site calls this for every response."""
         identifier: str | None = request.state.get(_COOKIE)
         session: Session | None = request.state.get(_SESSION)
         if identifier == "":
-            take_back(request, response, settings=self._cookies)
+            clear_session_cookie(request, response, settings=self._cookies)
         elif identifier is not None and session is not None:
-            give(request, response, identifier=identifier, session=session, settings=self._cookies)
+            set_session_cookie(request, response, identifier=identifier, session=session, settings=self._cookies)
 
     async def _touched(self, session: Session, now: int) -> Session:
-        if -TOUCH_EVERY <= now - session.last_seen < TOUCH_EVERY:  # further ahead: the clock was wrong
+        if -TOUCH_EVERY <= now - session.last_seen < TOUCH_EVERY:  # further in the future: the clock was wrong
             return session
         await self._database.write(lambda: run([repository.touch(session, now)]))
         return replace(session, last_seen=now, idle_expires=min(now + session.idle, session.expires))
@@ -251,7 +251,7 @@ def _anonymous(request: Request, key: bytes, *, now: int, life: int) -> Session:
     )
 
 
-def _signed_in(request: Request, old: Session, proof: SignIn, *, key: bytes, now: int) -> Session:
+def _signed_in(request: Request, old: Session, proof: SessionLogin, *, key: bytes, now: int) -> Session:
     life = lifetime(proof.duration, proof.remember)
     carried: Mapping[str, object] = old.data if old.user in {None, proof.user} else {}
     return Session(

@@ -11,7 +11,7 @@ from ostiary.flows.password_change import password_change
 from ostiary.flows.resources import Flow
 from ostiary.record import dataclass
 from ostiary.seal import Secret
-from ostiary.sessions.sessions import SignIn
+from ostiary.sessions.sessions import SessionLogin
 
 if TYPE_CHECKING:
     from ostiary.directory.tokens import Tokens
@@ -45,7 +45,7 @@ class Recoverer:
         session = await self.sessions.ensure(request, now)
         flow = None if found.without_mfa else await self._authentication(request, now)
         if flow is None:
-            proof = SignIn(user=user.pk, who=user.who, auth_method=METHOD)
+            proof = SessionLogin(user=user.pk, who=user.who, auth_method=METHOD)
             try:
                 extra = [signed_in(user, now, error=PlanChanged)]
                 await self.sessions.sign_in(request, session, proof, now=now, extra=extra)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ostiary.flows.plans.repository import drop, drop_oldest, finish
 from ostiary.record import dataclass
 from ostiary.sessions.sessions import PendingSession
-from ostiary.sessions.sessions import SignIn as Proof
+from ostiary.sessions.sessions import SessionLogin as Proof
 from ostiary.store.workspace.commit import run as run_all
 
 if TYPE_CHECKING:

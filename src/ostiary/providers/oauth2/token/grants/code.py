@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 
 async def authorization_code(token_request: TokenRequest) -> GrantResult:
-    """Use a code. Raises OAuthError; a replay ends what came of the first use (4.1.2).
+    """Exchange a code. A replay revokes the tokens of its first use (4.1.2). Raises OAuthError.
 
-    Only a request that fits the code is a use or a replay of it: who has merely seen a code ends nothing.
+    Only a matching request is a use or a replay, so that nobody who has merely seen a code can revoke anything.
     """
-    asked = parse_code_request(token_request.parameters)
-    hashed, now = token_hash(asked.code), token_request.now
+    request = parse_code_request(token_request.parameters)
+    hashed, now = token_hash(request.code), token_request.now
     used = await token_request.services.database.write(
-        lambda: use_code(hashed, unfit=lambda code: _unfit(token_request, asked, code), now=now)
+        lambda: use_code(hashed, mismatch=lambda code: _mismatch(token_request, request, code), now=now)
     )
     if isinstance(used, Mismatch):
         if used.spent:
@@ -50,31 +50,31 @@ async def authorization_code(token_request: TokenRequest) -> GrantResult:
         rotate="refresh_token" in token_request.client.provider.grant_types,
         nonce=item.nonce,
         store=store,
-        resources=narrow_resources(asked.resources, item.resources, known=token_request.client.provider.resources),
+        resources=narrow_resources(request.resources, item.resources, known=token_request.client.provider.resources),
     )
 
 
-def _unfit(token_request: TokenRequest, asked: CodeRequest, code: Code) -> Mismatch | None:
-    """Return what is wrong with the request of a code."""
+def _mismatch(token_request: TokenRequest, request: CodeRequest, code: Code) -> Mismatch | None:
+    """Return why a token request does not match its code; None when it does."""
     try:
-        _compare(token_request, asked, code)
+        _compare(token_request, request, code)
     except OAuthError as error:
         return Mismatch(error, guess=isinstance(error, WrongVerifier))
     return None
 
 
-def _compare(token_request: TokenRequest, asked: CodeRequest, code: Code) -> None:
+def _compare(token_request: TokenRequest, request: CodeRequest, code: Code) -> None:
     """Raise OAuthError unless the request fits. Where the code is bound to a key, only its holder may guess."""
     item = code.authorization
     # guard: A09 a code is its client's
     if item.provider != token_request.client.pk:
         raise OAuthError(INVALID_GRANT, "the code was issued to another client")
     # guard: A09 a code is its address's
-    if asked.redirect_uri != code.redirect_uri:
+    if request.redirect_uri != code.redirect_uri:
         raise OAuthError(INVALID_GRANT, "redirect_uri is not the one the code was sent to")
     verify_same_binding(Binding(jkt=item.dpop_jkt), token_request.binding)
-    verify_code_verifier(_challenge(code), asked.verifier)
-    narrow_resources(asked.resources, item.resources, known=token_request.client.provider.resources)
+    verify_code_verifier(_challenge(code), request.verifier)
+    narrow_resources(request.resources, item.resources, known=token_request.client.provider.resources)
 
 
 def _challenge(code: Code) -> Challenge | None:
