@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ostiary.app.background import Background, jobs, sweepers
+from ostiary.app.background import Background, jobs
 from ostiary.app.core import Core, clock, open_core
 from ostiary.app.errors import translate
 from ostiary.app.health import FRESH, Health
@@ -17,7 +17,7 @@ from ostiary.app.metrics import Metrics
 from ostiary.app.operator import banner
 from ostiary.app.operator.links import base_url, remove_setup_link, setup_link, tls_url, write_setup_link
 from ostiary.app.operator.migration import migrate_only
-from ostiary.app.rooms import KINDS, MIGRATIONS, registry
+from ostiary.app.rooms import KINDS, MIGRATIONS, ROOMS, registry, sweepers_of
 from ostiary.app.site import build_site, launch_url
 from ostiary.brands.resources import Brand
 from ostiary.directory.errors import BadName, Busy, Throttled, UsernameTaken, WeakPassword
@@ -199,7 +199,7 @@ async def test_everything_that_expires_is_swept(core: Core) -> None:
     def run(statement: Statement) -> Batch[None]:
         yield statement
 
-    for sweeper in sweepers():
+    for sweeper in sweepers_of(ROOMS):
         await core.database.write(lambda sweeper=sweeper: run(sweeper(clock())))
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from ostiary.brands import Brand, select
-from ostiary.brands.room import KINDS
+from ostiary.brands.room import ROOM
 from ostiary.resource import InvalidResource, Registry
 from ostiary.store.configuration.snapshot import Snapshot
 
@@ -16,7 +16,7 @@ def brand(domain: str, **values: Any) -> Brand:
 
 
 SNAPSHOT = Snapshot.of(
-    Registry(KINDS),
+    Registry(ROOM.kinds),
     [brand("authentik-default", default=True), brand("example.org"), brand("id.example.org"), brand("xample.org")],
 )
 
@@ -39,7 +39,7 @@ def test_the_longest_domain_wins_on_whole_labels(host: str, domain: str) -> None
 
 
 def test_without_brands_there_is_a_plain_one() -> None:
-    found = select(Snapshot.of(Registry(KINDS), []), "example.org")
+    found = select(Snapshot.of(Registry(ROOM.kinds), []), "example.org")
     assert (found.branding_title, found.flow_authentication) == ("Ostiary", None)
 
 

@@ -9,26 +9,27 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
-from ostiary.applications.room import KINDS as APPLICATIONS
+from ostiary.applications.room import ROOM as APPLICATIONS
 from ostiary.brands.resources import Brand
-from ostiary.brands.room import KINDS as BRANDS
+from ostiary.brands.room import ROOM as BRANDS
 from ostiary.directory.accounts import Accounts
 from ostiary.directory.attempts import Attempts
 from ostiary.directory.devices import Devices
 from ostiary.directory.first_run.setup import Setup
 from ostiary.directory.passwords.pool import Passwords
-from ostiary.directory.room import KINDS as DIRECTORY
+from ostiary.directory.room import ROOM as DIRECTORY
 from ostiary.directory.rows.backend import backends
 from ostiary.directory.tokens import Tokens
 from ostiary.directory.users import Users
 from ostiary.events.audit import audit_changes
 from ostiary.events.session_events import login_event, logout_event
-from ostiary.flows import room
 from ostiary.flows.consents import Consents
-from ostiary.flows.engine import FlowEngine
+from ostiary.flows.engine import FlowEngine, plans_end, plans_move, proofs_end
 from ostiary.flows.plans.repository import Plans
 from ostiary.flows.proofs.mfa_cookie import give_cookies
 from ostiary.flows.resources import Flow, FlowStageBinding, Stage
+from ostiary.flows.room import ROOM as FLOWS
+from ostiary.flows.routes import routes
 from ostiary.flows.services import Services
 from ostiary.flows.stages.authenticator_static import AuthenticatorStaticStage
 from ostiary.flows.stages.authenticator_totp import AuthenticatorTOTPStage
@@ -37,7 +38,7 @@ from ostiary.flows.stages.identification import IdentificationStage
 from ostiary.flows.stages.password import PasswordStage
 from ostiary.flows.stages.user_login import UserLoginStage
 from ostiary.policies.resources import ExpressionPolicy, PolicyBinding
-from ostiary.policies.room import KINDS as POLICIES
+from ostiary.policies.room import ROOM as POLICIES
 from ostiary.policies.stock import SOURCES
 from ostiary.resource import Registry, Resource
 from ostiary.seal import Secret
@@ -57,7 +58,7 @@ NOW = 1_800_000_000_000_000
 SECOND = 1_000_000
 PASSWORD = "correct horse battery"
 SLUG = "default-authentication-flow"
-REGISTRY = Registry([*room.KINDS, *POLICIES, *BRANDS, *APPLICATIONS, *DIRECTORY])
+REGISTRY = Registry([*FLOWS.kinds, *POLICIES.kinds, *BRANDS.kinds, *APPLICATIONS.kinds, *DIRECTORY.kinds])
 
 
 def pk() -> str:
@@ -247,16 +248,16 @@ async def open_world(database: Database) -> World:
     hooks = Hooks()
     hooks.on_begin.append(login_event)
     hooks.on_logout.append(logout_event)
-    hooks.on_move.append(room.ON_MOVE)
-    hooks.on_end.append(room.ON_END)
-    hooks.on_close.append(room.ON_CLOSE)
+    hooks.on_move.append(plans_move)
+    hooks.on_end.append(plans_end)
+    hooks.on_close.append(proofs_end)
     sessions = Sessions(database, CookieSettings(), hooks)
     sealer = Sealer(Secret("a secret key for tests, long enough to be one"))
     users, passwords = Users(database, install_id="install"), Passwords(workers=1)
     devices, setup = Devices(database, sealer), Setup(database)
     plane = Plane(Snapshot.of(REGISTRY, []))
     plane_any: Any = plane
-    written = ConfigPlane(database, Registry(DIRECTORY), sealer)
+    written = ConfigPlane(database, Registry(DIRECTORY.kinds), sealer)
     await written.load()
     editor = Editor(written, backends(database, passwords, sealer), audit_changes)
     services = Services(
@@ -275,6 +276,6 @@ async def open_world(database: Database) -> World:
         cookie_key=Secret("cookie key"),
     )
     engine = FlowEngine(services)
-    router = Router(room.routes(engine, sessions, plane_any, lambda: clock[0]))
+    router = Router(routes(engine, sessions, plane_any, lambda: clock[0]))
     accounts = Accounts(database, users, passwords)
     return World(database, sessions, users, accounts, devices, setup, services, engine, plane, router, clock)

@@ -11,7 +11,7 @@ from flows_world import PASSWORD, Client, World, bind, default_flow, pk
 
 from ostiary.flows.plans.planner import UNDECIDED
 from ostiary.flows.resources import FlowStageBinding, Stage
-from ostiary.flows.room import KINDS
+from ostiary.flows.room import ROOM
 from ostiary.flows.stages.authenticator_validate import AuthenticatorValidateStage
 from ostiary.flows.stages.consent import ConsentStage
 from ostiary.flows.stages.deny import DenyStage
@@ -128,7 +128,7 @@ async def test_the_log_names_it_once_a_minute(small_world: World, caplog: Any) -
 
 
 def test_which_stages_are_guards() -> None:
-    guards = {one for one in KINDS if issubclass(one, Stage) and one.GUARD}
+    guards = {one for one in ROOM.kinds if issubclass(one, Stage) and one.GUARD}
     assert guards == {PasswordStage, AuthenticatorValidateStage, DenyStage, ConsentStage, UserLogoutStage}
 
 

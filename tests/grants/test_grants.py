@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from ostiary.grants.access import AccessToken, find_access, insert_access, revoke_access
-from ostiary.grants.cascades import on_session_end, on_session_moved, on_user_disabled, sweep
+from ostiary.grants.cascades import SWEEPS, on_session_end, on_session_moved, on_user_disabled
 from ostiary.grants.code import MOST_GUESSES, Code, Mismatch, issue_code, use_code
 from ostiary.grants.counters import SKEW, hit
 from ostiary.grants.device import DeviceGrant, Poll, begin_device, poll_device
@@ -327,9 +327,9 @@ class TestEnding:
 
     async def test_what_expired_is_swept(self, database: Database) -> None:
         refresh, _ = await started(database, authorization())
-        await write(database, *sweep(NOW + HOUR))
+        await write(database, *(sweep(NOW + HOUR) for sweep in SWEEPS))
         assert await find_refresh(database, refresh) is not None
-        await write(database, *sweep(NOW + 24 * HOUR))
+        await write(database, *(sweep(NOW + 24 * HOUR) for sweep in SWEEPS))
         assert await find_refresh(database, refresh) is None
         for table in ("access_token", "refresh_token", "grant_family"):
             assert not await database.fetch(f"SELECT 1 FROM {table}")

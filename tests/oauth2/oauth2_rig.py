@@ -38,7 +38,8 @@ from ostiary.providers.oauth2.logout.backchannel import Notices
 from ostiary.providers.oauth2.logout.frontchannel import farewells
 from ostiary.providers.oauth2.provider.definition import OAuth2Provider
 from ostiary.providers.oauth2.provider.fields import RedirectURI
-from ostiary.providers.oauth2.room import Services, routes
+from ostiary.providers.oauth2.routes import routes
+from ostiary.providers.oauth2.services import Services
 from ostiary.resource import Registry, Resource
 from ostiary.seal import Secret
 from ostiary.seal.envelope import Sealer

@@ -13,7 +13,7 @@ from oauth2_issuer import Issuer, second_issuer
 from oauth2_rig import BASE, SECOND, SECRET, Rig, json_of, provider, user, verified
 
 from ostiary.directory.users import insert
-from ostiary.grants.cascades import sweep
+from ostiary.grants.cascades import SWEEPS
 from ostiary.policies.resources import PolicyBinding
 from ostiary.proto.oauth2.clients.assertion import JWT_BEARER
 from ostiary.resource import InvalidResource
@@ -265,7 +265,7 @@ class TestDescent:
     async def test_a18_all_of_it(self, both: Rig, chain: list[str]) -> None:
         await revoke(both, chain[0], "other")
         assert await self.active(both, chain) == [False, False, False]
-        for statement in sweep(both.now):
+        for statement in (sweep(both.now) for sweep in SWEEPS):
             await both.run(statement)
         assert not await both.rows("SELECT token FROM access_descent")
 

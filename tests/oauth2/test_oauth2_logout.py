@@ -31,9 +31,9 @@ from ostiary.providers.oauth2.logout import backchannel
 from ostiary.providers.oauth2.logout.backchannel import NAME, Notices, NotTold
 from ostiary.providers.oauth2.provider.fields import RedirectURI
 from ostiary.resource import InvalidResource, codec
+from ostiary.room import Job
 from ostiary.seal import Secret
 from ostiary.sessions.expiry import end_expired
-from ostiary.tasks.job import Job
 from ostiary.tasks.worker import Worker
 from ostiary.web.outgoing.requests import OutgoingFailed
 from ostiary.web.response import Response
@@ -321,13 +321,13 @@ class TestBackChannel:
         assert await queued(rig) == []
 
     async def test_a_client_whose_tokens_are_long_gone_is_told(self, rig: Rig) -> None:
-        from ostiary.grants.cascades import sweep
+        from ostiary.grants.cascades import SWEEPS
 
         rig.change(told())
         await rig.browser.sign_in()
         await rig.browser.tokens()
         rig.now += 40 * 24 * HOUR
-        await rig.run(*sweep(rig.now))
+        await rig.run(*(sweep(rig.now) for sweep in SWEEPS))
         assert await rig.rows("SELECT 1 AS x FROM grant_family") == []
         rig.now -= 39 * 24 * HOUR
         await rig.browser.sign_out()

@@ -27,7 +27,7 @@ from oauth2_rig import BASE, CALLBACK, SECOND, SECRET, VERIFIER, Rig, basic_head
 
 from ostiary.keys.resources import CertificateKeyPair
 from ostiary.providers.oauth2.provider.definition import OAuth2Provider
-from ostiary.providers.oauth2.room import routes
+from ostiary.providers.oauth2.routes import routes
 from ostiary.seal import Secret
 from ostiary.web.response import Response
 from ostiary.web.router import Router

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ostiary.applications.resources import Application
-from ostiary.applications.room import KINDS as APPLICATIONS
+from ostiary.applications.room import ROOM as APPLICATIONS
 from ostiary.directory.user import GroupRef, Subject, User
 from ostiary.policies import decide as deciding
 from ostiary.policies.context import PolicyContext
@@ -20,7 +20,7 @@ from ostiary.policies.native import AUTHENTIK, FUNCTIONS, find_native, native_ta
 from ostiary.policies.password_rules import is_guessable
 from ostiary.policies.recognise import recognise
 from ostiary.policies.resources import ExpressionPolicy, PasswordPolicy, PolicyBinding
-from ostiary.policies.room import KINDS
+from ostiary.policies.room import ROOM
 from ostiary.policies.stock import SOURCES
 from ostiary.policies.verdict import Question, Verdict
 from ostiary.resource import InvalidResource, Registry, Resource
@@ -30,7 +30,7 @@ RESTORED, NOT_RESTORED, NO_APP_PASSWORD, SURELY_NONE = "e2c4a38b132d", "a2a1b4b7
 NOW = 1_800_000_000_000_000
 TARGET = str(uuid.uuid4())
 ADMINS, STAFF = str(uuid.uuid4()), str(uuid.uuid4())
-REGISTRY = Registry([*KINDS, *APPLICATIONS])
+REGISTRY = Registry([*ROOM.kinds, *APPLICATIONS.kinds])
 
 
 def subject(pk: int = 7, *, groups: tuple[str, ...] = (), superuser: bool = False, **values: Any) -> Subject:

@@ -24,7 +24,7 @@ from ostiary.flows.run.outcome import Challenge, FlowInfo, Moved, Outcome, Passe
 from ostiary.flows.stages.authenticator_totp import AuthenticatorTOTPStage
 from ostiary.portal.error_page import ErrorPage
 from ostiary.portal.look import Renderer, own_static, own_templates
-from ostiary.portal.room import routes
+from ostiary.portal.routes import routes
 from ostiary.portal.services import Pages
 from ostiary.sessions.session import Session
 from ostiary.store.database import Statement

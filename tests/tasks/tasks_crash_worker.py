@@ -6,10 +6,11 @@ import asyncio
 import sys
 from pathlib import Path
 
+from ostiary.room import Job
 from ostiary.seal import Secret
 from ostiary.store.postgresql.opening import PostgresConfig, open_postgresql
 from ostiary.store.sqlite.database import open_sqlite
-from ostiary.tasks import Job, Worker
+from ostiary.tasks import Worker
 
 
 async def main(lease: str, where: str, *rest: str) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from support.explain import explain
 
-from ostiary.app.background import sweepers
+from ostiary.app.rooms import ROOMS, sweepers_of
 from ostiary.sessions.expiry import AT_ONCE, end_expired
 from ostiary.store.database import Batch, Database, Statement
 from ostiary.store.sweeping import BITE, expired, in_bites
@@ -20,7 +20,7 @@ from ostiary.tasks.cleanup import Sweeper, clean_expired
 
 NOW = 1_700_000_000_000_000
 MANY = 3 * BITE + 7
-ALL = [pytest.param(one, id=re.findall(r"FROM (\w+)", one(NOW).sql)[0]) for one in sweepers()]
+ALL = [pytest.param(one, id=re.findall(r"FROM (\w+)", one(NOW).sql)[0]) for one in sweepers_of(ROOMS)]
 
 
 def fill(table: str, columns: str, values: str, count: int) -> Batch[None]:

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from ostiary.room import Job
 from ostiary.store.database import Batch, Database, Statement, Unavailable, fetch_one
-from ostiary.tasks import Job, Worker, enqueue
+from ostiary.tasks import Worker, enqueue
 from ostiary.tasks import repository as queue
-from ostiary.tasks.room import jobs
+from ostiary.tasks.cleanup import clean_expired
 from ostiary.tasks.schedule import LEASE as LEADER_LEASE
 from ostiary.tasks.schedule import fire
 from ostiary.tasks.worker import delay
@@ -345,7 +346,7 @@ async def test_clean_up_runs_every_sweeper(database: Database) -> None:
     await database.write(
         partial(statements, Statement("UPDATE task SET state = 'done', due = NULL, finished = ?", (START,)))
     )
-    (job,) = jobs(database, [queue.sweep, lambda now: Statement("DELETE FROM counter WHERE value <= ?", (now,))])
+    job = clean_expired(database, [queue.sweep, lambda now: Statement("DELETE FROM counter WHERE value <= ?", (now,))])
     await job.handler({}, now=START + queue.KEPT_DONE - 1)
     assert len(await states(database)) == 1
     await job.handler({}, now=START + queue.KEPT_DONE)
@@ -443,6 +444,6 @@ async def test_a_leader_that_was_overtaken_between_reading_and_writing(sqlite_da
 async def test_a_task_put_off_by_a_wrong_clock_is_due_again(database: Database) -> None:
     ahead = START + 24 * HOUR
     await database.write(lambda: statements(enqueue("a", {}, now=ahead), enqueue("b", {}, now=START, after=HOUR)))
-    await fire(database, jobs(database, ()), owner="me", now=START)
+    await fire(database, [clean_expired(database, ())], owner="me", now=START)
     rows = await database.fetch("SELECT name, due FROM task WHERE name IN ('a', 'b') ORDER BY name")
     assert [(row["name"], row["due"]) for row in rows] == [("a", START), ("b", START + HOUR)]

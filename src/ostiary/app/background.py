@@ -4,25 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
-from functools import partial
+from collections.abc import Coroutine, Sequence
 from typing import Any, Final
 
-from ostiary.app.core import Core, clock
-from ostiary.app.hooks import session_hooks
-from ostiary.blueprints import room as blueprints
-from ostiary.directory import room as directory
-from ostiary.events import room as events
-from ostiary.flows import room as flows
-from ostiary.grants import room as grants
-from ostiary.providers.oauth2 import room as oauth2
-from ostiary.sessions.expiry import end_expired
-from ostiary.store import room as store
-from ostiary.store.database import Statement
+from ostiary.app.core import Core
+from ostiary.app.rooms import sweepers_of
+from ostiary.room import Job
 from ostiary.store.loop import Loop
-from ostiary.tasks import room as tasks
-from ostiary.tasks.cleanup import Sweeper
-from ostiary.tasks.job import MINUTE, Job
+from ostiary.tasks.cleanup import Sweepers
 from ostiary.tasks.worker import Worker
 
 GRACE: Final = 15.0  # seconds a task in flight has at shutdown
@@ -30,38 +19,10 @@ GRACE: Final = 15.0  # seconds a task in flight has at shutdown
 log = logging.getLogger("ostiary.app")
 
 
-def sweepers() -> Sequence[Sweeper]:
-    """Return what deletes rows that expired, of every room."""
-    return (
-        *store.SWEEPS,
-        *tasks.SWEEPS,
-        *events.SWEEPS,
-        *directory.SWEEPS,
-        *flows.SWEEPS,
-        *_singly(grants.sweep),
-    )
-
-
 def jobs(core: Core) -> Sequence[Job]:
     """Return every room's jobs."""
-
-    async def rotate(args: Mapping[str, object], *, now: int) -> None:
-        del args
-        await core.tokens.rotate_expired(now)
-
-    on_end = session_hooks(core.plane).on_end
-
-    async def end_sessions(args: Mapping[str, object], *, now: int) -> None:
-        del args
-        await end_expired(core.database, on_end, now)
-
-    return (
-        *tasks.jobs(core.database, sweepers()),
-        *blueprints.jobs(core.discovery),
-        *oauth2.jobs(core.database, core.plane, core.users),
-        Job("sessions.end_expired", end_sessions, schedule=MINUTE),
-        Job("directory.rotate_expired_tokens", rotate, schedule=60 * MINUTE),
-    )
+    services = core.services.extended(Sweepers(sweepers_of(core.rooms)))
+    return tuple(job for room in core.rooms for job in room.jobs(services))
 
 
 class Background:
@@ -71,9 +32,8 @@ class Background:
         self._worker = Worker(core.database, jobs(core), grace=GRACE) if worker else None
         self._loops = [core.plane.watch]
         self._tasks: list[asyncio.Task[None]] = []
-        folder = core.settings.blueprints_dir
-        if worker and folder is not None:
-            self._loops.append(blueprints.watch(core.database, folder, clock=clock))
+        if worker:
+            self._loops.extend(loop for room in core.rooms for loop in room.loops(core.services))
 
     @property
     def loops(self) -> Sequence[Loop]:
@@ -104,12 +64,3 @@ class Background:
 def _told(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and (error := task.exception()) is not None:
         log.error("a background task ended by itself", exc_info=error)
-
-
-def _singly(sweep: Callable[[int], Iterable[Statement]]) -> Sequence[Sweeper]:
-    """Return one sweeper for each statement of a sweep that has several."""
-
-    def nth(position: int, now: int) -> Statement:
-        return tuple(sweep(now))[position]
-
-    return tuple(partial(nth, position) for position in range(len(tuple(sweep(0)))))

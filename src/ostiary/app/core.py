@@ -10,14 +10,14 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from ostiary.app.hooks import user_hooks
+from ostiary.app.hooks import hooks_of
 from ostiary.app.listening.hosts import Hosts
 from ostiary.app.new_passwords import require_good_password
 from ostiary.app.place import absent, where
-from ostiary.app.rooms import MIGRATIONS, registry
+from ostiary.app.rooms import ROOMS, kinds_of, migrations_of
 from ostiary.blueprints.discovery import Discovery
 from ostiary.directory.accounts import Accounts
 from ostiary.directory.attempts import Attempts
@@ -33,6 +33,7 @@ from ostiary.events.audit import audit_changes
 from ostiary.keys.defaults import make_default_pairs
 from ostiary.record import dataclass
 from ostiary.resource import Registry
+from ostiary.room import Room, ServiceRegistry
 from ostiary.seal import Secret
 from ostiary.seal.envelope import Sealer
 from ostiary.settings import InvalidSetting, Settings
@@ -57,8 +58,10 @@ def clock() -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Core:
-    """What is built and open. `close` ends it."""
+    """What is built and open, of these rooms. `services` holds the same for them. `close` ends it."""
 
+    rooms: Sequence[Room]
+    services: ServiceRegistry
     settings: Settings
     secret_key: Secret
     database: Database
@@ -84,7 +87,12 @@ class Core:
 
 
 async def open_core(
-    settings: Settings, *, environ: Mapping[str, str] | None = None, serving: bool = False, create: bool = False
+    settings: Settings,
+    *,
+    environ: Mapping[str, str] | None = None,
+    serving: bool = False,
+    create: bool = False,
+    rooms: Sequence[Room] = ROOMS,
 ) -> Core:
     """Open the database, bring it up to date, and build everything that does not listen.
 
@@ -97,10 +105,9 @@ async def open_core(
         settings = with_secret_key(settings, sealed=where(settings) if await is_sealed(database) else None)
         secret_key = settings.secret_key
         assert secret_key is not None  # noqa: S101 - with_secret_key just saw to it
-        await migrate(database, MIGRATIONS, now=clock())
-        core = await _build(
-            settings, secret_key, database, dict(os.environ) if environ is None else environ, serving=serving
-        )
+        await migrate(database, migrations_of(rooms), now=clock())
+        environ = dict(os.environ) if environ is None else environ
+        core = await _build(settings, secret_key, database, environ, rooms, serving=serving)
         await _first_start(core)
     except BaseException:
         await database.close()
@@ -145,21 +152,32 @@ async def open_database(settings: Settings, *, serving: bool = False, create: bo
 
 
 async def _build(
-    settings: Settings, secret_key: Secret, database: Database, environ: Mapping[str, str], *, serving: bool
+    settings: Settings,
+    secret_key: Secret,
+    database: Database,
+    environ: Mapping[str, str],
+    rooms: Sequence[Room],
+    *,
+    serving: bool,
 ) -> Core:
     sealer = Sealer(secret_key)
-    kinds = registry()
+    kinds = Registry(kinds_of(rooms))
     plane = ConfigPlane(database=database, registry=kinds, sealer=sealer)
     await plane.load()
 
+    sessions_end, accounts_end = hooks_of(rooms, ServiceRegistry(plane, database=database, clock=clock))
     passwords = Passwords()
-    ended = user_hooks(plane)
-    kept = backends(database, passwords, sealer, on_disabled=ended)
+    kept = backends(database, passwords, sealer, on_disabled=accounts_end.on_ended)
     editor = Editor(plane, kept, audit_changes, rest=REST if serving else 0.0)
     users = Users(database, install_id=await install_id(database))
+    tokens = Tokens(database, sealer)
     setup = Setup(database)
+    folder = settings.blueprints_dir
+    discovery = Discovery(database=database, editor=editor, registry=kinds, environ=environ, directory=folder)
 
     return Core(
+        rooms=rooms,
+        services=ServiceRegistry(plane, sessions_end, users, tokens, discovery, database=database, clock=clock),
         settings=settings,
         secret_key=secret_key,
         database=database,
@@ -169,18 +187,12 @@ async def _build(
         editor=editor,
         users=users,
         passwords=passwords,
-        tokens=Tokens(database, sealer),
+        tokens=tokens,
         devices=Devices(database, sealer),
         attempts=Attempts(database),
         setup=setup,
-        accounts=Accounts(database, users, passwords, on_ended=ended),
-        discovery=Discovery(
-            database=database,
-            editor=editor,
-            registry=kinds,
-            environ=environ,
-            directory=settings.blueprints_dir,
-        ),
+        accounts=Accounts(database, users, passwords, on_ended=accounts_end.on_ended),
+        discovery=discovery,
         hosts=await _hosts(plane, settings, setup),
         environ=environ,
     )

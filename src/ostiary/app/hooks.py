@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+import dataclasses
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
 
-from ostiary.events.session_events import login_event, logout_event
-from ostiary.flows.engine import plans_end, plans_move, proofs_end
-from ostiary.grants.cascades import on_session_end, on_session_moved, on_user_disabled
-from ostiary.providers.oauth2.logout.backchannel import Notices
+from ostiary.directory.rows.backend import AccountHooks
+from ostiary.room import Room, ServiceRegistry
 from ostiary.sessions.sessions import Hooks
 
-if TYPE_CHECKING:
-    from ostiary.store.configuration.plane import ConfigPlane
-    from ostiary.store.database import Statement
+H = TypeVar("H", Hooks, AccountHooks)
 
 
-def session_hooks(plane: ConfigPlane) -> Hooks:
-    """Return the hooks of sessions. Clients are told before what they know the session by is forgotten."""
-    return Hooks(
-        on_begin=[login_event],
-        on_move=[plans_move, on_session_moved],
-        on_end=[plans_end, Notices(plane).on_session_end, on_session_end],
-        on_logout=[logout_event],
-        on_close=[proofs_end],
-    )
+def hooks_of(rooms: Sequence[Room], services: ServiceRegistry) -> tuple[Hooks, AccountHooks]:
+    """Return what the rooms hang on sessions and on accounts, as joined values.
+
+    A room above comes first: clients are told before the rooms below forget what they know a session by.
+    """
+    given = [one for room in reversed(rooms) for one in room.hooks(services)]
+    return _joined(Hooks, given), _joined(AccountHooks, given)
 
 
-def user_hooks(plane: ConfigPlane) -> list[Callable[[int, int], Iterable[Statement]]]:
-    """Return what ends with an account that is disabled, given another password or signed out everywhere."""
-    return [Notices(plane).on_user_ended, on_user_disabled]
+def _joined(kind: type[H], given: Iterable[object]) -> H:
+    """Return one value of a class of hooks, each of its lists joined."""
+    joined = kind()
+    for one in given:
+        if isinstance(one, kind):
+            for item in dataclasses.fields(kind):
+                getattr(joined, item.name).extend(getattr(one, item.name))
+    return joined

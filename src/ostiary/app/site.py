@@ -9,11 +9,9 @@ from typing import TYPE_CHECKING, Final
 
 from ostiary.api.caller import Callers
 from ostiary.api.routes import Api
-from ostiary.api.routes import routes as api_routes
 from ostiary.app.core import Core, clock
 from ostiary.app.errors import translate
 from ostiary.app.health import Health
-from ostiary.app.hooks import session_hooks
 from ostiary.app.listening.tls import StrictTransport
 from ostiary.app.logs import REQUEST_ID
 from ostiary.app.metrics import Metrics
@@ -24,25 +22,24 @@ from ostiary.flows.consents import Consents
 from ostiary.flows.engine import FlowEngine
 from ostiary.flows.plans.repository import Plans
 from ostiary.flows.proofs.mfa_cookie import give_cookies
-from ostiary.flows.routes import routes as flow_routes
 from ostiary.flows.services import Services as FlowServices
 from ostiary.grants.access import find_access
 from ostiary.portal.autosubmit import autosubmit_page
 from ostiary.portal.error_page import ErrorPage
 from ostiary.portal.look import Renderer, own_static, own_templates
-from ostiary.portal.room import routes as portal_routes
 from ostiary.portal.services import Pages
 from ostiary.proto.oauth2.authorization.redirect import origin
-from ostiary.providers.oauth2 import room as oauth2
+from ostiary.providers.oauth2.authorize.endpoint import AuthorizeEndpoint
 from ostiary.providers.oauth2.device.stages import STAGES as DEVICE_STAGES
-from ostiary.providers.oauth2.logout.frontchannel import farewells
 from ostiary.providers.oauth2.logout.session_management import BrowserState
+from ostiary.providers.oauth2.options import Options, Rate
 from ostiary.providers.oauth2.provider.client import client_by_provider
+from ostiary.providers.oauth2.services import Services as OAuth2Services
 from ostiary.providers.oauth2.tokens.access_token_format import is_meant_here
 from ostiary.record import dataclass
 from ostiary.seal import Secret
 from ostiary.sessions.cookie import CookieSettings
-from ostiary.sessions.sessions import Sessions
+from ostiary.sessions.sessions import Hooks, Sessions
 from ostiary.signon.protocols import Protocols
 from ostiary.store.hashing import token_hash
 from ostiary.store.patience import begin_request
@@ -78,7 +75,7 @@ def build_site(core: Core, metrics: Metrics, health: Health | None = None) -> Bu
     engine = FlowEngine(flows)
     pages = _pages(core, sessions, engine, protocols)
     renderer = Renderer(pages.templates, pages.static, core.plane)
-    services = oauth2.Services(
+    services = OAuth2Services(
         database=core.database,
         plane=core.plane,
         users=core.users,
@@ -90,17 +87,12 @@ def build_site(core: Core, metrics: Metrics, health: Health | None = None) -> Bu
         options=_options(core),
         refusals=refusals,
     )
-    protocols.register(*oauth2.endpoints(services))
+    protocols.register(AuthorizeEndpoint(services))
     callers = Callers(core.tokens, core.users, sessions, partial(_access_token_user, core))
     api = Api(callers, core.plane, partial(roles_of, core.database), clock)
 
-    routes = [
-        *health.routes(),
-        *oauth2.routes(services),
-        *flow_routes(engine, sessions, core.plane, clock=clock),
-        *api_routes(api),
-        *portal_routes(pages),
-    ]
+    for_rooms = core.services.extended(sessions, engine, services, api, pages)
+    routes = [*health.routes(), *(route for room in core.rooms for route in room.routes(for_rooms))]
     router = Router(metrics.measured(route) for route in routes)
 
     def unavailable(reason: str) -> None:
@@ -129,9 +121,8 @@ def _finishes(core: Core, sessions: Sessions) -> Sequence[Finish]:
 
 def _gate(core: Core) -> Sessions:
     """Return the gate of sessions, with what other rooms hang on their beginning, moving and end."""
-    hooks = session_hooks(core.plane)
-    hooks.on_farewell.append(farewells(core.database, core.plane))
-    return Sessions(core.database, _cookies(core), hooks, anonymous=core.settings.sessions.unauthenticated_age)
+    life = core.settings.sessions.unauthenticated_age
+    return Sessions(core.database, _cookies(core), core.services[Hooks], anonymous=life)
 
 
 def _cookies(core: Core) -> CookieSettings:
@@ -160,13 +151,13 @@ def _flow_services(core: Core, sessions: Sessions, refusals: Refusals, protocols
     )
 
 
-def _options(core: Core) -> oauth2.Options:
+def _options(core: Core) -> Options:
     wanted = core.settings
-    return oauth2.Options(
+    return Options(
         certificate_header=wanted.mtls.header or "",
         nonce_key=_key(core, "oauth2/dpop-nonce") if wanted.dpop.nonce == "required" else None,
         refresh_key=_key(core, "oauth2/refresh"),
-        device_rate=oauth2.Rate(wanted.throttle.device.most, wanted.throttle.device.window),
+        device_rate=Rate(wanted.throttle.device.most, wanted.throttle.device.window),
     )
 
 

@@ -1,12 +1,10 @@
-"""What the application collects from this room."""
+"""What this room gives to the application."""
 
 from __future__ import annotations
 
 from typing import Final
 
 from ostiary.applications.resources import Application
-from ostiary.resource import Resource
-from ostiary.store.migrations import Migration
+from ostiary.room import Room
 
-KINDS: Final[tuple[type[Resource], ...]] = (Application,)
-MIGRATIONS: Final[tuple[Migration, ...]] = ()
+ROOM: Final = Room(name="applications", kinds=(Application,))

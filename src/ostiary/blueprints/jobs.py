@@ -15,9 +15,11 @@ from typing import Final
 
 from ostiary.blueprints.discovery import Discovery
 from ostiary.blueprints.files import Signature, signature
+from ostiary.room import Job
+from ostiary.room.job import MINUTE
 from ostiary.store.database import Batch, Database
 from ostiary.store.loop import Loop
-from ostiary.tasks.job import MINUTE, Job, enqueue
+from ostiary.tasks.job import enqueue
 
 DISCOVER: Final = "blueprints.discover"
 WATCH_SECONDS: Final = 3.0

@@ -1,16 +1,31 @@
-"""What the application collects from this room."""
+"""What this room gives to the application."""
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
 
 from ostiary.blueprints import states
-from ostiary.blueprints.jobs import jobs, watch
+from ostiary.blueprints.discovery import Discovery
+from ostiary.blueprints.jobs import jobs as discovery_jobs
+from ostiary.blueprints.jobs import watch
 from ostiary.blueprints.resources import BlueprintInstance
-from ostiary.resource import Resource
-from ostiary.store.migrations import Migration
+from ostiary.room import Room
 
-KINDS: Final[tuple[type[Resource], ...]] = (BlueprintInstance,)
-MIGRATIONS: Final[tuple[Migration, ...]] = states.MIGRATIONS
+if TYPE_CHECKING:
+    from ostiary.room import Job, ServiceRegistry
+    from ostiary.store.loop import Loop
 
-__all__ = ["KINDS", "MIGRATIONS", "jobs", "watch"]
+
+def jobs(services: ServiceRegistry) -> Sequence[Job]:
+    """Return the job that looks at every blueprint."""
+    return discovery_jobs(services[Discovery])
+
+
+def loops(services: ServiceRegistry) -> Sequence[Loop]:
+    """Return what watches the folder of blueprints, if there is one."""
+    folder = services[Discovery].directory
+    return () if folder is None else (watch(services.database, folder, clock=services.clock),)
+
+
+ROOM: Final = Room(name="blueprints", kinds=(BlueprintInstance,), migrations=states.MIGRATIONS, jobs=jobs, loops=loops)

@@ -1,10 +1,10 @@
-"""What the application collects from this room."""
+"""What this room gives to the application."""
 
 from __future__ import annotations
 
 from typing import Final
 
 from ostiary.brands.resources import Brand, Host
-from ostiary.resource import Resource
+from ostiary.room import Room
 
-KINDS: Final[tuple[type[Resource], ...]] = (Brand, Host)
+ROOM: Final = Room(name="brands", kinds=(Brand, Host))

@@ -1,11 +1,21 @@
-"""What the application collects from this room."""
+"""What this room gives to the application."""
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from ostiary.events import repository, tables
+from ostiary.events.session_events import login_event, logout_event
+from ostiary.room import Room
+from ostiary.sessions.sessions import Hooks
 
-KINDS: Final = ()
-MIGRATIONS: Final = tables.MIGRATIONS
-SWEEPS: Final = (repository.sweep,)
+if TYPE_CHECKING:
+    from ostiary.room import ServiceRegistry
+
+
+def hooks(_services: ServiceRegistry) -> tuple[Hooks]:
+    """Return what writes that somebody signed in or out."""
+    return (Hooks(on_begin=[login_event], on_logout=[logout_event]),)
+
+
+ROOM: Final = Room(name="events", migrations=tables.MIGRATIONS, sweeps=(repository.sweep,), hooks=hooks)

@@ -1,14 +1,15 @@
-"""What the application collects from this room."""
+"""What this room gives to the application."""
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
 
 from ostiary.flows import consents, tables
-from ostiary.flows.engine import plans_end, plans_move, proofs_end
+from ostiary.flows.engine import FlowEngine, plans_end, plans_move, proofs_end
 from ostiary.flows.plans import repository
 from ostiary.flows.resources import Flow, FlowStageBinding, Stage
-from ostiary.flows.routes import routes
+from ostiary.flows.routes import routes as flow_routes
 from ostiary.flows.stages.authenticator_static import AuthenticatorStaticStage
 from ostiary.flows.stages.authenticator_totp import AuthenticatorTOTPStage
 from ostiary.flows.stages.authenticator_validate import AuthenticatorValidateStage
@@ -20,7 +21,13 @@ from ostiary.flows.stages.prompt import Prompt, PromptStage
 from ostiary.flows.stages.user_login import UserLoginStage
 from ostiary.flows.stages.user_logout import UserLogoutStage
 from ostiary.flows.stages.user_write import UserWriteStage
-from ostiary.resource import Resource
+from ostiary.room import Room
+from ostiary.sessions.sessions import Hooks, Sessions
+from ostiary.store.configuration.plane import ConfigPlane
+
+if TYPE_CHECKING:
+    from ostiary.room import ServiceRegistry
+    from ostiary.web.router import Route
 
 STAGES: Final[tuple[type[Stage], ...]] = (
     IdentificationStage,
@@ -36,12 +43,22 @@ STAGES: Final[tuple[type[Stage], ...]] = (
     DenyStage,
 )
 
-KINDS: Final[tuple[type[Resource], ...]] = (Flow, FlowStageBinding, Prompt, *STAGES)
 
-MIGRATIONS: Final = tables.MIGRATIONS
-SWEEPS: Final = (repository.sweep_plans, repository.sweep_proofs, consents.sweep)
-ON_MOVE: Final = plans_move  # for sessions.gate.Hooks
-ON_END: Final = plans_end
-ON_CLOSE: Final = proofs_end
+def hooks(_services: ServiceRegistry) -> tuple[Hooks]:
+    """Return what moves and ends plans with their session."""
+    return (Hooks(on_move=[plans_move], on_end=[plans_end], on_close=[proofs_end]),)
 
-__all__ = ["KINDS", "MIGRATIONS", "ON_CLOSE", "ON_END", "ON_MOVE", "STAGES", "SWEEPS", "routes"]
+
+def routes(services: ServiceRegistry) -> Sequence[Route]:
+    """Return the JSON executor, and the addresses that lead into flows."""
+    return flow_routes(services[FlowEngine], services[Sessions], services[ConfigPlane], services.clock)
+
+
+ROOM: Final = Room(
+    name="flows",
+    kinds=(Flow, FlowStageBinding, Prompt, *STAGES),
+    migrations=tables.MIGRATIONS,
+    sweeps=(repository.sweep_plans, repository.sweep_proofs, consents.sweep),
+    hooks=hooks,
+    routes=routes,
+)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Final
 
 from ostiary.grants import counters, derived_tokens, device, session_clients
 from ostiary.sessions.session import Session
@@ -45,11 +47,12 @@ def on_user_disabled(user: int, now: int = 0) -> Iterable[Statement]:  # noqa: A
     yield session_clients.forget_user(user)
 
 
-def sweep(now: int) -> Iterable[Statement]:
-    """Yield the statements that delete expired rows, one bite each."""
-    yield expired("grant_family", "id", now)
-    yield expired("refresh_token", "hash", now)
-    yield expired("access_token", "hash", now)
-    yield derived_tokens.sweep()
-    yield device.sweep(now)
-    yield counters.sweep(now)
+SWEEPS: Final[Sequence[Callable[[int], Statement]]] = (
+    partial(expired, "grant_family", "id"),
+    partial(expired, "refresh_token", "hash"),
+    partial(expired, "access_token", "hash"),
+    lambda _now: derived_tokens.sweep(),
+    device.sweep,
+    counters.sweep,
+)
+"""What removes rows that expired, a bite each."""

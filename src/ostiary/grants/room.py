@@ -1,13 +1,23 @@
-"""What the application collects from this room. `cascades` holds the hooks for sessions, directory and clean-up."""
+"""What this room gives to the application. `cascades` holds the hooks for sessions, directory and clean-up."""
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from ostiary.grants.cascades import on_session_end, on_session_moved, on_user_disabled, sweep
+from ostiary.directory.rows.backend import AccountHooks
+from ostiary.grants.cascades import SWEEPS, on_session_end, on_session_moved, on_user_disabled
 from ostiary.grants.tables import MIGRATIONS
-from ostiary.resource import Resource
+from ostiary.room import Room
+from ostiary.sessions.sessions import Hooks
 
-KINDS: Final[tuple[type[Resource], ...]] = ()
+if TYPE_CHECKING:
+    from ostiary.room import ServiceRegistry
 
-__all__ = ["KINDS", "MIGRATIONS", "on_session_end", "on_session_moved", "on_user_disabled", "sweep"]
+
+def hooks(_services: ServiceRegistry) -> tuple[Hooks, AccountHooks]:
+    """Return what ends with a session and with an account, and what follows a session that moves."""
+    sessions = Hooks(on_move=[on_session_moved], on_end=[on_session_end])
+    return sessions, AccountHooks(on_ended=[on_user_disabled])
+
+
+ROOM: Final = Room(name="grants", migrations=MIGRATIONS, sweeps=SWEEPS, hooks=hooks)

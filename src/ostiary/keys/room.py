@@ -1,10 +1,10 @@
-"""What the application collects from this room."""
+"""What this room gives to the application."""
 
 from __future__ import annotations
 
 from typing import Final
 
 from ostiary.keys.resources import CertificateKeyPair
-from ostiary.resource import Resource
+from ostiary.room import Room
 
-KINDS: Final[tuple[type[Resource], ...]] = (CertificateKeyPair,)
+ROOM: Final = Room(name="keys", kinds=(CertificateKeyPair,))

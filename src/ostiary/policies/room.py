@@ -1,10 +1,10 @@
-"""What the application collects from this room."""
+"""What this room gives to the application."""
 
 from __future__ import annotations
 
 from typing import Final
 
 from ostiary.policies.resources import ExpressionPolicy, PasswordPolicy, PolicyBinding
-from ostiary.resource import Resource
+from ostiary.room import Room
 
-KINDS: Final[tuple[type[Resource], ...]] = (PolicyBinding, ExpressionPolicy, PasswordPolicy)
+ROOM: Final = Room(name="policies", kinds=(PolicyBinding, ExpressionPolicy, PasswordPolicy))

@@ -1,36 +1,22 @@
-"""What the application collects from this room."""
+"""What this room gives to the application."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
 
-from ostiary.flows.run.destination import flow_page
-from ostiary.portal.factors import Factors
-from ostiary.portal.flow.page import FlowPage
-from ostiary.portal.library import Library
-from ostiary.portal.look import Renderer
-from ostiary.portal.recovery import Recovery
+from ostiary.portal.routes import routes as page_routes
 from ostiary.portal.services import Pages
-from ostiary.portal.start import Start
-from ostiary.web.router import Route
+from ostiary.room import Room
+
+if TYPE_CHECKING:
+    from ostiary.room import ServiceRegistry
+    from ostiary.web.router import Route
 
 
-def routes(pages: Pages) -> Sequence[Route]:
-    """Return the routes of all pages and static files."""
-    renderer = Renderer(pages.templates, pages.static, pages.plane)
-    flow, library = FlowPage(pages, renderer), Library(pages, renderer)
-    recovery, start, factors = Recovery(pages, renderer), Start(pages, renderer), Factors(pages, renderer)
-    return (
-        Route("GET", "/", start.show, "start"),
-        Route("GET", "/robots.txt", start.robots, "robots"),
-        Route("GET", "/favicon.ico", start.favicon, "favicon"),
-        Route("GET", flow_page("", "{slug}"), flow.show, "flow"),
-        Route("POST", flow_page("", "{slug}"), flow.answer, "flow-answer"),
-        Route("GET", "/if/user/", library.show, "library"),
-        Route("GET", "/if/user/factors/{uuid}/remove/", factors.ask, "factor"),
-        Route("POST", "/if/user/factors/{uuid}/remove/", factors.remove, "factor-remove"),
-        Route("GET", "/application/launch/{slug}/", library.launch, "launch"),
-        Route("GET", "/recovery/use-token/{key}/", recovery.show, "recovery"),
-        Route("POST", "/recovery/use-token/{key}/", recovery.use, "recovery-use"),
-        *pages.static.routes(),
-    )
+def routes(services: ServiceRegistry) -> Sequence[Route]:
+    """Return the pages and static files."""
+    return page_routes(services[Pages])
+
+
+ROOM: Final = Room(name="portal", routes=routes)

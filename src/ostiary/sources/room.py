@@ -1,13 +1,10 @@
-"""What the application collects from this room."""
+"""What this room gives to the application."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from ostiary.resource import Resource
-from ostiary.sources.issuer_keys import IssuerKeys
+from ostiary.room import Room
 from ostiary.sources.resources import OAuthSource
 
-KINDS: Final[tuple[type[Resource], ...]] = (OAuthSource,)
-
-__all__ = ["KINDS", "IssuerKeys"]
+ROOM: Final = Room(name="sources", kinds=(OAuthSource,))

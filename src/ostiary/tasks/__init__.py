@@ -8,7 +8,7 @@ whoever claims it holds a lease and renews it; when the lease runs out, somebody
 therefore written so that a second run does no harm.
 """
 
-from ostiary.tasks.job import Handler, Job, enqueue
+from ostiary.tasks.job import enqueue
 from ostiary.tasks.worker import Worker
 
-__all__ = ["Handler", "Job", "Worker", "enqueue"]
+__all__ = ["Worker", "enqueue"]

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Final
 
+from ostiary.record import dataclass
+from ostiary.room import Job, Sweeper
+from ostiary.room.job import MINUTE
 from ostiary.store.database import Batch, Database, Statement
 from ostiary.store.sweeping import in_bites
-from ostiary.tasks.job import MINUTE, Job
 
 NAME: Final = "clean_expired"
 EVERY: Final = 15 * MINUTE
 LIMIT: Final = 60 * MINUTE  # of one run; what it has deleted by then stays deleted
 
-Sweeper = Callable[[int], Statement]
+
+@dataclass(frozen=True, slots=True)
+class Sweepers:
+    """The sweepers of all rooms."""
+
+    every: Sequence[Sweeper]
 
 
 def clean_expired(database: Database, sweepers: Sequence[Sweeper]) -> Job:

@@ -1,40 +1,12 @@
-"""What a job is, and how work for it is put into the queue."""
+"""How work for a job is put into the queue."""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import Final, Protocol
+from collections.abc import Mapping, Sequence
 
-from ostiary.record import dataclass
 from ostiary.resource.codec import encode_canonical
 from ostiary.store.database import Statement, Value
-
-MINUTE: Final = 60_000_000
-
-
-class Handler(Protocol):
-    """Does the work of one task. Whatever it raises is retried later; a second run must do no harm."""
-
-    def __call__(self, args: Mapping[str, object], *, now: int) -> Awaitable[None]:
-        """Do the work. `now` is the time of the start in microseconds UTC."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """A kind of work. `schedule` is the time between two runs in microseconds, None: only when somebody asks.
-
-    `limit` is the longest a run may take in microseconds; `attempts` is how often it is tried before it is given up.
-    `given_up` gets the arguments, the error and the time then, and answers what is written with the dead letter.
-    """
-
-    name: str
-    handler: Handler
-    schedule: int | None = None
-    limit: int = 10 * MINUTE
-    attempts: int = 8
-    given_up: Callable[[Mapping[str, object], str, int], Iterable[Statement]] | None = None
 
 
 def enqueue(name: str, args: Mapping[str, object], *, key: str | None = None, now: int, after: int = 0) -> Statement:

@@ -1,20 +1,20 @@
-"""What the application collects from this room."""
+"""What this room gives to the application."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from ostiary.store.database import Database
+from ostiary.room import Job, Room
 from ostiary.tasks import repository, tables
-from ostiary.tasks.cleanup import Sweeper, clean_expired
-from ostiary.tasks.job import Job
+from ostiary.tasks.cleanup import Sweepers, clean_expired
 
-KINDS: Final = ()
-MIGRATIONS: Final = tables.MIGRATIONS
-SWEEPS: Final = (repository.sweep,)
+if TYPE_CHECKING:
+    from ostiary.room import ServiceRegistry
 
 
-def jobs(database: Database, sweepers: Sequence[Sweeper]) -> Sequence[Job]:
-    """Return this room's jobs: the clean-up with the sweepers of all rooms."""
-    return (clean_expired(database, sweepers),)
+def jobs(services: ServiceRegistry) -> tuple[Job]:
+    """Return the clean-up, with the sweepers of all rooms."""
+    return (clean_expired(services.database, services[Sweepers].every),)
+
+
+ROOM: Final = Room(name="tasks", migrations=tables.MIGRATIONS, sweeps=(repository.sweep,), jobs=jobs)

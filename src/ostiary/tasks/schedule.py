@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from ostiary.room import Job
 from ostiary.store.database import Batch, Database, Guard, Statement
-from ostiary.tasks.job import Job, enqueue
+from ostiary.tasks.job import enqueue
 from ostiary.tasks.repository import wake
 
 LEASE: Final = 60_000_000  # microseconds

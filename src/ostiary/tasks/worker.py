@@ -12,10 +12,10 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
 
+from ostiary.room import Job
 from ostiary.store.database import Database, Statement
 from ostiary.store.loop import Loop
 from ostiary.store.workspace.commit import run
-from ostiary.tasks.job import Job
 from ostiary.tasks.repository import (
     LONGEST_WAIT,
     Claim,

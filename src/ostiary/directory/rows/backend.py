@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import field, replace
 from typing import cast
 
 from ostiary.directory.errors import PasswordTooLong
@@ -12,6 +12,7 @@ from ostiary.directory.passwords.pool import Passwords
 from ostiary.directory.resources import GROUP, KINDS, ROLE, TOKEN, USER
 from ostiary.directory.rows import group_rows, token_rows, user_rows
 from ostiary.directory.tokens import new_key
+from ostiary.record import dataclass
 from ostiary.resource import InvalidResource, Kind, Pk, Problem
 from ostiary.seal import Secret
 from ostiary.seal.envelope import Sealer
@@ -24,6 +25,14 @@ COUNTER = "user"
 
 OnDisabled = Callable[[int, int], Iterable[Statement]]
 """Gets the number of a user who is deactivated, deleted or given another password, and the time."""
+
+
+@dataclass(slots=True)
+class AccountHooks:
+    """What other rooms end together with what was issued to a user, in the same transaction."""
+
+    on_ended: list[OnDisabled] = field(default_factory=list)
+
 
 _Condition = Callable[[str, object], tuple[str, Value] | None]
 _CONDITIONS: Mapping[str, _Condition] = {

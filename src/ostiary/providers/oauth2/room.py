@@ -1,37 +1,42 @@
-"""What the application collects from this room."""
+"""What this room gives to the application."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from ostiary.providers.oauth2.authorize.endpoint import AuthorizeEndpoint
+from ostiary.directory.rows.backend import AccountHooks
+from ostiary.directory.users import Users
 from ostiary.providers.oauth2.logout import backchannel
-from ostiary.providers.oauth2.options import Options, Rate
+from ostiary.providers.oauth2.logout.frontchannel import farewells
 from ostiary.providers.oauth2.provider.definition import OAuth2Provider
-from ostiary.providers.oauth2.routes import routes
+from ostiary.providers.oauth2.routes import routes as protocol_routes
 from ostiary.providers.oauth2.services import Services
-from ostiary.resource import Resource
-from ostiary.store.migrations import Migration
+from ostiary.room import Job, Room
+from ostiary.sessions.sessions import Hooks
+from ostiary.store.configuration.plane import ConfigPlane
 
 if TYPE_CHECKING:
-    from ostiary.directory.users import Users
-    from ostiary.signon.protocols import Endpoint
-    from ostiary.store.configuration.plane import ConfigPlane
-    from ostiary.store.database import Database
-    from ostiary.tasks.job import Job
-
-KINDS: Final[tuple[type[Resource], ...]] = (OAuth2Provider,)
-MIGRATIONS: Final[tuple[Migration, ...]] = ()
-
-__all__ = ["KINDS", "MIGRATIONS", "Options", "Rate", "Services", "endpoints", "jobs", "routes"]
+    from ostiary.room import ServiceRegistry
+    from ostiary.web.router import Route
 
 
-def endpoints(services: Services) -> Sequence[Endpoint]:
-    """Return the endpoints at which this room signs people on."""
-    return (AuthorizeEndpoint(services),)
+def hooks(services: ServiceRegistry) -> tuple[Hooks, AccountHooks]:
+    """Return what tells clients that a session or an account has ended."""
+    plane = services[ConfigPlane]
+    notices = backchannel.Notices(plane)
+    sessions = Hooks(on_end=[notices.on_session_end], on_farewell=[farewells(services.database, plane)])
+    return sessions, AccountHooks(on_ended=[notices.on_user_ended])
 
 
-def jobs(database: Database, plane: ConfigPlane, users: Users) -> Sequence[Job]:
-    """Return this room's jobs."""
-    return (backchannel.job(database, plane, users),)
+def routes(services: ServiceRegistry) -> Sequence[Route]:
+    """Return the endpoints."""
+    return protocol_routes(services[Services])
+
+
+def jobs(services: ServiceRegistry) -> tuple[Job]:
+    """Return the job that delivers logout tokens."""
+    return (backchannel.job(services.database, services[ConfigPlane], services[Users]),)
+
+
+ROOM: Final = Room(name="oauth2", kinds=(OAuth2Provider,), hooks=hooks, routes=routes, jobs=jobs)

@@ -18,8 +18,9 @@ from ostiary.providers.oauth2.provider.client import Client, client_by_provider
 from ostiary.providers.oauth2.provider.definition import OAuth2Provider
 from ostiary.providers.oauth2.tokens.claims import random_text
 from ostiary.resource import codec
+from ostiary.room import Job
 from ostiary.store.workspace.commit import run
-from ostiary.tasks.job import Job, enqueue_each
+from ostiary.tasks.job import enqueue_each
 from ostiary.web.outgoing.requests import OutgoingFailed, post_form
 
 if TYPE_CHECKING:

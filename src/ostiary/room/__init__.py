@@ -1,0 +1,11 @@
+"""What a room gives to the application: the value `Room`, and the services it is given to make its parts with.
+
+Owns no objects and serves no paths. Must not know any room but those that store and answer. Every `room` module of a
+room exports one `ROOM`; `app.rooms` lists them, and the composition root goes through that list.
+"""
+
+from ostiary.room.job import Handler, Job
+from ostiary.room.services import MissingService, ServiceRegistry
+from ostiary.room.value import Room, Sweeper
+
+__all__ = ["Handler", "Job", "MissingService", "Room", "ServiceRegistry", "Sweeper"]
