@@ -12,7 +12,7 @@ from ostiary.flows.prompt.values import LOCALE, choices_of, value_of
 from ostiary.flows.stages.prompt import Prompt, PromptStage
 from ostiary.flows.stages.user_login import UserLoginStage
 from ostiary.flows.stages.user_write import UserWriteStage, changed, without_passwords
-from ostiary.policies.resources import PasswordPolicy
+from ostiary.policies.password import PasswordPolicy
 from ostiary.seal import Secret
 
 

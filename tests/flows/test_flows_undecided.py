@@ -18,7 +18,8 @@ from ostiary.flows.stages.deny import DenyStage
 from ostiary.flows.stages.password import PasswordStage
 from ostiary.flows.stages.prompt import Prompt, PromptStage
 from ostiary.flows.stages.user_logout import UserLogoutStage
-from ostiary.policies.resources import ExpressionPolicy, PolicyBinding
+from ostiary.policies.expression import ExpressionPolicy
+from ostiary.policies.resources import PolicyBinding
 
 LOST = 'return request.context.get("geoip", {}).get("country") == "DE"'
 NO = "return False"

@@ -32,7 +32,8 @@ from ostiary.keys.certificate import generate_self_signed
 from ostiary.keys.resources import CertificateKeyPair
 from ostiary.mappings.resources import ScopeMapping
 from ostiary.mappings.stock import STOCK
-from ostiary.policies.resources import ExpressionPolicy, PolicyBinding
+from ostiary.policies.expression import ExpressionPolicy
+from ostiary.policies.resources import PolicyBinding
 from ostiary.providers.oauth2.device.stages import STAGES
 from ostiary.providers.oauth2.logout.backchannel import Notices
 from ostiary.providers.oauth2.logout.frontchannel import farewells

@@ -12,14 +12,15 @@ import pytest
 from ostiary.applications.resources import Application
 from ostiary.applications.room import ROOM as APPLICATIONS
 from ostiary.directory.user import GroupRef, Subject, User
-from ostiary.policies import decide as deciding
+from ostiary.policies import expression
 from ostiary.policies.context import PolicyContext
 from ostiary.policies.decide import Decision, decide, decide_application, decide_policies, has_bindings
 from ostiary.policies.errors import PolicyError
+from ostiary.policies.expression import ExpressionPolicy
 from ostiary.policies.native import AUTHENTIK, FUNCTIONS, find_native, native_table
-from ostiary.policies.password_rules import is_guessable
+from ostiary.policies.password import PasswordPolicy, is_guessable
 from ostiary.policies.recognise import recognise
-from ostiary.policies.resources import ExpressionPolicy, PasswordPolicy, PolicyBinding
+from ostiary.policies.resources import PolicyBinding
 from ostiary.policies.room import ROOM
 from ostiary.policies.stock import SOURCES
 from ostiary.policies.verdict import Question, Verdict
@@ -359,7 +360,7 @@ async def test_whatever_goes_wrong_in_a_policy_the_failure_result_counts(
     def broken(question: Question) -> Verdict:
         raise error
 
-    monkeypatch.setattr(deciding, "find_native", lambda _: broken)
+    monkeypatch.setattr(expression, "find_native", lambda _: broken)
     for failure in (True, False):
         found = await decided(binding(policy=str(YES.pk), failure_result=failure, negate=True))
         assert (found.passing, found.undecided, found.trace.steps[0].how) == (failure, True, "failed")
@@ -370,7 +371,7 @@ async def test_a_policy_that_takes_too_long_fails(monkeypatch: pytest.MonkeyPatc
         await asyncio.sleep(60)
         return "native", Verdict(passing=True)
 
-    monkeypatch.setattr(deciding, "_evaluate", slow)
+    monkeypatch.setattr(ExpressionPolicy, "evaluate", slow)
     found = await decided(binding(policy=str(YES.pk), timeout=1))
     assert (found.passing, found.undecided) == (False, True)
     assert found.trace.steps[0].error == "took longer than 1 seconds"

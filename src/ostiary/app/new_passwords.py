@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from ostiary.directory.errors import WeakPassword
-from ostiary.policies.password_rules import broken_rules
-from ostiary.policies.resources import PasswordPolicy
+from ostiary.policies.password import PasswordPolicy, broken_rules
 
 if TYPE_CHECKING:
     from ostiary.seal import Secret

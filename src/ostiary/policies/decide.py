@@ -15,10 +15,7 @@ from ostiary.events.evaluation_log import log_not_evaluated
 from ostiary.events.event import event
 from ostiary.policies.context import PolicyContext
 from ostiary.policies.errors import NotAvailable, PolicyError
-from ostiary.policies.native import find_native
-from ostiary.policies.password_rules import evaluate_password_rules
-from ostiary.policies.recognise import recognise
-from ostiary.policies.resources import POLICY, ExpressionPolicy, PasswordPolicy, Policy, PolicyBinding
+from ostiary.policies.resources import NO_SUCH_POLICY, POLICY, Policy, PolicyBinding
 from ostiary.policies.trace import How, Step, Trace
 from ostiary.policies.verdict import Question, Verdict
 from ostiary.record import dataclass
@@ -177,21 +174,10 @@ async def _policy_step(binding: PolicyBinding, question: Question, snapshot: Sna
 
 
 async def _evaluate(policy: object, question: Question) -> tuple[How, Verdict]:
-    """Evaluate one policy. Raises NotAvailable."""
-    match policy:
-        case ExpressionPolicy(expression=source):
-            native = find_native(source)
-            if native is not None:
-                return "native", native(question)
-            simple = recognise(source)
-            if simple is not None:
-                return "recognised", simple(question)
-            message = "expression policies are not available yet"
-            raise NotAvailable(message)
-        case PasswordPolicy():
-            return "rules", evaluate_password_rules(policy, question)
-    message = "the policy does not exist, or is of a kind that is not available yet"
-    raise NotAvailable(message)
+    """Evaluate one policy. Raises PolicyError."""
+    if not isinstance(policy, Policy):
+        raise NotAvailable(NO_SUCH_POLICY)
+    return await policy.evaluate(question)
 
 
 def _made(

@@ -1,13 +1,17 @@
-"""The static rules of a password policy."""
+"""The password policy, and its static rules."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Final
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Annotated, Final
 
 from ostiary.policies.errors import NotAvailable
-from ostiary.policies.resources import PasswordPolicy
+from ostiary.policies.resources import NOT_EVALUATED, POLICY, Policy
 from ostiary.policies.verdict import Question, Verdict
+from ostiary.resource import Help, Length, Problem, Range, kind
+
+if TYPE_CHECKING:
+    from ostiary.policies.trace import How
 
 _COMMON_WORDS: Final = frozenset(
     {
@@ -19,18 +23,51 @@ _COMMON_WORDS: Final = frozenset(
 _GUESSABLE_LENGTH: Final = 5  # characters that must remain when common words and runs are taken out
 
 
-def evaluate_password_rules(policy: PasswordPolicy, question: Question) -> Verdict:
-    """Say whether the password among the answers follows the rules. Raises NotAvailable when there is none."""
-    answers = question.context.facts.get("prompt_data")
-    text = answers.get(policy.password_field) if isinstance(answers, Mapping) else None
-    if not isinstance(text, str):
-        message = f"no answer called {policy.password_field!r}"
-        raise NotAvailable(message)
+def _advise_password(policy: PasswordPolicy) -> Iterable[Problem]:
     if policy.check_have_i_been_pwned:
-        message = "the check against known leaks is not available yet"
-        raise NotAvailable(message)
-    problems = broken_rules(policy, text)
-    return Verdict(not problems, problems)
+        yield Problem("check_have_i_been_pwned", f"is not available yet: {NOT_EVALUATED}")
+
+
+@kind(
+    "authentik_policies_password.passwordpolicy",
+    verbose_name="Password Policy",
+    plural="Password Policies",
+    component="ak-policy-password-form",
+    routes="policies/password",
+    families=(POLICY,),
+    advise=_advise_password,
+)
+class PasswordPolicy(Policy):
+    """Rules a new password must follow."""
+
+    password_field: Annotated[str, Length(least=1), Help("Key of the prompt field that holds the password.")] = (
+        "password"  # noqa: S105
+    )
+    amount_digits: Annotated[int, Range(0, 1024)] = 0
+    amount_uppercase: Annotated[int, Range(0, 1024)] = 0
+    amount_lowercase: Annotated[int, Range(0, 1024)] = 0
+    amount_symbols: Annotated[int, Range(0, 1024)] = 0
+    length_min: Annotated[int, Range(0, 1024)] = 0
+    symbol_charset: str = r"!\"#$%&'()*+,-./:;<=>?@[]^_`{|}~ "
+    error_message: str = ""
+    check_static_rules: bool = True
+    check_have_i_been_pwned: bool = False
+    check_zxcvbn: bool = False
+    hibp_allowed_count: Annotated[int, Range(0, 2**31 - 1)] = 0
+    zxcvbn_score_threshold: Annotated[int, Range(0, 4)] = 2
+
+    async def evaluate(self, question: Question) -> tuple[How, Verdict]:
+        """Say whether the password among the answers follows the rules. Raises NotAvailable when there is none."""
+        answers = question.context.facts.get("prompt_data")
+        text = answers.get(self.password_field) if isinstance(answers, Mapping) else None
+        if not isinstance(text, str):
+            message = f"no answer called {self.password_field!r}"
+            raise NotAvailable(message)
+        if self.check_have_i_been_pwned:
+            message = "the check against known leaks is not available yet"
+            raise NotAvailable(message)
+        problems = broken_rules(self, text)
+        return "rules", Verdict(not problems, problems)
 
 
 def broken_rules(policy: PasswordPolicy, text: str) -> tuple[str, ...]:

@@ -1,22 +1,26 @@
-"""The kinds of this room: the binding, and the policies it can name."""
+"""The binding, and what every policy has. Each kind of policy has a file of its own."""
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterable
-from typing import Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
-from ostiary.policies.native import find_native
-from ostiary.policies.recognise import recognise
+from ostiary.policies.errors import NotAvailable
 from ostiary.record import dataclass
-from ostiary.resource import MULTILINE, UNIQUE, Help, Length, OnDelete, Problem, Range, Reference, Resource, kind
+from ostiary.resource import UNIQUE, Help, Length, OnDelete, Problem, Range, Reference, Resource, kind
+
+if TYPE_CHECKING:
+    from ostiary.policies.trace import How
+    from ostiary.policies.verdict import Question, Verdict
 
 POLICY: Final = "authentik_policies.policy"
+NO_SUCH_POLICY: Final = "the policy does not exist, or is of a kind that is not available yet"
 BINDING_TARGET: Final = "authentik_policies.policybindingmodel"
 
-_NOT_EVALUATED: Final = (
+NOT_EVALUATED: Final = (
     "where it is bound, the binding's failure_result counts, and a stage stays or its flow is refused"
 )
+"""What follows when a policy is stored that cannot be evaluated, for advice."""
 
 PolicyEngineMode = Literal["all", "any"]
 
@@ -57,65 +61,7 @@ class Policy(Resource):
     name: Annotated[str, UNIQUE, Length(least=1)]
     execution_logging: Annotated[bool, Help("Writes an event for every evaluation.")] = False
 
-
-def _validate_expression(policy: ExpressionPolicy) -> Iterable[Problem]:
-    body = "".join(f"    {line}\n" for line in policy.expression.splitlines()) or "    pass\n"
-    try:
-        ast.parse(f"def expression():\n{body}")
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        yield Problem("expression", f"is not valid Python: {error}")
-
-
-def _advise_expression(policy: ExpressionPolicy) -> Iterable[Problem]:
-    if find_native(policy.expression) is None and recognise(policy.expression) is None:
-        yield Problem("expression", f"is stored, but cannot be evaluated by this version: {_NOT_EVALUATED}")
-
-
-def _advise_password(policy: PasswordPolicy) -> Iterable[Problem]:
-    if policy.check_have_i_been_pwned:
-        yield Problem("check_have_i_been_pwned", f"is not available yet: {_NOT_EVALUATED}")
-
-
-@kind(
-    "authentik_policies_expression.expressionpolicy",
-    verbose_name="Expression Policy",
-    plural="Expression Policies",
-    component="ak-policy-expression-form",
-    routes="policies/expression",
-    families=(POLICY,),
-    check=_validate_expression,
-    advise=_advise_expression,
-)
-class ExpressionPolicy(Policy):
-    """A policy written as the body of a Python function."""
-
-    expression: Annotated[str, MULTILINE, Length(most=100_000)]
-
-
-@kind(
-    "authentik_policies_password.passwordpolicy",
-    verbose_name="Password Policy",
-    plural="Password Policies",
-    component="ak-policy-password-form",
-    routes="policies/password",
-    families=(POLICY,),
-    advise=_advise_password,
-)
-class PasswordPolicy(Policy):
-    """Rules a new password must follow."""
-
-    password_field: Annotated[str, Length(least=1), Help("Key of the prompt field that holds the password.")] = (
-        "password"  # noqa: S105
-    )
-    amount_digits: Annotated[int, Range(0, 1024)] = 0
-    amount_uppercase: Annotated[int, Range(0, 1024)] = 0
-    amount_lowercase: Annotated[int, Range(0, 1024)] = 0
-    amount_symbols: Annotated[int, Range(0, 1024)] = 0
-    length_min: Annotated[int, Range(0, 1024)] = 0
-    symbol_charset: str = r"!\"#$%&'()*+,-./:;<=>?@[]^_`{|}~ "
-    error_message: str = ""
-    check_static_rules: bool = True
-    check_have_i_been_pwned: bool = False
-    check_zxcvbn: bool = False
-    hibp_allowed_count: Annotated[int, Range(0, 2**31 - 1)] = 0
-    zxcvbn_score_threshold: Annotated[int, Range(0, 4)] = 2
+    async def evaluate(self, question: Question) -> tuple[How, Verdict]:
+        """Return how the policy was evaluated, and what it says. Raises PolicyError: the failure result counts then."""
+        del question
+        raise NotAvailable(NO_SUCH_POLICY)
