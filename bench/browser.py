@@ -21,7 +21,7 @@ _MOST: Final = 30  # requests; a sign-in takes fewer
 _REDIRECTS: Final = frozenset({301, 302, 303})
 _ACCEPT: Final = {"Accept": "text/html", "Accept-Language": "en", "User-Agent": "bench"}
 
-StageContext = Generator[bytes, Answer, str]
+Visit = Generator[bytes, Answer, str]
 
 
 class Lost(Exception):
@@ -35,7 +35,7 @@ class Browser:
         self._typed = dict(typed)
         self._cookies: dict[tuple[str, str], str] = {}  # by path and name
 
-    def stage_context(self, url: str, *, until: str) -> StageContext:
+    def visit(self, url: str, *, until: str) -> Visit:
         """Go to a path and on from there until an address begins with `until`; return that address."""
         sent = self._get(url)
         for _ in range(_MOST):

@@ -185,27 +185,27 @@ class Login:
             nonlocal begun
             typed = people[(position + begun * job["connections"]) % len(people)]
             begun += 1
-            return Browser(typed).stage_context(job["url"], until=job["until"])
+            return Browser(typed).visit(job["url"], until=job["until"])
 
-        stage_context = begin()
+        visit = begin()
 
         def turn(answer: Answer) -> bytes | None:
-            nonlocal stage_context
+            nonlocal visit
             self.requests += 1
-            if stage_context is None:  # the answer of the token endpoint
+            if visit is None:  # the answer of the token endpoint
                 self.count += 1
                 if self.over:
                     return None
-                stage_context = begin()
-                return next(stage_context)
+                visit = begin()
+                return next(visit)
             try:
-                return stage_context.send(answer)
+                return visit.send(answer)
             except StopIteration as stop:
-                stage_context = None
+                visit = None
                 code = parse_qs(urlsplit(stop.value).query)["code"][0]
                 return form(job["token"], {**job["form"], "code": code}, headers=job["headers"])
 
-        return next(stage_context), turn
+        return next(visit), turn
 
 
 KINDS: Final = {"cycle": Cycle, "refresh": Refresh, "login": Login}

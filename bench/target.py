@@ -99,7 +99,7 @@ class Target:
         """Sign every person in, and keep browsers, access and refresh tokens."""
         for name in PEOPLE:
             browser = Browser(self.typed(name))
-            to = self._drive(browser.stage_context(self.authorize_url(client), until=CALLBACK))
+            to = self._drive(browser.visit(self.authorize_url(client), until=CALLBACK))
             code = parse_qs(urlsplit(to).query)["code"][0]
             answer = self.call(
                 form(self.paths.token, {**self.code_form(), "code": code}, headers=basic(client, SECRET))
@@ -116,11 +116,11 @@ class Target:
         sent = form(self.paths.token, {"grant_type": "client_credentials"}, headers=basic("bench-opaque", SECRET))
         self.access.extend(json.loads(self.call(sent).body)["access_token"] for _ in PEOPLE)
 
-    def _drive(self, stage_context: Generator[bytes, Answer, str]) -> str:
+    def _drive(self, visit: Generator[bytes, Answer, str]) -> str:
         try:
-            sent = next(stage_context)
+            sent = next(visit)
             while True:
-                sent = stage_context.send(self.call(sent))
+                sent = visit.send(self.call(sent))
         except StopIteration as stop:
             return str(stop.value)
 

@@ -38,7 +38,7 @@ settings.configure(
         }
     },
     DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
-    OAUTH2_PROVIDER={"SCOPES": {"read": "Reading", "introspection": "TokenRequest"}, "DEFAULT_SCOPES": ["read"]},
+    OAUTH2_PROVIDER={"SCOPES": {"read": "Reading", "introspection": "Asking"}, "DEFAULT_SCOPES": ["read"]},
 )
 application = get_wsgi_application()
 urlpatterns = [path("o/", include("oauth2_provider.urls", namespace="oauth2_provider"))]

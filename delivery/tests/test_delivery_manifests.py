@@ -301,7 +301,7 @@ def test_what_must_not_be_rendered_is_refused(  # noqa: PLR0917 - fixtures and p
 ) -> None:
     path = home.repository / HOME / "kustomization.yaml"
     text = path.read_text().replace(old, new)
-    path.write_text(text.replace(f"    digest: {OTHER}\n", "") if "sessions" in new else text)
+    path.write_text(text.replace(f"    digest: {OTHER}\n", "") if "gate" in new else text)
     assert run(monkeypatch, home, "render", "home") == 1
     shown = capsys.readouterr()
     assert said in shown.err

@@ -183,7 +183,7 @@ def test_a_key_that_is_none_is_refused(tmp_path: Path) -> None:
 
 
 def test_each_kind_of_error_has_its_exit_code(world, monkeypatch, capsys) -> None:
-    assert run(monkeypatch, world, "build", "sessions") == 2
+    assert run(monkeypatch, world, "build", "gate") == 2
     assert "known: door" in capsys.readouterr().err
     world.archive.add("libc", "2.42-1", files={"lib/libc.so.6": b"D" * 9000})
     world.archive.publish()

@@ -239,7 +239,7 @@ def test_what_names_no_image(  # noqa: PLR0917 - fixtures and parameters
 
 
 def test_what_is_no_key_and_no_container(pushed, monkeypatch, capsys, tmp_path: Path) -> None:
-    assert verify(monkeypatch, pushed, "sessions", None) == 2
+    assert verify(monkeypatch, pushed, "gate", None) == 2
     assert "gate is neither a place in a registry nor a container; known: door" in capsys.readouterr().err
     (tmp_path / "none.pub").write_text("none")
     assert verify(monkeypatch, pushed, "door", tmp_path / "none.pub") == 2

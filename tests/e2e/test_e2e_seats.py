@@ -18,6 +18,7 @@ import httpx2 as httpx
 import pytest
 from live import Person, Server
 from support.ports import free_port
+from support.waiting import wait_until
 
 Make = Callable[..., Server]
 
@@ -65,10 +66,7 @@ class Attack:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        deadline = time.monotonic() + 60
-        while self.opened < MANY and time.monotonic() < deadline:
-            time.sleep(0.05)
-        assert self.opened >= MANY
+        wait_until(lambda: self.opened >= MANY, what="the connections are not opened")
         return self
 
     def __exit__(self, *_error: object) -> None:

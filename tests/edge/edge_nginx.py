@@ -77,7 +77,7 @@ class Edge:
         for path in (HOST / "nginx" / "snippets").glob("*.conf"):
             text = path.read_text()
             target = self.folder / "snippets" / path.name
-            target.write_text(replaced(text, places) if "sessions" in path.name else text)
+            target.write_text(replaced(text, places) if "gate" in path.name else text)
         (self.folder / "snippets" / "ostiary-real-ip.conf").write_text(real_ip)
         lines = (HOST / "nginx" / "ostiary.conf").read_text().splitlines()
         text = "\n".join(line for line in lines if "listen [::]" not in line)

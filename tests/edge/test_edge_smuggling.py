@@ -127,7 +127,7 @@ def attack(connect: Connect, upgrade: str, pause: float) -> None:
             pass
 
 
-def stage_context(connect: Connect, cookie: str) -> bytes:
+def visit(connect: Connect, cookie: str) -> bytes:
     """The victim's request, and what the victim is answered."""
     with connect() as line:
         line.settimeout(20)
@@ -140,10 +140,10 @@ def stage_context(connect: Connect, cookie: str) -> bytes:
 
 
 def nobody_is_swallowed(connect: Connect, cookie: str) -> None:
-    assert b'"username":"ada"' in stage_context(connect, cookie).replace(b": ", b":")
+    assert b'"username":"ada"' in visit(connect, cookie).replace(b": ", b":")
     for number in range(len(PAUSES)):
         attack(connect, ["foo", "websocket", "h2c"][number % 3], pause=PAUSES[number])
-        answer = stage_context(connect, cookie)
+        answer = visit(connect, cookie)
         assert answer.startswith(b"HTTP/1.1 200 "), answer[:300]
         assert b'"username":"ada"' in answer.replace(b": ", b":")
 

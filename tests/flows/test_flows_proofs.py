@@ -211,8 +211,8 @@ async def test_a30_prompt_needs_its_answers(world: World, client: Client) -> Non
     ]
     world.add(*fields)
     stage = PromptStage(pk=pk(), name="ask", fields=tuple(str(one.pk) for one in fields))
-    world.flow("token_request", [stage, DenyStage(pk=pk(), name="end")])
-    client.slug = "token_request"
+    world.flow("asking", [stage, DenyStage(pk=pk(), name="end")])
+    client.slug = "asking"
     await client.get()
     for answer in ({}, {"a": ""}, {"a": "  "}, {"a": ["x"]}, {"a": "x\0"}, {"h": "client"}):
         shown = await client.answer(component="ak-stage-prompt", **answer)

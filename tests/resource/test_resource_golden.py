@@ -48,7 +48,7 @@ def test_masked_diff(golden: Golden) -> None:
     before = kind.parse(FULL)
     after = kind.parse(
         {
-            "name": "SigningExecutor",
+            "name": "Desk",
             "secret": "other",
             "codes": ["one", "three"],
             "main": {"url": "https://main.example", "password": "changed"},

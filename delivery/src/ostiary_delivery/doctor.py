@@ -60,9 +60,9 @@ def rows(settings: Settings, *, network: bool, registry: str | None = None) -> I
     yield Row("keyring", settings.keyring.is_file(), str(settings.keyring))
     yield Row("compressor", there=True, told=f"{compress.NAME}, probe {compress.probe(compress.LEVEL)[:12]}")
     yield Row("cache", _writable(settings.cache), f"{settings.cache}: the only place of packages that mirrors dropped")
-    with ThreadPoolExecutor() as token_request:
-        archives = [token_request.submit(_archive, name, settings, network=network) for name in SUITE]
-        index = token_request.submit(_index, network=network)
+    with ThreadPoolExecutor() as asking:
+        archives = [asking.submit(_archive, name, settings, network=network) for name in SUITE]
+        index = asking.submit(_index, network=network)
         yield from (one.result() for one in archives)
         yield index.result()
         yield _registry(place) if place else Row("registry", None, "not asked: doctor --registry HOST/PATH")
