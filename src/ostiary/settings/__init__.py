@@ -1,7 +1,7 @@
-"""What the operator decides outside the database: environment, file and defaults become one frozen `Settings`.
+"""The operator's settings: environment, configuration file and defaults, read into one frozen `Settings`.
 
-Owns the table of settings (`table`), their reading (`load`) and the secret key made on a first start (`secret_key`).
-Serves no paths. Must not know any other room: values are given to the rooms by the application.
+Owns the table of settings (`table`), its loader (`load`) and the generated secret key (`secret_key`).
+Serves no paths. Must not know any other room: the application passes the values to the rooms.
 """
 
 from ostiary.settings.errors import InvalidSetting, MissingSetting, SettingsError, UnknownSetting

@@ -1,9 +1,9 @@
-"""What can be wrong with settings. Every message names the variable and what was expected.
+"""The errors of settings. Every message names the variable and what was expected.
 
 SettingsError
-├── InvalidSetting   a value that is not what the setting takes
-├── MissingSetting   nothing was given where something is needed
-└── UnknownSetting   an OSTIARY_ name, or a key of the file, that no setting has
+├── InvalidSetting   the value cannot be parsed
+├── MissingSetting   a required setting has no value
+└── UnknownSetting   an OSTIARY_ variable, or a key of the file, without a setting
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ class SettingsError(Exception):
 
 
 class InvalidSetting(SettingsError):
-    """A value that is not what the setting takes."""
+    """The value of a setting cannot be parsed."""
 
 
 class MissingSetting(SettingsError):
-    """Nothing was given where something is needed."""
+    """A required setting has no value."""
 
 
 class UnknownSetting(SettingsError):
-    """A name that no setting has; the message names the nearest one."""
+    """A name without a setting. The message names the nearest one."""

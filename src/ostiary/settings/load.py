@@ -1,4 +1,4 @@
-"""Reading: environment over file over defaults, into one frozen `Settings`. Writes nothing."""
+"""The loader of settings: environment before file before defaults, into one frozen `Settings`. Writes nothing."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from ostiary.settings.model import (
     Throttle,
     Web,
 )
-from ostiary.settings.sources import DEFAULT_FILE, Found, aliases_not_needed, find, read_file, refuse_unknown
+from ostiary.settings.sources import DEFAULT_FILE, RawValue, aliases_not_needed, find, read_file, refuse_unknown
 from ostiary.settings.table import TABLE, Setting
 
 T = TypeVar("T")
@@ -36,22 +36,22 @@ def load(environ: Mapping[str, str], *, default_file: Path | None = DEFAULT_FILE
     values: dict[str, object] = {}
     shown: dict[str, Shown] = {}
     for setting in TABLE:
-        found = find(setting, environ, file, file_name)
-        values[setting.name] = _value(setting, found)
-        shown[setting.name] = Shown(setting.variable, _text(setting, values[setting.name]), found.source)
+        raw = find(setting, environ, file, file_name)
+        values[setting.name] = _value(setting, raw)
+        shown[setting.name] = Shown(setting.variable, _text(setting, values[setting.name]), raw.source)
     return _settings(values, shown, tuple(aliases_not_needed(environ)))
 
 
-def _value(setting: Setting, found: Found) -> object:
-    if found.text is None or (found.text == "" and setting.default is None):
+def _value(setting: Setting, raw: RawValue) -> object:
+    if raw.text is None or (raw.text == "" and setting.default is None):
         return None
-    if found.text == "" and setting.secret:
+    if raw.text == "" and setting.secret:
         return Secret("")
     try:
-        return setting.parse(found.text)
+        return setting.parse(raw.text)
     except ValueError as error:
-        given = "" if setting.secret else f", not {found.text!r}"
-        raise InvalidSetting(f"{found.blame}: {error}{given}") from None
+        shown = "" if setting.secret else f", not {raw.text!r}"
+        raise InvalidSetting(f"{raw.blame}: {error}{shown}") from None
 
 
 def _text(setting: Setting, value: object) -> str:

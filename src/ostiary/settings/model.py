@@ -1,4 +1,4 @@
-"""The finished settings: frozen values that the application hands to the rooms."""
+"""The settings as frozen values, which the application passes to the rooms."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Network = IPv4Network | IPv6Network
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a listener binds: a host name or address, and a port."""
+    """The address of a listener: a host name or IP address, and a port."""
 
     host: str
     port: int
@@ -26,7 +26,7 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """So many within a window of microseconds."""
+    """A rate: at most `most` per `window` of microseconds."""
 
     most: int
     window: int
@@ -39,28 +39,28 @@ class Rate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MutualTLS:
-    """How proxies hand over the certificates of clients: the header, in lower case; None: not at all."""
+    """The header (lower case) in which proxies forward client certificates; None: certificates are not accepted."""
 
     header: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DPoP:
-    """Proofs of possession: `nonce` is "off" or "required"."""
+    """DPoP proofs: `nonce` is "off" or "required"."""
 
     nonce: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Throttle:
-    """How often strangers may ask."""
+    """The rates of unauthenticated requests."""
 
     device: Rate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PostgreSQL:
-    """How PostgreSQL is reached. `sslmode` is one of libpq's words, or None: the store decides."""
+    """The connection to PostgreSQL. `sslmode` is one of libpq's, or None: the store decides."""
 
     host: str
     port: int
@@ -75,13 +75,13 @@ class PostgreSQL:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listen:
-    """The listeners, and whose forwarding headers they believe."""
+    """The listeners, and the proxies whose forwarded headers they trust."""
 
     http: Address
     metrics: Address
     trusted_proxy_cidrs: tuple[Network, ...]
     https: Address | None = None  # None: no TLS here
-    hsts: int = 0  # seconds; 0: not told
+    hsts: int = 0  # max-age in seconds; 0: no header
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,14 +93,14 @@ class Web:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sessions:
-    """How long sessions of people who did not sign in live, in microseconds."""
+    """The lifetime of anonymous sessions, in microseconds."""
 
     unauthenticated_age: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bootstrap:
-    """The first administrator, made without the wizard when `password` or `token` is given."""
+    """The first administrator, created without the wizard when `password` or `token` is set."""
 
     password: Secret | None
     token: Secret | None
@@ -109,7 +109,7 @@ class Bootstrap:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A value as `ostiary settings` shows it: the text (stars for secrets) and where it came from."""
+    """A value as `ostiary settings` shows it: its text (stars for a secret) and its source."""
 
     variable: str
     text: str
@@ -120,7 +120,7 @@ class Shown:
 class Settings:
     """Everything the operator decides outside the database."""
 
-    secret_key: Secret | None  # None: to be made on the first start (SQLite only), see `secret_key`
+    secret_key: Secret | None  # None: generated on the first start (SQLite only), see `secret_key`
     data_dir: Path
     blueprints_dir: Path | None
     hosts: tuple[str, ...]
@@ -134,11 +134,11 @@ class Settings:
     mtls: MutualTLS = MutualTLS(header=None)
     dpop: DPoP = DPoP(nonce="off")
     throttle: Throttle = Throttle(device=Rate(20, 3_600_000_000))
-    image_digest: str | None = None  # of the container image, as the deployment tells
-    notes: tuple[str, ...] = ()  # what the operator should be told, one sentence each
+    image_digest: str | None = None  # of the container image, set by the deployment
+    notes: tuple[str, ...] = ()  # notes for the operator, one sentence each
     shown: Mapping[str, Shown] = field(default_factory=dict)
 
     @property
     def database_file(self) -> Path:
-        """Where SQLite keeps everything, when it is used."""
+        """The SQLite database file."""
         return self.data_dir / "ostiary.db"

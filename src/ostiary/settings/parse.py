@@ -1,6 +1,6 @@
-"""One reader per type of setting: text in, value out, ValueError("expected ...") for anything else.
+"""The parsers of settings, one per type: text in, value out, ValueError("expected ...") otherwise.
 
-The setting decides the type, never the look of the value: a password of digits stays a text.
+The setting decides the type, not the value: a password of digits stays a text.
 """
 
 from __future__ import annotations
@@ -25,43 +25,43 @@ _URL_PATH: Final = re.compile(r"/(?:[A-Za-z0-9._~-]+/)*")
 
 
 def text(raw: str) -> str:
-    """Take any text."""
+    """Parse any text."""
     return raw
 
 
 def secret(raw: str) -> Secret:
-    """Take any text, and show it to nobody."""
+    """Parse any text as a secret."""
     return Secret(raw)
 
 
 def path(raw: str) -> Path:
-    """Take a path; "~" is the home folder."""
+    """Parse a path; "~" is the home folder."""
     return Path(raw).expanduser()
 
 
 def digest(raw: str) -> str:
-    """Take the digest of a container image, as registries write it."""
+    """Parse the digest of a container image, as registries write it."""
     if re.fullmatch(r"sha256:[0-9a-f]{64}", raw):
         return raw
     raise ValueError("expected sha256: and 64 hexadecimal digits")
 
 
 def port(raw: str) -> int:
-    """Take a port number."""
+    """Parse a port number."""
     if raw.isascii() and raw.isdigit() and 0 < int(raw) <= _HIGHEST_PORT:
         return int(raw)
     raise ValueError(f"expected a port number from 1 to {_HIGHEST_PORT}")
 
 
 def whole_seconds(raw: str) -> int:
-    """Take a number of seconds up to ten years; 0 is one."""
+    """Parse a number of seconds, from 0 to ten years."""
     if raw.isascii() and raw.isdigit() and len(raw) <= len(str(_TEN_YEARS)) and int(raw) <= _TEN_YEARS:
         return int(raw)
     raise ValueError(f"expected a number of seconds from 0 to {_TEN_YEARS}")
 
 
 def address(raw: str) -> Address:
-    """Take "host:port"; IPv6 in brackets; ":port" means every IPv4 address."""
+    """Parse "host:port", with IPv6 in brackets. ":port" means every IPv4 address."""
     host, colon, number = raw.rpartition(":")
     bracketed = host.startswith("[") and host.endswith("]")
     if not colon or (":" in host and not bracketed) or not (number.isascii() and number.isdigit()):
@@ -72,19 +72,19 @@ def address(raw: str) -> Address:
 
 
 def address_or_off(text: str) -> Address | None:
-    """Return an address, None for "off"."""
+    """Parse an address; None for "off"."""
     return None if text.strip().lower() == "off" else address(text)
 
 
 def url_path(raw: str) -> str:
-    """Take a path prefix that starts and ends with a slash."""
+    """Parse a path prefix that starts and ends with a slash."""
     if _URL_PATH.fullmatch(raw) and "/../" not in raw and "/./" not in raw:
         return raw
     raise ValueError("expected a path that starts and ends with a slash, such as /login/")
 
 
 def duration(raw: str) -> int:
-    """Take "hours=1;minutes=30"; gives microseconds above zero."""
+    """Parse a duration such as "hours=1;minutes=30" into microseconds above zero."""
     value = parse_duration(raw)
     if value <= 0:
         raise ValueError('expected a duration above zero, such as "days=1"')
@@ -92,7 +92,7 @@ def duration(raw: str) -> int:
 
 
 def rate(raw: str) -> Rate:
-    """Take "20/hour": so many in a second, minute, hour or day."""
+    """Parse a rate per second, minute, hour or day, such as "20/hour"."""
     count, slash, unit = raw.partition("/")
     window = _UNITS.get(unit.strip().lower()[:1]) if slash else None
     if window is None or not (count.strip().isascii() and count.strip().isdigit()) or int(count) < 1:
@@ -101,14 +101,14 @@ def rate(raw: str) -> Rate:
 
 
 def header(raw: str) -> str:
-    """Take the name of a header."""
+    """Parse the name of a header."""
     if _HEADER.fullmatch(raw):
         return raw.lower()
     raise ValueError("expected the name of a header, such as Client-Cert")
 
 
 def choice(*words: str) -> Callable[[str], str]:
-    """Take one of the words, in any case."""
+    """Return the parser of a choice, in any case."""
 
     def read(raw: str) -> str:
         if raw.lower() in words:
@@ -119,19 +119,19 @@ def choice(*words: str) -> Callable[[str], str]:
 
 
 def hosts(raw: str) -> tuple[str, ...]:
-    """Take a list of hosts, or of addresses, of which the host is meant; with a leading dot, the names below it."""
-    found = []
+    """Parse a list of host names, also given as addresses. A leading dot stands for all names below it."""
+    names = []
     for one in texts(raw):
         dot = "." if one.startswith(".") else ""
         try:
-            found.append(dot + read_address(one.removeprefix(".")))
+            names.append(dot + read_address(one.removeprefix(".")))
         except ValueError as error:
             raise ValueError(f"{error}; {one!r} is none") from error
-    return tuple(found)
+    return tuple(names)
 
 
 def texts(raw: str) -> tuple[str, ...]:
-    """Take a list: separated by commas, or a JSON array."""
+    """Parse a list: separated by commas, or a JSON array."""
     if raw.lstrip().startswith("["):
         try:
             items = json.loads(raw)
@@ -144,11 +144,11 @@ def texts(raw: str) -> tuple[str, ...]:
 
 
 def networks(raw: str) -> tuple[Network, ...]:
-    """Take a list of networks or single addresses."""
-    found: list[Network] = []
+    """Parse a list of networks or single addresses."""
+    parsed: list[Network] = []
     for item in texts(raw):
         try:
-            found.append(ipaddress.ip_network(item, strict=False))
+            parsed.append(ipaddress.ip_network(item, strict=False))
         except ValueError:
             raise ValueError(f"expected networks such as 10.0.0.0/8,fd00::/8, and {item!r} is none") from None
-    return tuple(found)
+    return tuple(parsed)

@@ -1,4 +1,4 @@
-"""The secret key of an installation with SQLite: made on the first start, kept beside the database with mode 0600."""
+"""The secret key of an installation with SQLite: generated on the first start, and stored in a file of mode 0600."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ FILE_NAME: Final = "secret-key"
 
 
 def with_secret_key(settings: Settings, *, sealed: str | None = None) -> Settings:
-    """Return the settings with a secret key, reading the file when none is set, or making it. Raises SettingsError.
+    """Return the settings with a secret key: the configured one, that of the file, or a new one. Raises SettingsError.
 
-    `sealed` names a database that was written under a secret key already: a new one would open nothing in it, so none
-    is made.
+    `sealed` names a database that has been written under a secret key. No new key is generated then, because it could
+    not decrypt that database.
     """
     if settings.secret_key is not None:
         return settings
@@ -50,7 +50,7 @@ def with_secret_key(settings: Settings, *, sealed: str | None = None) -> Setting
 
 
 def make_data_dir(path: Path) -> None:
-    """Make the data folder, readable by its owner alone, unless it is there. Raises InvalidSetting."""
+    """Create the data folder, readable by its owner only, unless it exists. Raises InvalidSetting."""
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
@@ -58,7 +58,7 @@ def make_data_dir(path: Path) -> None:
 
 
 def _write_new(path: Path, text: str) -> None:
-    """Write a file that must not exist yet; it appears whole or not at all, with mode 0600 from its first byte."""
+    """Write a new file atomically, with mode 0600 from its first byte."""
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
         handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -66,7 +66,7 @@ def _write_new(path: Path, text: str) -> None:
             file.write(text + "\n")
             file.flush()
             os.fsync(file.fileno())
-        os.link(draft, path)  # unlike rename, a link never replaces what another process made first
+        os.link(draft, path)  # unlike rename, a link never replaces the file of another process
     except FileExistsError:
         raise
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Where the text of a setting comes from: environment, file, default; and what env:// and file:// point at."""
+"""The sources of a setting: environment, file, default; and the references env:// and file://."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ DEFAULT_FILE: Final = Path("/etc/ostiary/config.yml")
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """The text of a setting and where it stood. `text` is None when nothing was given and there is no default."""
+class RawValue:
+    """The text of a setting and its source. `text` is None without a value and a default."""
 
     text: str | None
     source: str  # "environment OSTIARY_...", "file /etc/...", "default"
-    blame: str  # how messages name it: the variable, or the key and the file
+    blame: str  # its name in messages: the variable, or the key and the file
 
 
 def refuse_unknown(environ: Mapping[str, str]) -> None:
-    """Raise UnknownSetting for an OSTIARY_ variable of no setting. Unknown AUTHENTIK_ ones are left for blueprints."""
+    """Refuse unknown OSTIARY_ variables. Unknown AUTHENTIK_ ones may be for blueprints. Raises UnknownSetting."""
     known = {setting.variable for setting in TABLE} | {CONFIG_VARIABLE}
     for name in sorted(environ):
         if name.startswith(PREFIX) and name not in known:
@@ -35,25 +35,25 @@ def refuse_unknown(environ: Mapping[str, str]) -> None:
             )
 
 
-def find(setting: Setting, environ: Mapping[str, str], file: Mapping[str, str], file_name: str) -> Found:
-    """Return the text of a setting; an empty text counts as not given. Raises InvalidSetting for a dangling pointer."""
+def find(setting: Setting, environ: Mapping[str, str], file: Mapping[str, str], file_name: str) -> RawValue:
+    """Return the text of a setting; an empty one counts as not set. Raises InvalidSetting for a broken reference."""
     for variable in (setting.variable, setting.alias_variable):
         if variable is not None and environ.get(variable):
-            text = _follow(environ[variable], variable, environ)
+            text = _dereference(environ[variable], variable, environ)
             if text:
-                return Found(text, f"environment {variable}", variable)
+                return RawValue(text, f"environment {variable}", variable)
     if file.get(setting.name):
         blame = f"{setting.name} in {file_name}"
-        text = _follow(file[setting.name], blame, environ)
+        text = _dereference(file[setting.name], blame, environ)
         if text:
-            return Found(text, f"file {file_name}", blame)
+            return RawValue(text, f"file {file_name}", blame)
     if not setting.default:
-        return Found(setting.default, "default", setting.variable)
-    return Found(_follow(setting.default, setting.variable, environ), "default", setting.variable)
+        return RawValue(setting.default, "default", setting.variable)
+    return RawValue(_dereference(setting.default, setting.variable, environ), "default", setting.variable)
 
 
-def _follow(text: str, blame: str, environ: Mapping[str, str]) -> str:
-    """Return what env://NAME?default or file:///path?default points at; any other text as it is."""
+def _dereference(text: str, blame: str, environ: Mapping[str, str]) -> str:
+    """Resolve env://NAME?default and file:///path?default; return any other text as it is."""
     scheme, mark, rest = text.partition("://")
     if not mark or scheme not in {"env", "file"}:
         return text
@@ -74,16 +74,16 @@ def _follow(text: str, blame: str, environ: Mapping[str, str]) -> str:
 
 
 def read_file(environ: Mapping[str, str], default: Path | None) -> tuple[Mapping[str, str], str]:
-    """Return the settings of the configuration file by dotted name, and the file's name.
+    """Return the settings of the configuration file by dotted name, and the name of the file.
 
     OSTIARY_CONFIG names the file and it must exist; else `default` is read if it is there.
     Raises InvalidSetting, UnknownSetting.
     """
-    named = environ.get(CONFIG_VARIABLE)
-    path = Path(named) if named else default
-    if path is None or (not named and not path.exists()):
+    configured = environ.get(CONFIG_VARIABLE)
+    path = Path(configured) if configured else default
+    if path is None or (not configured and not path.exists()):
         return {}, ""
-    import yaml  # noqa: PLC0415 - start-up without a file does not pay for it
+    import yaml  # noqa: PLC0415 - needed with a file only
 
     try:
         # BaseLoader leaves every scalar a text: the setting decides the type.
@@ -115,6 +115,6 @@ def _flatten(document: Mapping[object, object], prefix: str, path: Path) -> Iter
 
 
 def aliases_not_needed(environ: Mapping[str, str]) -> Iterator[str]:
-    """Yield one sentence for settings of authentik that are accepted and have no work to do here."""
+    """Yield a note for authentik's settings that are accepted without effect."""
     if any(name.startswith(f"{ALIAS_PREFIX}REDIS__") for name in environ):
         yield f"{ALIAS_PREFIX}REDIS__* is set, and not needed: no Redis is used"

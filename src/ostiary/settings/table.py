@@ -1,8 +1,8 @@
 """The one table of settings: name, type, default, and what it is for.
 
 A setting named "listen.http" is read from OSTIARY_LISTEN__HTTP, else from AUTHENTIK_LISTEN__HTTP where authentik has a
-setting of that meaning, else from `listen: {http: ...}` in the configuration file, else its default applies.
-docs/settings.md documents the same table; a test compares them.
+setting of the same meaning, else from `listen: {http: ...}` in the configuration file, else its default applies.
+docs/settings.md is generated from this table.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ostiary.settings import parse
 PREFIX: Final = "OSTIARY_"
 ALIAS_PREFIX: Final = "AUTHENTIK_"
 CONFIG_VARIABLE: Final = "OSTIARY_CONFIG"
-"""Names the configuration file. Not a setting itself, since it says where settings are."""
+"""Names the configuration file. It is no setting itself, because it says where settings are."""
 
 SSL_MODES: Final = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 LOG_LEVELS: Final = ("trace", "debug", "info", "warning", "error")
@@ -28,11 +28,11 @@ class Setting:
 
     name: str  # dotted: "postgresql.host"
     parse: Callable[[str], object]  # raises ValueError("expected ...")
-    default: str | None = None  # as an operator would write it; None means not set
+    default: str | None = None  # as an operator writes it; None: not set
     help: str
     alias: bool = True  # authentik has it under the same name
     secret: bool = False
-    flat: bool = False  # authentik spells it with one underscore, as no nested setting
+    flat: bool = False  # authentik spells it with one underscore, not as a nested setting
 
     @property
     def variable(self) -> str:
@@ -53,8 +53,8 @@ TABLE: Final[tuple[Setting, ...]] = (
         name="secret_key",
         parse=parse.secret,
         secret=True,
-        help="Seals secrets in the database. With SQLite one is made and kept in the data folder when it is not set;"
-        " with PostgreSQL it must be set. Keep it: without it sealed secrets cannot be opened.",
+        help="Encrypts secrets in the database. With SQLite, one is generated in the data folder when it is not set;"
+        " with PostgreSQL it is required. Keep it: without it the secrets cannot be decrypted.",
     ),
     Setting(
         name="data_dir",
@@ -74,8 +74,8 @@ TABLE: Final[tuple[Setting, ...]] = (
         default="",
         alias=False,
         help="Host names under which people and applications reach this installation, separated by commas, with a port"
-        " where it is not the usual one; .example.org stands for all names below it. No other is answered, but the"
-        " domains of brands, what `ostiary host add` or the first-run wizard pinned, and localhost on this machine.",
+        " where it is not the default; .example.org stands for all names below it. Others are refused, except"
+        " domains of brands, names pinned by `ostiary host add` or the first-run wizard, and localhost here.",
     ),
     Setting(name="cookie_domain", parse=parse.text, help="Domain of the session cookie. Not set: the host alone."),
     Setting(name="log_level", parse=parse.choice(*LOG_LEVELS), default="info", help="How much is logged."),
@@ -83,7 +83,7 @@ TABLE: Final[tuple[Setting, ...]] = (
         name="image_digest",
         parse=parse.digest,
         alias=False,
-        help="Digest (sha256:...) of the container image that runs, as whoever deploys it knows it; metrics tell it, so"
+        help="Digest (sha256:...) of the running container image, set by the deployment; metrics report it, so"
         " that it can be compared with what was built.",
     ),
     Setting(
@@ -96,15 +96,15 @@ TABLE: Final[tuple[Setting, ...]] = (
         name="listen.https",
         parse=parse.address_or_off,
         default="127.0.0.1:9443",
-        help="Where the same is served over TLS, with the certificates of brands, as host:port; off: nowhere."
-        " Where the default address is taken already, it is done without.",
+        help="Where the same is served over TLS, with the certificates of brands, as host:port; off for none."
+        " If the default address is taken, there is no TLS listener.",
     ),
     Setting(
         name="listen.hsts",
         parse=parse.whole_seconds,
         default="31536000",
-        help="Seconds for which browsers come back over TLS alone (Strict-Transport-Security), told over our own TLS"
-        " where a brand has a certificate; 0: not told.",
+        help="Seconds for which browsers use TLS only (Strict-Transport-Security), sent over our own TLS"
+        " where a brand has a certificate; 0: not sent.",
     ),
     Setting(
         name="listen.metrics",
@@ -116,42 +116,42 @@ TABLE: Final[tuple[Setting, ...]] = (
         name="listen.trusted_proxy_cidrs",
         parse=parse.networks,
         default="127.0.0.0/8,::1/128",
-        help="Networks of reverse proxies whose X-Forwarded-* headers are believed, separated by commas.",
+        help="Networks of reverse proxies whose X-Forwarded-* headers are trusted, separated by commas.",
     ),
     Setting(
         name="mtls.header",
         parse=parse.header,
         alias=False,
-        help="Header in which trusted proxies hand over a client's certificate (Client-Cert of RFC 9440, or PEM with"
+        help="Header in which trusted proxies forward a client's certificate (Client-Cert of RFC 9440, or PEM with"
         " percent encoding), for mutual TLS of OAuth2 clients. The proxy must overwrite what clients send under that"
-        " name, and verify certificates. Not set: no certificates.",
+        " name, and verify certificates. Not set: certificates are not accepted.",
     ),
     Setting(
         name="dpop.nonce",
         parse=parse.choice("off", "required"),
         default="off",
         alias=False,
-        help="Whether DPoP proofs of OAuth2 clients must carry a nonce of ours; it makes stolen proofs useless sooner.",
+        help="Whether DPoP proofs of OAuth2 clients must carry our nonce; stolen proofs then become useless sooner.",
     ),
     Setting(
         name="throttle.providers.oauth2.device",
         parse=parse.rate,
         default="20/hour",
-        help="How many device codes one address may ask for.",
+        help="How many device codes one address may request.",
     ),
     Setting(name="web.path", parse=parse.url_path, default="/", help="Path prefix of every URL; ends with a slash."),
     Setting(
         name="sessions.unauthenticated_age",
         parse=parse.duration,
         default="days=1",
-        help="How long the session of somebody who has not signed in lives.",
+        help="Lifetime of sessions of people who have not signed in.",
     ),
     Setting(
         name="bootstrap.password",
         flat=True,
         parse=parse.secret,
         secret=True,
-        help="Password of akadmin, made on the first start instead of by the wizard. Used once.",
+        help="Password of akadmin, who is then created on the first start instead of by the wizard. Used once.",
     ),
     Setting(
         name="bootstrap.token",
