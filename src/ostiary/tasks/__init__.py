@@ -1,11 +1,11 @@
-"""Tasks: work that must be done later, or again and again, and survives whoever was doing it.
+"""The task queue: work that is done later or on a schedule, and survives the process that does it.
 
-Owns the tables `task`, `task_schedule` and `task_leader`. Serves no paths. Must not know what the work is: jobs are
-handed over by the application, arguments are plain JSON data.
+Owns the tables `task`, `task_schedule` and `task_leader`. Serves no paths. Must not know what the work is: the
+application passes the jobs, and arguments are plain JSON data.
 
-A task is put into the queue by a statement inside the transaction that needs it (`enqueue`), and done at least once:
-whoever claims it holds a lease and renews it; when the lease runs out, somebody else begins again. Handlers are
-therefore written so that a second run does no harm.
+A task is enqueued by a statement in the caller's transaction (`enqueue`) and runs at least once: a worker claims it
+with a lease and renews that; when the lease expires, another worker starts it again. Handlers must therefore be
+idempotent.
 """
 
 from ostiary.tasks.job import enqueue

@@ -1,4 +1,4 @@
-"""The job that removes what expired, in every room."""
+"""The clean-up job, which deletes the expired rows of every room."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ostiary.store.sweeping import in_bites
 
 NAME: Final = "clean_expired"
 EVERY: Final = 15 * MINUTE
-LIMIT: Final = 60 * MINUTE  # of one run; what it has deleted by then stays deleted
+LIMIT: Final = 60 * MINUTE  # of one run; rows deleted by then stay deleted
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Sweepers:
 
 
 def clean_expired(database: Database, sweepers: Sequence[Sweeper]) -> Job:
-    """Return the job. Each sweeper is given the time and answers a statement that deletes at most one bite."""
+    """Return the job. Each sweeper takes the time and returns a statement that deletes at most one bite."""
 
     async def handler(args: Mapping[str, object], *, now: int) -> None:  # noqa: ARG001 - every handler takes arguments
         for sweeper in sweepers:

@@ -1,4 +1,4 @@
-"""How work for a job is put into the queue."""
+"""The statements that enqueue the tasks of jobs."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ from ostiary.store.database import Statement, Value
 
 
 def enqueue(name: str, args: Mapping[str, object], *, key: str | None = None, now: int, after: int = 0) -> Statement:
-    """Return the statement that puts a task into the queue, for the caller's own transaction.
+    """Return the statement that enqueues a task, for the caller's own transaction.
 
-    `args` is plain JSON data without secrets. `key` makes it idempotent: while a task with this key is known, which
-    is until a day after it was done (a month for a dead letter), another one is not added. `after` is a delay in
-    microseconds.
+    `args` is plain JSON data without secrets. `key` makes it idempotent: while a task with this key exists, until a day
+    after it was done (a month for a dead letter), no other is added. `after` is a delay in microseconds.
     """
     return Statement(
         "INSERT INTO task (id, name, args, key, state, created, due, owner, attempts, error, finished) "
@@ -24,9 +23,9 @@ def enqueue(name: str, args: Mapping[str, object], *, key: str | None = None, no
 
 
 def enqueue_each(name: str, query: str, parameters: Sequence[Value], *, now: int) -> Statement:
-    """Return the statement that puts a task into the queue for each row of a query of `id` and `args`.
+    """Return the statement that enqueues a task for each row of a query of `id` and `args`.
 
-    `id` is a text nobody else uses, `args` a JSON text without secrets: for work whose number only the database knows.
+    `id` is a unique text, `args` a JSON text without secrets. It is for tasks whose number only the database knows.
     """
     return Statement(
         "INSERT INTO task (id, name, args, state, created, due, attempts) "

@@ -1,4 +1,4 @@
-"""Every statement on the queue."""
+"""The repository of tasks: every SQL statement on the queue."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ostiary.store.database import Batch, Dialect, Guard, Row, Statement
 from ostiary.store.sweeping import bite
 
 DAY: Final = 86_400_000_000
-LONGEST_WAIT: Final = 3_600_000_000  # microseconds until a task that failed is tried again
+LONGEST_WAIT: Final = 3_600_000_000  # microseconds until a failed task is retried
 SKEW: Final = 60_000_000  # microseconds: clocks of several servers may be apart
 KEPT_DONE: Final = DAY
 KEPT_DEAD: Final = 30 * DAY
@@ -19,12 +19,12 @@ _ERROR_LENGTH: Final = 2_000
 
 
 class LeaseLost(Exception):
-    """Somebody else has the task now: this run took longer than its lease without a sign of life."""
+    """Another worker has the task: this run did not renew its lease in time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A task that this owner is to do now. `attempt` counts from 1."""
+    """A claimed task of this owner. `attempt` counts from 1."""
 
     id: str
     name: str
@@ -34,20 +34,20 @@ class Claim:
 
 
 def is_waiting(names: Sequence[str]) -> str:
-    """Return the query that tells whether there is work; parameters: names, now."""
-    return f"SELECT 1 AS waiting FROM task WHERE name IN ({_holes(names)}) AND due <= ? LIMIT 1"
+    """Return the query for whether a task is due. Its parameters are the names and the time."""
+    return f"SELECT 1 AS waiting FROM task WHERE name IN ({_placeholders(names)}) AND due <= ? LIMIT 1"
 
 
 def claim(
     names: Sequence[str], *, owner: str, now: int, lease: int, most: int, dialect: Dialect
 ) -> Batch[Sequence[Claim]]:
-    """Take up to `most` tasks that are due, or whose lease ran out, for `lease` microseconds."""
-    pick = f"SELECT id FROM task WHERE name IN ({_holes(names)}) AND due <= ? ORDER BY due, id LIMIT ?"
-    # On PostgreSQL other processes claim at the same moment: they step over what is locked instead of waiting for it,
+    """Claim up to `most` tasks that are due, or whose lease expired, for `lease` microseconds."""
+    pick = f"SELECT id FROM task WHERE name IN ({_placeholders(names)}) AND due <= ? ORDER BY due, id LIMIT ?"
+    # On PostgreSQL other processes claim at the same moment: they skip locked rows instead of waiting for them,
     # and the array makes sure that the inner query runs once.
-    chosen = f"id = ANY (ARRAY ({pick} FOR UPDATE SKIP LOCKED))" if dialect == "postgresql" else f"id IN ({pick})"
+    selected = f"id = ANY (ARRAY ({pick} FOR UPDATE SKIP LOCKED))" if dialect == "postgresql" else f"id IN ({pick})"
     rows = yield Statement(
-        f"UPDATE task SET state = 'running', owner = ?, due = ?, attempts = attempts + 1 WHERE {chosen} "
+        f"UPDATE task SET state = 'running', owner = ?, due = ?, attempts = attempts + 1 WHERE {selected} "
         "RETURNING id, name, args, attempts",
         (owner, now + lease, *names, now, most),
     )
@@ -65,7 +65,7 @@ def finish(task: Claim, *, now: int) -> Statement:
 
 
 def retry(task: Claim, *, error: str, due: int) -> Statement:
-    """Return the statement that puts a task back for later. Its guard raises LeaseLost."""
+    """Return the statement that schedules a retry. Its guard raises LeaseLost."""
     return _of("UPDATE task SET state = 'queued', error = ?, due = ? ", (error[:_ERROR_LENGTH], due), task)
 
 
@@ -76,19 +76,19 @@ def give_up(task: Claim, *, error: str, now: int) -> Statement:
 
 
 def release(task: Claim, *, now: int) -> Statement:
-    """Return the statement that hands an interrupted task back at once; the attempt does not count."""
+    """Return the statement that releases an interrupted task at once. The attempt does not count."""
     return _of("UPDATE task SET state = 'queued', due = ?, attempts = attempts - 1 ", (now,), task)
 
 
 def wake(now: int) -> Statement:
-    """Return the statement that lets tasks be due now that wait for longer than any does: a clock was wrong."""
+    """Return the statement that makes tasks due whose time, set by a wrong clock, lies beyond the longest wait."""
     return Statement(
         "UPDATE task SET due = ? WHERE due > CAST(? AS BIGINT) + CAST(? AS BIGINT)", (now, now, LONGEST_WAIT + SKEW)
     )
 
 
 def sweep(now: int) -> Statement:
-    """Return the statement that removes tasks done a day ago and dead letters of a month ago."""
+    """Return the statement that deletes tasks done a day ago and dead letters of a month ago."""
     over = "finished <= ? AND (state = 'done' OR finished <= ?)"
     return bite("task", "id", over, now - KEPT_DONE, now - KEPT_DEAD, order="finished")
 
@@ -106,5 +106,5 @@ def _claim(row: Row, owner: str) -> Claim:
     return Claim(row["id"], row["name"], args, owner, row["attempts"])
 
 
-def _holes(names: Sequence[str]) -> str:
+def _placeholders(names: Sequence[str]) -> str:
     return ", ".join("?" for _ in names)

@@ -1,7 +1,7 @@
-"""The schedule: jobs that come round by the clock, put into the queue by one leader.
+"""The scheduler: periodic jobs, enqueued by one leader.
 
-The leader is whoever holds the lease when something is due. Nothing is written while nothing is due, so that an idle
-installation does not wake its disk.
+The leader is the process that holds the lease when a job is due. Nothing is written while nothing is due, so that an
+idle installation does not wake its disk.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ LEASE: Final = 60_000_000  # microseconds
 
 
 class NotLeader(Exception):
-    """Another process leads."""
+    """Another process is the leader."""
 
 
 async def fire(database: Database, jobs: Sequence[Job], *, owner: str, now: int) -> int:
-    """Put what is due into the queue and return how many that were. Raises Unavailable."""
+    """Enqueue the jobs that are due and return how many. Raises Unavailable."""
     due = await _due(database, jobs, now)
     if not due:
         return 0
@@ -33,17 +33,17 @@ async def fire(database: Database, jobs: Sequence[Job], *, owner: str, now: int)
 
 
 async def _due(database: Database, jobs: Sequence[Job], now: int) -> list[tuple[Job, int]]:
-    """Return each job that is due with the slot it is due for. A job never seen before is due at once."""
+    """Return each job that is due, with its slot. A new job is due at once."""
     slots = {row["name"]: row["due"] for row in await database.fetch("SELECT name, due FROM task_schedule")}
-    found = []
+    due = []
     for job in jobs:
         if job.schedule is None:
             continue
         slot = slots.get(job.name, 0)
-        # A slot far ahead comes from a longer interval, or from a clock that was wrong.
+        # A slot far in the future comes from a longer interval, or from a wrong clock.
         if slot <= now or slot > now + job.schedule:
-            found.append((job, slot))
-    return found
+            due.append((job, slot))
+    return due
 
 
 def _fire(due: Sequence[tuple[Job, int]], owner: str, now: int) -> Batch[int]:
@@ -61,7 +61,7 @@ def _fire(due: Sequence[tuple[Job, int]], owner: str, now: int) -> Batch[int]:
             "ON CONFLICT (name) DO UPDATE SET due = excluded.due WHERE task_schedule.due = ?",
             (job.name, following, slot),
         )
-        if result.count:  # else the leader before us was here between our reading and our writing
+        if result.count:  # otherwise the previous leader wrote between our read and our write
             yield enqueue(job.name, {}, key=f"schedule:{job.name}:{following}", now=now)
             fired += 1
     return fired

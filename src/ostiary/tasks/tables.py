@@ -6,8 +6,8 @@ from typing import Final
 
 from ostiary.store.migrations import Migration
 
-# `due` is when somebody may claim the task: its time while it waits, the end of the lease while it runs, NULL when
-# nobody is to claim it any more. `state` is queued, running, done or dead.
+# `due` is when a worker may claim the task: its time while queued, the end of the lease while it runs, NULL when
+# it is finished. `state` is queued, running, done or dead.
 MIGRATIONS: Final = (
     Migration(
         3,
