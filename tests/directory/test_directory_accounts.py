@@ -9,7 +9,7 @@ from ostiary.directory.passwords.credentials import Credentials
 from ostiary.directory.passwords.pool import Passwords
 from ostiary.directory.tokens import Recovery, Tokens
 from ostiary.directory.users import Users
-from ostiary.events.repository import Events, Filter
+from ostiary.events.repository import EventFilter, Events
 from ostiary.seal import Secret
 from ostiary.seal.envelope import Sealer
 from ostiary.store.database import Database
@@ -69,13 +69,13 @@ async def test_set_password_and_add_to_group(
     credentials = Credentials(database, passwords)
     assert await credentials.check(subject.user, Secret("new"))
     assert not await credentials.check(subject.user, Secret("old"))
-    assert await Events(database).count(Filter(action="password_set")) == 1
+    assert await Events(database).count(EventFilter(action="password_set")) == 1
 
 
 async def test_a_recovery_link_is_logged(accounts: Accounts, database: Database, sealer: Sealer) -> None:
     user = await accounts.create("jo", now=NOW)
     key = await accounts.recovery_link("jo", without_mfa=True, now=NOW)
-    (told,) = await Events(database).search(Filter(action="suspicious_request"))
+    (told,) = await Events(database).search(EventFilter(action="suspicious_request"))
     assert told.context["without_mfa"] is True
     assert key.reveal() not in str(told.context)
     assert await Tokens(database, sealer).consume_recovery(key, NOW) == Recovery(user.pk, without_mfa=True)

@@ -15,7 +15,7 @@ from ostiary.directory.rows.backend import backends
 from ostiary.directory.tokens import LIFETIME, Tokens
 from ostiary.directory.users import Users
 from ostiary.events.audit import audit_changes
-from ostiary.events.repository import Events, Filter
+from ostiary.events.repository import EventFilter, Events
 from ostiary.resource import InvalidResource
 from ostiary.seal import Secret
 from ostiary.seal.envelope import Sealer
@@ -121,8 +121,8 @@ async def test_a_password_is_changed_and_told_and_the_same_one_is_not(
     assert other is not None
     assert other.password_change_date == NOW + 9
     assert (await passwords.verify(Secret("second"), other.password)).ok
-    assert await Events(database).count(Filter(action="password_set")) == 1
-    for one in await Events(database).search(Filter()):
+    assert await Events(database).count(EventFilter(action="password_set")) == 1
+    for one in await Events(database).search(EventFilter()):
         assert "second" not in str(one.context)
         assert "argon2" not in str(one.context)
 
@@ -229,7 +229,7 @@ async def test_deleting_a_user_takes_along_what_hangs_on_it(editor: Editor, data
     await remove(editor, user)
     for table in ("directory_user", "directory_user_group", "directory_user_role", "directory_token"):
         assert await database.fetch(f"SELECT 1 AS x FROM {table}") == []
-    assert await Events(database).count(Filter(action="model_deleted")) == 2
+    assert await Events(database).count(EventFilter(action="model_deleted")) == 2
     again = await make(editor, USER, username="jo")
     assert again.pk != user.pk
 
@@ -371,7 +371,7 @@ async def test_tokens_have_a_key_and_an_end(editor: Editor, database: Database, 
     assert stored is not None
     await change(editor, stored, description="changed")
     assert await tokens.bearer(key, NOW) is not None
-    for one in await Events(database).search(Filter()):
+    for one in await Events(database).search(EventFilter()):
         assert key.reveal() not in str(one.context)
 
 

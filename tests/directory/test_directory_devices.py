@@ -10,7 +10,7 @@ from ostiary.directory.devices import DELAY_MOST, DEVICES, SECOND, Device, Devic
 from ostiary.directory.errors import Throttled
 from ostiary.directory.user import User
 from ostiary.events.event import event
-from ostiary.events.repository import Events, Filter
+from ostiary.events.repository import EventFilter, Events
 from ostiary.proto import totp
 from ostiary.seal import Secret
 from ostiary.seal.envelope import Sealer
@@ -216,7 +216,7 @@ async def test_rename_and_delete_are_for_the_owner(
         assert not await devices.delete(user.pk, device, telling=told(user))
     assert await devices.of_user(user.pk) == []
     assert await database.fetch("SELECT 1 AS x FROM directory_static_code") == []
-    assert await Events(database).count(Filter(action="model_deleted")) == 2
+    assert await Events(database).count(EventFilter(action="model_deleted")) == 2
 
 
 async def test_keys_are_sealed(database: Database, devices: Devices, user: User) -> None:

@@ -12,7 +12,7 @@ from ostiary.directory.first_run.setup import LINK_LIFETIME, Setup
 from ostiary.directory.passwords.pool import Passwords
 from ostiary.directory.tokens import Tokens
 from ostiary.directory.users import Users
-from ostiary.events.repository import Events, Filter
+from ostiary.events.repository import EventFilter, Events
 from ostiary.seal import Secret
 from ostiary.seal.envelope import Sealer
 from ostiary.store.database import Database
@@ -62,8 +62,8 @@ async def test_a39_setup_makes_the_administrator_and_closes_for_ever(
     for again in (token, None):
         with pytest.raises(SetupClosed):
             await make(database, passwords, again)
-    assert await Events(database).count(Filter(action="password_set")) == 1
-    assert await Events(database).count(Filter(action="model_created")) == 1
+    assert await Events(database).count(EventFilter(action="password_set")) == 1
+    assert await Events(database).count(EventFilter(action="model_created")) == 1
 
 
 async def test_a39_of_twenty_parallel_setups_one_succeeds(setup: Setup, database: Database) -> None:

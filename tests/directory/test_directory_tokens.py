@@ -26,7 +26,7 @@ from ostiary.directory.tokens import (
 )
 from ostiary.directory.user import User
 from ostiary.directory.users import Users
-from ostiary.events.repository import Events, Filter
+from ostiary.events.repository import EventFilter, Events
 from ostiary.seal import Secret
 from ostiary.seal.envelope import Sealer
 from ostiary.store.database import Database, Duplicate
@@ -212,7 +212,7 @@ async def test_expired_tokens_go_and_expired_api_keys_rotate(
     key = tokens.reveal(fresh)
     assert key is not None
     assert await tokens.bearer(key, later) is not None
-    assert await Events(database).count(Filter(action="secret_rotate")) == 1
+    assert await Events(database).count(EventFilter(action="secret_rotate")) == 1
 
 
 async def test_hot_statements_use_an_index(database: Database) -> None:

@@ -10,7 +10,7 @@ from support.explain import explain
 from ostiary.events import event
 from ostiary.events.audit import app_module, audit_changes
 from ostiary.events.masking import cleanse, is_hidden
-from ostiary.events.repository import Events, Filter, sweep
+from ostiary.events.repository import EventFilter, Events, sweep
 from ostiary.events.session_events import login_event, logout_event
 from ostiary.events.signin_log import log_failed_sign_in
 from ostiary.resource import codec
@@ -29,16 +29,16 @@ async def test_an_event_is_written_and_found(database: Database) -> None:
     second = event("logout", user=None, app="a", context={}, client_ip=None, now=NOW + 1)
     await database.write(lambda: run([first, second]))
     events = Events(database)
-    assert [one.action for one in await events.search(Filter())] == ["logout", "login"]
+    assert [one.action for one in await events.search(EventFilter())] == ["logout", "login"]
     (found,) = await events.search(
-        Filter(action="login", user=7, username="jo", client_ip="192.0.2.1", since=NOW, until=NOW + 1)
+        EventFilter(action="login", user=7, username="jo", client_ip="192.0.2.1", since=NOW, until=NOW + 1)
     )
     assert (found.user, found.context, found.client_ip) == (WHO, {"x": [1, "é"]}, "192.0.2.1")
     assert found.expires - found.created == 365 * 86_400_000_000
     assert await events.get(found.pk) == found
     assert await events.get("nothing") is None
-    assert await events.count(Filter(user=8)) == 0
-    assert [one.action for one in await events.search(Filter(), limit=1, offset=1)] == ["login"]
+    assert await events.count(EventFilter(user=8)) == 0
+    assert [one.action for one in await events.search(EventFilter(), limit=1, offset=1)] == ["login"]
 
 
 async def test_the_sweep_deletes_what_expired(database: Database) -> None:
@@ -46,7 +46,7 @@ async def test_the_sweep_deletes_what_expired(database: Database) -> None:
     kept = event("logout", user=None, app="a", context={}, client_ip=None, now=NOW)
     await database.write(lambda: run([old, kept]))
     await database.write(lambda: run([sweep(NOW + 5)]))
-    assert [one.action for one in await Events(database).search(Filter())] == ["logout"]
+    assert [one.action for one in await Events(database).search(EventFilter())] == ["logout"]
 
 
 async def test_an_event_never_fails_for_what_people_type(database: Database) -> None:
@@ -56,7 +56,7 @@ async def test_an_event_never_fails_for_what_people_type(database: Database) -> 
         "login_failed", user=who, app="a", context={odd: odd, "n": 2**70, "f": float("nan")}, client_ip=odd, now=NOW
     )
     await database.write(lambda: run([statement]))
-    (found,) = await Events(database).search(Filter())
+    (found,) = await Events(database).search(EventFilter())
     assert "\0" not in str(found.context)
     assert len(str(found.user["username"])) <= 4096
 

@@ -1,7 +1,7 @@
-"""The audit log, nothing else: one row for each thing worth remembering, in the transaction of what it tells.
+"""The audit log: one row per event, written in the transaction of the change it records.
 
 Owns the table `event` and the log line of failed sign-ins. Serves no paths.
-Must not know sessions' cookies, users' tables, flows or pages: whoever acts hands over plain data.
+Must not know sessions' cookies, users' tables, flows or pages: callers pass plain data.
 """
 
 from ostiary.events.event import event

@@ -1,4 +1,4 @@
-"""Changes of objects told as events: model_created, model_updated, model_deleted, with a masked difference."""
+"""The events of object changes: model_created, model_updated, model_deleted, with a masked diff."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def app_module(label: str) -> str:
 
 
 def model(kind: Kind, pk: Pk, values: Mapping[str, object]) -> dict[str, object]:
-    """Return how events name an object: {"app", "model_name", "pk", "name"}."""
+    """Return the reference to an object in events: {"app", "model_name", "pk", "name"}."""
     name = values.get(kind.label_field) or pk
     return {"app": kind.app_label, "model_name": kind.model_name, "pk": str(pk), "name": clean_text(str(name), 256)}
 
@@ -67,18 +67,18 @@ def _difference(change: Change) -> Iterator[tuple[str, dict[str, object]]]:
         new = after.get(name, _NOTHING)
         if new is _NOTHING or old == new:
             continue
-        told = {"new_value": _told(change.kind, name, new)}
+        entry = {"new_value": _masked_value(change.kind, name, new)}
         if before is not None and old is not _NOTHING:
-            told["previous_value"] = _told(change.kind, name, old)
-        yield name, told
+            entry["previous_value"] = _masked_value(change.kind, name, old)
+        yield name, entry
 
 
-def _told(kind: Kind, name: str, value: object) -> object:
+def _masked_value(kind: Kind, name: str, value: object) -> object:
     field = kind.fields[name]
     if value is None:
         return None
     masked = field.masked(value)
-    # Fields are masked by their type; only free objects and texts need a look at their inside or size.
+    # Fields are masked by their type; only free objects and texts need cleansing.
     return cleanse(masked) if field.shape in {Shape.OBJECT, Shape.RECORD} or field.sealed else _plain(masked)
 
 

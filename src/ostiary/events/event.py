@@ -1,4 +1,4 @@
-"""One event as a statement, to be written in the transaction of what it tells."""
+"""One event as a statement, to be written in the transaction of the change it records."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from ostiary.store.database import Statement
 DAY: Final = 86_400_000_000
 RETENTION: Final = 365 * DAY  # microseconds
 _BIG: Final = 2**62
-_KEPT: Final = 512  # bytes of the longest event whose texts are kept
-_MANY: Final = 1024  # of them
+_CACHED_BYTES: Final = 512  # of the longest event that is cached
+_CACHED_EVENTS: Final = 1024
 _MILLISECONDS: Final = 2**48 - 1
-_ids: Final = Random()  # noqa: S311 - the keys of events are nobody's secret
+_ids: Final = Random()  # noqa: S311 - the keys of events are not secret
 
 ACTIONS: Final = frozenset(
     [
@@ -70,15 +70,15 @@ def event(
 ) -> Statement:
     """Return the statement that writes one event.
 
-    `action` is one of authentik's names, or begins with "custom_". `user` is {"pk", "username", "email"} or what is
-    known of it; None is nobody. Secrets in `context` become stars, oversized texts are cut. Times are microseconds
+    `action` is one of authentik's names, or begins with "custom_". `user` is {"pk", "username", "email"} or the part
+    that is known; None is nobody. Secrets in `context` become stars, oversized texts are cut. Times are microseconds
     UTC; an event expires after 365 days unless told otherwise. Raises ValueError for an unknown action.
     """
     if action not in ACTIONS and not action.startswith("custom_"):
         message = f"no such event action: {action}"
         raise ValueError(message)
-    told = _told(user, context)
-    return _row(action, told, app=app, client_ip=client_ip, now=now, expires=expires, brand=brand)
+    columns = _columns(user, context)
+    return _row(action, columns, app=app, client_ip=client_ip, now=now, expires=expires, brand=brand)
 
 
 def statement(
@@ -92,21 +92,21 @@ def statement(
     expires: int | None = None,
     brand: Mapping[str, object] | None = None,
 ) -> Statement:
-    """Return the statement for a context that is clean already, as the audit's masked differences are."""
+    """Return the statement for a context that is already cleansed, such as the masked diffs of the audit."""
     if action not in ACTIONS and not action.startswith("custom_"):
         message = f"no such event action: {action}"
         raise ValueError(message)
-    told = (*_who(user), codec.encode_canonical(context))
-    return _row(action, told, app=app, client_ip=client_ip, now=now, expires=expires, brand=brand)
+    columns = (*_who(user), codec.encode_canonical(context))
+    return _row(action, columns, app=app, client_ip=client_ip, now=now, expires=expires, brand=brand)
 
 
-_Told = tuple[str, int | None, str, str]
-"""Columns: who, user_pk, username, context."""
+_Columns = tuple[str, int | None, str, str]
+"""The columns who, user_pk, username and context."""
 
 
 def _row(
     action: str,
-    told: _Told,
+    columns: _Columns,
     *,
     app: str,
     client_ip: str | None,
@@ -114,7 +114,7 @@ def _row(
     expires: int | None,
     brand: Mapping[str, object] | None,
 ) -> Statement:
-    who, user_pk, username, context = told
+    who, user_pk, username, context = columns
     return Statement(
         "INSERT INTO event (pk, created, expires, action, app, who, user_pk, username, context, client_ip, brand)"
         " VALUES (?, ?, ?, ?, ?, ?, CAST(? AS BIGINT), ?, ?, CAST(? AS TEXT), ?)",
@@ -135,34 +135,34 @@ def _row(
 
 
 def _key(now: int) -> str:
-    """Return a UUID that begins with the time (version 7, RFC 9562 5.7): new rows stand beside each other."""
+    """Return a UUID that begins with the time (version 7, RFC 9562 5.7), so that new rows are adjacent in the index."""
     digits = f"{now // 1000 & _MILLISECONDS:012x}7{_ids.getrandbits(76):019x}"
     variant = "89ab"[int(digits[16], 16) & 3]
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 
 
-def _told(user: Mapping[str, object] | None, context: Mapping[str, object]) -> _Told:
-    """Return what the row tells. The same person does the same thing again and again: the texts are kept.
+def _columns(user: Mapping[str, object] | None, context: Mapping[str, object]) -> _Columns:
+    """Return the columns of an event. They are cached, because people repeat the same actions.
 
-    A `Secret` has no JSON, so what holds one is neither a key here nor kept.
+    A `Secret` has no JSON, so an event that holds one is not cached.
     """
     try:
         raw = codec.encode((user, context))
     except (TypeError, ValueError):
         return _cleaned(user, context)
-    found = _kept.get(raw)
-    if found is None:
-        found = _cleaned(user, context)
-        if len(raw) <= _KEPT:
-            _kept.keep(raw, found)
-    return found
+    columns = _cache.get(raw)
+    if columns is None:
+        columns = _cleaned(user, context)
+        if len(raw) <= _CACHED_BYTES:
+            _cache.keep(raw, columns)
+    return columns
 
 
-def _cleaned(user: Mapping[str, object] | None, context: Mapping[str, object]) -> _Told:
+def _cleaned(user: Mapping[str, object] | None, context: Mapping[str, object]) -> _Columns:
     return *_who(user), codec.encode_canonical(_mapping(cleanse(context)))
 
 
-_kept: Final[BoundedCache[bytes, _Told]] = BoundedCache(_MANY)
+_cache: Final[BoundedCache[bytes, _Columns]] = BoundedCache(_CACHED_EVENTS)
 
 
 def _who(user: Mapping[str, object] | None) -> tuple[str, int | None, str]:

@@ -1,7 +1,7 @@
-"""What an event's context may hold: plain JSON of bounded size, without secrets.
+"""The masking of an event's context: plain JSON of bounded size, without secrets.
 
 A `Secret` becomes stars whatever its name; a value under a name such as "password" or "client_secret" becomes stars
-whatever its type. What a database cannot keep (NUL, lone surrogates) is replaced, so that an event never fails.
+whatever its type. Characters a database cannot store (NUL, lone surrogates) are replaced, so that an event never fails.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ostiary.seal.secret import STARS
 TEXT_LIMIT: Final = 4096  # characters of one text
 ITEM_LIMIT: Final = 256  # items of one list or mapping
 DEPTH_LIMIT: Final = 12
-_EXACT: Final = 2**53  # beyond it, JSON readers differ
+_EXACT: Final = 2**53  # beyond it, JSON parsers differ
 
 _HIDDEN: Final = frozenset(
     [
@@ -49,35 +49,35 @@ _HIDDEN: Final = frozenset(
         "session",
     ]
 )
-_NAME_KEPT: Final = 64  # characters of names whose answer is kept
+_NAME_CACHED: Final = 64  # characters of the longest name that is cached
 _WORDS: Final = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+")
 _UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
 
 
 def cleanse(value: object) -> object:
-    """Return a copy of `value` that may be stored and shown to every auditor."""
+    """Return a masked copy of `value`, which may be stored and shown to every auditor."""
     return _clean(value, hidden=False, depth=0)
 
 
 def clean_text(text: str, limit: int = TEXT_LIMIT) -> str:
-    """Return the text with what databases refuse replaced, cut to `limit` characters."""
+    """Return the text, cut to `limit` characters, with the characters replaced that databases refuse."""
     if text.isascii() and "\0" not in text:
         return text[:limit]
     return _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", text[:limit])
 
 
 def is_hidden(name: str) -> bool:
-    """Tell whether a name promises a secret: one of its words is "password", "secret", "token", "key"..."""
-    return _promises(name) if len(name) <= _NAME_KEPT else _promises.__wrapped__(name)
+    """Tell whether a name denotes a secret: one of its words is "password", "secret", "token", "key"..."""
+    return _denotes_secret(name) if len(name) <= _NAME_CACHED else _denotes_secret.__wrapped__(name)
 
 
 @functools.lru_cache(maxsize=1024)
-def _promises(name: str) -> bool:
+def _denotes_secret(name: str) -> bool:
     return any(word.lower() in _HIDDEN for word in _WORDS.findall(name))
 
 
 def _clean(value: object, *, hidden: bool, depth: int) -> object:
-    if value.__class__ is str:  # nearly everything is: it need not be asked what else it may be
+    if value.__class__ is str:  # nearly every value is a text: the fast path
         return clean_text(value) if not hidden else STARS if value else ""
     if value is None or isinstance(value, bool | Secret) or depth > DEPTH_LIMIT:
         return value if value is None or isinstance(value, bool) else STARS

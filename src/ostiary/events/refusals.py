@@ -1,8 +1,8 @@
-"""What was refused, for whoever looks for the reason: one log line each, and events, which strangers cannot multiply.
+"""The record of refused requests, for operators: a log line for each, and a bounded number of events.
 
-A page of a refusal tells a number and no reason. The number stands in both, with who asked and why they were refused.
-Rows are bounded: the same refusal again within `WINDOW` is counted and not written, one address writes few, and all
-strangers together not many. The log has every one of them, as it has every request.
+The page of a refusal shows a request id and no reason. Log line and event hold that id, the requester and the reason.
+Events are bounded, because strangers cause them: a repeated refusal within `WINDOW` is counted only, and there is a
+limit for each address and for all strangers together. The log has every refusal.
 """
 
 from __future__ import annotations
@@ -24,25 +24,25 @@ ACTION: Final = "custom_refused"
 """The action of the events."""
 WINDOW: Final = 600_000_000  # microseconds
 MOST_OF_STRANGERS: Final = 100
-"""Rows in a window that those who have not proved to be anybody make together."""
+"""Events in a window of all unauthenticated requesters together."""
 MOST_OF_KNOWN: Final = 600
 MOST_OF_ONE: Final = 20
-"""Rows in a window from one address."""
+"""Events in a window from one address."""
 KEPT: Final = 30 * DAY
-"""How long the rows of strangers are kept."""
+"""The retention of events of unauthenticated requesters."""
 
-_PLACES: Final = 4096
-_SHOWN: Final = 200  # characters of a text that somebody sent
+_REMEMBERED: Final = 4096
+_SHOWN: Final = 200  # characters of a text of the request
 _LOGGER: Final = logging.getLogger("ostiary.refused")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
-    """One refusal. `where` is a path or name of ours, `error` a code, `reason` what the other side is not told.
+    """One refusal. `where` is one of our paths or names, `error` a code, `reason` is not sent to the requester.
 
-    `client_id` is what was sent and may be anything; `client` is {"pk", "name", "slug", "client_id"} of the application
-    where there is one; `user` is who is signed in. With neither `user` nor `proven` it is a stranger's. `offered` is
-    the address that came with the request, if that is what is wrong.
+    `client_id` is as sent, and may be anything; `client` is {"pk", "name", "slug", "client_id"} of the application, if
+    there is one; `user` is the signed-in user. With neither `user` nor `proven` the requester is unauthenticated.
+    `offered` is the address in the request, if that is refused.
     """
 
     where: str
@@ -60,18 +60,18 @@ class Refusal:
 
     @property
     def known(self) -> bool:
-        """Whether somebody has proved to be whom they speak for."""
+        """Whether the requester is authenticated."""
         return self.user is not None or self.proven
 
 
 @dataclass(slots=True)
 class _Window:
-    """What one span of time has seen."""
+    """The counts of one window of time."""
 
     number: int = -1
     rows: dict[bool, int] = field(default_factory=dict)  # by `known`
-    of_one: BoundedCache[str, int] = field(default_factory=lambda: BoundedCache(_PLACES))
-    seen: BoundedCache[tuple[object, ...], int] = field(default_factory=lambda: BoundedCache(_PLACES))
+    of_one: BoundedCache[str, int] = field(default_factory=lambda: BoundedCache(_REMEMBERED))
+    seen: BoundedCache[tuple[object, ...], int] = field(default_factory=lambda: BoundedCache(_REMEMBERED))
     left_out: int = 0
 
 
@@ -82,7 +82,7 @@ class Refusals:
         self._window = _Window()
 
     async def tell(self, database: Database, item: Refusal, *, now: int) -> None:
-        """Write the line, and the event unless there are too many. `now` is microseconds UTC. Raises nothing."""
+        """Write the log line, and the event unless the limit is reached. `now` is microseconds UTC. Raises nothing."""
         row = self.note(item, now=now)
         if row is None:
             return
@@ -92,7 +92,7 @@ class Refusals:
             _LOGGER.warning("the event of request %s could not be written", item.request_id)
 
     def note(self, item: Refusal, *, now: int) -> Statement | None:
-        """Write the line; return the event for a batch of the caller's, None when it is one too many."""
+        """Write the log line; return the event for the caller's batch, None when the limit is reached."""
         log_refusal(item)
         window = self._current(now)
         key = (
@@ -134,7 +134,7 @@ class Refusals:
 def log_refusal(item: Refusal) -> None:
     """Write `PLACE refused: ERROR (REASON; client=... user=... offered=...) address=... request=...`.
 
-    Its form is stable: fail2ban reads it. What somebody sent is cut and percent-encoded.
+    Its form is stable, for fail2ban. Values of the request are cut and percent-encoded.
     """
     known = item.client.get("client_id") if item.client else None
     named = {
@@ -142,19 +142,19 @@ def log_refusal(item: Refusal) -> None:
         "user": item.user.get("username") if item.user else None,
         "offered": place_of(item.offered) if item.offered else None,
     }
-    told = " ".join(f"{name}={_sent(str(value))}" for name, value in named.items() if value)
+    fields = " ".join(f"{name}={_sent(str(value))}" for name, value in named.items() if value)
     logging.getLogger(item.logger).warning(
         "%s refused: %s (%s) address=%s request=%s",
         item.where,
         item.error,
-        "; ".join(filter(None, (item.reason[:_SHOWN], told))),
+        "; ".join(filter(None, (item.reason[:_SHOWN], fields))),
         item.address,
         item.request_id,
     )
 
 
 def place_of(url: str) -> str:
-    """Return an address without its query and fragment, which may hold secrets."""
+    """Return a URL without its query and fragment, which may hold secrets."""
     return url.partition("?")[0].partition("#")[0][:_SHOWN]
 
 

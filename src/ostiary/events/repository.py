@@ -1,4 +1,4 @@
-"""The events of one database: list, search, one, and the sweep."""
+"""The repository of events: search, count, get, and the sweep."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Filter:
-    """What to look for; None means any. `username` is exact, `client_ip` as well; times are microseconds UTC."""
+class EventFilter:
+    """The filter of a search; None means any. `username` and `client_ip` are exact; times are microseconds UTC."""
 
     action: str | None = None
     user: int | None = None
@@ -53,9 +53,9 @@ class Events:
         row = await fetch_one(self._database, f"SELECT {_COLUMNS} FROM event WHERE pk = ?", pk)
         return _event(row) if row is not None else None
 
-    async def search(self, wanted: Filter, *, limit: int = PAGE_LIMIT, offset: int = 0) -> list[Event]:
+    async def search(self, criteria: EventFilter, *, limit: int = PAGE_LIMIT, offset: int = 0) -> list[Event]:
         """Return up to `limit` events, newest first."""
-        where, values = _where(wanted)
+        where, values = _where(criteria)
         rows = await self._database.fetch(
             f"SELECT {_COLUMNS} FROM event{where} ORDER BY created DESC, pk DESC LIMIT ? OFFSET ?",
             *values,
@@ -64,26 +64,26 @@ class Events:
         )
         return [_event(row) for row in rows]
 
-    async def count(self, wanted: Filter) -> int:
+    async def count(self, criteria: EventFilter) -> int:
         """Return how many events there are."""
-        where, values = _where(wanted)
+        where, values = _where(criteria)
         row = await fetch_one(self._database, f"SELECT COUNT(*) AS number FROM event{where}", *values)
         return cast("int", row["number"]) if row is not None else 0
 
 
 def sweep(now: int) -> Statement:
-    """Return the statement that deletes what has expired."""
+    """Return the statement that deletes expired events."""
     return expired("event", "pk", now)
 
 
-def _where(wanted: Filter) -> tuple[str, list[Value]]:
+def _where(criteria: EventFilter) -> tuple[str, list[Value]]:
     parts: list[tuple[str, Value]] = [
-        ("action = ?", wanted.action),
-        ("user_pk = ?", wanted.user),
-        ("username = ?", wanted.username),
-        ("client_ip = ?", wanted.client_ip),
-        ("created >= ?", wanted.since),
-        ("created < ?", wanted.until),
+        ("action = ?", criteria.action),
+        ("user_pk = ?", criteria.user),
+        ("username = ?", criteria.username),
+        ("client_ip = ?", criteria.client_ip),
+        ("created >= ?", criteria.since),
+        ("created < ?", criteria.until),
     ]
     used = [(text, value) for text, value in parts if value is not None]
     return (" WHERE " + " AND ".join(text for text, _ in used) if used else ""), [value for _, value in used]

@@ -1,4 +1,4 @@
-"""Sign-in and sign-out told as events. The application hangs these on the session gate's hooks."""
+"""The events of sign-in and sign-out. The application adds them to the hooks of sessions."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from ostiary.store.database import Statement
 
 
 def login_event(session: Session, now: int) -> Iterable[Statement]:
-    """Return the event `login` of a session that begins, with how the person proved who they are."""
+    """Return the event `login` of a new session, with its authentication method."""
     context: dict[str, object] = {"auth_method": session.auth_method, "auth_method_args": dict(session.auth_args)}
     return [_event("login", session, context, now)]
 
 
 def logout_event(session: Session, now: int) -> Iterable[Statement]:
-    """Return the event `logout` of a session that a person ends; none for a session without a person."""
+    """Return the event `logout` of a session; none for an anonymous session."""
     return [_event("logout", session, {}, now)] if session.user is not None else []
 
 
