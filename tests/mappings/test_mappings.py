@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 
 import ostiary
 from ostiary.directory.user import GroupRef, Subject, User
+from ostiary.expressions import expression_hash, meaning_of
 from ostiary.mappings.claims import ClaimSet
 from ostiary.mappings.exceptions import exception_events
+from ostiary.mappings.literal import VOCABULARY
 from ostiary.mappings.merge import merge
 from ostiary.mappings.resources import ScopeMapping
-from ostiary.mappings.stock import STOCK, _by_hash, find_native
-from ostiary.proto.expression_hash import expression_hash
+from ostiary.mappings.stock import STOCK, native_table
 
 HASHES = {
     "openid": "c4eb5ae5b590814b98be3790d7bfc89bcf1ac1d73b877d47d76ce6f1b479c227",
@@ -84,7 +85,8 @@ def test_hashes_of_the_stock_wording_never_change() -> None:
 
 
 def test_every_stock_mapping_is_native() -> None:
-    assert all(find_native(item.expression) for item in STOCK)
+    assert {found.how for item in STOCK if (found := meaning_of(item.expression, VOCABULARY))} == {"native"}
+    assert all(meaning_of(item.expression, VOCABULARY) for item in STOCK)
     assert stock().claims(subject(), stock().scopes).unavailable == ()
 
 
@@ -174,7 +176,7 @@ def test_an_expression_of_ones_own_is_absent_and_told(caplog: pytest.LogCaptureF
 
 
 def test_what_is_not_python_is_no_native() -> None:
-    assert find_native("return (") is None
+    assert meaning_of("return (", VOCABULARY) is None
 
 
 def test_merging() -> None:
@@ -203,7 +205,7 @@ def test_merging_into_nothing_copies(more: dict[str, object]) -> None:
 
 
 def test_authentiks_own_wording_is_known_by_its_hash() -> None:
-    known = _by_hash()
+    known = native_table()
     claims = {name[:6]: native.claims for name, native in known.items()}
     assert claims["7ab685"] == ("entitlements", "roles")
     assert claims["84113f"] == ("ak_proxy",)

@@ -11,10 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_mappings import mapping, subject
 
+from ostiary.expressions import meaning_of
 from ostiary.mappings.claims import ClaimSet
-from ostiary.mappings.literal import LONGEST, find_literal
+from ostiary.mappings.literal import LONGEST, VOCABULARY
+from ostiary.mappings.stock import Native
 
 FIXTURE = Path(__file__).parent.parent / "oauth2" / "conformance.yaml"
+
+
+def find_literal(expression: str) -> Native | None:
+    found = meaning_of(expression, VOCABULARY)
+    return found.value if found is not None else None
 
 
 def read(expression: str) -> object:

@@ -12,14 +12,15 @@ import pytest
 from ostiary.applications.resources import Application
 from ostiary.applications.room import ROOM as APPLICATIONS
 from ostiary.directory.user import GroupRef, Subject, User
+from ostiary.expressions import Meaning
 from ostiary.policies import expression
 from ostiary.policies.context import PolicyContext
 from ostiary.policies.decide import Decision, decide, decide_application, decide_policies, has_bindings
 from ostiary.policies.errors import PolicyError
 from ostiary.policies.expression import ExpressionPolicy
-from ostiary.policies.native import AUTHENTIK, FUNCTIONS, find_native, native_table
+from ostiary.policies.native import AUTHENTIK, FUNCTIONS, NativePolicy, native_table
 from ostiary.policies.password import PasswordPolicy, is_guessable
-from ostiary.policies.recognise import recognise
+from ostiary.policies.recognise import policy_of
 from ostiary.policies.resources import PolicyBinding
 from ostiary.policies.room import ROOM
 from ostiary.policies.stock import SOURCES
@@ -32,6 +33,16 @@ NOW = 1_800_000_000_000_000
 TARGET = str(uuid.uuid4())
 ADMINS, STAFF = str(uuid.uuid4()), str(uuid.uuid4())
 REGISTRY = Registry([*ROOM.kinds, *APPLICATIONS.kinds])
+
+
+def find_native(source: str) -> NativePolicy | None:
+    found = policy_of(source)
+    return found.value if found is not None and found.how == "native" else None
+
+
+def recognise(source: str) -> NativePolicy | None:
+    found = policy_of(source)
+    return found.value if found is not None and found.how == "recognised" else None
 
 
 def subject(pk: int = 7, *, groups: tuple[str, ...] = (), superuser: bool = False, **values: Any) -> Subject:
@@ -360,7 +371,7 @@ async def test_whatever_goes_wrong_in_a_policy_the_failure_result_counts(
     def broken(question: Question) -> Verdict:
         raise error
 
-    monkeypatch.setattr(expression, "find_native", lambda _: broken)
+    monkeypatch.setattr(expression, "policy_of", lambda _: Meaning("native", broken))
     for failure in (True, False):
         found = await decided(binding(policy=str(YES.pk), failure_result=failure, negate=True))
         assert (found.passing, found.undecided, found.trace.steps[0].how) == (failure, True, "failed")

@@ -6,10 +6,11 @@ from collections.abc import Collection, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Final
 
-from ostiary.mappings.literal import find_literal
+from ostiary.expressions import meaning_of
+from ostiary.mappings.literal import VOCABULARY
 from ostiary.mappings.merge import merge
 from ostiary.mappings.resources import ScopeMapping
-from ostiary.mappings.stock import Native, find_native
+from ostiary.mappings.stock import Native
 from ostiary.record import dataclass
 from ostiary.resource.bounded_cache import BoundedCache
 
@@ -42,9 +43,7 @@ class ClaimSet:
 
     def __init__(self, mappings: Iterable[ScopeMapping]) -> None:
         ordered = sorted(mappings, key=lambda item: (item.scope_name, item.name))
-        self._ready = tuple(
-            Ready(item, find_native(item.expression) or find_literal(item.expression)) for item in ordered
-        )
+        self._ready = tuple(_ready(item) for item in ordered)
         self._kept: BoundedCache[tuple[int, tuple[str, ...]], tuple[Subject, Claims]] = BoundedCache(_MANY)
         self.scopes = tuple(dict.fromkeys(item.scope_name for item in ordered))
 
@@ -84,3 +83,8 @@ class ClaimSet:
     def described(self, scopes: Collection[str]) -> tuple[ScopeMapping, ...]:
         """Return the mappings of `scopes`: what a person is asked to allow, and what needs no description."""
         return tuple(item.mapping for item in self._ready if item.mapping.scope_name in scopes)
+
+
+def _ready(mapping: ScopeMapping) -> Ready:
+    found = meaning_of(mapping.expression, VOCABULARY)
+    return Ready(mapping, None if found is None else found.value)

@@ -7,11 +7,12 @@ constant or one of the fields below makes it no literal. Conformance tests and s
 from __future__ import annotations
 
 import ast
-import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
-from ostiary.mappings.stock import Native
+from ostiary.expressions import Vocabulary
+from ostiary.expressions.reading import returned
+from ostiary.mappings.stock import Native, native_table
 
 if TYPE_CHECKING:
     from ostiary.directory.user import Subject
@@ -40,18 +41,16 @@ _FIELDS: Final[Mapping[str, Value]] = {
 }
 
 
-def find_literal(expression: str) -> Native | None:
-    """Return the function for a literal expression, None for any other."""
-    if len(expression) > LONGEST:
+def read_literal(statements: Sequence[ast.stmt]) -> Native | None:
+    """Return the function for statements that are one literal, None for any others."""
+    value = returned(statements)
+    if not isinstance(value, ast.Dict):
         return None
     try:
-        body = ast.parse(textwrap.dedent(expression)).body
-        if len(body) != 1 or not isinstance(body[0], ast.Return) or not isinstance(body[0].value, ast.Dict):
-            return None
-        items = _entries(body[0].value, DEEPEST)
-    except (_NotLiteral, SyntaxError, ValueError, RecursionError, MemoryError):
+        items = _entries(value, DEEPEST)
+    except _NotLiteral:
         return None
-    return Native(tuple(items), lambda subject: {name: value(subject) for name, value in items.items()})
+    return Native(tuple(items), lambda subject: {name: read(subject) for name, read in items.items()})
 
 
 def _read(node: ast.expr, depth: int) -> Value:
@@ -127,3 +126,7 @@ def _field(name: str) -> Value:
 
 def _constant(value: str | float | bool | None) -> Value:
     return lambda _subject: value
+
+
+VOCABULARY: Final = Vocabulary(shape=read_literal, by_hash=native_table, longest=LONGEST)
+"""The expressions that mappings understand."""

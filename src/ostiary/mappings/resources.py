@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Annotated
 
-from ostiary.mappings.literal import find_literal
-from ostiary.mappings.stock import find_native
+from ostiary.expressions import can_evaluate
+from ostiary.mappings.literal import VOCABULARY
 from ostiary.resource import MULTILINE, UNIQUE, Help, Length, Pattern, Problem, Resource, kind
 
 
 def _advise(mapping: ScopeMapping) -> Iterable[Problem]:
-    if find_native(mapping.expression) is None and find_literal(mapping.expression) is None:
+    if not can_evaluate(mapping.expression, VOCABULARY):
         yield Problem("expression", "is stored, but cannot be evaluated by this version: it gives no claims")
 
 

@@ -10,7 +10,7 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
-from ostiary.proto.expression_hash import NotPython, expression_hash
+from ostiary.expressions import expression_hash
 from ostiary.record import dataclass
 
 if TYPE_CHECKING:
@@ -189,15 +189,8 @@ _AUTHENTIK: Final[Mapping[str, str]] = {
 
 
 @functools.cache
-def _by_hash() -> Mapping[str, Native]:
+def native_table() -> Mapping[str, Native]:
+    """Return the functions by the hash of their expression."""
     stock = dict(_NATIVE)
     shipped = {expression_hash(source): native for source, native in _NATIVE}
     return {**shipped, **{name: stock[source] for name, source in _AUTHENTIK.items()}}
-
-
-def find_native(expression: str) -> Native | None:
-    """Return the function for a stock expression, None for any other."""
-    try:
-        return _by_hash().get(expression_hash(expression))
-    except NotPython:
-        return None

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated
 
+from ostiary.expressions import can_evaluate, syntax_error
 from ostiary.policies.errors import NotAvailable
-from ostiary.policies.native import find_native
-from ostiary.policies.recognise import recognise
+from ostiary.policies.recognise import VOCABULARY, policy_of
 from ostiary.policies.resources import NOT_EVALUATED, POLICY, Policy
 from ostiary.resource import MULTILINE, Length, Problem, kind
 
@@ -18,15 +17,12 @@ if TYPE_CHECKING:
 
 
 def _validate_expression(policy: ExpressionPolicy) -> Iterable[Problem]:
-    body = "".join(f"    {line}\n" for line in policy.expression.splitlines()) or "    pass\n"
-    try:
-        ast.parse(f"def expression():\n{body}")
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+    if (error := syntax_error(policy.expression)) is not None:
         yield Problem("expression", f"is not valid Python: {error}")
 
 
 def _advise_expression(policy: ExpressionPolicy) -> Iterable[Problem]:
-    if find_native(policy.expression) is None and recognise(policy.expression) is None:
+    if not can_evaluate(policy.expression, VOCABULARY):
         yield Problem("expression", f"is stored, but cannot be evaluated by this version: {NOT_EVALUATED}")
 
 
@@ -47,11 +43,8 @@ class ExpressionPolicy(Policy):
 
     async def evaluate(self, question: Question) -> tuple[How, Verdict]:
         """Return what the function that the expression amounts to says. Raises NotAvailable for any other."""
-        native = find_native(self.expression)
-        if native is not None:
-            return "native", native(question)
-        simple = recognise(self.expression)
-        if simple is not None:
-            return "recognised", simple(question)
+        found = policy_of(self.expression)
+        if found is not None:
+            return found.how, found.value(question)
         message = "expression policies are not available yet"
         raise NotAvailable(message)

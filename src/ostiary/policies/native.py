@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final
 
+from ostiary.expressions import expression_hash
 from ostiary.policies.errors import PolicyError
 from ostiary.policies.stock import SOURCES
 from ostiary.policies.verdict import Question, Verdict
-from ostiary.proto.expression_hash import NotPython, expression_hash
 
 NativePolicy = Callable[[Question], Verdict]
 
@@ -114,12 +114,3 @@ def native_table() -> Mapping[str, NativePolicy]:
     """Return the functions by the hash of their expression."""
     shipped = {expression_hash(SOURCES[name]): run for name, run in FUNCTIONS.items()}
     return MappingProxyType({**AUTHENTIK, **shipped})
-
-
-@functools.lru_cache(maxsize=512)
-def find_native(source: str) -> NativePolicy | None:
-    """Return the function for an expression that says the same as a stock one, whatever its layout and comments."""
-    try:
-        return native_table().get(expression_hash(source))
-    except NotPython:
-        return None

@@ -1,4 +1,4 @@
-"""Simple expressions that people write, read from their syntax tree. Nothing is executed.
+"""The expressions that policies understand: stock ones, and simple ones that people write. Nothing is executed.
 
 Recognised: `return True`, `return False`, and `return ak_is_group_member(request.user, name="...")`.
 """
@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import ast
 import functools
+from collections.abc import Sequence
+from typing import Final
 
-from ostiary.policies.native import NativePolicy
+from ostiary.expressions import Meaning, Vocabulary, meaning_of
+from ostiary.expressions.reading import returned
+from ostiary.policies.native import NativePolicy, native_table
 from ostiary.policies.verdict import Question, Verdict
 
 
-@functools.lru_cache(maxsize=512)
-def recognise(source: str) -> NativePolicy | None:
-    """Return the policy a simple expression amounts to, or None when it is not one of the known forms."""
-    value = _returned(source)
+def recognise(statements: Sequence[ast.stmt]) -> NativePolicy | None:
+    """Return the policy that simple statements amount to, or None when they are not one of the known forms."""
+    value = returned(statements)
     match value:
         case ast.Constant(value=bool() as constant):
             return lambda _: Verdict(constant)
@@ -28,18 +31,15 @@ def recognise(source: str) -> NativePolicy | None:
     return None
 
 
-def _returned(source: str) -> ast.expr | None:
-    body = "".join(f"    {line}\n" for line in source.splitlines())
-    try:
-        tree = ast.parse(f"def expression():\n{body}")
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
-    match tree.body:
-        case [ast.FunctionDef(body=[ast.Return(value=value)])]:
-            return value
-    return None
-
-
 def _is_member(question: Question, group: str) -> bool:
     """Tell whether the person belongs to a group of exactly that name, itself or through its descendants."""
     return question.subject is not None and group in question.subject.all_group_names
+
+
+VOCABULARY: Final = Vocabulary(shape=recognise, by_hash=native_table)
+
+
+@functools.lru_cache(maxsize=512)
+def policy_of(source: str) -> Meaning[NativePolicy] | None:
+    """Return what an expression amounts to, None when it cannot be evaluated here."""
+    return meaning_of(source, VOCABULARY)

@@ -7,30 +7,31 @@ other nothing is shown.
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
+
+from ostiary.expressions import Vocabulary, can_evaluate, meaning_of
+from ostiary.expressions.reading import returned
 
 if TYPE_CHECKING:
     from ostiary.directory.user import User
 
 _USER_FIELDS: Final = frozenset({"username", "name", "email"})
+Value = Callable[["User | None"], object]
 LOCALE: Final = 'return user.attributes.get("settings", {}).get("locale", "")'
 
 
 def is_understood(source: str) -> bool:
     """Tell whether an expression is one of those that can be read."""
-    return any(_readable(returned) for returned in _returns(source))
+    return can_evaluate(source, VOCABULARY)
 
 
 def value_of(source: str, *, is_expression: bool, user: User | None) -> object:
     """Return the text of a field, or what its expression amounts to; "" for one that is not understood."""
     if not is_expression:
         return source
-    for returned in _returns(source):
-        found = _read(returned, user)
-        if found is not None:
-            return found
-    return ""
+    found = meaning_of(source, VOCABULARY)
+    return "" if found is None else found.value(user)
 
 
 def choices_of(value: object) -> list[dict[str, str]]:
@@ -46,36 +47,33 @@ def choices_of(value: object) -> list[dict[str, str]]:
     return found
 
 
-def _returns(source: str) -> list[ast.expr]:
-    """Return what the body of an expression returns, in order: a bare return, or one within a try."""
-    body = "".join(f"    {line}\n" for line in source.splitlines())
-    try:
-        tree = ast.parse(f"def expression():\n{body}")
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return []
-    match tree.body:
-        case [ast.FunctionDef(body=[ast.Return(value=ast.expr() as value)])]:
-            return [value]
-        case [ast.FunctionDef(body=[ast.Try(body=[ast.Return(value=ast.expr() as value)], finalbody=[])])]:
-            return [value]
-    return []
+def _shape(statements: Sequence[ast.stmt]) -> Value | None:
+    """Read a bare return, or one within a try."""
+    match statements:
+        case [ast.Try(body=[*inner], finalbody=[])]:
+            statements = inner
+    value = returned(statements)
+    return None if value is None else _value(value)
 
 
-def _readable(value: ast.expr) -> bool:
-    return _read(value, None) is not None or (isinstance(value, ast.Constant) and value.value is None)
-
-
-def _read(value: ast.expr, user: User | None) -> object:
-    match value:
+def _value(returned: ast.expr) -> Value | None:
+    match returned:
         case ast.Attribute(value=ast.Name(id="user"), attr=name) if name in _USER_FIELDS:
-            return str(getattr(user, name)) if user is not None else ""
-        case ast.Call() if ast.dump(value) == _LOCALE_TREE:
-            settings = user.attributes.get("settings") if user is not None else None
-            return str(settings.get("locale", "")) if isinstance(settings, Mapping) else ""
+            return lambda user: "" if user is None else str(getattr(user, name))
+        case ast.Call() if ast.dump(returned) == _LOCALE_TREE:
+            return _locale
     try:
-        return ast.literal_eval(value)
+        constant = ast.literal_eval(returned)
     except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
         return None
+    return lambda _: "" if constant is None else constant
+
+
+def _locale(user: User | None) -> object:
+    settings = user.attributes.get("settings") if user is not None else None
+    return str(settings.get("locale", "")) if isinstance(settings, Mapping) else ""
 
 
 _LOCALE_TREE: Final = ast.dump(ast.parse(LOCALE.removeprefix("return "), mode="eval").body)
+VOCABULARY: Final = Vocabulary(shape=_shape)
+"""The expressions that prompts understand."""

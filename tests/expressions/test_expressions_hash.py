@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import ostiary.proto.expression_hash as module
-from ostiary.proto.expression_hash import NotPython, expression_hash
+import ostiary.expressions.hashing as module
+from ostiary.expressions.hashing import NotPython, expression_hash
 
 WIDE = '''
 def f(a, /, b: int = 1, *c, d=2, **e) -> str:

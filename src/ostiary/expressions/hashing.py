@@ -12,8 +12,8 @@ import textwrap
 from collections.abc import Iterator
 from typing import Final
 
+LIMIT: Final = 1_000_000  # characters; administrators' expressions are a few lines
 _SILENT: Final = frozenset({"ctx", "kind", "type_comment", "type_ignores"})
-_LIMIT: Final = 1_000_000  # characters; administrators' expressions are a few lines
 
 
 class NotPython(ValueError):
@@ -26,7 +26,7 @@ def expression_hash(source: str) -> str:
     `source` is the body of a function: `return` and `yield` may stand at its top. Comments, white space, common
     indentation and doc strings do not count. Raises NotPython.
     """
-    if len(source) > _LIMIT:
+    if len(source) > LIMIT:
         raise NotPython("the expression is too long")
     try:
         tree = ast.parse(textwrap.dedent(source))
