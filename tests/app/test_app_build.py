@@ -187,7 +187,7 @@ async def test_background_work_starts_and_stops(core: Core) -> None:
     background = Background(core, worker=True)
     background.start()
     await asyncio.sleep(0.05)
-    await asyncio.wait_for(background.stop(), 10)
+    await asyncio.wait_for(background.stop(), 60)
     without = Background(core, worker=False)
     without.start()
     await without.stop()

@@ -123,13 +123,13 @@ def test_server_worker_and_migration_run_with_what_the_manifests_say(
     ended = subprocess.run(line, env=environment, capture_output=True, text=True, check=False, timeout=60)
     assert ended.returncode == 0, ended.stderr
     with cluster.running("-server") as server, cluster.running("-worker") as worker:
-        with urllib.request.urlopen(f"http://127.0.0.1:{worker[9300]}/metrics", timeout=5) as page:
+        with urllib.request.urlopen(f"http://127.0.0.1:{worker[9300]}/metrics", timeout=20) as page:
             told = page.read().decode()
             assert "ostiary_build_info" in told
         if name == "generic":
             alerts_have_their_metrics(told, f"http://127.0.0.1:{server[9300]}/metrics")
         with pytest.raises(urllib.error.URLError):
-            urllib.request.urlopen(f"http://127.0.0.1:{worker[9000]}/-/health/live/", timeout=5)
+            urllib.request.urlopen(f"http://127.0.0.1:{worker[9000]}/-/health/live/", timeout=20)
         blueprints = sorted(str(path) for path in cluster.blueprints.iterdir())
         wait_until(lambda: applied(cluster.command("blueprint", "check", *blueprints)))
         if name == "generic":
@@ -137,7 +137,7 @@ def test_server_worker_and_migration_run_with_what_the_manifests_say(
             asked = urllib.request.Request(
                 f"http://127.0.0.1:{server[9000]}/api/v3/core/users/me/", headers={"Authorization": f"Bearer {token}"}
             )
-            with urllib.request.urlopen(asked, timeout=5) as page:
+            with urllib.request.urlopen(asked, timeout=20) as page:
                 assert b'"akadmin"' in page.read()
     assert "unknown" not in (tmp_path / "-server.log").read_text()
     shutil.rmtree(tmp_path)
@@ -145,7 +145,7 @@ def test_server_worker_and_migration_run_with_what_the_manifests_say(
 
 def status(url: str) -> int:
     try:
-        with urllib.request.urlopen(url, timeout=5) as answer:
+        with urllib.request.urlopen(url, timeout=20) as answer:
             return int(answer.status)
     except urllib.error.HTTPError as refused:  # 503 while it starts
         with refused:
@@ -154,7 +154,7 @@ def status(url: str) -> int:
 
 def alerts_have_their_metrics(worker: str, server: str) -> None:
     """Every series in the rules is told by server or worker; a misspelt one would never raise an alert."""
-    with urllib.request.urlopen(server, timeout=5) as page:
+    with urllib.request.urlopen(server, timeout=20) as page:
         told = set(re.findall(r"^(\w+)", worker + page.read().decode(), re.MULTILINE))
     rules = yaml.safe_load((ROOT / "deploy/kustomize/components/prometheus-rules/prometheus-rules.yaml").read_text())
     named = {
@@ -177,7 +177,7 @@ def test_the_variant_with_sqlite_runs_with_what_its_manifests_say(tmp_path: Path
         asked = urllib.request.Request(
             f"http://127.0.0.1:{ports[9000]}/api/v3/core/users/me/", headers={"Authorization": f"Bearer {token}"}
         )
-        with urllib.request.urlopen(asked, timeout=5) as page:
+        with urllib.request.urlopen(asked, timeout=20) as page:
             assert b'"akadmin"' in page.read()
     assert (tmp_path / "server/ostiary.db").exists()
     assert not (tmp_path / "server/secret-key").exists()

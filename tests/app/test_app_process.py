@@ -37,7 +37,7 @@ class Running:
             return subprocess.Popen([OSTIARY, command], env=self.environ, stdout=log, stderr=log, cwd=self.folder)
 
     def get(self, path: str, *, port: int | None = None) -> int | None:
-        connection = HTTPConnection("127.0.0.1", port or self.port, timeout=5)
+        connection = HTTPConnection("127.0.0.1", port or self.port, timeout=20)
         try:
             connection.request("GET", path)
             return connection.getresponse().status
@@ -95,7 +95,7 @@ def test_it_ends_at_once_while_it_starts(running: Running) -> None:
 
 def test_an_address_that_is_taken_is_told_in_one_line(running: Running) -> None:
     running.wait_until_ready()
-    other = subprocess.run([OSTIARY, "serve"], env=running.environ, capture_output=True, text=True, timeout=30)
+    other = subprocess.run([OSTIARY, "serve"], env=running.environ, capture_output=True, text=True, timeout=90)
     assert other.returncode == 1
     assert "OSTIARY_LISTEN__" in other.stderr.splitlines()[-1]
     assert "cannot listen on 127.0.0.1" in other.stderr.splitlines()[-1]
@@ -120,10 +120,10 @@ def test_a_worker_tells_its_health_where_its_metrics_are(tmp_path: Path) -> None
         process=worker.process,
     )
     assert worker.get("/-/health/live/", port=worker.metrics) == 200
-    asked = subprocess.run([OSTIARY, "healthcheck"], env=worker.environ, capture_output=True, text=True, timeout=30)
+    asked = subprocess.run([OSTIARY, "healthcheck"], env=worker.environ, capture_output=True, text=True, timeout=90)
     assert (asked.returncode, asked.stdout) == (0, "ready\n")
     assert worker.stop() == 0
-    asked = subprocess.run([OSTIARY, "healthcheck"], env=worker.environ, capture_output=True, text=True, timeout=30)
+    asked = subprocess.run([OSTIARY, "healthcheck"], env=worker.environ, capture_output=True, text=True, timeout=90)
     assert asked.returncode == 1
     assert f"127.0.0.1:{worker.metrics}" in asked.stdout
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from blueprints_world import NOW, World, make_world
+from support.waiting import until
 
 from ostiary.blueprints.discovery import Discovery
 from ostiary.blueprints.files import find_files, signature
@@ -248,12 +249,14 @@ async def test_the_job_and_the_watch(ready: World, directory: Path, discovery: D
     assert await ready.find(GROUP, name="a")
 
     async def queued(at_least: int) -> int:
-        for _ in range(200):
-            rows = await ready.database.fetch("SELECT name FROM task WHERE name = ?", DISCOVER)
-            if len(rows) >= at_least:
-                break
-            await asyncio.sleep(0.02)
-        return len(rows)
+        async def enough() -> bool:
+            return await count() >= at_least
+
+        await until(enough)
+        return await count()
+
+    async def count() -> int:
+        return len(await ready.database.fetch("SELECT name FROM task WHERE name = ?", DISCOVER))
 
     watching = asyncio.create_task(watch(ready.database, directory, clock=lambda: NOW, seconds=0.01).run())
     assert await queued(1) == 1

@@ -97,7 +97,7 @@ def test_a_link_that_says_localhost_tells_how_to_open_it_elsewhere(
 
 
 def test_as_a_module() -> None:
-    done = subprocess.run([sys.executable, "-m", "ostiary", "version"], capture_output=True, text=True, timeout=30)
+    done = subprocess.run([sys.executable, "-m", "ostiary", "version"], capture_output=True, text=True, timeout=90)
     assert done.stdout == f"ostiary {__version__}\n"
 
 

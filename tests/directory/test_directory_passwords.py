@@ -12,6 +12,7 @@ import pytest
 from argon2 import PasswordHasher
 from hypothesis import given
 from hypothesis import strategies as st
+from support.waiting import until
 
 from ostiary.directory.errors import Busy, PasswordTooLong
 from ostiary.directory.passwords import formats
@@ -139,15 +140,15 @@ async def test_a_caller_who_leaves_keeps_its_place_until_the_work_is_done() -> N
         await task
     with pytest.raises(Busy):
         await passwords.dummy()
-    for _ in range(100):
-        await asyncio.sleep(0.02)
+
+    async def given_back() -> bool:
         try:
             await passwords.dummy()
-            break
         except Busy:
-            continue
-    else:
-        pytest.fail("the place was never given back")
+            return False
+        return True
+
+    await until(given_back)
     passwords.close()
 
 

@@ -15,6 +15,7 @@ import httpx2 as httpx
 from joserfc import jwt
 from joserfc.jwk import KeySet
 from live import Server, client
+from support.waiting import wait_until
 
 PAUSE = 2.0  # seconds a patient client waits before it reads the keys again
 BLUEPRINT = """
@@ -78,8 +79,8 @@ def test_a_rotation_without_one_failed_verification(
     file = tmp_path / "rotation.yaml"
     file.write_text(BLUEPRINT)
     server.cli("blueprint", "apply", str(file))
-    time.sleep(1.5)  # until the server has read it
     http = client()
+    wait_until(lambda: http.get(f"{server.url}/application/o/robot/jwks/").status_code == 200)
 
     def fetch() -> dict[str, Any]:
         with httpx.Client(timeout=20) as own:
@@ -107,11 +108,11 @@ def test_a_rotation_without_one_failed_verification(
     thread.start()
     try:
         time.sleep(0.5)
-        for algorithm in ("", "ES256"):
+        for number, algorithm in enumerate(("", "ES256"), start=2):
             options = ["--algorithm", algorithm] if algorithm else []
             told = server.cli("keys", "rotate", "Robot", "--wait", "4", *options).stdout
             assert "Robot signs with authentik Self-signed Certificate (rotated " in told
-            time.sleep(1.5)  # until the server has read the change
+            wait_until(lambda wanted=number: len(set(kids)) >= wanted)  # the server reads the change, then signs
     finally:
         over.set()
         thread.join()

@@ -65,11 +65,11 @@ async def test_nobody_is_answered_before_the_disk(sqlite_database: Database, mon
 
     def slow_disk(_file: int) -> None:
         asked.set()
-        assert may_end.wait(10)
+        assert may_end.wait(60)
 
     monkeypatch.setattr("os.fdatasync", slow_disk)
     writing = asyncio.create_task(sqlite_database.write(partial(put, "a")))
-    await asyncio.to_thread(asked.wait, 10)
+    await asyncio.to_thread(asked.wait, 60)
     await asyncio.sleep(0.05)
     assert not writing.done()
     assert len(await sqlite_database.fetch("SELECT name FROM counter")) == 1  # the others need not wait

@@ -6,8 +6,9 @@ A program that starts, restarts or reloads closes connections, refuses them, or 
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from http.client import HTTPException
 from typing import Protocol, TypeVar
 
@@ -54,6 +55,13 @@ def wait_until(
             told = what() if callable(what) else what
             raise AssertionError(f"{told}{' (the process has ended)' if ended else ''}; last error: {last!r}")
         time.sleep(pause)
+
+
+async def until(check: Callable[[], Awaitable[bool]], *, seconds: float = PATIENCE, pause: float = 0.02) -> None:
+    """Ask, in the loop of the test, until the answer is true. Raises TimeoutError."""
+    async with asyncio.timeout(seconds):
+        while not await check():
+            await asyncio.sleep(pause)
 
 
 def ask_again(ask: Callable[[], T], *, times: int = 5) -> T:

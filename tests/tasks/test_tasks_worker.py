@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from support.waiting import PATIENCE, until
 
 from ostiary.room import Job
 from ostiary.store.database import Batch, Database, Statement, Unavailable, fetch_one
@@ -85,17 +86,11 @@ async def working(worker: Worker) -> AsyncIterator[None]:
         await running
 
 
-async def until(condition, seconds: float = 10) -> None:
-    async with asyncio.timeout(seconds):
-        while not await condition():
-            await asyncio.sleep(0.02)
-
-
 async def test_a_task_is_done_once(database: Database, clock: Clock) -> None:
     notebook = Notebook()
     await put(database, colour="green")
     async with working(Worker(database, [Job("work", notebook)], clock=clock)):
-        await asyncio.wait_for(notebook.done.wait(), 60)
+        await asyncio.wait_for(notebook.done.wait(), PATIENCE)
     assert notebook.calls == [{"colour": "green"}]
     assert await states(database) == [("done", 1, None)]
 
@@ -114,7 +109,7 @@ async def test_a_bell_wakes_it_before_it_looks_by_itself(database: Database, clo
         await asyncio.sleep(0.05)
         await put(database)
         worker.wake()
-        await asyncio.wait_for(notebook.done.wait(), 60)
+        await asyncio.wait_for(notebook.done.wait(), PATIENCE)
 
 
 async def test_it_sees_what_other_processes_queue(database: Database, clock: Clock) -> None:
@@ -122,7 +117,7 @@ async def test_it_sees_what_other_processes_queue(database: Database, clock: Clo
     async with working(Worker(database, [Job("work", notebook)], clock=clock, poll=0.05)):
         await asyncio.sleep(0.05)
         await put(database)
-        await asyncio.wait_for(notebook.done.wait(), 60)
+        await asyncio.wait_for(notebook.done.wait(), PATIENCE)
 
 
 async def test_a_key_is_queued_once(database: Database) -> None:
@@ -140,7 +135,7 @@ async def test_a_delayed_task_waits(database: Database, clock: Clock) -> None:
         await asyncio.sleep(0.1)
         assert not notebook.calls
         clock.now += HOUR
-        await asyncio.wait_for(notebook.done.wait(), 60)
+        await asyncio.wait_for(notebook.done.wait(), PATIENCE)
 
 
 async def test_a_failure_is_tried_again_later(database: Database, clock: Clock) -> None:
@@ -156,7 +151,7 @@ async def test_a_failure_is_tried_again_later(database: Database, clock: Clock) 
         assert row is not None
         assert START + SECOND // 2 <= row["due"] <= START + SECOND
         clock.now += SECOND
-        await asyncio.wait_for(notebook.done.wait(), 60)
+        await asyncio.wait_for(notebook.done.wait(), PATIENCE)
     assert await states(database) == [("done", 2, None)]
 
 
@@ -166,8 +161,11 @@ async def test_after_the_last_attempt_it_is_a_dead_letter(database: Database, cl
     async with working(Worker(database, [Job("work", notebook, attempts=3)], clock=clock, poll=0.02)):
 
         async def dead() -> bool:
-            clock.now += HOUR
-            return (await states(database))[0][0] == "dead"
+            row = await fetch_one(database, "SELECT state, due FROM task")
+            assert row is not None
+            if row["state"] == "queued":  # to the next attempt and no further: a lease must not run out by that
+                clock.now = max(clock.now, row["due"])
+            return row["state"] == "dead"
 
         await until(dead)
     assert await states(database) == [("dead", 3, "RuntimeError: failure 3")]
@@ -214,7 +212,9 @@ async def test_two_workers_share_without_doing_twice(database: Database, clock: 
     assert {state for state, _, _ in await states(database)} == {"done"}
 
 
-async def test_a_heartbeat_keeps_a_long_task(database: Database) -> None:
+async def test_a_heartbeat_keeps_a_long_task(database: Database, clock: Clock) -> None:
+    """The clock moves on only when the lease was renewed, so that a machine under load changes nothing."""
+    lease = 300_000
     release = asyncio.Event()
     begun: list[int] = []
 
@@ -223,9 +223,17 @@ async def test_a_heartbeat_keeps_a_long_task(database: Database) -> None:
         await release.wait()
 
     await put(database)
-    workers = [Worker(database, [Job("work", handler)], lease=300_000, poll=0.02) for _ in range(2)]
+    workers = [Worker(database, [Job("work", handler)], clock=clock, lease=lease, poll=0.02) for _ in range(2)]
     async with working(workers[0]), working(workers[1]):
-        await asyncio.sleep(1.0)
+
+        async def renewed() -> bool:
+            row = await fetch_one(database, "SELECT due FROM task WHERE state = 'running'")
+            return row is not None and row["due"] == clock.now + lease
+
+        for _ in range(5):
+            await until(renewed)
+            clock.now += lease * 2 // 3
+        await until(renewed)
         release.set()
     assert len(begun) == 1
     assert await states(database) == [("done", 1, None)]
@@ -244,10 +252,10 @@ async def test_who_lost_the_lease_stops_and_does_not_finish(database: Database) 
 
     await put(database)
     async with working(Worker(database, [Job("work", handler)], lease=150_000, poll=60)):
-        await asyncio.wait_for(begun.wait(), 60)
+        await asyncio.wait_for(begun.wait(), PATIENCE)
         theft = Statement("UPDATE task SET owner = 'thief', attempts = attempts + 1")
         await database.write(partial(statements, theft))
-        await asyncio.wait_for(stopped.wait(), 60)
+        await asyncio.wait_for(stopped.wait(), PATIENCE)
     assert await states(database) == [("running", 2, None)]
 
 
@@ -273,7 +281,7 @@ async def test_stopping_waits_for_work_in_flight(database: Database, clock: Cloc
 
     await put(database)
     async with working(Worker(database, [Job("work", handler)], clock=clock)):
-        await asyncio.wait_for(begun.wait(), 60)
+        await asyncio.wait_for(begun.wait(), PATIENCE)
     assert await states(database) == [("done", 1, None)]
 
 
@@ -286,7 +294,7 @@ async def test_what_does_not_end_in_time_is_handed_back(database: Database, cloc
 
     await put(database)
     async with working(Worker(database, [Job("work", handler)], clock=clock, grace=0.05)):
-        await asyncio.wait_for(begun.wait(), 60)
+        await asyncio.wait_for(begun.wait(), PATIENCE)
     assert await states(database) == [("queued", 0, None)]
 
 
@@ -311,7 +319,7 @@ async def test_a_database_that_is_away_does_not_end_the_worker(
     monkeypatch.setattr(sqlite_database, "fetch", sometimes)
     await put(sqlite_database)
     async with working(Worker(sqlite_database, [Job("work", notebook)], clock=clock, poll=0.02)):
-        await asyncio.wait_for(notebook.done.wait(), 60)
+        await asyncio.wait_for(notebook.done.wait(), PATIENCE)
 
 
 async def test_a_schedule_fires_at_first_sight_and_then_by_the_clock(database: Database) -> None:
@@ -380,19 +388,25 @@ def place(database: Database) -> list[str]:
 
 async def test_after_kill_nine_another_worker_finishes_it(database: Database) -> None:
     await put(database)
-    lease = 600_000
+    lease = 3 * SECOND
     command = [sys.executable, str(Path(__file__).with_name("tasks_crash_worker.py")), str(lease), *place(database)]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert await asyncio.to_thread(process.stdout.readline) == b"begun\n"
-        await asyncio.sleep(0.8)  # longer than the lease: the heartbeat keeps it
+        first = await fetch_one(database, "SELECT due FROM task")
+        assert first is not None
+
+        async def renewed() -> bool:
+            row = await fetch_one(database, "SELECT due FROM task")
+            return row is not None and row["due"] > first["due"]
+
+        await until(renewed)
         notebook = Notebook()
         async with working(Worker(database, [Job("work", notebook)], lease=lease, poll=0.05)):
             await asyncio.sleep(0.3)
             assert not notebook.calls
             process.kill()
-            await asyncio.wait_for(notebook.done.wait(), 10)
-            await asyncio.sleep(0.8)
+            await asyncio.wait_for(notebook.done.wait(), PATIENCE)
     assert len(notebook.calls) == 1
     assert await states(database) == [("done", 2, None)]
 
@@ -410,13 +424,13 @@ async def test_an_end_that_cannot_be_noted_is_done_again(sqlite_database: Databa
     async def handler(args, *, now: int) -> None:
         if not notebook.calls:
             away.set()
-            await asyncio.sleep(0.4)  # a heartbeat fails meanwhile
+            await asyncio.sleep(1.0)  # a heartbeat fails meanwhile
         await notebook(args, now=now)
 
     monkeypatch.setattr(sqlite_database, "write", sometimes)
     await put(sqlite_database)
-    async with working(Worker(sqlite_database, [Job("work", handler)], lease=500_000, poll=0.05)):
-        await asyncio.wait_for(notebook.done.wait(), 60)
+    async with working(Worker(sqlite_database, [Job("work", handler)], lease=2 * SECOND, poll=0.05)):
+        await asyncio.wait_for(notebook.done.wait(), PATIENCE)
         await asyncio.sleep(0.1)
         away.clear()
 
