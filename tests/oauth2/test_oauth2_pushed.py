@@ -28,7 +28,7 @@ from oauth2_rig import (
 )
 
 from ostiary.proto.jose import SigningKey, public_jwk, sign
-from ostiary.providers.oauth2.authorize.endpoint import AuthorizeEndpoint
+from ostiary.providers.oauth2.authorize.endpoint import authorize_endpoint
 from ostiary.providers.oauth2.options import HOUR, Options, Rate
 from ostiary.providers.oauth2.provider.definition import OAuth2Provider
 from ostiary.providers.oauth2.routes import routes
@@ -179,7 +179,7 @@ class TestPushed:
         for seconds, begins in ((30, True), (90, False)):
             rig.now += seconds * SECOND
             request = Request(scheme="https", host="id.example.org")
-            begun = await Protocols(AuthorizeEndpoint(rig.services)).begin_again(request, flow, to)
+            begun = await Protocols(authorize_endpoint(rig.services)).begin_again(request, flow, to)
             assert (begun is not None and begun.completion is not None) is begins
 
     async def test_bound_to_its_client(self, rig: Rig) -> None:

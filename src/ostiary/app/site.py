@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from ostiary.api.caller import Callers
 from ostiary.api.routes import Api
@@ -29,7 +29,6 @@ from ostiary.portal.error_page import ErrorPage
 from ostiary.portal.look import Renderer, own_static, own_templates
 from ostiary.portal.services import Pages
 from ostiary.proto.oauth2.authorization.redirect import origin
-from ostiary.providers.oauth2.authorize.endpoint import AuthorizeEndpoint
 from ostiary.providers.oauth2.device.stages import STAGES as DEVICE_STAGES
 from ostiary.providers.oauth2.logout.session_management import BrowserState
 from ostiary.providers.oauth2.options import Options, Rate
@@ -40,7 +39,8 @@ from ostiary.record import dataclass
 from ostiary.seal import Secret
 from ostiary.sessions.cookie import CookieSettings
 from ostiary.sessions.sessions import Hooks, Sessions
-from ostiary.signon.protocols import Protocols
+from ostiary.signon.protocols import Endpoint, Protocols
+from ostiary.signon.services import Services as SignOnServices
 from ostiary.store.hashing import token_hash
 from ostiary.store.patience import begin_request
 from ostiary.web.asgi import Finish, Site
@@ -87,11 +87,11 @@ def build_site(core: Core, metrics: Metrics, health: Health | None = None) -> Bu
         options=_options(core),
         refusals=refusals,
     )
-    protocols.register(AuthorizeEndpoint(services))
     callers = Callers(core.tokens, core.users, sessions, partial(_access_token_user, core))
     api = Api(callers, core.plane, partial(roles_of, core.database), clock)
 
-    for_rooms = core.services.extended(sessions, engine, services, api, pages)
+    for_rooms = core.services.extended(sessions, engine, _sign_on(core, sessions, engine), services, api, pages)
+    protocols.register(*(cast("Endpoint", one) for room in core.rooms for one in room.endpoints(for_rooms)))
     routes = [*health.routes(), *(route for room in core.rooms for route in room.routes(for_rooms))]
     router = Router(metrics.measured(route) for route in routes)
 
@@ -148,6 +148,12 @@ def _flow_services(core: Core, sessions: Sessions, refusals: Refusals, protocols
         own_stages=DEVICE_STAGES,
         begin_again=protocols.begin_again,
         refusals=refusals,
+    )
+
+
+def _sign_on(core: Core, sessions: Sessions, engine: FlowEngine) -> SignOnServices:
+    return SignOnServices(
+        database=core.database, plane=core.plane, users=core.users, sessions=sessions, engine=engine, clock=clock
     )
 
 

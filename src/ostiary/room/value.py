@@ -27,8 +27,9 @@ class Room:
 
     `kinds` are its definitions, `migrations` the steps of its tables, `sweeps` what deletes its expired rows.
     `hooks` gives values of the classes that lower rooms have for it (`sessions.sessions.Hooks`, for example), `routes`
-    what it answers, `jobs` what is done for it in the background, `loops` what goes on beside the queue in a process
-    that works on it. Each is made from the services that are built by then.
+    what it answers, `endpoints` where it signs people on (`signon.protocols.Endpoint`), `jobs` what is done for it in
+    the background, `loops` what goes on beside the queue in a process that works on it. Each is made from the services
+    that are built by then.
     """
 
     name: str
@@ -37,5 +38,6 @@ class Room:
     sweeps: Sequence[Sweeper] = ()
     hooks: Callable[[ServiceRegistry], Iterable[object]] = _nothing
     routes: Callable[[ServiceRegistry], Iterable[Route]] = _nothing
+    endpoints: Callable[[ServiceRegistry], Iterable[object]] = _nothing
     jobs: Callable[[ServiceRegistry], Iterable[Job]] = _nothing
     loops: Callable[[ServiceRegistry], Iterable[Loop]] = _nothing

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from ostiary.directory.rows.backend import AccountHooks
 from ostiary.directory.users import Users
+from ostiary.providers.oauth2.authorize.endpoint import authorize_endpoint
 from ostiary.providers.oauth2.logout import backchannel
 from ostiary.providers.oauth2.logout.frontchannel import farewells
 from ostiary.providers.oauth2.provider.definition import OAuth2Provider
@@ -18,6 +19,7 @@ from ostiary.store.configuration.plane import ConfigPlane
 
 if TYPE_CHECKING:
     from ostiary.room import ServiceRegistry
+    from ostiary.signon.protocols import Endpoint
     from ostiary.web.router import Route
 
 
@@ -27,6 +29,11 @@ def hooks(services: ServiceRegistry) -> tuple[Hooks, AccountHooks]:
     notices = backchannel.Notices(plane)
     sessions = Hooks(on_end=[notices.on_session_end], on_farewell=[farewells(services.database, plane)])
     return sessions, AccountHooks(on_ended=[notices.on_user_ended])
+
+
+def endpoints(services: ServiceRegistry) -> Sequence[Endpoint]:
+    """Return the endpoints at which people are signed on."""
+    return (authorize_endpoint(services[Services]),)
 
 
 def routes(services: ServiceRegistry) -> Sequence[Route]:
@@ -39,4 +46,4 @@ def jobs(services: ServiceRegistry) -> tuple[Job]:
     return (backchannel.job(services.database, services[ConfigPlane], services[Users]),)
 
 
-ROOM: Final = Room(name="oauth2", kinds=(OAuth2Provider,), hooks=hooks, routes=routes, jobs=jobs)
+ROOM: Final = Room(name="oauth2", kinds=(OAuth2Provider,), hooks=hooks, routes=routes, endpoints=endpoints, jobs=jobs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
-from ostiary.providers.oauth2.authorize.endpoint import authorize, authorize_post
+from ostiary.providers.oauth2.authorize.endpoint import authorize_endpoint, authorize_post
 from ostiary.providers.oauth2.authorize.par import push
 from ostiary.providers.oauth2.device.endpoint import PAGE, device
 from ostiary.providers.oauth2.device.page import AUTHORIZE, device_authorize, device_page
@@ -45,7 +45,7 @@ def routes(services: Services) -> Sequence[Route]:
         return handle
 
     return (
-        Route("GET", f"{_ROOT}/authorize/", with_services(authorize), "oauth2-authorize"),
+        Route("GET", f"{_ROOT}/authorize/", authorize_endpoint(services).answer, "oauth2-authorize"),
         Route("POST", f"{_ROOT}/authorize/", authorize_post, "oauth2-authorize-post"),
         Route("POST", f"{_ROOT}/par/", with_services(push), "oauth2-par"),
         Route("OPTIONS", f"{_ROOT}/par/", preflight),

@@ -1,84 +1,47 @@
-"""One authorization request on its way through the steps: what is known so far, and the address to come back to."""
+"""One authorization request on its way through the steps: what is known so far beside what sign-on knows."""
 
 from __future__ import annotations
 
-import enum
-import hashlib
-import re
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Final
-from urllib.parse import quote
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, ClassVar
 
+from ostiary.grants.pushed import begin_journey
 from ostiary.proto.oauth2.authorization.request import AuthorizeRequest
 from ostiary.proto.oauth2.authorization.response import Target
-from ostiary.proto.oauth2.errors import OAuthError
+from ostiary.providers.oauth2.authorize.address import PATH as AUTHORIZE_PATH
+from ostiary.providers.oauth2.protected.github import DESCRIPTIONS
 from ostiary.record import dataclass
-from ostiary.resource import codec
-from ostiary.web.errors import BadRequest, HttpError
+from ostiary.signon.context import SignOnContext
+from ostiary.web.errors import BadRequest
 
 if TYPE_CHECKING:
-    from ostiary.directory.user import Subject
-    from ostiary.flows.run.flow_commit import PendingCommit
     from ostiary.grants.pushed import Pushed
     from ostiary.proto.oauth2.parameters import Parameters
     from ostiary.providers.oauth2.provider.client import Client
     from ostiary.providers.oauth2.services import Services
-    from ostiary.sessions.session import Session
-    from ostiary.store.configuration.snapshot import Snapshot
-    from ostiary.web.request import Request
-
-PATH: Final = "/application/o/authorize/"
-RETURN: Final = "ostiary_return"
-"""Our own parameter: which flow the browser comes back from. It proves nothing; the proof is in the session."""
-
-ANOTHER: Final = "another"
-"""The value of `RETURN` of a person who said that they are not the one who was named: somebody may sign in anew."""
-
-_PLAIN: Final = re.compile(r"[A-Za-z0-9._~-]*")  # what is quoted as itself (RFC 3986 2.3)
-_LONGEST: Final = 32_000  # characters of an address that a flow leads back to: with state and nonce at their longest
-
-
-class NotContinued(Exception):
-    """The request cannot be answered together with the end of its flow; it is answered when the browser brings it."""
-
-
-class Entry(enum.Enum):
-    """How the browser came here."""
-
-    FIRST = "first"
-    SIGNED_IN = "signed in"  # back from the authentication flow begun for this very request
-    RESUMED = "resumed"  # back from the authorization flow begun for this very request and person
+    from ostiary.store.database import Statement
 
 
 @dataclass(slots=True, kw_only=True)
-class AuthorizationContext:
+class AuthorizationContext(SignOnContext):
     """What the steps know. Each step may rely on what those above it have filled in.
 
-    `pairs` are those of the browser's address, `parameters` those of the request, which may have come another way
-    (`handle_hash` and `pushed`: through PAR). `late` is what a request is answered that may not begin any more.
+    `parameters` are those of the request, which may have come another way than by the browser's address (`handle_hash`
+    and `pushed`: through PAR).
     """
 
-    request: Request
+    PROTOCOL: ClassVar[str] = "oauth2"
+    PATH: ClassVar[str] = AUTHORIZE_PATH
+
     services: Services
     parameters: Parameters
-    pairs: tuple[tuple[str, str], ...]
-    snapshot: Snapshot
-    now: int
-    entry: Entry = Entry.FIRST
-    coming_from: str | None = None
     handle_hash: bytes | None = None
     pushed: Pushed | None = None
-    late: OAuthError | None = None
     hinted: str | None = None
     client_found: Client | None = None
     target: Target | None = None
     wanted_found: AuthorizeRequest | None = None
     scope: tuple[str, ...] = ()
-    session: Session | None = None
-    subject_found: Subject | None = None
-    pending: PendingCommit | None = None
-    at_once: bool = False
-    digested: str = ""  # what `digest` found
 
     @property
     def client(self) -> Client:
@@ -108,48 +71,36 @@ class AuthorizationContext:
         return proved or self.wanted.dpop_jkt
 
     @property
-    def signed_in(self) -> tuple[Session, Subject]:
-        """Session and person, once their step was taken."""
-        if self.session is None or self.subject_found is None:  # pragma: no cover - the order of the table
-            raise BadRequest("invalid_request")
-        return self.session, self.subject_found
-
-    @property
     def issuer(self) -> str:
         """The issuer under the address the request came to."""
         return self.client.issuer(self.request.base_url)
 
-    def digest(self) -> str:
-        """Return what names exactly this request, for the proofs of its flows."""
-        if not self.digested:
-            self.digested = hashlib.sha256(codec.encode(_without_return(self.pairs))).hexdigest()[:40]
-        return self.digested
+    @property
+    def login_hint(self) -> str | None:
+        """Core 3.1.2.1, login_hint: not for those who are to choose."""
+        return None if "select_account" in self.wanted.prompt else self.wanted.login_hint
 
-    def sign_in_proof(self) -> str:
-        """Return the completion key of the authentication flow begun for this request."""
-        return f"oauth2.sign-in:{self.client.pk}:{self.digest()}"
+    def keeping(self) -> Sequence[Statement]:
+        """Let a pushed request outlive its first minutes: somebody is on the way with it."""
+        return () if self.handle_hash is None else (begin_journey(self.handle_hash, now=self.now),)
 
-    def consent_proof(self, user: int) -> str:
-        """Return the completion key of the authorization flow begun for this request and that person."""
-        return f"oauth2.authorize:{self.client.pk}:{user}:{self.digest()}"
-
-    def return_url(self, coming_from: str) -> str:
-        """Return the path that leads back here from a flow."""
-        return request_url(self.request, [*_without_return(self.pairs), (RETURN, coming_from)])
-
-
-def request_url(request: Request, pairs: Iterable[tuple[str, str]]) -> str:
-    """Return the path of this endpoint with these parameters. Raises HttpError 414."""
-    query = "&".join([f"{_quoted(name)}={_quoted(value)}" for name, value in pairs])
-    url = f"{request.prefix}{PATH}?{query}"
-    if len(url) > _LONGEST:
-        raise HttpError(414, "uri_too_long", "The authorization request is too long.")
-    return url
+    def authorization_context(self) -> Mapping[str, object]:
+        """Return what people allow: scopes, and claims that were asked for by name."""
+        described = self.client.claim_set.described(self.scope)
+        return {
+            "consent_permissions": [
+                *({"id": item.scope_name, "name": item.description} for item in described),
+                *({"id": name, "name": text} for name, text in DESCRIPTIONS.items() if name in self.scope),
+                *({"id": f"claim:{name}", "name": name} for name in _single_claims(self)),
+            ],
+            "consent_always": "consent" in self.wanted.prompt,
+            "oauth_redirect_uri": self.target.redirect_uri if self.target else "",
+        }
 
 
-def _quoted(text: str) -> str:
-    return text if _PLAIN.fullmatch(text) else quote(text, safe="")
-
-
-def _without_return(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    return [(name, value) for name, value in pairs if name != RETURN]
+def _single_claims(context: AuthorizationContext) -> list[str]:
+    """Return the claims asked for by name (Core 5.5) that come with no scope granted: people allow those as well."""
+    claims = context.wanted.claims
+    asked = claims.names("userinfo") | claims.names("id_token")
+    given = context.client.claim_set.claim_names(context.scope)
+    return sorted(name for name in asked if name not in given and name in context.client.claim_set.claim_names())

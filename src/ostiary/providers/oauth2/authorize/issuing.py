@@ -21,8 +21,7 @@ from ostiary.providers.oauth2.events import authorized
 from ostiary.providers.oauth2.logout.session_management import session_state
 from ostiary.providers.oauth2.tokens.authorization import new_authorization
 from ostiary.providers.oauth2.tokens.issue import FrontTokens, issue_front
-from ostiary.sessions.repository import hold
-from ostiary.sessions.session import SessionGone
+from ostiary.signon.finishing import SessionEnded, finish
 from ostiary.store.hashing import new_token, token_hash
 from ostiary.store.workspace.commit import run
 
@@ -88,28 +87,17 @@ async def _store(
     handle_hash, now = context.handle_hash, context.now
     statements = list(_statements(context, authorization, code, tokens))
 
-    session, _ = context.signed_in
-    pending = context.pending
-
-    def batch() -> Batch[None]:
-        if pending is not None:
-            yield from run(pending.statements)
-        if pending is None or pending.coming is None:  # else the session is stored by this very batch
-            yield hold(session)  # what is stored now either is seen by the end of the session, or is not stored
+    def own() -> Batch[None]:
         if handle_hash is not None:
             yield from use_pushed(handle_hash, now=now)
         yield from run(statements)
 
     try:
-        await context.services.database.write(batch)
+        await finish(context, own)
     except RequestUsed:
         raise OAuthError(INVALID_REQUEST_URI, "answered meanwhile") from None
-    except SessionGone:
-        if pending is not None and pending.coming is not None:
-            raise  # it moved before this sign-in: whoever took the answer looks again
+    except SessionEnded:
         raise OAuthError(LOGIN_REQUIRED, "the session ended meanwhile") from None
-    if pending is not None and pending.coming is not None:
-        context.services.sessions.arrived(context.request, pending.coming)
 
 
 def _statements(

@@ -1,12 +1,12 @@
 """Where the parameters of a request come from: the query, a request object (RFC 9101), or PAR (RFC 9126).
 
 A request may begin only while its object or its request_uri is good. People take longer than that to sign in: a late
-one goes on when the browser comes back from a flow that was begun for it in time (`Inquiry.late`).
+one goes on when the browser comes back from a flow that was begun for it in time (`SignOnContext.late`).
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from ostiary.grants.pushed import find_pushed
 from ostiary.proto.jose import JoseError, VerifyingKey, secret_keys
@@ -22,6 +22,7 @@ from ostiary.proto.oauth2.errors import (
     OAuthError,
 )
 from ostiary.proto.oauth2.parameters import read_parameters
+from ostiary.providers.oauth2.authorize.address import PATH
 from ostiary.providers.oauth2.client_authentication.authentication import PAR_PATH
 from ostiary.store.hashing import token_hash
 
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
     from ostiary.providers.oauth2.authorize.context import AuthorizationContext
     from ostiary.providers.oauth2.provider.client import Client
     from ostiary.web.request import Request
-
-_AUTHORIZE: Final = "/application/o/authorize/"
 
 
 async def find_parameters(context: AuthorizationContext) -> None:
@@ -62,7 +61,7 @@ def signed_request(client: Client, request: Request, token: str, *, now: int) ->
         _opened(client, token),
         _keys(client),
         client_id=client.provider.client_id,
-        audiences={issuer, issuer.rstrip("/"), f"{base}{_AUTHORIZE}", f"{base}{PAR_PATH}"},
+        audiences={issuer, issuer.rstrip("/"), f"{base}{PATH}", f"{base}{PAR_PATH}"},
         now=now,
     )
 

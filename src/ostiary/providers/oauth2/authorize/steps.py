@@ -6,17 +6,12 @@ the client. Pushed requests are checked by the same functions when they are push
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final
 
-from ostiary.flows.people.subjects import subject_of
-from ostiary.flows.plans.beginning import beside_proof
-from ostiary.flows.run.decline import declined_proof
 from ostiary.proto.oauth2.authorization.request import parse_request, parse_target
 from ostiary.proto.oauth2.errors import ACCESS_DENIED, LOGIN_REQUIRED, UNMET_AUTHENTICATION, OAuthError
 from ostiary.proto.oauth2.parameters import Parameters
-from ostiary.providers.oauth2.authorize import interactions
-from ostiary.providers.oauth2.authorize.context import ANOTHER, AuthorizationContext, Entry, NotContinued
+from ostiary.providers.oauth2.authorize.interactions import authorization, sign_in
 from ostiary.providers.oauth2.authorize.issuing import complete, flow_name
 from ostiary.providers.oauth2.authorize.request_parameters import find_parameters
 from ostiary.providers.oauth2.authorize.subject_hints import (
@@ -27,13 +22,16 @@ from ostiary.providers.oauth2.authorize.subject_hints import (
 from ostiary.providers.oauth2.authorize.validation import require_allowed_request, scope_of
 from ostiary.providers.oauth2.protected.github import known_scopes
 from ostiary.providers.oauth2.provider.client import client_by_id
-from ostiary.record import dataclass
-from ostiary.signon.access import find_refusal
+from ostiary.signon.authorization import check_access
+from ostiary.signon.context import ANOTHER, Entry, NotContinued, RelyingParty
+from ostiary.signon.endpoint import ALWAYS, BEFORE_CONSENT, BEFORE_SIGN_IN, Step
+from ostiary.signon.person import find_person
+from ostiary.signon.returning import find_entry, is_declined
 from ostiary.web.errors import BadRequest
-from ostiary.web.response import Response
 
 if TYPE_CHECKING:
-    from ostiary.sessions.session import Session
+    from ostiary.providers.oauth2.authorize.context import AuthorizationContext
+    from ostiary.web.response import Response
 
 _WEB: Final = ("https://", "http://")
 _SECOND: Final = 1_000_000
@@ -44,9 +42,10 @@ async def _client(context: AuthorizationContext) -> Response | None:
     """RFC 6749 4.1.2.1: an unknown client is told to the person, never to an address that came with the request."""
     parameters = context.parameters
     client_id = None if "client_id" in parameters.repeated else parameters.values.get("client_id")
-    context.client_found = client_by_id(context.snapshot, client_id or "")
-    if context.client_found is None:
+    client = context.client_found = client_by_id(context.snapshot, client_id or "")
+    if client is None:
         raise BadRequest("invalid_client", "The application is not known here (client_id).")
+    context.party_found = RelyingParty(str(client.pk), client.application, client.provider.authentication_flow)
     return None
 
 
@@ -83,61 +82,15 @@ async def _request(context: AuthorizationContext) -> Response | None:
 
 
 async def _signed_in(context: AuthorizationContext) -> Response | None:
-    services = context.services
-    pending = context.pending
-    context.session = (
-        pending.session if pending is not None else await services.sessions.read(context.request, context.now)
-    )
-    if context.session is not None and context.session.user is not None:
-        subject = await subject_of(services.users, context.request, context.session.user)
-        context.subject_found = subject if subject is not None and subject.user.is_active else None
-    if context.subject_found is None:
-        return await _sign_in(context)
-    return None
+    return None if await find_person(context) else await sign_in(context)
 
 
 async def _entry(context: AuthorizationContext) -> Response | None:
-    """Find out whether a flow of ours was passed for this very request. The proof is used up.
-
-    A person who said no is an answer as well (RFC 6749 4.1.2.1).
-    """
-    session, subject = context.signed_in
-    if context.coming_from == "declined" and context.pending is None:
-        no = declined_proof(context.consent_proof(subject.user.pk))
-        if await context.services.engine.completed(session, no, now=context.now):
-            raise OAuthError(ACCESS_DENIED, "the person did not allow it")
-    found = {
-        "sign-in": (context.sign_in_proof, Entry.SIGNED_IN),
-        "authorize": (lambda: context.consent_proof(subject.user.pk), Entry.RESUMED),
-    }.get(context.coming_from or "")
-    if found is None and context.pending is not None:
-        raise NotContinued
-    if found is not None:
-        key, entry = found
-        if await _is_proven(context, session, key()):
-            context.entry = entry
-    if context.late is not None and context.entry is Entry.FIRST:
-        if not await _began_here(context, session):
-            raise context.late
-        context.late = None
+    """A person who said no is an answer as well (RFC 6749 4.1.2.1)."""
+    if await is_declined(context):
+        raise OAuthError(ACCESS_DENIED, "the person did not allow it")
+    await find_entry(context)
     return None
-
-
-async def _began_here(context: AuthorizationContext, session: Session) -> bool:
-    """Tell whether this browser began the sign-in of this request, and somebody signed in beside it."""
-    if context.coming_from != "sign-in" or context.pending is not None:
-        return False
-    key = beside_proof(context.sign_in_proof())
-    return await context.services.engine.completed(session, key, now=context.now)
-
-
-async def _is_proven(context: AuthorizationContext, session: Session, key: str) -> bool:
-    """Tell whether the flow was passed: its end is at hand, or left its proof. Raises NotTakenUp for another's end."""
-    if context.pending is None:
-        return await context.services.engine.completed(session, key, now=context.now)
-    if context.pending.completion != key:
-        raise NotContinued
-    return True
 
 
 async def _fresh_enough(context: AuthorizationContext) -> Response | None:
@@ -146,7 +99,7 @@ async def _fresh_enough(context: AuthorizationContext) -> Response | None:
     max_age = context.wanted.max_age
     stale = session.auth_time is None or (max_age is not None and context.now - session.auth_time >= max_age * _SECOND)
     if stale or context.wanted.prompt & _AGAIN or context.coming_from == ANOTHER:
-        return await _sign_in(context)
+        return await sign_in(context)
     return None
 
 
@@ -155,7 +108,7 @@ async def _expected(context: AuthorizationContext) -> Response | None:
     if is_expected(context):
         return None
     if context.entry is Entry.FIRST:
-        return await _sign_in(context)
+        return await sign_in(context)
     raise OAuthError(LOGIN_REQUIRED, "another person is signed in than the application expects")
 
 
@@ -165,7 +118,7 @@ async def _strong_enough(context: AuthorizationContext) -> Response | None:
     if is_strong_enough(context):
         return None
     if context.entry is Entry.FIRST:
-        return await _sign_in(context)
+        return await sign_in(context)
     raise OAuthError(UNMET_AUTHENTICATION, "the sign-in is not of the class that is essential")
 
 
@@ -174,17 +127,7 @@ async def _allowed(context: AuthorizationContext) -> Response | None:
 
     With prompt=none no page may be shown (Core 3.1.2.1): then it is an error.
     """
-    _, subject = context.signed_in
-    refusal = await find_refusal(
-        context.request,
-        context.services,
-        subject=subject,
-        application=context.client.application,
-        snapshot=context.snapshot,
-        facts=_facts(context),
-        now=context.now,
-        another=context.return_url(ANOTHER),
-    )
+    refusal = await check_access(context, _facts(context))
     if refusal is not None:
         if "none" in context.wanted.prompt:
             raise OAuthError(ACCESS_DENIED, "the application's policies refuse the person")
@@ -192,25 +135,11 @@ async def _allowed(context: AuthorizationContext) -> Response | None:
     return None
 
 
-async def _authorization_flow(context: AuthorizationContext) -> Response | None:
-    return await interactions.authorization(context)
-
-
 async def _complete(context: AuthorizationContext) -> Response | None:
     plain = context.trusted.delivery != "form_post" and context.trusted.redirect_uri.startswith(_WEB)
     if context.at_once and not plain:
         raise NotContinued  # a page of a flow leads to redirects only, and opens no program
     return await complete(context)
-
-
-async def _sign_in(context: AuthorizationContext) -> Response:
-    if context.pending is not None:
-        raise NotContinued
-    if context.late is not None:
-        raise context.late
-    if "none" in context.wanted.prompt:
-        raise OAuthError(LOGIN_REQUIRED)
-    return await interactions.sign_in(context)
 
 
 def _sent_uri(parameters: Parameters) -> str | None:
@@ -230,35 +159,20 @@ def _facts(context: AuthorizationContext) -> dict[str, object]:
     }
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One row: the check, and the entries it is made at."""
-
-    take: Callable[[AuthorizationContext], Awaitable[Response | None]]
-    at: frozenset[Entry]
-
-
-_ALL: Final = frozenset(Entry)
-_BEFORE_SIGN_IN: Final = frozenset({Entry.FIRST})
-_BEFORE_CONSENT: Final = frozenset({Entry.FIRST, Entry.SIGNED_IN})
-
 # fmt: off
-STEPS: Final[tuple[Step, ...]] = (
-    #    check                 first  signed in  resumed
-    Step(_client,              _ALL),            # every time: the configuration may have changed meanwhile
-    Step(_parameters,          _ALL),
-    Step(_redirect_uri,        _ALL),
-    Step(_request,             _ALL),
-    Step(_signed_in,           _ALL),
-    Step(_entry,               _ALL),            # decides between the columns
-    Step(_fresh_enough,        _BEFORE_SIGN_IN),
-    Step(_expected,            _ALL),
-    Step(_strong_enough,       _ALL),
-    Step(_allowed,             _ALL),
-    Step(_authorization_flow,  _BEFORE_CONSENT),
-    Step(_complete,            _ALL),
+STEPS: Final[tuple[Step[AuthorizationContext], ...]] = (
+    #    check          first  signed in  resumed
+    Step(_client,       ALWAYS, reads=True),  # every time: the configuration may have changed meanwhile
+    Step(_parameters,   ALWAYS, reads=True),
+    Step(_redirect_uri, ALWAYS, reads=True),
+    Step(_request,      ALWAYS, reads=True),
+    Step(_signed_in,    ALWAYS),
+    Step(_entry,        ALWAYS),              # decides between the columns
+    Step(_fresh_enough, BEFORE_SIGN_IN),
+    Step(_expected,     ALWAYS),
+    Step(_strong_enough, ALWAYS),
+    Step(_allowed,      ALWAYS),
+    Step(authorization, BEFORE_CONSENT),
+    Step(_complete,     ALWAYS),
 )
 # fmt: on
-
-READING: Final = (_client, _parameters, _redirect_uri, _request)
-"""What makes a request known before anybody is signed in."""

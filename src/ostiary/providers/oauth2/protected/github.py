@@ -18,7 +18,7 @@ from ostiary.grants.access import find_access
 from ostiary.proto.oauth2.bearer import parse_token
 from ostiary.proto.oauth2.errors import INSUFFICIENT_SCOPE, INVALID_TOKEN, OAuthError
 from ostiary.proto.oauth2.parameters import read_parameters
-from ostiary.providers.oauth2.authorize.context import PATH
+from ostiary.providers.oauth2.authorize.address import PATH
 from ostiary.providers.oauth2.client_authentication.token_binding import verify_token_binding
 from ostiary.providers.oauth2.json_responses import bearer_error, token_json
 from ostiary.providers.oauth2.provider.client import client_by_provider

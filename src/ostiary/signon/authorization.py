@@ -1,0 +1,87 @@
+"""The authorization flow of an application: what stands before it, and the consent it asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from ostiary.flows.plans.beginning import ANOTHER_URL
+from ostiary.flows.run.decline import DECLINED_URL
+from ostiary.flows.run.outcome import Moved, Passed
+from ostiary.signon.access import find_refusal
+from ostiary.signon.context import ANOTHER, AUTHORIZE, DECLINED, SignOnContext
+from ostiary.signon.flow_choice import application_context, is_empty
+from ostiary.signon.interaction import Interaction, write_kept
+
+if TYPE_CHECKING:
+    from ostiary.flows.resources import Flow
+    from ostiary.web.errors import NoAccess
+
+
+async def check_access(context: SignOnContext, facts: Mapping[str, object]) -> NoAccess | None:
+    """Ask the policies of the application about the person; the refusal is to be raised. None is a yes."""
+    _, subject = context.signed_in
+    return await find_refusal(
+        context.request,
+        context.services,
+        subject=subject,
+        application=context.party.application,
+        snapshot=context.snapshot,
+        facts=facts,
+        now=context.now,
+        another=context.return_url(ANOTHER),
+    )
+
+
+async def require_access(context: SignOnContext, facts: Mapping[str, object]) -> None:
+    """Ask the policies of the application about the person. Raises NoAccess."""
+    refusal = await check_access(context, facts)
+    if refusal is not None:
+        raise refusal
+
+
+async def authorize(context: SignOnContext, flow: Flow, *, append: tuple[str, ...] = ()) -> Interaction | None:
+    """Run the flow. None when it has nothing to show: then the answer is stored with its end (`finishing.finish`).
+
+    `append` are stages that come after those of the flow.
+    """
+    if not append and is_empty(flow, context.snapshot):
+        return None
+    services, request, now = context.services, context.request, context.now
+    session, subject = context.signed_in
+    proof, back = context.consent_proof(subject.user.pk), context.return_url(AUTHORIZE)
+    await write_kept(context)
+    outcome = await services.engine.start(
+        request,
+        session,
+        flow,
+        context=_plan_context(context),
+        next_url=back,
+        completion=proof,
+        append=append,
+        pending=context.pending,
+        hold=True,
+        now=now,
+    )
+    context.pending = outcome.pending if isinstance(outcome, Moved) else None
+    if context.pending is not None and context.pending.completion == proof:
+        return None  # the answer goes into the same batch
+    if context.pending is not None:
+        await services.engine.settle(request, context.pending, now=now)
+    return Interaction(flow, back, outcome.component if isinstance(outcome, Passed) else "")
+
+
+async def withdraw(context: SignOnContext, interaction: Interaction) -> None:
+    """Drop a flow that was begun, where nothing may be shown."""
+    session, _ = context.signed_in
+    await context.services.engine.cancel(session, interaction.flow.slug, interaction.back)
+
+
+def _plan_context(context: SignOnContext) -> Mapping[str, object]:
+    return {
+        "is_sso": True,
+        DECLINED_URL: context.return_url(DECLINED),
+        ANOTHER_URL: context.return_url(ANOTHER),
+        "application": application_context(context.party.application),
+        **context.authorization_context(),
+    }

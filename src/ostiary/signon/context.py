@@ -1,0 +1,146 @@
+"""One request that needs a person, on its way through the steps of its protocol, and the address to come back to."""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, ClassVar, Final
+from urllib.parse import quote
+
+from ostiary.record import dataclass
+from ostiary.resource import codec
+from ostiary.web.errors import BadRequest, HttpError
+
+if TYPE_CHECKING:
+    from ostiary.applications.resources import Application
+    from ostiary.directory.user import Subject
+    from ostiary.flows.run.flow_commit import PendingCommit
+    from ostiary.sessions.session import Session
+    from ostiary.signon.services import Services
+    from ostiary.store.configuration.snapshot import Snapshot
+    from ostiary.store.database import Statement
+    from ostiary.web.request import Request
+
+RETURN: Final = "ostiary_return"
+"""Our own parameter: which flow the browser comes back from. It proves nothing; the proof is in the session."""
+
+SIGN_IN: Final = "sign-in"
+AUTHORIZE: Final = "authorize"
+DECLINED: Final = "declined"
+ANOTHER: Final = "another"
+"""Values of `RETURN`. `ANOTHER` is that of a person who is not the one who was named: somebody may sign in anew."""
+
+_PLAIN: Final = re.compile(r"[A-Za-z0-9._~-]*")  # what is quoted as itself (RFC 3986 2.3)
+_LONGEST: Final = 32_000  # characters of an address that a flow leads back to: with state and nonce at their longest
+
+
+class NotContinued(Exception):
+    """The request cannot be answered together with the end of its flow; it is answered when the browser brings it."""
+
+
+class Entry(enum.Enum):
+    """How the browser came here."""
+
+    FIRST = "first"
+    SIGNED_IN = "signed in"  # back from the authentication flow begun for this very request
+    RESUMED = "resumed"  # back from the authorization flow begun for this very request and person
+
+
+@dataclass(frozen=True, slots=True)
+class RelyingParty:
+    """Who asks for a person: the primary key of the provider, its application, and its own flow to sign people in."""
+
+    provider: str
+    application: Application
+    authentication_flow: str | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class SignOnContext:
+    """What sign-on knows of a request. A protocol extends it with what it read, and tells who asks.
+
+    `pairs` are the parameters of the browser's address, `coming_from` its `RETURN`. `late` is what a request is
+    answered that may not begin any more. With `at_once` the end of its flow is being answered, so by a redirect only.
+    """
+
+    PROTOCOL: ClassVar[str]
+    PATH: ClassVar[str]
+
+    request: Request
+    services: Services
+    pairs: tuple[tuple[str, str], ...]
+    snapshot: Snapshot
+    now: int
+    entry: Entry = Entry.FIRST
+    coming_from: str | None = None
+    late: Exception | None = None
+    party_found: RelyingParty | None = None
+    session: Session | None = None
+    subject_found: Subject | None = None
+    pending: PendingCommit | None = None
+    at_once: bool = False
+    digested: str = ""  # what `digest` found
+
+    @property
+    def party(self) -> RelyingParty:
+        """Who asks, once the protocol found it."""
+        if self.party_found is None:  # pragma: no cover - the order of the table
+            raise BadRequest("invalid_request")
+        return self.party_found
+
+    @property
+    def login_hint(self) -> str | None:
+        """Whom the application expects, as the flow may fill it in."""
+        return None
+
+    def authorization_context(self) -> Mapping[str, object]:
+        """Return what the authorization flow is told beside the application."""
+        return {}
+
+    def keeping(self) -> Sequence[Statement]:
+        """Return what lets things the request refers to outlive a flow. Written before one is begun."""
+        return ()
+
+    @property
+    def signed_in(self) -> tuple[Session, Subject]:
+        """Session and person, once their step was taken."""
+        if self.session is None or self.subject_found is None:  # pragma: no cover - the order of the table
+            raise BadRequest("invalid_request")
+        return self.session, self.subject_found
+
+    def digest(self) -> str:
+        """Return what names exactly this request, for the proofs of its flows."""
+        if not self.digested:
+            self.digested = hashlib.sha256(codec.encode(_without_return(self.pairs))).hexdigest()[:40]
+        return self.digested
+
+    def sign_in_proof(self) -> str:
+        """Return the completion key of the authentication flow begun for this request."""
+        return f"{self.PROTOCOL}.sign-in:{self.party.provider}:{self.digest()}"
+
+    def consent_proof(self, user: int) -> str:
+        """Return the completion key of the authorization flow begun for this request and that person."""
+        return f"{self.PROTOCOL}.authorize:{self.party.provider}:{user}:{self.digest()}"
+
+    def return_url(self, coming_from: str) -> str:
+        """Return the path that leads back here from a flow."""
+        return request_url(self.request, self.PATH, [*_without_return(self.pairs), (RETURN, coming_from)])
+
+
+def request_url(request: Request, path: str, pairs: Iterable[tuple[str, str]]) -> str:
+    """Return the path of an endpoint with these parameters. Raises HttpError 414."""
+    query = "&".join([f"{_quoted(name)}={_quoted(value)}" for name, value in pairs])
+    url = f"{request.prefix}{path}?{query}"
+    if len(url) > _LONGEST:
+        raise HttpError(414, "uri_too_long", "The authorization request is too long.")
+    return url
+
+
+def _quoted(text: str) -> str:
+    return text if _PLAIN.fullmatch(text) else quote(text, safe="")
+
+
+def _without_return(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    return [(name, value) for name, value in pairs if name != RETURN]

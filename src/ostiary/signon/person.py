@@ -1,0 +1,79 @@
+"""The demand for a person: who is signed in, else the authentication flow, which leads back to the request."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ostiary.flows.people.subjects import subject_of
+from ostiary.flows.plans.beginning import ANOTHER_URL, Beginning
+from ostiary.flows.run.flow_commit import pending_from
+from ostiary.signon.context import ANOTHER, SIGN_IN, NotContinued, SignOnContext
+from ostiary.signon.flow_choice import application_context, authentication_flow, require_authentication_flow
+from ostiary.signon.interaction import Interaction, write_kept
+
+if TYPE_CHECKING:
+    from ostiary.flows.resources import Flow
+    from ostiary.web.response import Response
+
+
+async def require_person(context: SignOnContext) -> Response | None:
+    """Find the person, or send the browser to sign in. None when there is one."""
+    if await find_person(context):
+        return None
+    return (await begin_sign_in(context)).redirect(context.request)
+
+
+async def find_person(context: SignOnContext) -> bool:
+    """Find session and person of the request. False when nobody active is signed in."""
+    services, request, pending = context.services, context.request, context.pending
+    context.session = pending.session if pending is not None else await services.sessions.read(request, context.now)
+    if context.session is not None and context.session.user is not None:
+        subject = await subject_of(services.users, request, context.session.user)
+        context.subject_found = subject if subject is not None and subject.user.is_active else None
+    return context.subject_found is not None
+
+
+async def begin_sign_in(context: SignOnContext) -> Interaction:
+    """Begin the authentication flow of the provider, else of the brand. Raises HttpError 404, NotContinued."""
+    if context.pending is not None:
+        raise NotContinued
+    services, request, now = context.services, context.request, context.now
+    flow = require_authentication_flow(context.snapshot, request.host, context.party.authentication_flow)
+    beginning, back = _beginning(context), context.return_url(SIGN_IN)
+    session, pending = await services.sessions.read(request, now), None
+    if session is not None and session.user is not None and flow.authentication == "require_unauthenticated":
+        # The flow takes nobody who is signed in, and the present sign-in is not enough: it ends.
+        await services.sessions.end(request, session, now=now)
+        session = None
+    if session is None:
+        pending = pending_from(services.sessions.beginning(request, now))
+        session = pending.session
+    await write_kept(context)
+    await services.engine.start(
+        request,
+        session,
+        flow,
+        context=beginning.context,
+        next_url=back,
+        completion=beginning.completion,
+        pending=pending,
+        now=now,
+    )
+    return Interaction(flow, back)
+
+
+def sign_in_again(context: SignOnContext, flow: Flow) -> Beginning | None:
+    """Return what that flow is begun for when this request needs a sign-in; None when it begins another one."""
+    wanted = authentication_flow(context.snapshot, context.request.host, context.party.authentication_flow)
+    # guard: A30 a pushed request that is late begins for nobody at the page of its flow
+    return _beginning(context) if wanted is not None and wanted.pk == flow.pk and context.late is None else None
+
+
+def _beginning(context: SignOnContext) -> Beginning:
+    plan_context: dict[str, object] = {
+        "application": application_context(context.party.application),
+        ANOTHER_URL: context.return_url(ANOTHER),
+    }
+    if context.login_hint and context.coming_from != ANOTHER:
+        plan_context["pending_user_identifier"] = context.login_hint
+    return Beginning(plan_context, context.sign_in_proof())

@@ -1,0 +1,69 @@
+"""The way back: whether a flow of ours was passed, or declined, for exactly this request."""
+
+from __future__ import annotations
+
+from ostiary.flows.plans.beginning import beside_proof
+from ostiary.flows.run.decline import declined_proof
+from ostiary.signon.context import AUTHORIZE, DECLINED, SIGN_IN, Entry, NotContinued, SignOnContext
+from ostiary.web.errors import HttpError
+
+
+async def is_declined(context: SignOnContext) -> bool:
+    """Tell whether the person said no. The proof is used up."""
+    if context.coming_from != DECLINED or context.pending is not None:
+        return False
+    session, subject = context.signed_in
+    no = declined_proof(context.consent_proof(subject.user.pk))
+    return await context.services.engine.completed(session, no, now=context.now)
+
+
+class Declined(HttpError):
+    """The person said no."""
+
+    def __init__(self) -> None:
+        super().__init__(403, "access_denied", "You did not allow it.")
+
+
+async def require_entry(context: SignOnContext) -> None:
+    """Find out which flow of ours was passed for this request. Raises Declined, and what `find_entry` raises."""
+    if await is_declined(context):
+        raise Declined
+    await find_entry(context)
+
+
+async def find_entry(context: SignOnContext) -> None:
+    """Find out which flow of ours was passed for this request: `entry`. The proof is used up.
+
+    Raises `late` when the request may not begin any more, and NotContinued for the end of another flow.
+    """
+    _, subject = context.signed_in
+    if context.coming_from == SIGN_IN:
+        key, entry = context.sign_in_proof(), Entry.SIGNED_IN
+    elif context.coming_from == AUTHORIZE:
+        key, entry = context.consent_proof(subject.user.pk), Entry.RESUMED
+    else:
+        key, entry = "", Entry.FIRST
+    if await _is_proven(context, key):
+        context.entry = entry
+    if context.late is not None and context.entry is Entry.FIRST:
+        if not await _began_here(context):
+            raise context.late
+        context.late = None
+
+
+async def _is_proven(context: SignOnContext, key: str) -> bool:
+    """Tell whether the flow was passed: its end is at hand, or left its proof. Raises NotContinued else."""
+    if context.pending is None:
+        session, _ = context.signed_in
+        return bool(key) and await context.services.engine.completed(session, key, now=context.now)
+    if not key or context.pending.completion != key:
+        raise NotContinued
+    return True
+
+
+async def _began_here(context: SignOnContext) -> bool:
+    """Tell whether this browser began the sign-in of this request, and somebody signed in beside it."""
+    if context.coming_from != SIGN_IN or context.pending is not None:
+        return False
+    session, _ = context.signed_in
+    return await context.services.engine.completed(session, beside_proof(context.sign_in_proof()), now=context.now)
