@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from ostiary.flows.run.outcome import Moved
 from ostiary.signon.protocols import Protocols
 from ostiary.web.request import Request
 from ostiary.web.response import Response, text
@@ -38,17 +39,41 @@ async def said(response: Response | None) -> str | None:
 async def test_each_is_asked_about_its_own_path() -> None:
     assert await said(await PROTOCOLS.follow(BELOW, "/id/one/?a=b")) == "GET /id/one/?a=b"
     assert await said(await PROTOCOLS.follow(BELOW, "/id/two/")) == "GET /id/two/?"
-    assert await said(await PROTOCOLS.take_up(BELOW, "/id/two/?c", "end")) == "taken end /two/?c"  # type: ignore[arg-type]
     assert await PROTOCOLS.begin_again(BELOW, "login", "/id/one/") == "login /one/"  # type: ignore[arg-type,comparison-overlap]
 
 
 @pytest.mark.parametrize("to", ["/one/", "/id/three/", "/idx/one/", "/id/one", "https://id/one/", "//id/one/", "/id"])
 async def test_nobody_is_asked_about_another_path(to: str) -> None:
     assert await PROTOCOLS.follow(BELOW, to) is None
-    assert await PROTOCOLS.take_up(BELOW, to, None) is None  # type: ignore[arg-type]
     assert await PROTOCOLS.begin_again(BELOW, None, to) is None  # type: ignore[arg-type]
 
 
 def test_a_path_has_one_endpoint() -> None:
     with pytest.raises(ValueError, match="/one/"):
         PROTOCOLS.register(Echo("/one/"))
+
+
+class Engine:
+    """Remembers what it was left to commit."""
+
+    def __init__(self) -> None:
+        self.settled: list[Any] = []
+
+    async def settle(self, request: Request, pending: Any, *, now: int) -> None:
+        self.settled.append(pending)
+
+
+@pytest.mark.parametrize(
+    ("to", "pending", "answer", "settled"),
+    [
+        ("/id/two/?c", "end", "taken end /two/?c", []),
+        ("/id/three/", "end", None, ["end"]),
+        ("/id/two/", None, None, []),
+    ],
+)
+async def test_the_end_of_a_flow_is_committed_by_one_of_both(
+    to: str, pending: Any, answer: str | None, settled: list[str]
+) -> None:
+    engine = Engine()
+    assert await said(await PROTOCOLS.end(BELOW, Moved(to, pending), engine, now=1)) == answer
+    assert engine.settled == settled

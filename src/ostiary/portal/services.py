@@ -7,14 +7,13 @@ from dataclasses import field
 from typing import TYPE_CHECKING, Protocol
 
 from ostiary.record import dataclass
-from ostiary.signon.protocols import Protocols
+from ostiary.signon.protocols import Protocols, Settling
 from ostiary.web.request import Request
 
 if TYPE_CHECKING:
     from ostiary.directory.devices import Devices
     from ostiary.directory.first_run.setup import Setup
     from ostiary.directory.users import Users
-    from ostiary.flows.run.flow_commit import PendingCommit
     from ostiary.flows.run.outcome import Outcome
     from ostiary.resource import Resource
     from ostiary.sessions.session import Session
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from ostiary.web.templates import Templates
 
 
-class Engine(Protocol):
+class Engine(Settling, Protocol):
     """The flow engine (`ostiary.flows.engine.FlowEngine`), as far as pages use it."""
 
     async def challenge(self, request: Request, session: Session, slug: str, *, query: str = "", now: int) -> Outcome:
@@ -45,10 +44,6 @@ class Engine(Protocol):
         now: int,
     ) -> Outcome:
         """Judge an answer to the showing that `ticket` names, and take the flow on as `ahead` and `hold` say."""
-        ...
-
-    async def settle(self, request: Request, pending: PendingCommit, *, now: int) -> None:
-        """Commit the end of a flow that nobody took up. Raises PlanChanged, SessionGone."""
         ...
 
 

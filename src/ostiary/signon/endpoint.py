@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ostiary.web.response import Response
 
 C = TypeVar("C", bound=SignOnContext)
+T_contra = TypeVar("T_contra", bound=SignOnContext, contravariant=True)
 
 ALWAYS: Final = frozenset(Entry)
 BEFORE_SIGN_IN: Final = frozenset({Entry.FIRST})
@@ -25,13 +26,13 @@ BEFORE_CONSENT: Final = frozenset({Entry.FIRST, Entry.SIGNED_IN})
 
 
 @dataclass(frozen=True, slots=True)
-class Step(Generic[C]):
+class Step(Generic[T_contra]):
     """One row: the check, which answers None to go on, and the entries it is made at.
 
     With `reads` it makes the request known before anybody is signed in.
     """
 
-    take: Callable[[C], Awaitable[Response | None]]
+    take: Callable[[T_contra], Awaitable[Response | None]]
     at: frozenset[Entry] = ALWAYS
     reads: bool = False
 

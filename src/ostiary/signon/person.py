@@ -12,7 +12,10 @@ from ostiary.signon.flow_choice import application_context, authentication_flow,
 from ostiary.signon.interaction import Interaction, write_kept
 
 if TYPE_CHECKING:
+    from ostiary.directory.user import Subject
+    from ostiary.directory.users import Users
     from ostiary.flows.resources import Flow
+    from ostiary.sessions.session import Session
     from ostiary.web.response import Response
 
 
@@ -28,9 +31,18 @@ async def find_person(context: SignOnContext) -> bool:
     services, request, pending = context.services, context.request, context.pending
     context.session = pending.session if pending is not None else await services.sessions.read(request, context.now)
     if context.session is not None and context.session.user is not None:
-        subject = await subject_of(services.users, request, context.session.user)
-        context.subject_found = subject if subject is not None and subject.user.is_active else None
+        context.subject_found = active(await subject_of(services.users, request, context.session.user))
     return context.subject_found is not None
+
+
+async def person_of(users: Users, session: Session) -> Subject | None:
+    """Return the person of a session, read now; None when nobody active is signed in."""
+    return None if session.user is None else active(await users.subject(session.user))
+
+
+def active(subject: Subject | None) -> Subject | None:
+    """Return the person, if the account is active."""
+    return subject if subject is not None and subject.user.is_active else None
 
 
 async def begin_sign_in(context: SignOnContext) -> Interaction:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from ostiary.flows.plans.beginning import Beginning
     from ostiary.flows.resources import Flow
     from ostiary.flows.run.flow_commit import PendingCommit
+    from ostiary.flows.run.outcome import Moved
     from ostiary.web.request import Request
     from ostiary.web.response import Response
 
@@ -40,6 +41,14 @@ class Endpoint(Protocol):
         ...
 
 
+class Settling(Protocol):
+    """The flow engine (`flows.engine.FlowEngine`), as far as it is needed here."""
+
+    async def settle(self, request: Request, pending: PendingCommit, *, now: int) -> None:
+        """Commit the end of a flow that nobody took up. Raises PlanChanged, SessionGone."""
+        ...
+
+
 class Protocols:
     """The registry. It is filled once, when the application is built."""
 
@@ -55,10 +64,18 @@ class Protocols:
                 raise ValueError(message)
             self._by_path[endpoint.path] = endpoint
 
-    async def take_up(self, request: Request, to: str, pending: PendingCommit) -> Response | None:
-        """Let the endpoint at `to`, a path of ours, answer together with the flow's end; None where there is none."""
-        found = self._find(request, to)
-        return None if found is None else await found[0].take_up(found[1], pending)
+    async def end(self, request: Request, moved: Moved, engine: Settling, *, now: int) -> Response | None:
+        """Commit the end of a flow that was left to the caller, with the answer of the endpoint it leads to.
+
+        None when the browser is better sent there; then only the end is committed. Raises PlanChanged, SessionGone.
+        """
+        if moved.pending is None:
+            return None
+        found = self._find(request, moved.to)
+        taken = None if found is None else await found[0].take_up(found[1], moved.pending)
+        if taken is None:
+            await engine.settle(request, moved.pending, now=now)
+        return taken
 
     async def follow(self, request: Request, to: str) -> Response | None:
         """Answer what the browser would ask for at `to`; None where there is no endpoint."""

@@ -86,12 +86,8 @@ class FlowPage:
 
     async def _arrive(self, request: Request, moved: Moved, now: int) -> Response:
         """Leave a flow with the answer that ended it, straight to where the request it was begun for leads."""
-        pending, taken = moved.pending, None
         try:
-            if pending is not None:
-                taken = await self._pages.protocols.take_up(request, moved.to, pending)
-                if taken is None:
-                    await self._pages.engine.settle(request, pending, now=now)
+            taken = await self._pages.protocols.end(request, moved, self._pages.engine, now=now)
         except (PlanChanged, SessionGone):  # another tab was first
             return self._see(request, redirects.NEXT, without=(METHOD,))
         return self._leave_by(request, taken, moved.to)

@@ -27,6 +27,7 @@ from ostiary.signon.flow_choice import (
     require_authentication_flow,
     require_authorization_flow,
 )
+from ostiary.signon.person import person_of
 from ostiary.store.hashing import token_hash
 from ostiary.web.errors import HttpError, NotFound
 from ostiary.web.response import Response, redirect
@@ -50,7 +51,7 @@ async def device_page(request: Request, services: Services) -> Response:
         raise error
     code = read_user_code(request.query_one("code")) or ""
     session = await services.sessions.ensure(request, now)
-    if await _person(services, session) is None:
+    if await person_of(services.users, session) is None:
         return await _sign_in(request, services, session, code)
     to = await services.engine.begin(
         request,
@@ -68,7 +69,7 @@ async def device_authorize(request: Request, services: Services) -> Response:
     """GET /device/authorize/: policies and the authorization flow, for a code entered in this session."""
     snapshot, now = services.plane.snapshot, services.clock()
     session = await services.sessions.ensure(request, now)
-    subject = await _person(services, session)
+    subject = await person_of(services.users, session)
     code = read_user_code(request.query_one("code"))
     if subject is None or code is None:
         return redirect(f"{request.prefix}{PAGE}")
@@ -126,11 +127,6 @@ async def _sign_in(request: Request, services: Services, session: Session, code:
 
 def _own_address(request: Request, code: str) -> str:
     return f"{request.prefix}{PAGE}" + (f"?code={quote(code, safe='')}" if code else "")
-
-
-async def _person(services: Services, session: Session) -> Subject | None:
-    subject = None if session.user is None else await services.users.subject(session.user)
-    return subject if subject is not None and subject.user.is_active else None
 
 
 def _context(client: Client, item: DeviceGrant) -> Mapping[str, object]:

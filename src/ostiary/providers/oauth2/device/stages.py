@@ -25,11 +25,11 @@ from ostiary.providers.oauth2.provider.fields import DEVICE_CODE
 from ostiary.providers.oauth2.tokens.authorization import new_authorization
 from ostiary.record import dataclass
 from ostiary.sessions.repository import hold
+from ostiary.signon.person import person_of
 from ostiary.store.hashing import token_hash
 from ostiary.web.addresses import address_key
 
 if TYPE_CHECKING:
-    from ostiary.directory.user import Subject
     from ostiary.store.database import Batch
 
 CODE: Final = "oauth2.device-code"
@@ -85,7 +85,10 @@ class DeviceApproveStage(Stage):
 
     async def open(self, stage_context: StageContext) -> Verdict:
         """Approve, with everything looked at once more: the request, the person, the policies."""
-        item, subject = await _claimed(stage_context), await _subject(stage_context)
+        item, subject = (
+            await _claimed(stage_context),
+            await person_of(stage_context.services.users, stage_context.session),
+        )
         client = None if item is None else client_by_provider(stage_context.snapshot, item.provider)
         if item is None or client is None or subject is None:
             return Refused(_GONE)
@@ -201,9 +204,3 @@ async def _claimed(stage_context: StageContext) -> DeviceGrant | None:
     return await find_claimed(
         stage_context.services.database, bytes.fromhex(name), stage_context.session.key, now=stage_context.now
     )
-
-
-async def _subject(stage_context: StageContext) -> Subject | None:
-    user = stage_context.session.user
-    subject = None if user is None else await stage_context.services.users.subject(user)
-    return subject if subject is not None and subject.user.is_active else None
