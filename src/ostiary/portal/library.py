@@ -20,6 +20,7 @@ from ostiary.portal.look import Renderer, picture
 from ostiary.portal.services import Pages
 from ostiary.portal.start import sign_in_first, signed_in
 from ostiary.record import dataclass
+from ostiary.signon.access import NO_ACCESS
 from ostiary.web.errors import NoAccess, NotFound
 from ostiary.web.request import Request
 from ostiary.web.response import Response, redirect
@@ -97,7 +98,7 @@ class Library:
             return sign_in_first(request)
         if not await self._may(request, subject, application, now):
             account = subject.user.username
-            raise NoAccess("You have no access to this application.", application=application.name, account=account)
+            raise NoAccess(NO_ACCESS, application=application.name, account=account)
         address = self._address(application, subject)
         if address is None:
             raise NotFound("no_launch_url", "This application has no page to open.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ostiary.policies.context import PolicyContext
 from ostiary.policies.decide import decide_application
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from ostiary.store.configuration.snapshot import Snapshot
     from ostiary.store.database import Statement
     from ostiary.web.request import Request
+
+NO_ACCESS: Final = "You have no access to this application."
+"""What is said where the policies give no reason."""
 
 
 async def find_refusal(
@@ -47,5 +50,5 @@ async def find_refusal(
         await write_all(services.database, statements)
     if decision.passing:
         return None
-    message = " ".join(decision.messages) or "You have no access to this application."
+    message = " ".join(decision.messages) or NO_ACCESS
     return NoAccess(message, application=application.name, account=subject.user.username, another=another)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ostiary.brands.select import select
 from ostiary.directory.users import signed_in
 from ostiary.flows.errors import PlanChanged
 from ostiary.flows.password_change import password_change
@@ -12,6 +11,7 @@ from ostiary.flows.resources import Flow
 from ostiary.record import dataclass
 from ostiary.seal import Secret
 from ostiary.sessions.sessions import SessionLogin
+from ostiary.signon.flow_choice import authentication_flow
 
 if TYPE_CHECKING:
     from ostiary.directory.tokens import Tokens
@@ -68,6 +68,5 @@ class Recoverer:
         return password_change(request, self.plane.snapshot, back=home) or home
 
     async def _authentication(self, request: Request, now: int) -> Flow | None:
-        named = select(self.plane.snapshot, request.host).flow_authentication
-        flow = self.plane.snapshot.get(Flow, named) if named is not None else None
+        flow = authentication_flow(self.plane.snapshot, request.host)
         return flow or await self.engine.first_flow(request, None, "authentication", now=now)

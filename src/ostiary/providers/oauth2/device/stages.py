@@ -25,6 +25,7 @@ from ostiary.providers.oauth2.provider.fields import DEVICE_CODE
 from ostiary.providers.oauth2.tokens.authorization import new_authorization
 from ostiary.record import dataclass
 from ostiary.sessions.repository import hold
+from ostiary.signon.access import NO_ACCESS
 from ostiary.signon.person import person_of
 from ostiary.store.hashing import token_hash
 from ostiary.web.addresses import address_key
@@ -103,7 +104,7 @@ class DeviceApproveStage(Stage):
             ),
         )
         if not decision.passing:
-            return Refused("You have no access to this application.", (*decision.events, deny_device(item)))
+            return Refused(NO_ACCESS, (*decision.events, deny_device(item)))
         salt = stage_context.services.users.install_id
         authorization = new_authorization(
             client, stage_context.session, subject, scope=item.scope, salt=salt, now=stage_context.now
