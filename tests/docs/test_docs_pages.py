@@ -58,6 +58,20 @@ def test_files_that_are_named_exist(page: Path) -> None:
     assert [name for name in names if not any(PurePath(path).match(name.lstrip("/")) for path in tracked())] == []
 
 
+DEVELOP = sorted((ROOT / "docs" / "develop").glob("*.md"))
+
+
+@pytest.mark.parametrize("page", DEVELOP, ids=named)
+def test_what_a_page_for_developers_shows_is_what_is_tested(page: Path) -> None:
+    text = page.read_text()
+    (example,) = {link for link in LINK.findall(text) if link.endswith(".py")}
+    tested = {line.strip() for line in (page.parent / example).read_text().splitlines()}
+    shown = [
+        line.strip() for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL) for line in block.splitlines()
+    ]
+    assert [line for line in shown if line not in tested] == []
+
+
 def test_every_rule_that_is_cited_stands_on_the_page_of_rules() -> None:
     sys.path.insert(0, str(ROOT / "scripts"))
     import rules
