@@ -10,7 +10,6 @@ from support.explain import explain
 from ostiary.sessions import repository
 from ostiary.sessions.cookie import COOKIE, CookieSettings
 from ostiary.sessions.expiry import AT_ONCE, end_expired
-from ostiary.sessions.keeping import keeping
 from ostiary.sessions.session import ANONYMOUS, BROWSER_ABSOLUTE, BROWSER_IDLE, DAY, HOUR, MINUTE, Session, SessionGone
 from ostiary.sessions.sessions import Hooks, SessionLogin, Sessions
 from ostiary.store.database import Database, Statement, fetch_one
@@ -330,9 +329,7 @@ async def test_a_session_that_came_back_is_not_ended(sessions: Sessions, databas
 async def test_one_session_outlives_a_new_password(sessions: Sessions, database: Database) -> None:
     _, mine = await signed_in(sessions)
     await signed_in(sessions)
-    with keeping(mine.key):
-        statement = repository.end_of_user(7)
-    await database.write(lambda: run([statement]))
+    await database.write(lambda: run([repository.end_of_user(7, but=mine.key)]))
     assert [one.key for one in await sessions.list(7, NOW)] == [mine.key]
     await database.write(lambda: run([repository.end_of_user(7)]))
     assert await sessions.list(7, NOW) == []

@@ -7,6 +7,7 @@ from dataclasses import field
 from typing import Annotated, Literal
 
 from ostiary.directory.names import EMAIL, EMAIL_EXPECTED, EMAIL_MOST, NAME_MOST, name_fault
+from ostiary.record import dataclass
 from ostiary.resource import (
     BLUEPRINT_ONLY,
     CASELESS,
@@ -163,3 +164,10 @@ class TokenKind(Resource):
 
 
 KINDS = (RoleKind, GroupKind, UserKind, TokenKind)
+
+
+@dataclass(frozen=True, slots=True)
+class KeepSession:
+    """A note with the change of a user (`Change.note`): the session of that key outlives a new password."""
+
+    key: bytes

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Final, cast
 
 from ostiary.resource import codec
-from ostiary.sessions.keeping import kept
 from ostiary.sessions.session import TOUCH_EVERY, Session, SessionGone
 from ostiary.store.database import Batch, Database, Guard, Row, Statement, Value, fetch_one
 
@@ -95,11 +94,10 @@ def keys_of_user(user: int) -> Batch[list[bytes]]:
     return [row["key"] for row in rows]
 
 
-def end_of_user(user: int) -> Statement:
-    """Return the statement that ends every session of a person, but for one that is kept (see `keeping`)."""
-    key = kept()
-    if key is not None:
-        return Statement("DELETE FROM session WHERE user_pk = ? AND key <> ?", (user, key))
+def end_of_user(user: int, *, but: bytes | None = None) -> Statement:
+    """Return the statement that ends every session of a person, except the one of key `but`."""
+    if but is not None:
+        return Statement("DELETE FROM session WHERE user_pk = ? AND key <> ?", (user, but))
     return Statement("DELETE FROM session WHERE user_pk = ?", (user,))
 
 

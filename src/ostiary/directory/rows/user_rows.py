@@ -9,7 +9,7 @@ from typing import Final, cast
 from ostiary.directory import devices
 from ostiary.directory.case_key import case_key
 from ostiary.directory.passwords.credentials import unusable
-from ostiary.directory.resources import UserKind
+from ostiary.directory.resources import KeepSession, UserKind
 from ostiary.directory.rows import members
 from ostiary.directory.tokens import end_recovery
 from ostiary.directory.user import User
@@ -79,7 +79,7 @@ def writes(change: Change, *, now: int) -> Iterator[Statement]:
     else:
         yield _update(pk, before, after, now)
         if is_ended(change):
-            yield end_of_user(pk)
+            yield end_of_user(pk, but=change.note.key if isinstance(change.note, KeepSession) else None)
             yield end_recovery(pk)
     yield from members.changed(members.USER_GROUPS, pk, before, after, field="groups")
     yield from members.changed(members.USER_ROLES, pk, before, after, field="roles")

@@ -7,6 +7,7 @@ one batch guarded by the plan's version (`unit`): of two tabs that answer the sa
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final, cast
 
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
 
 STEPS_MOST: Final = 64  # stages that may pass in one request without an answer
 _NOT_NOW: Final = "You cannot use this flow now."
+log: Final = logging.getLogger("ostiary.flows")
 _INVALID_NEXT: Final = "Invalid next URL"
 
 
@@ -198,7 +200,8 @@ class Dispatcher:
             outcome = await self._onward()
         except (PlanChanged, SessionGone):
             raise
-        except Exception:  # noqa: BLE001 - as said
+        except Exception:
+            log.exception("flow %s: going on after an answer failed, and is tried again", self._flow.slug)
             return Passed()
         return outcome if isinstance(outcome, Moved) else Passed()
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal, cast
 
 from ostiary.directory.errors import Busy
-from ostiary.directory.resources import USER
+from ostiary.directory.resources import USER, KeepSession
 from ostiary.flows import wizard
 from ostiary.flows.proofs import sensitive
 from ostiary.flows.proofs.proof import MESSAGE
@@ -14,7 +14,6 @@ from ostiary.flows.resources import STAGE, Stage
 from ostiary.flows.run.stage_context import Done, Refused, StageContext, StageFailed, Verdict
 from ostiary.resource import InvalidResource, OnDelete, Reference, kind
 from ostiary.seal import Secret
-from ostiary.sessions.keeping import keeping
 
 if TYPE_CHECKING:
     from ostiary.store.workspace.editor import Workspace
@@ -91,15 +90,15 @@ class UserWriteStage(Stage):
             if stored is None:
                 raise StageFailed("This account does not exist any more.")
             await _require_proof(stage_context, pk)
-            await workspace.update(stored, changed(data, stored.values))
+            keep = KeepSession(stage_context.session.key)  # a new password ends the person's other sessions
+            await workspace.update(stored, changed(data, stored.values), note=keep)
             return pk
 
         author = str(stage_context.session.who.get("username") or f"flow {stage_context.flow.slug}")
         try:
-            with keeping(stage_context.session.key):  # a new password ends the person's other sessions
-                written, _ = await stage_context.services.editor.edit(
-                    work, author=author, message=f"Written by stage {self.name}", now=stage_context.now
-                )
+            written, _ = await stage_context.services.editor.edit(
+                work, author=author, message=f"Written by stage {self.name}", now=stage_context.now
+            )
         except InvalidResource as error:
             raise StageFailed(" ".join(problem.message for problem in error.problems)) from error
         except Busy as error:

@@ -39,12 +39,16 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One object before and after a unit of work. `before` is None when it is new, `after` when it goes."""
+    """One object before and after a unit of work. `before` is None when it is new, `after` when it goes.
+
+    `note` is what whoever changed it tells the backend that writes it, in a class of that backend's room.
+    """
 
     kind: Kind
     pk: Pk
     before: Mapping[str, object] | None
     after: Mapping[str, object] | None
+    note: object = None
 
     @property
     def action(self) -> Literal["created", "updated", "deleted"]:

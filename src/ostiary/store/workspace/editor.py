@@ -124,14 +124,17 @@ class Workspace:
         checked = await validated(self._view, definition, values, pk=key, problems=problems)
         return self._view.put(Stored(definition, key, round_trip(definition, checked)))
 
-    async def update(self, stored: Stored, values: Mapping[str, object]) -> Stored:
-        """Change the listed fields of an object and return its new state. Raises InvalidResource with all problems."""
+    async def update(self, stored: Stored, values: Mapping[str, object], *, note: object = None) -> Stored:
+        """Change the listed fields of an object and return its new state; `note` goes to its backend (`Change.note`).
+
+        Raises InvalidResource with all problems.
+        """
         await self._pace.breathe()
         current = await self._view.get(stored.kind, stored.pk)
         if current is None:
             raise InvalidResource(stored.kind.name, [Problem("", f"{stored.label} does not exist any more")])
         checked = await validated(self._view, stored.kind, values, pk=stored.pk, current=current.values)
-        return self._view.put(Stored(stored.kind, stored.pk, round_trip(stored.kind, checked)))
+        return self._view.put(Stored(stored.kind, stored.pk, round_trip(stored.kind, checked)), note)
 
     async def delete(self, stored: Stored) -> None:
         """Remove an object, and what hangs on it as the definitions say; what is gone already is no error.

@@ -23,6 +23,7 @@ class Overlay:
         self._backends = backends
         self._read: dict[Key, Stored | None] = {}  # as first read: what changes are measured against
         self._pending = Pending()
+        self._notes: dict[Key, object] = {}
 
     @property
     def changes(self) -> tuple[Change, ...]:
@@ -97,8 +98,10 @@ class Overlay:
             found.extend(Referrer(one, name) for name in _references(one, stored))
         return found
 
-    def put(self, stored: Stored) -> Stored:
-        """Note the new state of an object; a state equal to the stored one is no change."""
+    def put(self, stored: Stored, note: object = None) -> Stored:
+        """Note the new state of an object; a state equal to the stored one is no change. See `Change.note`."""
+        if note is not None:
+            self._notes[stored.key] = note
         before = self._read.setdefault(stored.key, None)
         if before is not None and same(stored.kind, before.values, stored.values):
             self._pending.remove(stored.key)
@@ -149,6 +152,7 @@ class Overlay:
             known.pk,
             before.values if before is not None else None,
             after.values if after is not None else None,
+            self._notes.get(key),
         )
 
 
