@@ -190,6 +190,14 @@ async def test_a_clock_that_was_wrong_locks_nobody_out_afterwards(attempts: Atte
         assert await wait(attempts, Account(None, f"n{number}")) is None
 
 
+async def test_a34_failures_of_a_wrong_clock_do_not_count_on(attempts: Attempts) -> None:
+    for number in range(ACCOUNT_LIMIT - 1):
+        assert await wait(attempts, address=other(number), now=NOW + 24 * HOUR) is None
+    for number in range(ACCOUNT_LIMIT):
+        assert await wait(attempts, address=other(100 + number)) is None, "counted from the beginning"
+    assert await wait(attempts, address=other(200)) is not None
+
+
 async def test_clocks_of_two_servers_that_are_apart_count_together(attempts: Attempts) -> None:
     for number in range(ACCOUNT_LIMIT):
         assert await wait(attempts, address=other(number), now=NOW + (number % 2) * SKEW // 2) is None
