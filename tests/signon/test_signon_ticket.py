@@ -15,6 +15,7 @@ import pytest
 
 sys.path[:0] = [str(Path(__file__).parents[1] / name) for name in ("attacks", "signon")]
 
+import signon_ticket  # noqa: E402
 from attacks_house import LOGIN, PASSWORD, Answer, House  # noqa: E402 - the folders are on the path now
 from signon_ticket import ticket_endpoint  # noqa: E402
 
@@ -156,6 +157,25 @@ async def test_a_sign_in_whose_cookie_is_lost_begins_again_for_the_same(browser:
     assert await browser.get(at) == f"/if/flow/{LOGIN}/"
     await browser.post(uid_field="ada")
     assert await browser.post(password=PASSWORD) == f"/if/flow/{ASKING}/", "by the answer that ends the sign-in"
+
+
+async def test_somebody_else_may_sign_in(browser: Browser) -> None:
+    await browser.sign_in()
+    await browser.post()
+    assert await browser.get(f"{BEGIN}&ostiary_return=another") == f"/if/flow/{LOGIN}/"
+
+
+async def test_nothing_is_stored_for_a_protocol_that_asks_no_policies(
+    browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def forgotten(_context: object) -> None:
+        return None
+
+    await browser.sign_in()
+    monkeypatch.setattr(signon_ticket, "require_access", lambda context, _facts: forgotten(context))
+    await browser.post()
+    assert browser.page.status == 500
+    assert await browser.tickets() == []
 
 
 async def test_an_application_that_is_unknown(browser: Browser) -> None:

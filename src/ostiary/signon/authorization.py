@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 async def check_access(context: SignOnContext, facts: Mapping[str, object]) -> NoAccess | None:
     """Ask the policies of the application about the person; the refusal is to be raised. None is a yes."""
     _, subject = context.signed_in
-    return await find_refusal(
+    refusal = await find_refusal(
         context.request,
         context.services,
         subject=subject,
@@ -31,6 +31,8 @@ async def check_access(context: SignOnContext, facts: Mapping[str, object]) -> N
         now=context.now,
         another=context.return_url(ANOTHER),
     )
+    context.allowed = refusal is None
+    return refusal
 
 
 async def require_access(context: SignOnContext, facts: Mapping[str, object]) -> None:

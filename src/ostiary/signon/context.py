@@ -63,6 +63,7 @@ class SignOnContext:
 
     `pairs` are the parameters of the browser's address, `coming_from` its `RETURN`. `late` is what a request is
     answered that may not begin any more. With `at_once` the end of its flow is being answered, so by a redirect only.
+    `allowed` says that the policies were asked and said yes.
     """
 
     PROTOCOL: ClassVar[str]
@@ -81,6 +82,7 @@ class SignOnContext:
     subject_found: Subject | None = None
     pending: PendingCommit | None = None
     at_once: bool = False
+    allowed: bool = False
     digested: str = ""  # what `digest` found
 
     @property

@@ -25,8 +25,11 @@ class SessionEnded(HttpError):
 async def finish(context: SignOnContext, own: Callable[[], Batch[None]]) -> None:
     """Store what `own` yields, and the end of the flow with it. Only then the application may be answered.
 
-    Raises SessionEnded, SessionGone when a session that begins here moved first, and what `own` raises.
+    No protocol can leave out the policies: without their yes this raises RuntimeError. Raises SessionEnded, SessionGone
+    when a session that begins here moved first, and what `own` raises.
     """
+    if not context.allowed:
+        raise RuntimeError("a protocol answers for a person without asking the policies")
     session, _ = context.signed_in
     pending = context.pending
     coming = pending.coming if pending is not None else None

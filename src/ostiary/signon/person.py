@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 
 async def require_person(context: SignOnContext) -> Response | None:
-    """Find the person, or send the browser to sign in. None when there is one."""
-    if await find_person(context):
+    """Find the person, or send the browser to sign in. None when there is one, who did not ask for another."""
+    if await find_person(context) and context.coming_from != ANOTHER:
         return None
     return (await begin_sign_in(context)).redirect(context.request)
 
