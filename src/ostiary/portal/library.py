@@ -11,6 +11,7 @@ from urllib.parse import quote
 from ostiary.applications.resources import Application
 from ostiary.directory.user import Subject
 from ostiary.flows.password_change import password_change
+from ostiary.flows.plans.beginning import ANOTHER_URL
 from ostiary.flows.resources import STAGE
 from ostiary.policies.context import PolicyContext
 from ostiary.policies.decide import decide_application
@@ -18,13 +19,16 @@ from ostiary.portal.flow.methods import factor_names
 from ostiary.portal.launch import launch_address
 from ostiary.portal.look import Renderer, picture
 from ostiary.portal.services import Pages
-from ostiary.portal.start import sign_in_first, signed_in
+from ostiary.portal.start import active_person, sign_in_first, signed_in
 from ostiary.record import dataclass
+from ostiary.sessions.session import Session
 from ostiary.signon.access import NO_ACCESS
+from ostiary.signon.flow_choice import application_context, require_authentication_flow
 from ostiary.web.errors import NoAccess, NotFound
 from ostiary.web.request import Request
 from ostiary.web.response import Response, redirect
 
+_ANOTHER: Final = "another"  # in the query of a launch address: another person wants to sign in for it
 _ENROLLING: Final = {
     "authentik_stages_authenticator_totp.authenticatortotpstage": "totp",
     "authentik_stages_authenticator_static.authenticatorstaticstage": "static",
@@ -93,16 +97,33 @@ class Library:
         application = snapshot.find(Application, slug=request.params["slug"])
         if application is None:
             raise NotFound
-        subject = await signed_in(self._pages, request, now)
-        if subject is None:
+        found = await active_person(self._pages, request, now)
+        if found is None:
             return sign_in_first(request)
+        session, subject = found
+        if request.query_one(_ANOTHER) is not None:
+            return await self._sign_in_another(request, session, application, now)
         if not await self._may(request, subject, application, now):
-            account = subject.user.username
-            raise NoAccess(NO_ACCESS, application=application.name, account=account)
+            raise NoAccess(
+                NO_ACCESS,
+                application=application.name,
+                account=subject.user.username,
+                another=f"{_launch_path(request, application)}?{_ANOTHER}=1",
+            )
         address = self._address(application, subject)
         if address is None:
             raise NotFound("no_launch_url", "This application has no page to open.")
         return redirect(address)
+
+    async def _sign_in_another(
+        self, request: Request, session: Session, application: Application, now: int
+    ) -> Response:
+        """Begin a sign-in beside the open one. Who turns back stays who they are."""
+        path = _launch_path(request, application)
+        flow = require_authentication_flow(self._pages.plane.snapshot, request.host)
+        context = {"application": application_context(application), ANOTHER_URL: f"{path}?{_ANOTHER}=1"}
+        to = await self._pages.engine.begin(request, session, flow, context=context, next_url=path, now=now)
+        return redirect(to)
 
     async def _groups(self, request: Request, subject: Subject, now: int) -> Sequence[Group]:
         tiles = [
@@ -142,12 +163,16 @@ class Library:
         ]
 
 
+def _launch_path(request: Request, application: Application) -> str:
+    return f"{request.prefix}/application/launch/{application.slug}/"
+
+
 def _tile(request: Request, application: Application) -> Tile:
     return Tile(
         name=application.name,
         group=application.group,
         about=application.meta_description or application.meta_publisher,
         icon=picture(application.meta_icon),
-        url=f"{request.prefix}/application/launch/{application.slug}/",
+        url=_launch_path(request, application),
         new_tab=application.open_in_new_tab,
     )

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ostiary.directory.devices import Devices
     from ostiary.directory.first_run.setup import Setup
     from ostiary.directory.users import Users
+    from ostiary.flows.resources import Flow
     from ostiary.flows.run.outcome import Outcome
     from ostiary.resource import Resource
     from ostiary.sessions.session import Session
@@ -44,6 +45,19 @@ class Engine(Settling, Protocol):
         now: int,
     ) -> Outcome:
         """Judge an answer to the showing that `ticket` names, and take the flow on as `ahead` and `hold` say."""
+        ...
+
+    async def begin(
+        self,
+        request: Request,
+        session: Session,
+        flow: Flow,
+        *,
+        context: Mapping[str, object],
+        next_url: str,
+        now: int,
+    ) -> str:
+        """Store a plan that leads to `next_url`, and return its page's address."""
         ...
 
 

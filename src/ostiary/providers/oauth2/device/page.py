@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from ostiary.web.request import Request
 
 AUTHORIZE: Final = "/device/authorize/"
+_SIGN_OUT: Final = "/flows/-/default/invalidation/"
 
 
 async def device_page(request: Request, services: Services) -> Response:
@@ -89,7 +90,7 @@ async def device_authorize(request: Request, services: Services) -> Response:
         context={
             **_context(client, item),
             "redirect": f"{request.prefix}/",
-            ANOTHER_URL: f"{request.prefix}/flows/-/default/invalidation/",  # the code belongs to this session
+            ANOTHER_URL: f"{request.prefix}{_SIGN_OUT}",  # the code belongs to this session
         },
         next_url=f"{request.prefix}{AUTHORIZE}?code={quote(code, safe='')}",
         append=(*consent, APPROVE, FINISH),
@@ -111,6 +112,7 @@ async def _require_access(
         snapshot=services.plane.snapshot,
         facts=facts,
         now=services.clock(),
+        another=f"{request.prefix}{_SIGN_OUT}",  # this code is lost: the other person begins with a new one
         if_refused=(deny_device(item),),
     )
     # guard: A13 the policies decide when the code is entered
