@@ -5,7 +5,6 @@ room exports one `ROOM`; `app.rooms` lists them, and the composition root goes t
 """
 
 from ostiary.room.job import Handler, Job
-from ostiary.room.services import MissingService, ServiceRegistry
-from ostiary.room.value import Room, Sweeper
+from ostiary.room.value import MissingService, Room, ServiceRegistry, Sweeper
 
 __all__ = ["Handler", "Job", "MissingService", "Room", "ServiceRegistry", "Sweeper"]
