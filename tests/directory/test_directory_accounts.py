@@ -67,8 +67,8 @@ async def test_set_password_and_add_to_group(
     assert subject.is_superuser
     assert subject.user.password_change_date == NOW + 5
     credentials = Credentials(database, passwords)
-    assert await credentials.check(subject.user, Secret("new"))
-    assert not await credentials.check(subject.user, Secret("old"))
+    assert await credentials.verify(subject.user, Secret("new"))
+    assert not await credentials.verify(subject.user, Secret("old"))
     assert await Events(database).count(EventFilter(action="password_set")) == 1
 
 
@@ -90,12 +90,12 @@ async def test_an_old_hash_is_renewed_at_sign_in_unless_it_changed(
     made = hashlib.pbkdf2_hmac("sha256", b"secret", b"salt", 1000)
     user = await people.user("jo", password=f"pbkdf2_sha256$1000$salt${base64.b64encode(made).decode()}")
     credentials = Credentials(database, passwords)
-    assert not await credentials.check(user, Secret("wrong"))
+    assert not await credentials.verify(user, Secret("wrong"))
     assert await users.get(user.pk) == user
-    assert await credentials.check(user, Secret("secret"))
+    assert await credentials.verify(user, Secret("secret"))
     renewed = await users.get(user.pk)
     assert renewed is not None
     assert renewed.password.startswith("argon2$argon2id$")
     assert renewed.password_change_date == user.password_change_date
-    assert await credentials.check(user, Secret("secret"))
+    assert await credentials.verify(user, Secret("secret"))
     assert await users.get(user.pk) == renewed

@@ -209,11 +209,11 @@ async def test_rename_and_delete_are_for_the_owner(
     for device in await devices.of_user(user.pk):
         assert not await devices.rename(other.pk, device, "Mine", now=NOW)
         assert await devices.rename(user.pk, device, "Renamed", now=NOW + 1)
-        assert not await devices.delete(other.pk, device, telling=told(user))
+        assert not await devices.delete(other.pk, device, audit_event=told(user))
     assert [one.name for one in await devices.of_user(user.pk)] == ["Renamed", "Renamed"]
     for device in await devices.of_user(user.pk):
-        assert await devices.delete(user.pk, device, telling=told(user))
-        assert not await devices.delete(user.pk, device, telling=told(user))
+        assert await devices.delete(user.pk, device, audit_event=told(user))
+        assert not await devices.delete(user.pk, device, audit_event=told(user))
     assert await devices.of_user(user.pk) == []
     assert await database.fetch("SELECT 1 AS x FROM directory_static_code") == []
     assert await Events(database).count(EventFilter(action="model_deleted")) == 2

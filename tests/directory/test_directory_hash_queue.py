@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ostiary.directory.errors import Busy
 from ostiary.directory.passwords import formats
-from ostiary.directory.passwords.hash_queue import BROWSER_MOST, OURSELVES, Asker, HashQueue
+from ostiary.directory.passwords.hash_queue import BROWSER_MOST, INTERNAL, HashQueue, Requester
 from ostiary.directory.passwords.pool import Passwords
 from ostiary.web.addresses import address_keys
 
@@ -24,8 +24,8 @@ async def quick(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Passwords]:
     made.close()
 
 
-def asker(address: str, browser: str | None = None) -> Asker:
-    return Asker(address_keys(address), browser)
+def asker(address: str, browser: str | None = None) -> Requester:
+    return Requester(address_keys(address), browser)
 
 
 async def attack(passwords: Passwords, stop: asyncio.Event) -> tuple[int, int]:
@@ -107,5 +107,5 @@ async def test_every_place_comes_back(moves: list[tuple[int, bool, bool]]) -> No
 
     await asyncio.gather(*(one(number, known=known, gives_up=gives_up) for number, known, gives_up in moves))
     assert (queue._running, queue._inside, queue._inside_strangers, dict(queue._held)) == (0, 0, 0, {})
-    await queue.enter(OURSELVES)
-    queue.leave(OURSELVES)
+    await queue.enter(INTERNAL)
+    queue.leave(INTERNAL)

@@ -34,12 +34,12 @@ async def make(database: Database, passwords: Passwords, token: Secret | None, *
 async def test_a_link_is_valid_for_a_day_and_a_new_one_replaces_it(setup: Setup, database: Database) -> None:
     first = await setup.new_link_token(NOW)
     assert len(first.reveal()) == 22
-    assert await setup.check(first, NOW + LINK_LIFETIME - 1)
-    assert not await setup.check(first, NOW + LINK_LIFETIME)
-    assert not await setup.check(Secret(""), NOW)
+    assert await setup.is_valid_link(first, NOW + LINK_LIFETIME - 1)
+    assert not await setup.is_valid_link(first, NOW + LINK_LIFETIME)
+    assert not await setup.is_valid_link(Secret(""), NOW)
     second = await setup.new_link_token(NOW)
-    assert await setup.check(second, NOW)
-    assert not await setup.check(first, NOW)
+    assert await setup.is_valid_link(second, NOW)
+    assert not await setup.is_valid_link(first, NOW)
     rows = await database.fetch("SELECT setup_hash FROM directory_install")
     assert second.reveal().encode() not in rows[0]["setup_hash"]
 
@@ -51,7 +51,7 @@ async def test_a39_setup_makes_the_administrator_and_closes_for_ever(
     assert not await setup.closed()
     pk = await make(database, passwords, token)
     assert await setup.closed()
-    assert not await setup.check(token, NOW)
+    assert not await setup.is_valid_link(token, NOW)
     subject = await users.subject(pk)
     assert subject is not None
     assert (subject.user.username, subject.user.email, subject.is_superuser) == (USERNAME, "a@example.org", True)

@@ -68,7 +68,7 @@ async def delete(world: World, user: Any) -> None:
 async def lose_factor(world: World, user: Any) -> None:
     device = (await world.devices.confirmed(user.pk))[0]
     told = event("model_deleted", user=None, app="test", context={}, client_ip=None, now=world.now)
-    await world.devices.delete(user.pk, device, telling=told)
+    await world.devices.delete(user.pk, device, audit_event=told)
 
 
 CHANGES = (set_password, revoke, deactivate, rename, write_password, delete, lose_factor)

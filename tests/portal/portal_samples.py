@@ -502,7 +502,7 @@ class SampleHouse:
             plane=plane,  # type: ignore[arg-type]
             users=SimpleNamespace(subject=the_subject),  # type: ignore[arg-type]
             devices=SimpleNamespace(confirmed=confirmed, delete=delete),  # type: ignore[arg-type]
-            setup=SimpleNamespace(closed=is_closed, check=check),  # type: ignore[arg-type]
+            setup=SimpleNamespace(closed=is_closed, is_valid_link=check),  # type: ignore[arg-type]
             templates=templates,
             static=static,
             form_key=b"k" * 32,

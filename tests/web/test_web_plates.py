@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pytest
 from markupsafe import escape
 
-from ostiary.web.page_cache import LONGEST, PLATES, PageCache, Placeholders
+from ostiary.web.page_cache import LONGEST, MOST_PAGES, PageCache, Placeholders
 
 
 class Template:
@@ -63,13 +63,13 @@ def test_an_empty_value_is_no_slot(template: Template) -> None:
 
 def test_what_is_kept_is_bounded(template: Template) -> None:
     page_cache = PageCache()
-    for number in range(PLATES + 1):
+    for number in range(MOST_PAGES + 1):
         filled(page_cache, template, fixed=str(number))
-    filled(page_cache, template, fixed=str(PLATES))
-    assert template.rendered == PLATES + 1
+    filled(page_cache, template, fixed=str(MOST_PAGES))
+    assert template.rendered == MOST_PAGES + 1
     filled(page_cache, template, fixed="0")  # the oldest has gone
-    assert template.rendered == PLATES + 2
+    assert template.rendered == MOST_PAGES + 2
     long = "x" * (LONGEST + 1)
     filled(page_cache, template, fixed=long)
     filled(page_cache, template, fixed=long)
-    assert template.rendered == PLATES + 4
+    assert template.rendered == MOST_PAGES + 4

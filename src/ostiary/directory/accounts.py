@@ -1,4 +1,4 @@
-"""What an operator does to accounts from a shell: create, set a password, list, add to a group, a recovery link."""
+"""Account commands of the operator: create, set a password, revoke, list, add to a group, recovery link."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from ostiary.store.database import Database, Duplicate, Statement, fetch_one
 from ostiary.store.workspace.commit import run
 
 OPERATOR = {"username": "operator"}
-"""Whom the audit log names for what was done from a shell."""
+"""The user in the audit log for what is done from the command line."""
 
 
 class Accounts:
-    """The verbs of the shell. Each is one transaction together with its events."""
+    """The account commands. Each is one transaction, together with its events."""
 
     def __init__(
         self,
@@ -37,7 +37,7 @@ class Accounts:
         *,
         on_ended: Sequence[Callable[[int, int], Iterable[Statement]]] = (),
     ) -> None:
-        """`on_ended` give what ends when somebody's sessions do, by their number and the time."""
+        """`on_ended` are hooks that end what depends on a user's sessions. They get the user's number and the time."""
         self._on_ended = tuple(on_ended)
         self._database = database
         self._users = users
@@ -79,7 +79,7 @@ class Accounts:
         statements = [
             insert(user),
             *(members.join(members.USER_GROUPS, user.pk, key) for key in keys),
-            _told("model_created", user, {"groups": list(groups)}, now=now),
+            _audit_event("model_created", user, {"groups": list(groups)}, now=now),
         ]
         try:
             await self._write(statements)
@@ -88,7 +88,7 @@ class Accounts:
         return user
 
     async def set_password(self, username: str, password: Secret, *, now: int) -> None:
-        """Set a password; the user's sessions and tokens end, and every wait after wrong passwords.
+        """Set a password. The user's sessions and tokens end, and so do throttles after wrong passwords.
 
         Raises UnknownUser, PasswordTooLong.
         """
@@ -97,34 +97,34 @@ class Accounts:
         await self._write([*statements, *lift(user.pk, user.names), *self._ending(user, now)])
 
     async def revoke(self, username: str, *, now: int) -> None:
-        """End every session of a person and every token applications hold, offline ones too. Raises UnknownUser.
+        """End every session of a user, and every token that applications hold, offline ones too. Raises UnknownUser.
 
-        API tokens and app passwords are the person's own and stay, and so does the password.
+        API tokens, app passwords and the password stay: they are the user's own.
         """
         user = await self._user(username)
-        told = _told("custom_sessions_revoked", user, {"message": "Signed out everywhere."}, now=now)
-        await self._write([*self._ending(user, now), told])
+        audit_event = _audit_event("custom_sessions_revoked", user, {"message": "Signed out everywhere."}, now=now)
+        await self._write([*self._ending(user, now), audit_event])
 
     async def list(self, *, search: str = "", after: int = 0) -> AsyncIterator[User]:
-        """Yield the users whose number is above `after`, in order of number, page by page."""
+        """Yield the users whose number is above `after`, by number, page by page."""
         while page := await self._users.page(after=after, search=search):
             for user in page:
                 yield user
             after = page[-1].pk
 
     async def add_to_group(self, username: str, group: str, *, now: int) -> None:
-        """Make a user a member of a group; a member already is no error. Raises UnknownUser, UnknownGroup."""
+        """Add a user to a group, if they are no member yet. Raises UnknownUser, UnknownGroup."""
         user, key = await self._user(username), await self._group(group)
-        told = _told("model_updated", user, {"added_to_group": {"pk": key, "name": group}}, now=now)
-        await self._write([members.join(members.USER_GROUPS, user.pk, key), told])
+        audit_event = _audit_event("model_updated", user, {"added_to_group": {"pk": key, "name": group}}, now=now)
+        await self._write([members.join(members.USER_GROUPS, user.pk, key), audit_event])
 
     async def recovery_link(self, username: str, *, without_mfa: bool, now: int, minutes: int = 60) -> Secret:
-        """Return the key of a new recovery link. Raises UnknownUser. That it skips factors is logged."""
+        """Return the key of a new recovery link. One that skips factors is logged as such. Raises UnknownUser."""
         user = await self._user(username)
         key, statement = recovery_link(user, without_mfa=without_mfa, now=now, minutes=minutes)
         action = "suspicious_request" if without_mfa else "custom_recovery_link"
         context = {"message": "A recovery link was made.", "without_mfa": without_mfa, "minutes": minutes}
-        await self._write([statement, _told(action, user, context, now=now)])
+        await self._write([statement, _audit_event(action, user, context, now=now)])
         return key
 
     def _ending(self, user: User, now: int) -> Sequence[Statement]:
@@ -152,7 +152,7 @@ class Accounts:
         await self._database.write(lambda: run(statements))
 
 
-def _told(action: str, user: User, context: dict[str, object], *, now: int) -> Statement:
+def _audit_event(action: str, user: User, context: dict[str, object], *, now: int) -> Statement:
     model = {"app": "authentik_core", "model_name": "user", "pk": str(user.pk), "name": user.username}
     return event(
         action, user=OPERATOR, app="authentik.commands", context={"model": model, **context}, client_ip=None, now=now

@@ -1,15 +1,16 @@
-"""The sign-in throttle: attempts counted before they are judged, by name and by address, answered by a wait that grows.
+"""The sign-in throttle: attempts are counted by name and by address before verification, and lead to growing waits.
 
-A name waits after 10 failures within 15 minutes: 30 seconds, then twice as long each time, at most 15 minutes. An
-address waits after 60 (an IPv6 network of 64 bit; of 56 bit after 120, of 48 bit after 240). The counter of a name is
-that of the name as it was typed, with its case folded, whether somebody has it or not: so a wait does not tell which
-names and addresses belong together. It is kept as a hash because people type passwords into the wrong field.
+A name is throttled after 10 failures within 15 minutes: for 30 seconds, then twice as long each time, at most 15
+minutes. An address is throttled after 60 (an IPv6 network of 64 bit; of 56 bit after 120, of 48 bit after 240). The
+counter of a name is keyed by the typed name, with its case folded, whether a user has it or not, so that a throttle
+does not reveal which names and addresses belong together. The key is a hash, because people type passwords into the
+wrong field.
 
-Whoever signed in to an account before has an allowance of their own there, by their browser (which proves it by a
-cookie) or by their address: strangers can neither use it up nor lock them out.
+Known browsers (by a cookie) and known addresses of an account have counters of their own: strangers can neither exhaust
+these nor lock the owner out.
 
-An attempt is counted first, by one statement that fails when a counter waits, and taken back when it was right. So of
-any number of guesses at the same time no more are judged than are allowed.
+An attempt is counted first, by one statement that fails while a counter is throttled, and taken back on success. So no
+more concurrent guesses are verified than are allowed.
 """
 
 from __future__ import annotations
@@ -33,11 +34,11 @@ ADDRESS_LIMIT: Final = 60
 ADDRESS_LIMITS: Final = (ADDRESS_LIMIT, 2 * ADDRESS_LIMIT, 4 * ADDRESS_LIMIT)  # as `web.addresses.NETWORKS`
 FIRST_DELAY: Final = 30 * SECOND
 DELAY_MOST: Final = 900 * SECOND
-KNOWN_FOR: Final = 30 * 86_400 * SECOND  # an address counts as known since its last sign-in
+KNOWN_FOR: Final = 30 * 86_400 * SECOND  # an address is known for that long after a sign-in
 SKEW: Final = 60 * SECOND  # clocks of several servers may be apart
 
 _A: Final = "directory_attempt"
-# A count of a time that has not come yet was made by a clock that was wrong; nothing waits for that time.
+# A count from the future was written by a wrong clock; it must not throttle anybody until then.
 # guard: A34 a clock that was wrong locks no name afterwards
 _OVER: Final = f"({_A}.started + {_A}.delay <= excluded.started - {WINDOW} OR {_A}.started > excluded.started + {SKEW})"
 _UNDER: Final = f"({_OVER} OR {_A}.failures + 1 < excluded.most)"
@@ -60,9 +61,9 @@ Kind = Literal["name", "app"]
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Whose sign-ins are counted: as what was `typed`; `user` is who has that name, if anybody.
+    """The account whose attempts are counted: the `typed` name, and the `user` who has it, if any.
 
-    `kind` keeps the doors apart: whoever guesses app passwords of programs locks nobody out of the pages.
+    `kind` separates pages from app passwords: guessing app passwords locks nobody out of the pages.
     """
 
     user: int | None
@@ -71,18 +72,18 @@ class Account:
 
     @property
     def key(self) -> str:
-        """The key of the counter that all strangers share."""
+        """The key of the counter shared by all unknown browsers and addresses."""
         # guard: A42 a wait does not tell which address belongs to a name
         return _named(self.kind, self.typed)
 
     def known(self, what: str) -> str:
-        """The key of a counter of their own: `what` is a browser or an address."""
+        """The key of the counter of a known browser or address."""
         return f"known:{self.user}:{self.kind}:{what}"
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One attempt that was counted: by these keys in order, `own` among them when it is a known one's."""
+    """A counted attempt and the sorted keys of its counters; `own` is the key of a known browser or address."""
 
     account: Account
     address: str
@@ -97,54 +98,54 @@ class Attempts:
         self._database = database
 
     async def begin(self, account: Account, address: str, now: int, *, browser: str | None = None) -> Attempt:
-        """Count an attempt that is about to be judged. Raises Throttled while it has to wait; then nothing counts.
+        """Count an attempt before it is verified. Raises Throttled, and then counts nothing.
 
-        `browser` names one that has proved it signed in to the account before.
+        `browser` is the key of a browser that has proved an earlier sign-in to the account.
         """
         reading = _reading(account, address, now, browser)
         rows = await self._database.fetch(reading.sql, *reading.parameters)
-        found = {cast("str", row["key"]): cast("int", row["blocked_until"]) for row in rows}
-        attempt = _attempt(account, address, found, browser)
-        _check((found.get(key, 0) for key in attempt.keys), now)
+        blocked = {cast("str", row["key"]): cast("int", row["blocked_until"]) for row in rows}
+        attempt = _attempt(account, address, blocked, browser)
+        _require_free((blocked.get(key, 0) for key in attempt.keys), now)
         try:
             await self._database.write(lambda: _counting(attempt, now))
-        except Throttled:  # another attempt was counted in between: how long is it?
+        except Throttled:  # another attempt was counted in between: read the wait
             rows = await self._database.fetch(reading.sql, *reading.parameters)
-            _check([cast("int", row["blocked_until"]) for row in rows if row["key"] in attempt.keys], now)
+            _require_free([cast("int", row["blocked_until"]) for row in rows if row["key"] in attempt.keys], now)
             raise
         return attempt
 
     def judge(self, account: Account, address: str, now: int) -> Batch[Attempt]:
-        """Yield what begins an attempt that is judged within this very batch, so that nobody else is meanwhile.
+        """Begin an attempt that is verified within the same batch, so that attempts of one name are serialized.
 
-        Nothing is counted yet: see `failed`. Raises Throttled.
+        It is counted by `failed` only. Raises Throttled.
         """
         if self._database.dialect == "postgresql":  # on SQLite there is one writer
             yield Statement("SELECT pg_advisory_xact_lock(hashtextextended(?, 0))", (account.key,))
         result = yield _reading(account, address, now, None)
-        found = {cast("str", row["key"]): cast("int", row["blocked_until"]) for row in result}
-        attempt = _attempt(account, address, found, None)
-        _check((found.get(key, 0) for key in attempt.keys), now)
+        blocked = {cast("str", row["key"]): cast("int", row["blocked_until"]) for row in result}
+        attempt = _attempt(account, address, blocked, None)
+        _require_free((blocked.get(key, 0) for key in attempt.keys), now)
         return attempt
 
     def failed(self, attempt: Attempt, now: int) -> Batch[Result]:
-        """Yield what counts an attempt of `judge` that was wrong."""
+        """Count a failed attempt of `judge`."""
         return (yield _count(attempt, now))
 
     def succeeded(self, attempt: Attempt) -> list[Statement]:
-        """Return the statement that takes back a right attempt, and forgives what the account's counter holds.
+        """Return the statement that takes back a successful attempt, and resets the counter of the account.
 
-        What an address failed at elsewhere stays: it may be trying others.
+        Other failures of the address stay counted: it may be guessing elsewhere.
         """
         return [_back(attempt, attempt.own or attempt.account.key)]
 
     async def give_back(self, attempt: Attempt) -> None:
-        """Take back an attempt that nobody judged."""
+        """Take back an attempt that was not verified."""
         await self._database.write(lambda: run([_back(attempt, "")]))
 
 
 def known_address(account: Account, address: str, now: int) -> Statement:
-    """Return the statement that lets an address have an allowance of its own: the account was signed in to there."""
+    """Return the statement that makes an address known to an account, after a sign-in there."""
     return Statement(
         f"INSERT INTO {_A} (key, failures, started, delay, blocked_until, expires, most)"
         f" VALUES (?, 0, CAST(? AS BIGINT), 0, 0, CAST(? AS BIGINT), {ACCOUNT_LIMIT})"
@@ -154,7 +155,7 @@ def known_address(account: Account, address: str, now: int) -> Statement:
 
 
 def lift(user: int, names: Sequence[str]) -> Iterable[Statement]:
-    """Yield what ends every wait of an account, by all its names. Known addresses stay known."""
+    """Yield the statements that end every throttle of an account, under all its names. Known addresses stay known."""
     keys = [_named(kind, name) for kind in ("name", "app") for name in names if name]
     yield Statement(f"DELETE FROM {_A} WHERE key IN ({', '.join('?' * len(keys))})", keys)
     yield Statement(
@@ -164,7 +165,7 @@ def lift(user: int, names: Sequence[str]) -> Iterable[Statement]:
 
 
 def sweep(now: int) -> Statement:
-    """Return the statement that forgets counters that are over."""
+    """Return the statement that deletes expired counters."""
     return expired("directory_attempt", "key", now)
 
 
@@ -187,29 +188,29 @@ def _reading(account: Account, address: str, now: int, browser: str | None) -> S
     if account.user is not None:
         keys.append(account.known(browser or address_key(address)))
     marks = ", ".join("?" * len(keys))
-    # A wait longer than the longest was begun by a clock that was wrong.
+    # A wait longer than the longest was set by a wrong clock.
     bound = f"CASE WHEN blocked_until > CAST(? AS BIGINT) + {DELAY_MOST + SKEW} THEN 0 ELSE blocked_until END"
     return Statement(
         f"SELECT key, {bound} AS blocked_until FROM {_A} WHERE key IN ({marks}) AND expires > ?", (now, *keys, now)
     )
 
 
-def _attempt(account: Account, address: str, found: Iterable[str], browser: str | None) -> Attempt:
-    """Return by which counters an attempt is judged: a known browser's own, a known address's own and its address's."""
+def _attempt(account: Account, address: str, blocked: Iterable[str], browser: str | None) -> Attempt:
+    """Return the attempt with its counters: those of a known browser, of a known address, or those of strangers."""
     # guard: A42 a stranger does not lock out the owner
     if account.user is not None and browser is not None:
         own = account.known(browser)
         return Attempt(account, address, (own,), own)
     own = account.known(address_key(address))
-    if account.user is not None and own in found:
+    if account.user is not None and own in blocked:
         return Attempt(account, address, tuple(sorted((own, *address_keys(address)))), own)
     return Attempt(account, address, tuple(sorted((account.key, *address_keys(address)))), None)
 
 
-def _check(waits: Iterable[int], now: int) -> None:
-    left = max(waits, default=0) - now
-    if left > 0:
-        raise Throttled(-(-left // SECOND))
+def _require_free(waits: Iterable[int], now: int) -> None:
+    remaining = max(waits, default=0) - now
+    if remaining > 0:
+        raise Throttled(-(-remaining // SECOND))
 
 
 def _counting(attempt: Attempt, now: int) -> Batch[None]:
@@ -219,7 +220,7 @@ def _counting(attempt: Attempt, now: int) -> Batch[None]:
 def _count(attempt: Attempt, now: int) -> Statement:
     limits = dict(zip(address_keys(attempt.address), ADDRESS_LIMITS, strict=False))
     values: list[Value] = []
-    for key in attempt.keys:  # in order, so that two statements never wait for each other
+    for key in attempt.keys:  # sorted, so that two statements never deadlock
         life = KNOWN_FOR if key == attempt.own and len(attempt.keys) > 1 else WINDOW  # an address stays known
         values += (key, now, now + life, limits.get(key, ACCOUNT_LIMIT))
     rows = ", ".join(_ROW for _ in attempt.keys)

@@ -1,4 +1,4 @@
-"""Names that differ in case or in Unicode spelling only are the same name. Computed here, for both databases alike."""
+"""Case folding of names: spellings that differ in case or Unicode form only are one name, on both databases."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import unicodedata
 
 
 def case_key(text: str) -> str:
-    """Return the key two spellings of one name share: NFKC, case folded (Unicode 3.13, R5 and D147)."""
+    """Return the case-folded key of a name: NFKC, casefold (Unicode 3.13, R5 and D147)."""
     if text.isascii():
         return text.lower()
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())

@@ -1,7 +1,7 @@
-"""Authenticators: TOTP keys and static codes.
+"""Authenticators: TOTP devices and static codes.
 
-A code is accepted once, whoever is first, and failures make the authenticator wait: 1, 2, 4... seconds, at most ten
-minutes. Both hold against parallel requests, because each answer is decided by one guarded statement.
+A code is accepted once, and failures throttle the authenticator: 1, 2, 4... seconds, at most ten
+minutes. Both hold against concurrent requests, because one guarded statement decides.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ DeviceClass = Literal["totp", "static"]
 
 SECOND: Final = 1_000_000
 DELAY_MOST: Final = 600 * SECOND  # microseconds
-CODE_LETTERS: Final = "abcdefghjkmnpqrstuvwxyz23456789"  # no letter that looks like another
+CODE_LETTERS: Final = "abcdefghjkmnpqrstuvwxyz23456789"  # no ambiguous letters
 
 SKEW: Final = 60 * SECOND  # clocks of several servers may be apart
-AHEAD: Final = 20  # steps: a code that was used further ahead was used under a clock that was wrong
+AHEAD: Final = 20  # steps; a code used further ahead was used under a wrong clock
 _FREE: Final = f"(locked_until <= ? OR locked_until > CAST(? AS BIGINT) + {DELAY_MOST + SKEW})"
 
 _COMMON: Final = "pk, uuid, user_pk, name, confirmed, locked_until, created, last_updated, last_used"
@@ -66,12 +66,12 @@ class Device:
 
     @property
     def uid(self) -> str:
-        """What challenges call it: the number as text, as authentik does."""
+        """The identifier in challenges: the number as text, as in authentik."""
         return str(self.pk)
 
     @property
     def model(self) -> str:
-        """The kind authentik lists it under."""
+        """The model name in authentik."""
         return f"authentik_stages_authenticator_{self.device_class}.{self.device_class}device"
 
 
@@ -83,22 +83,22 @@ class Devices:
         self._sealer = sealer
 
     async def of_user(self, user: int) -> list[Device]:
-        """Return all authenticators of a user, the unconfirmed as well. One query."""
+        """Return all authenticators of a user, unconfirmed ones too. One query."""
         rows = await self._database.fetch(DEVICES, user, user)
         return sorted((_device(row) for row in rows), key=lambda device: (device.device_class, device.pk))
 
     async def confirmed(self, user: int, classes: Collection[str] = ("totp", "static")) -> list[Device]:
-        """Return the authenticators of a user that were confirmed, of those classes."""
+        """Return the confirmed authenticators of a user, of those classes."""
         return [one for one in await self.of_user(user) if one.confirmed and one.device_class in classes]
 
     def new_totp_key(self) -> Secret:
-        """Return a new TOTP key as hex digits, to keep in a plan until it is confirmed."""
+        """Return a new TOTP key in hex, which stays in the plan until it is confirmed."""
         return Secret(secrets.token_hex(totp.KEY_BYTES))
 
     def add_totp(
         self, *, user: int, name: str, key: Secret, now: int, digits: int = 6, used: int | None = None
     ) -> Statement:
-        """Return the statement that keeps a confirmed TOTP key (hex). `used` is the counter that confirmed it."""
+        """Return the statement that stores a confirmed TOTP key (hex). `used` is the counter that confirmed it."""
         identity = str(uuid.uuid4())
         sealed = self._sealer.seal(bytes.fromhex(key.reveal()), context=_context(identity))
         return Statement(
@@ -119,7 +119,7 @@ class Devices:
         )
 
     def add_static(self, *, user: int, name: str, codes: Sequence[Secret], now: int) -> list[Statement]:
-        """Return the statements that keep a set of static codes, as hashes only: they are shown once, before."""
+        """Return the statements that store a set of static codes, as hashes only: they are shown once, before."""
         identity = str(uuid.uuid4())
         device = Statement(
             "INSERT INTO directory_static (uuid, user_pk, name, confirmed, failures, delay, locked_until, created,"
@@ -138,12 +138,12 @@ class Devices:
     async def verify(
         self, user: int, code: str, *, now: int, classes: Collection[str] = ("totp", "static")
     ) -> Device | None:
-        """Return the authenticator this code is of, and spend the code; None when it is wrong or was used.
+        """Verify and consume a code, and return its authenticator; None when the code is wrong or was used.
 
-        Raises Throttled while every authenticator in question waits out its failures, whatever the code.
+        Raises Throttled while all authenticators in question are throttled, whatever the code.
         """
         devices = await self.confirmed(user, classes)
-        # A wait longer than the longest was begun by a clock that was wrong: nobody waits for that time.
+        # A wait longer than the longest was set by a wrong clock, and is ignored.
         ready = [one for one in devices if not now < one.locked_until <= now + DELAY_MOST + SKEW]
         if devices and not ready:
             raise Throttled(_seconds(min(one.locked_until for one in devices) - now))
@@ -152,7 +152,7 @@ class Devices:
         return await self._database.write(lambda: _decide(ready, matches, hashed, now))
 
     async def rename(self, user: int, device: Device, name: str, *, now: int) -> bool:
-        """Give an authenticator of that user another name."""
+        """Rename an authenticator of that user."""
         table = _TABLES[device.device_class]
         return await self._database.write(
             lambda: _count(
@@ -163,9 +163,9 @@ class Devices:
             )
         )
 
-    async def delete(self, user: int, device: Device, *, telling: Statement) -> bool:
-        """Delete an authenticator of that user, and tell it by the caller's event. False when it is gone already."""
-        return await self._database.write(lambda: _deleting(user, device, telling))
+    async def delete(self, user: int, device: Device, *, audit_event: Statement) -> bool:
+        """Delete an authenticator of that user, with the caller's event. False when it no longer exists."""
+        return await self._database.write(lambda: _deleting(user, device, audit_event))
 
     def _match(self, device: Device, code: str, now: int) -> int | None:
         if device.device_class != "totp":
@@ -206,13 +206,13 @@ _TABLES: Final = {"totp": "directory_totp", "static": "directory_static"}
 def _decide(ready: Sequence[Device], matches: dict[int, int], hashed: bytes, now: int) -> Batch[Device | None]:
     for device in ready:
         if device.device_class == "totp" and device.pk in matches:
-            done = yield _accept_totp(device, matches[device.pk], now)
-            if done.count == 1:
+            result = yield _accept_totp(device, matches[device.pk], now)
+            if result.count == 1:
                 yield from _forgive(device.user)
                 return device
         if device.device_class == "static":
-            done = yield _spend_static(device, hashed, now)
-            if done.count == 1:
+            result = yield _spend_static(device, hashed, now)
+            if result.count == 1:
                 yield _used(device, now)
                 yield from _forgive(device.user)
                 return device
@@ -241,7 +241,7 @@ def _used(device: Device, now: int) -> Statement:
 
 
 def _forgive(user: int) -> Batch[None]:
-    # A wrong code counts against every authenticator it could have been of, so a right one clears them all.
+    # A wrong code counts against every authenticator it might belong to, so a right one resets them all.
     for table in _TABLES.values():
         yield Statement(
             f"UPDATE {table} SET failures = 0, delay = 0, locked_until = 0 WHERE user_pk = ? AND failures > 0", (user,)
@@ -249,7 +249,7 @@ def _forgive(user: int) -> Batch[None]:
 
 
 def _fail(device: Device, now: int) -> Statement:
-    # Within the lock nothing is counted: one guess a delay, however many are sent at once.
+    # While locked nothing is counted: one guess per delay, however many are sent at once.
     return Statement(
         f"UPDATE {_TABLES[device.device_class]} SET failures = failures + 1, delay = {_NEXT_DELAY},"
         f" locked_until = CAST(? AS BIGINT) + {_NEXT_DELAY} WHERE pk = ? AND {_FREE}",
@@ -257,25 +257,25 @@ def _fail(device: Device, now: int) -> Statement:
     )
 
 
-def _deleting(user: int, device: Device, telling: Statement) -> Batch[bool]:
+def _deleting(user: int, device: Device, audit_event: Statement) -> Batch[bool]:
     if device.device_class == "static":
         yield Statement(
             "DELETE FROM directory_static_code WHERE device_uuid = (SELECT uuid FROM directory_static"
             " WHERE pk = ? AND user_pk = ?)",
             (device.pk, user),
         )
-    done = yield Statement(
+    result = yield Statement(
         f"DELETE FROM {_TABLES[device.device_class]} WHERE pk = ? AND user_pk = ?", (device.pk, user)
     )
-    if done.count == 1:
+    if result.count == 1:
         yield end_proofs(user)
-        yield telling
-    return done.count == 1
+        yield audit_event
+    return result.count == 1
 
 
 def _count(statement: Statement) -> Batch[bool]:
-    done = yield statement
-    return done.count == 1
+    result = yield statement
+    return result.count == 1
 
 
 def _device(row: Row) -> Device:

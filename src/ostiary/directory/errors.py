@@ -1,9 +1,9 @@
-"""What can go wrong in this room.
+"""The errors of the directory.
 
 DirectoryError
  ├─ Busy              too many password hashes are waiting; the edge answers 503
  ├─ PasswordTooLong   more than 1,024 bytes
- ├─ Throttled         an authenticator or account waits out its failures; the edge answers 429
+ ├─ Throttled         too many failures of an authenticator or account; the edge answers 429
  ├─ SetupClosed       the first administrator exists; nothing re-opens the set-up
  ├─ UnknownUser, UnknownGroup, UnknownRole
  └─ UsernameTaken
@@ -13,11 +13,11 @@ from __future__ import annotations
 
 
 class DirectoryError(Exception):
-    """The root of this room's errors. The message may be shown to whoever asked."""
+    """The root of this room's errors. The message may be shown to the requester."""
 
 
 class Busy(DirectoryError):
-    """More passwords wait to be hashed than this machine can serve in time."""
+    """The queue of password hashes is full."""
 
     def __init__(self) -> None:
         super().__init__("Too many sign-ins at once. Please try again in a moment.")
@@ -46,7 +46,7 @@ class SetupClosed(DirectoryError):
 
 
 class UnknownUser(DirectoryError):
-    """Nobody has that name."""
+    """No user has that name."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -70,18 +70,18 @@ class UnknownRole(DirectoryError):
 
 
 class BadName(DirectoryError):
-    """A user name or e-mail address that nobody may have."""
+    """A username or e-mail address that is not allowed."""
 
-    def __init__(self, what: str, given: str, expected: str) -> None:
-        super().__init__(f"The {what} {given!r} cannot be used: {expected}.")
+    def __init__(self, what: str, value: str, expected: str) -> None:
+        super().__init__(f"The {what} {value!r} cannot be used: {expected}.")
 
 
 class WeakPassword(DirectoryError):
-    """A new password that the rules for passwords refuse; the message says why."""
+    """A new password that violates the password rules. The message says why."""
 
 
 class UsernameTaken(DirectoryError):
-    """Somebody has that name already; names that differ in case only are the same name."""
+    """The username is taken. Names that differ in case only are the same."""
 
     def __init__(self, name: str) -> None:
         self.name = name

@@ -1,4 +1,4 @@
-"""The one row that says which installation this is."""
+"""The id of the installation."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ostiary.store.database import Batch, Database, Statement
 
 
 async def install_id(database: Database) -> str:
-    """Return the id of this installation, made as a random UUID on the first call and never changed afterwards."""
+    """Return the id of this installation: a random UUID, generated on the first call."""
     fresh = str(uuid.uuid4())
     return await database.write(lambda: _ensure(fresh))
 

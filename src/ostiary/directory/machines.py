@@ -1,4 +1,4 @@
-"""Users that are programs: the account an application gets by itself, and app passwords of service accounts."""
+"""Service accounts: those generated for applications, and app passwords."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from ostiary.store.hashing import token_hash
 from ostiary.store.workspace.commit import run
 
 GENERATED: Final = "goauthentik.io/user/generated"
-"""The attribute of users that nobody made by hand."""
+"""The attribute of generated users."""
 
 IDENTITY: Final = "ostiary/identity"
-"""The attribute of generated users that names exactly whom of a source they were made for."""
+"""The attribute of generated users with the identity at a source that they were generated for."""
 
 _TYPE: Final = "service_account"
 _NONE: Final[Mapping[str, object]] = {}
@@ -32,18 +32,18 @@ _NONE: Final[Mapping[str, object]] = {}
 
 @dataclass(frozen=True, slots=True)
 class AppPassword:
-    """An app password that is good, and who has it."""
+    """A valid app password and its user."""
 
     token: Token
     subject: Subject
 
 
 class NotGenerated(Exception):
-    """The name belongs to a user whom somebody made: such an account is never taken over."""
+    """The username belongs to a user who was not generated. Such an account is never taken over."""
 
 
 class Machines:
-    """The programs of one directory."""
+    """The service accounts of one directory."""
 
     def __init__(self, database: Database, users: Users) -> None:
         self._database = database
@@ -51,35 +51,35 @@ class Machines:
         self._attempts = Attempts(database)
 
     async def app_password(self, username: str, key: Secret, address: str, now: int) -> AppPassword | None:
-        """Return the living app password of the user of that name. Raises Throttled after too many wrong ones.
+        """Return the valid app password of the user of that name. Raises Throttled after too many wrong ones.
 
-        Whether the user is active is the caller's to judge, from the same reading.
+        The caller checks whether the returned user is active.
         """
-        return await self._database.write(lambda: self._judged(username, token_hash(key.reveal()), address, now))
+        return await self._database.write(lambda: self._verify(username, token_hash(key.reveal()), address, now))
 
-    def _judged(self, username: str, hashed: bytes, address: str, now: int) -> Batch[AppPassword | None]:
+    def _verify(self, username: str, hashed: bytes, address: str, now: int) -> Batch[AppPassword | None]:
         rows = yield Statement("SELECT pk FROM directory_user WHERE username_key = ?", (case_key(username),))
         account = Account(cast("int", rows[0]["pk"]) if len(rows) else None, username, "app")
         attempt = yield from self._attempts.judge(account, address, now)
-        found = yield from self._app_password(hashed)
-        if found is None or not _is_good(found, account, now):
+        app_password = yield from self._app_password(hashed)
+        if app_password is None or not _is_good(app_password, account, now):
             yield from self._attempts.failed(attempt, now)
             return None
         if attempt.own is None:
             yield known_address(account, address, now)
-        return found
+        return app_password
 
     async def account(
         self, username: str, *, path: str, now: int, attributes: Mapping[str, object] = _NONE, name: str = ""
     ) -> Subject:
-        """Return the service account of that name, made on first use. One round trip from the second use on.
+        """Return the service account of that name, created on first use. One round trip from the second use on.
 
-        `attributes` are those of a new account, beside `GENERATED`; `name` is what people see. Raises NotGenerated when
-        the username is somebody else's: of a user whom somebody made, or of an account made for another `IDENTITY`.
+        `attributes` are those of a new account, beside `GENERATED`; `name` is its display name. Raises NotGenerated
+        when the username belongs to a user who was not generated, or was generated for another `IDENTITY`.
         """
         subject = await self._users.subject_named(username)
         if subject is None:
-            await self._make(username, name or username, path, now, attributes)
+            await self._create(username, name or username, path, now, attributes)
             subject = await self._users.subject_named(username)
         if subject is None or subject.user.type != _TYPE or subject.user.attributes.get(GENERATED) is not True:
             raise NotGenerated(username)
@@ -88,7 +88,7 @@ class Machines:
             raise NotGenerated(username)
         return subject
 
-    async def _make(self, username: str, name: str, path: str, now: int, attributes: Mapping[str, object]) -> None:
+    async def _create(self, username: str, name: str, path: str, now: int, attributes: Mapping[str, object]) -> None:
         user = User(
             pk=await new_user_pk(self._database),
             uuid=str(uuid.uuid4()),
@@ -106,9 +106,9 @@ class Machines:
             last_updated=now,
         )
         try:
-            await self._database.write(lambda: run([insert(user), _told(user, now)]))
+            await self._database.write(lambda: run([insert(user), _created_event(user, now)]))
         except Duplicate:
-            return  # another request was first: its account is read
+            return  # another request was first; its account is used
 
     def _app_password(self, hashed: bytes) -> Batch[AppPassword | None]:
         rows = yield Statement(BEARER, (hashed,))
@@ -119,19 +119,23 @@ class Machines:
         return None if subject is None else AppPassword(token, subject)
 
 
-def _is_good(found: AppPassword, account: Account, now: int) -> bool:
-    """Tell whether a token is a living app password, of exactly that account."""
-    return found.token.intent == "app_password" and found.token.alive(now) and found.subject.user.pk == account.user
+def _is_good(app_password: AppPassword, account: Account, now: int) -> bool:
+    """Tell whether a token is a valid app password of exactly that account."""
+    return (
+        app_password.token.intent == "app_password"
+        and app_password.token.alive(now)
+        and app_password.subject.user.pk == account.user
+    )
 
 
 def moved(subject: Subject, path: str) -> tuple[Statement, ...]:
-    """Return the statement that keeps a generated account below the path of its application, if it is not there."""
+    """Return the statement that moves a generated account to the path of its application, if it is elsewhere."""
     if subject.user.path == path:
         return ()
     return (Statement("UPDATE directory_user SET path = ? WHERE pk = ?", (path, subject.user.pk)),)
 
 
-def _told(user: User, now: int) -> Statement:
+def _created_event(user: User, now: int) -> Statement:
     model: Mapping[str, object] = {
         "app": "authentik_core",
         "model_name": "user",

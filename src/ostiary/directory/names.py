@@ -1,4 +1,4 @@
-"""What a user name and an e-mail address may be: the one rule, wherever somebody gets one."""
+"""The validation of usernames and e-mail addresses, for every way to set them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 def name_fault(username: str) -> str | None:
-    """Return what is wrong with a user name: sign-in takes white space at its ends for a slip of the hand."""
+    """Return the problem of a username, or None. Sign-in strips white space, so it may not begin or end with any."""
     if not username or len(username) > NAME_MOST:
         return f"expected 1 to {NAME_MOST} characters"
     if username != username.strip():
@@ -26,7 +26,7 @@ def name_fault(username: str) -> str | None:
 
 
 def require_user_names(username: str, email: str) -> None:
-    """Raises BadName."""
+    """Require a valid username and e-mail address. Raises BadName."""
     fault = name_fault(username)
     if fault is not None:
         raise BadName("username", username, fault)
@@ -34,6 +34,6 @@ def require_user_names(username: str, email: str) -> None:
 
 
 def require_email(email: str) -> None:
-    """Raises BadName."""
+    """Require a valid e-mail address. Raises BadName."""
     if len(email) > EMAIL_MOST or re.fullmatch(EMAIL, email) is None:
         raise BadName("e-mail address", email, f"expected {EMAIL_EXPECTED}")

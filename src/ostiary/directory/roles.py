@@ -1,4 +1,4 @@
-"""The roles of a person: given directly, or to a group they are in, by any number of steps."""
+"""The roles of a user: their own, and those of their groups and all ancestor groups."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Tokens of users: keys for programs, and links for one use.
+"""Tokens of users: API tokens, app passwords and recovery links.
 
-They are looked up by SHA-256; only api and app_password keys keep a sealed copy, because authentik's interface shows
-them again.
+They are stored by SHA-256. Only api and app_password tokens keep a sealed copy of the key, because authentik's
+interface shows them again.
 """
 
 from __future__ import annotations
@@ -61,13 +61,13 @@ class Token:
     without_mfa: bool = False
 
     def alive(self, now: int) -> bool:
-        """Tell whether it has not expired. One that expires without saying when has."""
+        """Tell whether it has not expired. A token that is `expiring` without a time has."""
         return not self.expiring or (self.expires is not None and now < self.expires)
 
 
 @dataclass(frozen=True, slots=True)
 class Bearer:
-    """Whom a key speaks for."""
+    """A token and the user it authenticates."""
 
     token: Token
     user: User
@@ -75,7 +75,7 @@ class Bearer:
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """What a consumed recovery link gives."""
+    """The result of a consumed recovery link."""
 
     user: int
     without_mfa: bool
@@ -107,20 +107,20 @@ class Tokens:
         self._sealer = sealer
 
     async def bearer(self, key: Secret, now: int, *, intent: str = "api") -> Bearer | None:
-        """Return whom a key speaks for: living, of that intent, of an active user. One query."""
+        """Return the bearer of a key: a valid token of that intent, of an active user. One query."""
         row = await fetch_one(self._database, BEARER, token_hash(key.reveal()))
         if row is None:
             return None
-        found = Bearer(token_of(row, "token_"), user_of(row))
+        bearer = Bearer(token_of(row, "token_"), user_of(row))
         # guard: A20 a recovery link is a token of that intent
         # guard: A58 a key speaks for an active person only
-        right = found.token.intent == intent and found.token.alive(now) and found.user.is_active
-        return found if right else None
+        valid = bearer.token.intent == intent and bearer.token.alive(now) and bearer.user.is_active
+        return bearer if valid else None
 
     async def app_password(self, user: int, key: Secret, now: int) -> bool:
-        """Tell whether this is a living app password of that user."""
-        found = await self.bearer(key, now, intent="app_password")
-        return found is not None and found.user.pk == user
+        """Tell whether this is a valid app password of that user."""
+        bearer = await self.bearer(key, now, intent="app_password")
+        return bearer is not None and bearer.user.pk == user
 
     async def get(self, identifier: str) -> Token | None:
         """Return the token of that identifier."""
@@ -132,14 +132,14 @@ class Tokens:
         return open_key(self._sealer, token)
 
     async def consume_recovery(self, key: Secret, now: int) -> Recovery | None:
-        """Consume a recovery link: the first caller gets whom it recovers, every other one None.
+        """Consume a recovery link. The first caller gets the user it recovers, every other one None.
 
-        Every other link of that person ends with it.
+        All other links of that user end with it.
         """
         return await self._database.write(lambda: _consuming(token_hash(key.reveal()), now))
 
     async def rotate_expired(self, now: int) -> int:
-        """Give every expired api token a new key and another day, as authentik does. Returns how many."""
+        """Rotate the key of every expired api token, for another day, as authentik does. Returns how many."""
         rows = await self._database.fetch(
             f"SELECT {COLUMNS} FROM directory_token WHERE intent = 'api' AND expiring = 1 AND expires <= ? LIMIT 500",
             now,
@@ -153,7 +153,7 @@ class Tokens:
 
 
 def recovery_link(user: User, *, without_mfa: bool, now: int, minutes: int = 60) -> tuple[Secret, Statement]:
-    """Return the key of a new recovery link and the statement that keeps its hash."""
+    """Return the key of a new recovery link, and the statement that stores its hash."""
     key = new_key()
     token = Token(
         pk=str(uuid.uuid4()),
@@ -168,7 +168,7 @@ def recovery_link(user: User, *, without_mfa: bool, now: int, minutes: int = 60)
 
 
 def end_recovery(user: int) -> Statement:
-    """Return the statement that ends the recovery links of a person that nobody has used."""
+    """Return the statement that ends the unused recovery links of a user."""
     return Statement("DELETE FROM directory_token WHERE user_pk = ? AND intent = 'recovery'", (user,))
 
 
@@ -179,13 +179,13 @@ def insert(token: Token) -> Statement:
 
 
 def sweep(now: int) -> Statement:
-    """Return the statement that deletes what has expired; api tokens are rotated instead."""
+    """Return the statement that deletes expired tokens; api tokens are rotated instead."""
     over = "expiring = 1 AND expires <= ? AND intent <> 'api'"
     return bite("directory_token", "pk", over, now, order="expires")
 
 
 def token_of(row: Row, prefix: str = "") -> Token:
-    """Return the value of a row with `COLUMNS`, each name behind `prefix`."""
+    """Return the token of a row with `COLUMNS`, each prefixed by `prefix`."""
     return Token(
         pk=cast("str", row[f"{prefix}pk"]),
         identifier=cast("str", row[f"{prefix}identifier"]),

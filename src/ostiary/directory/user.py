@@ -1,4 +1,4 @@
-"""A user and a subject as values: what sign-in, policies and claims read."""
+"""User and subject as values, for sign-in, policies and claims."""
 
 from __future__ import annotations
 
@@ -31,29 +31,29 @@ class User:
 
     @property
     def stamp(self) -> str:
-        """What a proof of this person rests on: a proof given before it changed is worth nothing any more."""
+        """The security stamp of the user: authentication from before it changed is no longer valid."""
         return f"{self.uuid}.{self.security_stamp}"
 
     @property
     def who(self) -> dict[str, object]:
-        """How events and sessions name the user."""
+        """The reference to the user in events and sessions."""
         return {"pk": self.pk, "username": self.username, "email": self.email}
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What the user may sign in by: username, e-mail address, attributes.upn."""
+        """The names the user may sign in with: username, e-mail address, attributes.upn."""
         upn = self.attributes.get("upn")
         return (self.username, self.email, upn if isinstance(upn, str) else "")
 
     @property
     def has_password(self) -> bool:
-        """Whether any password could be right."""
+        """Whether the user has a usable password."""
         return bool(self.password) and not self.password.startswith("!")
 
 
 @dataclass(frozen=True, slots=True)
 class GroupRef:
-    """A group somebody is in."""
+    """A group of a user."""
 
     pk: str
     name: str
@@ -62,7 +62,7 @@ class GroupRef:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """A user with everything decisions and claims need, read at one moment.
+    """A user with their groups, for policies and claims, read at one moment.
 
     `groups` are direct memberships in order of name, `every_group` those and all their ancestors; `all_groups` are the
     keys of the latter, `all_group_names` their names. `attributes` are those of all groups, in order of name, with the
@@ -85,7 +85,7 @@ def uid_of(pk: int, install_id: str) -> str:
 
 
 def merge(below: Mapping[str, object], above: Mapping[str, object]) -> dict[str, object]:
-    """Return both, deeply: mappings are joined, lists are appended, of other values the one above counts."""
+    """Return the deep merge: mappings are merged, lists are appended, other values come from `above`."""
     merged = dict(below)
     for name, value in above.items():
         old = merged.get(name)

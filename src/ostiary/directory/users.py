@@ -21,10 +21,10 @@ COLUMNS: Final = (
 _OF_U: Final = ", ".join(f"u.{name.strip()} AS {name.strip()}" for name in COLUMNS.split(","))
 PAGE_LIMIT: Final = 500
 _WIDTH: Final = len(COLUMNS.split(",")) + 5  # columns of a person and a group, in DIRECT as in SUBJECT
-_MANY: Final = 1024  # values that are kept
-_FEW: Final = 64  # groups of a person whose value is kept
+_CACHED: Final = 1024  # subjects
+_CACHED_GROUPS: Final = 64  # groups of the largest subject that is cached
 
-# Most groups have no parents: then this says everything, at a third of what the walk costs.
+# Most groups have no parents. Then this query suffices, at a third of the cost of the recursive one.
 DIRECT: Final = f"""
 SELECT {_OF_U},
     g.pk AS group_pk, g.name AS group_name, g.is_superuser AS group_superuser, g.attributes AS group_attributes,
@@ -68,7 +68,7 @@ class Users:
         self.install_id = install_id
         self._watch = database.watch("directory_")
         self._state: object | None = None
-        self._read: BoundedCache[int | str, Subject] = BoundedCache(_MANY)  # what was read since the directory changed
+        self._read: BoundedCache[int | str, Subject] = BoundedCache(_CACHED)  # subjects of the current state
 
     async def get(self, pk: int) -> User | None:
         """Return the user of that number."""
@@ -83,30 +83,30 @@ class Users:
         return await self._one(BY_LOGIN["username"], case_key(username))
 
     async def by_login(self, fields: Sequence[str], text: str, *, caseless: bool = True) -> User | None:
-        """Return the user who is meant by what somebody typed, looked for in `fields` of username, email and upn.
+        """Return the user for a typed login, which may be one of `fields`: username, email, upn.
 
-        A username wins over an e-mail address of somebody else. An address several users share means none of them.
+        A username takes precedence over another user's e-mail address. An address of several users matches none.
         """
-        wanted = [name for name in ("username", "email", "upn") if name in fields]
+        searched = [name for name in ("username", "email", "upn") if name in fields]
         key = case_key(text)
-        if not wanted or not text or "\0" in text or not _encodable(text):
+        if not searched or not text or "\0" in text or not _encodable(text):
             return None
-        rows = await self._database.fetch(" UNION ".join(BY_LOGIN[name] for name in wanted), *[key] * len(wanted))
-        found = [user for user in map(user_of, rows) if caseless or text in _spellings(user, wanted)]
-        named = [user for user in found if "username" in wanted and case_key(user.username) == key]
+        rows = await self._database.fetch(" UNION ".join(BY_LOGIN[name] for name in searched), *[key] * len(searched))
+        users = [user for user in map(user_of, rows) if caseless or text in _spellings(user, searched)]
+        named = [user for user in users if "username" in searched and case_key(user.username) == key]
         if named:
             return named[0]
-        return found[0] if len(found) == 1 else None
+        return users[0] if len(users) == 1 else None
 
     async def subject(self, pk: int) -> Subject | None:
         """Return the user with groups and all ancestor groups: one round trip, two where groups have parents.
 
-        None where the database can tell that nothing changed since they were read.
+        No round trip where the database can tell that nothing changed since they were read.
         """
-        state = self._look()
-        kept = self._read.get(pk)
-        if kept is not None:
-            return kept
+        state = self._current_state()
+        cached = self._read.get(pk)
+        if cached is not None:
+            return cached
         rows = await self._database.fetch(DIRECT, pk)
         if _is_nested(rows):
             rows = await self._database.fetch(SUBJECT, pk, pk)
@@ -115,17 +115,17 @@ class Users:
     async def subject_named(self, username: str) -> Subject | None:
         """Return the user of that name, whatever its case, with groups and all ancestor groups; trips as above."""
         key = case_key(username)
-        state = self._look()
-        kept = self._read.get(key)
-        if kept is not None:
-            return kept
+        state = self._current_state()
+        cached = self._read.get(key)
+        if cached is not None:
+            return cached
         rows = await self._database.fetch(DIRECT_NAMED, key)
         if _is_nested(rows):
             rows = await self._database.fetch(SUBJECT_NAMED, key, key)
         return self._keep(key, rows, state)
 
-    def _look(self) -> object | None:
-        """Return the state of the directory; what was read in another one is forgotten."""
+    def _current_state(self) -> object | None:
+        """Return the state of the directory. Subjects cached in another state are dropped."""
         state = self._watch.state()
         if state is None or state != self._state:
             self._state = state
@@ -133,16 +133,16 @@ class Users:
         return state
 
     def _keep(self, key: int | str, rows: Sequence[Row], state: object | None) -> Subject | None:
-        """Return the value of what was read, and keep it if the directory is still in the state it was in before."""
+        """Return the subject of the rows, and cache it if the directory has not changed meanwhile."""
         if not rows:
             return None
         subject = _subject(rows, self.install_id)
-        if state is not None and state == self._look():
+        if state is not None and state == self._current_state():
             self._read.keep(key, subject)
         return subject
 
     def read_subject(self, pk: int) -> Batch[Subject | None]:
-        """Read the same within a batch."""
+        """Read the subject within a batch."""
         rows = yield Statement(DIRECT, (pk,))
         if _is_nested(rows.rows):
             rows = yield Statement(SUBJECT, (pk, pk))
@@ -168,7 +168,7 @@ class Users:
 
 
 def insert(user: User) -> Statement:
-    """Return the statement that writes a new user. A taken name violates a unique column: Duplicate."""
+    """Return the statement that inserts a user. Raises Duplicate for a taken name."""
     return Statement(
         f"INSERT INTO directory_user ({COLUMNS}, username_key, email_key, upn_key)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, CAST(? AS BIGINT), ?, ?, ?, ?, ?, ?, ?)",
@@ -200,7 +200,7 @@ def keys_of(username: str, email: str, attributes: Mapping[str, object]) -> tupl
 
 
 def signed_in(user: User, now: int, *, error: Callable[[], Exception]) -> Statement:
-    """Return the statement that keeps the time of a sign-in; fails the batch when its proof has ended meanwhile."""
+    """Return the statement that records a sign-in. It fails the batch when its authentication has ended meanwhile."""
     # guard: A72 the statement that signs in looks once more
     return Statement(
         "UPDATE directory_user SET last_login = ? WHERE pk = ? AND security_stamp = ? AND is_active = 1",
@@ -210,7 +210,7 @@ def signed_in(user: User, now: int, *, error: Callable[[], Exception]) -> Statem
 
 
 def end_proofs(pk: int) -> Statement:
-    """Return the statement that ends every proof of a person that waits for its next step, in any browser."""
+    """Return the statement that ends every pending authentication of a user, in any browser."""
     return Statement(
         "UPDATE directory_user SET security_stamp = security_stamp + 1, last_updated = last_updated + 1 WHERE pk = ?",
         (pk,),
@@ -218,9 +218,9 @@ def end_proofs(pk: int) -> Statement:
 
 
 def renew_proof(user: User, *, error: Callable[[], Exception]) -> tuple[User, Statement]:
-    """Return the person as they are after a change that ends all other proofs, and the statement that does it.
+    """Return the user after a change that ends all other pending authentications, and the statement that does it.
 
-    It fails the batch when the proof the change rests on has ended meanwhile.
+    It fails the batch when the authentication for the change has ended meanwhile.
     """
     ended = end_proofs(user.pk)
     guarded = Statement(f"{ended.sql} AND security_stamp = ?", (user.pk, user.security_stamp), guard=Guard(error))
@@ -228,7 +228,7 @@ def renew_proof(user: User, *, error: Callable[[], Exception]) -> tuple[User, St
 
 
 def user_of(row: Row) -> User:
-    """Return the value of a row with `COLUMNS`."""
+    """Return the user of a row with `COLUMNS`."""
     return User(
         pk=row["pk"],
         uuid=row["uuid"],
@@ -249,25 +249,25 @@ def user_of(row: Row) -> User:
 
 
 def _is_nested(rows: Sequence[Row]) -> bool:
-    """Tell whether a group of the person is in other groups: then all is read again, at one moment, with those."""
+    """Tell whether a group of the user has parents. Then everything is read again with them, at one moment."""
     return any(row["has_parent"] for row in rows)
 
 
 def _subject(rows: Sequence[Row], install_id: str) -> Subject:
-    """Return the value of what was read just now. Equal rows give the same value, so that others can keep theirs."""
+    """Return the subject of rows. Equal rows give the identical object, so that others can cache by it."""
     key = (install_id, *(tuple(cast("Iterable[Value]", row))[:_WIDTH] for row in rows))
-    found = _known.get(key)
-    if found is None:
-        found = _made(rows, install_id)
-        if len(rows) <= _FEW:
-            _known.keep(key, found)
-    return found
+    subject = _subjects.get(key)
+    if subject is None:
+        subject = _build_subject(rows, install_id)
+        if len(rows) <= _CACHED_GROUPS:
+            _subjects.keep(key, subject)
+    return subject
 
 
-_known: Final[BoundedCache[tuple[object, ...], Subject]] = BoundedCache(_MANY)
+_subjects: Final[BoundedCache[tuple[object, ...], Subject]] = BoundedCache(_CACHED)
 
 
-def _made(rows: Sequence[Row], install_id: str) -> Subject:
+def _build_subject(rows: Sequence[Row], install_id: str) -> Subject:
     user = user_of(rows[0])
     groups: list[GroupRef] = []
     direct: list[GroupRef] = []
@@ -296,8 +296,8 @@ def _made(rows: Sequence[Row], install_id: str) -> Subject:
 
 
 def _spellings(user: User, fields: Sequence[str]) -> tuple[object, ...]:
-    known = {"username": user.username, "email": user.email, "upn": user.attributes.get("upn")}
-    return tuple(known[name] for name in fields)
+    names = {"username": user.username, "email": user.email, "upn": user.attributes.get("upn")}
+    return tuple(names[name] for name in fields)
 
 
 def _like(text: str) -> str:

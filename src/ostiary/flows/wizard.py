@@ -41,7 +41,7 @@ async def is_open(stage_context: StageContext) -> bool:
         return True
     token = stage_context.text(TOKEN)
     # guard: A39 the wizard wants its link
-    return bool(token) and await stage_context.services.setup.check(Secret(token or ""), stage_context.now)
+    return bool(token) and await stage_context.services.setup.is_valid_link(Secret(token or ""), stage_context.now)
 
 
 async def why_closed(stage_context: StageContext) -> str:

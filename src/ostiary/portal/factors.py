@@ -67,7 +67,7 @@ class Factors:
         if asked is None or not is_form_token(token, asked.session.key, _purpose(asked.device), self._pages.form_key):
             return redirect(request.prefix + request.path, 303)
         told = _removed(asked, request, now)
-        await self._pages.devices.delete(asked.user.pk, asked.device, telling=told)
+        await self._pages.devices.delete(asked.user.pk, asked.device, audit_event=told)
         return redirect(request.prefix + "/if/user/", 303)
 
     async def _asked(self, request: Request, now: int) -> _Asked | None:

@@ -1,6 +1,6 @@
-"""The web's plumbing: requests, responses, the router, the ASGI application, forms, templates, static files.
+"""The web framework: requests, responses, the router, the ASGI application, forms, templates, static files.
 
-Owns the limits of what a client may send, the security headers, and the one translation of errors into answers.
-Serves /static/ostiary/ and nothing else. Must not know sessions, users, configuration or any page: rooms above hand
+Owns the limits of requests, the security headers, and the one translation of errors into responses.
+Serves /static/ostiary/ and nothing else. Must not know sessions, users, configuration or any page: rooms above pass
 their routes and callables in.
 """

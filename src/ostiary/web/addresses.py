@@ -1,4 +1,4 @@
-"""Addresses of clients, as counters know them."""
+"""Client addresses, as keys of counters."""
 
 from __future__ import annotations
 
@@ -8,37 +8,37 @@ from typing import Final
 
 # guard: A74 changing networks of IPv6 count together
 NETWORKS: Final = (64, 56, 48)
-"""Networks of IPv6 that one person may have: what a host, a house and a site are given (RFC 6177)."""
+"""Prefixes of IPv6 networks that one person may have: those assigned to a host, a home and a site (RFC 6177)."""
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 def address_key(address: str) -> str:
-    """Return the key of an address: itself, or its network of 64 bit for IPv6."""
+    """Return the key of an address: the address itself, or its 64-bit network for IPv6."""
     return address_keys(address)[0]
 
 
 def address_keys(address: str) -> tuple[str, ...]:
-    """Return the keys of an address and of the wider networks whoever sent it may have, the narrowest first."""
-    found = _parsed(address)
-    if found is None:
+    """Return the keys of an address and of the wider networks around it, the narrowest first."""
+    parsed = _parsed(address)
+    if parsed is None:
         return ("address:" + hashlib.sha256(address.encode("utf-8", "surrogatepass")).hexdigest(),)
-    if isinstance(found, ipaddress.IPv4Address):
-        return (f"address:{found}",)
-    return tuple(f"address:{ipaddress.ip_network((found, bits), strict=False)}" for bits in NETWORKS)
+    if isinstance(parsed, ipaddress.IPv4Address):
+        return (f"address:{parsed}",)
+    return tuple(f"address:{ipaddress.ip_network((parsed, bits), strict=False)}" for bits in NETWORKS)
 
 
 def is_this_machine(address: str) -> bool:
     """Tell whether a client is on this machine itself."""
-    found = _parsed(address)
-    return found is not None and found.is_loopback
+    parsed = _parsed(address)
+    return parsed is not None and parsed.is_loopback
 
 
 def _parsed(address: str) -> _Address | None:
-    """Return an address without its zone; one of IPv4 in IPv6's clothes (RFC 4291 2.5.5.2) as what it is."""
+    """Return an address without its zone, and an IPv4-mapped one (RFC 4291 2.5.5.2) as IPv4."""
     try:
-        found = ipaddress.ip_address(address.partition("%")[0])
+        parsed = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
         return None
-    mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
-    return found if mapped is None else mapped
+    mapped = parsed.ipv4_mapped if isinstance(parsed, ipaddress.IPv6Address) else None
+    return parsed if mapped is None else mapped

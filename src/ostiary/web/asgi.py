@@ -1,7 +1,7 @@
-"""The ASGI application: the frame around every handler.
+"""The ASGI application: the middleware around every handler.
 
-In order: limits, who asks (proxies), which host, the prefix, the router; then errors into answers, the hooks of other
-rooms (session cookies), security headers, one line in the access log.
+In order: limits, trusted proxies, host, prefix, router; then errors into responses, the hooks of other rooms (session
+cookies), security headers, and one line in the access log.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _ALWAYS: Final = ((b"x-powered-by", b"authentik"), (b"x-content-type-options", b
 _WITHOUT_LENGTH: Final = frozenset({204, 304})
 _CONSTANT: Final = frozenset({"content-type", "cache-control", "pragma", "vary", "x-frame-options", "referrer-policy"})
 _UNAVAILABLE: Final = 503
-_MANY_SENT: Final = 256  # headers that are kept encoded
+_MANY_SENT: Final = 256  # cached encoded headers
 # "same-origin" and not "no-referrer": with the latter browsers send "Origin: null" with our own forms.
 # guard: A41 pages are not kept by browsers
 _PAGE: Final = tuple(
@@ -49,21 +49,21 @@ _PAGE: Final = tuple(
     )
 )
 _WELL_KNOWN_TWICE: Final = "//.well-known/"  # what clients ask that join an issuer that ends in "/" and "/.well-known"
-# Two of these mean that somebody hopes we and a proxy read different ones.
+# A repetition of these is an attempt to make us and a proxy read different ones.
 _ONCE: Final = frozenset(
     {"host", "authorization", "content-length", "content-type", "origin", "sec-fetch-site", "dpop", "x-authentik-csrf"}
 )
 _LISTS: Final = frozenset(
     {"accept", "accept-encoding", "accept-language", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"}
 )
-# At any host: probes ask by address, not by name, and the page of a refusal has a look.
+# Served at any host: probes use an address, not a name, and the page of a refusal needs its style.
 _ANYWHERE: Final = ("/-/health/", static.PATH)
 _NONE: Final[Mapping[str, Any]] = {}
 
-# What may not stand in a header: it would end it, or confuse whoever reads it (RFC 9110 5.5).
+# Not allowed in a header: it would end it, or confuse parsers (RFC 9110 5.5).
 _UNSENDABLE: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _UNSENDABLE_NAME: Final = re.compile(rb"[^!#$%&'*+.^_`|~0-9A-Za-z-]")
-# Ids of requests join lines of the log; they are nobody's secret, so they need no call of the system.
+# Request ids correlate log lines. They are not secret, so they need no system call.
 _ids: Final = Random()  # noqa: S311 - as said
 
 WHOLE: Final = "ostiary.whole"
@@ -84,13 +84,13 @@ log = logging.getLogger("ostiary.web")
 
 
 class Hosts(Protocol):
-    """Which hosts are answered."""
+    """The hosts that are answered."""
 
     def answers(self, request: Request) -> bool:
-        """Tell whether a request is for one of them; `request.path` is without the prefix."""
+        """Tell whether the host of a request is answered; `request.path` is without the prefix."""
 
     async def refusal(self, request: Request) -> HttpError | None:
-        """Return what is answered to the others; None after all, when one has become known meanwhile."""
+        """Return the refusal of another host; None when it has become known meanwhile."""
 
 
 def _no_translation(_error: Exception) -> None:
@@ -104,11 +104,11 @@ def _nobody_counts(_code: str) -> None:
 class Site:
     """The ASGI application.
 
-    `handler` is the router; `hosts` says which hosts are answered (None: all; health and static files are at any);
-    `finish` are called with every answer in order; `error_answer` makes pages of errors; `translate` turns other rooms'
+    `handler` is the router; `hosts` are the hosts that are answered (None: all; health and static files are at any);
+    `finish` are called with every response in order; `error_answer` renders errors; `translate` turns other rooms'
     errors into HttpErrors.
-    `from_proxies` are headers, in lower case, that are dropped unless a trusted proxy sends them.
-    `unavailable` is told the code of every error that is answered 503.
+    `from_proxies` are headers, in lower case, that are dropped unless a trusted proxy sent them.
+    `unavailable` is called with the code of every 503 response.
     """
 
     def __init__(
@@ -135,7 +135,7 @@ class Site:
         self._translate = translate
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Speak ASGI: http is answered, a websocket is refused, the lifespan is acknowledged."""
+        """The ASGI entry point: http is answered, a websocket is refused, the lifespan is acknowledged."""
         match scope["type"]:
             case "http":
                 await self._http(scope, receive, send)
@@ -161,7 +161,7 @@ class Site:
         response = await self.answer(request, scope)
         await _send(request, response, send, extensions.get(WHOLE))
         if access_log.isEnabledFor(logging.INFO):
-            # The query is never logged: codes and tokens travel in it. Nor is what opens a door in a path.
+            # The query is never logged: it holds codes and tokens. Nor are secrets in a path.
             # guard: A73 the access log shows no key
             access_log.info(
                 "%s %s %d %.1fms %s %s",
@@ -174,7 +174,7 @@ class Site:
             )
 
     async def answer(self, request: Request, scope: Scope) -> Response:
-        """Return the answer, whatever happens."""
+        """Return the response, also of errors."""
         try:
             inside = self._read(request, scope)
             if self._hosts is not None and not self._hosts.answers(request):
@@ -207,7 +207,7 @@ class Site:
         return response
 
     def _read(self, request: Request, scope: Scope) -> bool:
-        """Fill in what the client says, refusing what no honest client sends. False: the prefix is not in its path."""
+        """Parse and validate the request. Returns False when the path lacks the prefix."""
         raw_path: bytes = scope.get("raw_path") or scope["path"].encode("utf-8")
         raw_query: bytes = scope.get("query_string", b"")
         if len(raw_path) > PATH_LIMIT or len(raw_query) > QUERY_LIMIT:
@@ -233,7 +233,7 @@ class Site:
         return inside
 
     def _without_forged(self, request: Request, raw: Sequence[tuple[bytes, bytes]]) -> Mapping[str, str]:
-        """Return the headers without those that only a trusted proxy may send, when another one sent them."""
+        """Return the headers without those reserved for trusted proxies, unless one of these sent them."""
         trusted = self._proxies.trusts(request.client)
         names = [name.decode("latin-1").lower() for name, _ in raw]
         for name in self._from_proxies:
@@ -245,7 +245,7 @@ class Site:
 
 
 def _outside(_request: Request) -> Response:
-    """Answer a path that the prefix does not begin. Raises HttpError."""
+    """Answer a path outside the prefix. Raises HttpError."""
     raise HttpError(404, "not_found")
 
 
@@ -260,7 +260,7 @@ async def _refuse(hosts: Hosts, request: Request) -> None:
 
 
 def _headers(raw: Sequence[tuple[bytes, bytes]]) -> Mapping[str, str]:
-    """Return the headers by lower-case name. Raises HttpError: 431 over the limits, 400 for a suspicious repetition."""
+    """Return the headers by lower-case name. Raises HttpError: 431 over the limits, 400 for a forbidden repetition."""
     size = 0
     headers: dict[str, str] = {}
     for name_bytes, value_bytes in raw:
@@ -290,7 +290,7 @@ async def _send(request: Request, response: Response, send: Send, whole: Whole |
 
 
 def _outgoing(request: Request, response: Response) -> list[tuple[bytes, bytes]]:
-    """Return all headers of an answer, encoded. Raises ValueError for one that would not be a header."""
+    """Return all headers of a response, encoded. Raises ValueError for a malformed one."""
     headers = []
     kind = ""
     names = set()
@@ -312,7 +312,7 @@ def _outgoing(request: Request, response: Response) -> list[tuple[bytes, bytes]]
 
 
 def _encoded(pair: tuple[str, str]) -> tuple[bytes, bytes]:
-    """Return one header encoded; the ones that are always the same are kept. Raises ValueError."""
+    """Return one encoded header; constant ones are cached. Raises ValueError."""
     name, value = pair[0].encode("latin-1"), pair[1].encode("latin-1")
     # guard: A47 an answer cannot be split by a line break in a header
     if _UNSENDABLE.search(value):
@@ -328,7 +328,7 @@ _sent: Final[BoundedCache[tuple[str, str], tuple[bytes, bytes]]] = BoundedCache(
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:
-    """Acknowledge: what starts and stops with the program is the application room's."""
+    """Acknowledge lifespan events. Start-up and shutdown belong to the application."""
     while True:
         message = await receive()
         await send({"type": f"{message['type']}.complete"})

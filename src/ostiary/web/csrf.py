@@ -1,4 +1,4 @@
-"""Forms that only our own pages can send: tokens bound to session and purpose, and where a request comes from."""
+"""Protection against cross-site requests: form tokens bound to session and purpose, and the origin of a request."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from ostiary.web.request import Request
 
 
 def form_token(session_key: bytes, purpose: str, key: bytes) -> str:
-    """Return the token a form of that purpose carries in that session (HMAC-SHA256, base64url)."""
+    """Return the CSRF token for a purpose in a session (HMAC-SHA256, base64url)."""
     message = len(session_key).to_bytes(2, "big") + session_key + purpose.encode("utf-8")
     digest = hmac.new(key, b"ostiary form token\0" + message, hashlib.sha256).digest()
     return base64.urlsafe_b64encode(digest).rstrip(b"=").decode("ascii")
 
 
 def is_form_token(token: str, session_key: bytes, purpose: str, key: bytes) -> bool:
-    """Say whether the token was made by `form_token` for the same session and purpose."""
+    """Tell whether the token is that of `form_token` for the same session and purpose."""
     expected = form_token(session_key, purpose, key)
     # guard: A40 a form carries the token of its session
     return hmac.compare_digest(token.encode("utf-8", "replace"), expected.encode("ascii"))
 
 
 def from_elsewhere(request: Request) -> bool:
-    """Say whether a browser was led here by another site, or may have been; a program was not.
+    """Tell whether another site navigated the browser here, or may have. Programs do not count.
 
-    Of a link it is Sec-Fetch-Site that tells, which browsers send to secure origins, else Referer, which our own pages
-    send along (`referrer-policy: same-origin`). A browser that tells neither may come from anywhere.
+    Sec-Fetch-Site decides, which browsers send to secure origins; without it Referer, which our own pages send
+    (`referrer-policy: same-origin`). A browser that sends neither may come from anywhere.
     """
     site = request.headers.get("sec-fetch-site")
     if site is not None:
@@ -38,14 +38,14 @@ def from_elsewhere(request: Request) -> bool:
     if referer is None:
         return "text/html" in request.headers.get("accept", "")
     try:
-        sent = urlsplit(referer)
-        return canonical(sent.netloc, sent.scheme) != request.host
+        sender = urlsplit(referer)
+        return canonical(sender.netloc, sender.scheme) != request.host
     except ValueError:
         return True
 
 
 def same_origin(request: Request) -> bool:
-    """Say whether the request comes from our own pages, or from a client that is no browser.
+    """Tell whether the request comes from our own pages, or from a client that is no browser.
 
     Browsers send Sec-Fetch-Site to secure origins and Origin with every POST; programs send neither. Of Origin only
     host and port are compared: behind a proxy that hides TLS from us the scheme is not known, and browsers that
@@ -58,8 +58,8 @@ def same_origin(request: Request) -> bool:
     if origin is None:
         return True
     try:
-        sent = urlsplit(origin)
+        sender = urlsplit(origin)
         # guard: A40 another site cannot answer a flow
-        return sent.scheme in {"http", "https"} and canonical(sent.netloc, sent.scheme) == request.host
+        return sender.scheme in {"http", "https"} and canonical(sender.netloc, sender.scheme) == request.host
     except ValueError:
         return False

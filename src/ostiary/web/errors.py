@@ -1,10 +1,10 @@
-"""Errors that have an answer: raised anywhere inside, translated into a page or JSON once, by `asgi.Site`.
+"""HTTP errors: raised anywhere, and translated into a page or JSON in one place, `asgi.Site`.
 
-HttpError                an answer with a status, a code for programs and a sentence for people
-|- BadRequest            400: what was sent cannot be understood
+HttpError                a response with a status, a code for programs and a sentence for people
+|- BadRequest            400: the request is malformed
 |- Forbidden             403
 |- NotFound              404
-|- NoAccess              200: a person has no access to an application
+|- NoAccess              200: the user has no access to an application
 '- TooManyRequests       429, with Retry-After
 """
 
@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 
 class HttpError(Exception):
-    """Stop here and answer `status`. `message` is public: it must not tell what an attacker wants to know."""
+    """Abort with an HTTP status. `message` is public, so it must not help an attacker."""
 
     def __init__(self, status: int, code: str, message: str = "", *, headers: Sequence[tuple[str, str]] = ()) -> None:
         self.status = status
@@ -25,7 +25,7 @@ class HttpError(Exception):
 
 
 class BadRequest(HttpError):
-    """400: what was sent cannot be understood, and sending it again will not help."""
+    """400: the request is malformed; repeating it does not help."""
 
     def __init__(self, code: str, message: str = "") -> None:
         super().__init__(400, code, message)
@@ -39,16 +39,16 @@ class Forbidden(HttpError):
 
 
 class NotFound(HttpError):
-    """404: nothing here, or nothing this person may know of."""
+    """404: it does not exist, or the requester may not know that it does."""
 
     def __init__(self, code: str = "not_found", message: str = "") -> None:
         super().__init__(404, code, message)
 
 
 class NoAccess(HttpError):
-    """200, as authentik answers it: a person who is signed in has no access to an application.
+    """The signed-in user has no access to an application. The status is 200, as in authentik.
 
-    The page names both, and leads to `another`, a path of ours where somebody else may sign in ("" without one).
+    The page names both, and links to `another`, our path for signing in as another user ("" for no link).
     """
 
     def __init__(self, message: str, *, application: str, account: str, another: str = "") -> None:
@@ -59,7 +59,7 @@ class NoAccess(HttpError):
 
 
 class TooManyRequests(HttpError):
-    """429: the same again after `retry_after` seconds."""
+    """429: the request may be repeated after `retry_after` seconds."""
 
     def __init__(self, *, retry_after: int, code: str = "throttled", message: str = "") -> None:
         super().__init__(429, code, message, headers=(("retry-after", str(max(1, retry_after))),))

@@ -1,4 +1,4 @@
-"""Which language a person reads, and the catalogs of texts. English is the source and needs no catalog."""
+"""The language of a request, and the catalogs of translations. English is the source and needs no catalog."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from ostiary.web.request import Request
 
 SOURCE_LANGUAGE: Final = "en"
 COOKIE: Final = "authentik_language"
-_CHOICES_LIMIT: Final = 16  # languages of one Accept-Language that are looked at
-_KEPT: Final = 128  # characters of headers whose meaning is kept
+_CHOICES_LIMIT: Final = 16  # languages of one Accept-Language that are read
+_CACHED_HEADER: Final = 128  # characters of the longest header that is cached
 _Texts = tuple[Mapping[str, str], Mapping[str, Mapping[int, str]]]
 
 
 class Catalogs:
-    """The translations below one folder, `<language>/messages.po`; each is read when first needed."""
+    """The translations below one folder, `<language>/messages.po`, each read on first use."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -25,15 +25,15 @@ class Catalogs:
 
     @cached_property
     def languages(self) -> frozenset[str]:
-        """The languages there are, the source included."""
+        """The available languages, the source included."""
         return frozenset({SOURCE_LANGUAGE, *(file.parent.name for file in self._folder.glob("*/messages.po"))})
 
     def gettext(self, language: str, text: str) -> str:
-        """Return the text in that language, or as it is when there is no translation."""
+        """Return the translation of a text, or the text itself without one."""
         return text if language == SOURCE_LANGUAGE else self._texts(language)[0].get(text) or text
 
     def ngettext(self, language: str, *, one: str, many: str, count: int) -> str:
-        """Return the text for that number of things (languages with the plural of English, such as German)."""
+        """Return the text for a number (for languages with the plural rules of English, such as German)."""
         if language != SOURCE_LANGUAGE:
             forms = self._texts(language)[1].get(one)
             if forms:
@@ -46,7 +46,7 @@ class Catalogs:
         if cookie is not None and (chosen := _primary(cookie)) in self.languages:
             return chosen
         header = request.headers.get("accept-language", "")
-        for language in _accepted(header) if len(header) <= _KEPT else _accepted.__wrapped__(header):
+        for language in _accepted(header) if len(header) <= _CACHED_HEADER else _accepted.__wrapped__(header):
             if language in self.languages:
                 return language
         return SOURCE_LANGUAGE

@@ -1,4 +1,4 @@
-"""What of a request's path may stand in a log. Some paths carry what opens a door: the key of a recovery link.
+"""The path of a request for the log, without secrets, such as the key of a recovery link.
 
 The values of a few parameters are names, and are logged; of every other one the name of the parameter is. What no
 route takes may be such a path misspelt: there segments as long as a key are left out.

@@ -1,8 +1,8 @@
-"""Pages kept as they were rendered, with slots for what differs from one showing to the next.
+"""The page cache: rendered pages with placeholders for the values that differ from one response to the next.
 
 A sign-in shows the same few pages to everybody; only tickets, tokens and names differ. A page is rendered once with a
-mark in each slot, cut at the marks, and put together with the escaped values from then on. Marks are random and of
-this process, so no value can contain one, and a value that was put in is never looked at again.
+marker in each placeholder, split at the markers, and then joined with escaped values for each response. Markers are
+random for each process, so no value can contain one, and a value is never scanned again.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from typing import Final
 
 from ostiary.resource import codec
 
-PLATES: Final = 512  # pages kept; the one not used for the longest time goes
-LONGEST: Final = 8_192  # characters of a page that is kept, and octets of what it was made of
+MOST_PAGES: Final = 512  # cached pages; the least recently used one is evicted
+LONGEST: Final = 8_192  # characters of a cached page, and octets of its values
 
 _PREFIX: Final = secrets.token_hex(16)
 _MARK: Final = re.compile(f"({_PREFIX}[a-z_]+[.])")
 
-_Plate = tuple[str, ...]  # text, slot, text, slot ... text
+_Page = tuple[str, ...]  # text, marker, text, marker ... text
 
 
 class Placeholders:
-    """The values of one page that are no part of its plate.
+    """The values of one page that are not cached with it.
 
-    A template must write such a value as it is ("{{ value }}") and may ask no more of it than whether it is empty.
+    A template may only print such a value as it is ("{{ value }}"), and test whether it is empty.
     """
 
     __slots__ = ("values",)
@@ -36,7 +36,7 @@ class Placeholders:
         self.values: dict[str, str] = {}
 
     def mark(self, name: str, value: str) -> str:
-        """Return what stands in the template for the value; an empty one is no slot. `name`: letters a to z and "_"."""
+        """Return the marker for a value, or "" for an empty one. `name`: letters a to z and "_"."""
         if not value:
             return ""
         mark = f"{_PREFIX}{name}."
@@ -45,39 +45,39 @@ class Placeholders:
 
 
 class PageCache:
-    """The plates of one process."""
+    """The cached pages of one process."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[Hashable, _Plate] = OrderedDict()
+        self._pages: OrderedDict[Hashable, _Page] = OrderedDict()
 
     def fill(
         self,
         name: Hashable,
         values: Mapping[str, object],
-        slots: Placeholders,
+        placeholders: Placeholders,
         render: Callable[[Mapping[str, object]], str],
     ) -> str:
-        """Return the page that `render` makes of the values, which are JSON data and texts without markup."""
-        made_of = codec.encode(values)
-        key = (name, made_of)
-        cached_page = self._kept.get(key)
+        """Return the page of these values, which are JSON data and texts without markup; `render` makes it once."""
+        encoded = codec.encode(values)
+        key = (name, encoded)
+        cached_page = self._pages.get(key)
         if cached_page is None:
             text = render(values)
             cached_page = tuple(_MARK.split(text))
-            if len(text) <= LONGEST and len(made_of) <= LONGEST:
+            if len(text) <= LONGEST and len(encoded) <= LONGEST:
                 self._keep(key, cached_page)
         else:
-            self._kept.move_to_end(key)
-        return _filled(cached_page, slots.values)
+            self._pages.move_to_end(key)
+        return _filled(cached_page, placeholders.values)
 
-    def _keep(self, key: Hashable, cached_page: _Plate) -> None:
-        self._kept[key] = cached_page
-        if len(self._kept) > PLATES:
-            self._kept.popitem(last=False)
+    def _keep(self, key: Hashable, cached_page: _Page) -> None:
+        self._pages[key] = cached_page
+        if len(self._pages) > MOST_PAGES:
+            self._pages.popitem(last=False)
 
 
-def _filled(cached_page: _Plate, values: Mapping[str, str]) -> str:
+def _filled(cached_page: _Page, values: Mapping[str, str]) -> str:
     from markupsafe import escape  # noqa: PLC0415 - comes with Jinja2
 
-    made = {mark: str(escape(value)) for mark, value in values.items()}
-    return "".join([made.get(part, part) for part in cached_page])
+    escaped = {mark: str(escape(value)) for mark, value in values.items()}
+    return "".join([escaped.get(part, part) for part in cached_page])

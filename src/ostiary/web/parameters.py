@@ -1,4 +1,4 @@
-"""Parameters as clients send them: queries, form bodies and cookies. Bytes in, pairs of text out; no I/O.
+"""Parsers of queries, form bodies and cookies. Bytes in, pairs of text out; no I/O.
 
 WHATWG URL section 5 (application/x-www-form-urlencoded), RFC 6265 section 4.2 (Cookie).
 """
@@ -15,7 +15,7 @@ PAIRS_LIMIT: Final = 256
 
 
 def parse_pairs(text: str) -> list[tuple[str, str]]:
-    """Return the pairs of a query or form body in order, empty values kept.
+    """Return the pairs of a query or form body in order, with empty values.
 
     Raises BadRequest for text that is not UTF-8 after decoding, that holds NUL, or for more than 256 pairs.
     """
@@ -49,7 +49,7 @@ def _decode(text: str) -> str:
 def decode_path(raw: str) -> str:
     """Return the decoded path. Raises BadRequest for bad UTF-8 and for encoded separators.
 
-    An encoded slash, backslash or NUL has no honest use here, and proxies disagree on what it means.
+    An encoded slash, backslash or NUL has no legitimate use here, and proxies interpret it differently.
     """
     if "%" in raw:
         lower = raw.lower()
@@ -63,7 +63,7 @@ def decode_path(raw: str) -> str:
 
 
 def clean(text: str) -> str:
-    """Return the text as it is. Raises BadRequest when it holds NUL or a lone surrogate: no database stores them."""
+    """Return the text unchanged. Raises BadRequest for NUL or a lone surrogate, which databases cannot store."""
     if text.isascii():
         good = "\0" not in text
     else:
@@ -74,7 +74,7 @@ def clean(text: str) -> str:
 
 
 def unique(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Return the pairs by name. Raises BadRequest when a name comes twice (RFC 6749 section 3.1)."""
+    """Return the pairs by name. Raises BadRequest for a repeated name (RFC 6749 section 3.1)."""
     values: dict[str, str] = {}
     for name, value in pairs:
         if name in values:
@@ -84,7 +84,7 @@ def unique(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
 
 
 def parse_cookies(header: str) -> Mapping[str, str]:
-    """Return the cookies by name. A name sent twice is left out: nobody can say which of the two is ours."""
+    """Return the cookies by name. A repeated name is left out: either of the two may be ours."""
     cookies: dict[str, str] = {}
     twice: set[str] = set()
     for part in header.split(";"):

@@ -1,4 +1,4 @@
-"""Who really asks: the browser's address, scheme and host, as far as proxies that are trusted tell them."""
+"""Trusted proxies: the client's address, scheme and host from their X-Forwarded-* headers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ostiary.record import dataclass
 from ostiary.resource.bounded_cache import BoundedCache
 
 LOOPBACK: Final = ("127.0.0.0/8", "::1/128")
-_MANY: Final = 1024  # addresses and hosts that are kept, so that strangers cannot fill the memory
+_CACHED: Final = 1024  # addresses and hosts, bounded because strangers choose them
 _FORWARDED: Final = frozenset({"x-forwarded-for", "x-forwarded-proto", "x-forwarded-host"})
 
 log = logging.getLogger("ostiary.web")
@@ -20,10 +20,10 @@ log = logging.getLogger("ostiary.web")
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a request comes from and what it asked for, as the browser sees it.
+    """The client address, scheme and host of a request, as the browser sees them.
 
-    `host` is in the one spelling in which hosts are compared, as `proto.authority` has it, or "" when what was sent
-    is no host.
+    `host` is in the canonical spelling of `proto.authority`, or "" when the header
+    holds no host.
     """
 
     client: str
@@ -32,21 +32,21 @@ class Origin:
 
 
 class Proxies:
-    """The proxies whose X-Forwarded-* headers are believed: loopback unless set otherwise."""
+    """The proxies whose X-Forwarded-* headers are trusted; loopback by default."""
 
     def __init__(self, cidrs: Iterable[object] = LOOPBACK) -> None:
-        """Take networks, or texts of them. Raises ValueError for something that is no network."""
+        """`cidrs` are networks, or texts of them. Raises ValueError for another text."""
         self._networks = tuple(ipaddress.ip_network(str(cidr), strict=False) for cidr in cidrs)
-        self._known: BoundedCache[str, bool] = BoundedCache(_MANY)
-        self._hosts: BoundedCache[tuple[str, str], str] = BoundedCache(_MANY)
-        self._told = False
+        self._trusted: BoundedCache[str, bool] = BoundedCache(_CACHED)
+        self._hosts: BoundedCache[tuple[str, str], str] = BoundedCache(_CACHED)
+        self._warned = False
 
     def trusts(self, address: str) -> bool:
-        """Say whether the address belongs to a trusted proxy."""
-        known = self._known.get(address)
-        if known is None:
-            known = self._known.keep(address, self._contains(address))
-        return known
+        """Tell whether the address belongs to a trusted proxy."""
+        trusted = self._trusted.get(address)
+        if trusted is None:
+            trusted = self._trusted.keep(address, self._contains(address))
+        return trusted
 
     def _contains(self, address: str) -> bool:
         try:
@@ -58,20 +58,20 @@ class Proxies:
         return any(parsed in network for network in self._networks)
 
     def origin(self, peer: str, scheme: str, headers: Mapping[str, str]) -> Origin:
-        """Return what the trusted part of the chain of proxies says; a stranger's X-Forwarded-* are ignored.
+        """Return the origin of a request by its trusted proxies. X-Forwarded-* headers of others are ignored.
 
-        Addresses are read from the right, as each proxy appends the one it saw; the first that is no trusted proxy
-        is the client. Of scheme and host the first value counts: that is what the browser asked for, told by the
-        proxy it spoke to; those behind it add what they were asked for themselves. A proxy that appends to what its
-        client sent lets a stranger write the first one. That is why both only choose among what is ours: a host that
-        is not pinned is refused (app.hosts), and of schemes there are two.
+        Addresses are read from the right, as each proxy appends the one it saw; the first that is no trusted proxy is
+        the client. Of scheme and host the first value counts: it is what the browser requested, from the proxy it
+        connected to; proxies behind it append what they were asked for. A proxy that appends to a client's header lets
+        a stranger write the first value. So both only select among our own: a host that is not pinned is refused
+        (app.listening.hosts), and there are two schemes.
         """
         host = headers.get("host", "")
         if _FORWARDED.isdisjoint(headers):
             return Origin(peer, scheme, self._canonical(host, scheme))
         # guard: A47 only trusted proxies name the host
         if not self.trusts(peer):
-            self._tell(peer)
+            self._warn_once(peer)
             return Origin(peer, scheme, self._canonical(host, scheme))
         client = self._client(peer, _items(headers, "x-forwarded-for"))
         proto = _first(headers, "x-forwarded-proto").lower()
@@ -91,17 +91,17 @@ class Proxies:
     def _client(self, peer: str, chain: list[str]) -> str:
         client = peer
         for address in reversed(chain):
-            plain = _address(address)
-            if plain is None:  # what a stranger wrote before the first proxy we trust
+            parsed = _address(address)
+            if parsed is None:  # written by a stranger before the first trusted proxy
                 break
-            client = plain
-            if not self.trusts(plain):
+            client = parsed
+            if not self.trusts(parsed):
                 break
         return client
 
-    def _tell(self, peer: str) -> None:
-        if not self._told:
-            self._told = True
+    def _warn_once(self, peer: str) -> None:
+        if not self._warned:
+            self._warned = True
             log.warning(
                 "ignored X-Forwarded-* headers from %s, which is not a trusted proxy; "
                 "if it is yours, set OSTIARY_LISTEN__TRUSTED_PROXY_CIDRS=%s",
@@ -119,7 +119,7 @@ def _first(headers: Mapping[str, str], name: str) -> str:
 
 
 def _address(text: str) -> str | None:
-    """Return the address without its port, or None when it is none."""
+    """Return the address without its port, or None when the text is no address."""
     if text.startswith("["):
         text = text[1:].partition("]")[0]
     elif text.count(":") == 1:

@@ -1,4 +1,4 @@
-"""One request, parsed at the edge: plain values, nothing of ASGI left but the body that is still to be read."""
+"""The request as plain values, parsed at the edge. Of ASGI only the unread body is left."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 
 class Request:
-    """What a handler is given.
+    """The request of a handler.
 
     `path` follows the prefix and is decoded; `headers` are by lower-case name; `client` is the address of the
     browser, as far as trusted proxies tell it; `base_url` ends without a slash. `state` belongs to the frame
@@ -79,7 +79,7 @@ class Request:
         self._cookies: Mapping[str, str] | None = None
 
     def moved(self, path: str, query: str) -> Request:
-        """Return the GET the browser would send if it were sent there now; what the frame keeps is shared."""
+        """Return the GET request that a redirect there would lead to. `state` is shared."""
         there = Request(
             path=path,
             prefix=self.prefix,
@@ -95,7 +95,7 @@ class Request:
 
     @property
     def cookies(self) -> Mapping[str, str]:
-        """The cookies by name; a name sent twice is absent."""
+        """The cookies by name. A repeated name is absent."""
         if self._cookies is None:
             self._cookies = parse_cookies(self.headers.get("cookie", ""))
         return self._cookies
@@ -123,7 +123,7 @@ class Request:
         return values[0] if values else None
 
     async def body(self, limit: int = BODY_LIMIT) -> bytes:
-        """Return the body, read once. Raises HttpError: 413 over `limit` bytes, 408 when it does not come."""
+        """Return the body, read once. Raises HttpError: 413 over `limit` bytes, 408 after a timeout."""
         if self._body is None and self._at_hand is not None:
             self._body = self._at_hand()
         if self._body is None:
@@ -170,7 +170,7 @@ class Request:
             raise BadRequest("malformed_encoding", "The form is not valid UTF-8.") from error
 
     async def json(self, limit: int = BODY_LIMIT) -> object:
-        """Return the JSON value sent. Raises HttpError: 415 for another content type, 400, 413."""
+        """Return the JSON body. Raises HttpError: 415 for another content type, 400, 413."""
         # guard: A40 the executor takes JSON only
         if self.content_type != "application/json":
             raise HttpError(415, "unsupported_media_type", "Expected application/json.")

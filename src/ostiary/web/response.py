@@ -1,4 +1,4 @@
-"""Answers, and the few ways to make one. Header names are lower case."""
+"""Responses, and the functions that create them. Header names are lower case."""
 
 from __future__ import annotations
 
@@ -27,27 +27,27 @@ class Response:
 
 
 def json(value: object, status: int = 200) -> Response:
-    """Answer JSON."""
+    """Return a JSON response."""
     return Response(status, codec.encode(value), [("content-type", "application/json")])
 
 
 def html(text: str, status: int = 200) -> Response:
-    """Answer a page. The site adds the security headers and forbids caching."""
+    """Return an HTML response. The site adds the security headers and forbids caching."""
     return Response(status, text.encode("utf-8"), [("content-type", "text/html; charset=utf-8")])
 
 
 def text(value: str, status: int = 200) -> Response:
-    """Answer plain text."""
+    """Return a plain-text response."""
     return Response(status, value.encode("utf-8"), [("content-type", "text/plain; charset=utf-8")])
 
 
 def redirect(url: str, status: Literal[301, 302, 303] = 302) -> Response:
-    """Send the browser to `url`: 302 for a GET, 303 after a POST. Whether the URL may be trusted is the caller's."""
+    """Return a redirect: 302 for a GET, 303 after a POST. The caller validates the URL."""
     return Response(status, b"", [("location", quote(url, safe=_URL_SAFE))])
 
 
 def empty(status: int = 204) -> Response:
-    """Answer nothing but a status."""
+    """Return a response without a body."""
     return Response(status)
 
 
@@ -63,7 +63,7 @@ def set_cookie(
     http_only: bool = True,
     same_site: Literal["Lax", "Strict", "None"] = "Lax",
 ) -> None:
-    """Add a cookie. `max_age` is in seconds: None lasts as long as the browser runs, 0 deletes."""
+    """Add a cookie. `max_age` is in seconds; None: until the browser closes; 0: delete it."""
     parts = [f"{name}={value}", f"Path={path}", f"SameSite={same_site}"]
     if max_age is not None:
         parts.append(f"Max-Age={max_age}")

@@ -1,4 +1,4 @@
-"""Paths to handlers: a dictionary for the fixed ones, a tree of dictionaries for those with `{parameters}`."""
+"""The router: a dictionary for fixed paths, and a tree of dictionaries for those with `{parameters}`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _NOTHING: Final[Mapping[str, str]] = {}
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One method of one path. A segment `{slug}` takes any one segment that is not empty."""
+    """One method of one path. A segment `{slug}` matches any segment that is not empty."""
 
     method: str
     path: str
@@ -35,7 +35,7 @@ class _Node:
 
 
 class Router:
-    """All routes of the site. Raises ValueError when two answer the same method and path."""
+    """All routes of the site. Raises ValueError when two have the same method and path."""
 
     def __init__(self, routes: Iterable[Route]) -> None:
         self._fixed: dict[str, _Node] = {}
@@ -67,11 +67,11 @@ class Router:
         self._routes.append(route)
 
     def find(self, method: str, path: str) -> tuple[Route, Mapping[str, str]]:
-        """Return the route and the path's parameters. HEAD falls to GET. Raises HttpError 404, or 405 with Allow."""
-        found = self._find(path)
-        if found is None:
+        """Return the route and the path's parameters. HEAD uses GET. Raises HttpError 404, or 405 with Allow."""
+        match = self._find(path)
+        if match is None:
             raise NotFound
-        node, values = found
+        node, values = match
         route = node.methods.get(method) or (node.methods.get("GET") if method == "HEAD" else None)
         if route is None:
             allowed = sorted({*node.methods, *(("HEAD",) if "GET" in node.methods else ())})
@@ -79,15 +79,15 @@ class Router:
         return route, dict(zip(node.names, values, strict=True)) if values else _NOTHING
 
     async def __call__(self, request: Request) -> Response:
-        """Answer by the handler of the request's path; a GET without the final slash is sent to the one with it."""
+        """Dispatch to the handler of the path. A GET without the final slash is redirected to the path with it."""
         try:
             route, request.params = self.find(request.method, request.path)
         except NotFound:
             with_slash = request.path + "/"
-            found = (
+            match = (
                 None if request.path.endswith("/") or request.method not in {"GET", "HEAD"} else self._find(with_slash)
             )
-            if found is None or "GET" not in found[0].methods:
+            if match is None or "GET" not in match[0].methods:
                 raise
             query = f"?{request.query}" if request.query else ""
             return redirect(request.prefix + with_slash + query, 301)
@@ -101,13 +101,13 @@ class Router:
 
 
 def _walk(node: _Node, segments: list[str]) -> tuple[_Node, tuple[str, ...]] | None:
-    """Go down the tree, the fixed branch before the open one. The depth is bounded by the routes."""
+    """Walk the tree, the fixed branch before the parameter. The depth is bounded by the routes."""
     if not segments:
         return (node, ()) if node.methods else None
     head, rest = segments[0], segments[1:]
     fixed = node.fixed.get(head)
-    found = _walk(fixed, rest) if fixed is not None else None
-    if found is None and node.open is not None and head:
+    match = _walk(fixed, rest) if fixed is not None else None
+    if match is None and node.open is not None and head:
         below = _walk(node.open, rest)
-        found = None if below is None else (below[0], (head, *below[1]))
-    return found
+        match = None if below is None else (below[0], (head, *below[1]))
+    return match

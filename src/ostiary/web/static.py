@@ -1,4 +1,4 @@
-"""Static files of a package: a content hash in the address, cached for ever, gzipped once and kept in memory."""
+"""Static files: a content hash in the URL, cached without limit, gzipped once and held in memory."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class _File:
 
 
 class Static:
-    """The files of one flat folder. They are read once, when the first address is asked for."""
+    """The files of one flat folder. They are read once, on first use."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -75,6 +75,6 @@ class Static:
     def _read(self, path: Path) -> _File:
         body = path.read_bytes()
         if path.suffix == ".css":
-            body = _REFERENCE.sub(lambda found: b'url("%s")' % self._by_name[found[1].decode()].name.encode(), body)
+            body = _REFERENCE.sub(lambda match: b'url("%s")' % self._by_name[match[1].decode()].name.encode(), body)
         digest = hashlib.sha256(body).hexdigest()[:12]
         return _File(f"{path.stem}.{digest}{path.suffix}", body, gzip.compress(body, 9, mtime=0), _TYPES[path.suffix])

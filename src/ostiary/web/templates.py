@@ -1,4 +1,4 @@
-"""Pages from templates: Jinja2 with autoescape, texts through gettext, addresses with the site's prefix."""
+"""The renderer of pages: Jinja2 with autoescape, texts through gettext, URLs with the site's prefix."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Templates:
         self._static = static
 
     def render(self, name: str, *, language: str, prefix: str, **values: object) -> str:
-        """Return the page. Raises jinja2.TemplateError for a template that is wrong, and for an undefined value."""
+        """Render a template. Raises jinja2.TemplateError for a faulty template, and for an undefined value."""
         return self.environment.get_template(name).render(
             language=language,
             url=lambda path: prefix + path,

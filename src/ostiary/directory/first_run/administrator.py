@@ -1,4 +1,4 @@
-"""The first administrator: akadmin, in the group "authentik Admins", made in the transaction that closes the set-up."""
+"""The first administrator: akadmin in "authentik Admins", created in the transaction that closes the set-up."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ async def create_administrator(
     now: int,
     client_ip: str | None = None,
 ) -> int:
-    """Make akadmin (or give it its first password), close the set-up, and return the user's number.
+    """Create akadmin (or set its first password), close the set-up, and return the user's number.
 
-    With the token of a set-up link the link must be valid; without, as the bootstrap does, the set-up must be open.
+    With a token, the set-up link must be valid; without one (bootstrap), the set-up must be open.
     Raises SetupClosed, BadName, PasswordTooLong, Busy; then nothing is written.
     """
     require_email(email)
@@ -54,7 +54,7 @@ async def create_administrator(
 
 
 async def ensure_administrator(database: Database, *, email: str, now: int) -> int:
-    """Make akadmin without a password unless it exists, and return its number. The set-up stays as it is."""
+    """Create akadmin without a password unless it exists, and return its number. The set-up stays open."""
     draft = await _draft(database, email=email, password=unusable(), now=now)
     return await database.write(lambda: _ensuring(draft, now=now, client_ip=None))
 

@@ -21,7 +21,7 @@ TOKEN_IDENTIFIER: Final = "authentik-bootstrap-token"  # noqa: S105 - its name
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bootstrap:
-    """What the settings give; texts, even when they are all digits. None is not set."""
+    """The bootstrap settings. None: not set."""
 
     password: Secret | None = None
     token: Secret | None = None
@@ -31,9 +31,9 @@ class Bootstrap:
 async def apply_bootstrap(
     database: Database, passwords: Passwords, sealer: Sealer, *, settings: Bootstrap, now: int
 ) -> None:
-    """Apply the bootstrap settings that were not applied before.
+    """Apply the bootstrap settings once.
 
-    A password makes akadmin and closes the set-up for ever; when that is closed already, nothing happens. A token
+    A password creates akadmin and closes the set-up for good; if that is closed, nothing happens. A token
     becomes the key of `authentik-bootstrap-token`, once. Raises PasswordTooLong, Busy.
     """
     row = await fetch_one(database, "SELECT setup_closed, token_given FROM directory_install WHERE one = 1")

@@ -1,4 +1,4 @@
-"""The first-run set-up: a link for the first administrator, and the flag that closes it for ever."""
+"""The first-run set-up: the link for the first administrator, and the flag that closes it for good."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ class Setup:
         self._database = database
 
     async def closed(self) -> bool:
-        """Tell whether the first administrator exists. Once true, true for ever."""
+        """Tell whether the set-up is closed, which is final: the first administrator exists."""
         row = await fetch_one(self._database, "SELECT setup_closed FROM directory_install WHERE one = 1")
         return row is None or bool(row["setup_closed"])
 
     async def hosts_open(self) -> bool:
-        """Tell whether people were here before hosts were pinned, and none has been named since."""
+        """Tell whether the installation is older than pinned hosts, and no host has been named since."""
         row = await fetch_one(self._database, "SELECT hosts_open FROM directory_install WHERE one = 1")
         return row is not None and bool(row["hosts_open"])
 
     async def close_hosts(self) -> None:
-        """Answer only named hosts from now on, whatever is removed later."""
+        """Answer only named hosts from now on, even if all of them are removed later."""
         await self._database.write(_close_hosts)
 
     async def new_link_token(self, now: int) -> Secret:
-        """Return the token of a new link, valid for 24 hours; an earlier one dies. Raises SetupClosed."""
+        """Return the token of a new link, valid for 24 hours. Earlier links stop working. Raises SetupClosed."""
         token = Secret(new_token(LINK_BITS))
         await self._database.write(lambda: _keep(token_hash(token.reveal()), now))
         return token
 
-    async def check(self, token: Secret, now: int) -> bool:
-        """Tell whether a link is valid. It stays valid until the set-up is closed."""
+    async def is_valid_link(self, token: Secret, now: int) -> bool:
+        """Tell whether the token is that of the current link, within its 24 hours, while the set-up is open."""
         row = await fetch_one(
             self._database,
             "SELECT one FROM directory_install"
@@ -52,9 +52,9 @@ class Setup:
 
 
 def close(now: int, *, token: Secret | None) -> Statement:
-    """Return the statement that closes the set-up, guarded by SetupClosed: exactly one transaction can do it.
+    """Return the statement that closes the set-up, guarded by SetupClosed, so that one transaction only can do it.
 
-    With a token the link must be valid at that moment. It belongs into the transaction that makes the administrator.
+    With a token the link must be valid at that moment. It belongs into the transaction that creates the administrator.
     """
     if token is None:
         return Statement(

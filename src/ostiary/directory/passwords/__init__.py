@@ -1,1 +1,1 @@
-"""Passwords: how they are hashed, kept and set."""
+"""Passwords: hashing, verification, storage."""

@@ -1,10 +1,10 @@
-"""Passwords of users: is it right, and the statements that set one."""
+"""Passwords of users: verification, and the statements that set one."""
 
 from __future__ import annotations
 
 import secrets
 
-from ostiary.directory.passwords.hash_queue import OURSELVES, Asker
+from ostiary.directory.passwords.hash_queue import INTERNAL, Requester
 from ostiary.directory.passwords.pool import UNUSABLE, Passwords
 from ostiary.directory.user import User
 from ostiary.events import event
@@ -13,33 +13,33 @@ from ostiary.store.database import Batch, Database, Statement
 
 
 class Credentials:
-    """The passwords of the directory. Unknown users cost what known ones cost."""
+    """The passwords of the directory. Verification takes the same time for unknown users."""
 
     def __init__(self, database: Database, passwords: Passwords) -> None:
         self._database = database
         self._passwords = passwords
 
-    async def check(self, user: User | None, text: Secret, asker: Asker = OURSELVES) -> bool:
-        """Tell whether this is the user's password; a stored hash that is out of date is renewed.
+    async def verify(self, user: User | None, text: Secret, requester: Requester = INTERNAL) -> bool:
+        """Tell whether this is the user's password. An outdated hash is renewed.
 
-        Raises PasswordTooLong and Busy. Whether the user is active is not asked here.
+        It does not check whether the user is active. Raises PasswordTooLong and Busy.
         """
         if user is None:
             # guard: A42 an unknown name costs a hash
-            await self._passwords.verify(text, "", asker)
+            await self._passwords.verify(text, "", requester)
             return False
-        found = await self._passwords.verify(text, user.password, asker)
-        if found.ok and found.upgrade is not None:
-            upgrade = found.upgrade
+        verified = await self._passwords.verify(text, user.password, requester)
+        if verified.ok and verified.upgrade is not None:
+            upgrade = verified.upgrade
             await self._database.write(lambda: _renew(user, upgrade))
-        return found.ok
+        return verified.ok
 
     async def setting(
         self, user: User, text: Secret, *, now: int, by: User | None = None, client_ip: str | None = None
     ) -> tuple[Statement, Statement]:
-        """Return the statements that set a password and tell it. Raises PasswordTooLong and Busy."""
+        """Return the statements that set a password and write its event. Raises PasswordTooLong and Busy."""
         hashed = await self._passwords.hash(text)
-        told = event(
+        audit_event = event(
             "password_set",
             user=(by or user).who,
             app="authentik.core",
@@ -47,16 +47,16 @@ class Credentials:
             client_ip=client_ip,
             now=now,
         )
-        return set_hash(user.pk, hashed, now=now), told
+        return set_hash(user.pk, hashed, now=now), audit_event
 
 
 def unusable() -> str:
-    """Return what is kept for a user who has no password: never right, and different each time."""
+    """Return an unusable password hash, for a user without a password. It is random, and matches nothing."""
     return UNUSABLE + secrets.token_hex(20)
 
 
 def set_hash(pk: int, hashed: str, *, now: int) -> Statement:
-    """Return the statement that keeps a new password hash."""
+    """Return the statement that stores a password hash."""
     return Statement(
         "UPDATE directory_user SET password = ?, password_change_date = ?, last_updated = ?,"
         " security_stamp = security_stamp + 1 WHERE pk = ?",

@@ -1,7 +1,7 @@
-"""The texts password hashes are kept as: Django's "algorithm$...", so that hashes move in both directions.
+"""The formats of password hashes: Django's "algorithm$...", so that hashes can be moved in both directions.
 
 New hashes are argon2id with 19 MiB, two passes, one lane. Everything here is CPU work: call it in the pool.
-Parameters of imported hashes are bounded, because a stored text must not be able to stop the machine.
+Parameters of imported hashes are bounded, because a hash must not be able to exhaust the machine.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ _BCRYPT_COST_MOST: Final = 16
 
 
 def is_current(stored: str) -> bool:
-    """Tell whether the hash has today's algorithm and parameters."""
+    """Tell whether the hash has the current algorithm and parameters."""
     return stored.startswith(_CURRENT)
 
 
 def make(text: str, salt: bytes) -> str:
     """Return the hash of a password under a salt of 16 random bytes."""
-    from argon2.low_level import Type, hash_secret  # noqa: PLC0415 - loaded when first needed
+    from argon2.low_level import Type, hash_secret  # noqa: PLC0415 - loaded on first use
 
     encoded = hash_secret(
         text.encode("utf-8", "surrogatepass"),
@@ -52,27 +52,27 @@ def make(text: str, salt: bytes) -> str:
     return _PREFIX + encoded.decode("ascii")
 
 
-def check(text: str, stored: str) -> bool:
-    """Tell whether the password is right. A text that is no known hash is wrong for every password."""
+def is_match(text: str, stored: str) -> bool:
+    """Tell whether the password matches the hash. A text of no known format matches no password."""
     algorithm, _, rest = stored.partition("$")
-    known = _CHECKS.get(algorithm)
+    verify = _VERIFIERS.get(algorithm)
     try:
-        return known is not None and known(text.encode("utf-8", "surrogatepass"), rest)
+        return verify is not None and verify(text.encode("utf-8", "surrogatepass"), rest)
     except (ValueError, TypeError, LookupError, MemoryError, OverflowError):
         return False
 
 
 def _argon2(text: bytes, rest: str) -> bool:
-    from argon2.exceptions import Argon2Error, InvalidHashError  # noqa: PLC0415 - loaded when first needed
-    from argon2.low_level import Type, verify_secret  # noqa: PLC0415 - loaded when first needed
+    from argon2.exceptions import Argon2Error, InvalidHashError  # noqa: PLC0415 - loaded on first use
+    from argon2.low_level import Type, verify_secret  # noqa: PLC0415 - loaded on first use
 
-    found = _ARGON2.match("$" + rest.removeprefix("$"))
-    if found is None:
+    header = _ARGON2.match("$" + rest.removeprefix("$"))
+    if header is None:
         return False
-    memory, passes, lanes = int(found[3]), int(found[4]), int(found[5])
+    memory, passes, lanes = int(header[3]), int(header[4]), int(header[5])
     if memory > _MEMORY_MOST or passes > _PASSES_MOST or lanes > _LANES_MOST:
         return False
-    kind = {"id": Type.ID, "i": Type.I, "d": Type.D}[found[1]]
+    kind = {"id": Type.ID, "i": Type.I, "d": Type.D}[header[1]]
     try:
         return bool(verify_secret(("$" + rest.removeprefix("$")).encode("ascii"), text, kind))
     except (Argon2Error, InvalidHashError):
@@ -84,14 +84,14 @@ def _pbkdf2(digest: str) -> Callable[[bytes, str], bool]:
         iterations, salt, expected = rest.split("$")
         if not 0 < int(iterations) <= _ITERATIONS_MOST:
             return False
-        made = hashlib.pbkdf2_hmac(digest, text, salt.encode(), int(iterations))
-        return hmac.compare_digest(base64.b64encode(made), expected.encode())
+        computed = hashlib.pbkdf2_hmac(digest, text, salt.encode(), int(iterations))
+        return hmac.compare_digest(base64.b64encode(computed), expected.encode())
 
     return verify
 
 
 def _bcrypt(text: bytes, rest: str) -> bool:
-    import bcrypt  # noqa: PLC0415 - loaded when first needed
+    import bcrypt  # noqa: PLC0415 - loaded on first use
 
     cost = rest.lstrip("$").split("$")[1]
     if int(cost) > _BCRYPT_COST_MOST or b"\0" in text:
@@ -108,11 +108,11 @@ def _scrypt(text: bytes, rest: str) -> bool:
     n, r, p = int(work), int(block), int(lanes)
     if n * r * 128 * max(p, 1) > _SCRYPT_MOST:
         return False
-    made = hashlib.scrypt(text, salt=salt.encode(), n=n, r=r, p=p, maxmem=2 * _SCRYPT_MOST, dklen=64)
-    return hmac.compare_digest(base64.b64encode(made), expected.encode())
+    computed = hashlib.scrypt(text, salt=salt.encode(), n=n, r=r, p=p, maxmem=2 * _SCRYPT_MOST, dklen=64)
+    return hmac.compare_digest(base64.b64encode(computed), expected.encode())
 
 
-_CHECKS: Final[Mapping[str, Callable[[bytes, str], bool]]] = {
+_VERIFIERS: Final[Mapping[str, Callable[[bytes, str], bool]]] = {
     "argon2": _argon2,
     "pbkdf2_sha256": _pbkdf2("sha256"),
     "pbkdf2_sha1": _pbkdf2("sha1"),

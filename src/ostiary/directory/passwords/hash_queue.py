@@ -1,8 +1,8 @@
-"""Whose password is hashed next: as many at once as there are cores, a short queue, and nobody fills it for others.
+"""The queue of password hashes: one at a time per core, bounded, and fair, so that nobody fills it for others.
 
-A part of the queue is kept for browsers that have signed in before, and they are served first (every fourth turn is
-for the others all the same). Once the rest is half full, no network holds more than a share of it: so whoever sends
-from many addresses of one network leaves room for those who do not.
+A part of the queue is reserved for browsers that have signed in before. They are served first, except at every fourth
+turn. Once the rest is half full, no network may hold more than a share of it, so that many addresses of one network
+leave room for others.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Final
 from ostiary.directory.errors import Busy
 from ostiary.record import dataclass
 
-KEPT: Final = 4  # one of so many places is kept for known browsers
+RESERVED: Final = 4  # one of so many places is reserved for known browsers
 SHARE: Final = 8  # once the rest is half full, an address and each network around it may hold one of so many places
 BROWSER_MOST: Final = 4  # places of one known browser
 _FOURTH: Final = 4
@@ -23,24 +23,24 @@ Turn = asyncio.Future[None]
 
 
 @dataclass(frozen=True, slots=True)
-class Asker:
-    """Who wants a password checked: `networks` are keys of the address, the narrowest first; `browser` one known."""
+class Requester:
+    """The requester of a verification: `networks` are the keys of its address, narrowest first; `browser` one known."""
 
     networks: tuple[str, ...] = ()
     browser: str | None = None
 
 
-OURSELVES: Final = Asker()
-"""Commands, and whoever has been let in already."""
+INTERNAL: Final = Requester()
+"""Commands, and requesters that are authenticated already."""
 
 
 class HashQueue:
-    """Turns at a number of workers, on one event loop."""
+    """A fair queue for a number of workers, on one event loop."""
 
     def __init__(self, workers: int, places: int) -> None:
         self._workers = workers
         self._places = workers + places
-        self._strangers = self._places - places // KEPT
+        self._strangers = self._places - places // RESERVED
         self._running = 0
         self._turns = 0
         self._held: Counter[str] = Counter()  # by network, by browser
@@ -49,46 +49,46 @@ class HashQueue:
         self._first: deque[Turn] = deque()
         self._later: deque[Turn] = deque()
 
-    async def enter(self, asker: Asker) -> None:
-        """Wait for a turn. Raises Busy. Whoever got one gives it back by `leave`."""
-        self._admit(asker)
+    async def enter(self, requester: Requester) -> None:
+        """Wait for a turn, which `leave` gives back. Raises Busy."""
+        self._admit(requester)
         if self._running < self._workers:
             self._running += 1
             return
         turn: Turn = asyncio.get_running_loop().create_future()
-        (self._later if _is_stranger(asker) else self._first).append(turn)
+        (self._later if _is_stranger(requester) else self._first).append(turn)
         try:
             await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():
                 self._next()
-            self._count(asker, -1)
+            self._count(requester, -1)
             raise
 
-    def leave(self, asker: Asker) -> None:
+    def leave(self, requester: Requester) -> None:
         """Give the turn back."""
-        self._count(asker, -1)
+        self._count(requester, -1)
         self._next()
 
-    def _admit(self, asker: Asker) -> None:
-        stranger = _is_stranger(asker)
+    def _admit(self, requester: Requester) -> None:
+        stranger = _is_stranger(requester)
         # guard: A69 hashes wait in a bounded queue
         if self._inside >= self._places or (stranger and self._inside_strangers >= self._strangers):
             raise Busy
-        if asker.browser is not None and self._held[asker.browser] >= BROWSER_MOST:
+        if requester.browser is not None and self._held[requester.browser] >= BROWSER_MOST:
             raise Busy
         # guard: A74 one network does not fill the queue of passwords
         if stranger and self._inside_strangers * 2 >= self._strangers:
             share = max(1, self._strangers // SHARE)
-            if any(self._held[network] >= share for network in asker.networks):
+            if any(self._held[network] >= share for network in requester.networks):
                 raise Busy
-        self._count(asker, 1)
+        self._count(requester, 1)
 
-    def _count(self, asker: Asker, by: int) -> None:
+    def _count(self, requester: Requester, by: int) -> None:
         self._inside += by
-        if _is_stranger(asker):
+        if _is_stranger(requester):
             self._inside_strangers += by
-        for key in (*asker.networks, *((asker.browser,) if asker.browser is not None else ())):
+        for key in (*requester.networks, *((requester.browser,) if requester.browser is not None else ())):
             self._held[key] += by
             if not self._held[key]:
                 del self._held[key]
@@ -100,10 +100,10 @@ class HashQueue:
             while queue:
                 turn = queue.popleft()
                 if not turn.done():
-                    turn.set_result(None)  # the place at a worker goes from hand to hand
+                    turn.set_result(None)  # the worker is handed over
                     return
         self._running -= 1
 
 
-def _is_stranger(asker: Asker) -> bool:
-    return asker.browser is None and bool(asker.networks)
+def _is_stranger(requester: Requester) -> bool:
+    return requester.browser is None and bool(requester.networks)

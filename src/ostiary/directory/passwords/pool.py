@@ -1,4 +1,4 @@
-"""Password hashing in a bounded pool: as many threads as cores, a short queue, then Busy."""
+"""The pool of password hashing: one thread per core and a bounded queue; beyond it, Busy."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Final, TypeVar
 
 from ostiary.directory.errors import PasswordTooLong
 from ostiary.directory.passwords import formats
-from ostiary.directory.passwords.hash_queue import OURSELVES, Asker, HashQueue
+from ostiary.directory.passwords.hash_queue import INTERNAL, HashQueue, Requester
 from ostiary.record import dataclass
 from ostiary.seal import Secret
 
 BYTES_MOST: Final = 1024
-QUEUE: Final = 64  # hashes that may wait: about a second on two cores
+QUEUE: Final = 64  # queued hashes: about a second on two cores
 UNUSABLE: Final = "!"
 _SALT_BYTES: Final = 16
 
@@ -25,14 +25,14 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """Whether the password is right; `upgrade` is the new hash to keep when the stored one is out of date."""
+    """The result of a verification. `upgrade` is the new hash to store when the old one is outdated."""
 
     ok: bool
     upgrade: str | None = None
 
 
 class Passwords:
-    """Hashes and verifies. Every call costs one hash, whether the account exists or not."""
+    """Hashes and verifies passwords. Every call costs one hash, whether the account exists or not."""
 
     def __init__(self, workers: int | None = None, queue: int = QUEUE) -> None:
         number = workers or os.cpu_count() or 1
@@ -40,39 +40,39 @@ class Passwords:
         self._pool = ThreadPoolExecutor(number, thread_name_prefix="password")
 
     async def hash(self, text: Secret) -> str:
-        """Return the text to keep. Raises PasswordTooLong over 1,024 bytes, Busy when too many wait."""
+        """Return the hash of a password. Raises PasswordTooLong over 1,024 bytes, Busy when the queue is full."""
         _bounded(text)
         normal = spellings(text.reveal())[0]
         return await self._run(lambda: formats.make(normal, os.urandom(_SALT_BYTES)))
 
-    async def verify(self, text: Secret, stored: str, asker: Asker = OURSELVES) -> Verified:
+    async def verify(self, text: Secret, stored: str, requester: Requester = INTERNAL) -> Verified:
         """Compare a password with a stored hash of any known format. Raises PasswordTooLong, Busy."""
         # guard: A69 a long password is not hashed
         _bounded(text)
         if not stored or stored.startswith(UNUSABLE):
-            await self.dummy(asker, hashes=len(spellings(text.reveal())))
+            await self.dummy(requester, hashes=len(spellings(text.reveal())))
             return Verified(ok=False)
-        return await self._run(lambda: _verify(text.reveal(), stored), asker)
+        return await self._run(lambda: _verify(text.reveal(), stored), requester)
 
-    async def dummy(self, asker: Asker = OURSELVES, *, hashes: int = 1) -> None:
-        """Spend what a verification costs, for an account that does not exist. Raises Busy."""
-        await self._run(lambda: [formats.make("", bytes(_SALT_BYTES)) for _ in range(hashes)], asker)
+    async def dummy(self, requester: Requester = INTERNAL, *, hashes: int = 1) -> None:
+        """Take the time of a verification, for an account that does not exist. Raises Busy."""
+        await self._run(lambda: [formats.make("", bytes(_SALT_BYTES)) for _ in range(hashes)], requester)
 
     def close(self) -> None:
-        """Let the threads end."""
+        """Shut the threads down."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    async def _run(self, work: Callable[[], _T], asker: Asker = OURSELVES) -> _T:
-        await self._queue.enter(asker)
+    async def _run(self, work: Callable[[], _T], requester: Requester = INTERNAL) -> _T:
+        await self._queue.enter(requester)
         task = asyncio.get_running_loop().run_in_executor(self._pool, work)
-        task.add_done_callback(lambda _: self._queue.leave(asker))
+        task.add_done_callback(lambda _: self._queue.leave(requester))
         return await asyncio.shield(task)
 
 
 def spellings(text: str) -> tuple[str, ...]:
-    """Return how one password may have been written down: the form that is kept (NFC, RFC 8265 4.2.2), as typed, NFD.
+    """Return the Unicode forms of a password: NFC, which is hashed (RFC 8265 4.2.2), as typed, and NFD.
 
-    Keyboards and systems differ in how they send letters with marks. Hashes of former times are of what was typed.
+    Keyboards and systems differ in the form they send. Imported and old hashes are of the text as typed.
     """
     if text.isascii():
         return (text,)
@@ -80,11 +80,11 @@ def spellings(text: str) -> tuple[str, ...]:
 
 
 def _verify(text: str, stored: str) -> Verified:
-    found = [one for one in spellings(text) if formats.check(one, stored)]  # all of them: time tells nothing
-    if not found:
+    matching = [one for one in spellings(text) if formats.is_match(one, stored)]  # all of them: constant time
+    if not matching:
         return Verified(ok=False)
     normal = spellings(text)[0]
-    if found[0] == normal and formats.is_current(stored):
+    if matching[0] == normal and formats.is_current(stored):
         return Verified(ok=True)
     return Verified(ok=True, upgrade=formats.make(normal, os.urandom(_SALT_BYTES)))
 

@@ -1,4 +1,4 @@
-"""Where the workspace keeps users, groups, roles and tokens: the rows of this room."""
+"""The workspace backend of users, groups, roles and tokens."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from ostiary.store.workspace.changes import Change, Referrer, Stored
 COUNTER = "user"
 
 OnDisabled = Callable[[int, int], Iterable[Statement]]
-"""Gets the number of a user who is deactivated, deleted or given another password, and the time."""
+"""A hook for a user who is deactivated, deleted or gets a new password: it gets their number and the time."""
 
 
 @dataclass(slots=True)
@@ -44,7 +44,7 @@ _CONDITIONS: Mapping[str, _Condition] = {
 
 
 class DirectoryBackend:
-    """The backend of the four directory kinds (see `store.stored.Backend`)."""
+    """The backend of the four directory kinds (see `store.workspace.changes.Backend`)."""
 
     def __init__(
         self, database: Database, passwords: Passwords, sealer: Sealer, on_disabled: Sequence[OnDisabled] = ()
@@ -56,7 +56,7 @@ class DirectoryBackend:
         self._keys = OrderedKeys()
 
     async def match(self, kind: Kind, lookups: Sequence[tuple[str, object]]) -> Sequence[Stored]:
-        """Return the objects the indexed look-ups leave, in order of key; the workspace compares the rest."""
+        """Return the objects that match the indexed look-ups, by key. The workspace compares the rest."""
         condition = _CONDITIONS[kind.name]
         parts = [part for name, value in lookups if (part := condition(name, value)) is not None]
         where = " WHERE " + " AND ".join(sql for sql, _ in parts) if parts else ""
@@ -64,24 +64,24 @@ class DirectoryBackend:
 
     async def get(self, kind: Kind, pk: Pk) -> Stored | None:
         """Return one object."""
-        found = await self.match(kind, [("pk", pk)])
-        return found[0] if found else None
+        objects = await self.match(kind, [("pk", pk)])
+        return objects[0] if objects else None
 
     async def allocate(self, kind: Kind) -> Pk:
-        """Return a primary key nobody has. Numbers given by hand are passed over."""
+        """Return a free primary key. Numbers assigned by hand are skipped."""
         if kind.name != USER:
             return self._keys.new()
         return await new_user_pk(self._database)
 
     async def settle(self, change: Change) -> Change:
-        """Take a password out that is the stored one. Raises Busy."""
+        """Drop a password that equals the stored one. Raises Busy."""
         password = (change.after or {}).get("password")
         if change.kind.name != USER or not isinstance(password, Secret) or not await self._same(change.pk, password):
             return change
         return replace(change, after={**(change.after or {}), "password": None})
 
     async def prepare(self, change: Change) -> Change:
-        """Hash a password, make a key, choose a UUID. Raises InvalidResource, Busy."""
+        """Hash a password, generate a key or a UUID. Raises InvalidResource, Busy."""
         if change.after is None:
             return change
         if change.kind.name == USER:
@@ -104,7 +104,7 @@ class DirectoryBackend:
                 return token_rows.writes(change, self._sealer, now=now)
 
     async def referring(self, kind: Kind, pk: Pk) -> Sequence[Referrer]:
-        """Return the tokens of a user; memberships are cut by the tables themselves."""
+        """Return the tokens of a user; the tables remove memberships themselves."""
         if kind.name != USER:
             return ()
         tokens = await self._load(token_rows.KIND, " WHERE t.user_pk = ?", [pk])
@@ -148,12 +148,12 @@ class DirectoryBackend:
         row = await fetch_one(self._database, "SELECT password FROM directory_user WHERE pk = ?", pk)
         if row is None:
             return False
-        found = await self._passwords.verify(password, row["password"])
-        return found.ok and found.upgrade is None
+        verified = await self._passwords.verify(password, row["password"])
+        return verified.ok and verified.upgrade is None
 
 
 async def new_user_pk(database: Database) -> int:
-    """Return a number no user has; numbers given by hand are passed over."""
+    """Return a free user number. Numbers assigned by hand are skipped."""
     return await database.write(_free_number)
 
 
@@ -170,8 +170,8 @@ def backends(
 ) -> dict[str, DirectoryBackend]:
     """Return the backend under the name of each directory kind, as `Editor` takes them.
 
-    `on_disabled` gives the statements that end what was issued to a user who is deactivated, deleted or given another
-    password, in the same transaction; the user's sessions end anyway.
+    `on_disabled` are hooks that end what was issued to a user who is deactivated, deleted or gets a new password, in
+    the same transaction. The user's sessions end anyway.
     """
     backend = DirectoryBackend(database, passwords, sealer, on_disabled)
     return {model.KIND.name: backend for model in KINDS}

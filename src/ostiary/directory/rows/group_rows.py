@@ -44,7 +44,7 @@ def load_groups(where: str, values: Sequence[Value]) -> Batch[list[Stored]]:
                 "name": row["name"],
                 "is_superuser": bool(row["is_superuser"]),
                 "attributes": codec.decode(row["attributes"]),
-                **{field: tuple(found[row["pk"]]) for field, found in links.items()},
+                **{field: tuple(keys[row["pk"]]) for field, keys in links.items()},
             },
         )
         for row in rows
@@ -124,10 +124,10 @@ def _links(
         f" JOIN {table} AS m ON m.{own} = g.pk{where} ORDER BY m.{other}",
         values,
     )
-    found: defaultdict[str, list[str | int]] = defaultdict(list)
+    linked: defaultdict[str, list[str | int]] = defaultdict(list)
     for row in rows:
-        found[row["own"]].append(row["other"])
-    return found
+        linked[row["own"]].append(row["other"])
+    return linked
 
 
 def _delete(table: str, pk: str) -> Statement:

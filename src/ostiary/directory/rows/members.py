@@ -41,7 +41,7 @@ SELECT 1 FROM above WHERE pk = ?"""
 def changed(
     link: Link, pk: Pk, before: Mapping[str, object] | None, after: Mapping[str, object], *, field: str
 ) -> Iterator[Statement]:
-    """Yield the statements for what was added to and taken from a field of keys; what stayed is left alone."""
+    """Yield the statements for the keys added to and removed from a field."""
     old, new = _keys(before, field), _keys(after, field)
     for other in old:
         if other not in new:
@@ -52,28 +52,28 @@ def changed(
 
 
 def join(link: Link, pk: Pk, other: Pk) -> Statement:
-    """Return the statement that links two objects; linked already is no error."""
+    """Return the statement that links two objects, unless they are linked already."""
     return Statement(
         f"INSERT INTO {link.table} ({link.own}, {link.other}) VALUES (?, ?) ON CONFLICT DO NOTHING", (pk, other)
     )
 
 
 def cut(link: Link, pk: Pk, other: Pk) -> Statement:
-    """Return the statement that parts two objects."""
+    """Return the statement that unlinks two objects."""
     return Statement(f"DELETE FROM {link.table} WHERE {link.own} = ? AND {link.other} = ?", (pk, other))
 
 
 def cut_all(links: Iterable[Link], pk: Pk) -> Iterator[Statement]:
-    """Yield the statements that part an object from everything."""
+    """Yield the statements that remove all links of an object."""
     for link in links:
         yield Statement(f"DELETE FROM {link.table} WHERE {link.own} = ?", (pk,))
 
 
 def parents(pk: str, before: Mapping[str, object] | None, after: Mapping[str, object]) -> Iterator[Statement]:
-    """Yield the statements for a group's parents. A cycle is refused (InvalidResource), transactions or not."""
+    """Yield the statements for a group's parents. Cycles are refused (InvalidResource), concurrent changes included."""
     old, new = _keys(before, "parents"), _keys(after, "parents")
     if set(old) != set(new):
-        # One row everybody who changes the hierarchy updates: two of them cannot build a cycle together.
+        # Every change of the hierarchy updates this row, so that two of them cannot build a cycle together.
         yield Statement("UPDATE directory_install SET hierarchy = hierarchy + 1 WHERE one = 1")
     for parent in old:
         if parent not in new:

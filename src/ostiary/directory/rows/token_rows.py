@@ -53,7 +53,7 @@ def writes(change: Change, sealer: Sealer, *, now: int) -> Iterator[Statement]:
 
 
 def _new_stamp(user: int) -> Statement:
-    """End the sign-ins that wait behind this app password. The row stays as old as it is: others may change it too."""
+    """End pending authentications by this app password. `last_updated` stays, so that no other change conflicts."""
     return Statement("UPDATE directory_user SET security_stamp = security_stamp + 1 WHERE pk = ?", (user,))
 
 
@@ -112,5 +112,5 @@ def _update(pk: str, after: Mapping[str, object], sealer: Sealer, *, now: int) -
 def _expires(after: Mapping[str, object], now: int) -> int | None:
     if not after["expiring"]:
         return None
-    given = after.get("expires")
-    return given if isinstance(given, int) else now + LIFETIME
+    expires = after.get("expires")
+    return expires if isinstance(expires, int) else now + LIFETIME

@@ -89,7 +89,7 @@ def writes(change: Change, *, now: int) -> Iterator[Statement]:
 
 
 def is_ended(change: Change) -> bool:
-    """Tell whether a change ends what was issued to a user: deactivated, deleted, or given another password."""
+    """Tell whether a change ends what was issued to a user: deactivated, deleted, or a new password."""
     before, after = change.before or {}, change.after or {}
     disabled = bool(before.get("is_active")) and not after.get("is_active")
     return disabled or (change.before is not None and after.get("password") is not None)
@@ -101,10 +101,10 @@ def _links(table: str, column: str, where: str, values: Sequence[Value]) -> Batc
         f" JOIN {table} AS m ON m.user_pk = u.pk{where} ORDER BY m.{column}",
         values,
     )
-    found: defaultdict[int, list[str]] = defaultdict(list)
+    linked: defaultdict[int, list[str]] = defaultdict(list)
     for row in rows:
-        found[row["user_pk"]].append(row["other"])
-    return found
+        linked[row["user_pk"]].append(row["other"])
+    return linked
 
 
 def _values(user: User, groups: Iterable[str], roles: Iterable[str]) -> dict[str, object]:
@@ -157,7 +157,7 @@ def _update(pk: int, before: Mapping[str, object], after: Mapping[str, object], 
     columns |= dict(zip(("username_key", "email_key", "upn_key"), keys, strict=True))
     if isinstance(password := after.get("password"), Secret):
         columns |= {"password": password.reveal(), "password_change_date": now}
-    # Strictly later than before, so that two changes within one microsecond are told apart as well.
+    # Strictly later than before, so that two changes within one microsecond differ.
     seen = cast("int", before["last_updated"])
     columns["last_updated"] = max(now, seen + 1)
     assignments = ", ".join(

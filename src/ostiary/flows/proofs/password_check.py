@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from ostiary.directory.attempts import Account, Attempt
 from ostiary.directory.errors import Busy, PasswordTooLong, Throttled
 from ostiary.directory.passwords.credentials import Credentials
-from ostiary.directory.passwords.hash_queue import Asker
+from ostiary.directory.passwords.hash_queue import Requester
 from ostiary.events.event import event
 from ostiary.events.signin_log import log_failed_sign_in
 from ostiary.flows.people.subjects import forget
@@ -67,9 +67,9 @@ async def prove_password(
     services = stage_context.services
     browser = known_browser(stage_context.request, services.cookie_key, stage_context.now)
     attempt = await _begun(stage_context, user, typed, name_for(browser, user, services.cookie_key))
-    asker = Asker(address_keys(stage_context.client), None if browser is None else browser.name)
+    requester = Requester(address_keys(stage_context.client), None if browser is None else browser.name)
     try:
-        backend = await _right_backend(stage_context, rules, user, Secret(password), asker=asker)
+        backend = await _right_backend(stage_context, rules, user, Secret(password), requester=requester)
         forget(stage_context.request)
     except Busy:
         await services.attempts.give_back(attempt)
@@ -98,17 +98,17 @@ async def _begun(stage_context: StageContext, user: User | None, typed: str, bro
 
 
 async def _right_backend(
-    stage_context: StageContext, rules: PasswordRules, user: User | None, password: Secret, *, asker: Asker
+    stage_context: StageContext, rules: PasswordRules, user: User | None, password: Secret, *, requester: Requester
 ) -> str | None:
     """Try the back ends in order. The hash is always computed, so that its time tells nothing."""
     services = stage_context.services
     for backend in rules.backends:
         if backend == INBUILT:
             try:
-                if await Credentials(services.database, services.passwords).check(user, password, asker):
+                if await Credentials(services.database, services.passwords).verify(user, password, requester):
                     return backend
             except PasswordTooLong:
-                await services.passwords.dummy(asker)
+                await services.passwords.dummy(requester)
         if (
             backend == TOKEN
             and user is not None

@@ -166,7 +166,7 @@ class FlowPage:
         if await self._pages.setup.closed():
             return False
         token = request.query_one("token")
-        return not token or not await self._pages.setup.check(Secret(token), now)
+        return not token or not await self._pages.setup.is_valid_link(Secret(token), now)
 
 
 def _display(request: Request) -> str:

@@ -1,1 +1,1 @@
-"""The one way out of this program: forms posted and documents read at addresses of others."""
+"""Outgoing HTTP requests: posting forms, and fetching documents."""

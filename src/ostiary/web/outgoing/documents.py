@@ -1,7 +1,7 @@
-"""Reading a small JSON document of somebody else, such as the keys of an issuer.
+"""Fetches small JSON documents, such as the keys of an issuer.
 
-One GET on a connection of its own (`outgoing.connected`). Redirects are not followed, status 200 is the only good one,
-size and time are bounded, and the document is parsed only when all of it has come.
+One GET on a connection of its own (`requests.connected`). Redirects are not followed, the status must be 200,
+size and time are bounded, and the document is parsed only when it is complete.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import ipaddress
 import json
 from typing import Final
 
-from ostiary.web.outgoing.requests import HEAD_LIMIT, OutgoingFailed, Target, connected, target_of
+from ostiary.web.outgoing.requests import HEAD_LIMIT, OutgoingFailed, RequestTarget, connected, target_of
 
 SECONDS: Final = 5.0  # for everything together
 DOCUMENT_LIMIT: Final = 262_144  # bytes
@@ -22,9 +22,9 @@ _FRAMING: Final = frozenset({b"content-length", b"transfer-encoding"})
 
 
 def document_url_problem(url: str) -> str | None:
-    """Return what was expected instead of an address whose document could be trusted, or None when it could.
+    """Return what was expected of the URL of a trusted document, or None when it is fine.
 
-    Keys that come unprotected over a network are anybody's: https, or http to this very machine.
+    It must be https, or http to this machine, because unprotected keys can be replaced on the network.
     """
     try:
         target = target_of(url)
@@ -37,7 +37,7 @@ def document_url_problem(url: str) -> str | None:
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether a host is this machine, by its name or number alone."""
+    """Tell whether a host is this machine, by its name or address alone."""
     if host == "localhost":
         return True
     try:
@@ -49,9 +49,9 @@ def is_loopback(host: str) -> bool:
 async def fetch_json(
     url: str, *, public: bool = False, limit: int = DOCUMENT_LIMIT, seconds: float = SECONDS
 ) -> object:
-    """Return the document of an address (see `check_document_url`). Raises OutgoingFailed.
+    """Fetch the document of a URL (see `document_url_problem`). Raises OutgoingFailed.
 
-    `public` is for addresses that no administrator has written: only hosts of the internet. `limit` is in bytes.
+    `public` allows public hosts only, for URLs that no administrator has configured. `limit` is in bytes.
     """
     expected = document_url_problem(url)
     if expected is not None:
@@ -70,11 +70,11 @@ async def fetch_json(
 
 
 class _Answer:
-    """What the parser of the answer has found so far."""
+    """The response as parsed so far."""
 
     def __init__(self) -> None:
         self.body = bytearray()
-        self.framed = False  # the end can be told from the answer itself
+        self.framed = False  # the response itself marks its end
         self.headers_done = False
         self.done = False
 
@@ -92,7 +92,7 @@ class _Answer:
         self.done = True
 
 
-async def _read(target: Target, *, public: bool, limit: int) -> bytes:
+async def _read(target: RequestTarget, *, public: bool, limit: int) -> bytes:
     import httptools  # noqa: PLC0415 - only those who federate read answers
 
     async with connected(target, public=public) as (reader, writer):

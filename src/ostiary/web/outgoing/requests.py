@@ -1,10 +1,10 @@
-"""The one way out of this program: connections to addresses an administrator has entered, and a form posted there.
+"""Outgoing connections, and the POST of a form.
 
-Small on purpose: one POST on a connection of its own, the status of the answer and nothing else of it. Redirects are
-not followed, the answer's body is not read, everything has to be done within a time. Private addresses are allowed:
-the address is configuration, written by those who may change everything here, and applications at home live there.
-An address that somebody else names is another matter: `connected(..., public=True)` looks at what it resolves to, and
-goes to exactly that. TLS is verified against the system's authorities. Documents are read by `fetching`.
+A POST uses a connection of its own and reads only the status of the response. Redirects are not followed, the body is
+not read, and the total time is bounded. Private addresses are allowed, because URLs are configured by administrators
+and applications often run on private networks. For URLs from others `connected(..., public=True)` resolves the host,
+requires a public address and connects to exactly that one. TLS is verified against the system's authorities.
+`documents` fetches documents.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
 
 
 class OutgoingFailed(Exception):
-    """The request could not be sent, or nothing sensible came back in time. The text says why, without the form."""
+    """The request failed, or had no valid response in time. The text says why, without the form."""
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
-    """An address taken apart. `path` has the query, `authority` is what the Host header says."""
+class RequestTarget:
+    """A parsed URL. `path` includes the query, `authority` is the value of the Host header."""
 
     host: str
     port: int
@@ -47,7 +47,7 @@ class Target:
 
 
 def url_problem(url: str) -> str | None:
-    """Return what was expected instead of an address that cannot be posted to, or None when it can."""
+    """Return what was expected of a URL to post to, or None when it is fine."""
     try:
         target_of(url)
     except OutgoingFailed as error:
@@ -56,7 +56,7 @@ def url_problem(url: str) -> str | None:
 
 
 async def post_form(url: str, pairs: Sequence[tuple[str, str]], *, seconds: float = SECONDS) -> int:
-    """Post a form and return the status of the answer. Raises OutgoingFailed."""
+    """Post a form and return the status of the response. Raises OutgoingFailed."""
     target = target_of(url)
     try:
         # guard: A67 the way out has an end
@@ -68,8 +68,8 @@ async def post_form(url: str, pairs: Sequence[tuple[str, str]], *, seconds: floa
         raise OutgoingFailed(f"{type(error).__name__}: {error}") from error
 
 
-def target_of(url: str) -> Target:
-    """Return an http or https address taken apart. Raises OutgoingFailed."""
+def target_of(url: str) -> RequestTarget:
+    """Parse an http or https URL. Raises OutgoingFailed."""
     expected = "expected an absolute http or https address of visible ASCII characters, without user and fragment"
     if len(url) > URL_LIMIT or _VISIBLE.fullmatch(url) is None or "#" in url or "\\" in url:
         raise OutgoingFailed(expected)
@@ -83,7 +83,7 @@ def target_of(url: str) -> Target:
         raise OutgoingFailed(expected)
     tls = parts.scheme == "https"
     path = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~-._")
-    return Target(
+    return RequestTarget(
         parts.hostname,
         port or (443 if tls else 80),
         tls,
@@ -94,18 +94,18 @@ def target_of(url: str) -> Target:
 
 @contextlib.asynccontextmanager
 async def connected(
-    target: Target, *, public: bool = False
+    target: RequestTarget, *, public: bool = False
 ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    """Open a connection for one request. `public`: only where everybody on the internet may go.
+    """Open a connection for one request. `public`: to public addresses only.
 
-    Raises OutgoingFailed when the host is not public, OSError when nobody answers. The time is the caller's to bound.
+    Raises OutgoingFailed when the host is not public, OSError when the connection fails. The caller sets a timeout.
     """
     context = None
     if target.tls:
         import ssl  # noqa: PLC0415 - most installations reach no https address before they are asked to
 
         context = ssl.create_default_context()
-    # The very address that was looked at: a second look-up could answer another one (DNS rebinding).
+    # Connect to the verified address: a second look-up could return another one (DNS rebinding).
     # guard: A67 the address that was looked at is the one that is reached
     host = await _public_address(target) if public else target.host
     reader, writer = await asyncio.open_connection(
@@ -120,7 +120,7 @@ async def connected(
                 await writer.wait_closed()
 
 
-async def _public_address(target: Target) -> str:
+async def _public_address(target: RequestTarget) -> str:
     """Return an address of the host. Raises OutgoingFailed when any of them lies in a private or special network."""
     found = await asyncio.get_running_loop().getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
     addresses = [str(one[4][0]) for one in found]
@@ -133,7 +133,7 @@ async def _public_address(target: Target) -> str:
 
 
 def _is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
-    """Tell whether the address is one of the internet's; one that carries another (IPv6 transition) is as that one."""
+    """Tell whether an address is public. One that embeds another (IPv6 transition) counts as that one."""
     if isinstance(address, ipaddress.IPv6Address):
         inner = address.ipv4_mapped or address.sixtofour
         if inner is not None:
@@ -144,7 +144,7 @@ def _is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
     return address.is_global and not address.is_multicast
 
 
-async def _exchange(target: Target, body: bytes) -> int:
+async def _exchange(target: RequestTarget, body: bytes) -> int:
     async with connected(target) as (reader, writer):
         writer.write(
             f"POST {target.path} HTTP/1.1\r\nHost: {target.authority}\r\nUser-Agent: Ostiary\r\nAccept: */*\r\n"
