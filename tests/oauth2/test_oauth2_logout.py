@@ -30,7 +30,7 @@ from ostiary.directory.accounts import Accounts
 from ostiary.directory.passwords.pool import Passwords
 from ostiary.grants.cascades import on_user_disabled
 from ostiary.providers.oauth2.logout import backchannel
-from ostiary.providers.oauth2.logout.backchannel import NAME, Notices, NotTold
+from ostiary.providers.oauth2.logout.backchannel import NAME, DeliveryFailed, Notices
 from ostiary.providers.oauth2.provider.fields import RedirectURI
 from ostiary.resource import InvalidResource, codec
 from ostiary.room import Job
@@ -365,7 +365,7 @@ class TestBackChannel:
         inbox = Inbox(OutgoingFailed("no answer"), 503, 302, 404, 204)
         job = inbox.job(rig)
         for _ in range(4):
-            with pytest.raises(NotTold):
+            with pytest.raises(DeliveryFailed):
                 await job.handler(args, now=rig.now)
         await job.handler(args, now=rig.now)
         assert len(await rig.events("custom_backchannel_logout")) == 1

@@ -1,1 +1,1 @@
-"""Who may speak for a client, and to which key a token is bound."""
+"""Client authentication and token binding."""

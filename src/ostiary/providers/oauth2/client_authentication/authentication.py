@@ -1,7 +1,7 @@
-"""Client authentication (RFC 6749 2.3, RFC 7523, RFC 8705): who may speak for a client. All failures look alike.
+"""Client authentication (RFC 6749 2.3, RFC 7523, RFC 8705). All failures look alike.
 
-`authenticate` is for every endpoint that programs call. The token endpoint takes its two halves apart, because some
-grants prove a person in place of the client: `present` finds the client, `prove` checks what it sent.
+`authenticate` is for every endpoint that programs call. The token endpoint uses its two halves, because some grants
+authenticate a user in place of the client: `present` identifies the client, `prove` verifies its credentials.
 """
 
 from __future__ import annotations
@@ -35,19 +35,19 @@ BY_SECRET: Final = frozenset({"secret", "client_secret_basic", "client_secret_po
 """The methods of clients that send their secret itself."""
 
 _ASSERTION: Final[Purpose[object]] = Purpose("oauth2.assertion")
-_NOBODY: Final = Secret("0" * 128)  # compared with when there is no such client: the same work
+_NOBODY: Final = Secret("0" * 128)  # compared with for an unknown client, in the same time
 
 
 @dataclass(frozen=True, slots=True)
 class Presented:
-    """A client that named itself, and what it sent to prove it."""
+    """An identified client and the credentials it sent."""
 
     client: Client
     claim: ClientClaim
 
 
 async def authenticate(request: Request, parameters: Parameters, services: Services, *, always: bool = False) -> Client:
-    """Return the client that proved to be one; a public client only names itself, unless `always`.
+    """Return the authenticated client; a public one is identified only, unless `always`.
 
     Raises OAuthError (invalid_client, invalid_request).
     """
@@ -57,7 +57,7 @@ async def authenticate(request: Request, parameters: Parameters, services: Servi
 
 
 def present(request: Request, parameters: Parameters, services: Services) -> Presented:
-    """Return the client a request names; nothing is proved. Raises OAuthError (invalid_client, invalid_request)."""
+    """Identify the client of a request, without verification. Raises OAuthError (invalid_client, invalid_request)."""
     claim = parse_client(request.headers.get("authorization"), parameters)
     snapshot = services.plane.snapshot
     found = (client_by_id(snapshot, name) for name in claim.names or (claim.client_id,))
@@ -71,7 +71,7 @@ def present(request: Request, parameters: Parameters, services: Services) -> Pre
 
 
 async def prove(presented: Presented, request: Request, services: Services, *, always: bool = False) -> None:
-    """Check what a client sent, by the one method that it has. Raises OAuthError (invalid_client)."""
+    """Verify the credentials of a client by its one configured method. Raises OAuthError (invalid_client)."""
     if presented.client.public and not always:
         return
     try:
@@ -94,7 +94,7 @@ async def _prove(presented: Presented, request: Request, services: Services) -> 
 
 
 def has_secret(presented: Presented) -> bool:
-    """Tell whether the client sent its secret, in the way it has to."""
+    """Tell whether the client sent its secret, by its configured method."""
     try:
         _verify_secret(presented.client, presented.claim, presented.client.provider.token_endpoint_auth_method)
     except OAuthError:
@@ -104,7 +104,7 @@ def has_secret(presented: Presented) -> bool:
 
 def _verify_secret(client: Client, claim: ClientClaim, method: str) -> None:
     expected = client.provider.client_secret
-    # Each reading is compared, also after one that fits: the time tells nothing.
+    # Every reading is compared, also after a match, in constant time.
     readings = claim.secrets or (claim.secret or "",)
     same = sum(expected.matches(one) for one in readings) > 0 and bool(expected)
     if not same:
@@ -114,7 +114,7 @@ def _verify_secret(client: Client, claim: ClientClaim, method: str) -> None:
 
 
 async def _prove_by_assertion(client: Client, claim: ClientClaim, request: Request, services: Services) -> None:
-    """RFC 7523 3: signed by the client, about itself, meant for us, alive, and never seen before."""
+    """Verify a client assertion (RFC 7523 3): signed by the client, about itself, for us, not expired, never used."""
     if claim.assertion is None:
         raise OAuthError(INVALID_CLIENT, "no client_assertion was sent")
     audiences = _audiences(client, request)
@@ -125,7 +125,7 @@ async def _prove_by_assertion(client: Client, claim: ClientClaim, request: Reque
     except (BadStatement, JoseError) as error:
         raise OAuthError(INVALID_CLIENT, f"client_assertion: {error}") from error
     hashed = token_hash(f"{client.pk}:{assertion.jti}")
-    # In a transaction of its own: whatever becomes of the request, the assertion has been used.
+    # In a transaction of its own: the assertion is consumed even if the request fails.
     await write_all(services.database, [first(_ASSERTION, hashed, expires=assertion.expires, error=_replayed)])
 
 

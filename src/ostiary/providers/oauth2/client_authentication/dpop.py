@@ -1,4 +1,4 @@
-"""Proofs of possession at our endpoints (RFC 9449): each is looked at once, and used once."""
+"""DPoP proofs at our endpoints (RFC 9449): each is verified and consumed once."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PROOF: Final[Purpose[object]] = Purpose("oauth2.dpop")
 
 
 async def proven_key(request: Request, services: Services, *, token: str | None = None) -> str | None:
-    """Return the thumbprint of the key whose possession the request proves, None without a proof.
+    """Return the thumbprint of the key that the request proves possession of; None without a proof.
 
     `token` is the access token the request carries. Raises OAuthError (invalid_dpop_proof, use_dpop_nonce).
     """
@@ -34,7 +34,7 @@ async def proven_key(request: Request, services: Services, *, token: str | None 
 
 
 def offer_nonce(request: Request, response: Response, services: Services) -> Response:
-    """Give a client that uses proofs the nonce for its next one (8, 8.2), if nonces are wanted."""
+    """Send a client that uses proofs the nonce for its next one (8, 8.2), if nonces are required."""
     key = services.options.nonce_key
     if key is not None and "dpop" in request.headers:
         response.headers.append(("dpop-nonce", make_nonce(key, services.clock())))

@@ -1,7 +1,7 @@
-"""Certificates of clients (RFC 8705): seen by a trusted proxy, which has checked that the client holds the key.
+"""Client certificates (RFC 8705), forwarded by a trusted proxy, which has verified that the client holds the key.
 
-The site drops the header from everybody else. The proxy must accept only certificates of the authorities meant for
-clients when a client proves itself by a subject; for self-signed ones the key itself is compared.
+The site drops the header of others. For clients identified by a subject, the proxy must accept only certificates of the
+authorities for clients; for self-signed ones the key itself is compared.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ class ClientCertificate:
 
     @property
     def x5t(self) -> str:
-        """The thumbprint by which tokens are bound to it."""
+        """The thumbprint for token binding."""
         return certificate_thumbprint(self.der)
 
 
 def certificate_of(request: Request, services: Services) -> ClientCertificate | None:
-    """Return the client's certificate, None without one. Raises OAuthError (invalid_client) for what is none."""
+    """Return the client's certificate, None without one. Raises OAuthError (invalid_client) for a malformed one."""
     name = services.options.certificate_header
     if not name:
         return None
@@ -59,7 +59,7 @@ def certificate_of(request: Request, services: Services) -> ClientCertificate | 
 
 
 def authorities_of(request: Request, services: Services) -> tuple[str, ...]:
-    """Return the certificates (PEM) of the authorities that the brand trusts with clients; none: the proxy's word."""
+    """Return the certificates (PEM) of the brand's authorities for clients; empty: the proxy decides."""
     snapshot = services.plane.snapshot
     found = (snapshot.get(CertificateKeyPair, pk) for pk in select(snapshot, request.host).client_certificates)
     return tuple(pair.certificate_data for pair in found if pair is not None)
@@ -68,9 +68,9 @@ def authorities_of(request: Request, services: Services) -> tuple[str, ...]:
 def verify_certificate(
     provider: OAuth2ProviderFields, sent: ClientCertificate | None, *, authorities: Sequence[str], now: int
 ) -> None:
-    """Check that the certificate is the client's (2.1.2, 2.2). Raises OAuthError (invalid_client).
+    """Verify that the certificate is the client's (2.1.2, 2.2). Raises OAuthError (invalid_client).
 
-    With `authorities` a client known by its subject must have its certificate from one of them directly.
+    With `authorities`, one of them must have issued the certificate of a client identified by its subject.
     """
     if sent is None:
         raise OAuthError(INVALID_CLIENT, "no certificate came with the request")
@@ -94,7 +94,7 @@ def verify_certificate(
 
 
 def subject_problem(text: str) -> str | None:
-    """Return what was expected instead of a subject that no certificate can have, or None when it is one."""
+    """Return what was expected of a malformed subject, or None when it is well-formed."""
     from cryptography import x509  # noqa: PLC0415 - as above
 
     try:
@@ -127,7 +127,7 @@ def _is_issued_by(certificate: Certificate, pem: str) -> bool:
 
 
 def _is_registered(provider: OAuth2ProviderFields, certificate: Certificate) -> bool:
-    """Compare the key with those the client has registered."""
+    """Tell whether the key is one of the client's registered ones."""
     try:
         sent = thumbprint(public_jwk(certificate.public_key()))  # type: ignore[arg-type]  # others are refused
     except (JoseError, ValueError):

@@ -1,4 +1,4 @@
-"""Tokens that are bound to a key (RFC 8705 3, RFC 9449): what a request proves, and what a token then demands."""
+"""Token binding (RFC 8705 3, RFC 9449): the keys that a request proves, and those that a token requires."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 async def new_binding(request: Request, services: Services, client: Client) -> Binding:
-    """Return what the tokens of this token request are bound to.
+    """Return the binding for the tokens of a token request.
 
     Raises OAuthError: invalid_dpop_proof, use_dpop_nonce; invalid_request when the certificate is missing.
     """
@@ -38,13 +38,13 @@ async def new_binding(request: Request, services: Services, client: Client) -> B
 
 
 def verify_same_binding(bound: Binding, shown: Binding) -> None:
-    """Refuse a grant that is bound to another key than the request shows. Raises OAuthError (invalid_grant)."""
+    """Verify that the request proves the key the grant is bound to. Raises OAuthError (invalid_grant)."""
     if not _covers(bound, shown):
         raise OAuthError(INVALID_GRANT, "bound to another key")
 
 
 async def verify_token_binding(request: Request, services: Services, token: AccessToken, sent: Sent) -> None:
-    """Check that who sends an access token holds the key it is bound to (RFC 9449 7, RFC 8705 3).
+    """Verify that the sender of an access token holds the key it is bound to (RFC 9449 7, RFC 8705 3).
 
     A bound token is refused as a bearer token (7.2), an unbound one as a DPoP token. Raises OAuthError.
     """

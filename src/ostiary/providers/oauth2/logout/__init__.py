@@ -1,1 +1,1 @@
-"""The three kinds of logout, and the session state that clients watch."""
+"""The three kinds of logout, and session management."""

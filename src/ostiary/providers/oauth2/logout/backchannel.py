@@ -1,8 +1,8 @@
-"""Telling clients over the back channel that a session is over (OpenID Connect Back-Channel Logout 1.0).
+"""Back-channel logout (OpenID Connect Back-Channel Logout 1.0).
 
-The notice is put into the queue in the transaction that ends the session, for every client that joined it and has an
-address to be told at. The worker signs a logout token for each and posts it, again and again with growing waits when
-nobody answers. How it went is an event.
+A notice is enqueued in the transaction that ends the session, for every client of the session with a back-channel
+logout URI. The worker signs a logout token for each and posts it, with growing waits between retries. The outcome is an
+event.
 """
 
 from __future__ import annotations
@@ -38,48 +38,48 @@ FAILED: Final = "custom_backchannel_logout_failed"
 
 _SECOND: Final = 1_000_000
 _OK: Final = frozenset({200, 204})  # 2.8, and 204 as it was before the final text
-_REFUSED: Final = 400  # the client has read the token and will not have it: no use in sending it again
+_REFUSED: Final = 400  # the client has read and refused the token: no retry
 
 Post = Callable[[str, Sequence[tuple[str, str]]], Awaitable[int]]
 
 
-class NotTold(Exception):
-    """The client could not be told; the text says why. It is tried again."""
+class DeliveryFailed(Exception):
+    """The logout token was not delivered. The text says why; it is retried."""
 
 
 class Notices:
-    """The hooks that queue notices, for every way in which sessions end."""
+    """The hooks that enqueue notices, for every way in which sessions end."""
 
     def __init__(self, plane: ConfigPlane) -> None:
         self._plane = plane
 
     def on_session_end(self, key: bytes, now: int) -> Iterable[Statement]:
-        """Yield what tells the clients of a session. Stands before the hook that forgets them."""
+        """Yield the notices to the clients of a session. It must run before the hook that deletes them."""
         providers = self._told()
         if providers:
             query, values = session_clients.of_session(key, providers)
             yield enqueue_each(NAME, query, values, now=now)
 
     def on_user_ended(self, user: int, now: int) -> Iterable[Statement]:
-        """Yield what tells the clients of all sessions of a person."""
+        """Yield the notices to the clients of all sessions of a user."""
         providers = self._told()
         if providers:
             query, values = session_clients.of_user(user, providers)
             yield enqueue_each(NAME, query, values, now=now)
 
     def _told(self) -> tuple[int, ...]:
-        """Return the providers whose clients want to be told this way."""
+        """Return the providers with back-channel logout."""
         snapshot = self._plane.snapshot
 
         def build() -> tuple[int, ...]:
-            wanted = (item for item in snapshot.all(OAuth2Provider) if is_told(item))
-            return tuple(sorted(int(item.pk) for item in wanted))
+            providers = (item for item in snapshot.all(OAuth2Provider) if is_told(item))
+            return tuple(sorted(int(item.pk) for item in providers))
 
         return snapshot.memo("oauth2.backchannel", build)
 
 
 def is_told(provider: OAuth2Provider) -> bool:
-    """Tell whether a provider's application is told by the server."""
+    """Tell whether a provider uses back-channel logout."""
     return bool(provider.logout_uri) and provider.logout_method == "backchannel"
 
 
@@ -90,18 +90,18 @@ def job(database: Database, plane: ConfigPlane, users: Users, *, post: Post = po
         party = load_session_client(args)
         client = client_by_provider(plane.snapshot, party.provider)
         if client is None or not is_told(client.provider):
-            return  # the configuration has changed since
+            return  # the configuration has changed meanwhile
         token = logout_token(client, party, now=now)
         try:
             status = await post(client.provider.logout_uri, [("logout_token", token)])
         except OutgoingFailed as error:
-            raise NotTold(f"{client.provider.name}: {error}") from error
+            raise DeliveryFailed(f"{client.provider.name}: {error}") from error
         if status not in _OK and status != _REFUSED:
-            raise NotTold(f"{client.provider.name}: answered {status}")
+            raise DeliveryFailed(f"{client.provider.name}: answered {status}")
         user = await users.get(party.user)
         who = user.who if user is not None else {"pk": party.user}
-        told = _event(client, party, SENT if status in _OK else FAILED, {"status": status}, who=who, now=now)
-        await database.write(lambda: run([told]))
+        event_statement = _event(client, party, SENT if status in _OK else FAILED, {"status": status}, who=who, now=now)
+        await database.write(lambda: run([event_statement]))
 
     def given_up(args: Mapping[str, object], error: str, now: int) -> Iterable[Statement]:
         party = load_session_client(args)
@@ -113,7 +113,7 @@ def job(database: Database, plane: ConfigPlane, users: Users, *, post: Post = po
 
 
 def logout_token(client: Client, party: SessionClient, *, now: int) -> str:
-    """Return a logout token (section 2.4), signed like an ID token. It has no nonce: it must not pass for one."""
+    """Return a logout token (section 2.4), signed like an ID token. It has no nonce, so that it cannot pass for one."""
     seconds = now // _SECOND
     claims: dict[str, object] = {
         "iss": party.issuer,

@@ -1,4 +1,4 @@
-"""Sign-out by the application, /application/o/{slug}/end-session/ (OpenID Connect RP-Initiated Logout 1.0).
+"""RP-initiated logout, /application/o/{slug}/end-session/ (OpenID Connect RP-Initiated Logout 1.0).
 
 The provider's invalidation flow is run in any case, else the brand's. Whether the session ends with it:
 
@@ -56,7 +56,7 @@ _TYP: Final = "JWT"  # the `typ` of ID tokens; a logout token is none, whoever s
 
 
 async def end_session(request: Request, services: Services) -> Response:
-    """Begin the sign-out. A request that is not one, or of another client, is told here and leads nowhere."""
+    """Start the logout. An invalid request, or one of another client, gets an error page and no redirect."""
     client = _asking(request, services, request.query_pairs())
     try:
         return await _begin(request, services, client)
@@ -66,7 +66,7 @@ async def end_session(request: Request, services: Services) -> Response:
 
 
 def _asking(request: Request, services: Services, pairs: Sequence[tuple[str, str]]) -> Client | None:
-    """Return the client in the path; at the address of the shared issuer, the one the request names, if it has that.
+    """Return the client of the path; at the global issuer, the client that the request names, if it uses that issuer.
 
     There it is named by client_id, or by the audience of the hint, which is not believed before that client's keys
     have checked it. Raises NotFound.
@@ -81,7 +81,7 @@ def _asking(request: Request, services: Services, pairs: Sequence[tuple[str, str
 
 
 def _audience(hint: str) -> str:
-    """Return the audience an unchecked hint claims; "" for none."""
+    """Return the audience of an unverified hint; "" for none."""
     parts = hint.split(".")
     if len(parts) != _PARTS:
         return ""
@@ -124,14 +124,14 @@ async def _begin(request: Request, services: Services, client: Client | None) ->
 
 
 def _without_hint(request: Request, parameters: Parameters) -> str:
-    """Return the path of this request for the flow's address: the hint, a token, is not kept there."""
+    """Return the path of this request for the flow's URL, without the hint, which is a token."""
     pairs = [(name, value) for name, value in parameters.values.items() if name in _KEPT]
     query = urlencode(pairs, quote_via=quote)
     return f"{request.prefix}{request.path}" + (f"?{query}" if query else "")
 
 
 async def end_session_post(request: Request, services: Services) -> Response:
-    """Answer a POST (section 2 wants it to be possible) by the same request as a GET, which brings the cookie.
+    """Answer a POST (section 2) by a redirect to the same request as a GET, which brings the cookie.
 
     A hint that is too long for an address is read here, and what it says goes on in a short one.
     """
@@ -142,7 +142,7 @@ async def end_session_post(request: Request, services: Services) -> Response:
 
 
 def _shortened(client: Client | None, hint: str) -> str:
-    """Return a hint that says the same of whoever is signed in, and is good for nothing else."""
+    """Return a short hint that identifies the same user and session, and has no other use."""
     if len(hint) <= LONGEST_IN_ADDRESS:
         return hint
     try:
@@ -151,14 +151,14 @@ def _shortened(client: Client | None, hint: str) -> str:
         return _NOT_OURS
     if claims is None or client is None:
         return "." * _ENCRYPTED
-    kept = {name: claims[name] for name in ("aud", "sub", "sid") if name in claims}
-    return client.sign(codec.encode(kept), typ=_SHORT_TYP)
+    identity = {name: claims[name] for name in ("aud", "sub", "sid") if name in claims}
+    return client.sign(codec.encode(identity), typ=_SHORT_TYP)
 
 
 def _taken(
     client: Client | None, parameters: Parameters
 ) -> tuple[Mapping[str, object] | None, str | None, Mapping[str, HttpError]]:
-    """Return the claims of the hint, where the browser goes, and what of both was not taken, and why."""
+    """Return the claims of the hint, the redirect URI, and the reasons why either was refused."""
     hint = target = None
     refused: dict[str, HttpError] = {}
     try:
@@ -173,7 +173,7 @@ def _taken(
 
 
 def _hint(client: Client | None, hint: str | None) -> Mapping[str, object] | None:
-    """Return the claims of an ID token of this client; an expired one is as good (section 2)."""
+    """Return the claims of an ID token of this client, expired or not (section 2)."""
     if not hint or hint.count(".") == _ENCRYPTED:
         return None  # one that is encrypted only the client can read: the person is asked instead
     if client is None:
@@ -189,7 +189,7 @@ def _hint(client: Client | None, hint: str | None) -> Mapping[str, object] | Non
 
 
 async def _is_about(services: Services, client: Client, session: Session, hint: Mapping[str, object]) -> bool:
-    """Tell whether a hint means whoever is signed in (section 4): this session, or this person in another one."""
+    """Tell whether a hint is about the signed-in user (section 4), in this session or another one."""
     if hint.get("sid") == session_id(session.key):
         return True
     known = await clients_of_session(services.database, session.key)
@@ -200,7 +200,7 @@ async def _is_about(services: Services, client: Client, session: Session, hint: 
 
 
 def _target(client: Client | None, parameters: Parameters) -> str | None:
-    """Return where the browser goes in the end, compared as redirect_uri is (A06)."""
+    """Return the post-logout redirect URI, matched like redirect_uri (A06)."""
     uri = parameters.get("post_logout_redirect_uri")
     if uri is None:
         return None

@@ -1,4 +1,4 @@
-"""Telling clients through the browser that a session is over (OpenID Connect Front-Channel Logout 1.0)."""
+"""Front-channel logout, through the browser (OpenID Connect Front-Channel Logout 1.0)."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ Farewells = Callable[["Session"], Awaitable[Sequence[Mapping[str, object]]]]
 
 
 def farewells(database: Database, plane: ConfigPlane) -> Farewells:
-    """Return the hook of the session gate: the addresses a browser has to load when its session ends."""
+    """Return the hook of sessions with the front-channel logout URLs of a session."""
 
     async def addresses(session: Session) -> Sequence[Mapping[str, object]]:
         snapshot = plane.snapshot
-        told = snapshot.memo("oauth2.frontchannel", lambda: _told(snapshot.all(OAuth2Provider)))
-        if session.user is None or not told:
+        providers = snapshot.memo("oauth2.frontchannel", lambda: _told(snapshot.all(OAuth2Provider)))
+        if session.user is None or not providers:
             return ()
-        found = await clients_of_session(database, session.key)
-        return [_farewell(told[item.provider], item) for item in found if item.provider in told]
+        clients = await clients_of_session(database, session.key)
+        return [_farewell(providers[item.provider], item) for item in clients if item.provider in providers]
 
     return addresses
 
 
 def address(provider: OAuth2Provider, party: SessionClient) -> str:
-    """Return the address to load, with iss and sid (section 2)."""
+    """Return the front-channel logout URL, with iss and sid (section 2)."""
     return with_query(provider.logout_uri, [("iss", party.issuer), ("sid", party.sid)])
 
 
 def is_told(provider: OAuth2Provider) -> bool:
-    """Tell whether a provider's application is told through the browser."""
+    """Tell whether a provider uses front-channel logout."""
     return bool(provider.logout_uri) and provider.logout_method == "frontchannel"
 
 

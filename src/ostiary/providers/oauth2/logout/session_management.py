@@ -1,4 +1,4 @@
-"""Whether somebody is still signed in, told to clients' pages without a request (OpenID Connect Session Management).
+"""OpenID Connect Session Management: clients' pages can watch whether the user is still signed in.
 
 The browser state is a cookie scripts of ours may read: a hash of the session's key, from which nobody comes back to
 the key or the session's id. It changes whenever the session does. A client gets `session_state` with its answer, and
@@ -48,12 +48,12 @@ _PAGE: Final = f'<!doctype html>\n<meta charset="utf-8">\n<title>check session</
 
 
 def browser_state(key: bytes) -> str:
-    """Return the state of a browser whose session has this key; a browser nobody is signed in with has none: ""."""
+    """Return the browser state for a session key; "" when nobody is signed in."""
     return hashlib.sha256(b"ostiary browser state\0" + key).hexdigest()
 
 
 def session_state(client_id: str, redirect_uri: str, key: bytes, *, salt: str | None = None) -> str | None:
-    """Return `session_state` for an answer (section 2); None when the address has no origin a page could have."""
+    """Return `session_state` for a response (section 2); None when the redirect URI has no web origin."""
     token_request = origin(redirect_uri)
     if token_request is None:
         return None
@@ -63,7 +63,7 @@ def session_state(client_id: str, redirect_uri: str, key: bytes, *, salt: str | 
 
 
 async def check_session(request: Request, services: Services) -> Response:
-    """Answer the page that clients load in an iframe. Only pages of the client's own origins may."""
+    """Answer the page that clients load in an iframe. Only the client's own origins may frame it."""
     client = find_client(request, services)
     ancestors = " ".join(sorted(client.origins)) or "'none'"
     policy = f"default-src 'none'; script-src 'sha256-{_HASH}'; base-uri 'none'; form-action 'none'"
@@ -80,26 +80,26 @@ async def check_session(request: Request, services: Services) -> Response:
 
 
 class BrowserState:
-    """Keeps the readable cookie in step with the session: the site calls `finish` with every answer."""
+    """Keeps the browser state cookie in step with the session. The site calls `finish` with every response."""
 
     def __init__(self, sessions: Sessions, settings: CookieSettings) -> None:
         self._gate = sessions
         self._settings = settings
 
     def finish(self, request: Request, response: Response) -> None:
-        """Set or delete the cookie when the request has learned that it is not right."""
+        """Set or delete the cookie, if the request has read the session and the cookie differs."""
         if not self._gate.was_read(request):
             return
         session = self._gate.known(request)
-        wanted = "" if session is None or session.user is None else browser_state(session.key)
-        if request.cookies.get(COOKIE, "") == wanted:
+        expected = "" if session is None or session.user is None else browser_state(session.key)
+        if request.cookies.get(COOKIE, "") == expected:
             return
         secure = request.scheme == "https"
         set_cookie(
             response,
             COOKIE,
-            wanted,
-            max_age=None if wanted else 0,
+            expected,
+            max_age=None if expected else 0,
             path=self._settings.path,
             domain=self._settings.domain,
             secure=secure,

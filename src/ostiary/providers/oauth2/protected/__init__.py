@@ -1,1 +1,1 @@
-"""What a token is shown at: userinfo, introspection, revocation, and GitHub's addresses."""
+"""Endpoints that take tokens: userinfo, introspection, revocation, and GitHub's API."""

@@ -1,4 +1,4 @@
-"""The addresses of GitHub, for applications that can sign in with nothing else.
+"""GitHub's OAuth endpoints and API, for applications that support no other sign-in.
 
 /login/oauth/authorize and /login/oauth/access_token are the authorization and token endpoint; /user and /user/teams
 answer in the shape of GitHub's REST API. Fields that have no meaning here are there and empty.
@@ -53,7 +53,7 @@ _NUMBERS: Final = (
 
 
 async def github_authorize(request: Request) -> Response:
-    """Send the browser to the authorization endpoint; GitHub knows one response type and asks for no name of it."""
+    """Redirect to the authorization endpoint, with the one response type of GitHub, which requests do not name."""
     pairs = [pair for pair in request.query_pairs() if pair[0] != MARK]
     if not pairs:
         raise BadRequest("invalid_request", "This address is for applications: the request has no parameters.")
@@ -63,12 +63,12 @@ async def github_authorize(request: Request) -> Response:
 
 
 def known_scopes(parameters: Iterable[str]) -> tuple[str, ...]:
-    """Return the scopes that are known beside those of mappings, by the names of a request's parameters."""
+    """Return the additional scopes of GitHub requests, by the request's parameters."""
     return SCOPES if MARK in parameters else ()
 
 
 async def github_user(request: Request, services: Services) -> Response:
-    """Answer /user: who the token is about. Needs the scope user:email."""
+    """Answer /user: the user of the token. Requires the scope user:email."""
     try:
         subject = await _subject(request, services, _EMAIL)
     except OAuthError as error:
@@ -98,7 +98,7 @@ async def github_user(request: Request, services: Services) -> Response:
 
 
 async def github_teams(request: Request, services: Services) -> Response:
-    """Answer /user/teams: one entry for each direct group. Needs the scope read:org."""
+    """Answer /user/teams: one entry per direct group. Requires the scope read:org."""
     try:
         subject = await _subject(request, services, _ORGANISATION)
     except OAuthError as error:
@@ -111,7 +111,7 @@ async def github_teams(request: Request, services: Services) -> Response:
 
 
 async def _subject(request: Request, services: Services, scope: str) -> Subject | None:
-    """Return whom the token is about; None without a token. Raises OAuthError (invalid_token, insufficient_scope)."""
+    """Return the subject of the token; None without one. Raises OAuthError (invalid_token, insufficient_scope)."""
     authorization = request.headers.get("authorization", "")
     if authorization[:6].lower() == "token ":  # GitHub's own word for Bearer
         authorization = "Bearer " + authorization[6:]
@@ -164,11 +164,11 @@ def _team(group: GroupRef, organisation: str) -> dict[str, object]:
 
 
 def _number(pk: str) -> int:
-    """Return a group's number as authentik makes it: the first five digits of its UUID as a number."""
+    """Return the number of a group, as in authentik: the first five digits of its UUID."""
     return int(str(uuid.UUID(pk).int)[:5])
 
 
 def slug(text: str) -> str:
-    """Return a name as it stands in addresses: small letters, digits, hyphens and underscores."""
-    kept = re.sub(r"[^\w\s-]", "", text.lower(), flags=re.ASCII)
-    return re.sub(r"[-\s]+", "-", kept).strip("-_")
+    """Return a name as a slug: lower-case letters, digits, hyphens and underscores."""
+    cleaned = re.sub(r"[^\w\s-]", "", text.lower(), flags=re.ASCII)
+    return re.sub(r"[-\s]+", "-", cleaned).strip("-_")

@@ -34,7 +34,7 @@ _SIGNED: Final = "token-introspection+jwt"  # RFC 9701 4 and 5
 
 
 async def introspect(request: Request, services: Services) -> Response:
-    """Answer whether a token is good now, and what it says. The secret is always wanted, of public clients too."""
+    """Return whether a token is active, and its claims. The client secret is required, of public clients too."""
     client: Client | None = None
     try:
         parameters = await read_form(request)
@@ -42,50 +42,50 @@ async def introspect(request: Request, services: Services) -> Response:
         token, now = parameters.need("token"), services.clock()
         issuer = client.issuer(request.base_url)
         if may_be_access(token):
-            found = await _access(services, client, token, now=now)
+            answer_claims = await _access(services, client, token, now=now)
         else:
-            found = await _refresh(services, client, token, issuer=issuer, now=now)
+            answer_claims = await _refresh(services, client, token, issuer=issuer, now=now)
     except OAuthError as error:
         await tell(request, services, error, client=client)
         return allow_origin(request, error_json(request, error), client)
     if not _wants_signed(request):
-        return allow_origin(request, token_json(found), client)
-    answer = await _signed(client, found, issuer=issuer, now=now)
+        return allow_origin(request, token_json(answer_claims), client)
+    answer = await _signed(client, answer_claims, issuer=issuer, now=now)
     return allow_origin(request, answer, client)
 
 
 async def _access(services: Services, client: Client, token: str, *, now: int) -> Mapping[str, object]:
     # guard: A58 the token of a disabled account is not active, whenever it was stored
-    found = await find_access(services.database, token_hash(token), now=now, of_active=True)
+    access = await find_access(services.database, token_hash(token), now=now, of_active=True)
     # guard: A16 introspection tells a client about its own tokens only
-    if found is None or found.provider != client.pk:
+    if access is None or access.provider != client.pk:
         return _INACTIVE
     return {
-        **payload_of(token, found),
+        **payload_of(token, access),
         "active": True,
-        "scope": " ".join(found.scope),
+        "scope": " ".join(access.scope),
         "client_id": client.provider.client_id,
-        "token_type": "Bearer" if found.binding.jkt is None else "DPoP",
+        "token_type": "Bearer" if access.binding.jkt is None else "DPoP",
     }
 
 
 async def _refresh(services: Services, client: Client, token: str, *, issuer: str, now: int) -> Mapping[str, object]:
-    """Return what an ID token made of it now would say, as authentik does; its `jti` stands for the token itself."""
+    """Return the claims of an ID token issued for it now, as authentik does. Its `jti` stands for the token itself."""
     hashed = token_hash(token)
-    found = await find_refresh(services.database, hashed)
-    if found is None or found.authorization.provider != client.pk or found.use(now) is not Use.FIRST:
+    refresh = await find_refresh(services.database, hashed)
+    if refresh is None or refresh.authorization.provider != client.pk or refresh.use(now) is not Use.FIRST:
         return _INACTIVE
-    item = found.authorization
+    item = refresh.authorization
     subject = await services.users.subject(item.user)
     if subject is None or not subject.user.is_active:
         return _INACTIVE
     claims = client.claim_set.claims(subject, item.scope).values
-    made = protocol_claims(item, issuer=issuer, expires=found.expires, now=found.issued)
-    add_claims(made, claims_told(claims, whole=client.provider.include_claims_in_id_token))
+    claims_of_id_token = protocol_claims(item, issuer=issuer, expires=refresh.expires, now=refresh.issued)
+    add_claims(claims_of_id_token, claims_told(claims, whole=client.provider.include_claims_in_id_token))
     if item.nonce is not None:
-        made["nonce"] = item.nonce
+        claims_of_id_token["nonce"] = item.nonce
     return {
-        **made,
+        **claims_of_id_token,
         "aud": client.provider.client_id,
         "jti": token_hash(hashed.hex()).hex()[:_JTI],
         "active": True,
@@ -101,13 +101,13 @@ def _wants_signed(request: Request) -> bool:
     return f"application/{_SIGNED}" in accepted
 
 
-async def _signed(client: Client, found: Mapping[str, object], *, issuer: str, now: int) -> Response:
+async def _signed(client: Client, claims: Mapping[str, object], *, issuer: str, now: int) -> Response:
     """RFC 9701 5: what the token says stands apart from what the answer says of itself, which has no sub and no exp."""
     claims = {
         "iss": issuer,
         "aud": client.provider.client_id,
         "iat": now // _SECOND,
-        "token_introspection": found,
+        "token_introspection": claims,
     }
     payload = codec.encode(claims)
     if client.key.slow:

@@ -1,6 +1,6 @@
-"""The token endpoint, /application/o/token/ (RFC 6749 3.2): its phases, which no grant can skip.
+"""The token endpoint, /application/o/token/ (RFC 6749 3.2), as fixed phases that no grant can skip.
 
-Parse, the client and its proof, its keys, the grant, the person and the policies as they are now, issue, write.
+Parse, authenticate the client, verify its keys, the grant, the user and the policies as they are now, issue, store.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from ostiary.web.request import Request
     from ostiary.web.response import Response
 
-_ATTEMPTS: Final = 64  # of a refresh token that others use at the same moment; each loss means somebody else's success
+_ATTEMPTS: Final = 64  # for a refresh token in concurrent use; each lost race is another request's success
 
 
 async def token(request: Request, services: Services) -> Response:
@@ -49,9 +49,9 @@ async def token(request: Request, services: Services) -> Response:
 
 
 async def _ask(request: Request, services: Services, parameters: Parameters, presented: Presented) -> TokenRequest:
-    """Check the client, the grant it asks for, and the keys it shows. Raises OAuthError."""
-    wanted = parameters.get("grant_type")
-    if wanted not in PROVE_THEMSELVES:
+    """Authenticate the client, and return its token request. Raises OAuthError."""
+    grant_type = parameters.get("grant_type")
+    if grant_type not in PROVE_THEMSELVES:
         await prove(presented, request, services)
     grant = find_grant(parameters.need("grant_type"))
     require_allowed_grant(presented.client, grant)
@@ -68,7 +68,7 @@ async def _ask(request: Request, services: Services, parameters: Parameters, pre
 
 
 async def _serve(token_request: TokenRequest) -> Issued:
-    """Take a request whose client proved to be one through the other phases. Raises OAuthError."""
+    """Run the remaining phases for an authenticated client. Raises OAuthError."""
     for _ in range(_ATTEMPTS):
         granted = await token_request.grant.use(token_request)
         subject = await _person(token_request, granted)
@@ -78,7 +78,7 @@ async def _serve(token_request: TokenRequest) -> Issued:
             await _write(token_request, granted, issued, decision, subject)
         except GrantGone:
             raise OAuthError(INVALID_GRANT, "ended while the tokens were made") from None
-        except Raced:  # another request used the same refresh token in between: its state is read again
+        except Raced:  # another request used the same refresh token meanwhile: read its state again
             continue
         return issued
     raise OAuthError(INVALID_GRANT, "raced too often")
@@ -127,8 +127,8 @@ async def _issue(token_request: TokenRequest, granted: GrantResult, subject: Sub
 async def _write(
     token_request: TokenRequest, granted: GrantResult, issued: Issued, decision: Decision, subject: Subject
 ) -> None:
-    told: tuple[Statement, ...] = (
-        *granted.told,
+    statements: tuple[Statement, ...] = (
+        *granted.audit_events,
         *decision.events,
         *exception_events(
             issued.claims.unavailable,
@@ -140,6 +140,6 @@ async def _write(
 
     def batch() -> Batch[None]:
         yield from granted.store(issued)
-        yield from run(told)
+        yield from run(statements)
 
     await token_request.services.database.write(batch)

@@ -1,4 +1,4 @@
-"""The grants of the token endpoint, in one table."""
+"""The registry of grants of the token endpoint."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ostiary.providers.oauth2.token.request import Grant
 if TYPE_CHECKING:
     from ostiary.providers.oauth2.provider.client import Client
 
-_SHOWN: Final = 64  # characters of an unknown name that the log repeats
+_SHOWN: Final = 64  # characters of an unknown name in the log
 
 GRANTS: Final[Mapping[str, Grant]] = {
     "authorization_code": Grant("authorization_code", authorization_code),
@@ -39,7 +39,7 @@ def find_grant(name: str) -> Grant:
 
 
 def require_allowed_grant(client: Client, grant: Grant) -> None:
-    """Refuse a grant the client may not use (RFC 6749 5.2). Raises OAuthError (unauthorized_client)."""
+    """Require that the client may use the grant (RFC 6749 5.2). Raises OAuthError (unauthorized_client)."""
     # guard: A12 a grant must be among the client's
     if grant.name not in client.provider.grant_types:
         raise OAuthError(UNAUTHORIZED_CLIENT, f"{grant.name} is not among the client's grants")

@@ -1,4 +1,4 @@
-"""What the token endpoint hands to a grant, and what a grant hands back."""
+"""The token request that a grant gets, and the grant result that it returns."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """One grant type (RFC 6749 1.3). With `proves_itself` the client's proof is the grant's own business."""
+    """One grant type (RFC 6749 1.3). With `proves_itself` the grant authenticates the client itself."""
 
     name: str
     use: Callable[[TokenRequest], Awaitable[GrantResult]]
@@ -36,7 +36,7 @@ class Grant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenRequest:
-    """A token request of a client that proved to be one, unless the grant does that. `binding` is what it showed."""
+    """A token request. Its client is authenticated, unless the grant does that. `binding` are the keys it proved."""
 
     request: Request
     services: Services
@@ -50,36 +50,36 @@ class TokenRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GrantResult:
-    """What a grant comes to.
+    """The result of a grant.
 
-    `subject` is the person if the grant has read them already, `facts` are for policies beside the usual ones,
-    `told` is written together with the tokens. No token lives longer than `until`, microseconds UTC.
+    `subject` is the user if the grant has read them already, `facts` are additional facts for policies,
+    `audit_events` is written together with the tokens. No token lives longer than `until`, microseconds UTC.
     """
 
     authorization: Authorization
     scope: tuple[str, ...]
-    rotate: bool  # whether a new refresh token belongs to the answer
+    rotate: bool  # whether the response has a new refresh token
     nonce: str | None
     store: Callable[[Issued], Batch[None]]
-    successor: str | None = None  # the refresh token of the answer, where it follows another one
-    resources: tuple[str, ...] | None = None  # the audience (RFC 8707); None: all that was granted
-    identify: bool = True  # whether an ID token belongs to the answer
+    successor: str | None = None  # the refresh token of the response, if it succeeds another one
+    resources: tuple[str, ...] | None = None  # the audience (RFC 8707); None: all granted resources
+    identify: bool = True  # whether the response has an ID token
     subject: Subject | None = None
     facts: Mapping[str, object] = field(default_factory=dict)
-    told: tuple[Statement, ...] = ()
+    audit_events: tuple[Statement, ...] = ()
     until: int | None = None
 
 
 async def end_family(token_request: TokenRequest, family: str | None, message: str) -> NoReturn:
-    """End the family, tell the audit log, and answer as to any other bad grant."""
-    told = suspicious(
+    """Revoke the family, write its event, and raise the error of any other invalid grant."""
+    suspicious_event = suspicious(
         token_request.client, message, user=None, client_ip=token_request.request.client, now=token_request.now
     )
 
     def batch() -> Batch[None]:
         if family is not None:
             yield from revoke_family(family)
-        yield from run([told])
+        yield from run([suspicious_event])
 
     await token_request.services.database.write(batch)
     raise OAuthError(INVALID_GRANT, message)

@@ -1,1 +1,1 @@
-"""Tokens: what a person allowed, the claims, the keys that sign, and how an access token looks."""
+"""Tokens: authorizations, claims, signing keys, and access token formats."""

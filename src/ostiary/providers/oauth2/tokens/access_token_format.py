@@ -1,7 +1,7 @@
-"""The forms of access tokens: authentik's JWT, the JWT of RFC 9068, and a random text; encrypted if the provider says.
+"""The formats of access tokens: authentik's JWT, the JWT of RFC 9068, and opaque; encrypted if configured.
 
-Whatever the form, the token is looked up by the hash of the text the client got. What that text does not tell us is
-kept in its row.
+In every format the token is looked up by its hash. Claims that the token itself does not carry are
+stored in its row.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _USERINFO: Final = "userinfo"
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """The claims of a token that is about to become a text. `typ` is that of its header."""
+    """The claims of a token before serialization. `typ` is that of its header."""
 
     payload: Mapping[str, object]
     typ: str
@@ -36,7 +36,7 @@ class Form:
     readable: bool  # by us, from the text alone
 
     def text(self, client: Client) -> str:
-        """Return what the client gets."""
+        """Return the serialized token."""
         if not self.signed:
             return new_token(_OPAQUE_BITS)
         token = sign(codec.encode(self.payload), client.key, typ=self.typ)
@@ -54,47 +54,47 @@ def make_access(
     confirmation: Mapping[str, str],
     resources: tuple[str, ...],
 ) -> Form:
-    """Return the claims of an access token in the provider's form. `protocol` is what it shares with the ID token."""
+    """Return the claims of an access token in the provider's format. `protocol` are those shared with the ID token."""
     kind, own = client.provider.access_token_format, client.provider.client_id
-    made = dict(protocol)
+    payload = dict(protocol)
     named = (*resources, cast("str", protocol["iss"])) if resources and OPENID in scope else resources
-    made["jti"] = random_text()
-    add_claims(made, claims)
-    made["scope"] = claims["scope"] if "scope" in claims else " ".join(scope)
+    payload["jti"] = random_text()
+    add_claims(payload, claims)
+    payload["scope"] = claims["scope"] if "scope" in claims else " ".join(scope)
     if kind == "jwt":
-        made |= {"aud": audience(named, own), "azp": own, "uid": random_text()}
+        payload |= {"aud": audience(named, own), "azp": own, "uid": random_text()}
         if nonce is not None:
-            made["nonce"] = nonce
+            payload["nonce"] = nonce
     else:
         # RFC 9068 2.2 and 3: without a named resource the audience is the one that is always there, this server.
-        made |= {"aud": audience(named, cast("str", protocol["iss"])), "client_id": own}
+        payload |= {"aud": audience(named, cast("str", protocol["iss"])), "client_id": own}
     if confirmation:
-        made["cnf"] = dict(confirmation)
+        payload["cnf"] = dict(confirmation)
     signed = kind != "opaque"
     typ = "at+jwt" if kind == "rfc9068" else "JWT"
-    return Form(made, typ, signed=signed, readable=signed and client.keys.everybody is None)
+    return Form(payload, typ, signed=signed, readable=signed and client.keys.everybody is None)
 
 
 def row_body(form: Form, asked: Collection[str]) -> Mapping[str, object]:
-    """Return what the row of a token has to keep. `asked` are single claims wanted of userinfo (Core 5.5)."""
-    made: dict[str, object] = {}
+    """Return the stored members of a token. `asked` are the individual claims requested of userinfo (Core 5.5)."""
+    members: dict[str, object] = {}
     if not form.readable:
-        made[_CLAIMS] = form.payload
+        members[_CLAIMS] = form.payload
     if asked:
-        made[_USERINFO] = sorted(asked)
-    return made
+        members[_USERINFO] = sorted(asked)
+    return members
 
 
 def payload_of(token: str, row: AccessToken) -> Mapping[str, object]:
-    """Return the claims of an access token. Its hash was found, so every octet of it is known to be good."""
-    kept = row.body.get(_CLAIMS)
-    if kept is not None:
-        return cast("Mapping[str, object]", kept)
+    """Return the claims of an access token. Its hash was found, so its signature need not be verified."""
+    stored = row.body.get(_CLAIMS)
+    if stored is not None:
+        return cast("Mapping[str, object]", stored)
     return cast("Mapping[str, object]", codec.decode(base64url_decode(token.split(".")[1])))
 
 
 def is_meant_here(token: str, row: AccessToken) -> bool:
-    """Tell whether an access token is for what this server itself guards: one for another resource (RFC 8707) is not.
+    """Tell whether an access token is meant for this server, and not for another resource (RFC 8707).
 
     Without a named resource the audience is the client, as in authentik, or this server (see `make_access`).
     """
@@ -104,10 +104,10 @@ def is_meant_here(token: str, row: AccessToken) -> bool:
 
 
 def asked_of(row: AccessToken) -> frozenset[str]:
-    """Return the single claims userinfo shall answer beside those of the scopes."""
+    """Return the individual claims for userinfo, beside those of the scopes."""
     return frozenset(cast("Collection[str]", row.body.get(_USERINFO, ())))
 
 
 def may_be_access(token: str) -> bool:
-    """Tell a text that may be an access token from one that can only be a refresh token, by its shape."""
+    """Tell by its form whether a text may be an access token, or can only be a refresh token."""
     return "." in token or len(token) == _OPAQUE_LENGTH

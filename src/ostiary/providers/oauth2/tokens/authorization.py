@@ -1,4 +1,4 @@
-"""What a person allowed a client, made of the session in which they did: the one maker for browsers and devices."""
+"""The new authorization of a client, from the session of its user; for browsers and devices alike."""
 
 from __future__ import annotations
 

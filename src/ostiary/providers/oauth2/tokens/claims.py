@@ -1,4 +1,4 @@
-"""What tokens say: the subject, and the claims of ID and access tokens (OpenID Connect Core 2, 3.1.3.6)."""
+"""The subject identifier, and the claims of ID and access tokens (OpenID Connect Core 2, 3.1.3.6)."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ _HASHES: Final = {"256": hashlib.sha256, "384": hashlib.sha384, "512": hashlib.s
 
 
 def subject_of(subject: Subject, client: Client, *, salt: str) -> str:
-    """Return `sub` in the client's sub_mode. `salt` is the installation's own secret, its install id."""
+    """Return `sub` in the client's sub_mode. `salt` is the install id, a secret of the installation."""
     user, provider = subject.user, client.provider
     if provider.sub_mode == "pairwise":
         hosts = sectors(uri.url for uri in provider.redirect_uris)
         return pairwise(next(iter(hosts), provider.client_id), subject.uid, salt=salt)
-    found = _SUBJECTS.get(provider.sub_mode)
-    return (None if found is None else found(user)) or subject.uid
+    compute = _SUBJECTS.get(provider.sub_mode)
+    return (None if compute is None else compute(user)) or subject.uid
 
 
 def _upn(user: User) -> str | None:
@@ -58,22 +58,22 @@ _SUBJECTS: Final[Mapping[str, Callable[[User], str | None]]] = {
 
 
 def pairwise(sector: str, uid: str, *, salt: str) -> str:
-    """Return the subject that only the clients of one sector know (OpenID Connect Core 8.1): hex SHA-256.
+    """Return the pairwise subject of one sector (OpenID Connect Core 8.1): hex SHA-256.
 
-    The length of each part stands before it, so that no two triples make the same octets.
+    Each part is prefixed by its length, so that different triples give different octets.
     """
     parts = [part.encode() for part in (sector, uid, salt)]
     return hashlib.sha256(b"".join(b"%d:%s" % (len(part), part) for part in parts)).hexdigest()
 
 
 def session_id(key: bytes) -> str:
-    """Return the `sid` clients know a session by: nobody comes back from it to the stored key."""
+    """Return the `sid` of a session for clients. It does not reveal the stored key."""
     return hashlib.sha256(key.hex().encode()).hexdigest()
 
 
 def protocol_claims(authorization: Authorization, *, issuer: str, expires: int, now: int) -> dict[str, object]:
-    """Return what ID and access token share, without their audience and `jti`. Times in microseconds UTC."""
-    made: dict[str, object] = {
+    """Return the claims shared by ID and access tokens, without audience and `jti`. Times in microseconds UTC."""
+    claims: dict[str, object] = {
         "iss": issuer,
         "sub": authorization.sub,
         "exp": expires // _SECOND,
@@ -82,14 +82,14 @@ def protocol_claims(authorization: Authorization, *, issuer: str, expires: int, 
         "acr": authorization.acr or ACR,
     }
     if authorization.amr:
-        made["amr"] = list(authorization.amr)
+        claims["amr"] = list(authorization.amr)
     if authorization.sid is not None:
-        made["sid"] = authorization.sid
-    return made
+        claims["sid"] = authorization.sid
+    return claims
 
 
 def add_claims(into: dict[str, object], claims: Mapping[str, object]) -> None:
-    """Put the claims of scopes beside those of the protocol, which they never touch; `sub`, acr and amr they may."""
+    """Add the claims of scopes. They cannot override claims of the protocol, except `sub`, `acr` and `amr`."""
     if claims:
         into.update((name, value) for name, value in claims.items() if name not in _PROTECTED)
 

@@ -1,4 +1,4 @@
-"""Making the tokens of one answer: signed here, stored by the caller's own batch."""
+"""Issues the tokens of one response. They are signed here, and stored by the caller's batch."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ _ALWAYS: Final = ("sub", "acr", "amr", "scope")  # what a mapping may say in a t
 
 
 def claims_told(found: Mapping[str, object], *, whole: bool) -> Mapping[str, object]:
-    """Return the claims of scopes that a token tells: all, or those about the sign-in and the subject alone."""
+    """Return the claims of scopes for a token: all, or those about authentication and subject only."""
     return found if whole else {name: found[name] for name in _ALWAYS if name in found}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Issued:
-    """The answer, the rows that stand for it, and what the mappings could not say."""
+    """The token response, its rows, and the failures of mappings."""
 
     answer: TokenAnswer
     access: AccessToken
@@ -47,7 +47,7 @@ class Issued:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrontTokens:
-    """The tokens of an answer of the authorization endpoint, and the row the caller has to store."""
+    """The tokens of an authorization response, and the row for the caller to store."""
 
     access_token: str | None
     access: AccessToken | None
@@ -71,12 +71,12 @@ async def issue_tokens(
     resources: tuple[str, ...] | None = None,
     until: int | None = None,
 ) -> Issued:
-    """Return new tokens. Nothing is stored.
+    """Return new tokens, without storing them.
 
-    `refresh` is the refresh token, given only with offline_access.
+    `refresh` is the refresh token, issued only with offline_access.
 
-    `binding` is the key that the tokens shall be bound to, `identify` asks for an ID token, `resources` is the audience
-    of the access token (RFC 8707); None: all that was granted. The access token ends at `until` at the latest.
+    `binding` is the key the tokens are bound to, `identify` requests an ID token, `resources` is the audience of the
+    access token (RFC 8707); None: all granted resources. The access token expires at `until` at the latest.
     """
     making = _Making(
         client=client,
@@ -108,7 +108,7 @@ async def issue_tokens(
 
 
 def new_refresh() -> str:
-    """Return a refresh token that follows no other one."""
+    """Return a new refresh token that is no successor of another."""
     return new_token(_REFRESH_BITS)
 
 
@@ -133,9 +133,9 @@ async def issue_front(
     state: str | None,
     now: int,
 ) -> FrontTokens:
-    """Return the tokens of the implicit and hybrid flows (OpenID Connect Core 3.2.2.5, 3.3.2.5). Nothing is stored.
+    """Return the tokens of the implicit and hybrid flows (OpenID Connect Core 3.2.2.5, 3.3.2.5), without storing them.
 
-    The ID token names what it came with: at_hash, c_hash, and the state by s_hash. With nothing to ask userinfo with,
+    The ID token has at_hash, c_hash and s_hash. Without an access token for userinfo
     it holds the claims itself (5.4).
     """
     making = _Making(
@@ -166,7 +166,7 @@ async def issue_front(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Making:
-    """What the tokens of one answer share."""
+    """The values shared by the tokens of one response."""
 
     client: Client
     authorization: Authorization
@@ -190,33 +190,34 @@ class _Making:
         return make_access(
             self.client,
             self.protocol(),
-            claims=self.told(whole=self.client.provider.include_claims_in_id_token),
+            claims=self.scope_claims(whole=self.client.provider.include_claims_in_id_token),
             scope=self.scope,
             nonce=nonce,
             confirmation=binding.confirmation(),
             resources=resources,
         )
 
-    def told(self, *, whole: bool) -> Mapping[str, object]:
-        """Return the claims of the scopes, or what of them a token without those says all the same."""
+    def scope_claims(self, *, whole: bool) -> Mapping[str, object]:
+        """Return the claims of the scopes, or the few that every token has."""
         return claims_told(self.claims.values, whole=whole)
 
     def identity(
         self, nonce: str | None, *, whole: bool, code: str | None = None, state: str | None = None
     ) -> dict[str, object]:
-        """Return the claims of an ID token (Core 2). `whole` puts those of the scopes in."""
-        made = self.protocol()
-        made["aud"] = self.client.provider.client_id
-        made["jti"] = random_text()
-        add_claims(made, self.told(whole=whole))
-        asked = self.authorization.claims.names("id_token")
-        if asked:
-            add_claims(made, self.client.claim_set.pick(self.subject, asked))
+        """Return the claims of an ID token (Core 2). `whole` includes those of the scopes."""
+        claims = self.protocol()
+        claims["aud"] = self.client.provider.client_id
+        claims["jti"] = random_text()
+        add_claims(claims, self.scope_claims(whole=whole))
+        requested = self.authorization.claims.names("id_token")
+        if requested:
+            add_claims(claims, self.client.claim_set.pick(self.subject, requested))
         if nonce is not None:
-            made["nonce"] = nonce
+            claims["nonce"] = nonce
         algorithm = self.client.key.algorithm
-        made.update((name, half_hash(text, algorithm)) for name, text in (("c_hash", code), ("s_hash", state)) if text)
-        return made
+        hashes = (("c_hash", code), ("s_hash", state))
+        claims.update((name, half_hash(text, algorithm)) for name, text in hashes if text)
+        return claims
 
     def row(self, token: str, form: Form, binding: Binding) -> AccessToken:
         item = self.authorization

@@ -1,4 +1,4 @@
-"""The keys of one provider: what signs, what verifies, what is published, and to whom tokens are encrypted."""
+"""The keys of one provider: for signing, verification, publication and encryption."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeySet:
-    """What one provider signs, verifies and encrypts with.
+    """The keys of one provider.
 
-    `published` is the JWKS, with the signing key first. `everybody` decrypts ID and access tokens, `client` only what
-    is the client's own: the ID token and userinfo. `own` opens what clients encrypt to us: request objects.
+    `published` is the JWKS, with the signing key first. `everybody` is the recipient of ID and access tokens, `client`
+    of the client's own ID token and userinfo. `own` decrypts what clients encrypt to us: request objects.
     """
 
     signing: SigningKey = field(repr=False)
@@ -44,7 +44,7 @@ class KeySet:
 
 
 class UnusableKeys(LookupError):
-    """The keys of a provider do not fit its settings any more; the text says why."""
+    """The keys of a provider no longer fit its settings. The text says why."""
 
 
 def key_set(snapshot: Snapshot, provider: OAuth2ProviderFields) -> KeySet:
@@ -70,10 +70,9 @@ def key_set(snapshot: Snapshot, provider: OAuth2ProviderFields) -> KeySet:
 
 
 def verify_own(keys: Iterable[VerifyingKey], token: str) -> Mapping[str, object]:
-    """Return the claims of a token one of these keys signed, with the algorithm that key has (RFC 8725, section 3.1).
+    """Return the claims of a token signed by one of these keys, with that key's algorithm (RFC 8725, section 3.1).
 
-    Nothing in the token chooses the algorithm or brings a key of its own. Whether the claims hold, `exp` too, is the
-    caller's to judge. Raises JoseError.
+    The token cannot choose the algorithm or bring a key. The caller validates the claims, `exp` too. Raises JoseError.
     """
     payload = verify(token, keys).payload
     try:
@@ -102,7 +101,7 @@ def _signing(snapshot: Snapshot, provider: OAuth2ProviderFields) -> tuple[Signin
 
 
 def _before(snapshot: Snapshot, provider: OAuth2ProviderFields) -> Iterable[CertificateKeyPair]:
-    """Yield the pairs that signed before, or are about to."""
+    """Yield the previous and the next signing pairs."""
     for pk in dict.fromkeys(provider.previous_signing_keys):
         pair = snapshot.get(CertificateKeyPair, pk)
         if pair is not None and pk != provider.signing_key:
@@ -110,9 +109,9 @@ def _before(snapshot: Snapshot, provider: OAuth2ProviderFields) -> Iterable[Cert
 
 
 def _published(pair: CertificateKeyPair) -> Mapping[str, object]:
-    """Return the JWK of a pair that does not sign now, with `alg` only where the key leaves no choice.
+    """Return the JWK of a pair that does not sign now, with `alg` only where the key allows one algorithm.
 
-    Nobody remembers which of its algorithms an RSA key was used with, and a wrong word would make clients refuse it.
+    It is not recorded which algorithm an RSA key was used with, and clients would refuse a wrong one.
     """
     jwk, possible = certificate_jwk(pair, use="sig"), algorithms_for(public_key(pair))
     return {"alg": possible[0], **jwk} if len(possible) == 1 else jwk
@@ -133,7 +132,7 @@ def _encryption(snapshot: Snapshot, provider: OAuth2ProviderFields) -> Mapping[s
 
 
 def _decrypter(snapshot: Snapshot, provider: OAuth2ProviderFields) -> Decrypter | None:
-    """Return what opens what was encrypted to the published key, as far as its private half is here."""
+    """Return the decrypter for our published encryption key, if we hold its private key."""
     pair = None if provider.encryption_key is None else snapshot.get(CertificateKeyPair, provider.encryption_key)
     return None if pair is None or not pair.key_data else Decrypter(read_private_key(pair.key_data.reveal()))
 

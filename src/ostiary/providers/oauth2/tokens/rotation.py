@@ -1,12 +1,12 @@
-"""Changing the keys that sign, without one token that does not verify.
+"""Rotation of signing keys, during which every token verifies.
 
-A client keeps the keys it has read and asks again when it meets one it does not know; some wait a while before they
-ask again, and other processes of ours learn of a change up to a second later. So a new key is published first, signs
-only after a while, and the old one stays published until everything it signed has expired:
+Clients cache keys and fetch them again for an unknown key id, some only after a while, and our other processes learn of
+a change up to a second later. So a new key is published first and signs only after a while, and the old one stays
+published until every token it signed has expired:
 
-1. `publish` makes the new pair and publishes it with the old one; the old one signs.
-2. `switch` lets the new one sign; the old one stays published.
-3. `retire` takes back those that have signed nothing that still lives.
+1. `publish` creates the new pair and publishes it beside the old one, which still signs.
+2. `switch` makes the new one sign; the old one stays published.
+3. `retire` stops publishing keys whose last token has expired.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _SECOND: Final = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Rotation:
-    """A new pair on its way to replace an old one."""
+    """A rotation in progress: the old pair and the new one."""
 
     old: Pk
     new: Pk
@@ -61,7 +61,7 @@ class Rotation:
 
 @dataclass(frozen=True, slots=True)
 class Retired:
-    """A key that a provider publishes no longer."""
+    """A key that a provider no longer publishes."""
 
     provider: str
     pair: str
@@ -77,7 +77,7 @@ def parse_algorithm(text: str) -> Algorithm | None:
 
 
 async def publish(editor: Editor, name: str, *, algorithm: Algorithm | None, author: str, now: int) -> Rotation:
-    """Make a new pair for the one of that name, or of the provider of that name, and publish it beside.
+    """Create a successor of the named pair, or of the pair of the named provider, and publish it as well.
 
     Without `algorithm` the new key is of the type of the old one. Raises CannotRotate, InvalidResource, Unavailable.
     """
@@ -98,7 +98,7 @@ async def publish(editor: Editor, name: str, *, algorithm: Algorithm | None, aut
 
 
 async def switch(editor: Editor, rotation: Rotation, *, author: str, now: int) -> tuple[str, ...]:
-    """Let the new key sign for all providers that sign with the old one, and return their names.
+    """Make the new key sign for all providers that use the old one, and return their names.
 
     The old one stays published, and so would the new one if somebody set the old one back. Raises InvalidResource.
     """
@@ -121,9 +121,9 @@ async def switch(editor: Editor, rotation: Rotation, *, author: str, now: int) -
 
 
 async def retire(editor: Editor, *, author: str, now: int) -> tuple[Retired, ...]:
-    """Stop publishing the keys whose last token has expired, and return them. Pairs themselves are not deleted.
+    """Stop publishing the keys whose last token has expired, and return them. The pairs are not deleted.
 
-    A key of which no revision tells since when it does not sign stays.
+    A key stays if no revision shows when it stopped signing.
     """
     times = await _resting_since(editor.plane, now)
 
@@ -143,7 +143,7 @@ async def retire(editor: Editor, *, author: str, now: int) -> tuple[Retired, ...
 
 @dataclass(slots=True)
 class _Rest:
-    """Since when a key does not sign for a provider, and how long tokens lived there in that time and before."""
+    """The time since a key stopped signing for a provider, and the longest token lifetime since then."""
 
     since: int | None = None
     lifetime: int = 0
@@ -153,7 +153,7 @@ _Rests = Mapping[tuple[Pk, Pk], _Rest]
 
 
 async def _resting_since(plane: ConfigPlane, now: int) -> _Rests:
-    """Read from the revisions, newest first, when each previous key signed last."""
+    """Return when each previous key stopped signing, from the revisions, newest first."""
     wanted: _Rests = {
         (provider.pk, pk): _Rest(lifetime=parse_duration(provider.access_token_validity))
         for provider in (await plane.refresh()).all(OAuth2Provider)
@@ -204,7 +204,7 @@ def _is_over(times: _Rests, provider: OAuth2Provider, pk: Pk, now: int) -> bool:
 
 
 def _pair(snapshot: Snapshot, name: str) -> CertificateKeyPair:
-    """Return the pair of that name, or that the provider of that name signs with. Raises CannotRotate."""
+    """Return the pair of that name, or the signing pair of the provider of that name. Raises CannotRotate."""
     found = snapshot.find(CertificateKeyPair, name=name)
     if found is not None:
         return found
@@ -228,7 +228,7 @@ def _values(snapshot: Snapshot, old: CertificateKeyPair, algorithm: Algorithm | 
 
 
 def _new_name(snapshot: Snapshot, old: str, now: int) -> str:
-    """Return the name with the date behind it, in place of an earlier date, and a number if it is taken."""
+    """Return the name with a date suffix, replacing an earlier one, and a number if it is taken."""
     stem = old.partition(" (rotated ")[0]
     day = datetime.fromtimestamp(now // _SECOND, tz=UTC).strftime("%Y-%m-%d")
     tries: Iterable[str] = (f"{stem} (rotated {day}{'' if n == 1 else f', {n}'})" for n in range(1, 1000))

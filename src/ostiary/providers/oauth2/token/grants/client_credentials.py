@@ -1,9 +1,9 @@
-"""grant_type=client_credentials (RFC 6749 4.4) and password (4.3), which are one thing here, as in authentik.
+"""grant_type=client_credentials (RFC 6749 4.4) and password (4.3), which are the same here, as in authentik.
 
-Four ways, in this order: a token of a provider (`federation`) or source (`issuers`) that is trusted, name and app
-password of an account, the client's own proof, and name and app password in place of the client's secret. All but the
-third prove a person or service account instead of the client. A client whose method is stronger than a secret proves
-itself in any case.
+Four ways of authentication, in this order: a token of a trusted provider (`jwt_bearer`) or source
+(`jwt_bearer_issuers`), username and app password, client authentication, and username and app password in place of the
+client secret. All but the third authenticate a user or service account instead of the client. A client with a stronger
+method than a secret is authenticated in any case.
 """
 
 from __future__ import annotations
@@ -40,15 +40,15 @@ if TYPE_CHECKING:
     from ostiary.store.database import Batch, Statement
 
 _TOO_MANY: Final = "Too many wrong app passwords. Please wait a little."
-_LONGEST: Final = 4096  # characters of a secret that may be name and app password
-_NAME: Final = 128  # characters of the provider's name that the account's name repeats
+_LONGEST: Final = 4096  # characters of a secret that may be a username and app password
+_NAME: Final = 128  # characters of the provider's name in the username
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proved:
-    """Who the token will be for, and how that was proved.
+    """The subject of the token, and how it was authenticated.
 
-    `source` is the token it came from, if it did; `until` is when that one ends, microseconds UTC.
+    `source` is the token that authenticated it, if any; `until` is the expiry of that token, in microseconds UTC.
     """
 
     subject: Subject
@@ -61,13 +61,13 @@ class Proved:
 
 
 async def client_credentials(token_request: TokenRequest) -> GrantResult:
-    """Prove a program. Raises OAuthError. Two round trips with the client's secret: one here, one that writes."""
-    asked = parse_machine_request(token_request.parameters)
+    """Authenticate a program. Two round trips with a client secret: one here, one to write. Raises OAuthError."""
+    parameters = parse_machine_request(token_request.parameters)
     known = token_request.client.provider.resources
-    resources = narrow_resources(asked.resources, known, known=known)
-    proved = await _proved(token_request, asked)
+    resources = narrow_resources(parameters.resources, known, known=known)
+    proved = await _proved(token_request, parameters)
     offered = offered_scopes(token_request.client)
-    scope = tuple(name for name in asked.scope if name in offered and name != OFFLINE_ACCESS)
+    scope = tuple(name for name in parameters.scope if name in offered and name != OFFLINE_ACCESS)
     source = proved.source
     authorization = Authorization(
         family=(source.family if source else None) or "",
@@ -93,12 +93,12 @@ async def client_credentials(token_request: TokenRequest) -> GrantResult:
         identify=OPENID in scope,
         subject=proved.subject,
         facts=proved.facts,
-        told=(*proved.writes, _login(token_request, proved)),
+        audit_events=(*proved.writes, _login(token_request, proved)),
         until=proved.until,
     )
 
 
-async def _proved(token_request: TokenRequest, asked: MachineRequest) -> Proved:
+async def _proved(token_request: TokenRequest, parameters: MachineRequest) -> Proved:
     client, claim = token_request.client, token_request.claim
     method = client.provider.token_endpoint_auth_method
     presented = Presented(client, claim)
@@ -107,10 +107,10 @@ async def _proved(token_request: TokenRequest, asked: MachineRequest) -> Proved:
         await prove(presented, token_request.request, token_request.services)
     if claim.assertion is not None and not own_assertion:
         return await _by_token(token_request, claim.assertion)
-    if asked.username is not None and asked.password is not None:
+    if parameters.username is not None and parameters.password is not None:
         if method in BY_SECRET and claim.secret is not None and not client.public and not has_secret(presented):
             raise OAuthError(INVALID_CLIENT, "wrong client secret beside an app password")
-        return await _by_app_password(token_request, asked.username, asked.password)
+        return await _by_app_password(token_request, parameters.username, parameters.password)
     if token_request.grant.name == "password":
         raise OAuthError(INVALID_REQUEST, "username or password is missing")
     # guard: A12 a public client has no credentials of its own
@@ -125,51 +125,53 @@ async def _proved(token_request: TokenRequest, asked: MachineRequest) -> Proved:
 
 
 async def _by_token(token_request: TokenRequest, text: str) -> Proved:
-    found = await federated(token_request, text)
-    if found is None:
+    token = await federated(token_request, text)
+    if token is None:
         return await _by_source(token_request, text)
     return Proved(
-        subject=found.subject,
+        subject=token.subject,
         method="jwt",
-        arguments={"jwt": {"iss": found.claims.get("iss"), "jti": found.claims.get("jti")}, "provider": found.name},
-        facts={"oauth_jwt": dict(found.claims)},
-        source=found,
-        until=found.expires,
+        arguments={"jwt": {"iss": token.claims.get("iss"), "jti": token.claims.get("jti")}, "provider": token.name},
+        facts={"oauth_jwt": dict(token.claims)},
+        source=token,
+        until=token.expires,
     )
 
 
 async def _by_source(token_request: TokenRequest, text: str) -> Proved:
-    found = await foreign(token_request, text)
+    token = await foreign(token_request, text)
     return Proved(
-        subject=found.subject,
+        subject=token.subject,
         method="jwt",
         arguments={
-            "jwt": {name: found.claims.get(name) for name in ("iss", "sub", "jti")},
-            "source": {"pk": str(found.source.pk), "name": found.source.name, "slug": found.source.slug},
+            "jwt": {name: token.claims.get(name) for name in ("iss", "sub", "jti")},
+            "source": {"pk": str(token.source.pk), "name": token.source.name, "slug": token.source.slug},
         },
-        facts={"oauth_jwt": dict(found.claims)},
-        until=found.expires,
-        writes=found.writes,
+        facts={"oauth_jwt": dict(token.claims)},
+        until=token.expires,
+        writes=token.writes,
     )
 
 
 async def _by_app_password(token_request: TokenRequest, username: str, password: str) -> Proved:
     address = token_request.request.client
     try:
-        found = await _machines(token_request).app_password(username, Secret(password), address, token_request.now)
+        app_password = await _machines(token_request).app_password(
+            username, Secret(password), address, token_request.now
+        )
     except Throttled as error:
         await _told(token_request, username, "throttled")
         raise TooManyRequests(retry_after=error.retry_after, message=_TOO_MANY) from None
-    if found is None:
+    if app_password is None:
         await _told(token_request, username, "app_password")
         raise OAuthError(INVALID_GRANT, "no such app password of that account")
-    return Proved(subject=found.subject, method="token", arguments={"identifier": found.token.identifier})
+    return Proved(subject=app_password.subject, method="token", arguments={"identifier": app_password.token.identifier})
 
 
 async def _told(token_request: TokenRequest, username: str, reason: str) -> None:
     named = await token_request.services.users.by_username(
         username
-    )  # people type passwords there: only names are logged
+    )  # people may type passwords there: only known names are logged
     name = None if named is None else named.username
     log_failed_sign_in(user=name, address=token_request.request.client, reason=reason)
 
@@ -197,7 +199,7 @@ def _shown(token_request: TokenRequest) -> str:
 
 
 def _pair(secret: str | None) -> tuple[str, str] | None:
-    """Return name and app password that stand in place of a secret: base64 of both with a colon between."""
+    """Return the username and app password sent in place of a secret, as base64 of both with a colon."""
     if secret is None or len(secret) > _LONGEST:
         return None
     try:
@@ -212,7 +214,7 @@ def _machines(token_request: TokenRequest) -> Machines:
 
 
 def _store(authorization: Authorization, issued: Issued, source: Federated | None) -> Batch[None]:
-    """Store the token. One that came from another token ends with that one, its family and its session."""
+    """Store the token. A derived token ends with its source token, and with that token's family and session."""
     if source is not None:
         yield from insert_derivation(issued.access.hash, source=source.hash)
     if authorization.family:

@@ -64,7 +64,7 @@ def _mismatch(token_request: TokenRequest, request: CodeRequest, code: Code) -> 
 
 
 def _compare(token_request: TokenRequest, request: CodeRequest, code: Code) -> None:
-    """Raise OAuthError unless the request fits. Where the code is bound to a key, only its holder may guess."""
+    """Raise OAuthError unless the request matches. If the code is bound to a key, only its holder may try verifiers."""
     item = code.authorization
     # guard: A09 a code is its client's
     if item.provider != token_request.client.pk:

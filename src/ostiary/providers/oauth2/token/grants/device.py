@@ -31,21 +31,21 @@ _ANSWERS: Final = {
 
 
 async def device_code(token_request: TokenRequest) -> GrantResult:
-    """Fetch what a person granted to the device. Raises OAuthError: authorization_pending, slow_down and others."""
+    """Consume the authorization granted to the device. Raises OAuthError: authorization_pending, slow_down, others."""
     hashed, now = token_hash(token_request.parameters.need("device_code")), token_request.now
-    found = await token_request.services.database.write(
+    granted = await token_request.services.database.write(
         lambda: poll_device(hashed, provider=token_request.client.pk, now=now)
     )
-    if isinstance(found, Poll):
-        raise OAuthError(*_ANSWERS[found])
+    if isinstance(granted, Poll):
+        raise OAuthError(*_ANSWERS[granted])
 
     def store(issued: Issued) -> Batch[None]:
         ends = [issued.access.expires] if issued.refresh is None else [issued.access.expires, issued.refresh.expires]
-        return begin(found, access=issued.access, refresh=issued.refresh, expires=max(ends))
+        return begin(granted, access=issued.access, refresh=issued.refresh, expires=max(ends))
 
     return GrantResult(
-        authorization=found,
-        scope=found.scope,
+        authorization=granted,
+        scope=granted.scope,
         rotate="refresh_token" in token_request.client.provider.grant_types,
         nonce=None,
         store=store,

@@ -1,9 +1,8 @@
-"""Tokens of other providers of this installation as proof (RFC 7523 2.1): jwt_federation_providers names them.
+"""JWT bearer tokens of other providers of this installation (RFC 7523 2.1), listed in jwt_federation_providers.
 
-A token counts when it is one that we issued and would still accept: its signature holds with that provider's keys, it
-is not expired, and its row is there. Its audience must be here: us (our issuer or client), or what that provider's
-tokens usually name, its own client or issuer. A token made for some other resource (RFC 8707) is not taken, and one
-that is bound to a key only from the holder of that key.
+A token is accepted if we issued it and it is still valid: signed by that provider's keys, not expired, and stored. Its
+audience must be us (our issuer or client), or the usual one of that provider: its own client or issuer. A token for
+another resource (RFC 8707) is refused, and a bound token is accepted from the holder of its key only.
 """
 
 from __future__ import annotations
@@ -28,9 +27,9 @@ _LONGEST: Final = 32_768  # characters of a token
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Federated:
-    """The person a token of another provider speaks for. Tokens made of it share its family and session, and its end.
+    """The user of a federated token. Derived tokens share its family, session and expiry.
 
-    `hash` is that token's; `expires` its end, microseconds UTC.
+    `hash` and `expires` (microseconds UTC) are those of the token.
     """
 
     subject: Subject
@@ -43,9 +42,9 @@ class Federated:
 
 
 async def federated(token_request: TokenRequest, text: str) -> Federated | None:
-    """Return whom the token speaks for; None when it is not one of ours, but perhaps of a source.
+    """Return the user of the token; None when it is not one of ours, and may be of a source.
 
-    Raises OAuthError (invalid_grant): to strangers every failure looks alike.
+    Raises OAuthError (invalid_grant), the same for every failure.
     """
     services, provider = token_request.services, token_request.client.provider
     token = await find_access(services.database, token_hash(text), now=token_request.now)

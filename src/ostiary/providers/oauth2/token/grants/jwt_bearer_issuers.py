@@ -1,8 +1,8 @@
-"""Tokens of issuers elsewhere as proof (RFC 7521 4.1, RFC 7523 2.1 and 3): jwt_federation_sources names them.
+"""JWT bearer tokens of external issuers (RFC 7521 4.1, RFC 7523 2.1 and 3), listed in jwt_federation_sources.
 
-A token counts when a source that is enabled has the key that signed it, its issuer is the source's as far as that is
-known, it is alive, and its audience is here: us (issuer, token endpoint, client), our client at the source, or one of
-the provider's `jwt_federation_audiences`. Its subject acts as a service account of its own, made at the first use.
+A token is accepted if an enabled source has its signing key, its issuer is that of the source (where known), it has not
+expired, and its audience is us (issuer, token endpoint, client), our client at the source, or one of the provider's
+`jwt_federation_audiences`. Its subject gets a service account of its own, created on first use.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ if TYPE_CHECKING:
     from ostiary.providers.oauth2.token.request import TokenRequest
     from ostiary.store import database
 
-LEEWAY: Final = 30  # seconds an issuer's clock may be wrong
+LEEWAY: Final = 30  # seconds of clock skew of an issuer
 
 _LONGEST: Final = 32_768  # characters of a token
 _LONGEST_SUBJECT: Final = 255  # characters
 _SECOND: Final = 1_000_000
-# A logout token, a security event or a proof is signed with the same keys and means something else (RFC 8725 3.11).
+# Logout tokens, security events and proofs are signed with the same keys, and must not pass (RFC 8725 3.11).
 _TYPES: Final = frozenset({"jwt", "at+jwt", "application/at+jwt"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Foreign:
-    """Whom a token of an issuer elsewhere speaks for. What is made of it ends with it, at `expires`."""
+    """The service account of an external token. Derived tokens end with that token, at `expires`."""
 
     subject: Subject
     claims: Mapping[str, object]
@@ -45,7 +45,7 @@ class Foreign:
 
 
 async def foreign(token_request: TokenRequest, text: str) -> Foreign:
-    """Return whom the token speaks for. Raises OAuthError (invalid_grant): to strangers every failure looks alike."""
+    """Return the service account of the token. Raises OAuthError (invalid_grant), the same for every failure."""
     reasons = ["no source is federated"]
     try:
         kid = header_of(text, longest=_LONGEST).get("kid")
@@ -70,7 +70,7 @@ def _sources(token_request: TokenRequest) -> list[OAuthSource]:
 
 
 def _verified(token_request: TokenRequest, source: OAuthSource, issuer: Issuer, text: str) -> tuple[Statement, int]:
-    """Return the token's statement, and until when it holds, microseconds UTC. Raises BadStatement."""
+    """Return the token's claims and its expiry in microseconds UTC. Raises BadStatement."""
     statement = read_statement(text, issuer.keys, longest=_LONGEST)
     # guard: A14 another kind of token is no proof
     if str(statement.header.get("typ", "JWT")).lower() not in _TYPES or "events" in statement.claims:
@@ -92,10 +92,10 @@ def _audiences(token_request: TokenRequest, source: OAuthSource) -> frozenset[st
 
 
 async def _account(token_request: TokenRequest, source: OAuthSource, statement: Statement, expires: int) -> Foreign:
-    """Return the service account of the token's subject, made or found. Raises OAuthError, BadStatement.
+    """Return the service account of the token's subject, created on first use. Raises OAuthError, BadStatement.
 
-    Its name is authentik's, provider and subject joined by a hyphen, in which letters of both cases are one and the
-    hyphen may stand anywhere: so the account keeps whom exactly it was made for, and serves nobody else.
+    Its username is authentik's, provider and subject joined by a hyphen, which is ambiguous: it ignores case, and both
+    parts may contain hyphens. So the account stores the exact identity it was created for, and serves no other.
     """
     sub = statement.text("sub", longest=_LONGEST_SUBJECT)
     iss = statement.claims.get("iss")
@@ -114,7 +114,7 @@ async def _account(token_request: TokenRequest, source: OAuthSource, statement: 
         subject=subject,
         claims=statement.claims,
         source=source,
-        # The leeway is for clocks, not for lives: a token that is over lives no second longer than this.
+        # The leeway is for clock skew only: it does not prolong derived tokens.
         expires=max(expires, token_request.now + _SECOND),
         writes=moved(subject, source.user_path),
     )

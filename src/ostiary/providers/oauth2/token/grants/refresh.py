@@ -20,19 +20,19 @@ if TYPE_CHECKING:
 
 
 async def refresh_token(token_request: TokenRequest) -> GrantResult:
-    """Use a refresh token. Raises OAuthError; reuse ends the family (RFC 9700 4.14.2)."""
-    asked = parse_refresh_request(token_request.parameters)
-    found = await find_refresh(token_request.services.database, token_hash(asked.token))
-    if found is None:
+    """Exchange a refresh token. Reuse revokes the family (RFC 9700 4.14.2). Raises OAuthError."""
+    parameters = parse_refresh_request(token_request.parameters)
+    token = await find_refresh(token_request.services.database, token_hash(parameters.token))
+    if token is None:
         raise OAuthError(INVALID_GRANT, "unknown refresh token")
-    item = found.authorization
+    item = token.authorization
     # guard: A16 a refresh token is its client's
     if item.provider != token_request.client.pk:
         raise OAuthError(INVALID_GRANT, "the refresh token was issued to another client")
     verify_same_binding(
-        found.binding, token_request.binding
-    )  # before reuse is judged: without the key nobody can end a family
-    use = found.use(token_request.now)
+        token.binding, token_request.binding
+    )  # before reuse detection: only the holder of the key can revoke a family
+    use = token.use(token_request.now)
     if use is Use.EXPIRED:
         raise OAuthError(INVALID_GRANT, "expired refresh token")
     # guard: A19 reuse is noticed
@@ -40,28 +40,28 @@ async def refresh_token(token_request: TokenRequest) -> GrantResult:
         await end_family(token_request, item.family, "a refresh token was used twice")
     return GrantResult(
         authorization=item,
-        scope=_narrowed(token_request.client, asked.scope, item.scope),
-        rotate=use is Use.AGAIN or _is_due(token_request.client, found, token_request.now),
-        successor=successor(asked.token, key=token_request.services.options.refresh_key),
+        scope=_narrowed(token_request.client, parameters.scope, item.scope),
+        rotate=use is Use.AGAIN or _is_due(token_request.client, token, token_request.now),
+        successor=successor(parameters.token, key=token_request.services.options.refresh_key),
         nonce=None,  # Core 12.2: it SHOULD NOT be there, even though the first ID token had one
-        store=lambda issued: _store(found, use, issued, token_request.now),
-        resources=narrow_resources(asked.resources, item.resources, known=token_request.client.provider.resources),
+        store=lambda issued: _store(token, use, issued, token_request.now),
+        resources=narrow_resources(parameters.resources, item.resources, known=token_request.client.provider.resources),
     )
 
 
-def _narrowed(client: Client, asked: tuple[str, ...], granted: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the scopes of the new access token. What the client may not have is dropped, as at authorize.
+def _narrowed(client: Client, requested: tuple[str, ...], granted: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the scopes of the new access token. Scopes the client may not have are dropped, as at authorize.
 
-    A client that repeats the scopes it once asked for gets what it was given. More than that is a widening, and so is
-    the nothing that is left of unknown scopes alone: OAuthError (invalid_scope, RFC 6749 6).
+    A client that repeats its original request gets the granted scopes. More scopes, or unknown scopes only, are
+    refused: OAuthError (invalid_scope, RFC 6749 6).
     """
     known = {*offered_scopes(client), *granted}
-    left = tuple(name for name in asked if name in known)
-    return narrow_scope(left or asked, granted)
+    left = tuple(name for name in requested if name in known)
+    return narrow_scope(left or requested, granted)
 
 
 def _is_due(client: Client, token: RefreshToken, now: int) -> bool:
-    """Tell whether the token is replaced: always, for public clients (RFC 9700 2.2.2) and without a threshold."""
+    """Tell whether the token is rotated: always for public clients (RFC 9700 2.2.2), and without a threshold."""
     return client.public or client.refresh_threshold <= 0 or token.expires - now <= client.refresh_threshold
 
 
