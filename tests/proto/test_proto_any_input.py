@@ -14,7 +14,7 @@ from ostiary.proto.jose.jwks import verifying_keys
 from ostiary.proto.oauth2.authorization.pkce import Challenge, parse_challenge, verify_code_verifier
 from ostiary.proto.oauth2.authorization.redirect import is_allowed, pattern_problem
 from ostiary.proto.oauth2.clients.assertion import verify_assertion
-from ostiary.proto.oauth2.clients.statement import BadStatement, Statement
+from ostiary.proto.oauth2.clients.statement import BadStatement, SignedStatement
 from ostiary.proto.oauth2.errors import OAuthError
 from ostiary.proto.oauth2.parameters import read_parameters
 from ostiary.proto.oauth2.scope import grant_scopes, narrow_scope, parse_scope
@@ -92,7 +92,9 @@ def test_resources_are_never_wider_than_granted(asked: list[str], granted: list[
 @given(st.dictionaries(st.sampled_from(["iss", "sub", "aud", "exp", "nbf", "iat", "jti", "x"]), JSON | st.just("wiki")))
 def test_assertions(claims: dict[str, object]) -> None:
     with suppress(BadStatement):
-        found = verify_assertion(Statement({}, claims), client_id="wiki", audiences=["here"], now=1_700_000_000_000_000)
+        found = verify_assertion(
+            SignedStatement({}, claims), client_id="wiki", audiences=["here"], now=1_700_000_000_000_000
+        )
         assert claims["iss"] == claims["sub"] == "wiki"
         assert found.jti
 

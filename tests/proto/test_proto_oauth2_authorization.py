@@ -27,7 +27,7 @@ from ostiary.proto.oauth2.authorization.request_object import LEEWAY, read_objec
 from ostiary.proto.oauth2.authorization.response import (
     RESPONSE_MODES,
     RESPONSE_TYPES,
-    Target,
+    ResponseTarget,
     answer_pairs,
     parse_mode,
     parse_response_type,
@@ -136,7 +136,7 @@ class TestResponses:
             assert signed == ("jwt" in (mode or ""))
 
     def test_a_signed_answer_has_its_issuer_inside(self) -> None:
-        target = Target("https://a/b", "query", "s", signed=True)
+        target = ResponseTarget("https://a/b", "query", "s", signed=True)
         pairs = answer_pairs(target, [("code", "c"), ("expires_in", "60")], issuer="i")
         assert signed_claims(pairs, issuer="i", client_id="me", expires=9) == {
             "iss": "i",

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from ostiary.proto.oauth2 import errors
 from ostiary.proto.oauth2.authorization.pkce import Challenge, derive_challenge, parse_challenge, verify_code_verifier
 from ostiary.proto.oauth2.authorization.request import parse_request, parse_target
-from ostiary.proto.oauth2.authorization.response import Target, answer_pairs, answer_url, error_pairs
+from ostiary.proto.oauth2.authorization.response import ResponseTarget, answer_pairs, answer_url, error_pairs
 from ostiary.proto.oauth2.bearer import challenge, parse_bearer
 from ostiary.proto.oauth2.clients.authentication import parse_client
 from ostiary.proto.oauth2.errors import OAuthError
@@ -211,28 +211,30 @@ class TestAuthorize:
         assert code_of(raised) == code
 
     def test_a07_the_target_never_fails(self) -> None:
-        assert parse_target(of(response_mode="fragment", state="s"), "https://a/b") == Target(
+        assert parse_target(of(response_mode="fragment", state="s"), "https://a/b") == ResponseTarget(
             "https://a/b", "fragment", "s"
         )
         assert parse_target(of(response_mode="odd"), "https://a/b").delivery == "query"
         assert parse_target(of(response_type="id_token"), "https://a/b").delivery == "fragment"
         assert parse_target(of(response_type="token", response_mode="query"), "https://a/b").delivery == "fragment"
         assert parse_target(of(response_mode="form_post"), "com.example:/cb").delivery == "query"
-        assert parse_target(of(response_mode="jwt"), "https://a/b") == Target("https://a/b", "query", None, signed=True)
+        assert parse_target(of(response_mode="jwt"), "https://a/b") == ResponseTarget(
+            "https://a/b", "query", None, signed=True
+        )
         twice = read_parameters(
             [("state", "1"), ("state", "2"), ("response_mode", "fragment"), ("response_mode", "query")]
         )
-        assert parse_target(twice, "https://a/b") == Target("https://a/b", "query", None)
+        assert parse_target(twice, "https://a/b") == ResponseTarget("https://a/b", "query", None)
         assert parse_target(of(state="x" * 9000), "https://a/b").state is None
 
     def test_a10_answers_name_the_issuer(self) -> None:
-        target = Target("https://a/b", "query", "s t")
+        target = ResponseTarget("https://a/b", "query", "s t")
         assert (
             answer_url(target, answer_pairs(target, [("code", "c")], issuer="https://i/"))
             == "https://a/b?code=c&state=s%20t&iss=https%3A%2F%2Fi%2F"
         )
         failed = error_pairs(OAuthError("access_denied", "a secret reason"))
-        url = answer_url(Target("https://a/b", "fragment", None), failed)
+        url = answer_url(ResponseTarget("https://a/b", "fragment", None), failed)
         assert url.startswith("https://a/b#error=access_denied&error_description=")
         assert "secret" not in url
 

@@ -15,10 +15,10 @@ from ostiary.proto.oauth2.bearer import parse_token
 from ostiary.proto.oauth2.clients.assertion import verify_assertion
 from ostiary.proto.oauth2.clients.authentication import parse_client
 from ostiary.proto.oauth2.clients.certificate_header import BadCertificateHeader, read_certificate_header
-from ostiary.proto.oauth2.clients.dpop import NONCE_TURN, Target, make_nonce, same_address, verify_dpop_proof
+from ostiary.proto.oauth2.clients.dpop import NONCE_TURN, ProofTarget, make_nonce, same_address, verify_dpop_proof
 from ostiary.proto.oauth2.clients.statement import (
     BadStatement,
-    Statement,
+    SignedStatement,
     claimed,
     header_of,
     read_statement,
@@ -81,7 +81,7 @@ def test_a_claim_that_stands_twice(pairs: list[tuple[str, int]]) -> None:
 
 @given(CLAIMS, CLAIMS, st.sampled_from([None, b"k" * 32]))
 def test_any_proof(header: dict[str, object], claims: dict[str, object], nonce_key: bytes | None) -> None:
-    target = Target("POST", "https://id.example.org/x")
+    target = ProofTarget("POST", "https://id.example.org/x")
     with pytest.raises(OAuthError):
         verify_dpop_proof(signed(claims, {"typ": "dpop+jwt", **header}), target, nonce_key=nonce_key, now=NOW)
 
@@ -190,8 +190,8 @@ def test_secrets_do_not_print() -> None:
 
 
 def test_times_are_compared_with_leeway() -> None:
-    def at(**claims: float) -> Statement:
-        return Statement({}, claims)
+    def at(**claims: float) -> SignedStatement:
+        return SignedStatement({}, claims)
 
     seconds = NOW // 1_000_000
     assert verify_times(at(exp=seconds - 29), now=NOW, leeway=30) == seconds - 29

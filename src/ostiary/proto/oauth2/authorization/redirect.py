@@ -26,7 +26,7 @@ _AUTHORITY: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://(?:\[[^\]]*\]|[^/?:]*
 _WEB: Final = frozenset({"http", "https"})
 
 
-class Entry(Protocol):
+class RedirectEntry(Protocol):
     """One address, or pattern, that an administrator allowed."""
 
     @property
@@ -56,7 +56,7 @@ def pattern_problem(mode: MatchingMode, url: str) -> str | None:
     return None
 
 
-def is_allowed(sent: str, entries: Iterable[Entry], *, any_port: bool = False) -> bool:
+def is_allowed(sent: str, entries: Iterable[RedirectEntry], *, any_port: bool = False) -> bool:
     """Tell whether an answer may be sent to `sent`. No entries allow nothing.
 
     `any_port` is for native apps: strict entries of this very device match whatever port the app was given.
@@ -139,7 +139,7 @@ def origin(url: str) -> str | None:
     return f"{parts.scheme}://{host}" + (f":{parts.port}" if parts.port not in {None, usual} else "")
 
 
-def origins(entries: Iterable[Entry]) -> frozenset[str]:
+def origins(entries: Iterable[RedirectEntry]) -> frozenset[str]:
     """Return the origins of the strict entries; a pattern has none."""
     found = (origin(entry.url) for entry in entries if entry.matching_mode == "strict")
     return frozenset(item for item in found if item is not None)

@@ -14,7 +14,7 @@ from ostiary.proto.oauth2.authorization.response import (
     RESPONSE_MODES,
     RESPONSE_TYPES,
     Part,
-    Target,
+    ResponseTarget,
     parse_mode,
     parse_response_type,
 )
@@ -54,7 +54,7 @@ class AuthorizeRequest:
     dpop_jkt: str | None
 
 
-def parse_target(parameters: Parameters, redirect_uri: str) -> Target:
+def parse_target(parameters: Parameters, redirect_uri: str) -> ResponseTarget:
     """Return where even errors are sent. Called when client and redirect_uri are trusted; raises nothing.
 
     What is wrong with type and mode is told later, in the usual mode; a repeated state is left out of the answer.
@@ -69,7 +69,7 @@ def parse_target(parameters: Parameters, redirect_uri: str) -> Target:
         delivery, signed = parse_mode(single.get("response_mode"), parts, redirect_uri)
     except OAuthError:
         delivery, signed = parse_mode(None, parts, redirect_uri)
-    return Target(redirect_uri, delivery, state, signed)
+    return ResponseTarget(redirect_uri, delivery, state, signed)
 
 
 def parse_request(parameters: Parameters) -> AuthorizeRequest:
@@ -155,7 +155,7 @@ __all__ = [
     "RESPONSE_MODES",
     "RESPONSE_TYPES",
     "AuthorizeRequest",
-    "Target",
+    "ResponseTarget",
     "grant_resources",
     "parse_request",
     "parse_target",

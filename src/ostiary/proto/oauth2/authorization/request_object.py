@@ -11,7 +11,7 @@ from typing import Final
 
 from ostiary.proto.jose import VerifyingKey
 from ostiary.proto.oauth2.authorization.request import MAY_REPEAT
-from ostiary.proto.oauth2.clients.statement import BadStatement, Statement, read_statement
+from ostiary.proto.oauth2.clients.statement import BadStatement, SignedStatement, read_statement
 from ostiary.proto.oauth2.errors import INVALID_REQUEST_OBJECT, OAuthError
 from ostiary.proto.oauth2.parameters import Parameters, is_storable, read_parameters
 from ostiary.record import dataclass
@@ -51,7 +51,7 @@ def read_object(
     return RequestObject(parameters, expires)
 
 
-def _times(statement: Statement, now: int) -> int | None:
+def _times(statement: SignedStatement, now: int) -> int | None:
     """Return until when the object is good, microseconds UTC."""
     expires, begins = statement.seconds("exp"), statement.seconds("nbf")
     if begins is not None and begins - LEEWAY > now / 1_000_000:
@@ -59,7 +59,7 @@ def _times(statement: Statement, now: int) -> int | None:
     return None if expires is None else int((expires + LEEWAY) * 1_000_000)
 
 
-def _check(statement: Statement, *, client_id: str, audiences: Collection[str]) -> None:
+def _check(statement: SignedStatement, *, client_id: str, audiences: Collection[str]) -> None:
     claims = statement.claims
     if str(statement.header.get("typ", "JWT")).lower() not in _TYPES:
         raise BadStatement("typ of another kind of token")

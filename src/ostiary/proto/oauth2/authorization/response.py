@@ -39,7 +39,7 @@ _KNOWN: Final = {frozenset(text.split(" ")): frozenset(cast("list[Part]", text.s
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class ResponseTarget:
     """Where the answer goes and how, once it is trusted. `signed`: as one JWT (JARM 2)."""
 
     redirect_uri: str
@@ -79,7 +79,7 @@ def parse_mode(text: str | None, parts: frozenset[Part], redirect_uri: str) -> t
     return cast("Delivery", name), bool(suffix)
 
 
-def answer_pairs(target: Target, pairs: Pairs, *, issuer: str) -> list[tuple[str, str]]:
+def answer_pairs(target: ResponseTarget, pairs: Pairs, *, issuer: str) -> list[tuple[str, str]]:
     """Return the members of an answer with its state and RFC 9207's iss, which a signed one has in its claims."""
     made = list(pairs)
     if target.state is not None:
@@ -95,7 +95,7 @@ def error_pairs(error: OAuthError) -> list[tuple[str, str]]:
     return [("error", error.code), ("error_description", error.description)]
 
 
-def answer_url(target: Target, pairs: Pairs) -> str:
+def answer_url(target: ResponseTarget, pairs: Pairs) -> str:
     """Return the address of an answer that is not a form."""
     build = with_fragment if target.delivery == "fragment" else with_query
     return build(target.redirect_uri, pairs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Final
 
-from ostiary.proto.oauth2.clients.statement import BadStatement, Statement, verify_times
+from ostiary.proto.oauth2.clients.statement import BadStatement, SignedStatement, verify_times
 from ostiary.record import dataclass
 
 JWT_BEARER: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -21,7 +21,7 @@ class Assertion:
     expires: int
 
 
-def verify_assertion(statement: Statement, *, client_id: str, audiences: Collection[str], now: int) -> Assertion:
+def verify_assertion(statement: SignedStatement, *, client_id: str, audiences: Collection[str], now: int) -> Assertion:
     """Check the claims of RFC 7523 3; the signature holds already. Raises BadStatement.
 
     `audiences` are the texts by which this server may be meant, of which the assertion names one: a list is made for

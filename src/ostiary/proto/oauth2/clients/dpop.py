@@ -11,7 +11,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from ostiary.proto.jose import JoseError, PublicKey, VerifyingKey, public_jwk, thumbprint
 from ostiary.proto.jose.jwks import public_key
-from ostiary.proto.oauth2.clients.statement import BadStatement, Statement, header_of, read_statement
+from ostiary.proto.oauth2.clients.statement import BadStatement, SignedStatement, header_of, read_statement
 from ostiary.proto.oauth2.errors import INVALID_DPOP_PROOF, USE_DPOP_NONCE, OAuthError
 from ostiary.record import dataclass
 
@@ -35,7 +35,7 @@ class Proof:
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class ProofTarget:
     """The request that the proof must be about. `token` is the access token sent with it, if any (7)."""
 
     method: str
@@ -43,7 +43,7 @@ class Target:
     token: str | None = None
 
 
-def verify_dpop_proof(text: str, target: Target, *, nonce_key: bytes | None, now: int) -> Proof:
+def verify_dpop_proof(text: str, target: ProofTarget, *, nonce_key: bytes | None, now: int) -> Proof:
     """Make the checks of 4.3, except that the jti is new. Raises OAuthError (invalid_dpop_proof, use_dpop_nonce).
 
     With a `nonce_key` the proof must carry a nonce of ours (8). `now` is microseconds UTC.
@@ -84,7 +84,7 @@ def _key(header: Mapping[str, object]) -> PublicKey:
     return key
 
 
-def _verify_claims(statement: Statement, target: Target, now: int) -> float:
+def _verify_claims(statement: SignedStatement, target: ProofTarget, now: int) -> float:
     if statement.claims.get("htm") != target.method:
         raise BadStatement("htm is another method")
     if not same_address(statement.text("htu", longest=2048), target.url):

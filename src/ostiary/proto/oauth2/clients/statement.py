@@ -22,7 +22,7 @@ class BadStatement(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Statement:
+class SignedStatement:
     """A JWT whose signature holds."""
 
     header: Mapping[str, object]
@@ -77,7 +77,7 @@ def claimed(text: str, name: str) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def read_statement(text: str, keys: Iterable[VerifyingKey], *, longest: int = LONGEST) -> Statement:
+def read_statement(text: str, keys: Iterable[VerifyingKey], *, longest: int = LONGEST) -> SignedStatement:
     """Return the JWT that one of the keys signed. Raises BadStatement."""
     if len(text) > longest:
         raise BadStatement("too long")
@@ -86,10 +86,10 @@ def read_statement(text: str, keys: Iterable[VerifyingKey], *, longest: int = LO
         verified = verify(text, keys)
     except JoseError as error:
         raise BadStatement(str(error)) from error
-    return Statement(verified.header, _claims(verified.payload))
+    return SignedStatement(verified.header, _claims(verified.payload))
 
 
-def verify_times(statement: Statement, *, now: int, leeway: int, longest: int | None = None) -> float:
+def verify_times(statement: SignedStatement, *, now: int, leeway: int, longest: int | None = None) -> float:
     """Check exp, nbf and iat (RFC 7519 4.1.4-6) and return exp in seconds. Raises BadStatement.
 
     `now` is microseconds UTC, `leeway` and `longest` are seconds; with `longest` exp must not be further away.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from ostiary.grants.pushed import begin_journey
 from ostiary.proto.oauth2.authorization.request import AuthorizeRequest
-from ostiary.proto.oauth2.authorization.response import Target
+from ostiary.proto.oauth2.authorization.response import ResponseTarget
 from ostiary.providers.oauth2.authorize.address import PATH as AUTHORIZE_PATH
 from ostiary.providers.oauth2.protected.github import DESCRIPTIONS
 from ostiary.record import dataclass
@@ -39,7 +39,7 @@ class AuthorizationContext(SignOnContext):
     pushed: Pushed | None = None
     hinted: str | None = None
     client_found: Client | None = None
-    target: Target | None = None
+    target: ResponseTarget | None = None
     wanted_found: AuthorizeRequest | None = None
     scope: tuple[str, ...] = ()
 
@@ -58,7 +58,7 @@ class AuthorizationContext(SignOnContext):
         return self.wanted_found
 
     @property
-    def trusted(self) -> Target:
+    def trusted(self) -> ResponseTarget:
         """Where the answer goes, once its step was taken."""
         if self.target is None:  # pragma: no cover - the order of the table
             raise BadRequest("invalid_request")

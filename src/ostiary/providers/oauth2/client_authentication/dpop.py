@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from ostiary.proto.oauth2.clients.dpop import Target, make_nonce, verify_dpop_proof
+from ostiary.proto.oauth2.clients.dpop import ProofTarget, make_nonce, verify_dpop_proof
 from ostiary.proto.oauth2.errors import INVALID_DPOP_PROOF, OAuthError
 from ostiary.store.hashing import token_hash
 from ostiary.store.single_use import Purpose, first
@@ -26,7 +26,7 @@ async def proven_key(request: Request, services: Services, *, token: str | None 
     text = request.headers.get("dpop")
     if text is None:
         return None
-    target = Target(request.method, request.base_url + request.path, token)
+    target = ProofTarget(request.method, request.base_url + request.path, token)
     proof = verify_dpop_proof(text, target, nonce_key=services.options.nonce_key, now=services.clock())
     hashed = token_hash(f"{proof.jkt}:{proof.jti}")
     await write_all(services.database, [first(_PROOF, hashed, expires=proof.expires, error=_replayed)])

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from ostiary.grants.access import find_access
-from ostiary.proto.oauth2.clients.statement import BadStatement, Statement, read_statement, verify_times
+from ostiary.proto.oauth2.clients.statement import BadStatement, SignedStatement, read_statement, verify_times
 from ostiary.proto.oauth2.errors import INVALID_GRANT, OAuthError
 from ostiary.providers.oauth2.client_authentication.token_binding import verify_same_binding
 from ostiary.providers.oauth2.provider.client import Client, client_by_provider
@@ -72,7 +72,7 @@ async def federated(token_request: TokenRequest, text: str) -> Federated | None:
     )
 
 
-def _verified(text: str, origin: Client, token_request: TokenRequest) -> Statement:
+def _verified(text: str, origin: Client, token_request: TokenRequest) -> SignedStatement:
     base = token_request.request.base_url
     ours = {client.issuer(base) for client in (token_request.client, origin)}
     ours |= {client.provider.client_id for client in (token_request.client, origin)}

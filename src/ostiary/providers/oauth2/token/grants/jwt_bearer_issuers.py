@@ -11,7 +11,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from ostiary.directory.machines import IDENTITY, Machines, NotGenerated, moved
-from ostiary.proto.oauth2.clients.statement import BadStatement, Statement, header_of, read_statement, verify_times
+from ostiary.proto.oauth2.clients.statement import (
+    BadStatement,
+    SignedStatement,
+    header_of,
+    read_statement,
+    verify_times,
+)
 from ostiary.proto.oauth2.errors import INVALID_GRANT, OAuthError
 from ostiary.proto.oauth2.parameters import is_storable
 from ostiary.providers.oauth2.client_authentication.authentication import TOKEN_PATH
@@ -69,7 +75,9 @@ def _sources(token_request: TokenRequest) -> list[OAuthSource]:
     return [source for source in found if source is not None and source.enabled]
 
 
-def _verified(token_request: TokenRequest, source: OAuthSource, issuer: Issuer, text: str) -> tuple[Statement, int]:
+def _verified(
+    token_request: TokenRequest, source: OAuthSource, issuer: Issuer, text: str
+) -> tuple[SignedStatement, int]:
     """Return the token's claims and its expiry in microseconds UTC. Raises BadStatement."""
     statement = read_statement(text, issuer.keys, longest=_LONGEST)
     # guard: A14 another kind of token is no proof
@@ -91,7 +99,9 @@ def _audiences(token_request: TokenRequest, source: OAuthSource) -> frozenset[st
     return frozenset(ours | set(client.provider.jwt_federation_audiences))
 
 
-async def _account(token_request: TokenRequest, source: OAuthSource, statement: Statement, expires: int) -> Foreign:
+async def _account(
+    token_request: TokenRequest, source: OAuthSource, statement: SignedStatement, expires: int
+) -> Foreign:
     """Return the service account of the token's subject, created on first use. Raises OAuthError, BadStatement.
 
     Its username is authentik's, provider and subject joined by a hyphen, which is ambiguous: it ignores case, and both
