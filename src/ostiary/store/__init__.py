@@ -1,5 +1,5 @@
-"""The store: databases, migrations, the config plane (documents, edges, revisions, snapshot) and the workspace.
+"""The store: databases, migrations, the configuration plane (documents, edges, revisions, snapshot), the workspace.
 
 Owns the tables `schema_step`, `counter`, `single_use`, `document`, `edge`, `revision`, `config_head`. Serves no paths.
-Must not know any feature: kinds and directory tables are handed to it by the application.
+Must not know any feature: the application passes kinds and directory backends to it.
 """

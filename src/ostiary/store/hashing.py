@@ -1,4 +1,4 @@
-"""Bearer values: how they are made, and the only form in which they are kept."""
+"""Bearer values: generation, and the hash by which they are stored."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import secrets
 
 
 def token_hash(value: str) -> bytes:
-    """Return the SHA-256 a bearer value is stored and looked up by.
+    """Return the SHA-256 by which a bearer value is stored and looked up.
 
-    A plain hash is enough: the values are random and long, nothing can be tried out.
+    A plain hash is enough, because the values are long and random and cannot be guessed.
     """
     return hashlib.sha256(value.encode("utf-8", "surrogatepass")).digest()
 

@@ -1,4 +1,4 @@
-"""Batches that only insert rows: they need no answers, so what many of them insert can be written in one statement.
+"""Batches that only insert rows: the inserts of many such batches are combined into one statement.
 
 The issue of a token and its event is such a batch. A plain `INSERT ... VALUES` without a conflict clause touches one
 row or fails; the batch can be told so before anything has run. A batch that turns out to do something else has had
@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from ostiary.record import dataclass
 from ostiary.store.database import Batch, Result, Statement, Value
-from ostiary.store.parameters import check
+from ostiary.store.parameters import require_storable
 
 _INSERTS: Final = re.compile(
     r"\A\s*INSERT\s+INTO\s+[a-z_]+\s*\([a-z0-9_,\s]*\)\s*VALUES\s*"
@@ -26,20 +26,20 @@ _INSERTED: Final = Result((), 1)
 
 @dataclass(slots=True)
 class Inserts:
-    """What a batch inserts, and its value."""
+    """The inserts of a batch, and its return value."""
 
     statements: Sequence[Statement]
     value: Any
 
 
 def inserts(factory: Callable[[], Batch[Any]]) -> Inserts | None:
-    """Return what a batch inserts, None for one that does something else. Raises Unstorable."""
+    """Return the inserts of a batch; None for a batch with other statements. Raises Unstorable."""
     statements: list[Statement] = []
     batch = factory()
     try:
         statement = next(batch)
         while _is_plain(statement.sql) and (statement.guard is None or statement.guard.rows == 1):
-            check(statement.parameters)
+            require_storable(statement.parameters)
             statements.append(statement)
             statement = batch.send(_INSERTED)
     except StopIteration as stop:
@@ -50,7 +50,7 @@ def inserts(factory: Callable[[], Batch[Any]]) -> Inserts | None:
 
 
 def by_text(found: Iterable[Inserts]) -> dict[str, list[Sequence[Value]]]:
-    """Return the rows of several batches by the text that inserts them, each text as often as it came."""
+    """Return the rows of several batches, grouped by the text of their insert."""
     rows: dict[str, list[Sequence[Value]]] = {}
     for one in found:
         for statement in one.statements:
@@ -60,7 +60,7 @@ def by_text(found: Iterable[Inserts]) -> dict[str, list[Sequence[Value]]]:
 
 @functools.lru_cache(maxsize=512)
 def several(sql: str, count: int) -> str:
-    """Return the text that inserts `count` rows where `sql`, a plain insert, inserts one."""
+    """Return the text that inserts `count` rows, from a plain insert of one row."""
     found = _INSERTS.match(sql)
     assert found is not None  # noqa: S101 - only texts that `inserts` has seen come here
     return sql + f", {found['row']}" * (count - 1)

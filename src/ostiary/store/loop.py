@@ -1,7 +1,7 @@
-"""Work that a process does again and again until it ends: it goes on after every error, and health sees how it fares.
+"""Background loops: periodic work that goes on after every error, and reports its health.
 
-A loop that ended at an error nobody thought of would leave the process answering from what it knew then: a client
-deleted since would go on getting tokens, and nothing would say so.
+A loop that ended at an unexpected error would leave the process with stale configuration, without any sign: a client
+deleted since would still get tokens.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from typing import Final
 
 from ostiary.store.database import StoreError
 
-TELL_AGAIN: Final = 60.0  # seconds until the same trouble is told once more
-STUCK: Final = 3  # bounds without a turn: it does not even try
+TELL_AGAIN: Final = 60.0  # seconds until the same error is logged again
+STUCK: Final = 3  # bounds without a turn: the loop hangs
 
 _log: Final = logging.getLogger("ostiary.loop")
 
 
 class Loop:
-    """One piece of work, the times of its turns, and what went wrong at the last one."""
+    """A periodic piece of work, the times of its turns, and the error of the last one."""
 
     def __init__(
         self,
@@ -43,12 +43,12 @@ class Loop:
         self._clock = clock
         self._tried = self._done = clock()
         self._failures = 0
-        self._told = 0.0  # when the trouble was last written to the log
+        self._logged = 0.0  # when the error was last logged
         self._error = ""
         self._ended = False
 
     async def run(self) -> None:
-        """Take turns for ever. Run it as a task; cancel to end."""
+        """Take turns until cancelled. Run it as a task."""
         try:
             while not self._ended:
                 pause = await self.attempt()
@@ -57,11 +57,11 @@ class Loop:
             self.end()
 
     def end(self) -> None:
-        """Note that no more turns are taken."""
+        """Record that no more turns are taken."""
         self._ended = True
 
     async def attempt(self) -> float:
-        """Take one turn, whatever comes of it, and return how long to wait until the next, in seconds."""
+        """Take one turn, catching every error, and return the seconds until the next."""
         self._tried = self._clock()
         # guard: A77 the reader of configuration goes on after every error
         try:
@@ -71,7 +71,7 @@ class Loop:
             task = asyncio.current_task()
             if task is None or task.cancelling():
                 raise
-            self._failed(error)  # something inside was cancelled, not we
+            self._failed(error)  # cancelled inside, not from outside
         except Exception as error:  # noqa: BLE001 - whatever it is, the next turn may do better
             self._failed(error)
         else:
@@ -79,18 +79,18 @@ class Loop:
         return min(self._every * 2.0 ** min(self._failures, 32), max(self._every, self.bound / 2))
 
     def age(self) -> float:
-        """How long ago the last turn succeeded, in seconds; before the first one, how long ago the start was."""
+        """The seconds since the last successful turn, or since the start before the first one."""
         return self._clock() - self._done
 
     def trouble(self) -> str | None:
-        """Say, in words for the log, why what depends on this work cannot be trusted now; None when it can."""
+        """Return why the result of this work is stale, as text for the log; None when it is fresh."""
         # guard: A77 a stale configuration is not ready
         if self.age() <= self.bound:
             return None
         return f"{self.name}: nothing succeeded for {self.age():.0f} s ({self._error or 'no turn has ended'})"
 
     def is_dead(self) -> bool:
-        """Tell whether it ended, or tries nothing any more: only a restart helps."""
+        """Tell whether the loop ended or hangs, so that only a restart helps."""
         return self._ended or self._clock() - self._tried > STUCK * self.bound
 
     def _succeeded(self) -> None:
@@ -101,10 +101,10 @@ class Loop:
 
     def _failed(self, error: BaseException) -> None:
         self._failures += 1
-        told = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        message = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         now = self._clock()
-        if told == self._error and now - self._told < TELL_AGAIN:
+        if message == self._error and now - self._logged < TELL_AGAIN:
             return
-        self._error, self._told = told, now
+        self._error, self._logged = message, now
         expected = isinstance(error, StoreError | TimeoutError | asyncio.CancelledError)
-        _log.warning("%s: failed, trying again: %s", self.name, told, exc_info=None if expected else error)
+        _log.warning("%s: failed, trying again: %s", self.name, message, exc_info=None if expected else error)

@@ -1,4 +1,4 @@
-"""Numbered migrations: run once, under a lock, in one transaction; a newer schema is refused.
+"""Numbered migrations, applied once, under a lock, in one transaction. A newer schema is refused.
 
 The text of a migration is the SQL both databases speak, with four tokens for types:
 `{int}`, `{blob}`, `{text}` (binary order) and `{identity}` (a primary key the database counts up).
@@ -52,7 +52,7 @@ class Migration:
 
 
 async def migrate(database: Database, migrations: Sequence[Migration], *, now: int) -> int:
-    """Apply what is missing and return how many steps that were. Safe when several processes start at once.
+    """Apply the missing migrations and return how many. Safe when several processes start at once.
 
     Raises NewerSchema when the database holds a step this program does not know, Fault when a text is wrong.
     """
@@ -77,7 +77,7 @@ def refuse_newer(rows: Sequence[Row], known: Collection[int]) -> None:
 
 
 async def is_installed(database: Database) -> bool:
-    """Tell whether any step was ever applied to the database. Raises Unavailable."""
+    """Tell whether any migration was ever applied to the database. Raises Unavailable."""
     sql = "SELECT name FROM sqlite_master WHERE name = 'schema_step'"
     if database.dialect == "postgresql":
         sql = "SELECT 1 FROM pg_catalog.pg_tables WHERE schemaname = ? AND tablename = 'schema_step'"
@@ -86,7 +86,7 @@ async def is_installed(database: Database) -> bool:
 
 
 async def is_sealed(database: Database) -> bool:
-    """Tell whether something in the database was sealed with a secret key. Raises Unavailable."""
+    """Tell whether the database has been written under a secret key. Raises Unavailable."""
     if not await is_installed(database):
         return False
     try:

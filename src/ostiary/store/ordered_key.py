@@ -1,4 +1,4 @@
-"""Primary keys that sort by the time they were made, so that "the oldest of several" is the same at every look."""
+"""Primary keys that sort by creation time, so that "the oldest of several" is always the same object."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _STEP_NS = 250  # 12 bits of a millisecond
 
 @dataclass(slots=True)
 class OrderedKeys:
-    """Makes UUIDs of version 7 (RFC 9562, section 5.7; method 3 of section 6.2), each later than the one before."""
+    """Generates UUIDs of version 7 (RFC 9562, section 5.7; method 3 of section 6.2), each later than the last."""
 
     _last: int = 0
 
@@ -29,7 +29,7 @@ class OrderedKeys:
 
 
 def age(pk: Pk) -> tuple[int, int]:
-    """Return what sorts keys from the oldest to the newest.
+    """Return the sort key that orders primary keys from the oldest to the newest.
 
     Keys of other versions, which earlier releases made and files name, come before those of version 7: among
     themselves their order says nothing, but it stays.

@@ -1,4 +1,4 @@
-"""Long work beside requests: in slices on the event loop, with rests between them, or in a thread.
+"""Long work beside requests: in slices on the event loop, with pauses between them, or in a thread.
 
 A unit of work over a thousand objects takes seconds. It asks for them one by one and would hold the loop all the while.
 """
@@ -25,12 +25,12 @@ class Pace:
         self._since = time.perf_counter()
 
     async def breathe(self) -> None:
-        """Rest when the slice is over. To be called between two steps."""
+        """Pause when the slice is over. To be called between two steps."""
         if time.perf_counter() - self._since > SLICE:
             await asyncio.sleep(self._rest)
             self._since = time.perf_counter()
 
 
 async def aside(size: int, work: Callable[[], T]) -> T:
-    """Return what pure work over so many objects gives: at once when they are few, else from a thread."""
+    """Return the result of pure work over a number of objects: at once for few, else from a thread."""
     return work() if size <= MANY else await asyncio.to_thread(work)

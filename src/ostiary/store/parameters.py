@@ -1,4 +1,4 @@
-"""What a parameter may be: what one database would refuse is refused for both, before anything is sent."""
+"""Validation of parameters: a value that one database would refuse is refused for both, before it is sent."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from ostiary.store.database import Unstorable, Value
 
 
-def check(parameters: Sequence[Value]) -> None:
+def require_storable(parameters: Sequence[Value]) -> None:
     """Refuse NUL, which SQLite would keep and PostgreSQL would not. Raises Unstorable.
 
     Lone surrogates and numbers beyond 64 bits are refused by both drivers themselves.

@@ -1,9 +1,8 @@
-"""How long a database may keep somebody waiting.
+"""The timeouts of the database.
 
-A request is answered within five seconds, whatever the database does: all that it asks of the database together may
-take so long, then it is answered 503. A batch of statements may take as long by itself, also where nobody waits for it:
-behind it everybody else waits to write. What is known to take longer (a migration, the commit of a large blueprint)
-says so with `patient`.
+A request is answered within five seconds, whatever the database does: that is the limit for all its database calls
+together, after which it gets 503. It is also the limit of a single batch, even without a request, because other writers
+wait behind it. Longer work (a migration, the commit of a large blueprint) sets its own limit with `patient`.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ LOCK_WITHIN: Final = 2.0  # seconds to wait for the lock of a row or table: othe
 
 
 class _Allowance:
-    """What is left of a request's time, in seconds."""
+    """The remaining database time of a request, in seconds."""
 
     __slots__ = ("left",)
 
@@ -38,13 +37,13 @@ _batch: Final[ContextVar[float]] = ContextVar("ostiary.store.batch", default=WIT
 
 
 def begin_request() -> None:
-    """Let the request that begins here wait for the database so long, and no longer."""
+    """Set the database time of the current request."""
     _allowance.set(_Allowance())
 
 
 @contextmanager
 def patient(seconds: float) -> Iterator[None]:
-    """Let each batch inside take so long. A request's own time is not prolonged."""
+    """Set the limit of each batch inside. The limit of a request is not extended."""
     token = _batch.set(max(seconds, _batch.get()))
     try:
         yield
@@ -53,12 +52,12 @@ def patient(seconds: float) -> Iterator[None]:
 
 
 def batch_seconds() -> float:
-    """Return how long a batch that is asked for here may take."""
+    """Return the limit of a batch at this point, in seconds."""
     return _batch.get()
 
 
 async def within(work: Awaitable[T]) -> T:
-    """Return what the work gives. Raises Unavailable when it takes longer than there is time here."""
+    """Await the work within the limit at this point. Raises Unavailable after it."""
     allowance = _allowance.get()
     seconds = max(UNHURRIED, _batch.get()) if allowance is None else allowance.left
     started = time.monotonic()

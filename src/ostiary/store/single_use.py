@@ -1,6 +1,6 @@
-"""The one store of values that may be used once: codes, links, invitations, challenges.
+"""Single-use values: codes, links, invitations, challenges.
 
-A value is kept by its hash, in the namespace of its purpose. Consuming is one statement, so that of any number of
+A value is stored by its hash, in the namespace of its purpose. Consuming is one statement, so that of any number of
 attempts exactly one is `Fresh`. Purposes that must notice a replay leave a tombstone until the value expires.
 """
 
@@ -24,7 +24,7 @@ def _as_it_is(body: Mapping[str, object]) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Purpose(Generic[T]):
-    """What a value is for: its namespace, and how its stored body becomes a value of the program."""
+    """The purpose of a value: its namespace, and the loader of its body."""
 
     namespace: str
     load: Callable[[Mapping[str, object]], T] = _as_it_is
@@ -32,7 +32,7 @@ class Purpose(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Fresh(Generic[T]):
-    """The value was good, and is now used."""
+    """The value was valid, and is now consumed."""
 
     body: T
     family: str | None
@@ -40,7 +40,7 @@ class Fresh(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Replayed(Generic[T]):
-    """The value was used before: whatever came of it, the family, is to be revoked."""
+    """The value was consumed before: its family is to be revoked."""
 
     family: str | None
     body: T | None = field(default=None, compare=False, repr=False)
@@ -48,7 +48,7 @@ class Replayed(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """There is no such value, or it expired."""
+    """The value does not exist, or has expired."""
 
 
 Consumed = Fresh[T] | Replayed[T] | Unknown
@@ -65,9 +65,9 @@ def issue(
 
 
 def first(purpose: Purpose[T], value_hash: bytes, *, expires: int, error: Callable[[], Exception]) -> Statement:
-    """Return the statement that keeps a value somebody else made, and fails with `error` when it came before.
+    """Return the statement that records an external value, and fails with `error` when it was recorded before.
 
-    For the identifiers of signed statements (jti), which are good for one use until they expire.
+    It is for the `jti` of signed tokens, which may be used once until they expire.
     """
     # guard: A14 an assertion counts once
     return Statement(
@@ -79,7 +79,7 @@ def first(purpose: Purpose[T], value_hash: bytes, *, expires: int, error: Callab
 
 
 def consume(purpose: Purpose[T], value_hash: bytes, *, now: int, tombstone: bool) -> Batch[Consumed[T]]:
-    """Use the value. With `tombstone` a second use answers Replayed until the expiry, else Unknown."""
+    """Consume the value. With `tombstone` a second use returns Replayed until the expiry, else Unknown."""
     if not tombstone:
         rows = yield Statement(
             "DELETE FROM single_use WHERE namespace = ? AND hash = ? AND expires > ? AND consumed IS NULL "
@@ -108,14 +108,14 @@ def consume(purpose: Purpose[T], value_hash: bytes, *, now: int, tombstone: bool
 
 
 def put_back(purpose: Purpose[T], value_hash: bytes) -> Statement:
-    """Return the statement that makes a value good again which the same batch has just consumed."""
+    """Return the statement that restores a value which the same batch has just consumed."""
     return Statement(
         "UPDATE single_use SET consumed = NULL WHERE namespace = ? AND hash = ?", (purpose.namespace, value_hash)
     )
 
 
 def peek(purpose: Purpose[T], value_hash: bytes, *, now: int) -> Batch[T | None]:
-    """Return the body of a value that could be consumed now, without using it."""
+    """Return the body of a valid value without consuming it."""
     rows = yield Statement(
         "SELECT body, family FROM single_use WHERE namespace = ? AND hash = ? AND expires > ? AND consumed IS NULL",
         (purpose.namespace, value_hash, now),
@@ -124,7 +124,7 @@ def peek(purpose: Purpose[T], value_hash: bytes, *, now: int) -> Batch[T | None]
 
 
 def prolong(purpose: Purpose[T], value_hash: bytes, *, expires: int) -> Statement:
-    """Return the statement that keeps a value that was not used until `expires` at least; unknown ones stay unknown."""
+    """Return the statement that extends an unused value until `expires` at least."""
     return Statement(
         "UPDATE single_use SET expires = ? WHERE namespace = ? AND hash = ? AND consumed IS NULL AND expires < ?",
         (expires, purpose.namespace, value_hash, expires),
@@ -132,12 +132,12 @@ def prolong(purpose: Purpose[T], value_hash: bytes, *, expires: int) -> Statemen
 
 
 def withdraw(purpose: Purpose[T], *, family: str) -> Statement:
-    """Return the statement that removes every value of a family, used or not."""
+    """Return the statement that deletes every value of a family, used or not."""
     return Statement("DELETE FROM single_use WHERE namespace = ? AND family = ?", (purpose.namespace, family))
 
 
 def sweep(now: int) -> Statement:
-    """Return the statement that removes what expired, tombstones included."""
+    """Return the statement that deletes expired values, tombstones included."""
     return expired("single_use", "namespace, hash", now)
 
 

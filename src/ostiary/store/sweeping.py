@@ -1,4 +1,4 @@
-"""Deleting what is over, in bites: after a long pause there may be millions of rows, and others want to write too."""
+"""Deletion of expired rows in bites, because there may be millions after a long pause, and others need to write too."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LONGEST_REST: Final = 1.0  # seconds between two bites
 
 
 def bite(table: str, key: str, over: str, *parameters: Value, order: str = "") -> Statement:
-    """Return the statement that deletes at most `BITE` rows of a table for which `over` holds.
+    """Return the statement that deletes at most `BITE` rows of a table that satisfy `over`.
 
     `key` are the columns that name a row, `order` the indexed column `over` compares. A result of `BITE` rows means
     that there may be more. The condition is asked twice, so that a row which somebody prolongs meanwhile stays.
@@ -32,7 +32,7 @@ def expired(table: str, key: str, now: int) -> Statement:
 
 
 async def in_bites(work: Callable[[], Awaitable[int]], *, size: int = BITE) -> int:
-    """Run a piece of work until it touched fewer rows than `size`, and return how many rows that were in all.
+    """Run the work until it touches fewer rows than `size`, and return the total number of rows.
 
     Between two bites others have as much time to write as the last one took, and at least a turn of the loop.
     """

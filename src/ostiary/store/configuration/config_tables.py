@@ -1,7 +1,8 @@
-"""The tables of the config plane and every statement on them.
+"""The tables of the configuration plane and every statement on them.
 
 `config_head` is one row: the newest revision number, the number of directory objects deleted so far (`cuts`), and the
-canary of the secret key. Every commit updates it first, naming what it was validated against: that row serialises them.
+canary of the secret key. Every commit updates this row first, against the state it was validated on, which serializes
+them.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ class Edge:
 
 @dataclass(frozen=True, slots=True)
 class Catch:
-    """What happened since a revision: the head, changed documents, and the diffs of the revisions between."""
+    """The changes since a revision: the head, changed documents, and the diffs of the revisions between."""
 
     head: Head
     documents: Sequence[Row]
@@ -97,12 +98,12 @@ def catch_up(since: int) -> Batch[Catch]:
 
 
 def set_canary(canary: str) -> Statement:
-    """Keep the canary, unless another process was first."""
+    """Store the canary, unless another process was first."""
     return Statement("UPDATE config_head SET canary = ? WHERE id = 1 AND canary = ''", (canary,))
 
 
 def advance(head: Head, *, number: int, cuts: int) -> Statement:
-    """Lock the head and set it. Raises Conflict when it is not what the work was validated against."""
+    """Lock and advance the head. Raises Conflict when it differs from the one the work was validated against."""
     return Statement(
         "UPDATE config_head SET number = ?, cuts = ? WHERE id = 1 AND number = ? AND cuts = ?",
         (number, cuts, head.number, head.cuts),
@@ -119,7 +120,7 @@ def insert_document(kind: str, key: str, *, schema: int, body: str, revision: in
 
 
 def update_document(kind: str, key: str, *, schema: int, body: str, revision: int) -> Statement:
-    """Replace a document. Raises Conflict when it is gone."""
+    """Replace a document. Raises Conflict when it no longer exists."""
     return Statement(
         "UPDATE document SET schema = ?, body = ?, revision = ? WHERE kind = ? AND id = ?",
         (schema, body, revision, kind, key),
@@ -128,7 +129,7 @@ def update_document(kind: str, key: str, *, schema: int, body: str, revision: in
 
 
 def delete_document(kind: str, key: str) -> Statement:
-    """Remove a document. Raises Conflict when it is gone already."""
+    """Delete a document. Raises Conflict when it no longer exists."""
     return Statement("DELETE FROM document WHERE kind = ? AND id = ?", (kind, key), guard=_gone(kind, key))
 
 
@@ -146,7 +147,7 @@ def insert_edge(kind: str, key: str, edge: Edge) -> Statement:
 
 
 def unreferenced(kind: str, pk: str | int) -> Statement:
-    """Hold only when no document refers to the object. Raises Conflict otherwise."""
+    """Require that no document refers to the object. Raises Conflict otherwise."""
     message = f"{kind} {pk} is still referred to"
     return Statement(
         "UPDATE edge SET position = position WHERE target_kind = ? AND target_id = ?",
@@ -156,7 +157,7 @@ def unreferenced(kind: str, pk: str | int) -> Statement:
 
 
 def release(kind: str, pk: str | int) -> tuple[Statement, ...]:
-    """Return what must precede the deletion of a directory row by a room that bypasses the workspace.
+    """Return the statements that must precede the deletion of a directory row outside the workspace.
 
     Locks the head, so that no document can begin to refer to the row meanwhile. Raises Conflict when one does.
     """

@@ -1,4 +1,4 @@
-"""The configuration plane: holds the newest snapshot and keeps it fresh.
+"""The configuration plane: the newest snapshot, kept fresh.
 
 Management requests call `refresh` before they answer, so a client reads what it has just written. Protocol requests
 take `snapshot`, which `watch` keeps at most one second old.
@@ -28,14 +28,14 @@ from ostiary.store.workspace.changes import normal_pk
 
 WATCH_SECONDS: Final = 0.5
 LOAD_WITHIN: Final = 60.0  # seconds to read all of a large configuration
-STALE_SECONDS: Final = 10.0  # a process whose snapshot is older is sent no more requests
+STALE_SECONDS: Final = 10.0  # a process whose snapshot is older is not ready
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """What a unit of work is validated against: a snapshot, and the head row it belongs to."""
+    """The state a unit of work is validated against: a snapshot and its head row."""
 
     snapshot: Snapshot
     head: Head
@@ -72,7 +72,7 @@ class ConfigPlane:
         return await self.refresh()
 
     async def refresh(self) -> Snapshot:
-        """Return the newest snapshot: one tiny SELECT, and a load when somebody has written. Raises Unavailable."""
+        """Return the newest snapshot: one tiny SELECT, and a load after a commit of others. Raises Unavailable."""
         return (await self.opening()).snapshot
 
     async def opening(self) -> Opening:

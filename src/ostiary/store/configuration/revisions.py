@@ -1,6 +1,6 @@
-"""Revisions: who changed the configuration, when, why and how.
+"""Revisions: the history of the configuration, with author, time, message and diff.
 
-The diff of a revision is a JSON list with one entry per object: what people may see (`fields`, masked) and what a
+The diff of a revision is a JSON list with one entry per object: the masked changes (`fields`) and what a
 roll-back needs (`before` and `after`: schema and body, with secrets still sealed).
 """
 
@@ -20,8 +20,8 @@ from ostiary.store.workspace.changes import Change, Key, normal_pk
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """What a revision did to one object. `fields` is masked; `before` and `after` are sealed, for a roll-back."""
+class ObjectDiff:
+    """The diff of one object in a revision. `fields` is masked; `before` and `after` are sealed, for a roll-back."""
 
     kind: str
     pk: Pk
@@ -34,13 +34,13 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """One commit. `created` is microseconds UTC, `author` what the frame said who it was."""
+    """One commit. `created` is microseconds UTC, `author` is set by the caller."""
 
     number: int
     created: int
     author: str
     message: str
-    entries: tuple[Entry, ...]
+    entries: tuple[ObjectDiff, ...]
 
 
 def write_diff(changes: Sequence[Change], sealer: Sealer) -> str:
@@ -56,12 +56,12 @@ def read_revision(row: Row) -> Revision:
         created=int(row["created"]),
         author=str(row["author"]),
         message=str(row["message"]),
-        entries=tuple(Entry(**entry) for entry in entries),
+        entries=tuple(ObjectDiff(**entry) for entry in entries),
     )
 
 
 def deletions(diff: str, registry: Registry) -> Iterator[Key]:
-    """Yield the objects a diff deleted, as far as their kinds are known."""
+    """Yield the deleted objects of a diff whose kinds are known."""
     for entry in cast("list[dict[str, Any]]", decode(diff)):
         if entry["action"] == "deleted" and entry["kind"] in registry:
             pk = normal_pk(registry.get(entry["kind"]), entry["pk"])

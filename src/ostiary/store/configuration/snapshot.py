@@ -1,6 +1,6 @@
 """The configuration at one revision, in memory: immutable, shared by every request that began under it.
 
-Objects are instances of the definition classes, with their secrets open as `Secret`. Nobody may change what they hold.
+Objects are instances of the definition classes, with their secrets decrypted as `Secret`. They must not be changed.
 A refreshed snapshot shares every unchanged object with its predecessor. Indexes and derived values (`memo`) are built
 at first use and live as long as the snapshot.
 """
@@ -96,12 +96,12 @@ class Snapshot:
         ]
 
     def memo(self, key: Hashable, build: Callable[[], V]) -> V:
-        """Return what `build` made for this snapshot the first time the key was asked for."""
+        """Return the cached result of `build` for this key and snapshot, built on first use."""
         try:
             return cast("V", self._memo[key])
         except KeyError:
-            made = self._memo[key] = build()
-            return made
+            value = self._memo[key] = build()
+            return value
 
     def _members(self, target: str) -> Mapping[Pk, Resource]:
         kinds = reversed(self.registry.family(target))  # of equal keys the first kind's counts
@@ -122,7 +122,7 @@ class Snapshot:
 
 
 def targets(field: Field, value: object) -> tuple[Pk, ...]:
-    """Return the primary keys a reference field holds."""
+    """Return the primary keys in a reference field."""
     if value is None:
         return ()
     return cast("tuple[Pk, ...]", value) if field.many else (cast("Pk", value),)

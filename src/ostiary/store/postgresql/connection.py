@@ -22,7 +22,7 @@ from ostiary.store.database import (
     Unstorable,
     Value,
 )
-from ostiary.store.parameters import check
+from ostiary.store.parameters import require_storable
 from ostiary.store.patience import LOCK_WITHIN, WITHIN
 from ostiary.store.postgresql.config import PostgresConfig
 from ostiary.store.postgresql.dialect import Text, Translator
@@ -136,7 +136,7 @@ async def drive(connection: Any, factory: Callable[[], Batch[T]], translate: Tra
 
 async def execute(connection: Any, statement: Statement, translate: Translator) -> Result:
     """Run one statement and check its guard. Raises the driver's errors, Unstorable and what the guard raises."""
-    check(statement.parameters)
+    require_storable(statement.parameters)
     try:
         result = await _run(connection, translate(statement.sql), statement.parameters)
     except asyncpg.PostgresError as error:

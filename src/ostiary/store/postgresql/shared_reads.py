@@ -18,7 +18,7 @@ import asyncpg
 
 from ostiary.record import dataclass
 from ostiary.store.database import Row, Statement, Value
-from ostiary.store.parameters import check
+from ostiary.store.parameters import require_storable
 from ostiary.store.postgresql.connection import execute, is_lost, meaning
 from ostiary.store.postgresql.dialect import Translator
 
@@ -53,7 +53,7 @@ class Gatherer:
 
     async def fetch(self, sql: str, parameters: tuple[Value, ...]) -> Sequence[Row]:
         """Run one reading statement. Raises Unavailable and the like."""
-        check(parameters)
+        require_storable(parameters)
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Sequence[Row]] = loop.create_future()
         group = self._open.get(sql)

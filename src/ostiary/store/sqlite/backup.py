@@ -43,7 +43,7 @@ def back_up(database: Path, copy: Path) -> int:
         raise FileExistsError(errno.EEXIST, "it is there already, and a backup is never overwritten", str(copy))
     with _draft(copy) as draft:
         _copy(database, draft)
-        check(draft)
+        verify_copy(draft)
         size = draft.stat().st_size
         os.link(draft, copy)  # unlike rename, a link never replaces what another process made meanwhile
         _keep(copy.parent)
@@ -66,7 +66,7 @@ def put_back(copy: Path, database: Path, *, opens: Callable[[str], None], known:
         pass  # a missing file is told as what it is
     with _draft(database) as draft:
         _copy(copy, draft)
-        opens(check(draft, known=known))
+        opens(verify_copy(draft, known=known))
         there = database.exists()
         _give(draft, like=database if there else database.parent)
         if there:
@@ -77,7 +77,7 @@ def put_back(copy: Path, database: Path, *, opens: Callable[[str], None], known:
     return there
 
 
-def check(file: Path, *, known: Collection[int] | None = None) -> str:
+def verify_copy(file: Path, *, known: Collection[int] | None = None) -> str:
     """Look through a copy and return the canary of its secret key. Raises BadBackup; with `known` NewerSchema."""
     try:
         with closing(_open(file)) as connection:

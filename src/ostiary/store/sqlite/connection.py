@@ -24,7 +24,7 @@ from ostiary.store.database import (
     Unstorable,
     Value,
 )
-from ostiary.store.parameters import check
+from ostiary.store.parameters import require_storable
 
 T = TypeVar("T")
 
@@ -128,7 +128,7 @@ def fetch(connection: sqlite3.Connection, sql: str, parameters: Sequence[Value])
 
 
 def _run(connection: sqlite3.Connection, sql: str, parameters: Sequence[Value]) -> sqlite3.Cursor:
-    check(parameters)
+    require_storable(parameters)
     try:
         return connection.execute(sql, parameters)
     except (UnicodeEncodeError, OverflowError) as error:

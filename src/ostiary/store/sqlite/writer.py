@@ -53,11 +53,11 @@ class Log:
 
     def sync(self) -> None:
         """Return when all that was written is on the disk. Raises OSError."""
-        self.check()
+        self.require_present()
         os.fdatasync(self._file)
 
-    def check(self) -> None:
-        """See that the log is still there. Raises FileNotFoundError."""
+    def require_present(self) -> None:
+        """Require that the log still exists. Raises FileNotFoundError."""
         if not os.fstat(self._file).st_nlink:  # one that came in its place is not what our connections write to
             raise FileNotFoundError(errno.ENOENT, "the log was removed; Ostiary has to be restarted", str(self._path))
 
@@ -130,7 +130,7 @@ class Writer:
         """Write a group; the thread goes on whatever happens, else nobody could write any more."""
         try:
             commit(self._connection, group)
-            self._log.check()
+            self._log.require_present()
         except FileNotFoundError as error:
             for job in group:
                 job.error = job.error or Unavailable(

@@ -1,4 +1,4 @@
-"""The words of the workspace: what is stored, what changes, who refers, and what a plane must be able to do."""
+"""The values of the workspace: stored objects, changes, referrers, and the interface of a backend."""
 
 from __future__ import annotations
 

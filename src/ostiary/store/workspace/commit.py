@@ -19,7 +19,7 @@ from ostiary.store.workspace.changes import Backend, Change, Key
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Commit:
-    """What is to be written: finished changes of both planes, and the edges of every document that is put."""
+    """The content of a commit: prepared changes of both planes, and the edges of every changed document."""
 
     head: Head
     registry: Registry
@@ -81,13 +81,13 @@ class Commit:
 
 
 def run(statements: Sequence[Statement]) -> Batch[None]:
-    """Run finished statements as one batch."""
+    """Run statements as one batch."""
     for statement in statements:  # noqa: UP028 - a list cannot be sent results
         yield statement
 
 
 async def write_all(database: Database, statements: Iterable[Statement]) -> None:
-    """Write loose statements in one transaction."""
+    """Run statements in one transaction."""
     kept = tuple(statements)
     await database.write(lambda: run(kept))
 

@@ -84,11 +84,11 @@ class Workspace:
 
     @property
     def changes(self) -> tuple[Change, ...]:
-        """What is pending, in the order it was done."""
+        """The pending changes, in order."""
         return self._view.changes
 
     async def find(self, target: str, lookups: Sequence[tuple[str, object]]) -> Stored | None:
-        """Return the first object that is meant (see `match`)."""
+        """Return the first matching object (see `match`)."""
         found = await self.match(target, lookups)
         return found[0] if found else None
 
@@ -165,11 +165,11 @@ class Workspace:
                     self._view.put(Stored(change.kind, change.pk, settled.after or {}))
 
     def pending(self) -> dict[Key, Stored | None]:
-        """Return what is pending, for `restore`."""
+        """Return the pending changes, for `restore`."""
         return self._view.pending()
 
     def restore(self, pending: Mapping[Key, Stored | None]) -> None:
-        """Go back to what was pending."""
+        """Roll back to earlier pending changes."""
         self._view.restore(pending)
 
     async def commit(self, *, author: str, message: str, now: int) -> Committed | None:
@@ -253,7 +253,7 @@ def _is_idle(change: Change) -> bool:
 
 
 class Editor:
-    """What everybody who saves configuration or directory objects is given."""
+    """Opens workspaces and commits them: the way to save configuration and directory objects."""
 
     def __init__(self, plane: ConfigPlane, backends: Mapping[str, Backend], audit: Audit, *, rest: float = 0.0) -> None:
         """Take the plane, the backends of directory kinds by kind name, and what makes the audit rows of a commit.
