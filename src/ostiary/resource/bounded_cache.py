@@ -1,4 +1,4 @@
-"""Answers that are kept, up to a number: beyond it all are forgotten, which costs less than knowing which is oldest."""
+"""A bounded cache. When it is full all entries are dropped, which is cheaper than tracking the oldest."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ V = TypeVar("V")
 
 
 class BoundedCache(dict[K, V]):
-    """A dictionary that `keep` never lets hold more than `most` entries."""
+    """A dictionary of at most `most` entries."""
 
     __slots__ = ("_most",)
 
@@ -18,7 +18,7 @@ class BoundedCache(dict[K, V]):
         self._most = most
 
     def keep(self, key: K, value: V) -> V:
-        """Keep a value and return it."""
+        """Store a value and return it."""
         if len(self) >= self._most:
             self.clear()
         self[key] = value

@@ -1,4 +1,4 @@
-"""JSON bytes in and out, and records that are made, changed and read from JSON fast.
+"""JSON encoding and decoding, and records with fast construction and decoding.
 
 The one place that names the engine (msgspec), so that it can be swapped.
 """
@@ -16,7 +16,7 @@ _decoder: Final = msgspec.json.Decoder()
 
 
 class Record(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A frozen value like a frozen dataclass, for those made many times in a request. As JSON it leaves defaults out.
+    """A frozen value like a frozen dataclass, for frequent use in a request. Its JSON omits defaults.
 
     The types of a record that is read from JSON must be importable where it is defined.
     """
@@ -31,7 +31,7 @@ def changed(record: R, **changes: object) -> R:
 
 
 def reader(kind: type[R]) -> Callable[[bytes], R]:
-    """Return what reads records of a kind from JSON; it raises ValueError for what is not one."""
+    """Return the decoder of a record type from JSON. The decoder raises ValueError."""
     return msgspec.json.Decoder(kind).decode
 
 
@@ -46,7 +46,7 @@ def encode_canonical(value: object) -> str:
 
 
 def decode(data: bytes | str) -> object:
-    """Return the value of JSON. Raises ValueError when it is not JSON."""
+    """Decode JSON. Raises ValueError."""
     try:
         decoded: object = _decoder.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

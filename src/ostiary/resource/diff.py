@@ -1,4 +1,4 @@
-"""The masked difference of two states of an object, as audit rows, plans and revisions show it."""
+"""The masked diff of two states of an object, for audit events, previews and revisions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class FieldDiff:
     after: object
 
     def document(self) -> dict[str, object]:
-        """Return it as plain JSON."""
+        """Return the diff as plain JSON."""
         return {"field": self.field, "before": self.before, "after": self.after}
 
 

@@ -1,4 +1,4 @@
-"""What can be wrong with a resource: every problem names its field and says what was expected."""
+"""The errors of resources. Every problem names its field and says what was expected."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from ostiary.record import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing wrong with one field. `field` is the wire name; "" concerns the object as a whole."""
+    """A problem of one field. `field` is the wire name; "" is the object as a whole."""
 
     field: str
     message: str
 
 
 class InvalidResource(Exception):
-    """Values that do not make a valid object: all problems at once."""
+    """Invalid values of an object, with all problems at once."""
 
     def __init__(self, kind: str, problems: Sequence[Problem]) -> None:
         self.kind = kind

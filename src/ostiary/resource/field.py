@@ -1,6 +1,6 @@
 """One field of a definition: its shape, read from the annotation, and the three spellings of its values.
 
-`parse` takes what a client or a blueprint wrote, `dump` and `load` speak to storage, `wire` answers clients.
+`parse` reads client and blueprint input, `dump` and `load` are for storage, `wire` for responses.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _TRUE: Final = frozenset(("true", "t", "yes", "y", "on", "1"))
 _FALSE: Final = frozenset(("false", "f", "no", "n", "off", "0"))
 _NUMBER: Final = re.compile(r"[-+]?[0-9]+(?:\.[0-9]*)?")
 _DIGITS: Final = 40
-_EXACT: Final = 2**53  # whole numbers that survive every JSON reader
+_EXACT: Final = 2**53  # integers that every JSON parser reads exactly
 
 
 class Shape(enum.Enum):
@@ -67,7 +67,7 @@ class Field:
     flags: frozenset[Flag] = frozenset()
 
     def parse(self, raw: object) -> object:
-        """Return the value for what a client wrote. Raises ValueError with the expectation, "expected ..."."""
+        """Parse client input. Raises ValueError with the expectation, "expected ..."."""
         if raw is None or (raw == "" and self.shape is Shape.KEY):
             if self.nullable:
                 return None
@@ -87,7 +87,7 @@ class Field:
         return tuple(values)
 
     def expectation(self) -> str:
-        """Say in words what one value looks like."""
+        """Return the expectation of a value, in words."""
         if self.shape is Shape.CHOICE:
             return "one of " + ", ".join(str(choice) for choice in self.choices)
         if self.reference is not None:
@@ -115,7 +115,7 @@ class Field:
         return self._dump_one(value)
 
     def load(self, stored: object) -> object:
-        """Return the value for what `dump` made, after a JSON round trip."""
+        """Return the value of a `dump`, after a JSON round trip."""
         if stored is None:
             return None
         if self.many:
@@ -123,15 +123,15 @@ class Field:
         return self._load_one(stored)
 
     def wire(self, value: object) -> object:
-        """Return the value as clients see it: secrets are stars unless revealable, times are ISO 8601."""
+        """Return the value for clients: secrets are stars unless revealable, times are ISO 8601."""
         return self.spell(value, lambda field, secret: secret.reveal() if field.sealed is Reading.REVEALABLE else STARS)
 
     def masked(self, value: object) -> object:
-        """Return the value as audit rows and plans may show it: no secret of any kind."""
+        """Return the value for audit events and previews, without any secret."""
         return self.spell(value, lambda _, __: STARS)
 
     def clear(self, value: object) -> object:
-        """Return the value as plain JSON with secrets in the clear: to compare states, never to store or show."""
+        """Return the value as plain JSON with secrets in the clear, for comparison only."""
         return self.spell(value, lambda _, secret: secret.reveal())
 
     def item(self, raw: object) -> object:

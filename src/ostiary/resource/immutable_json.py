@@ -1,4 +1,4 @@
-"""JSON data that cannot be changed: what many requests share must not be altered by one of them.
+"""Immutable JSON data, for values that many requests share.
 
 Frozen mappings and lists are still dicts and lists, so that they compare, encode and read as such; a copy is plain.
 """

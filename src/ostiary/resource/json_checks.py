@@ -1,4 +1,4 @@
-"""Plain data: texts and JSON values that both databases and every JSON reader can keep."""
+"""Validation of plain data: texts and JSON values that both databases and every JSON parser can represent."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _NODES: Final = 100_000
 
 
 def require_text(text: str) -> None:
-    """Refuse what one of the databases cannot keep: NUL and lone surrogates. Raises ValueError."""
+    """Refuse what one of the databases cannot store: NUL and lone surrogates. Raises ValueError."""
     if "\0" in text:
         message = "must not contain NUL"
         raise ValueError(message)
@@ -55,6 +55,6 @@ def _copy_json(value: object, depth: int, budget: Iterator[int]) -> object:
 
 
 def name_of(value: object) -> str:
-    """Return what a value is, in words for error messages."""
+    """Return the type of a value, in words for error messages."""
     names = {str: "a text", bool: "true/false", int: "a number", float: "a number", list: "a list", dict: "a mapping"}
     return "null" if value is None else names.get(type(value), type(value).__name__)

@@ -30,14 +30,14 @@ Pk = str | int
 
 
 class Plane(enum.Enum):
-    """Where objects of a kind are kept."""
+    """The storage of the objects of a kind."""
 
     CONFIG = "config"  # versioned documents, revisions, snapshot
     DIRECTORY = "directory"  # rows of their own tables
 
 
 class Numbering(enum.Enum):
-    """What primary keys look like."""
+    """The type of primary keys."""
 
     UUID = "uuid"
     INTEGER = "integer"
@@ -69,7 +69,7 @@ Upcaster = Callable[[dict[str, object]], dict[str, object]]
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Kind:
-    """What is known of a kind beside its fields."""
+    """The metadata of a kind and its fields."""
 
     name: str  # "authentik_core.application": app label and lower-case model name
     model: type[Any]
@@ -113,7 +113,7 @@ class Kind:
         return tuple(f"{self.app_label}.{verb}_{self.model_name}" for verb in ("view", "add", "change", "delete"))
 
     def parse(self, values: Mapping[str, object], *, current: Mapping[str, object] | None = None) -> dict[str, object]:
-        """Return the whole field values for what a client wrote, on top of `current` for a partial update.
+        """Parse client input into all field values, on top of `current` for a partial update.
 
         Unknown names are ignored, as authentik does; read-only fields are ignored as well.
         Raises InvalidResource with every field problem at once.
@@ -126,7 +126,7 @@ class Kind:
     def examine(
         self, values: Mapping[str, object], *, current: Mapping[str, object] | None = None
     ) -> tuple[dict[str, object], list[Problem]]:
-        """Return the values that could be read, and what is wrong with the others (see `parse`)."""
+        """Return the valid values, and the problems of the others (see `parse`)."""
         problems: list[Problem] = []
         result: dict[str, object] = {}
         for name, item in self.fields.items():
@@ -144,7 +144,7 @@ class Kind:
         return result, problems
 
     def make(self, pk: Pk, values: Mapping[str, object]) -> Any:
-        """Return the finished object. Raises InvalidResource when the kind's own check finds problems."""
+        """Return the validated object. Raises InvalidResource for problems of the kind's own check."""
         made = self.model(pk=pk, **values)
         problems = list(self.check(made)) if self.check is not None else []
         if problems:
@@ -191,7 +191,7 @@ def kind(
     lookup_field: str = "pk",
     ignored: Iterable[str] = (),
 ) -> Callable[[type[T]], type[T]]:
-    """Make a class the definition of a kind: a frozen dataclass that knows its `KIND`."""
+    """Decorate a class as the definition of a kind: a frozen dataclass with its `KIND`."""
 
     def define(model: type[T]) -> type[T]:
         _refuse_plain_bases(model)
@@ -231,7 +231,7 @@ def _refuse_plain_bases(model: type[Any]) -> None:
 
 
 class Registry:
-    """All kinds by name, made once by the application from the rooms' lists. The only look-up by name there is."""
+    """All kinds by name, built once by the application from the rooms' lists. The only look-up by name."""
 
     def __init__(self, models: Iterable[type[Resource]]) -> None:
         self._kinds: dict[str, Kind] = {}
@@ -262,6 +262,6 @@ class Registry:
             return self._families[target]
         except KeyError:
             found = tuple(item for item in self._kinds.values() if item.answers_to(target))
-        if found:  # a name nobody answers to may come from outside, and is not kept
+        if found:  # an unknown name may come from outside, and is not cached
             self._families[target] = found
         return found

@@ -12,15 +12,15 @@ from ostiary.record import dataclass
 
 
 class OnDelete(enum.Enum):
-    """What happens to the referring object when the target of a reference is deleted."""
+    """The effect on the referring object when the target of a reference is deleted."""
 
-    PROTECT = "protect"  # the delete is refused, naming who refers
+    PROTECT = "protect"  # the deletion is refused, naming the referrers
     CASCADE = "cascade"  # the referring object is deleted as well
     SET_NULL = "set_null"  # the reference becomes None; in a list, the item is dropped
 
 
 class Reading(enum.Enum):
-    """Who may read a secret back through an interface."""
+    """The permission to read a secret back through the API."""
 
     WRITE_ONLY = "write_only"  # nobody: an SMTP password
     REVEALABLE = "revealable"  # those permitted, audited: an OAuth client secret (API v3 returns it)
