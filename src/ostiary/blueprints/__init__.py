@@ -1,4 +1,4 @@
-"""Blueprints: YAML files that say which objects shall exist, in authentik's format.
+"""Blueprints: YAML files of desired objects, in authentik's format.
 
 Owns the kind `authentik_blueprints.blueprintinstance`, the table `blueprint_state`, the shipped files in `defaults/`.
 Serves no paths. Must not know how objects are stored (it speaks to the workspace only), nor any feature: every field

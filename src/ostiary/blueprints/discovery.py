@@ -1,4 +1,4 @@
-"""Keeps things applied: the shipped blueprints, the files of the blueprints directory, and instances with a text.
+"""The discovery of blueprints: keeps the shipped ones, those of the directory, and instances with a text applied.
 
 A blueprint is applied when its hash differs from the one applied last, or when it failed last time. Each gets an
 instance by itself; the instance of a file that vanished is removed, its objects stay.
@@ -40,7 +40,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class _Sources:
-    """Everything that could be applied, by path."""
+    """All available blueprints, by path."""
 
     blueprints: dict[str, Blueprint] = field(default_factory=dict)
     errors: dict[str, BlueprintError] = field(default_factory=dict)
@@ -65,7 +65,7 @@ class _Sources:
 
 
 class Discovery:
-    """What the application gives to its start-up and to the jobs."""
+    """The discovery, for start-up and jobs."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""What can be wrong with a blueprint. Every fault says where, in which entry and field, and what was expected.
+"""The errors of blueprints. Every fault names the position, entry and field, and what was expected.
 
 BlueprintError
 ├── Unreadable      the text is no blueprint: YAML, tags, keys, version
@@ -17,7 +17,7 @@ from ostiary.record import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing wrong. Never holds a value that came from the environment or a file."""
+    """One problem. It never holds a value of the environment or of a file."""
 
     position: Position
     message: str

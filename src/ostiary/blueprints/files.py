@@ -36,7 +36,7 @@ def _walk(root: Path) -> Iterator[tuple[str, Path]]:
 
 
 def signature(root: Path) -> Signature:
-    """Return what changes when a file is added, written, replaced or removed: names, sizes, times and inodes."""
+    """Return a signature of the directory (names, sizes, times, inodes), which changes with every change of a file."""
     found = set()
     for name, path in _walk(root):
         try:

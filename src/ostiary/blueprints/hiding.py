@@ -1,4 +1,4 @@
-"""Texts that came from the environment or from files are kept out of everything that is said."""
+"""Masks texts of the environment and of files in messages."""
 
 from __future__ import annotations
 

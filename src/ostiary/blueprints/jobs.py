@@ -1,4 +1,4 @@
-"""When blueprints are looked at: every hour, and soon after a file of the directory has changed.
+"""The discovery job: every hour, and soon after a file of the directory has changed.
 
 Changes are found by polling names, sizes, times and inodes every few seconds. That needs no dependency, works on
 network file systems and with the link swapping of mounted ConfigMaps (where inotify reports only hidden names), and

@@ -1,4 +1,4 @@
-"""The names of all models that blueprints of authentik 2026.2 may hold, and what to say about a name."""
+"""The names of all models in blueprints of authentik 2026.2, and messages about unknown ones."""
 
 from __future__ import annotations
 
@@ -152,12 +152,12 @@ def model_name(name: object) -> str:
 
 
 def is_unbuilt(name: str, available: Container[str]) -> bool:
-    """Tell whether authentik has the model and this version has not."""
+    """Tell whether this version does not support the model of authentik."""
     return name in MODELS and name not in available
 
 
 def why_missing(name: str, available: Iterable[str]) -> str:
-    """Say why no object of that model can be made: not here yet, or known nowhere (with the nearest name)."""
+    """Return why a model cannot be used: not supported yet, or unknown (with the nearest name)."""
     if model_name(name) in FAMILIES:
         return f"{name} is a base model: only !Find takes it, expected one of the models that inherit it"
     if model_name(name) in MODELS:

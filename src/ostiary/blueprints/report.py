@@ -1,6 +1,6 @@
-"""What happened to each blueprint, as data, and as plain text for terminals.
+"""The report of a run, as data and as plain text for terminals.
 
-No secret is shown, unless it was just made, and then only where it is asked for.
+It shows no secrets, except newly generated ones on request.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ostiary.record import dataclass
 
 @dataclass(frozen=True, slots=True)
 class FileResult:
-    """One blueprint: what it did, or why nothing of it was applied."""
+    """The result of one blueprint: its changes, or its errors."""
 
     path: str
     name: str

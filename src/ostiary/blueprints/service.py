@@ -1,4 +1,4 @@
-"""What commands call: apply or check files and directories, over the same save as everybody."""
+"""The service behind the commands: apply or check files and directories."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table of what was applied: RUNTIME facts about blueprints, so that looking at a file is no revision."""
+"""The table of applied blueprints. It is runtime state, so that a discovery run makes no revision."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Applying: one entry after another onto one workspace."""
+"""The application of a blueprint: entry by entry, to one workspace."""

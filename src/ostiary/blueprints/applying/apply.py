@@ -1,4 +1,4 @@
-"""One blueprint onto one workspace: what it may look at, what it did.
+"""Applies one blueprint to one workspace.
 
 The caller commits the workspace, or drops it: nothing of a blueprint is applied unless all of it is.
 """
@@ -27,7 +27,7 @@ _RUN: Final = Position("(context of the run)", 1, 1)
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What a blueprint may look at beside the workspace."""
+    """The environment of a blueprint, beside the workspace."""
 
     registry: Registry
     environ: Mapping[str, str]
@@ -36,7 +36,7 @@ class Surroundings:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A blueprint to apply, and how."""
+    """A blueprint to apply, with its options."""
 
     blueprint: Blueprint
     context: Mapping[str, object] = field(default_factory=dict)  # of its instance; wins over the file's own
@@ -47,7 +47,7 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What a blueprint did to the workspace. Nothing secret but `made`."""
+    """The changes of a blueprint. Only `made` holds secrets."""
 
     changes: tuple[Changed, ...] = ()
     unchanged: tuple[str, ...] = ()
@@ -73,7 +73,7 @@ class Applied:
 
     @property
     def deleted(self) -> tuple[str, ...]:
-        """The labels of objects that went."""
+        """The labels of deleted objects."""
         return self._labels("-")
 
     def _labels(self, sign: Sign) -> tuple[str, ...]:
@@ -83,7 +83,7 @@ class Applied:
 async def apply_blueprint(
     order: Order, workspace: Workspace, *, surroundings: Surroundings, other: Other, finished: frozenset[str]
 ) -> Applied:
-    """Do what the blueprint says to the workspace; `finished` are the paths applied before in this run.
+    """Apply the blueprint to the workspace; `finished` are the paths applied before in this run.
 
     Raises Refused with the faults of the first entry that fails, WaitsFor.
     """
@@ -112,7 +112,7 @@ async def apply_blueprint(
 
 
 def _refuse_unbuilt(blueprint: Blueprint, registry: Registry) -> None:
-    """Refuse a file for everything it needs and this version does not have, at once. Raises Refused."""
+    """Refuse a file that needs unsupported models, naming all of them at once. Raises Refused."""
     faults = [
         Fault(entry.model.position, why_missing(written, (kind.name for kind in registry)), entry.describe())
         for entry in blueprint.entries

@@ -1,4 +1,4 @@
-"""What a blueprint changes, field by field, as people may read it: no secret, and nothing from the environment."""
+"""The changes of a blueprint, field by field, without secrets and without values of the environment."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Sign = Literal["+", "~", "-"]
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """One object that is made (+), changed (~) or deleted (-), with a line for each field that is not as it was."""
+    """One created (+), changed (~) or deleted (-) object, with a line for each changed field."""
 
     sign: Sign
     label: str
@@ -28,7 +28,7 @@ class Changed:
 def changed(
     change: Change, before: Mapping[str, object] | None, *, label: str, revealed: Collection[str]
 ) -> Changed | None:
-    """Describe a change since `before`, the state this blueprint found. None when nothing is different."""
+    """Describe the change since `before`, the state before this blueprint. None without a change."""
     kind, after = change.kind, change.after
     if after is None:
         return Changed("-", label)

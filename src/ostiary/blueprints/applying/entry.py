@@ -1,4 +1,4 @@
-"""One entry at a time: conditions, state, identifiers, values, and secrets that are not set.
+"""Applies one entry: conditions, state, identifiers, values, and unset secrets.
 
 A secret whose variable or file is not there: on an existing object what is stored stays, and the result says so. On a
 new object it is an error that names the variable, even though many secrets have a generated default: an application
@@ -36,7 +36,7 @@ Other = Callable[[Mapping[str, object]], str | None]
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A secret that was made because the file names none."""
+    """A secret that was generated because the file sets none."""
 
     label: str
     field: str

@@ -1,4 +1,4 @@
-"""Errors of the workspace -> faults with the place of the field in the file, and hints why a value is missing."""
+"""Translates errors of the workspace into faults with the position in the file, and hints for missing values."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ITEM: Final = re.compile(r"item (\d+):")
 
 
 def field_node(entry: Entry, name: str) -> Node | None:
-    """Return where a field's value was written; identifiers win over attrs, as they do for the value."""
+    """Return the node of a field's value; identifiers take precedence over attrs, as they do for the value."""
     for part in (entry.identifiers, entry.attrs):
         if isinstance(part, Table) and name in part.pairs:
             return part.pairs[name]
@@ -47,13 +47,13 @@ def _parts(entry: Entry) -> list[Node]:
 
 
 def masked(faults: Sequence[Fault], revealed: Collection[str]) -> list[Fault]:
-    """Return the faults without the texts that came from the environment or from files."""
+    """Return the faults without texts of the environment or of files."""
     return [
         replace(fault, message=hidden(fault.message, revealed), entry=hidden(fault.entry, revealed)) for fault in faults
     ]
 
 
 def hints(nodes: list[Node], misses: Mapping[Node, str]) -> tuple[str, ...]:
-    """Return what the tags inside some nodes did not find, each once."""
+    """Return the failed look-ups of the tags inside some nodes, each once."""
     found = [misses[inner] for node in nodes for inner in walk(node) if inner in misses]
     return tuple(dict.fromkeys(found))

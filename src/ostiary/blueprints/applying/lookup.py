@@ -1,4 +1,4 @@
-"""How blueprints name objects: look-ups, the many names of primary keys, and which of several objects is meant."""
+"""Look-ups of blueprints: their names, the aliases of primary keys, and the choice among several matches."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from ostiary.resource import Kind, Pk
 from ostiary.store.ordered_key import age
 
 
-class Found(Protocol):
-    """What a look-up gives (`store.workspace.Stored`)."""
+class Match(Protocol):
+    """The result of a look-up (`store.workspace.changes.Stored`)."""
 
     @property
     def kind(self) -> Kind:  # pragma: no cover - a protocol
@@ -28,11 +28,11 @@ class Found(Protocol):
         ...
 
 
-T = TypeVar("T", bound=Found)
+T = TypeVar("T", bound=Match)
 
 
 def best_match(found: Sequence[T], lookups: Sequence[tuple[str, object]]) -> tuple[T | None, str]:
-    """Return the object that is meant, and what to say when several match: one that is managed, else the oldest.
+    """Return the best match, and a notice when there are several: a managed object, else the oldest.
 
     A second look finds the same one: what is made later, by this file or by anybody, comes after it. Look-ups of the
     primary key must hold as well.
@@ -53,12 +53,12 @@ def best_match(found: Sequence[T], lookups: Sequence[tuple[str, object]]) -> tup
 
 
 def but_pk(lookups: Sequence[tuple[str, object]]) -> Sequence[tuple[str, object]]:
-    """Return what to ask for: without the primary key, which is an alternative to the rest, not a condition."""
+    """Return the look-ups without the primary key, which is an alternative to the others."""
     return [pair for pair in lookups if pair[0] != "pk"] or lookups
 
 
-def shown(found: Found) -> dict[str, object]:
-    """Return an object as API v3 shows it: the primary key and every field."""
+def shown(found: Match) -> dict[str, object]:
+    """Return an object as in API v3: the primary key and every field."""
     fields = found.kind.fields
     body = {name: item.wire(found.values[name]) for name, item in fields.items() if name in found.values}
     return {"pk": found.pk, **body}
@@ -86,7 +86,7 @@ _PK_NAMES: Final = frozenset(
 
 
 def lookup_name(name: str) -> str:
-    """Return the name of a look-up; authentik's columns of primary keys are one name here."""
+    """Return the canonical name of a look-up; authentik's primary-key columns are all "pk" here."""
     first, *rest = name.split("__")
     if first in _PK_NAMES:
         return "__".join(["pk", *rest])

@@ -1,4 +1,4 @@
-"""The primary-key map: what a file calls an object, and what it is called here.
+"""The map of primary keys, from those in a file to those of this installation.
 
 An entry may name a `pk` beside other identifiers, as exports do. When another object is meant here, everything later
 in the file that names this key means that object, as in authentik. There any equal value is replaced; here texts of
@@ -19,7 +19,7 @@ from ostiary.store.workspace.changes import normal_pk
 
 @dataclass(slots=True)
 class PrimaryKeys:
-    """What one file has named so far."""
+    """The primary keys of one file so far."""
 
     _here: dict[Pk, list[tuple[Kind, Pk]]] = field(default_factory=dict)
 

@@ -1,4 +1,4 @@
-"""Tags -> values, at the moment their entry is applied: !Find sees what earlier entries of the same run made."""
+"""The resolver of tags. It runs when their entry is applied, so that !Find sees objects of earlier entries."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import field
 from typing import Any, Final, TypeVar
 
-from ostiary.blueprints.applying.lookup import Found, best_match, lookup_name, shown
+from ostiary.blueprints.applying.lookup import Match, best_match, lookup_name, shown
 from ostiary.blueprints.errors import Fault, Refused
 from ostiary.blueprints.hiding import hidden
 from ostiary.blueprints.models import model_name, why_missing
@@ -50,12 +50,12 @@ _UNSET: Final = object()
 T = TypeVar("T", dict[Any, Any], list[Any])
 
 
-MatchCall = Callable[[str, Sequence[tuple[str, object]]], Awaitable[Sequence[Found]]]
+MatchCall = Callable[[str, Sequence[tuple[str, object]]], Awaitable[Sequence[Match]]]
 
 
 @dataclass(slots=True)
 class _Turn:
-    """Where an !Enumerate stands."""
+    """The current item of an !Enumerate."""
 
     index: object = _UNSET
     value: object = _UNSET
@@ -70,7 +70,7 @@ class Resolver:
     environ: Mapping[str, str]
     read_file: Callable[[str], str | None]
     context: Mapping[str, Node]
-    applied: dict[str, Found] = field(default_factory=dict)  # by entry id, the first applied wins
+    applied: dict[str, Match] = field(default_factory=dict)  # by entry id, the first applied wins
     absent: dict[str, str] = field(default_factory=dict)  # entry ids that made nothing, and why
     misses: dict[Node, str] = field(default_factory=dict)
     revealed: set[str] = field(default_factory=set)  # texts from the environment and files, kept out of messages
@@ -132,7 +132,7 @@ class Resolver:
                 return await self._at_index(node)
         raise refused(node.position, "cannot be resolved")
 
-    def _key_of(self, node: KeyOf) -> Found:
+    def _key_of(self, node: KeyOf) -> Match:
         found = self.applied.get(node.id)
         if found is None:
             why = self.absent.get(node.id, "it comes later")
@@ -141,7 +141,7 @@ class Resolver:
             )
         return found
 
-    async def _find(self, node: Find) -> Found | None:
+    async def _find(self, node: Find) -> Match | None:
         written = await self.value(node.model)
         model = model_name(written)
         if not isinstance(written, str) or not self.registry.family(model):

@@ -1,4 +1,4 @@
-"""YAML text -> nodes with positions. Refuses what is dangerous (size, depth, alias bombs) or surely a mistake.
+"""The YAML loader: text to nodes with positions. It refuses dangerous input (size, depth, alias bombs) and mistakes.
 
 Events of the parser (libyaml where PyYAML has it) are put together here, without recursion, so no input can exhaust
 the stack, and aliases cost nothing before their expanded size is known.

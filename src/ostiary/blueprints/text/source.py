@@ -1,4 +1,4 @@
-"""Where a piece of a blueprint was written: file, line and column, also inside Kubernetes wrappers."""
+"""Source positions in blueprints: file, line and column, also inside Kubernetes wrappers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files -> blueprints: plain blueprint documents, and Kubernetes ConfigMaps and Secrets that carry some.
+"""Reads the blueprints of a file: plain documents, and Kubernetes ConfigMaps and Secrets.
 
 Each key of a wrapper that ends in .yaml is one blueprint, as the mounted volume would show it. Errors name the line
 of the wrapper file itself; inside base64 or quoted texts they name the key's line and the line inside.
@@ -29,7 +29,7 @@ SUFFIX: Final = ".yaml"
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What a file gave. A wrapper may hold good and bad blueprints: the good ones are applied."""
+    """The blueprints and errors of a file. A wrapper may hold both."""
 
     blueprints: tuple[Blueprint, ...] = ()
     errors: tuple[tuple[str, BlueprintError], ...] = ()  # (path, error)
