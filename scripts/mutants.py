@@ -205,7 +205,7 @@ class Bench:
             before = path.read_text()
             try:
                 path.write_text(mutant.applied(root))
-                after = run_tests(root, [*mutant.red, *mutant.green])
+                after = run_tests(root, [*mutant.green, *mutant.red])  # a test that fails may leave things open
                 self._tell(mutant, after)
             except ValueError as error:
                 self._fail(mutant, str(error))
