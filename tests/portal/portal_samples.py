@@ -478,9 +478,9 @@ class SampleHouse:
         async def confirmed(pk: int) -> list[Any]:
             return list(self.devices)
 
-        async def delete(pk: int, device: Any, *, telling: Statement) -> bool:
+        async def delete(pk: int, device: Any, *, audit_event: Statement) -> bool:
             self.devices.remove(device)
-            self.told.append(telling)
+            self.told.append(audit_event)
             return True
 
         async def is_closed() -> bool:
