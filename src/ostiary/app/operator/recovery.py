@@ -39,7 +39,6 @@ class Recoverer:
         """Consume a key and return the path to go to; None for a key that is not valid, or of a person who may not."""
         found = await self.tokens.consume_recovery(Secret(key), now)
         user = await self.users.get(found.user) if found is not None else None
-        # guard: A58 a recovery link is for an active person
         if found is None or user is None or not user.is_active or user.security_stamp != found.security_stamp:
             return None
         session = await self.sessions.ensure(request, now)
