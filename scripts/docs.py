@@ -1,4 +1,4 @@
-"""Writes the generated parts of docs/: settings, commands, kinds, and who holds each security rule.
+"""Writes the generated parts of docs/: settings, commands, kinds, tasks, and who holds each security rule.
 
 A generated part stands between `<!-- generated: NAME -->` and `<!-- end -->`; everything around it is written by hand.
 In the tables of security rules the last two columns are generated. `--check` only says what is stale.
@@ -6,8 +6,10 @@ In the tables of security rules the last two columns are generated. `--check` on
 
 from __future__ import annotations
 
+import asyncio
 import re
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -15,9 +17,15 @@ from typing import Any, Final
 import rules
 from typer.main import get_command
 
+from ostiary.app.background import jobs
+from ostiary.app.core import open_core
 from ostiary.app.rooms import KINDS
 from ostiary.cli.commands import app
+from ostiary.room import Job
+from ostiary.room.job import MINUTE
+from ostiary.settings import load
 from ostiary.settings.table import TABLE
+from ostiary.tasks.worker import delay
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 PART: Final = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -26,7 +34,7 @@ PART: Final = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.D
 def main() -> int:
     """Write what changed, or with --check return 1 when something would."""
     stale = False
-    for name in ("settings", "commands", "kinds", "security-rules"):
+    for name in ("settings", "commands", "kinds", "tasks", "security-rules"):
         path = ROOT / "docs" / f"{name}.md"
         text = path.read_text(encoding="utf-8")
         fresh = rules.fill(text, ROOT) if name == "security-rules" else render(text)
@@ -40,7 +48,7 @@ def main() -> int:
 
 def render(text: str) -> str:
     """Return a page with its generated parts made again."""
-    parts = {"settings": settings_table, "commands": commands_text, "kinds": kinds_text}
+    parts = {"settings": settings_table, "commands": commands_text, "kinds": kinds_text, "tasks": tasks_table}
     return PART.sub(lambda found: f"{found[1]}\n{parts[found[2]]()}\n{found[3]}", text)
 
 
@@ -68,6 +76,40 @@ def kinds_text() -> str:
         lines += [f"## `{family}`" if family else "## Of no family", "", "| kind | model | plane | defined in |"]
         lines += ["|---|---|---|---|", *sorted(families[family]), ""]
     return "\n".join(lines)
+
+
+def tasks_table() -> str:
+    """Return the table of every room's jobs."""
+    rows = [
+        f"| `{job.name}` | {_duration(job.schedule) if job.schedule else 'when it is asked for'} | {job.summary} |"
+        f" {_duration(job.limit)} | {_retries(job)} |"
+        for job in sorted(asyncio.run(_jobs()), key=lambda job: job.name)
+    ]
+    lines = ["| task | every | what it does | longest run | is tried |", "|---|---|---|---|---|", *rows]
+    return "\n".join(lines) + "\n"
+
+
+async def _jobs() -> list[Job]:
+    """Return the jobs of an installation that was just made."""
+    with tempfile.TemporaryDirectory() as folder:
+        environ = {"OSTIARY_DATA_DIR": folder, "OSTIARY_SECRET_KEY": "k" * 40}
+        core = await open_core(load(environ, default_file=None), environ={}, create=True)
+        try:
+            return list(jobs(core))
+        finally:
+            await core.close()
+
+
+def _retries(job: Job) -> str:
+    longest = sum(delay(attempt, 1.0) for attempt in range(1, job.attempts))
+    return f"{job.attempts} times, within {_duration(longest)}"
+
+
+def _duration(microseconds: int) -> str:
+    """Return the time in whole minutes, rounded up, or in hours where it is that long."""
+    minutes = -(-microseconds // MINUTE)
+    number, unit = (minutes, "min") if minutes < 120 else (round(minutes / 60), "h")  # noqa: PLR2004 - two hours
+    return f"{number} {unit}"
 
 
 def commands_text() -> str:

@@ -141,6 +141,13 @@ def test_every_dependency_has_its_reason() -> None:
     assert listed == wanted
 
 
+def test_every_task_says_what_it_does() -> None:
+    rows = re.findall(r"^\| `[\w.]+` \|.*$", (ROOT / "docs" / "tasks.md").read_text(), re.MULTILINE)
+    summaries = [row.split(" | ")[2] for row in rows]
+    assert len(summaries) == len(set(summaries)) >= 5
+    assert all(len(text.split()) > 4 and not text.endswith(".") for text in summaries)
+
+
 def test_every_make_target_is_in_the_vocabulary() -> None:
     targets = set(re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE)) - {"help", "clean"}
     text = (ROOT / "CONTRIBUTING.md").read_text()

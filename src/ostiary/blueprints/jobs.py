@@ -33,7 +33,8 @@ def jobs(discovery: Discovery) -> Sequence[Job]:
         del args
         await discovery.run(now=now)
 
-    return (Job(DISCOVER, discover, schedule=60 * MINUTE),)
+    summary = "Reads every blueprint and applies those that are new or have changed; also when a file changes"
+    return (Job(DISCOVER, discover, summary, schedule=60 * MINUTE),)
 
 
 def watch(database: Database, directory: Path, *, clock: Callable[[], int], seconds: float = WATCH_SECONDS) -> Loop:

@@ -22,7 +22,8 @@ def jobs(services: ServiceRegistry) -> tuple[Job]:
         del args
         await kept.rotate_expired(now)
 
-    return (Job("directory.rotate_expired_tokens", rotate, schedule=60 * MINUTE),)
+    summary = "Gives each API token that has expired another key for a day, as authentik does"
+    return (Job("directory.rotate_expired_tokens", rotate, summary, schedule=60 * MINUTE),)
 
 
 ROOM: Final = Room(

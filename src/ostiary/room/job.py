@@ -23,12 +23,14 @@ class Handler(Protocol):
 class Job:
     """A kind of work. `schedule` is the time between two runs in microseconds, None: only when somebody asks.
 
-    `limit` is the longest a run may take in microseconds; `attempts` is how often it is tried before it is given up.
-    `given_up` gets the arguments, the error and the time then, and answers what is written with the dead letter.
+    `summary` says what it does, in one sentence without a full stop; docs/tasks.md shows it. `limit` is the longest a
+    run may take in microseconds; `attempts` is how often it is tried before it is given up. `given_up` gets the
+    arguments, the error and the time then, and answers what is written with the dead letter.
     """
 
     name: str
     handler: Handler
+    summary: str = ""
     schedule: int | None = None
     limit: int = 10 * MINUTE
     attempts: int = 8

@@ -23,7 +23,8 @@ def jobs(services: ServiceRegistry) -> tuple[Job]:
         del args
         await end_expired(services.database, on_end, now)
 
-    return (Job("sessions.end_expired", end_sessions, schedule=MINUTE),)
+    summary = "Ends sessions whose time is over, as a sign-out does: what hangs on them ends, clients are notified"
+    return (Job("sessions.end_expired", end_sessions, summary, schedule=MINUTE),)
 
 
 ROOM: Final = Room(name="sessions", migrations=tables.MIGRATIONS, jobs=jobs)

@@ -31,7 +31,7 @@ def clean_expired(database: Database, sweepers: Sequence[Sweeper]) -> Job:
         for sweeper in sweepers:
             await in_bites(partial(database.write, partial(_run, sweeper(now))))  # others write in between
 
-    return Job(NAME, handler, schedule=EVERY, limit=LIMIT)
+    return Job(NAME, handler, "Deletes the expired rows of every room, in bites", schedule=EVERY, limit=LIMIT)
 
 
 def _run(statement: Statement) -> Batch[int]:

@@ -109,7 +109,8 @@ def job(database: Database, plane: ConfigPlane, users: Users, *, post: Post = po
         if client is not None:
             yield _event(client, party, FAILED, {"message": error}, who={"pk": party.user}, now=now)
 
-    return Job(NAME, deliver, limit=60 * _SECOND, attempts=ATTEMPTS, given_up=given_up)
+    summary = "Sends one logout token to one client (back-channel logout); a delivery that failed is an event"
+    return Job(NAME, deliver, summary, limit=60 * _SECOND, attempts=ATTEMPTS, given_up=given_up)
 
 
 def logout_token(client: Client, party: SessionClient, *, now: int) -> str:
