@@ -1,4 +1,4 @@
-"""Writes the generated parts of docs/: settings, commands, kinds, tasks, and who holds each security rule.
+"""Writes the generated parts of docs/: settings, commands, kinds, tasks, rooms, and who holds each security rule.
 
 A generated part stands between `<!-- generated: NAME -->` and `<!-- end -->`; everything around it is written by hand.
 In the tables of security rules the last two columns are generated. `--check` only says what is stale.
@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+import faces
 import rules
 from typer.main import get_command
 
@@ -21,8 +22,7 @@ from ostiary.app.background import jobs
 from ostiary.app.core import open_core
 from ostiary.app.rooms import KINDS
 from ostiary.cli.commands import app
-from ostiary.room import Job
-from ostiary.room.job import MINUTE
+from ostiary.room import MINUTE, Job
 from ostiary.settings import load
 from ostiary.settings.table import TABLE
 from ostiary.tasks.worker import delay
@@ -34,7 +34,7 @@ PART: Final = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.D
 def main() -> int:
     """Write what changed, or with --check return 1 when something would."""
     stale = False
-    for name in ("settings", "commands", "kinds", "tasks", "security-rules"):
+    for name in ("settings", "commands", "kinds", "tasks", "rooms", "security-rules"):
         path = ROOT / "docs" / f"{name}.md"
         text = path.read_text(encoding="utf-8")
         fresh = rules.fill(text, ROOT) if name == "security-rules" else render(text)
@@ -48,7 +48,13 @@ def main() -> int:
 
 def render(text: str) -> str:
     """Return a page with its generated parts made again."""
-    parts = {"settings": settings_table, "commands": commands_text, "kinds": kinds_text, "tasks": tasks_table}
+    parts = {
+        "settings": settings_table,
+        "commands": commands_text,
+        "kinds": kinds_text,
+        "tasks": tasks_table,
+        "rooms": rooms_text,
+    }
     return PART.sub(lambda found: f"{found[1]}\n{parts[found[2]]()}\n{found[3]}", text)
 
 
@@ -110,6 +116,22 @@ def _duration(microseconds: int) -> str:
     minutes = -(-microseconds // MINUTE)
     number, unit = (minutes, "min") if minutes < 120 else (round(minutes / 60), "h")  # noqa: PLR2004 - two hours
     return f"{number} {unit}"
+
+
+def rooms_text() -> str:
+    """Return one table of public modules for each room."""
+    packages = faces.read_packages(ROOT / "src")
+    lines = []
+    for room in sorted({faces.room_of(name) for name in packages} & packages.keys()):
+        own = [name for name in packages[room].exports if name not in packages[room].modules]
+        lines += [f"## `{room.removeprefix('ostiary.')}`", "", faces.summary(ROOT / "src", room), ""]
+        lines += [f"The package itself has {', '.join(f'`{name}`' for name in own)}.", ""] if own else []
+        rows = [
+            f"| `{name.removeprefix(f'{room}.')}` | {faces.summary(ROOT / 'src', name)} |"
+            for name in faces.public_modules(room, packages)
+        ]
+        lines += ["| public module | |", "|---|---|", *rows, ""] if rows else []
+    return "\n".join(lines)
 
 
 def commands_text() -> str:

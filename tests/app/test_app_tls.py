@@ -19,7 +19,7 @@ from ostiary.app.listening.listener import Listener
 from ostiary.app.listening.seats import Seats
 from ostiary.app.listening.tls import Certificates, StrictTransport
 from ostiary.app.metrics import Metrics, MetricsSite
-from ostiary.brands import Brand
+from ostiary.brands.resources import Brand
 from ostiary.keys.certificate import generate_self_signed
 from ostiary.keys.defaults import SELF_SIGNED_NAME
 from ostiary.keys.resources import CertificateKeyPair

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from ostiary.brands import Brand, select
+from ostiary.brands.resources import Brand
 from ostiary.brands.room import ROOM
+from ostiary.brands.select import select
 from ostiary.resource import InvalidResource, Registry
 from ostiary.store.configuration.snapshot import Snapshot
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import pytest
+
 sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
 
 import circles
+import faces
 import sizes
 
 
@@ -31,3 +34,72 @@ def test_a_folder_of_many_modules_is_told(tmp_path: Path) -> None:
     assert list(sizes.crowded(tmp_path)) == [f"{tmp_path}: {sizes.MOST_MODULES + 1} modules, the limit is 16"]
     (tmp_path / "m0.py").unlink()
     assert list(sizes.crowded(tmp_path)) == []
+
+
+def package(*modules: str, exports: tuple[str, ...] = ()) -> faces.Package:
+    return faces.Package(frozenset(modules), exports)
+
+
+HOUSE = {
+    "ostiary.store": package("database", "inserts", "workspace", exports=("database", "workspace")),
+    "ostiary.store.workspace": package("editor", "pending", exports=("editor", "Problem")),
+    "ostiary.providers": package("oauth2", "saml"),
+    "ostiary.providers.oauth2": package("token", "room", exports=("room",)),
+    "ostiary.providers.saml": package("room"),
+}
+
+
+@pytest.mark.parametrize("module", ["ostiary.store", "ostiary.store.database", "ostiary.store.workspace.editor"])
+def test_a_public_module_is_open_to_other_rooms(module: str) -> None:
+    assert list(faces.intrusions({"ostiary.tasks.worker": {module}}, HOUSE)) == []
+
+
+@pytest.mark.parametrize(
+    ("module", "at"),
+    [
+        ("ostiary.store.inserts", "ostiary.store"),
+        ("ostiary.store.workspace.pending", "ostiary.store.workspace"),
+        ("ostiary.providers.oauth2.token", "ostiary.providers.oauth2"),
+    ],
+)
+def test_an_inner_module_is_closed_to_other_rooms(module: str, at: str) -> None:
+    for importer in ("ostiary.tasks.worker", "ostiary.providers.saml.room", "tests/plugins/garden"):
+        (line,) = faces.intrusions({importer: {module}}, HOUSE)
+        assert line == f"{importer} imports {module}, which the __all__ of {at} does not lead to"
+
+
+def test_inside_a_room_everybody_may_import_everything() -> None:
+    imports = {
+        "ostiary.store.database": {"ostiary.store.inserts", "ostiary.store.workspace.pending"},
+        "ostiary.providers.oauth2.room": {"ostiary.providers.oauth2.token"},
+    }
+    assert list(faces.intrusions(imports, HOUSE)) == []
+
+
+def test_what_is_public_for_nobody_is_told() -> None:
+    imports = {
+        "ostiary.store.inserts": {"ostiary.store.database"},  # its own room does not count
+        "ostiary.tasks.worker": {"ostiary.store.workspace.editor", "ostiary.providers.oauth2.room"},
+    }
+    assert list(faces.leftovers(imports, HOUSE)) == [
+        "the __all__ of ostiary.store names database, which no other room imports"
+    ]
+
+
+def test_faces_are_read_as_they_are_written(tmp_path: Path) -> None:
+    room = tmp_path / "ostiary" / "garden"
+    (room / "beds").mkdir(parents=True)
+    (tmp_path / "ostiary" / "__init__.py").write_text("")
+    (room / "__init__.py").write_text('"""A garden."""\n\n__all__ = ["Gate", "beds", "paths"]\n')
+    (room / "paths.py").write_text('"""Paths.\n\nAll of gravel."""\n')
+    (room / "beds" / "__init__.py").write_text('"""Beds."""\n\n__all__ = ["roses"]\n')
+    (room / "beds" / "roses.py").write_text("from ostiary.garden import Gate, paths\nfrom os import path\n")
+    packages = faces.read_packages(tmp_path)
+    assert list(packages) == ["ostiary.garden", "ostiary.garden.beds"]
+    assert list(faces.public_modules("ostiary.garden", packages)) == [
+        "ostiary.garden.beds.roses",
+        "ostiary.garden.paths",
+    ]
+    assert faces.summary(tmp_path, "ostiary.garden") == "A garden."
+    assert faces.summary(tmp_path, "ostiary.garden.paths") == "Paths."
+    assert faces.read_imports(room, packages) == {"ostiary.garden", "ostiary.garden.paths"}

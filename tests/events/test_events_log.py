@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import pytest
 from support.explain import explain
 
-from ostiary.events import event
 from ostiary.events.audit import app_module, audit_changes
+from ostiary.events.event import event
 from ostiary.events.masking import cleanse, is_hidden
 from ostiary.events.repository import EventFilter, Events, sweep
 from ostiary.events.session_events import login_event, logout_event

@@ -14,7 +14,7 @@ from typing import Any
 import uvicorn
 
 from ostiary.applications.resources import Application
-from ostiary.brands import Brand
+from ostiary.brands.resources import Brand
 from ostiary.directory.devices import Device, DeviceClass
 from ostiary.directory.user import Subject, User
 from ostiary.flows.error_detail import ErrorDetail

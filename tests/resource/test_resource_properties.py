@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from resource_kinds import FULL, Lamp
 
+from ostiary.proto.duration import parse_duration
 from ostiary.resource import InvalidResource
 from ostiary.resource.codec import decode, encode_canonical
-from ostiary.resource.duration import parse_duration
 from ostiary.resource.json_checks import require_json
 from ostiary.resource.timestamp import format_timestamp, parse_timestamp
 from ostiary.seal import Secret

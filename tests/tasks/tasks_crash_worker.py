@@ -10,7 +10,7 @@ from ostiary.room import Job
 from ostiary.seal import Secret
 from ostiary.store.postgresql.opening import PostgresConfig, open_postgresql
 from ostiary.store.sqlite.database import open_sqlite
-from ostiary.tasks import Worker
+from ostiary.tasks.worker import Worker
 
 
 async def main(lease: str, where: str, *rest: str) -> None:

@@ -15,12 +15,12 @@ from support.waiting import PATIENCE, until
 
 from ostiary.room import Job
 from ostiary.store.database import Batch, Database, Statement, Unavailable, fetch_one
-from ostiary.tasks import Worker, enqueue
 from ostiary.tasks import repository as queue
 from ostiary.tasks.cleanup import clean_expired
+from ostiary.tasks.job import enqueue
 from ostiary.tasks.schedule import LEASE as LEADER_LEASE
 from ostiary.tasks.schedule import fire
-from ostiary.tasks.worker import delay
+from ostiary.tasks.worker import Worker, delay
 
 SECOND = 1_000_000
 HOUR = 3_600 * SECOND

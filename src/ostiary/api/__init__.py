@@ -4,3 +4,5 @@ Owns who an API request speaks for (bearer or session) and the answers of the op
 configuration, the brand of the host, and who one is. The flow executor belongs to `flows`. Must not know SQL, pages
 or any provider.
 """
+
+__all__ = ["caller", "room", "routes"]

@@ -3,3 +3,5 @@
 Serves /-/health/live/ and /-/health/ready/, and /metrics on its own port. Must not hold logic of any feature: it
 builds rooms, hands them what they use, starts and stops them.
 """
+
+__all__ = ["core", "new_passwords", "operator", "serve"]

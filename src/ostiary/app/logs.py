@@ -15,8 +15,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final, TextIO
 
-from ostiary.seal import Secret
-from ostiary.seal.secret import STARS
+from ostiary.seal import STARS, Secret
 
 REQUEST_ID: Final[contextvars.ContextVar[str]] = contextvars.ContextVar("ostiary.request_id", default="")
 """The id of the request that is being answered; set by the application around every handler."""

@@ -3,3 +3,5 @@
 Owns the kind `authentik_core.application` and the reserved slugs. Serves no paths. Must not know flows, protocols or
 pages.
 """
+
+__all__ = ["lookup", "resources", "room"]

@@ -8,3 +8,5 @@ load (`loader`, `wrapper`: text to nodes with positions) -> `document` (entries)
 workspace, one revision) -> `report`. `passes` applies several files until nothing changes; `discovery` keeps a
 directory applied.
 """
+
+__all__ = ["discovery", "report", "room", "service"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Final
 
-from ostiary.seal.secret import STARS
+from ostiary.seal import STARS
 
 SHORTEST_SECRET: Final = 4
 """Shorter texts are no secrets, and masking them would garble every message."""

@@ -15,8 +15,7 @@ from typing import Final
 
 from ostiary.blueprints.discovery import Discovery
 from ostiary.blueprints.files import Signature, signature
-from ostiary.room import Job
-from ostiary.room.job import MINUTE
+from ostiary.room import MINUTE, Job
 from ostiary.store.database import Batch, Database
 from ostiary.store.loop import Loop
 from ostiary.tasks.job import enqueue

@@ -5,7 +5,4 @@ brand of a request. Serves no paths.
 Must not know flows or pages: it only names them by primary key.
 """
 
-from ostiary.brands.resources import Brand
-from ostiary.brands.select import select
-
-__all__ = ["Brand", "select"]
+__all__ = ["hosts", "resources", "room", "select"]

@@ -3,3 +3,21 @@
 Owns the tables whose names begin with `directory_`, and the state of the first-run set-up. Serves no paths.
 Must not know flows, pages, protocols or policies: it answers who somebody is, and whether a proof holds.
 """
+
+__all__ = [
+    "accounts",
+    "attempts",
+    "devices",
+    "errors",
+    "first_run",
+    "install",
+    "machines",
+    "passwords",
+    "resources",
+    "roles",
+    "room",
+    "rows",
+    "tokens",
+    "user",
+    "users",
+]

@@ -16,7 +16,7 @@ from ostiary.directory.rows.backend import new_user_pk
 from ostiary.directory.tokens import end_recovery, recovery_link
 from ostiary.directory.user import User
 from ostiary.directory.users import Users, end_proofs, insert
-from ostiary.events import event
+from ostiary.events.event import event
 from ostiary.seal import Secret
 from ostiary.sessions.repository import end_of_user
 from ostiary.store.database import Database, Duplicate, Statement, fetch_one

@@ -13,7 +13,7 @@ from ostiary.directory.rows.backend import new_user_pk
 from ostiary.directory.tokens import BEARER, Token, token_of
 from ostiary.directory.user import Subject, User
 from ostiary.directory.users import Users, insert
-from ostiary.events import event
+from ostiary.events.event import event
 from ostiary.record import dataclass
 from ostiary.seal import Secret
 from ostiary.store.database import Batch, Database, Duplicate, Statement

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from ostiary.directory import attempts, resources, tables, tokens
 from ostiary.directory.tokens import Tokens
-from ostiary.room import Job, Room
-from ostiary.room.job import MINUTE
+from ostiary.room import MINUTE, Job, Room
 
 if TYPE_CHECKING:
     from ostiary.room import ServiceRegistry

@@ -17,7 +17,7 @@ from typing import Final, cast
 from ostiary.directory.user import User
 from ostiary.directory.users import COLUMNS as USER_COLUMNS
 from ostiary.directory.users import user_of
-from ostiary.events import event
+from ostiary.events.event import event
 from ostiary.record import dataclass
 from ostiary.seal import Secret
 from ostiary.seal.envelope import Sealer

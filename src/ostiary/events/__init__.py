@@ -4,6 +4,4 @@ Owns the table `event` and the log line of failed sign-ins. Serves no paths.
 Must not know sessions' cookies, users' tables, flows or pages: callers pass plain data.
 """
 
-from ostiary.events.event import event
-
-__all__ = ["event"]
+__all__ = ["audit", "evaluation_log", "event", "refusals", "room", "signin_log"]

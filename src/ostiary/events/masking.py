@@ -13,8 +13,7 @@ from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Final
 
-from ostiary.seal import Secret
-from ostiary.seal.secret import STARS
+from ostiary.seal import STARS, Secret
 
 TEXT_LIMIT: Final = 4096  # characters of one text
 ITEM_LIMIT: Final = 256  # items of one list or mapping

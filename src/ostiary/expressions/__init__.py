@@ -5,7 +5,7 @@ the expressions it understands by their hash and by their shape. What evaluates 
 """
 
 from ostiary.expressions.hashing import NotPython, expression_hash
-from ostiary.expressions.reading import syntax_error
+from ostiary.expressions.reading import returned, syntax_error
 from ostiary.expressions.vocabulary import Meaning, Vocabulary, can_evaluate, meaning_of
 
 __all__ = [
@@ -15,5 +15,6 @@ __all__ = [
     "can_evaluate",
     "expression_hash",
     "meaning_of",
+    "returned",
     "syntax_error",
 ]

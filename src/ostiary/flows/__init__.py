@@ -5,3 +5,22 @@ Owns the kinds flow, flow-stage binding, every stage and prompt; the tables `flo
 on a page, nor any protocol: whoever needs a flow done begins it with a completion key, and asks for it afterwards or
 commits its end itself.
 """
+
+__all__ = [
+    "consents",
+    "engine",
+    "enrolled",
+    "error_detail",
+    "errors",
+    "logout",
+    "next_url",
+    "password_change",
+    "people",
+    "plans",
+    "proofs",
+    "resources",
+    "room",
+    "run",
+    "services",
+    "stages",
+]

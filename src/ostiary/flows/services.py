@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ostiary.flows.consents import Consents
     from ostiary.flows.plans.repository import Plans
     from ostiary.flows.resources import Stage
-    from ostiary.seal.secret import Secret
+    from ostiary.seal import Secret
     from ostiary.sessions.sessions import Sessions
     from ostiary.store.configuration.plane import ConfigPlane
     from ostiary.store.database import Database

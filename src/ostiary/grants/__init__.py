@@ -5,3 +5,18 @@ A *family* is one authorization: its code, and every token issued from it. Every
 so that rotation, replay and logout of one family are serialized on both databases. Serves no paths.
 Must not know clients' settings, flows or protocols' wire forms.
 """
+
+__all__ = [
+    "access",
+    "binding",
+    "code",
+    "counters",
+    "derived_tokens",
+    "device",
+    "errors",
+    "family",
+    "pushed",
+    "refresh",
+    "room",
+    "session_clients",
+]

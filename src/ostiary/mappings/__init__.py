@@ -3,3 +3,5 @@
 Owns the kind `authentik_providers_oauth2.scopemapping`, the stock expressions with their native functions, and the
 merge rules. Serves no paths. Must not know flows, protocols or grants.
 """
+
+__all__ = ["claims", "exceptions", "resources", "room"]

@@ -10,8 +10,7 @@ import ast
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
-from ostiary.expressions import Vocabulary
-from ostiary.expressions.reading import returned
+from ostiary.expressions import Vocabulary, returned
 from ostiary.mappings.stock import Native, native_table
 
 if TYPE_CHECKING:

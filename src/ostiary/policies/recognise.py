@@ -10,8 +10,7 @@ import functools
 from collections.abc import Sequence
 from typing import Final
 
-from ostiary.expressions import Meaning, Vocabulary, meaning_of
-from ostiary.expressions.reading import returned
+from ostiary.expressions import Meaning, Vocabulary, meaning_of, returned
 from ostiary.policies.native import NativePolicy, native_table
 from ostiary.policies.verdict import Question, Verdict
 

@@ -4,3 +4,5 @@ Serves / , /if/flow/, /if/user/, /if/continue/, /application/launch/, /recovery/
 and favicon.ico. Works without JavaScript. Must not know how a stage decides, nor any protocol: it renders what the
 flow engine answers, and no POST is redirected to another origin.
 """
+
+__all__ = ["autosubmit", "error_page", "look", "room", "services"]

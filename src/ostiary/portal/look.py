@@ -7,7 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from ostiary.brands import Brand, select
+from ostiary.brands.resources import Brand
+from ostiary.brands.select import select
 from ostiary.portal.services import Plane
 from ostiary.record import dataclass
 from ostiary.web import response as answers

@@ -6,7 +6,7 @@ from typing import Final
 from urllib.parse import quote
 
 from ostiary.applications.resources import Application
-from ostiary.brands import select
+from ostiary.brands.select import select
 from ostiary.directory.user import Subject
 from ostiary.portal import redirects
 from ostiary.portal.look import Renderer

@@ -51,5 +51,13 @@ __all__ = [
     "Resource",
     "Sealed",
     "UnknownKind",
+    "bounded_cache",
+    "codec",
+    "diff",
+    "field",
+    "immutable_json",
+    "json_checks",
     "kind",
+    "marks",
+    "timestamp",
 ]

@@ -13,8 +13,8 @@ import typing
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+from ostiary.proto.duration import parse_duration
 from ostiary.record import dataclass
-from ostiary.resource.duration import parse_duration
 from ostiary.resource.json_checks import name_of, require_json, require_text
 from ostiary.resource.marks import Flag, Length, Pattern, Range, Reading, Reference
 from ostiary.resource.timestamp import format_timestamp, parse_timestamp

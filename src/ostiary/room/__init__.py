@@ -4,7 +4,7 @@ Owns no objects and serves no paths. Must not know any room but those that store
 room exports one `ROOM`; `app.rooms` lists them, and the composition root goes through that list.
 """
 
-from ostiary.room.job import Handler, Job
+from ostiary.room.job import MINUTE, Handler, Job
 from ostiary.room.value import MissingService, Room, ServiceRegistry, Sweeper
 
-__all__ = ["Handler", "Job", "MissingService", "Room", "ServiceRegistry", "Sweeper"]
+__all__ = ["MINUTE", "Handler", "Job", "MissingService", "Room", "ServiceRegistry", "Sweeper"]

@@ -3,3 +3,5 @@
 Owns the table `session` and the cookie `authentik_session`. Serves no paths.
 Must not know users, events, flows or grants: other rooms add their statements through hooks.
 """
+
+__all__ = ["cookie", "repository", "room", "session", "sessions"]

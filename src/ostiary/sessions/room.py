@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
-from ostiary.room import Job, Room
-from ostiary.room.job import MINUTE
+from ostiary.room import MINUTE, Job, Room
 from ostiary.sessions import tables
 from ostiary.sessions.expiry import end_expired
 from ostiary.sessions.sessions import Hooks

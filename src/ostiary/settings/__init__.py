@@ -21,4 +21,5 @@ __all__ = [
     "UnknownSetting",
     "Web",
     "load",
+    "secret_key",
 ]

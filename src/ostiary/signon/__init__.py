@@ -4,3 +4,17 @@ It owns the choice of the flow, the demand for a person, the question to the app
 the way back from a flow to the request it was begun for. It serves no path: protocols register by theirs (`protocols`).
 It must not know any of them; a protocol keeps its parsing, its table of steps, and its answer.
 """
+
+__all__ = [
+    "access",
+    "authorization",
+    "context",
+    "endpoint",
+    "finishing",
+    "flow_choice",
+    "interaction",
+    "person",
+    "protocols",
+    "returning",
+    "services",
+]

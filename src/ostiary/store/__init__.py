@@ -3,3 +3,21 @@
 Owns the tables `schema_step`, `counter`, `single_use`, `document`, `edge`, `revision`, `config_head`. Serves no paths.
 Must not know any feature: the application passes kinds and directory backends to it.
 """
+
+__all__ = [
+    "configuration",
+    "counter",
+    "database",
+    "hashing",
+    "loop",
+    "migrations",
+    "ordered_key",
+    "pace",
+    "patience",
+    "postgresql",
+    "room",
+    "single_use",
+    "sqlite",
+    "sweeping",
+    "workspace",
+]

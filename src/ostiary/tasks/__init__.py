@@ -8,7 +8,4 @@ with a lease and renews that; when the lease expires, another worker starts it a
 idempotent.
 """
 
-from ostiary.tasks.job import enqueue
-from ostiary.tasks.worker import Worker
-
-__all__ = ["Worker", "enqueue"]
+__all__ = ["cleanup", "job", "room", "worker"]

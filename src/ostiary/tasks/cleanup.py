@@ -7,8 +7,7 @@ from functools import partial
 from typing import Final
 
 from ostiary.record import dataclass
-from ostiary.room import Job, Sweeper
-from ostiary.room.job import MINUTE
+from ostiary.room import MINUTE, Job, Sweeper
 from ostiary.store.database import Batch, Database, Statement
 from ostiary.store.sweeping import in_bites
 

@@ -4,3 +4,21 @@ Owns the limits of requests, the security headers, and the one translation of er
 Serves /static/ostiary/ and nothing else. Must not know sessions, users, configuration or any page: rooms above pass
 their routes and callables in.
 """
+
+__all__ = [
+    "addresses",
+    "asgi",
+    "csrf",
+    "errors",
+    "language",
+    "negotiation",
+    "outgoing",
+    "page_cache",
+    "parameters",
+    "proxies",
+    "request",
+    "response",
+    "router",
+    "static",
+    "templates",
+]

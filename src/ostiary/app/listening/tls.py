@@ -18,7 +18,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from ostiary.brands import Brand, select
+from ostiary.brands.resources import Brand
+from ostiary.brands.select import select
 from ostiary.keys.defaults import SELF_SIGNED_NAME
 from ostiary.keys.resources import CertificateKeyPair
 from ostiary.proto.authority import is_loopback, split

@@ -16,7 +16,7 @@ from ostiary.directory.rows.group_rows import insert_group
 from ostiary.directory.tokens import end_recovery
 from ostiary.directory.user import User
 from ostiary.directory.users import insert
-from ostiary.events import event
+from ostiary.events.event import event
 from ostiary.record import dataclass
 from ostiary.seal import Secret
 from ostiary.store.database import Batch, Database, Statement

@@ -1,1 +1,3 @@
 """Passwords: hashing, verification, storage."""
+
+__all__ = ["credentials", "hash_queue", "pool"]

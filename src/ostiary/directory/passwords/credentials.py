@@ -7,7 +7,7 @@ import secrets
 from ostiary.directory.passwords.hash_queue import INTERNAL, Requester
 from ostiary.directory.passwords.pool import UNUSABLE, Passwords
 from ostiary.directory.user import User
-from ostiary.events import event
+from ostiary.events.event import event
 from ostiary.seal import Secret
 from ostiary.store.database import Batch, Database, Statement
 

@@ -14,7 +14,7 @@ from ostiary.directory.rows import members
 from ostiary.directory.tokens import end_recovery
 from ostiary.directory.user import User
 from ostiary.directory.users import COLUMNS, insert, keys_of, user_of
-from ostiary.events import event
+from ostiary.events.event import event
 from ostiary.resource import codec
 from ostiary.seal import Secret
 from ostiary.sessions.repository import end_of_user

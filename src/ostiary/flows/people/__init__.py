@@ -1,1 +1,3 @@
 """Whom a flow is about."""
+
+__all__ = ["subjects"]

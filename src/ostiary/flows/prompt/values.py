@@ -10,8 +10,7 @@ import ast
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
-from ostiary.expressions import Vocabulary, can_evaluate, meaning_of
-from ostiary.expressions.reading import returned
+from ostiary.expressions import Vocabulary, can_evaluate, meaning_of, returned
 
 if TYPE_CHECKING:
     from ostiary.directory.user import User

@@ -19,7 +19,7 @@ from ostiary.web.response import Response, set_cookie
 
 if TYPE_CHECKING:
     from ostiary.directory.user import User
-    from ostiary.seal.secret import Secret
+    from ostiary.seal import Secret
     from ostiary.web.request import Request
 
 COOKIE: Final = "authentik_device"

@@ -13,8 +13,8 @@ from ostiary.flows.people.pending_user import pending_user
 from ostiary.flows.proofs.mfa_cookie import remember, remembered
 from ostiary.flows.resources import STAGE, Stage
 from ostiary.flows.run.stage_context import Ask, Done, Refused, StageContext, Verdict, Wrong, text_of, wrong
+from ostiary.proto.duration import parse_duration
 from ostiary.resource import DURATION, Help, OnDelete, Reference, kind
-from ostiary.resource.duration import parse_duration
 from ostiary.resource.timestamp import format_timestamp
 
 if TYPE_CHECKING:

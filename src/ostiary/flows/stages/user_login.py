@@ -13,8 +13,8 @@ from ostiary.flows.errors import PlanChanged
 from ostiary.flows.proofs.known_browser import remember as remember_browser
 from ostiary.flows.resources import STAGE, Stage
 from ostiary.flows.run.stage_context import Ask, Done, Refused, SignIn, StageContext, Verdict, wrong
+from ostiary.proto.duration import parse_duration
 from ostiary.resource import DURATION, Help, kind
-from ostiary.resource.duration import parse_duration
 
 if TYPE_CHECKING:
     from ostiary.directory.user import User

@@ -34,6 +34,8 @@ __all__ = [
     "algorithms_for",
     "base64url_decode",
     "base64url_encode",
+    "jwe",
+    "jwks",
     "peek_header",
     "public_jwk",
     "require_key_size",

@@ -1,1 +1,3 @@
 """The unit of work over configuration and directory: changes, validation, one commit."""
+
+__all__ = ["changes", "commit", "editor"]

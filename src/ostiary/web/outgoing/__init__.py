@@ -1,1 +1,3 @@
 """Outgoing HTTP requests: posting forms, and fetching documents."""
+
+__all__ = ["documents", "requests"]

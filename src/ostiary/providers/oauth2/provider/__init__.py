@@ -1,1 +1,3 @@
 """The definition of a provider, the client compiled from it, and the validation at save."""
+
+__all__ = ["client"]

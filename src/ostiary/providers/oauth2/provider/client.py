@@ -10,13 +10,13 @@ from ostiary.applications.lookup import application_of
 from ostiary.applications.resources import Application
 from ostiary.mappings.claims import ClaimSet
 from ostiary.mappings.resources import ScopeMapping
+from ostiary.proto.duration import parse_duration
 from ostiary.proto.jose import SigningKey, VerifyingKey, sign
 from ostiary.proto.oauth2.authorization.redirect import is_allowed, origins
 from ostiary.proto.oauth2.scope import OPENID
 from ostiary.providers.oauth2.provider.definition import OAuth2Provider
 from ostiary.providers.oauth2.tokens.key_set import KeySet, UnusableKeys, key_set, verify_own
 from ostiary.record import dataclass
-from ostiary.resource.duration import parse_duration
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

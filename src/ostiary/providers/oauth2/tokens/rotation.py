@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Final, Literal, cast
 from ostiary.keys.errors import CannotRotate
 from ostiary.keys.pem import read_private_key
 from ostiary.keys.resources import CertificateKeyPair
+from ostiary.proto.duration import parse_duration
 from ostiary.providers.oauth2.provider.definition import OAuth2Provider
 from ostiary.record import dataclass
 from ostiary.resource import Pk
-from ostiary.resource.duration import parse_duration
 
 if TYPE_CHECKING:
     from ostiary.keys.certificate import KeyType

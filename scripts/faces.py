@@ -1,0 +1,134 @@
+"""The faces of rooms: which modules of a room other rooms may import.
+
+A room is a package of `ostiary`, or of one of its families of plug-ins (`ostiary.providers`). The `__all__` of a
+package names the modules of it that are public, as Python itself reads it, beside what the package defines. A module
+may be imported from another room when each step of its path is named so: `store.workspace.editor` when `store` names
+`workspace`, and `store.workspace` names `editor`. Inside a room everybody may import everything.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+from ostiary.record import dataclass
+
+ROOT: Final = "ostiary"
+FAMILIES: Final = frozenset({"ostiary.providers"})
+"""Packages whose packages are rooms."""
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """A package: the modules in it, its `__all__`, and whether it names anything beside modules."""
+
+    modules: frozenset[str]
+    exports: tuple[str, ...]
+
+    @property
+    def public(self) -> list[str]:
+        """The modules that other rooms may import."""
+        return [name for name in self.exports if name in self.modules]
+
+
+Packages = Mapping[str, Package]
+Imports = Mapping[str, Collection[str]]
+"""Which modules each importer names. An importer that is no module of the program stands for a room of its own."""
+
+
+def room_of(module: str) -> str:
+    """Return the room of a module."""
+    steps = module.split(".")
+    return ".".join(steps[: 3 if ".".join(steps[:2]) in FAMILIES else 2])
+
+
+def hidden(module: str, packages: Packages) -> str | None:
+    """Return the package that does not name the next step to a module; None when it may be imported from outside."""
+    package = room_of(module)
+    while package != module:
+        step = module[len(package) + 1 :].partition(".")[0]
+        if step not in packages[package].exports:
+            return package
+        package = f"{package}.{step}"
+    return None
+
+
+def intrusions(imports: Imports, packages: Packages) -> Iterator[str]:
+    """Yield a line for each import from another room of a module that its room keeps to itself."""
+    for importer, imported in sorted(imports.items()):
+        for module in sorted(imported):
+            if room_of(module) == room_of(importer):
+                continue
+            package = hidden(module, packages)
+            if package is not None:
+                yield f"{importer} imports {module}, which the __all__ of {package} does not lead to"
+
+
+def leftovers(imports: Imports, packages: Packages) -> Iterator[str]:
+    """Yield a line for each module that is public, and that no other room imports."""
+    used = {
+        module for importer, imported in imports.items() for module in imported if room_of(module) != room_of(importer)
+    }
+    for name, package in sorted(packages.items()):
+        for step in package.public:
+            module = f"{name}.{step}"
+            if not any(one == module or one.startswith(f"{module}.") for one in used):
+                yield f"the __all__ of {name} names {step}, which no other room imports"
+
+
+def public_modules(package: str, packages: Packages) -> Iterator[str]:
+    """Yield the modules that other rooms may import of a package, and of the packages it names."""
+    for step in sorted(packages[package].public):
+        module = f"{package}.{step}"
+        inside = packages.get(module)
+        if inside is None or len(inside.public) < len(inside.exports):
+            yield module
+        if inside is not None:
+            yield from public_modules(module, packages)
+
+
+def summary(source: Path, module: str) -> str:
+    """Return the first line of the docstring of a module or package."""
+    path = source.joinpath(*module.split("."))
+    file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    return (ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or "").partition("\n")[0]
+
+
+def read_packages(source: Path) -> dict[str, Package]:
+    """Return the packages below a folder that holds `ostiary`, each with the rooms' `__all__` as it is written."""
+    return {
+        ".".join(path.parent.relative_to(source).parts): Package(_modules(path.parent), _exports(path))
+        for path in sorted((source / ROOT).rglob("__init__.py"))
+        if path.parent != source / ROOT
+    }
+
+
+def read_imports(path: Path, packages: Packages) -> set[str]:
+    """Return the modules of the program that a file or a folder outside it imports."""
+    files = sorted(path.rglob("*.py")) if path.is_dir() else [path]
+    return {
+        _module(node.module, alias.name, packages)
+        for file in files
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom) and node.module is not None and node.module.startswith(f"{ROOT}.")
+        for alias in node.names
+    }
+
+
+def _module(package: str, name: str, packages: Packages) -> str:
+    found = packages.get(package)
+    return f"{package}.{name}" if found is not None and name in found.modules else package
+
+
+def _modules(folder: Path) -> frozenset[str]:
+    files = {path.stem for path in folder.glob("*.py")} - {"__init__"}
+    return frozenset(files | {path.parent.name for path in folder.glob("*/__init__.py")})
+
+
+def _exports(path: Path) -> tuple[str, ...]:
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and [getattr(one, "id", "") for one in node.targets] == ["__all__"]:
+            return tuple(ast.literal_eval(node.value))
+    return ()
