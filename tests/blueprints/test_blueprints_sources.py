@@ -7,7 +7,7 @@ from pathlib import Path
 from blueprints_world import World
 
 from ostiary.blueprints.report import render
-from ostiary.sources.resources import OAuthSource
+from ostiary.trust.oauth_source import OAuthSource
 
 TEXT = """\
 version: 1

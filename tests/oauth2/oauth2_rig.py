@@ -46,10 +46,10 @@ from ostiary.seal import Secret
 from ostiary.seal.envelope import Sealer
 from ostiary.sessions.cookie import CookieSettings
 from ostiary.sessions.sessions import Hooks, SessionLogin, Sessions
-from ostiary.sources.resources import OAuthSource
 from ostiary.store.configuration.snapshot import Snapshot
 from ostiary.store.database import Batch, Database, Row, Statement, Unwatched, Value, Watch
 from ostiary.store.workspace.commit import run
+from ostiary.trust.oauth_source import OAuthSource
 from ostiary.web.errors import HttpError
 from ostiary.web.request import Request
 from ostiary.web.response import Response

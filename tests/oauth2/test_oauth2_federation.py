@@ -18,8 +18,8 @@ from ostiary.policies.resources import PolicyBinding
 from ostiary.proto.oauth2.clients.assertion import JWT_BEARER
 from ostiary.resource import InvalidResource
 from ostiary.seal import Secret
-from ostiary.sources.resources import OAuthSource
 from ostiary.store.database import Statement
+from ostiary.trust.oauth_source import OAuthSource
 from ostiary.web.response import Response
 
 NAME = "provider 1-robot"

@@ -21,10 +21,10 @@ from ostiary.providers.oauth2.room import ROOM as OAUTH2
 from ostiary.resource import Registry, Resource
 from ostiary.room import Room, Sweeper
 from ostiary.sessions.room import ROOM as SESSIONS
-from ostiary.sources.room import ROOM as SOURCES
 from ostiary.store import room as store
 from ostiary.store.migrations import Migration
 from ostiary.tasks.room import ROOM as TASKS
+from ostiary.trust.room import ROOM as TRUST
 
 STORE: Final = Room(name="store", migrations=store.MIGRATIONS, sweeps=store.SWEEPS)
 """The value is made here: the store lies below what it is made of."""
@@ -36,12 +36,12 @@ ROOMS: Final[Sequence[Room]] = (
     EVENTS,
     DIRECTORY,
     KEYS,
+    TRUST,
     BRANDS,
     MAPPINGS,
     POLICIES,
     GRANTS,
     FLOWS,
-    SOURCES,
     OAUTH2,
     APPLICATIONS,
     BLUEPRINTS,

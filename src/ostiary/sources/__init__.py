@@ -1,7 +1,6 @@
-"""Sources: others whose people and programs are known here.
+"""The ways of signing in through somebody else, one room each. They never import each other, nor a provider.
 
-Owns the kind `authentik_sources_oauth.oauthsource`, as far as its configuration and its keys go, and reads the keys of
-issuers. Serves no paths: sign-in through a source is a later step. Must not know providers, which use its keys.
+A source's kind, its redirect and its answer lie in its room; `trust` has the fields of all sources and issuers' keys.
 """
 
 __all__ = ["issuer_keys", "resources", "room"]

@@ -10,7 +10,7 @@ from ostiary.events.refusals import Refusals
 from ostiary.providers.oauth2.options import USUAL, Options
 from ostiary.record import dataclass
 from ostiary.signon.services import Services as SignOnServices
-from ostiary.sources.issuer_keys import IssuerKeys
+from ostiary.trust.issuer_keys import IssuerKeys
 
 if TYPE_CHECKING:
     from ostiary.web.request import Request
@@ -22,8 +22,7 @@ class Services(SignOnServices):
     """What sign-on works with, and what is for this protocol alone.
 
     `form_post` answers a page that posts these members to that address, which was checked; `languages` are those that
-    our pages speak; `issuers` are the keys of sources; `refusals` bounds what is
-    written of those.
+    our pages speak; `issuers` are the keys of trusted issuers; `refusals` bounds the refusals that are logged.
     """
 
     form_post: Callable[[Request, str, Mapping[str, str]], Response]

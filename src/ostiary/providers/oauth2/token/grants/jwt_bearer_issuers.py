@@ -22,8 +22,8 @@ from ostiary.proto.oauth2.errors import INVALID_GRANT, OAuthError
 from ostiary.proto.oauth2.parameters import is_storable
 from ostiary.providers.oauth2.client_authentication.authentication import TOKEN_PATH
 from ostiary.record import dataclass
-from ostiary.sources.issuer_keys import Issuer, NoKeys
-from ostiary.sources.resources import OAuthSource
+from ostiary.trust.issuer_keys import Issuer, NoKeys
+from ostiary.trust.oauth_source import OAuthSource
 
 if TYPE_CHECKING:
     from ostiary.directory.user import Subject

@@ -5,6 +5,6 @@ from __future__ import annotations
 from typing import Final
 
 from ostiary.room import Room
-from ostiary.sources.resources import OAuthSource
+from ostiary.trust.oauth_source import OAuthSource
 
-ROOM: Final = Room(name="sources", kinds=(OAuthSource,))
+ROOM: Final = Room(name="trust", kinds=(OAuthSource,))

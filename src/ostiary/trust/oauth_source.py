@@ -1,4 +1,4 @@
-"""The definition of an OAuth source: an issuer elsewhere, and how we are its client."""
+"""The OAuth source: an issuer elsewhere, and our client there."""
 
 from __future__ import annotations
 
@@ -9,29 +9,12 @@ from typing import Annotated, Final, Literal
 
 from ostiary.proto.jose import JoseError
 from ostiary.proto.jose.jwks import verifying_keys
-from ostiary.record import dataclass
-from ostiary.resource import (
-    SLUG,
-    UNIQUE,
-    Help,
-    Length,
-    OnDelete,
-    Problem,
-    Reading,
-    Reference,
-    Resource,
-    Sealed,
-    kind,
-)
+from ostiary.resource import Help, Length, Problem, Reading, Sealed, kind
 from ostiary.seal import Secret
+from ostiary.trust.source import SLUG_PLACEHOLDER, SOURCE, Source
 from ostiary.web.outgoing.documents import document_url_problem
 from ostiary.web.outgoing.requests import url_problem
 
-SOURCE: Final = "authentik_core.source"
-
-_FLOW: Final = Reference("authentik_flows.flow", OnDelete.SET_NULL)
-_MAPPINGS: Final = Reference("authentik_core.propertymapping", OnDelete.SET_NULL)
-_SLUG_HERE: Final = "%(slug)s"
 _PRIVATE: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 
 ProviderType = Literal[
@@ -40,43 +23,10 @@ ProviderType = Literal[
 ]  # fmt: skip
 
 
-@dataclass(frozen=True, kw_only=True)
-class Source(Resource):
-    """What every source has. A reference to the family leads to any of them."""
-
-    name: Annotated[str, Length(1), Help("What people read where they choose how to sign in.")]
-    slug: Annotated[str, SLUG, UNIQUE, Length(1), Help("Name of the source in addresses.")]
-    enabled: Annotated[bool, Help("A source that is not enabled proves nobody.")] = True
-    promoted: Annotated[bool, Help("Shown before the others.")] = False
-    authentication_flow: Annotated[str | None, _FLOW, Help("Flow for people who are known already.")] = None
-    enrollment_flow: Annotated[str | None, _FLOW, Help("Flow for people who are new.")] = None
-    user_property_mappings: Annotated[tuple[str, ...], _MAPPINGS] = ()
-    group_property_mappings: Annotated[tuple[str, ...], _MAPPINGS] = ()
-    policy_engine_mode: Annotated[Literal["all", "any"], Help("Whether all bindings must pass, or one is enough.")] = (
-        "any"
-    )
-    user_matching_mode: Annotated[
-        Literal["identifier", "email_link", "email_deny", "username_link", "username_deny"],
-        Help("How somebody of the source is found among the users."),
-    ] = "identifier"
-    user_path_template: Annotated[str, Length(1), Help("Path of the users it makes; %(slug)s is filled in.")] = (
-        "goauthentik.io/sources/%(slug)s"
-    )
-    icon: Annotated[str, Help("Path or address of the icon.")] = ""
-    group_matching_mode: Annotated[
-        Literal["identifier", "name_link", "name_deny"], Help("How a group of the source is found among the groups.")
-    ] = "identifier"
-
-    @property
-    def user_path(self) -> str:
-        """The path of the users this source makes."""
-        return self.user_path_template.replace(_SLUG_HERE, self.slug)
-
-
 def validate_source(item: OAuthSource) -> Iterable[Problem]:
     """Check addresses, keys and path of a source."""
-    if "%" in item.user_path_template.replace(_SLUG_HERE, ""):
-        yield Problem("user_path_template", f"expected a path in which only {_SLUG_HERE} is filled in")
+    if "%" in item.user_path_template.replace(SLUG_PLACEHOLDER, ""):
+        yield Problem("user_path_template", f"expected a path in which only {SLUG_PLACEHOLDER} is filled in")
     for name in ("request_token_url", "authorization_url", "access_token_url", "profile_url"):
         url = getattr(item, name)
         if url and (expected := url_problem(url)) is not None:

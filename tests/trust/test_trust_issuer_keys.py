@@ -8,8 +8,8 @@ import pytest
 
 from ostiary.proto.jose.jwks import MOST_KEYS, usable_keys
 from ostiary.seal import Secret
-from ostiary.sources.issuer_keys import AGAIN, FRESH, STALE, IssuerKeys, NoKeys
-from ostiary.sources.resources import OAuthSource
+from ostiary.trust.issuer_keys import AGAIN, FRESH, STALE, IssuerKeys, NoKeys
+from ostiary.trust.oauth_source import OAuthSource
 from ostiary.web.outgoing.requests import OutgoingFailed
 
 ED = {"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}

@@ -1,7 +1,7 @@
-"""The keys of sources: given, or read from the issuer, kept in memory and read again.
+"""The keys of issuers: written in the source, or fetched from the issuer and cached.
 
-An issuer's document may name the address of its keys (`jwks_uri`). That address was written by nobody here: unless it
-lies on the very host of the document it must be https, on a host of the internet (A67).
+A discovery document may name the address of the keys (`jwks_uri`). No administrator wrote that address: unless it is on
+the host of the document itself, it must be https and lead to a public host (A67).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ostiary.web.outgoing.requests import OutgoingFailed, target_of
 
 if TYPE_CHECKING:
     from ostiary.proto.jose import VerifyingKey
-    from ostiary.sources.resources import OAuthSource
+    from ostiary.trust.oauth_source import OAuthSource
 
 MINUTE: Final = 60_000_000  # microseconds
 FRESH: Final = 60 * MINUTE
@@ -28,11 +28,11 @@ AGAIN: Final = MINUTE
 STALE: Final = 240 * MINUTE
 """How long keys are used while the issuer does not answer."""
 
-_log = logging.getLogger("ostiary.sources")
+_log = logging.getLogger("ostiary.trust")
 
 
 class NoKeys(LookupError):
-    """The source has no keys that could be used now; the text says why."""
+    """The source has no usable keys now; the text says why."""
 
 
 class Fetch(Protocol):
@@ -45,98 +45,99 @@ class Fetch(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Issuer:
-    """What checks the tokens of a source. `name` is what their iss must be; None: nobody has said."""
+    """The keys that verify tokens of a source. `name` is the `iss` they must have; None: it is not known."""
 
     keys: tuple[VerifyingKey, ...]
     name: str | None = None
 
     def knows(self, kid: str | None) -> bool:
-        """Tell whether a token that names this key could be checked."""
+        """Tell whether a token with this `kid` can be verified."""
         return kid is None or any(key.kid in {None, kid} for key in self.keys)
 
 
 @dataclass(slots=True)
-class _Kept:
-    """What was read of one source. Times in microseconds UTC."""
+class _CacheEntry:
+    """The issuer of one source, as last read from `addresses`. Times in microseconds UTC."""
 
-    places: tuple[str, str]
+    addresses: tuple[str, str]
     tried: int
     read: int = 0
     issuer: Issuer | None = None
 
-    def good(self, now: int, *, within: int) -> Issuer | None:
+    def valid_issuer(self, now: int, *, within: int) -> Issuer | None:
+        """Return the issuer, if it was read less than `within` microseconds ago."""
         return self.issuer if self.issuer is not None and 0 <= now - self.read < within else None
 
 
 class IssuerKeys:
-    """The keys of all sources, one entry in memory for each."""
+    """The cache of issuers' keys, one entry in memory for each source."""
 
     def __init__(self, fetch: Fetch = fetch_json) -> None:
         self._fetch = fetch
-        self._kept: dict[str, _Kept] = {}
-        self._reading: dict[str, asyncio.Lock] = {}
+        self._cache: dict[str, _CacheEntry] = {}
+        self._locks: dict[str, asyncio.Lock] = {}  # one reading at a time for each source
 
     async def issuer(self, source: OAuthSource, *, kid: str | None, now: int) -> Issuer:
-        """Return the issuer behind a source, ready for a token that names the key `kid`. Raises NoKeys.
+        """Return the issuer of a source, ready for a token that names the key `kid`. Raises NoKeys.
 
         Keys are read again after `FRESH`, and for a `kid` that is not known, at most once in `AGAIN`.
         """
-        places = (source.oidc_jwks_url, source.oidc_well_known_url)
-        if not any(places):
+        addresses = (source.oidc_jwks_url, source.oidc_well_known_url)
+        if not any(addresses):
             return Issuer(usable_keys(source.oidc_jwks))
         name = str(source.pk)
-        found = self._known(name, places, kid, now)
-        if found is None:
-            async with self._reading.setdefault(name, asyncio.Lock()):
-                found = self._known(name, places, kid, now)
-                if found is None:
+        issuer = self._cached(name, addresses, kid, now)
+        if issuer is None:
+            async with self._locks.setdefault(name, asyncio.Lock()):
+                issuer = self._cached(name, addresses, kid, now)
+                if issuer is None:
                     await self._read(name, source, now)
-                    found = self._kept[name].good(now, within=STALE)
-        if found is None:
+                    issuer = self._cache[name].valid_issuer(now, within=STALE)
+        if issuer is None:
             raise NoKeys("its keys could not be read")
-        return found
+        return issuer
 
-    def _known(self, name: str, places: tuple[str, str], kid: str | None, now: int) -> Issuer | None:
-        """Return what was read before, if it is not to be read again now. Raises NoKeys."""
-        kept = self._kept.get(name)
-        if kept is None or kept.places != places:
+    def _cached(self, name: str, addresses: tuple[str, str], kid: str | None, now: int) -> Issuer | None:
+        """Return the cached issuer; None when it is to be read again now. Raises NoKeys."""
+        entry = self._cache.get(name)
+        if entry is None or entry.addresses != addresses:
             return None
-        found = kept.good(now, within=FRESH)
-        if found is not None and found.knows(kid):
-            return found
+        issuer = entry.valid_issuer(now, within=FRESH)
+        if issuer is not None and issuer.knows(kid):
+            return issuer
         # guard: A67 strangers do not make us ask more than once a minute
-        if not 0 <= now - kept.tried < AGAIN:  # below zero: the clock was wrong
+        if not 0 <= now - entry.tried < AGAIN:  # below zero: the clock was wrong
             return None
-        found = kept.good(now, within=STALE)
-        if found is None:
+        issuer = entry.valid_issuer(now, within=STALE)
+        if issuer is None:
             raise NoKeys("its keys could not be read a moment ago")
-        return found
+        return issuer
 
     async def _read(self, name: str, source: OAuthSource, now: int) -> None:
-        places = (source.oidc_jwks_url, source.oidc_well_known_url)
-        kept = self._kept.get(name)
-        if kept is None or kept.places != places:
-            kept = _Kept(places, now)
+        addresses = (source.oidc_jwks_url, source.oidc_well_known_url)
+        entry = self._cache.get(name)
+        if entry is None or entry.addresses != addresses:
+            entry = _CacheEntry(addresses, now)
         try:
-            kept.issuer, kept.read = await self._ask(source), now
+            entry.issuer, entry.read = await self._fetch_issuer(source), now
         except OutgoingFailed as error:
             _log.warning("source %s: its keys could not be read: %s", source.name, error)
-        kept.tried = now  # only now: those who ask meanwhile wait for the answer
-        self._kept[name] = kept
+        entry.tried = now  # only now: concurrent requests wait for the answer
+        self._cache[name] = entry
 
-    async def _ask(self, source: OAuthSource) -> Issuer:
-        """Read the documents of a source. Raises OutgoingFailed."""
-        issuer, place, public = None, source.oidc_jwks_url, False
+    async def _fetch_issuer(self, source: OAuthSource) -> Issuer:
+        """Fetch discovery document and keys of a source. Raises OutgoingFailed."""
+        issuer, jwks_uri, public = None, source.oidc_jwks_url, False
         if source.oidc_well_known_url:
             document = _object(await self._fetch(source.oidc_well_known_url))
             issuer = _text(document, "issuer")
-            if not place:
-                place = _text(document, "jwks_uri")
+            if not jwks_uri:
+                jwks_uri = _text(document, "jwks_uri")
                 # guard: A67 what discovery names is an address of others
-                public = not _is_same_origin(place, source.oidc_well_known_url)
-                if public and not target_of(place).tls:
+                public = not _is_same_origin(jwks_uri, source.oidc_well_known_url)
+                if public and not target_of(jwks_uri).tls:
                     raise OutgoingFailed("jwks_uri: expected an https address, or one on the host of the document")
-        keys = usable_keys(_object(await self._fetch(place, public=public)))
+        keys = usable_keys(_object(await self._fetch(jwks_uri, public=public)))
         if not keys:
             raise OutgoingFailed("there is no key for signatures among its keys")
         return Issuer(keys, issuer)
