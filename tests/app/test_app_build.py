@@ -25,6 +25,8 @@ from ostiary.flows.resources import Flow
 from ostiary.keys.defaults import INTERNAL_MANAGED, SELF_SIGNED_NAME
 from ostiary.keys.resources import CertificateKeyPair
 from ostiary.keys.signer import signer
+from ostiary.portal.services import Pages
+from ostiary.providers.oauth2.services import Services
 from ostiary.resource import InvalidResource, Problem
 from ostiary.seal import Secret
 from ostiary.seal.envelope import WrongKey
@@ -68,6 +70,16 @@ async def test_a_second_start_changes_nothing(tmp_path: Path) -> None:
     assert second.plane.snapshot.number == revision
     assert second.users.install_id == install
     await second.close()
+
+
+async def test_every_part_has_the_clock_that_is_given(tmp_path: Path) -> None:
+    then = 1_900_000_000_000_000
+    opened = await open_core(settings_for(tmp_path), environ={}, create=True, clock=lambda: then)
+    built = build_site(opened, Metrics(version="1"))
+    assert {revision.created for revision in await opened.plane.revisions()} == {then}
+    assert {one.clock() for one in (opened.services, built.services)} == {then}
+    assert built.services[Pages].clock() == built.services[Services].clock() == then
+    await opened.close()
 
 
 async def test_two_processes_start_at_once_behind_a_migration(tmp_path: Path, postgres_config: PostgresConfig) -> None:

@@ -29,7 +29,7 @@ class Background:
     """The tasks of one process. `worker` False leaves the queue to other processes."""
 
     def __init__(self, core: Core, *, worker: bool) -> None:
-        self._worker = Worker(core.database, jobs(core), grace=GRACE) if worker else None
+        self._worker = Worker(core.database, jobs(core), grace=GRACE, clock=core.services.clock) if worker else None
         self._loops = [core.plane.watch]
         self._tasks: list[asyncio.Task[None]] = []
         if worker:

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ostiary.app.hooks import hooks_of
@@ -93,6 +93,7 @@ async def open_core(
     serving: bool = False,
     create: bool = False,
     rooms: Sequence[Room] = ROOMS,
+    clock: Callable[[], int] = clock,
 ) -> Core:
     """Open the database, bring it up to date, and build everything that does not listen.
 
@@ -103,11 +104,9 @@ async def open_core(
     database = await open_database(settings, serving=serving, create=create)
     try:
         settings = with_secret_key(settings, sealed=where(settings) if await is_sealed(database) else None)
-        secret_key = settings.secret_key
-        assert secret_key is not None  # noqa: S101 - with_secret_key just saw to it
         await migrate(database, migrations_of(rooms), now=clock())
         environ = dict(os.environ) if environ is None else environ
-        core = await _build(settings, secret_key, database, environ, rooms, serving=serving)
+        core = await build_core(settings, database, environ=environ, serving=serving, rooms=rooms, clock=clock)
         await _first_start(core)
     except BaseException:
         await database.close()
@@ -151,15 +150,18 @@ async def open_database(settings: Settings, *, serving: bool = False, create: bo
     return database
 
 
-async def _build(
+async def build_core(
     settings: Settings,
-    secret_key: Secret,
     database: Database,
-    environ: Mapping[str, str],
-    rooms: Sequence[Room],
     *,
-    serving: bool,
+    environ: Mapping[str, str],
+    serving: bool = False,
+    rooms: Sequence[Room] = ROOMS,
+    clock: Callable[[], int] = clock,
 ) -> Core:
+    """Build the rooms on an open, migrated database, without what a first start makes. Raises WrongKey, Unavailable."""
+    secret_key = settings.secret_key
+    assert secret_key is not None  # noqa: S101 - `with_secret_key` just saw to it, or whoever calls this
     sealer = Sealer(secret_key)
     kinds = Registry(kinds_of(rooms))
     plane = ConfigPlane(database=database, registry=kinds, sealer=sealer)
@@ -209,6 +211,7 @@ async def _hosts(plane: ConfigPlane, settings: Settings, setup: Setup) -> Hosts:
 
 async def _first_start(core: Core) -> None:
     """Make what every installation has. On later starts this is three small queries."""
+    clock = core.services.clock
     await make_default_pairs(core.editor, core.plane.snapshot, now=clock())
     report = await core.discovery.apply_shipped(now=clock())
     _tell(report)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from ostiary.api.caller import Callers
 from ostiary.api.routes import Api
-from ostiary.app.core import Core, clock
+from ostiary.app.core import Core
 from ostiary.app.errors import translate
 from ostiary.app.health import Health
 from ostiary.app.listening.tls import StrictTransport
@@ -36,6 +36,7 @@ from ostiary.providers.oauth2.provider.client import client_by_provider
 from ostiary.providers.oauth2.services import Services as OAuth2Services
 from ostiary.providers.oauth2.tokens.access_token_format import is_meant_here
 from ostiary.record import dataclass
+from ostiary.room import ServiceRegistry
 from ostiary.seal import Secret
 from ostiary.sessions.cookie import CookieSettings
 from ostiary.sessions.sessions import Hooks, Sessions
@@ -64,6 +65,7 @@ class Built:
     site: Site
     health: Health
     routes: Sequence[Route]
+    services: ServiceRegistry
 
 
 def build_site(core: Core, metrics: Metrics, health: Health | None = None) -> Built:
@@ -81,14 +83,14 @@ def build_site(core: Core, metrics: Metrics, health: Health | None = None) -> Bu
         users=core.users,
         sessions=sessions,
         engine=engine,
-        clock=clock,
+        clock=core.services.clock,
         form_post=partial(autosubmit_page, renderer),
         languages=pages.templates.catalogs.languages,
         options=_options(core),
         refusals=refusals,
     )
     callers = Callers(core.tokens, core.users, sessions, partial(_access_token_user, core))
-    api = Api(callers, core.plane, partial(roles_of, core.database), clock)
+    api = Api(callers, core.plane, partial(roles_of, core.database), core.services.clock)
 
     for_rooms = core.services.extended(sessions, engine, _sign_on(core, sessions, engine), services, api, pages)
     protocols.register(*(cast("Endpoint", one) for room in core.rooms for one in room.endpoints(for_rooms)))
@@ -110,7 +112,7 @@ def build_site(core: Core, metrics: Metrics, health: Health | None = None) -> Bu
         from_proxies=[core.settings.mtls.header] if core.settings.mtls.header else (),
         unavailable=unavailable,
     )
-    return Built(site, health, routes)
+    return Built(site, health, routes, for_rooms)
 
 
 def _finishes(core: Core, sessions: Sessions) -> Sequence[Finish]:
@@ -153,7 +155,12 @@ def _flow_services(core: Core, sessions: Sessions, refusals: Refusals, protocols
 
 def _sign_on(core: Core, sessions: Sessions, engine: FlowEngine) -> SignOnServices:
     return SignOnServices(
-        database=core.database, plane=core.plane, users=core.users, sessions=sessions, engine=engine, clock=clock
+        database=core.database,
+        plane=core.plane,
+        users=core.users,
+        sessions=sessions,
+        engine=engine,
+        clock=core.services.clock,
     )
 
 
@@ -180,7 +187,7 @@ def _pages(core: Core, sessions: Sessions, engine: FlowEngine, protocols: Protoc
         templates=own_templates(static),
         static=static,
         form_key=_key(core, "web/form"),
-        clock=clock,
+        clock=core.services.clock,
         launch_url=launch_url,
         recover=recoverer.recover,
         protocols=protocols,
