@@ -50,7 +50,7 @@ class World:
         container = self.container
         old = lockfile.load(container.folder) if (container.folder / lockfile.FILE).exists() else None
         allowed = update or locking.Update(everything=True)
-        at = locking.Locking(
+        at = locking.LockContext(
             repository=self.repository, settings=self.settings, cache=self.cache, progress=Silent(), now=now
         )
         found = locking.lock(container, old=old, update=allowed, at=at)
@@ -63,12 +63,12 @@ class World:
         (self.container.folder / lockfile.FILE).unlink()
 
     @property
-    def at(self) -> building.Building:
-        return building.Building(
+    def at(self) -> building.BuildContext:
+        return building.BuildContext(
             repository=self.repository, settings=self.settings, cache=self.cache, progress=Silent()
         )
 
-    def build(self) -> building.Built:
+    def build(self) -> building.BuiltImage:
         return building.build(self.container, at=self.at)
 
     def elsewhere(self, folder: Path) -> World:

@@ -72,7 +72,7 @@ class House:
 def make(folder: Path) -> House:
     """Bring Nix from Debian's archive and, for Python 3.13, what the builder needs from the locks."""
     root = folder / "root"
-    archive = settings.load(os.environ).place("trixie")
+    archive = settings.load(os.environ).archive_url("trixie")
     words = ["mmdebstrap", "--quiet", "--variant=extract", f"--include={PROGRAMS}", "trixie", f"{root}.tar", archive]
     subprocess.run(words, check=True)
     root.mkdir()

@@ -106,7 +106,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
 
 @pytest.fixture(scope="session")
 def place(shop: Shop) -> str:
-    return shop.place
+    return shop.archive_url
 
 
 @pytest.fixture(scope="session")
@@ -136,7 +136,7 @@ def roots() -> Iterator[Path]:
 def tools(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with Debian trixie's own cosign and skopeo: judges that nobody here wrote."""
     root = tmp_path_factory.mktemp("tools") / "root"
-    archive = settings.load(os.environ).place("trixie")
+    archive = settings.load(os.environ).archive_url("trixie")
     make = ["mmdebstrap", "--quiet", "--variant=extract", "--include=cosign,skopeo", "trixie", f"{root}.tar", archive]
     subprocess.run(make, check=True)
     root.mkdir()

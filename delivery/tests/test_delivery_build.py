@@ -12,16 +12,16 @@ import pytest
 from ostiary_delivery import audit, build, compress, layer, oci, plan
 from ostiary_delivery.definition import Layers
 from ostiary_delivery.errors import BadDefinition, Refusal, Tampered
-from ostiary_delivery.plan import Unit
+from ostiary_delivery.plan import Component
 from ostiary_delivery.python import bytecode
 from ostiary_delivery.python.wheel import read as read_wheel
 from ostiary_delivery.tree import Entry, file
 from small_archive import make_wheel
 
 
-def members(built: build.Built) -> dict[str, tarfile.TarInfo]:
+def members(built: build.BuiltImage) -> dict[str, tarfile.TarInfo]:
     found: dict[str, tarfile.TarInfo] = {}
-    for part in built.parts:
+    for part in built.layers:
         with tarfile.open(fileobj=io.BytesIO(part.packed)) as archive:
             found |= {member.name: member for member in archive}
     return found
@@ -47,7 +47,7 @@ def test_the_same_inputs_make_the_same_image_in_another_folder(world, tmp_path: 
 def test_a_second_build_takes_every_layer_from_the_cache(world, monkeypatch) -> None:
     world.lock()
     first = world.build()
-    monkeypatch.setattr(build, "_make", None)
+    monkeypatch.setattr(build, "_build_layer", None)
     assert world.build().image.digest == first.image.digest
 
 
@@ -81,7 +81,7 @@ def test_our_change_moves_our_layer_alone(world) -> None:
     (world.repository / "door/__init__.py").write_text("def main():\n    return 1\n")
     after = world.build()
     moved = set(after.blobs) - set(before.blobs)
-    assert [part.layer.title for part in after.parts if part.layer.digest in moved] == ["own door 1.2.0"]
+    assert [part.layer.title for part in after.layers if part.layer.digest in moved] == ["own door 1.2.0"]
 
 
 def test_an_input_in_the_cache_that_was_changed_is_refused_by_name(world) -> None:
@@ -112,8 +112,8 @@ def test_what_an_image_must_not_hold_stops_the_build(world, files, modes, said: 
 
 
 def test_a_folder_for_everybody_needs_the_sticky_bit() -> None:
-    seen = [audit.Seen("tmp", "directory", 0o1777), audit.Seen("open", "directory", 0o777)]
-    assert audit.problems({"a": seen}) == ["a: /open is a folder where everybody can replace everything"]
+    seen = [audit.LayerFile("tmp", "directory", 0o1777), audit.LayerFile("open", "directory", 0o777)]
+    assert audit.validate_layers({"a": seen}) == ["a: /open is a folder where everybody can replace everything"]
 
 
 def test_dropping_needs_something_to_drop(world) -> None:
@@ -169,10 +169,10 @@ def test_a_package_that_is_not_what_its_name_says_is_refused(world) -> None:
 
 def test_one_part_is_built_as_it_will_be_in_the_whole(world) -> None:
     world.lock()
-    part = build.build_part(world.container, "screw", at=world.at)
+    part = build.build_layer(world.container, "screw", at=world.at)
     assert part.layer.digest in world.build().blobs
-    with pytest.raises(BadDefinition, match=r"no part nut; there are: door-data, libc, hinge, screw, files, door"):
-        build.build_part(world.container, "nut", at=world.at)
+    with pytest.raises(BadDefinition, match=r"no component nut; there are: door-data, libc, hinge, screw, files, door"):
+        build.build_layer(world.container, "nut", at=world.at)
 
 
 def test_a_layout_is_read_as_it_was_written(world, tmp_path: Path) -> None:
@@ -181,12 +181,12 @@ def test_a_layout_is_read_as_it_was_written(world, tmp_path: Path) -> None:
     oci.save(tmp_path / "image", built.image, blobs=built.blobs, tag="v1.2.0-0123456")
     found = oci.open_layout(tmp_path / "image")
     assert (found.image, found.tag) == (built.image, "v1.2.0-0123456")
-    for part in built.parts:
+    for part in built.layers:
         assert found.blob(part.layer.digest) == part.packed
-    path = tmp_path / "image/blobs/sha256" / built.parts[0].layer.digest.removeprefix("sha256:")
+    path = tmp_path / "image/blobs/sha256" / built.layers[0].layer.digest.removeprefix("sha256:")
     path.write_bytes(b"evil")
     with pytest.raises(Tampered, match=path.name):
-        found.blob(built.parts[0].layer.digest)
+        found.blob(built.layers[0].layer.digest)
 
 
 def test_another_compressor_is_refused(world) -> None:
@@ -206,8 +206,10 @@ def test_the_compressor_and_the_archive_have_known_bytes() -> None:
 
 
 def test_small_packages_share_and_the_budget_is_kept() -> None:
-    units = [Unit(kind="deb", name=f"d{number}", version="1", identity="", size=100 * number) for number in range(1, 9)]
-    units += [Unit(kind="own", name="own", version="1", identity="", size=5)]
+    units = [
+        Component(kind="deb", name=f"d{number}", version="1", identity="", size=100 * number) for number in range(1, 9)
+    ]
+    units += [Component(kind="own", name="own", version="1", identity="", size=5)]
     groups = plan.layers(units, rule=Layers(budget=60, smallest=300))
     assert [len(group) for group in groups] == [2, 1, 1, 1, 1, 1, 1, 1]
     groups = plan.layers(units, rule=Layers(budget=4, smallest=300))

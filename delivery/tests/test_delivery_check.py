@@ -51,7 +51,7 @@ def change(path: Path, old: str, new: str) -> None:
 
 
 def test_agreement_is_silent_and_quick(built) -> None:
-    assert run(built).wrong == []
+    assert run(built).problems == []
     begun = time.process_time()
     run(built)
     assert time.process_time() - begun < 1
@@ -59,7 +59,7 @@ def test_agreement_is_silent_and_quick(built) -> None:
 
 def test_place_1_the_declared_version(built) -> None:
     change(built.definition_file, 'version = "1.2.0"', 'version = "1.3.0"')
-    wrong = "\n".join(run(built).wrong)
+    wrong = "\n".join(run(built).problems)
     assert "service-versions.yaml:5: door is v1.2.0 here, and 1.3.0 in containers/door/container.toml:3" in wrong
     assert "dist/images/door:1: the image says it is 1.2.0" in wrong
     assert "kustomization.yaml:3: door is 1.2.0 here, and 1.3.0" in wrong
@@ -68,27 +68,27 @@ def test_place_1_the_declared_version(built) -> None:
 def test_place_1_is_repeated_for_nix(built) -> None:
     path = built.definition_file.with_name("default.nix")
     path.write_text('import ./image.nix {\n  folder = ./.;\n  version = "1.2.0"; # version = "7"\n}\n')
-    assert run(built).wrong == []
+    assert run(built).problems == []
     change(path, '"1.2.0"', '"1.1.0"')
-    assert run(built).wrong == [
+    assert run(built).problems == [
         "containers/door/default.nix:3: door is 1.1.0 here, and 1.2.0 in containers/door/container.toml:3"
     ]
     path.write_text("{ }\n")
-    assert run(built).wrong == [
+    assert run(built).problems == [
         'containers/door/default.nix:1: there is no version = "1.2.0" here, as in containers/door/container.toml:3'
     ]
 
 
 def test_place_2_the_reviewed_version(built) -> None:
     change(built.repository / services.FILE, "v1.2.0", "v1.1.0")
-    assert run(built).wrong == [
+    assert run(built).problems == [
         "service-versions.yaml:5: door is v1.1.0 here, and 1.2.0 in containers/door/container.toml:3"
     ]
 
 
 def test_place_3_the_lock(built) -> None:
     change(built.container.folder / lockfile.FILE, '"2.41-12"', '"2.42-1"')
-    wrong = run(built).wrong
+    wrong = run(built).problems
     assert any(
         "container.lock:" in line and "libc is 2.42-1 here, and 2.41 in containers/door" in line for line in wrong
     )
@@ -107,7 +107,7 @@ def test_place_4_the_bytes_of_the_image(built) -> None:
         "digest: sha256",
         f"digest: {image.image.digest} #",
     )
-    assert run(built).wrong == [
+    assert run(built).problems == [
         "dist/images/door:1: version drift: wheel door is 1.1.9, and declared is 1.2.0 in containers/door/container.toml:30"
     ]
 
@@ -123,7 +123,7 @@ def test_place_4_the_bytes_of_the_image(built) -> None:
 )
 def test_place_5_the_manifests(built, old: str, new: str, said: str) -> None:
     change(built.repository / "deploy/overlays/home/kustomization.yaml", old, new)
-    wrong = run(built).wrong
+    wrong = run(built).problems
     assert len(wrong) == 1
     assert said in wrong[0]
 
@@ -136,23 +136,23 @@ def test_a_name_alone_is_a_hint_and_a_wrong_parent_an_error(built) -> None:
     assert changed == ["door-bell"]
     assert text == SERVICES.replace("# rings\n", "# rings\n    parent: door\n")
     path.write_text(text.replace("parent: door", "parent: gate"))
-    assert run(built).wrong == ["service-versions.yaml:8: the parent gate of door-bell is not in this file"]
+    assert run(built).problems == ["service-versions.yaml:8: the parent gate of door-bell is not in this file"]
     path.write_text(text.replace("name: door-bell ", "name: bell "))
-    assert run(built).wrong == ["service-versions.yaml:7: bell has the parent door: call it door-..."]
+    assert run(built).problems == ["service-versions.yaml:7: bell has the parent door: call it door-..."]
 
 
 def test_a_container_that_nobody_reviews_is_named(built) -> None:
     (built.repository / services.FILE).write_text("services: []\n")
-    assert run(built).wrong == ["containers/door/container.toml:3: door is not in service-versions.yaml"]
+    assert run(built).problems == ["containers/door/container.toml:3: door is not in service-versions.yaml"]
     (built.repository / services.FILE).write_text("services: 7\n")
     with pytest.raises(BadDefinition, match=r"no list"):
         run(built)
 
 
 def test_latest_is_refused() -> None:
-    with pytest.raises(Refusal, match=r"latest says nothing"):
-        git.check_tag("latest")
-    assert git.check_tag("v1.2.0-0123456")["version"] == "1.2.0"
+    with pytest.raises(Refusal, match=r"latest identifies nothing"):
+        git.parse_tag("latest")
+    assert git.parse_tag("v1.2.0-0123456")["version"] == "1.2.0"
 
 
 def test_the_bill_names_every_package_with_its_hash_and_is_stable(built) -> None:
@@ -194,7 +194,7 @@ def test_a_difference_names_packages_and_predicts_the_push(built, tmp_path: Path
     image = built.build()
     oci.save(tmp_path / "after", image.image, blobs=image.blobs, tag=None)
     after = oci.open_layout(tmp_path / "after")
-    own = image.parts[-1].layer.size
+    own = image.layers[-1].layer.size
     predicted = own + len(image.image.config) + len(image.image.manifest)
     assert difference.predicted(before, after) == predicted
     lines = list(difference.difference(before, after))

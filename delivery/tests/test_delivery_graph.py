@@ -51,7 +51,7 @@ def test_goals_chains_and_leaves() -> None:
 
 def test_a_missing_card_is_named_and_blocks() -> None:
     cards = graph("a: b, c:")
-    assert list(chain.complaints(cards, folder="d")) == ["d/a.md:1: there is no card b"]
+    assert list(chain.problems(cards, folder="d")) == ["d/a.md:1: there is no card b"]
     assert chain.ready(cards) == ["c"]
 
 
@@ -132,7 +132,7 @@ def test_boxes_do_not_overlap_and_no_line_hides_behind_one(needs, widths) -> Non
         ("status: active", "status: maybe", ":5: `status` is none of active, done"),
         ("tags: []", "tags: one", ":6: `tags` is no list of names"),
         ("tags: []\n", "", ":1: its front matter has no `tags`"),
-        ("tags: []", "tags: []\nrequire: []", ":7: nothing is known of `require`"),
+        ("tags: []", "tags: []\nrequire: []", ":7: `require` is unknown"),
         ("modified: 2026-01-31", "modified: soon", ":3: `modified` is no date like 2026-01-31"),
         ("requires: []", "requires: [b, b]", ":4: `requires` names something twice"),
         ("# a\n", "# b\n", ":2: the title is not the page's heading"),
@@ -142,8 +142,8 @@ def test_boxes_do_not_overlap_and_no_line_hides_behind_one(needs, widths) -> Non
 )
 def test_front_matter_is_read_with_its_lines(old: str, new: str, said: str) -> None:
     text = page("a")
-    assert reading.parse({"a": text}).wrong == ()
-    wrong = reading.parse({"a": text.replace(old, new)}).wrong
+    assert reading.parse({"a": text}).problems == ()
+    wrong = reading.parse({"a": text.replace(old, new)}).problems
     assert len(wrong) == 1
     assert wrong[0].startswith(f"docs/how-to/a.md{said}")
 
@@ -209,7 +209,7 @@ class Branch:
         hook.parent.mkdir(exist_ok=True)
         hook.write_text(
             f"#!/bin/sh\nexec {sys.executable} -c 'import sys; from pathlib import Path;"
-            "from ostiary_delivery.graph.commits import check_message as c; from ostiary_delivery.errors import Refusal\n"
+            "from ostiary_delivery.graph.commits import verify_message as c; from ostiary_delivery.errors import Refusal\n"
             'try: c(Path(), Path(sys.argv[1]).read_text(), base="main")\n'
             'except Refusal as e: sys.exit(str(e))\' "$1"\n'
         )
@@ -267,9 +267,9 @@ def test_a_chain_keeps_its_order(tmp_path: Path) -> None:
 
 
 def test_a_repository_without_a_commit_has_no_chain(tmp_path: Path) -> None:
-    commits.check_message(tmp_path, "# comment\n\nhello\n", base="main")
+    commits.verify_message(tmp_path, "# comment\n\nhello\n", base="main")
     assert list(commits.position(tmp_path, base="main", cards={})) == [
         "no chain has begun since main; begin with C2(<goal>): plan ..."
     ]
     with pytest.raises(Refusal, match="cannot follow nothing"):
-        commits.check_message(tmp_path, "C2(a): close b", base="main")
+        commits.verify_message(tmp_path, "C2(a): close b", base="main")

@@ -97,7 +97,7 @@ def test_a_changed_input_is_named_and_nothing_is_built(checkout: Path, tmp_path:
     place.write_bytes(good[:-1] + bytes([good[-1] ^ 1]))
     ended = deliver(folder, "build", VALKEY, DELIVERY_CACHE=str(cache), DELIVERY_INPUTS=inputs())
     assert ended.returncode == TAMPERED
-    assert f"{locked.wanted.name} is not what was locked: expected {locked.sha256}" in ended.stderr
+    assert f"{locked.artifact.name} is not what was locked: expected {locked.sha256}" in ended.stderr
     assert str(place) in ended.stderr
     assert not (folder / "dist/images").exists()
 

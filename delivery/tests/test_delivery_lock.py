@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from ostiary_delivery import lockfile, locking, settings
-from ostiary_delivery.cache import Absent, Cache, Wanted
+from ostiary_delivery.cache import Absent, Artifact, Cache
 from ostiary_delivery.definition import read
 from ostiary_delivery.errors import BadDefinition, Refusal, Stale, Tampered, Unreachable
 from ostiary_delivery.progress import Advance, Silent
@@ -39,7 +39,7 @@ def test_what_is_gone_is_listed_and_never_replaced_in_silence(world) -> None:
     world.archive.publish()
     with pytest.raises(Stale) as stale:
         world.lock(update=locking.Update())
-    assert stale.value.gone == ("libc 2.41-12 (there is 2.42-1)",)
+    assert stale.value.missing == ("libc 2.41-12 (there is 2.42-1)",)
     assert stale.value.exit_code == 3
     assert "--update" in str(stale.value)
     assert lockfile.load(world.container.folder) == first
@@ -56,7 +56,7 @@ def test_a_lock_whose_packages_left_the_archive_is_stale_when_built(world) -> No
     world.cache.path(found.wheels[0].sha256).unlink()
     with pytest.raises(Stale) as stale:
         world.build()
-    assert stale.value.gone == ("door-data 1:7.0~rc1+dfsg-1", "libc 2.41-12", "hinge 1.0")
+    assert stale.value.missing == ("door-data 1:7.0~rc1+dfsg-1", "libc 2.41-12", "hinge 1.0")
 
 
 def test_inputs_that_somebody_kept_serve_as_well(world, tmp_path: Path) -> None:
@@ -64,11 +64,11 @@ def test_inputs_that_somebody_kept_serve_as_well(world, tmp_path: Path) -> None:
     kept = tmp_path / "kept"
     kept.mkdir()
     for one in (*found.debs, *found.wheels):
-        world.cache.path(one.sha256).rename(kept / one.wanted.name)
+        world.cache.path(one.sha256).rename(kept / one.artifact.name)
     for one in found.debs:
         (world.archive.root / one.path).unlink()
     cache = Cache(tmp_path / "empty", inputs=[kept])
-    assert all(cache.read(one.wanted) for one in (*found.debs, *found.wheels))
+    assert all(cache.read(one.artifact) for one in (*found.debs, *found.wheels))
 
 
 def test_a_release_of_another_key_is_refused(world, tmp_path: Path) -> None:
@@ -124,7 +124,7 @@ def test_every_step_is_counted_to_its_end(world) -> None:
 
             yield advance
 
-    at = locking.Locking(
+    at = locking.LockContext(
         repository=world.repository, settings=world.settings, cache=world.cache, progress=Counting(), now=DATE
     )
     locking.lock(world.container, old=None, update=locking.Update(everything=True), at=at)
@@ -161,7 +161,7 @@ def test_all_problems_of_packages_are_told_at_once(world) -> None:
     with pytest.raises(Refusal) as refusal:
         world.lock()
     assert str(refusal.value).splitlines() == [
-        "nobody is left out, but nothing asks for it",
+        "nobody is left out, but nothing needs it",
         "there is no package libd",
         "there is no package libe",
     ]
@@ -172,7 +172,7 @@ def test_bounds_and_conflicts_are_kept(world) -> None:
     world.archive.publish()
     with pytest.raises(Refusal) as refusal:
         world.lock()
-    assert "door-data needs libc (>= 3), which nobody offers" in str(refusal.value)
+    assert "door-data needs libc (>= 3), which no suite has" in str(refusal.value)
     assert "door-data excludes libc (<< 9), and there is 2.41-12" in str(refusal.value)
 
 
@@ -180,7 +180,7 @@ def test_bounds_and_conflicts_are_kept(world) -> None:
     ("old", "new", "said"),
     [
         ('name = "door"', 'name = "gate"', "its folder 'door'"),
-        ("[debian]", "colour = 1\n[debian]", "does not know colour"),
+        ("[debian]", "colour = 1\n[debian]", "debian has unknown keys: colour"),
         ('tmp = "1777"', 'tmp = "x"', "'x' is not a mode"),
         ('version = "1.2.0"', "version = 1", "version must be a text"),
         ("[debian]", 'parent = "house"\n[debian]', "must begin with 'house-'"),
@@ -202,13 +202,13 @@ def test_archives_come_from_settings_or_from_apt(tmp_path: Path) -> None:
     )
     (apt / "sources.list").write_text("deb https://other.example/tools stable main\n")
     found = settings.load({"HOME": "/home/me"}, apt=apt)
-    assert found.place("small") == "http://mirror.example/debian"
-    assert found.place("small-security") == "http://mirror.example/debian-security"
+    assert found.archive_url("small") == "http://mirror.example/debian"
+    assert found.archive_url("small-security") == "http://mirror.example/debian-security"
     assert found.cache == Path("/home/me/.cache/ostiary-delivery")
     set_here = settings.load({"HOME": "/", settings.ARCHIVE: "file:///a/", settings.CACHE: "/c"}, apt=apt)
-    assert (set_here.place("small"), set_here.cache) == ("file:///a", Path("/c"))
+    assert (set_here.archive_url("small"), set_here.cache) == ("file:///a", Path("/c"))
     with pytest.raises(BadDefinition, match=settings.ARCHIVE):
-        settings.load({"HOME": "/"}, apt=tmp_path).place("small")
+        settings.load({"HOME": "/"}, apt=tmp_path).archive_url("small")
 
 
 class Halting(http.server.BaseHTTPRequestHandler):
@@ -235,7 +235,7 @@ def test_an_interrupted_download_goes_on_where_it_was(tmp_path: Path) -> None:
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Halting)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     body = Halting.body
-    wanted = Wanted(name="big", sha256=hashlib.sha256(body).hexdigest(), size=len(body))
+    wanted = Artifact(name="big", sha256=hashlib.sha256(body).hexdigest(), size=len(body))
     cache = Cache(tmp_path)
     told: list[int] = []
     cache.fetch(f"http://127.0.0.1:{server.server_port}/big", wanted, advance=told.append)
@@ -246,7 +246,7 @@ def test_an_interrupted_download_goes_on_where_it_was(tmp_path: Path) -> None:
 
 
 def test_nobody_there_and_nothing_there_are_two_things(tmp_path: Path) -> None:
-    wanted = Wanted(name="big", sha256="0" * 64, size=1)
+    wanted = Artifact(name="big", sha256="0" * 64, size=1)
     with pytest.raises(Absent):
         Cache(tmp_path).fetch((tmp_path / "none").as_uri(), wanted)
     with pytest.raises(Unreachable):

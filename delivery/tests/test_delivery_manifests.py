@@ -14,7 +14,7 @@ from ostiary_delivery import cli, oci
 from ostiary_delivery.check import check
 from ostiary_delivery.errors import BadDefinition, Refusal
 from ostiary_delivery.manifests import overlay, render
-from ostiary_delivery.manifests.images import Reference, containers, own
+from ostiary_delivery.manifests.images import Reference, containers, find_own_images
 from small_archive import write
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -193,7 +193,7 @@ def test_a_changed_blueprint_has_another_name(tmp_path: Path) -> None:
 
 def test_the_real_repository_agrees_with_its_manifests(world, tmp_path: Path) -> None:
     """Without built images: tags are of the declared versions, and nothing runs without a digest."""
-    wrong = check(ROOT, images=tmp_path, cache=world.cache).wrong
+    wrong = check(ROOT, images=tmp_path, cache=world.cache).problems
     assert [line for line in wrong if "deploy/" in line] == []
 
 
@@ -219,7 +219,7 @@ def test_a_change_of_the_real_manifests_alone_is_caught(world, tmp_path: Path, o
     for name in ("containers", "deploy"):
         shutil.copytree(ROOT / name, tmp_path / name)
     shutil.copy(ROOT / "service-versions.yaml", tmp_path)
-    assert check(tmp_path, images=tmp_path / "none", cache=world.cache).wrong == []
+    assert check(tmp_path, images=tmp_path / "none", cache=world.cache).problems == []
     path = tmp_path / "deploy/kustomize/overlays/homelab/kustomization.yaml"
     text = path.read_text()
     head, images = text.split("images:\n")
@@ -228,7 +228,7 @@ def test_a_change_of_the_real_manifests_alone_is_caught(world, tmp_path: Path, o
     if "nobody" in new:
         images = images.replace("house/ostiary\n", "house/nobody\n")
     path.write_text(f"{head}images:\n{images}")
-    wrong = check(tmp_path, images=tmp_path / "none", cache=world.cache).wrong
+    wrong = check(tmp_path, images=tmp_path / "none", cache=world.cache).problems
     assert len(wrong) == 1
     assert wrong[0].startswith("deploy/kustomize/overlays/homelab/kustomization.yaml:")
     assert said in wrong[0]
@@ -288,7 +288,7 @@ def test_rendering_puts_in_what_was_built(home, monkeypatch, capsys, tmp_path: P
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("v1.2.0-0123456", "latest", "Deployment door: door: latest says nothing"),
+        ("v1.2.0-0123456", "latest", "Deployment door: door: latest identifies nothing"),
         ("v1.2.0-0123456", "v1.1.0-0123456", "door is 1.1.0 here, and declared is 1.2.0"),
         ("v1.2.0-0123456", "v1.2.0", "does not say version and commit"),
         (f"    digest: {OTHER}\n", "", "door has no digest: build it"),
@@ -312,7 +312,7 @@ def test_an_image_of_another_version_is_refused(home) -> None:
     built(home, "v1.2.0-7777777")
     home.change('version = "1.2.0"', 'version = "1.3.0"')
     with pytest.raises(Refusal, match=r"is version 1.2.0, and declared is 1.3.0: build it"):
-        own(home.repository, images=home.repository / "dist/images", tags={})
+        find_own_images(home.repository, images=home.repository / "dist/images", tags={})
 
 
 def test_pinning_changes_two_values_and_nothing_else(home, monkeypatch, capsys) -> None:

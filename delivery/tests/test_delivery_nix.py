@@ -43,7 +43,7 @@ def digests(house: House) -> dict[str, str]:
     """What our own builder makes of the same checkout."""
     found = settings.load(os.environ)
     cache = Cache(found.cache, inputs=found.inputs)
-    at = building.Building(repository=house.checkout, settings=found, cache=cache, progress=Silent())
+    at = building.BuildContext(repository=house.checkout, settings=found, cache=cache, progress=Silent())
 
     def digest(name: str) -> str:
         return building.build(definition.read(house.checkout, name), at=at).image.digest
@@ -67,7 +67,7 @@ def inputs(house: House, digests) -> Path:
     for name in NAMES:
         lock = lockfile.load(house.checkout / "containers" / name)
         for one in (*lock.debs, *lock.wheels):
-            (folder / one.wanted.name).write_bytes(cache.read(one.wanted))
+            (folder / one.artifact.name).write_bytes(cache.read(one.artifact))
     return folder
 
 
@@ -77,7 +77,7 @@ def archive(house: House, inputs: Path) -> Path:
     folder = house.work / "archive"
     for one in lockfile.load(house.checkout / "containers/ostiary-valkey").debs:
         (folder / one.path).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(inputs / one.wanted.name, folder / one.path)
+        shutil.copy(inputs / one.artifact.name, folder / one.path)
     return folder
 
 
@@ -147,7 +147,7 @@ def test_other_bytes_are_refused_by_name(fresh: House, archive: Path, inputs: Pa
     fresh.shown = "/work/archive"
     lock = lockfile.load(fresh.checkout / "containers/ostiary-valkey")
     wanted = next(one for one in lock.debs if one.name == "libcap2")
-    given, served = inputs / wanted.wanted.name, archive / wanted.path
+    given, served = inputs / wanted.artifact.name, archive / wanted.path
     right = given.read_bytes()
     wrong = right[:-1] + bytes([right[-1] ^ 1])
     places = {"DELIVERY_ARCHIVE": "file:///work/archive", "DELIVERY_SECURITY_ARCHIVE": "file:///work/archive"}
@@ -158,7 +158,7 @@ def test_other_bytes_are_refused_by_name(fresh: House, archive: Path, inputs: Pa
             ended = fresh.run(word, "containers/ostiary-valkey", **more)
             path.write_bytes(right)
             assert ended.returncode != 0
-            assert f"{wanted.wanted.name} is not what was" in ended.stderr
+            assert f"{wanted.artifact.name} is not what was" in ended.stderr
             assert wanted.sha256 in ended.stderr
     finally:
         given.write_bytes(right)

@@ -42,7 +42,7 @@ def test_nothing_is_fetched_while_an_image_is_built(world, environ) -> None:
     inputs = given(world)
     lock = lockfile.load(world.container.folder)
     del inputs[lock.debs[1].sha256]
-    with pytest.raises(Refusal, match=f"door: not among the inputs: {lock.debs[1].wanted.name}"):
+    with pytest.raises(Refusal, match=f"door: not among the inputs: {lock.debs[1].artifact.name}"):
         nix.build(environ | {"inputs": json.dumps(inputs)})
 
 
@@ -57,7 +57,7 @@ def test_other_bytes_and_vanished_ones_are_refused_by_name(world, environ) -> No
     deb = lockfile.load(world.container.folder).debs[0]
     path = world.archive.root / deb.path
     path.write_bytes(b"?" * deb.size)
-    with pytest.raises(Tampered, match=deb.wanted.name):
+    with pytest.raises(Tampered, match=deb.artifact.name):
         nix.fetch(environ | {"wanted": deb.sha256})
     path.unlink()
     with pytest.raises(Stale, match=f"{deb.name} "):
@@ -74,7 +74,7 @@ def test_a_refusal_ends_the_builder_with_its_code(world, environ, monkeypatch, c
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(sys, "argv", ["nix", "fetch"])
     assert nix.main() == Tampered.exit_code
-    assert capsys.readouterr().err.startswith(f"ostiary-delivery: {deb.wanted.name} is not what was promised")
+    assert capsys.readouterr().err.startswith(f"ostiary-delivery: {deb.artifact.name} is not what was promised")
 
 
 @pytest.mark.parametrize("words", [[], ["other"], ["build", "fetch"]])

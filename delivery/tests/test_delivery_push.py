@@ -128,9 +128,9 @@ def test_the_commands_from_lock_to_push(world, place: str, monkeypatch, capsys) 
     assert run(monkeypatch, world, "sbom", "door") == 0
     assert "CycloneDX" in capsys.readouterr().out
     assert run(monkeypatch, world, "push", "door", place, "--quiet") == 1
-    assert "something is not committed" in capsys.readouterr().err
+    assert "there are uncommitted changes" in capsys.readouterr().err
     assert run(monkeypatch, world, "push", "door", place, "--quiet", "--tag", "latest") == 1
-    assert "latest says nothing" in capsys.readouterr().err
+    assert "latest identifies nothing" in capsys.readouterr().err
     assert run(monkeypatch, world, "push", "door", place, "--quiet", "--tag", "v1.2.0-0123456") == 0
     assert "v1.2.0-0123456@sha256:" in capsys.readouterr().out
     promote = ("promote", "door", place, "--from", "v1.2.0-0123456", "--tag")
@@ -189,7 +189,7 @@ def test_each_kind_of_error_has_its_exit_code(world, monkeypatch, capsys) -> Non
     world.archive.publish()
     assert run(monkeypatch, world, "lock", "--quiet") == 3
     assert "libc 2.41-12 (there is 2.42-1)" in capsys.readouterr().err
-    monkeypatch.setattr(world.settings.__class__, "place", lambda *_: "http://127.0.0.1:9")
+    monkeypatch.setattr(world.settings.__class__, "archive_url", lambda *_: "http://127.0.0.1:9")
     assert run(monkeypatch, world, "lock", "--quiet") == 4
     capsys.readouterr()
 

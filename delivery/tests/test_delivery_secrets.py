@@ -15,7 +15,7 @@ import pytest
 import yaml
 from ostiary_delivery import cli
 from ostiary_delivery.errors import BadDefinition, Refusal
-from ostiary_delivery.manifests import keys, outside_git, overlay, values
+from ostiary_delivery.manifests import keys, overlay, secret_files, values
 
 ROOT = Path(__file__).resolve().parents[2]
 DATABASE = {"postgresql-host": "db.example.org", "postgresql-name": "house", "postgresql-user": "house"}
@@ -33,16 +33,16 @@ def run(monkeypatch, *words: str) -> int:
 
 def test_a_postgresql_of_our_own_needs_nothing_but_a_password(tmp_path: Path) -> None:
     want = composed(tmp_path / "kustomize", "postgresql")
-    made = values.make(want, given={})
+    made = values.make(want, preset={})
     assert made.keys() == {"secret-key", "postgresql-password", "bootstrap-password", "bootstrap-token"}
 
 
-def composed(folder: Path, *components: str) -> keys.Asked:
+def composed(folder: Path, *components: str) -> keys.SecretRequirements:
     """What the overlay generic with some components asks for."""
     shutil.copytree(ROOT / "deploy/kustomize", folder)
     path = folder / "overlays/generic/kustomization.yaml"
     path.write_text(path.read_text() + "components:\n" + "".join(f"  - ../../components/{one}\n" for one in components))
-    return keys.asked(overlay.objects(path.parent))
+    return keys.required_secrets(overlay.objects(path.parent))
 
 
 def test_the_set_of_the_homelab_is_what_its_external_secret_brings(monkeypatch, capsys) -> None:
@@ -71,7 +71,7 @@ def test_the_generic_set_makes_the_first_administrator(monkeypatch, capsys) -> N
 
 def test_components_bring_their_keys_and_tell_what_they_know(tmp_path: Path) -> None:
     want = composed(tmp_path / "kustomize", "valkey", "valkey-password", "cnpg", "external-secret")
-    made = values.make(want, given={})  # host, name and user are those of the cluster
+    made = values.make(want, preset={})  # host, name and user are those of the cluster
     assert len(made["valkey-password"]) == values.LENGTH
     listed = {
         one["metadata"]["name"]: one for one in yaml.safe_load_all(values.write(values.Form.KUBERNETES, made, want))
@@ -114,7 +114,9 @@ def test_a_key_that_is_asked_for_and_not_brought_is_named(monkeypatch, capsys, t
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr("sys.argv", ["ostiary-delivery", "render", str(folder)])
     assert cli.main() == 1
-    said = "Deployment ostiary-valkey needs valkey-password, which the ExternalSecret of ostiary-config does not bring"
+    said = (
+        "Deployment ostiary-valkey needs valkey-password, which the ExternalSecret of ostiary-config does not provide"
+    )
     assert capsys.readouterr().err == f"ostiary-delivery: {said}\n"  # the optional bootstrap keys may be missing
 
 
@@ -122,11 +124,13 @@ def test_what_cannot_be_made_up_must_be_given(monkeypatch, capsys) -> None:
     assert run(monkeypatch, "homelab") == 2
     assert "--set postgresql-host=... --set postgresql-name=... --set postgresql-user=..." in capsys.readouterr().err
     assert run(monkeypatch, "homelab", *GIVEN, "--set", "valkey=1") == 2
-    assert "valkey is not asked for; there are: secret-key" in capsys.readouterr().err
+    assert "valkey is not needed; there are: secret-key" in capsys.readouterr().err
     assert run(monkeypatch, "homelab", "--set", "postgresql-host") == 2
     assert "needs a name and a value" in capsys.readouterr().err
     with pytest.raises(BadDefinition, match=r"postgresql-host is not one line"):
-        values.make(keys.Asked(fields={"postgresql-host": "postgresql-host"}), given={"postgresql-host": "a\nb"})
+        values.make(
+            keys.SecretRequirements(fields={"postgresql-host": "postgresql-host"}), preset={"postgresql-host": "a\nb"}
+        )
 
 
 def test_a_file_is_for_its_owner_alone_and_never_replaced(monkeypatch, capsys, tmp_path: Path) -> None:
@@ -142,9 +146,9 @@ def test_a_file_is_for_its_owner_alone_and_never_replaced(monkeypatch, capsys, t
     link = tmp_path / "link"
     link.symlink_to(tmp_path / "elsewhere")
     with pytest.raises(Refusal, match=r"is there already|cannot be written"):
-        outside_git.save(link, "")
+        secret_files.save(link, "")
     with pytest.raises(Refusal, match=r"cannot be written"):
-        outside_git.save(tmp_path / "no/folder", "")
+        secret_files.save(tmp_path / "no/folder", "")
 
 
 def test_nothing_is_written_into_a_work_tree(tmp_path: Path) -> None:
@@ -154,7 +158,7 @@ def test_nothing_is_written_into_a_work_tree(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tree / "deep")
     for folder in (tree, tree / "deep", tmp_path / "link"):
         with pytest.raises(Refusal, match=r"lies in the git work tree .*tree: secrets are not written there"):
-            outside_git.save(folder / "secrets.env", "x=1\n")
+            secret_files.save(folder / "secrets.env", "x=1\n")
     assert sorted(path.name for path in tree.rglob("*")) == [".git", "deep"]
 
 
@@ -170,10 +174,10 @@ def test_nor_by_sending_the_output_there(tmp_path: Path) -> None:
         assert ended.returncode == code, ended.stderr
         assert ((folder / "secrets.json").stat().st_size == 0) is (code == 1)
     reading, writing = os.pipe()  # a pipe is no file
-    outside_git.check_stream(writing)
+    secret_files.require_outside_work_tree(writing)
     os.close(reading)
     os.close(writing)
-    outside_git.check_stream(writing)  # nor is what is closed
+    secret_files.require_outside_work_tree(writing)  # nor is what is closed
 
 
 def test_nothing_secret_is_in_the_manifests() -> None:

@@ -93,23 +93,23 @@ def web() -> Iterator[str]:
 
 
 def told(found) -> list[tuple[str, str, bool | None]]:
-    return [(one.service, one.what, one.good) for one in found]
+    return [(one.service, one.check, one.passed) for one in found]
 
 
 def test_a_server_is_asked(web: str) -> None:
     assert told(probe.server(web + "/", now=NOW)) == [("server", "live", True), ("server", "ready", False)]
-    assert told(probe.metrics("worker", web, wanted="1.2.0")) == [
+    assert told(probe.metrics("worker", web, version="1.2.0")) == [
         ("worker", "metrics", True),
         ("worker", "version", True),
         ("worker", "digest", None),
     ]
-    assert told(probe.metrics("worker", web, wanted="1.3.0"))[1][2] is False
-    assert told(probe.metrics("worker", web + "/none", wanted="1.3.0"))[1][2] is None
-    asked = told(probe.worker(web + "/metrics", wanted="1.2.0"))
+    assert told(probe.metrics("worker", web, version="1.3.0"))[1][2] is False
+    assert told(probe.metrics("worker", web + "/none", version="1.3.0"))[1][2] is None
+    asked = told(probe.worker(web + "/metrics", version="1.2.0"))
     assert asked[:3] == [("worker", "live", True), ("worker", "ready", False), ("worker", "metrics", True)]
     found = list(probe.keys(web + "/keys/", now=NOW))
     assert told(found) == [("server", "key old", True), ("server", "key bare", None)]
-    assert found[0].told == "10 days old, ends in 400 days"
+    assert found[0].detail == "10 days old, ends in 400 days"
     assert told(probe.keys(web + "/none", now=NOW)) == [("server", "keys", False)]
 
 
@@ -119,7 +119,7 @@ def test_a_digest_that_metrics_tell_is_compared(
 ) -> None:
     page = f'ostiary_build_info{{digest="{DIGEST}",version="1.2.0"}} 1.0\n'.encode()
     monkeypatch.setitem(Web.pages, "/metrics", (200, page))
-    found = told(probe.metrics("server", web, wanted="1.2.0", digest=declared))
+    found = told(probe.metrics("server", web, version="1.2.0", digest=declared))
     assert found[1:] == [("server", "version", True), ("server", "digest", good)]
 
 
@@ -149,14 +149,14 @@ def test_the_declared_digest_is_the_built_one_or_the_pinned_one(
 
 def test_authorities_come_from_a_file(tmp_path: Path) -> None:
     (tmp_path / "ca.pem").write_bytes(certificate(days=30)[0])
-    assert probe.trusting(None).name is None
-    context = probe.trusting(tmp_path / "ca.pem").context
+    assert probe.load_trust(None).name is None
+    context = probe.load_trust(tmp_path / "ca.pem").context
     assert context.verify_mode is ssl.CERT_REQUIRED
     assert context.check_hostname
     (tmp_path / "bad.pem").write_text("nothing")
     for name in ("bad.pem", "none.pem"):
         with pytest.raises(BadDefinition, match="expected certificates in PEM"):
-            probe.trusting(tmp_path / name)
+            probe.load_trust(tmp_path / name)
 
 
 def test_a_certificate_for_another_name_is_believed_when_the_name_is_given(tmp_path: Path) -> None:
@@ -172,9 +172,9 @@ def test_a_certificate_for_another_name_is_believed_when_the_name_is_given(tmp_p
         url = f"https://localhost:{server.server_port}"
 
         def ask(name: str | None) -> list[bool | None]:
-            trust = probe.trusting(tmp_path / "ca.pem", name=name)
+            trust = probe.load_trust(tmp_path / "ca.pem", name=name)
             return [
-                one.good
+                one.passed
                 for one in (*probe.server(url, now=now, trust=trust), *probe.keys(url + "/keys/", now=NOW, trust=trust))
             ]
 
@@ -201,15 +201,15 @@ def test_a_certificate_is_aged(tmp_path: Path, days: int, good: bool) -> None:
         server.shutdown()
     assert told(found)[0] == ("server", "live", True)
     assert told(found)[-1] == ("server", "certificate", good)
-    assert found[-1].told == f"10 days old, ends in {days} days"
-    assert [one.good for one in untrusted] == [False, False, False]
+    assert found[-1].detail == f"10 days old, ends in {days} days"
+    assert [one.passed for one in untrusted] == [False, False, False]
 
 
 def test_valkey_is_asked() -> None:
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Valkey) as server:
         Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         found = list(
-            probe.valkey(f"127.0.0.1:{server.server_address[1]}", service="valkey", password='a"ö', wanted="8.1.1")
+            probe.valkey(f"127.0.0.1:{server.server_address[1]}", service="valkey", password='a"ö', version="8.1.1")
         )
         server.shutdown()
     assert told(found) == [
@@ -218,7 +218,7 @@ def test_valkey_is_asked() -> None:
         ("valkey", "version", True),
         ("valkey", "digest", None),
     ]
-    assert told(probe.valkey("127.0.0.1:1", service="valkey", password=None, wanted=None)) == [
+    assert told(probe.valkey("127.0.0.1:1", service="valkey", password=None, version=None)) == [
         ("valkey", "live", False)
     ]
 
@@ -253,7 +253,7 @@ def deployment(image: str, *, probes: bool = True) -> dict[str, object]:
 )
 def test_a_manifest_is_looked_at(tmp_path: Path, image: str, version: bool | None, digest: bool | None) -> None:
     (tmp_path / "all.yaml").write_text(yaml.safe_dump_all([deployment(image), {"kind": "Service"}]))
-    found = told(manifest.look(tmp_path / "all.yaml", wanted={"door": "1.2.0"}, images=tmp_path))
+    found = told(manifest.inspect(tmp_path / "all.yaml", versions={"door": "1.2.0"}, images=tmp_path))
     assert found == [
         ("door", "version", version),
         ("door", "digest", digest),
@@ -271,13 +271,13 @@ def test_a_folder_is_looked_at_with_its_kustomization(tmp_path: Path, monkeypatc
 
     image = SimpleNamespace(digest=DIGEST)
     monkeypatch.setattr(finding.oci, "open_layout", lambda _: SimpleNamespace(image=image))
-    found = told(manifest.look(tmp_path, wanted={"door": "1.2.0"}, images=tmp_path))
+    found = told(manifest.inspect(tmp_path, versions={"door": "1.2.0"}, images=tmp_path))
     assert [good for *_, good in found] == [True, True, False, False]
     image.digest = "sha256:2"
-    assert told(manifest.look(tmp_path, wanted={"door": "1.2.0"}, images=tmp_path))[1][2] is False
+    assert told(manifest.inspect(tmp_path, versions={"door": "1.2.0"}, images=tmp_path))[1][2] is False
     (tmp_path / "a.yaml").write_text("kind: Service\n")
     with pytest.raises(BadDefinition, match="runs nothing"):
-        list(manifest.look(tmp_path, wanted={}, images=tmp_path))
+        list(manifest.inspect(tmp_path, versions={}, images=tmp_path))
 
 
 def test_tasks_of_mise_are_commands_that_exist() -> None:

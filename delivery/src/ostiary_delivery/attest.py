@@ -1,4 +1,4 @@
-"""`ostiary-delivery sign`: stores a signature and the attestations of a pushed image beside it."""
+"""`ostiary-delivery sign`: the signature and the attestations of a pushed image, stored beside it in the registry."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ostiary_delivery.registry import Place, Registry
 
 
 def attest(container: Container, *, layout: Layout, place: str, signer: sign.Signer, commit: str | None) -> None:
-    """Sign an image at a place, and what it consists of and comes from.
+    """Sign a pushed image, and attest its bill of materials and its provenance.
 
     Raises:
         Refusal: the image is not there, or its lock is not the present one.
@@ -28,8 +28,8 @@ def attest(container: Container, *, layout: Layout, place: str, signer: sign.Sig
         provenance.statement(image, name=place, kind=provenance.CYCLONEDX, predicate=bill),
         provenance.statement(image, name=place, kind=provenance.SLSA, predicate=origin),
     ]
-    for made in (
+    for attachment in (
         sign.signature(image.digest, place=place, signer=signer),
         sign.attestations(image.digest, statements, signer=signer),
     ):
-        registry.put(made.blobs, made.manifest, made.tag)
+        registry.put(attachment.blobs, attachment.manifest, attachment.tag)

@@ -1,4 +1,4 @@
-"""What an image must not hold: shells, package managers, files that give away rights, one file from two packages."""
+"""Audit of layers: no shell, no package manager, no setuid file, no world-writable folder, no file of two packages."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ MANAGERS: Final = frozenset(
     {"apk", "apt", "apt-get", "aptitude", "dnf", "dpkg", "easy_install", "npm", "pip", "pip3", "rpm", "uv"}
 )
 PROGRAMS: Final = frozenset({"usr/bin", "usr/sbin", "usr/local/bin", "usr/local/sbin", "bin", "sbin"})
-RIGHTS: Final = 0o6000
+SETUID_OR_SETGID: Final = 0o6000
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class LayerFile:
     """One file of a layer: path, kind and mode."""
 
     path: str
@@ -23,21 +23,21 @@ class Seen:
     mode: int
 
 
-def problems(layers: Mapping[str, Sequence[Seen]]) -> list[str]:
-    """Return one line for each thing that must not be; layers are given by title, in their order."""
+def validate_layers(layers: Mapping[str, Sequence[LayerFile]]) -> list[str]:
+    """Return one line for each violation; `layers` are files by the title of their layer, in the image's order."""
     owners: dict[str, str] = {}
-    found = []
+    problems = []
     for title, files in layers.items():
         for file in files:
-            found += [f"{title}: /{file.path} {why}" for why in _refused(file)]
+            problems += [f"{title}: /{file.path} {why}" for why in _violations(file)]
             if file.kind != "directory" and owners.setdefault(file.path, title) != title:
-                found.append(f"{title}: /{file.path} is in {owners[file.path]} too")
-    return found
+                problems.append(f"{title}: /{file.path} is in {owners[file.path]} too")
+    return problems
 
 
-def _refused(file: Seen) -> Iterable[str]:
+def _violations(file: LayerFile) -> Iterable[str]:
     folder, _, name = file.path.rpartition("/")
-    if file.kind == "file" and file.mode & RIGHTS:
+    if file.kind == "file" and file.mode & SETUID_OR_SETGID:
         yield "runs with its owner's rights"
     if file.kind == "directory" and file.mode & 0o002 and not file.mode & 0o1000:
         yield "is a folder where everybody can replace everything"

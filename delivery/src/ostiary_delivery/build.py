@@ -1,4 +1,4 @@
-"""`ostiary-delivery build`: from a lock to an image, layer by layer, each kept in the cache until its inputs change."""
+"""`ostiary-delivery build`: an image from its lock, layer by layer. A layer stays cached until its inputs change."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Final
 
 from ostiary_delivery import audit, compress, contents, layer, lockfile, locking, oci, plan
-from ostiary_delivery.cache import Cache, Wanted, write
-from ostiary_delivery.contents import Contents, Found
+from ostiary_delivery.cache import Artifact, Cache, write
+from ostiary_delivery.components import ComponentBuilder
+from ostiary_delivery.contents import Contents, InstalledPackage
 from ostiary_delivery.debian.version import upstream
 from ostiary_delivery.definition import Container
 from ostiary_delivery.errors import BadDefinition, Refusal, Stale
@@ -22,15 +23,14 @@ from ostiary_delivery.lockfile import Lock
 from ostiary_delivery.progress import Progress
 from ostiary_delivery.python import project
 from ostiary_delivery.settings import Settings
-from ostiary_delivery.units import Workshop
 
 FORMAT: Final = "layers 2"
-"""Raised whenever the same inputs would give other bytes than before."""
+"""Version of the layer cache; counts up when the same inputs give other bytes than before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Building:
-    """What building needs to know of the machine."""
+class BuildContext:
+    """The checkout, the settings of this machine, the cache and the progress display of one build."""
 
     repository: Path
     settings: Settings
@@ -39,91 +39,94 @@ class Building:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
-    """A layer that is made: where it comes from, what is inside, and its packed bytes."""
+class BuiltLayer:
+    """A built layer: its descriptor, its components, its contents, the globs it used, and its packed bytes."""
 
     layer: Layer
-    units: tuple[plan.Unit, ...]
+    components: tuple[plan.Component, ...]
     contents: Contents
-    used: frozenset[str]
+    used_globs: frozenset[str]
     packed: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Built:
-    """A finished image with its parts, in the order of its layers."""
+class BuiltImage:
+    """A built image with its layers, in order."""
 
     container: Container
     lock: Lock
     image: oci.Image
-    parts: tuple[Part, ...]
+    layers: tuple[BuiltLayer, ...]
 
     @property
     def blobs(self) -> dict[str, bytes]:
-        """The layers by their digests."""
-        return {part.layer.digest: part.packed for part in self.parts}
+        """Packed layers by their digests."""
+        return {part.layer.digest: part.packed for part in self.layers}
 
 
-def build(container: Container, *, at: Building) -> Built:
-    """Return the whole image.
-
-    Raises:
-        Stale: inputs are gone. Tampered: inputs are others than those locked.
-        Refusal: a version is not the declared one, or the image would hold what it must not.
-    """
-    lock, workshop = _prepare(container, at=at)
-    groups = plan.layers(workshop.units(), rule=container.layers)
-    parts = _make_all(groups, workshop, at=at)
-    _check_globs(container, parts)
-    found = [one for part in parts for one in part.contents.packages]
-    wrong = audit.problems({part.layer.title: part.contents.files for part in parts})
-    wrong += promised(container, found) + complete(lock, found)
-    if wrong:
-        raise Refusal("\n".join(f"{container.name}: {one}" for one in wrong))
-    image = oci.assemble(container, lock=lock, layers=[part.layer for part in parts])
-    return Built(container=container, lock=lock, image=image, parts=tuple(parts))
-
-
-def build_part(container: Container, name: str, *, at: Building) -> Part:
-    """Return the layer that holds one package (or `files`, or the project) as it will be in the whole image.
+def build(container: Container, *, at: BuildContext) -> BuiltImage:
+    """Build an image from its lock.
 
     Raises:
-        BadDefinition: no part has that name.
+        Stale: locked packages cannot be had any more.
+        Tampered: an input differs from the locked one.
+        Refusal: a version differs from the declared one, or the audit of the layers failed.
     """
-    _, workshop = _prepare(container, at=at)
-    groups = plan.layers(workshop.units(), rule=container.layers)
+    lock, builder = _prepare(container, at=at)
+    groups = plan.layers(builder.components(), rule=container.layers)
+    layers = _build_layers(groups, builder, at=at)
+    _require_used_globs(container, layers)
+    packages = [one for layer in layers for one in layer.contents.packages]
+    problems = audit.validate_layers({layer.layer.title: layer.contents.files for layer in layers})
+    problems += version_drift(container, packages) + missing_packages(lock, packages)
+    if problems:
+        raise Refusal("\n".join(f"{container.name}: {one}" for one in problems))
+    image = oci.assemble(container, lock=lock, layers=[layer.layer for layer in layers])
+    return BuiltImage(container=container, lock=lock, image=image, layers=tuple(layers))
+
+
+def build_layer(container: Container, name: str, *, at: BuildContext) -> BuiltLayer:
+    """Build the layer of one component (a package, `files`, or the project) as the whole image has it.
+
+    Raises:
+        BadDefinition: no component has that name.
+    """
+    _, builder = _prepare(container, at=at)
+    groups = plan.layers(builder.components(), rule=container.layers)
     for group in groups:
-        if any(unit.name == name for unit in group):
-            return _make_all([group], workshop, at=at)[0]
-    known = ", ".join(unit.name for group in groups for unit in group)
-    raise BadDefinition(f"{container.name} has no part {name}; there are: {known}")
+        if any(component.name == name for component in group):
+            return _build_layers([group], builder, at=at)[0]
+    names = ", ".join(component.name for group in groups for component in group)
+    raise BadDefinition(f"{container.name} has no component {name}; there are: {names}")
 
 
-def promised(container: Container, found: Sequence[Found]) -> list[str]:
-    """Return one line for each declared version that is not the one found inside the layers."""
-    versions = {(one.kind, one.name): one.version for one in found}
-    wrong = []
-    for promise in container.promises:
-        have = versions.get((promise.kind, promise.name))
-        if have is None:
-            wrong.append(f"version drift: {promise.kind} {promise.name} is not in the image")
-        elif promise.equals not in {have, upstream(have) if promise.kind == "deb" else have}:
-            wrong.append(f"version drift: {promise.kind} {promise.name} is {have}, and declared is {promise.equals}")
-    return wrong
+def version_drift(container: Container, packages: Sequence[InstalledPackage]) -> list[str]:
+    """Return one line for each declared version that differs from the installed one."""
+    versions = {(one.kind, one.name): one.version for one in packages}
+    problems = []
+    for assertion in container.assertions:
+        actual = versions.get((assertion.kind, assertion.name))
+        if actual is None:
+            problems.append(f"version drift: {assertion.kind} {assertion.name} is not in the image")
+        elif assertion.equals not in {actual, upstream(actual) if assertion.kind == "deb" else actual}:
+            problems.append(
+                f"version drift: {assertion.kind} {assertion.name} is {actual}, and declared is {assertion.equals}"
+            )
+    return problems
 
 
-def complete(lock: Lock, found: Sequence[Found]) -> list[str]:
-    """Return one line for each difference between the lock and the packages inside the layers."""
-    inside = {(one.kind, one.name, one.version) for one in found}
+def missing_packages(lock: Lock, packages: Sequence[InstalledPackage]) -> list[str]:
+    """Return one line for each locked package that the layers do not hold."""
+    installed = {(one.kind, one.name, one.version) for one in packages}
     locked = {("deb", one.name, one.version) for one in lock.debs} | {
         ("wheel", one.name, one.version) for one in lock.wheels
     }
     return [
-        f"{kind} {name} {version} is locked and not in the image" for kind, name, version in sorted(locked - inside)
+        f"{kind} {name} {version} is locked and not in the image" for kind, name, version in sorted(locked - installed)
     ]
 
 
-def _prepare(container: Container, *, at: Building) -> tuple[Lock, Workshop]:
+def _prepare(container: Container, *, at: BuildContext) -> tuple[Lock, ComponentBuilder]:
     lock = lockfile.load(container.folder)
     compress.check(lock.compressor)
     missing = sorted(set(container.debian.packages) - {one.name for one in lock.debs})
@@ -131,88 +134,98 @@ def _prepare(container: Container, *, at: Building) -> tuple[Lock, Workshop]:
         raise Refusal(
             f"{container.name}: the lock does not hold {', '.join(missing) or 'this architecture'}: lock again"
         )
-    gone = locking.fetch_debs(lock.debs, settings=at.settings, cache=at.cache, progress=at.progress)
-    own = None
+    unavailable = locking.fetch_debs(lock.debs, settings=at.settings, cache=at.cache, progress=at.progress)
+    own_wheel = None
     if container.wheels:
         target = locking.target_of(container, container.wheels)
-        gone += locking.fetch_wheels(lock.wheels, target=target, cache=at.cache, progress=at.progress)
-    if gone:
-        raise Stale(gone, advice=locking.ADVICE.format(name=container.name))
+        unavailable += locking.fetch_wheels(lock.wheels, target=target, cache=at.cache, progress=at.progress)
+    if unavailable:
+        raise Stale(unavailable, advice=locking.ADVICE.format(name=container.name))
     if container.wheels:
-        own = project.build(at.repository / container.wheels.project, epoch=lock.epoch)
-    workshop = Workshop(container=container, lock=lock, cache=at.cache, own=own)
-    return lock, workshop
+        own_wheel = project.build(at.repository / container.wheels.project, epoch=lock.epoch)
+    builder = ComponentBuilder(container=container, lock=lock, cache=at.cache, own_wheel=own_wheel)
+    return lock, builder
 
 
-def _make_all(groups: Sequence[tuple[plan.Unit, ...]], workshop: Workshop, *, at: Building) -> list[Part]:
-    rules = f"{FORMAT} {workshop.rules()}"
+def _build_layers(
+    groups: Sequence[tuple[plan.Component, ...]], builder: ComponentBuilder, *, at: BuildContext
+) -> list[BuiltLayer]:
+    rules = f"{FORMAT} {builder.rules()}"
     keys = [_key(group, rules) for group in groups]
-    known = [_cached(key, group, at.cache) for key, group in zip(keys, groups, strict=True)]
-    if None in known:
-        workshop.check_scripts()
-        workshop.prepare()
+    cached = [_cached(key, group, at.cache) for key, group in zip(keys, groups, strict=True)]
+    if None in cached:
+        builder.require_declared_scripts()
+        builder.prepare()
     with (
-        at.progress.step("layers", sum(part is None for part in known), unit="made") as advance,
+        at.progress.step("layers", sum(built is None for built in cached), unit="made") as advance,
         ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool,
     ):
 
-        def one(number: int) -> Part:
-            part = known[number]
-            if part is None:
-                part = _make(groups[number], workshop)
-                _keep(keys[number], part, at.cache)
+        def load_or_build(index: int) -> BuiltLayer:
+            built = cached[index]
+            if built is None:
+                built = _build_layer(groups[index], builder)
+                _store(keys[index], built, at.cache)
                 advance(1)
-            return part
+            return built
 
-        return list(pool.map(one, range(len(groups))))
+        return list(pool.map(load_or_build, range(len(groups))))
 
 
-def _make(group: tuple[plan.Unit, ...], workshop: Workshop) -> Part:
-    made = [workshop.make(unit) for unit in group]
-    entries = [entry for found, _ in made for entry in found]
-    made_layer, packed = layer.make(
-        plan.title(group),
+def _build_layer(components: tuple[plan.Component, ...], builder: ComponentBuilder) -> BuiltLayer:
+    built = [builder.build(one) for one in components]
+    entries = [entry for files, _ in built for entry in files]
+    built_layer, packed = layer.make(
+        plan.title(components),
         entries,
-        user=workshop.container.image.user,
-        level=workshop.lock.compressor.level,
+        user=builder.container.image.user,
+        level=builder.lock.compressor.level,
     )
-    inside = contents.read(packed, name=made_layer.title)
-    used = frozenset(glob for _, globs in made for glob in globs)
-    return Part(layer=made_layer, units=group, contents=inside, used=used, packed=packed)
+    layer_contents = contents.read(packed, name=built_layer.title)
+    used_globs = frozenset(glob for _, globs in built for glob in globs)
+    return BuiltLayer(
+        layer=built_layer, components=components, contents=layer_contents, used_globs=used_globs, packed=packed
+    )
 
 
-def _key(group: tuple[plan.Unit, ...], rules: str) -> str:
-    told = [rules, *(f"{unit.title} {unit.identity}" for unit in group)]
-    return hashlib.sha256("\n".join(told).encode()).hexdigest()
+def _key(components: tuple[plan.Component, ...], rules: str) -> str:
+    inputs = [rules, *(f"{one.title} {one.identity}" for one in components)]
+    return hashlib.sha256("\n".join(inputs).encode()).hexdigest()
 
 
-def _keep(key: str, part: Part, cache: Cache) -> None:
-    cache.put(part.packed)
-    told = {"layer": asdict(part.layer), "used": sorted(part.used)}
-    write(cache.root / "layers" / f"{key}.json", json.dumps(told).encode())
+def _store(key: str, layer: BuiltLayer, cache: Cache) -> None:
+    cache.put(layer.packed)
+    record = {"layer": asdict(layer.layer), "used": sorted(layer.used_globs)}
+    write(cache.root / "layers" / f"{key}.json", json.dumps(record).encode())
 
 
-def _cached(key: str, group: tuple[plan.Unit, ...], cache: Cache) -> Part | None:
+def _cached(key: str, components: tuple[plan.Component, ...], cache: Cache) -> BuiltLayer | None:
     path = cache.root / "layers" / f"{key}.json"
     if not path.is_file():
         return None
-    told = json.loads(path.read_bytes())
-    known = Layer(**told["layer"])
-    wanted = Wanted(name=known.title, sha256=known.digest.removeprefix("sha256:"), size=known.size)
-    if not cache.has(wanted):
+    record = json.loads(path.read_bytes())
+    stored = Layer(**record["layer"])
+    artifact = Artifact(name=stored.title, sha256=stored.digest.removeprefix("sha256:"), size=stored.size)
+    if not cache.has(artifact):
         return None
-    packed = cache.read(wanted)
-    inside = contents.read(packed, name=known.title)
-    return Part(layer=known, units=group, contents=inside, used=frozenset(told["used"]), packed=packed)
+    packed = cache.read(artifact)
+    layer_contents = contents.read(packed, name=stored.title)
+    return BuiltLayer(
+        layer=stored,
+        components=components,
+        contents=layer_contents,
+        used_globs=frozenset(record["used"]),
+        packed=packed,
+    )
 
 
-def _check_globs(container: Container, parts: Sequence[Part]) -> None:
-    used = {glob for part in parts for glob in part.used}
-    unused = [glob for glob in (*container.image.drop, *container.image.keep) if glob not in used]
+def _require_used_globs(container: Container, layers: Sequence[BuiltLayer]) -> None:
+    used_globs = {glob for layer in layers for glob in layer.used_globs}
+    unused = [glob for glob in (*container.image.drop, *container.image.keep) if glob not in used_globs]
     if unused:
         raise Refusal(f"{container.name}: image.drop or keep matches nothing with {', '.join(unused)}")
 
 
-def sizes(built: Built) -> Mapping[str, int]:
+def sizes(built: BuiltImage) -> Mapping[str, int]:
     """Return the packed size in bytes of each layer by its title."""
-    return {part.layer.title: part.layer.size for part in built.parts}
+    return {layer.layer.title: layer.layer.size for layer in built.layers}

@@ -1,6 +1,6 @@
-"""The cache of inputs: every file under its own SHA-256, fetched once, resumed when interrupted, checked at every use.
+"""The cache of inputs, by SHA-256. A file is downloaded once, resumed after an interruption, and verified at each use.
 
-Beside it stand read-only folders of inputs (a store path, a disk): a file is found there under its hash or its name.
+Read-only folders (a store path, a disk) can serve inputs too, under their hash or their name.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from typing import Final
 from ostiary_delivery.errors import Refusal, Tampered, Unreachable
 
 CHUNK: Final = 256 * 1024
-TRIES: Final = 3
+ATTEMPTS: Final = 3
 TIMEOUT: Final = 60
 Advance = Callable[[int], None]
 
 
 class Absent(Refusal):
-    """A place answered that it does not have a file."""
+    """The server or folder does not have the file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
-    """A file somebody promised: its name for people, its hash (hex) and its size in bytes."""
+class Artifact:
+    """An expected file: its name for people, its SHA-256 (hex) and its size in bytes."""
 
     name: str
     sha256: str
@@ -39,107 +39,112 @@ class Wanted:
 
 
 class Cache:
-    """Files by their SHA-256 below one folder, with read-only folders beside it."""
+    """Files by SHA-256 below `root`, and read-only folders of inputs."""
 
     def __init__(self, root: Path, *, inputs: Sequence[Path] = ()) -> None:
         self.root = root
         self._inputs = tuple(inputs)
 
     def path(self, sha256: str) -> Path:
-        """Return where a file with a hash (hex) lies or would lie."""
+        """Return the path for a SHA-256 (hex), whether the file exists or not."""
         return self.root / "sha256" / sha256[:2] / sha256
 
-    def has(self, wanted: Wanted) -> bool:
-        """Tell whether a file is here, without reading it."""
-        return self._find(wanted) is not None
+    def has(self, artifact: Artifact) -> bool:
+        """Tell whether the file exists. Its bytes are not read."""
+        return self._find(artifact) is not None
 
-    def read(self, wanted: Wanted) -> bytes:
-        """Return a file's bytes, checked.
+    def read(self, artifact: Artifact) -> bytes:
+        """Return the verified bytes of a file.
 
         Raises:
-            Absent: the file is not here.
-            Tampered: it is here and its bytes are others; the message names it.
+            Absent: the file is not in the cache.
+            Tampered: its hash differs; the message names the file.
         """
-        path = self._find(wanted)
+        path = self._find(artifact)
         if path is None:
-            raise Absent(f"{wanted.name} is not in the cache")
+            raise Absent(f"{artifact.name} is not in the cache")
         data = path.read_bytes()
-        found = hashlib.sha256(data).hexdigest()
-        if found != wanted.sha256:
-            raise Tampered(f"{wanted.name} is not what was locked: expected {wanted.sha256}, found {found} in {path}")
+        actual = hashlib.sha256(data).hexdigest()
+        if actual != artifact.sha256:
+            raise Tampered(
+                f"{artifact.name} is not what was locked: expected {artifact.sha256}, found {actual} in {path}"
+            )
         return data
 
     def put(self, data: bytes) -> str:
-        """Keep bytes; returns their SHA-256 (hex)."""
+        """Store bytes and return their SHA-256 (hex)."""
         sha256 = hashlib.sha256(data).hexdigest()
         write(self.path(sha256), data)
         return sha256
 
-    def fetch(self, url: str, wanted: Wanted, *, advance: Advance = lambda _: None) -> None:
-        """Bring a file here unless it is, going on where an earlier try was interrupted.
+    def fetch(self, url: str, artifact: Artifact, *, advance: Advance = lambda _: None) -> None:
+        """Download a file unless it is cached. An interrupted download is resumed.
 
         Raises:
-            Absent: the place does not have it.
-            Unreachable: the place does not answer.
-            Tampered: the place has other bytes under that name.
+            Absent: the server does not have the file.
+            Unreachable: the server does not answer.
+            Tampered: the server has other bytes under that name.
         """
-        if self.has(wanted):
-            advance(wanted.size)
+        if self.has(artifact):
+            advance(artifact.size)
             return
-        part = self.path(wanted.sha256).with_suffix(".part")
+        part = self.path(artifact.sha256).with_suffix(".part")
         part.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("ab") as guard:  # two builds at the same time: one fetches, the other finds
+        with part.open("ab") as guard:  # of two builds one downloads, the other waits
             fcntl.flock(guard, fcntl.LOCK_EX)
-            if not self.has(wanted):
-                self._try(url, part, wanted, advance=advance)
+            if not self.has(artifact):
+                self._download(url, part, artifact, advance=advance)
 
-    def _try(self, url: str, part: Path, wanted: Wanted, *, advance: Advance) -> None:
-        for tried in range(1, TRIES + 1):
+    def _download(self, url: str, part: Path, artifact: Artifact, *, advance: Advance) -> None:
+        for attempt in range(1, ATTEMPTS + 1):
             try:
-                _continue(url, part, advance=advance)
-                if part.stat().st_size < wanted.size:
-                    raise ConnectionError(f"{wanted.name} ended early")  # a server that hangs up ends a body in silence
+                _resume(url, part, advance=advance)
+                if part.stat().st_size < artifact.size:
+                    # A server that hangs up ends a body without an error.
+                    raise ConnectionError(f"{artifact.name} ended early")
                 break
             except urllib.error.HTTPError as error:
                 if error.code in {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}:
-                    raise Absent(f"{wanted.name} is not there: {url}") from error
-                if tried == TRIES:
+                    raise Absent(f"{artifact.name} is not there: {url}") from error
+                if attempt == ATTEMPTS:
                     raise Unreachable(f"{url} answers {error.code} {error.reason}") from error
             except OSError as error:
                 if isinstance(getattr(error, "reason", error), FileNotFoundError):
-                    raise Absent(f"{wanted.name} is not there: {url}") from error
-                if tried == TRIES:
+                    raise Absent(f"{artifact.name} is not there: {url}") from error
+                if attempt == ATTEMPTS:
                     raise Unreachable(f"{url} does not answer: {error}") from error
-        self._accept(part, wanted, url)
+        self._verify(part, artifact, url)
 
-    def _accept(self, part: Path, wanted: Wanted, url: str) -> None:
-        found = hashlib.sha256(part.read_bytes()).hexdigest()
-        if found != wanted.sha256:
+    def _verify(self, part: Path, artifact: Artifact, url: str) -> None:
+        actual = hashlib.sha256(part.read_bytes()).hexdigest()
+        if actual != artifact.sha256:
             part.unlink()
-            raise Tampered(f"{wanted.name} is not what was promised: expected {wanted.sha256}, found {found} at {url}")
-        part.replace(self.path(wanted.sha256))
+            raise Tampered(
+                f"{artifact.name} is not what was promised: expected {artifact.sha256}, found {actual} at {url}"
+            )
+        part.replace(self.path(artifact.sha256))
 
-    def _find(self, wanted: Wanted) -> Path | None:
-        places = [self.path(wanted.sha256)]
+    def _find(self, artifact: Artifact) -> Path | None:
+        places = [self.path(artifact.sha256)]
         for folder in self._inputs:
             places += [
-                folder / "sha256" / wanted.sha256[:2] / wanted.sha256,
-                folder / wanted.sha256,
-                folder / wanted.name,
+                folder / "sha256" / artifact.sha256[:2] / artifact.sha256,
+                folder / artifact.sha256,
+                folder / artifact.name,
             ]
         return next((path for path in places if path.is_file()), None)
 
 
 def get(url: str, *, limit: int) -> bytes:
-    """Return the bytes at a URL, at most `limit`.
+    """Return the body at a URL.
 
     Raises:
-        Absent: nothing is there.
-        Unreachable: nobody answers, or too much comes.
+        Absent: the server answers 404.
+        Unreachable: the server does not answer, or sends more than `limit` bytes.
     """
     try:
-        with urllib.request.urlopen(url, timeout=TIMEOUT) as answer:  # noqa: S310 - the place is a setting
-            data: bytes = answer.read(limit + 1)
+        with urllib.request.urlopen(url, timeout=TIMEOUT) as response:  # noqa: S310 - the place is a setting
+            data: bytes = response.read(limit + 1)
     except urllib.error.HTTPError as error:
         if error.code == HTTPStatus.NOT_FOUND:
             raise Absent(f"nothing is at {url}") from error
@@ -154,7 +159,7 @@ def get(url: str, *, limit: int) -> bytes:
 
 
 def write(path: Path, data: bytes) -> None:
-    """Write a file so that nobody ever sees half of it."""
+    """Write a file atomically: readers see the old bytes or the new ones."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=".new-")
     try:
@@ -167,23 +172,23 @@ def write(path: Path, data: bytes) -> None:
         raise
 
 
-def _continue(url: str, part: Path, *, advance: Advance) -> None:
+def _resume(url: str, part: Path, *, advance: Advance) -> None:
     have = part.stat().st_size if part.exists() else 0
     request = urllib.request.Request(url)  # noqa: S310 - the place is a setting
     if have and not url.startswith("file:"):
         request.add_header("Range", f"bytes={have}-")
     try:
-        answer = urllib.request.urlopen(request, timeout=TIMEOUT)  # noqa: S310 - the place is a setting
+        response = urllib.request.urlopen(request, timeout=TIMEOUT)  # noqa: S310 - the place is a setting
     except urllib.error.HTTPError as error:
         if error.code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             advance(have)
-            return  # all of it was here already
+            return  # the file was complete
         raise
-    with answer:
-        resumed = getattr(answer, "status", None) == HTTPStatus.PARTIAL_CONTENT
+    with response:
+        resumed = getattr(response, "status", None) == HTTPStatus.PARTIAL_CONTENT
         if resumed:
             advance(have)
         with part.open("ab" if resumed else "wb") as file:
-            while data := answer.read(CHUNK):
+            while data := response.read(CHUNK):
                 file.write(data)
                 advance(len(data))

@@ -1,4 +1,4 @@
-"""`ostiary-delivery check`: five places say which version an image has, and all must say the same.
+"""`ostiary-delivery check`: compares the five places that state the version of an image.
 
 container.toml          what a person declares; default.nix beside it repeats the version, where there is one
 service-versions.yaml   what a person reviewed
@@ -20,7 +20,7 @@ import yaml
 
 from ostiary_delivery import build, contents, definition, git, lockfile, oci, services
 from ostiary_delivery.cache import Cache, write
-from ostiary_delivery.contents import Contents, Found
+from ostiary_delivery.contents import Contents, InstalledPackage
 from ostiary_delivery.debian.version import upstream
 from ostiary_delivery.definition import Container
 from ostiary_delivery.errors import Refusal
@@ -34,30 +34,30 @@ RENDERED: Final = "deploy"
 
 @dataclass(slots=True)
 class Report:
-    """Disagreements, each a line that begins with file and line; hints are no error."""
+    """Problems and hints, each a text that begins with file and line. Hints are no failure."""
 
-    wrong: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
     hints: list[str] = field(default_factory=list)
 
 
 def check(repository: Path, *, images: Path, cache: Cache) -> Report:
-    """Compare all containers of a repository; images are looked at where they are built."""
+    """Compare the versions of all containers of a repository; `images` is the folder of built images."""
     report = Report()
     listed = repository / services.FILE
-    found = services.read(listed)
-    wrong, hints = services.attached(found, _short(listed, repository))
-    report.wrong += wrong
+    services_found = services.read(listed)
+    problems, hints = services.validate_parents(services_found, _short(listed, repository))
+    report.problems += problems
     report.hints += hints
-    by_name = {one.name: one for one in found}
+    by_name = {one.name: one for one in services_found}
     for name in definition.names(repository):
         container = definition.read(repository, name)
-        report.wrong += _reviewed(container, by_name.get(name), by_name, _short(listed, repository), repository)
-        report.wrong += _repeated(container, repository)
-        report.wrong += _locked(container, repository)
-        report.wrong += _built(container, images / name, cache=cache, repository=repository)
-        report.wrong += _rendered(container, images / name, repository=repository)
+        report.problems += _reviewed(container, by_name.get(name), by_name, _short(listed, repository), repository)
+        report.problems += _repeated(container, repository)
+        report.problems += _locked(container, repository)
+        report.problems += _built(container, images / name, cache=cache, repository=repository)
+        report.problems += _rendered(container, images / name, repository=repository)
     for path, name in unpinned(repository / RENDERED, definition.names(repository)):
-        report.wrong.append(f"{_short(path, repository)}:1: {name} is used here, with neither tag nor digest")
+        report.problems.append(f"{_short(path, repository)}:1: {name} is used here, with neither tag nor digest")
     return report
 
 
@@ -84,17 +84,17 @@ def _reviewed(
 
 
 def _repeated(container: Container, repository: Path) -> Iterator[str]:
-    """Compare default.nix, which people and programs read for its first `version = "..."`."""
+    """Compare default.nix: people and programs read its first `version = "..."`."""
     path = container.folder / NIX
     if not path.is_file():
         return
-    found = NIX_VERSION.search(path.read_text(encoding="utf-8"))
+    match = NIX_VERSION.search(path.read_text(encoding="utf-8"))
     where = _line(container, "version = ", repository)
-    if found is None:
+    if match is None:
         yield f'{_short(path, repository)}:1: there is no version = "{container.version}" here, as in {where}'
-    elif found[1] != container.version:
-        at = f"{_short(path, repository)}:{_number(path, found[0])}"
-        yield f"{at}: {container.name} is {found[1]} here, and {container.version} in {where}"
+    elif match[1] != container.version:
+        at = f"{_short(path, repository)}:{_number(path, match[0])}"
+        yield f"{at}: {container.name} is {match[1]} here, and {container.version} in {where}"
 
 
 def _locked(container: Container, repository: Path) -> Iterator[str]:
@@ -107,10 +107,10 @@ def _locked(container: Container, repository: Path) -> Iterator[str]:
     versions = {("deb", one.name): one.version for one in lock.debs} | {
         ("wheel", one.name): one.version for one in lock.wheels
     }
-    for promise in container.promises:
+    for promise in container.assertions:
         have = versions.get((promise.kind, promise.name))
         if have is None and promise.kind == "wheel":
-            continue  # the project's own wheel is not locked, it is built
+            continue  # the project's own wheel is built, not locked
         if have is None or promise.equals not in {have, upstream(have) if promise.kind == "deb" else have}:
             at = _number(path, f'"name": "{promise.name}"')
             where = _line(container, promise.equals, repository)
@@ -125,26 +125,26 @@ def _built(container: Container, folder: Path, *, cache: Cache, repository: Path
     label = json.loads(layout.image.config)["config"]["Labels"].get("org.opencontainers.image.version")
     if label != container.version:
         yield f"{where}:1: the image says it is {label}, and declared is {_line(container, 'version = ', repository)}"
-    found = [one for layer in layout.image.layers for one in _inside(layout, str(layer["digest"]), cache).packages]
-    for line in build.promised(container, found):
+    packages = [one for layer in layout.image.layers for one in _contents(layout, str(layer["digest"]), cache).packages]
+    for line in build.version_drift(container, packages):
         yield f"{where}:1: {line} in {_line(container, 'assert', repository)}"
     try:
-        for line in build.complete(lockfile.load(container.folder), found):
+        for line in build.missing_packages(lockfile.load(container.folder), packages):
             yield f"{where}:1: {line}"
     except Refusal:
-        return  # the lock has had its line
+        return  # reported by _locked already
 
 
-def _inside(layout: oci.Layout, digest: str, cache: Cache) -> Contents:
-    """Return what is in a layer. The blob is always hashed; what was once read from these very bytes is remembered."""
+def _contents(layout: oci.Layout, digest: str, cache: Cache) -> Contents:
+    """Return the packages of a layer. The blob is hashed each time; its list of packages is cached by digest."""
     packed = layout.blob(digest)
     path = cache.root / "contents" / f"{digest.removeprefix('sha256:')}.json"
     if path.is_file():
-        told = json.loads(path.read_bytes())
-        return Contents(packages=tuple(Found(**one) for one in told["packages"]), files=())
-    found = contents.read(packed, name=digest)
-    write(path, json.dumps({"packages": [asdict(one) for one in found.packages]}).encode())
-    return found
+        cached = json.loads(path.read_bytes())
+        return Contents(packages=tuple(InstalledPackage(**one) for one in cached["packages"]), files=())
+    read_contents = contents.read(packed, name=digest)
+    write(path, json.dumps({"packages": [asdict(one) for one in read_contents.packages]}).encode())
+    return read_contents
 
 
 def _rendered(container: Container, folder: Path, *, repository: Path) -> Iterator[str]:

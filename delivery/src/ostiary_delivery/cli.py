@@ -1,4 +1,4 @@
-"""The command `ostiary-delivery`: reads arguments and settings, calls what does the work, prints. No logic."""
+"""The command `ostiary-delivery`: parses arguments, calls the modules that do the work, prints. No logic."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ Images = Annotated[Path | None, typer.Option("--images", help="Folder of the ima
 
 
 def main() -> int:
-    """Run one command and return its exit code; a refusal is told on standard error."""
+    """Run one command and return its exit code; refusals go to standard error."""
     try:
         app(prog_name="ostiary-delivery", standalone_mode=False)
     except Refusal as refusal:
@@ -75,20 +75,20 @@ def lock(
     containers: Names = None,
     repository: Repository = Path(),
     update: Annotated[
-        list[str] | None, typer.Option("--update", help="A package or source package that may move.")
+        list[str] | None, typer.Option("--update", help="A package or source package that may get another version.")
     ] = None,
-    update_all: Annotated[bool, typer.Option("--update-all", help="Everything may move.")] = False,
+    update_all: Annotated[bool, typer.Option("--update-all", help="Every package may get another version.")] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Choose every input and write container.lock. What is locked stays unless it may move."""
-    found = settings.load(os.environ)
-    for name in chosen(repository, containers):
+    """Resolve all inputs and write container.lock. A locked version stays unless --update allows another."""
+    environment = settings.load(os.environ)
+    for name in container_names(repository, containers):
         container = definition.read(repository, name)
         old = lockfile.load(container.folder) if (container.folder / lockfile.FILE).exists() else None
-        at = locking.Locking(
+        at = locking.LockContext(
             repository=repository.resolve(),
-            settings=found,
-            cache=Cache(found.cache, inputs=found.inputs),
+            settings=environment,
+            cache=Cache(environment.cache, inputs=environment.inputs),
             progress=choose(quiet=quiet),
             now=int(time.time()),
         )
@@ -104,16 +104,16 @@ def lock(
         typer.echo(f"{name}: {len(new.debs)} debs, {len(new.wheels)} wheels, lock {lockfile.identity(new)[:12]}")
 
 
-def chosen(repository: Path, containers: list[str] | None) -> list[str]:
+def container_names(repository: Path, containers: list[str] | None) -> list[str]:
     """Return the given names, or those of all containers.
 
     Raises:
-        BadDefinition: there is none.
+        BadDefinition: the repository has no container.
     """
-    found = containers or definition.names(repository)
-    if not found:
+    names = containers or definition.names(repository)
+    if not names:
         raise BadDefinition(f"{repository.resolve()} has no containers/*/{definition.FILE}")
-    return found
+    return names
 
 
 @app.command()
@@ -121,56 +121,54 @@ def build(  # noqa: PLR0917 - options of a command
     containers: Names = None,
     repository: Repository = Path(),
     only: Annotated[
-        str | None, typer.Option("--only", help="Build the layer of this package alone; nothing is written.")
+        str | None, typer.Option("--only", help="Build only the layer of this package; write nothing.")
     ] = None,
-    assembled: Annotated[
-        bool, typer.Option("--assembled", help="Build the whole image, which is the default too.")
-    ] = False,
+    assembled: Annotated[bool, typer.Option("--assembled", help="Build the whole image; this is the default.")] = False,
     output: Annotated[
         Path | None, typer.Option("--output", help="Folder for the images; dist/images when not given.")
     ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Build images from their locks into folders of the OCI layout."""
+    """Build images from their locks, as OCI layout folders."""
     if only and assembled:
         raise BadDefinition("--only and --assembled exclude each other")
-    found = settings.load(os.environ)
-    at = building.Building(
+    environment = settings.load(os.environ)
+    at = building.BuildContext(
         repository=repository.resolve(),
-        settings=found,
-        cache=Cache(found.cache, inputs=found.inputs),
+        settings=environment,
+        cache=Cache(environment.cache, inputs=environment.inputs),
         progress=choose(quiet=quiet),
     )
-    for name in chosen(repository, containers):
+    for name in container_names(repository, containers):
         container = definition.read(repository, name)
         if only:
-            part = building.build_part(container, only, at=at)
-            typer.echo(f"{name}: {part.layer.title}: {part.layer.size} bytes, {part.layer.digest}")
+            layer = building.build_layer(container, only, at=at)
+            typer.echo(f"{name}: {layer.layer.title}: {layer.layer.size} bytes, {layer.layer.digest}")
             continue
         built = building.build(container, at=at)
         tag = git.tag_of(repository, container.version)
         folder = (output or repository / "dist" / "images") / name
         oci.save(folder, built.image, blobs=built.blobs, tag=tag)
         typer.echo(
-            f"{name}: {len(built.parts)} layers, {built.image.size} bytes, {tag or 'no tag'}, {built.image.digest}"
+            f"{name}: {len(built.layers)} layers, {built.image.size} bytes, {tag or 'no tag'}, {built.image.digest}"
         )
 
 
 @app.command()
 def check(repository: Repository = Path(), images: Images = None) -> None:
-    """Compare the five places that say a version; also known as container-version-check."""
-    from ostiary_delivery.check import check as compare  # noqa: PLC0415 - asked for on every commit: loads what it needs
+    """Compare the five places that state a version (container-version-check)."""
+    from ostiary_delivery.check import check as compare  # noqa: PLC0415 - runs on every commit: loads what it needs
 
-    found = settings.load(os.environ)
+    environment = settings.load(os.environ)
     folder = (images or repository / "dist" / "images").resolve()
-    report = compare(repository.resolve(), images=folder, cache=Cache(found.cache))
+    report = compare(repository.resolve(), images=folder, cache=Cache(environment.cache))
     for hint in report.hints:
         typer.echo(f"hint: {hint}")
-    for line in report.wrong:
+    for line in report.problems:
         typer.echo(line, err=True)
-    if report.wrong:
-        raise Refusal(f"{len(report.wrong)} disagreements about versions")
-    typer.echo("all places say the same versions")
+    if report.problems:
+        raise Refusal(f"{len(report.problems)} versions disagree")
+    typer.echo("all versions agree")
 
 
 @app.command()
@@ -182,15 +180,15 @@ def push(  # noqa: PLR0917 - options of a command
     images: Images = None,
     quiet: Quiet = False,
 ) -> None:
-    """Send a built image to a registry; a tag that names another image is never moved."""
+    """Push a built image to a registry. A tag of another image is never moved."""
     from ostiary_delivery import registry  # noqa: PLC0415 - a command loads what it needs
 
     layout = oci.open_layout((images or repository / "dist" / "images") / container)
     version = definition.read(repository, container).version
     name = tag or layout.tag
     if not name:
-        raise Refusal("something is not committed, so no commit says what this image is: commit, build, push")
-    if git.check_tag(name)["version"] != version.replace("+", "_"):
+        raise Refusal("there are uncommitted changes, so no commit identifies this image: commit, build, push")
+    if git.parse_tag(name)["version"] != version.replace("+", "_"):
         raise Refusal(f"{name} is not a tag of version {version}")
     with choose(quiet=quiet).step("pushing", layout.image.size, unit="bytes") as advance:
         sent = registry.Registry(registry.Place.parse(place)).push(layout, name, advance=advance)
@@ -206,12 +204,12 @@ def promote(  # noqa: PLR0917 - options of a command
     repository: Repository = Path(),
     images: Images = None,
 ) -> None:
-    """Give an image of a branch its tag of the merged commit, when both commits build the same image."""
+    """Tag the image of a branch with the merged commit, if both commits build the same image."""
     from ostiary_delivery import registry  # noqa: PLC0415 - a command loads what it needs
 
     layout = oci.open_layout((images or repository / "dist" / "images") / container)
     name = tag or layout.tag or ""
-    git.check_tag(name)
+    git.parse_tag(name)
     at = registry.Registry(registry.Place.parse(place))
     there = at.digest(from_tag)
     if there != layout.image.digest:
@@ -230,7 +228,7 @@ def release(
     key: Annotated[Path | None, typer.Option("--key", help="Sign with this private key.")] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Build, check, push and, with a key, sign: container-build-and-release."""
+    """Build, check, push and, with a key, sign (container-build-and-release)."""
     build([container], repository=repository, quiet=quiet)
     check(repository=repository)
     push(container, place, repository=repository, quiet=quiet)
@@ -242,7 +240,7 @@ def release(
 def sign(
     container: Annotated[str, typer.Argument(help="Name of the container.")],
     place: Annotated[str, typer.Argument(help="host[:port]/path that it was pushed to.")],
-    key: Annotated[Path, typer.Option("--key", help="File of the private key; DELIVERY_KEY_PASSWORD opens it.")],
+    key: Annotated[Path, typer.Option("--key", help="File of the private key; DELIVERY_KEY_PASSWORD decrypts it.")],
     repository: Repository = Path(),
     images: Images = None,
 ) -> None:
@@ -252,21 +250,21 @@ def sign(
 
     signer = Signer.load(key, password=os.environ.get("DELIVERY_KEY_PASSWORD"))
     layout = oci.open_layout((images or repository / "dist" / "images") / container)
-    found = definition.read(repository, container)
-    attest(found, layout=layout, place=place, signer=signer, commit=git.commit_of(repository))
+    declared = definition.read(repository, container)
+    attest(declared, layout=layout, place=place, signer=signer, commit=git.commit_of(repository))
     typer.echo(f"{place}@{layout.image.digest}: signed, with bill of materials and provenance")
 
 
 @app.command("new-key")
 def new_key(
-    file: Annotated[Path, typer.Argument(help="Where the private key goes; the public one goes beside it.")],
+    file: Annotated[Path, typer.Argument(help="File of the private key; the public key is written beside it.")],
 ) -> None:
-    """Make a key for signatures; DELIVERY_KEY_PASSWORD seals it."""
+    """Generate a signing key; DELIVERY_KEY_PASSWORD encrypts it."""
     from ostiary_delivery import sign as signing  # noqa: PLC0415 - a command loads what it needs
 
     password = os.environ.get("DELIVERY_KEY_PASSWORD")
-    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as made:
-        made.write(signing.new_key(password=password))
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as private:
+        private.write(signing.new_key(password=password))
     public = file.with_suffix(".pub")
     public.write_bytes(signing.Signer.load(file, password=password).public())
     typer.echo(f"{file} (private), {public} (public)")
@@ -277,7 +275,7 @@ def diff(
     before: Annotated[Path, typer.Argument(help="Folder of an image.")],
     after: Annotated[Path, typer.Argument(help="Folder of another.")],
 ) -> None:
-    """Say which layers and packages differ, and how many bytes a push of the second sends."""
+    """Show which layers and packages differ, and how many bytes a push of the second sends."""
     from ostiary_delivery.difference import difference  # noqa: PLC0415 - a command loads what it needs
 
     for line in difference(oci.open_layout(before), oci.open_layout(after)):
@@ -293,30 +291,30 @@ def sbom(
     """Print the software bill of materials (CycloneDX 1.6) of a built image."""
     from ostiary_delivery.sbom import bill  # noqa: PLC0415 - a command loads what it needs
 
-    found = definition.read(repository, container)
+    declared = definition.read(repository, container)
     layout = oci.open_layout((images or repository / "dist" / "images") / container)
-    typer.echo(bill(found, lock=lockfile.load(found.folder), layout=layout), nl=False)
+    typer.echo(bill(declared, lock=lockfile.load(declared.folder), layout=layout), nl=False)
 
 
 @app.command("list")
 def list_containers(repository: Repository = Path(), images: Images = None) -> None:
     """Show the containers with their versions, parents and built images."""
-    for name in chosen(repository, None):
-        found = definition.read(repository, name)
+    for name in container_names(repository, None):
+        container = definition.read(repository, name)
         folder = (images or repository / "dist" / "images") / name
         built = oci.open_layout(folder).image.digest if (folder / "index.json").is_file() else "not built"
-        typer.echo(f"{name}\t{found.version}\t{found.parent or '-'}\t{built}")
+        typer.echo(f"{name}\t{container.version}\t{container.parent or '-'}\t{built}")
 
 
 @app.command()
 def doctor(
     registry: Annotated[
-        str | None, typer.Option("--registry", help="Ask this registry, too: host[:port]/path.")
+        str | None, typer.Option("--registry", help="Check this registry too: host[:port]/path.")
     ] = None,
-    offline: Annotated[bool, typer.Option("--offline", help="Ask nobody over the network.")] = False,
+    offline: Annotated[bool, typer.Option("--offline", help="Use no network.")] = False,
 ) -> None:
     """Show what this machine can do: runtimes, verifiers, deployment, archives, the index, a registry."""
     from ostiary_delivery.doctor import SIGNS, rows  # noqa: PLC0415 - a command loads what it needs
 
     for row in rows(settings.load(os.environ), network=not offline, registry=registry):
-        typer.echo(f"{SIGNS[row.there]:<4}{row.name:<17}{row.told}")
+        typer.echo(f"{SIGNS[row.available]:<4}{row.name:<17}{row.detail}")

@@ -17,7 +17,7 @@ Images = Annotated[Path | None, typer.Option("--images", help="Folder of built i
 Tags = Annotated[list[str] | None, typer.Option("--tag", help="CONTAINER=v<version>-<commit>; may be repeated.")]
 Overlay = Annotated[str, typer.Argument(help="Name of an overlay, or its folder.")]
 
-secrets = typer.Typer(help="The secrets that manifests ask for.", no_args_is_help=True)
+secrets = typer.Typer(help="The secrets that manifests need.", no_args_is_help=True)
 
 
 def register(app: typer.Typer) -> None:
@@ -43,30 +43,30 @@ def render(  # noqa: PLR0917 - options of a command
         Path | None,
         typer.Option(
             "--secrets",
-            help="Secrets as kubectl prints them (- for standard input): pods get a checksum of what they read.",
+            help="Secrets as kubectl prints them (- for standard input): pods get a checksum of the Secrets they read.",
         ),
     ] = None,
 ) -> None:
-    """Put an overlay together, with tag and digest of what was built; needs kubectl, and no cluster."""
+    """Render an overlay with tag and digest of the built images; needs kubectl, and no cluster."""
     from ostiary_delivery.manifests import keys, rolling  # noqa: PLC0415 - a command loads what it needs
     from ostiary_delivery.manifests import overlay as overlays  # noqa: PLC0415
     from ostiary_delivery.manifests import render as rendering  # noqa: PLC0415
-    from ostiary_delivery.manifests.images import own  # noqa: PLC0415
+    from ostiary_delivery.manifests.images import find_own_images  # noqa: PLC0415
 
-    known = own(repository, images=images or repository / "dist" / "images", tags=_pairs(tag))
-    found = overlays.objects(overlays.find(repository, overlay))
-    unserved = keys.unserved(found)
-    if unserved:
-        raise Refusal("\n".join(unserved))
-    for line in rendering.with_images(found, known):
+    own_images = find_own_images(repository, images=images or repository / "dist" / "images", tags=_pairs(tag))
+    objects = overlays.objects(overlays.find(repository, overlay))
+    missing = keys.missing_keys(objects)
+    if missing:
+        raise Refusal("\n".join(missing))
+    for line in rendering.with_images(objects, own_images):
         typer.echo(line, err=True)
     if secrets is not None:
-        rolling.add_checksums(found, rolling.read_secrets(_text(secrets)))
-    rolling.name_jobs(found)
+        rolling.add_checksums(objects, rolling.read_secrets(_text(secrets)))
+    rolling.name_jobs(objects)
     if output is None:
-        typer.echo(rendering.as_text(found), nl=False)
+        typer.echo(rendering.as_text(objects), nl=False)
         return
-    typer.echo(f"{len(rendering.save(output, found))} objects in {output}", err=True)
+    typer.echo(f"{len(rendering.save(output, objects))} objects in {output}", err=True)
 
 
 def pin(
@@ -77,18 +77,18 @@ def pin(
     images: Images = None,
     tag: Tags = None,
 ) -> None:
-    """Write tag and digest of what was built into overlays, for those who deploy from git."""
+    """Write tag and digest of the built images into overlays, for deployment from git."""
     from ostiary_delivery.manifests import overlay as overlays  # noqa: PLC0415 - a command loads what it needs
     from ostiary_delivery.manifests import pin as pinning  # noqa: PLC0415
-    from ostiary_delivery.manifests.images import own  # noqa: PLC0415
+    from ostiary_delivery.manifests.images import find_own_images  # noqa: PLC0415
 
-    known = own(repository, images=images or repository / "dist" / "images", tags=_pairs(tag))
-    told = [
+    own_images = find_own_images(repository, images=images or repository / "dist" / "images", tags=_pairs(tag))
+    changes = [
         line
         for name in names or overlays.names(repository)
-        for line in pinning.pin(overlays.find(repository, name), known)
+        for line in pinning.pin(overlays.find(repository, name), own_images)
     ]
-    for line in told or ["nothing to write"]:
+    for line in changes or ["nothing to write"]:
         typer.echo(line)
 
 
@@ -97,35 +97,37 @@ def init(
     repository: Repository = Path(),
     form: Annotated[Form, typer.Option("--format", help="How to write it.")] = Form.JSON,
     output: Annotated[
-        Path | None, typer.Option("--output", help="A new file outside of git, for its owner alone.")
+        Path | None, typer.Option("--output", help="New file outside of git, readable by its owner only.")
     ] = None,
-    given: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE; may be repeated.")] = None,
+    preset: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE; may be repeated.")] = None,
 ) -> None:
-    """Make every secret that an overlay asks for, and print the set for a password manager."""
-    from ostiary_delivery.manifests import keys, outside_git, values  # noqa: PLC0415 - a command loads what it needs
+    """Generate the secrets that an overlay needs, and print them for a password manager."""
+    from ostiary_delivery.manifests import keys, secret_files, values  # noqa: PLC0415 - a command loads what it needs
     from ostiary_delivery.manifests import overlay as overlays  # noqa: PLC0415
 
     if output is None:
-        outside_git.check_stream(_standard_output())
-    want = keys.asked(overlays.objects(overlays.find(repository, overlay)))
-    text = values.write(form, values.make(want, given=_pairs(given)), want)
+        secret_files.require_outside_work_tree(_standard_output())
+    requirements = keys.required_secrets(overlays.objects(overlays.find(repository, overlay)))
+    text = values.write(form, values.make(requirements, preset=_pairs(preset)), requirements)
     if output is None:
         if form is Form.KUBERNETES:
-            typer.echo(f"new values, {values.ONCE}", err=True)
+            typer.echo(f"new values, {values.CREATE_ONCE}", err=True)
         typer.echo(text, nl=False)
         return
-    outside_git.save(output, text)
-    typer.echo(f"{output}: {len(want.names())} values, for your password manager; delete the file afterwards", err=True)
+    secret_files.save(output, text)
+    typer.echo(
+        f"{output}: {len(requirements.names())} values, for your password manager; delete the file afterwards", err=True
+    )
 
 
-def _pairs(given: list[str] | None) -> dict[str, str]:
-    found = {}
-    for one in given or ():
-        name, sign, value = one.partition("=")
+def _pairs(options: list[str] | None) -> dict[str, str]:
+    pairs = {}
+    for option in options or ():
+        name, sign, value = option.partition("=")
         if not (name and sign and value):
             raise BadDefinition(f"{name or 'an option'} needs a name and a value: NAME=VALUE")
-        found[name] = value
-    return found
+        pairs[name] = value
+    return pairs
 
 
 def _text(path: Path) -> str:

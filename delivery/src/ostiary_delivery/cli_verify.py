@@ -1,4 +1,4 @@
-"""The command `verify`: does an image hold what is promised of it?"""
+"""The command `verify`: rebuilds an image and compares it with the published one."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ def verify(  # noqa: PLR0917 - options of a command
         str | None, typer.Option("--name", help="The container, where the path does not end in it.")
     ] = None,
     images: Annotated[Path | None, typer.Option("--images", help="Folder of built images.")] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="Take layers that were made here before.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Reuse cached layers.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
 ) -> None:
-    """Rebuild an image from its lock and compare digest, signature, bill and provenance with what is there."""
+    """Rebuild an image from its lock and compare digest, signature, bill of materials and provenance."""
     from ostiary_delivery import build  # noqa: PLC0415 - a command loads what it needs
     from ostiary_delivery.verifying import signatures  # noqa: PLC0415
     from ostiary_delivery.verifying.verification import verify as look  # noqa: PLC0415
@@ -45,21 +45,21 @@ def verify(  # noqa: PLR0917 - options of a command
     public = signatures.load(key) if key else None
     subject = _subject(image, repository=repository, images=images or repository / "dist" / "images")
     container = definition.read(repository, name or subject.name)
-    found = settings.load(os.environ)
-    with tempfile.TemporaryDirectory() as taken:
-        scratch = Path(taken)
-        at = build.Building(
+    environment = settings.load(os.environ)
+    with tempfile.TemporaryDirectory() as folder:
+        scratch = Path(folder)
+        at = build.BuildContext(
             repository=repository.resolve(),
-            settings=found,
-            cache=_cache(found, None if quick else scratch / "cache"),
+            settings=environment,
+            cache=_cache(environment, None if quick else scratch / "cache"),
             progress=choose(quiet=quiet),
         )
         rows = []
         for row in look(container, subject, at=at, key=public, scratch=scratch / "image"):
-            typer.echo(f"{SIGNS[row.holds]:<8}{row.what:<12}{row.told}")
+            typer.echo(f"{SIGNS[row.holds]:<8}{row.check:<12}{row.detail}")
             rows.append(row)
     typer.echo(f"{subject.where} is {subject.digest}")
-    broken = [row.what for row in rows if row.holds is False]
+    broken = [row.check for row in rows if row.holds is False]
     if broken:
         raise Refusal(f"{', '.join(broken)}: not as promised")
 
@@ -75,8 +75,8 @@ def _subject(image: str, *, repository: Path, images: Path) -> Subject:
     return subject.from_registry(image)
 
 
-def _cache(found: settings.Settings, fresh: Path | None) -> Cache:
-    """Return the cache, or a fresh one beside it, which has its inputs and none of its layers."""
+def _cache(environment: settings.Settings, fresh: Path | None) -> Cache:
+    """Return the cache, or a new one at `fresh` that reuses its inputs and none of its layers."""
     if fresh is None:
-        return Cache(found.cache, inputs=found.inputs)
-    return Cache(fresh, inputs=(found.cache, *found.inputs))
+        return Cache(environment.cache, inputs=environment.inputs)
+    return Cache(fresh, inputs=(environment.cache, *environment.inputs))

@@ -1,7 +1,7 @@
-"""Packs layers: gzip by libdeflate, whose bytes depend on its version and level and on nothing of the machine.
+"""Compression of layers: gzip by libdeflate, whose output depends on its version and level only.
 
-Four programs that all write gzip write four different files. So the lock holds the hash of a probe, and a build with
-another compressor stops before it makes another digest.
+Different gzip programs write different bytes. The lock holds the hash of a probe, so that a build with another
+compressor stops instead of giving another digest.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ ROUNDS: Final = 4096
 
 
 def pack(data: bytes, *, level: int) -> bytes:
-    """Return the gzip file of some bytes."""
+    """Return bytes compressed as a gzip file."""
     return bytes(deflate.gzip_compress(data, level))
 
 

@@ -1,4 +1,4 @@
-"""What is inside a layer, read from its bytes alone: packages by the records they left, and every path."""
+"""The contents of a layer, read from its bytes alone: packages by their metadata, and all paths."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Final
 
 from packaging.utils import canonicalize_name
 
-from ostiary_delivery.audit import Seen
+from ostiary_delivery.audit import LayerFile
 from ostiary_delivery.debian.control import paragraphs
 from ostiary_delivery.errors import Tampered
 
@@ -23,8 +23,8 @@ KINDS: Final = {tarfile.DIRTYPE: "directory", tarfile.SYMTYPE: "symlink", tarfil
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """A package that a layer holds: deb or wheel, its name, version and licence (as far as it says).
+class InstalledPackage:
+    """A package in a layer: deb or wheel, name, version, and licence where its metadata has one.
 
     `source` is the Debian source package it was built from, where that has another name or version (deb-control(5)).
     """
@@ -40,12 +40,12 @@ class Found:
 class Contents:
     """A layer's packages and files."""
 
-    packages: tuple[Found, ...]
-    files: tuple[Seen, ...]
+    packages: tuple[InstalledPackage, ...]
+    files: tuple[LayerFile, ...]
 
 
 def read(packed: bytes, *, name: str) -> Contents:
-    """Read a layer; `name` is for messages.
+    """Read a layer; `name` is for error messages.
 
     Raises:
         Tampered: it is not a gzip file with a tar archive.
@@ -53,27 +53,31 @@ def read(packed: bytes, *, name: str) -> Contents:
     try:
         data = zlib.decompressobj(wbits=31).decompress(packed, LIMIT)
         with tarfile.open(fileobj=io.BytesIO(data)) as archive:
-            files: list[Seen] = []
-            packages: list[Found] = []
+            files: list[LayerFile] = []
+            packages: list[InstalledPackage] = []
             for member in archive:
-                files.append(Seen(member.name, KINDS.get(member.type, "other"), member.mode))
+                files.append(LayerFile(member.name, KINDS.get(member.type, "other"), member.mode))
                 packages += _package(archive, member)
     except (zlib.error, tarfile.TarError) as error:
         raise Tampered(f"{name} is not a layer: {error}") from error
     return Contents(packages=tuple(packages), files=tuple(files))
 
 
-def _package(archive: tarfile.TarFile, member: tarfile.TarInfo) -> Iterator[Found]:
+def _package(archive: tarfile.TarFile, member: tarfile.TarInfo) -> Iterator[InstalledPackage]:
     path = PurePosixPath(member.name)
     if not member.isreg():
         return
     if str(path.parent) == STATUS:
-        said = next(paragraphs(_text(archive, member)), {})
-        yield Found("deb", said.get("Package", ""), said.get("Version", ""), source=said.get("Source", ""))
+        fields = next(paragraphs(_text(archive, member)), {})
+        yield InstalledPackage(
+            "deb", fields.get("Package", ""), fields.get("Version", ""), source=fields.get("Source", "")
+        )
     elif path.name == "METADATA" and path.parent.suffix == ".dist-info":
         message = HeaderParser().parsestr(_text(archive, member))
         license_text = message.get("License-Expression") or ""
-        yield Found("wheel", canonicalize_name(message["Name"] or ""), message["Version"] or "", license_text)
+        yield InstalledPackage(
+            "wheel", canonicalize_name(message["Name"] or ""), message["Version"] or "", license_text
+        )
 
 
 def _text(archive: tarfile.TarFile, member: tarfile.TarInfo) -> str:

@@ -1,4 +1,4 @@
-"""`containers/<name>/container.toml`: what an image consists of, as a person declares it."""
+"""`containers/<name>/container.toml`: the definition of an image."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Table = Mapping[str, object]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Debian:
-    """Packages of the distribution. `without` and `scripts` map names to why they are left out, or not run."""
+    """Packages of the distribution. `without` and `scripts` map package names to reasons."""
 
     suites: tuple[str, ...]
     packages: tuple[str, ...]
@@ -43,7 +43,7 @@ class Wheels:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Image:
-    """What a runtime needs to know. Directories map a path to its mode; `owned` ones belong to the user."""
+    """The configuration of the image. `directories` maps paths to modes; `owned` ones belong to the user."""
 
     entry: tuple[str, ...]
     command: tuple[str, ...] = ()
@@ -60,15 +60,15 @@ class Image:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layers:
-    """How units share layers: at most `budget` layers, and none of its own for less than `smallest` bytes."""
+    """How components share layers: at most `budget` layers; a component below `smallest` bytes has none of its own."""
 
     budget: int = 60
     smallest: int = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Promise:
-    """A package whose version inside the image must be the declared one (`equals`, or the container's version)."""
+class Assertion:
+    """A package that must have the declared version in the image (`equals`, or the container's version)."""
 
     kind: str
     name: str
@@ -77,7 +77,7 @@ class Promise:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Container:
-    """One definition; `folder` is where it lies."""
+    """One definition; `folder` holds its file."""
 
     name: str
     version: str
@@ -86,7 +86,7 @@ class Container:
     image: Image
     wheels: Wheels | None = None
     layers: Layers = field(default_factory=Layers)
-    promises: tuple[Promise, ...] = ()
+    assertions: tuple[Assertion, ...] = ()
     parent: str | None = None
 
 
@@ -99,21 +99,21 @@ def read(repository: Path, name: str) -> Container:
     """Read one definition.
 
     Raises:
-        BadDefinition: it is missing or says something that is not understood; the message names the file.
+        BadDefinition: it is missing or malformed; the message names the file.
     """
     path = repository / FOLDER / name / FILE
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        known = ", ".join(names(repository)) or "none"
-        raise BadDefinition(f"{path}: there is no such container; known: {known}") from error
+        names_found = ", ".join(names(repository)) or "none"
+        raise BadDefinition(f"{path}: there is no such container; known: {names_found}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BadDefinition(f"{path}: {error}") from error
     return _Reader(path, table).container()
 
 
 class _Reader:
-    """Takes a table apart and says where something is wrong."""
+    """Parser of the TOML table. Its errors name the file."""
 
     def __init__(self, path: Path, table: Table) -> None:
         self._path = path
@@ -121,125 +121,129 @@ class _Reader:
 
     def container(self) -> Container:
         top = self._table
-        self._only(top, "the file", {"name", "version", "parent", "debian", "wheels", "image", "layers", "assert"})
+        self._reject_unknown_keys(
+            top, "the file", {"name", "version", "parent", "debian", "wheels", "image", "layers", "assert"}
+        )
         name, version = self._text(top, "name"), self._text(top, "version")
         if name != self._path.parent.name or not NAME.fullmatch(name):
-            self._wrong(f"name is {name!r} and its folder {self._path.parent.name!r}")
+            self._fail(f"name is {name!r} and its folder {self._path.parent.name!r}")
         parent = self._text(top, "parent", default="") or None
         if parent and not name.startswith(f"{parent}-"):
-            self._wrong(f"its parent is {parent!r}, so its name must begin with '{parent}-'")
+            self._fail(f"its parent is {parent!r}, so its name must begin with '{parent}-'")
         return Container(
             name=name,
             version=version,
             folder=self._path.parent,
             parent=parent,
-            debian=self._debian(self._part(top, "debian")),
-            wheels=self._wheels(self._part(top, "wheels")) if "wheels" in top else None,
-            image=self._image(self._part(top, "image")),
-            layers=self._layers(self._part(top, "layers")),
-            promises=tuple(self._promise(one, version) for one in self._list(top, "assert")),
+            debian=self._debian(self._subtable(top, "debian")),
+            wheels=self._wheels(self._subtable(top, "wheels")) if "wheels" in top else None,
+            image=self._image(self._subtable(top, "image")),
+            layers=self._layers(self._subtable(top, "layers")),
+            assertions=tuple(self._assertion(one, version) for one in self._list(top, "assert")),
         )
 
     def _debian(self, table: Table) -> Debian:
-        self._only(table, "debian", {"suites", "packages", "components", "architecture", "without", "scripts"})
+        self._reject_unknown_keys(
+            table, "debian", {"suites", "packages", "components", "architecture", "without", "scripts"}
+        )
         return Debian(
-            suites=self._texts(table, "suites"),
-            packages=self._texts(table, "packages"),
-            components=self._texts(table, "components") or ("main",),
+            suites=self._text_list(table, "suites"),
+            packages=self._text_list(table, "packages"),
+            components=self._text_list(table, "components") or ("main",),
             architecture=self._text(table, "architecture", default="amd64"),
-            without=self._reasons(table, "without"),
-            scripts=self._reasons(table, "scripts"),
+            without=self._text_table(table, "without"),
+            scripts=self._text_table(table, "scripts"),
         )
 
     def _wheels(self, table: Table) -> Wheels:
-        self._only(table, "wheels", {"project", "requirements", "python", "glibc", "extras", "bytecode"})
+        self._reject_unknown_keys(table, "wheels", {"project", "requirements", "python", "glibc", "extras", "bytecode"})
         return Wheels(
             project=self._text(table, "project"),
             requirements=self._text(table, "requirements"),
             python=self._text(table, "python"),
             glibc=self._text(table, "glibc", default="2.41"),
-            extras=self._texts(table, "extras"),
+            extras=self._text_list(table, "extras"),
             bytecode=table.get("bytecode", True) is True,
         )
 
     def _image(self, table: Table) -> Image:
         known = {"entry", "command", "user", "environment", "ports", "directories", "owned", "programs", "drop", "keep"}
-        self._only(table, "image", known | {"labels"})
+        self._reject_unknown_keys(table, "image", known | {"labels"})
         ports = [port for port in self._list(table, "ports") if isinstance(port, int)]
         return Image(
-            entry=self._texts(table, "entry"),
-            command=self._texts(table, "command"),
+            entry=self._text_list(table, "entry"),
+            command=self._text_list(table, "command"),
             user=self._number(table, "user", default=65534),
-            environment=self._reasons(table, "environment"),
+            environment=self._text_table(table, "environment"),
             ports=tuple(ports),
-            directories={path: self._mode(mode) for path, mode in self._reasons(table, "directories").items()},
-            owned=self._texts(table, "owned"),
-            programs=self._reasons(table, "programs"),
-            drop=self._texts(table, "drop"),
-            keep=self._texts(table, "keep"),
-            labels=self._reasons(table, "labels"),
+            directories={path: self._mode(mode) for path, mode in self._text_table(table, "directories").items()},
+            owned=self._text_list(table, "owned"),
+            programs=self._text_table(table, "programs"),
+            drop=self._text_list(table, "drop"),
+            keep=self._text_list(table, "keep"),
+            labels=self._text_table(table, "labels"),
         )
 
     def _layers(self, table: Table) -> Layers:
-        self._only(table, "layers", {"budget", "smallest"})
+        self._reject_unknown_keys(table, "layers", {"budget", "smallest"})
         return Layers(
             budget=self._number(table, "budget", default=60),
             smallest=self._number(table, "smallest", default=64 * 1024),
         )
 
-    def _promise(self, table: object, version: str) -> Promise:
+    def _assertion(self, table: object, version: str) -> Assertion:
         if not isinstance(table, Mapping):
-            self._wrong("assert: each is a table")
-        self._only(table, "assert", {"deb", "wheel", "equals"})
+            self._fail("assert: each is a table")
+        self._reject_unknown_keys(table, "assert", {"deb", "wheel", "equals"})
         kind = "deb" if "deb" in table else "wheel"
-        return Promise(kind=kind, name=self._text(table, kind), equals=self._text(table, "equals", default=version))
+        return Assertion(kind=kind, name=self._text(table, kind), equals=self._text(table, "equals", default=version))
 
-    def _part(self, table: Table, key: str) -> Table:
-        found = table.get(key, {})
-        if not isinstance(found, Mapping):
-            self._wrong(f"{key} must be a table")
-        return found
+    def _subtable(self, table: Table, key: str) -> Table:
+        value = table.get(key, {})
+        if not isinstance(value, Mapping):
+            self._fail(f"{key} must be a table")
+        return value
 
     def _list(self, table: Table, key: str) -> list[object]:
-        found = table.get(key, [])
-        if not isinstance(found, list):
-            self._wrong(f"{key} must be a list")
-        return found
+        value = table.get(key, [])
+        if not isinstance(value, list):
+            self._fail(f"{key} must be a list")
+        return value
 
     def _text(self, table: Table, key: str, *, default: str | None = None) -> str:
-        found = table.get(key, default)
-        if not isinstance(found, str):
-            self._wrong(f"{key} must be a text")
-        return found
+        value = table.get(key, default)
+        if not isinstance(value, str):
+            self._fail(f"{key} must be a text")
+        return value
 
     def _number(self, table: Table, key: str, *, default: int) -> int:
-        found = table.get(key, default)
-        if not isinstance(found, int):
-            self._wrong(f"{key} must be a number")
-        return found
+        value = table.get(key, default)
+        if not isinstance(value, int):
+            self._fail(f"{key} must be a number")
+        return value
 
-    def _texts(self, table: Table, key: str) -> tuple[str, ...]:
+    def _text_list(self, table: Table, key: str) -> tuple[str, ...]:
         return tuple(
-            one if isinstance(one, str) else self._wrong(f"{key} holds texts") for one in self._list(table, key)
+            one if isinstance(one, str) else self._fail(f"{key} holds texts") for one in self._list(table, key)
         )
 
-    def _reasons(self, table: Table, key: str) -> dict[str, str]:
-        found = self._part(table, key)
+    def _text_table(self, table: Table, key: str) -> dict[str, str]:
+        value = self._subtable(table, key)
         return {
-            name: one if isinstance(one, str) else self._wrong(f"{key}.{name} must be a text")
-            for name, one in found.items()
+            name: one if isinstance(one, str) else self._fail(f"{key}.{name} must be a text")
+            for name, one in value.items()
         }
 
     def _mode(self, text: str) -> int:
         try:
             return int(text, 8)
         except ValueError:
-            return self._wrong(f"{text!r} is not a mode")
+            return self._fail(f"{text!r} is not a mode")
 
-    def _only(self, table: Table, where: str, known: set[str]) -> None:
+    def _reject_unknown_keys(self, table: Table, where: str, known: set[str]) -> None:
         unknown = sorted(set(table) - known)
         if unknown:
-            self._wrong(f"{where} does not know {', '.join(unknown)}")
+            self._fail(f"{where} has unknown keys: {', '.join(unknown)}")
 
-    def _wrong(self, message: str) -> NoReturn:
+    def _fail(self, message: str) -> NoReturn:
         raise BadDefinition(f"{self._path}: {message}")

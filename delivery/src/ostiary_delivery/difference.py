@@ -1,4 +1,4 @@
-"""What two images do not have in common, and what that costs to send."""
+"""The difference of two images: layers, packages, and the bytes that a push sends."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ def difference(before: Layout, after: Layout) -> Iterator[str]:
         for digest, size in these.items():
             if digest not in others:
                 yield f"{mark} {size:>10}  {titles[digest]}"
-    had, has = _packages(before), _packages(after)
-    for key in sorted(had.keys() | has.keys()):
-        if had.get(key) != has.get(key):
-            yield f"{key[0]} {key[1]}: {had.get(key, '(none)')} -> {has.get(key, '(none)')}"
+    packages_before, packages_after = _packages(before), _packages(after)
+    for key in sorted(packages_before.keys() | packages_after.keys()):
+        if packages_before.get(key) != packages_after.get(key):
+            yield f"{key[0]} {key[1]}: {packages_before.get(key, '(none)')} -> {packages_after.get(key, '(none)')}"
     yield f"a push sends {predicted(before, after)} bytes to a registry that has the first"
 
 
 def predicted(before: Layout, after: Layout) -> int:
-    """Return how many bytes of content a push of `after` sends to a registry that has `before`."""
+    """Return the size in bytes of a push of `after` to a registry that has `before`."""
     config = json.loads(before.image.manifest)["config"]["digest"]
     return pushed_size(after.image, frozenset({config, *(str(one["digest"]) for one in before.image.layers)}))
 

@@ -1,4 +1,4 @@
-"""`ostiary-delivery doctor`: what this machine can do, and what it cannot. Changes nothing."""
+"""`ostiary-delivery doctor`: the capabilities of this machine. Changes nothing."""
 
 from __future__ import annotations
 
@@ -18,114 +18,122 @@ from ostiary_delivery.errors import BadDefinition, Refusal
 from ostiary_delivery.registry import Place
 from ostiary_delivery.settings import Settings
 
-PATIENCE: Final = 15  # seconds for the index, and for a registry
-SMALL: Final = 4 * 1024 * 1024  # bytes; an archive's list of files is far below
+TIMEOUT: Final = 15  # seconds for the index, and for a registry
+INDEX_LIMIT: Final = 4 * 1024 * 1024  # bytes; an archive's list of files is far below
 SUITE: Final = {"package archive": "stable", "security archive": "stable-security"}
 SIGNS: Final = {True: "yes", False: "no", None: "?"}
 
-TESTED: Final = ("bwrap", "runc", "podman", "newuidmap", "docker-registry", "skopeo", "mmdebstrap", "gpg")
+TEST_PROGRAMS: Final = ("bwrap", "runc", "podman", "newuidmap", "docker-registry", "skopeo", "mmdebstrap", "gpg")
 
-# What a machine can do, and the programs of which one is enough, or all are needed.
-ABILITIES: Final = (
+# Name, whether it needs "all" or "one" of the programs, the programs, and the purpose.
+CAPABILITIES: Final = (
     ("lock", "all", ("gpgv",), "choose packages: verifies archives"),
     ("tag", "all", ("git",), "name the commit in a tag; build works without"),
     ("run", "one", ("podman", "runc", "docker", "nerdctl", "bwrap"), "run an image; bwrap runs what it holds"),
-    ("verify", "all", ("cosign",), "verify signatures; making them needs nothing"),
+    ("verify", "all", ("cosign",), "verify signatures; signing needs nothing"),
     ("copy", "one", ("skopeo", "oras"), "copy images; push and promote need neither"),
     ("render", "one", ("kubectl", "kustomize"), "render, pin, secrets init: nothing is applied"),
-    ("apply", "all", ("kubectl",), "apply manifests; whether a cluster answers is not asked"),
+    ("apply", "all", ("kubectl",), "apply manifests; no cluster is asked"),
     ("nix", "all", ("nix-build",), "build the same image as a derivation"),
-    ("test-image", "all", TESTED, "make test-image"),
+    ("test-image", "all", TEST_PROGRAMS, "make test-image"),
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """One line of the table; `there` is None for what was not asked."""
+class Capability:
+    """One line of the table; `available` is None for what was not checked."""
 
     name: str
-    there: bool | None
-    told: str
+    available: bool | None
+    detail: str
 
 
-def rows(settings: Settings, *, network: bool, registry: str | None = None) -> Iterator[Row]:
-    """Yield what this machine has, then what it can reach: asked of the archives and the index only with `network`.
+def rows(settings: Settings, *, network: bool, registry: str | None = None) -> Iterator[Capability]:
+    """Yield installed programs and files, then what can be reached; archives and index are asked only with `network`.
 
     Raises:
-        BadDefinition: the registry is no place like host/path.
+        BadDefinition: `registry` is not host[:port]/path.
     """
     place = Place.parse(registry) if registry else None
-    for name, how, programs, purpose in ABILITIES:
-        yield _ability(name, how, programs, purpose)
-    yield Row("keyring", settings.keyring.is_file(), str(settings.keyring))
-    yield Row("compressor", there=True, told=f"{compress.NAME}, probe {compress.probe(compress.LEVEL)[:12]}")
-    yield Row("cache", _writable(settings.cache), f"{settings.cache}: the only place of packages that mirrors dropped")
-    with ThreadPoolExecutor() as asking:
-        archives = [asking.submit(_archive, name, settings, network=network) for name in SUITE]
-        index = asking.submit(_index, network=network)
+    for name, how, programs, purpose in CAPABILITIES:
+        yield _programs(name, how, programs, purpose)
+    yield Capability("keyring", settings.keyring.is_file(), str(settings.keyring))
+    yield Capability(
+        "compressor", available=True, detail=f"{compress.NAME}, probe {compress.probe(compress.LEVEL)[:12]}"
+    )
+    yield Capability(
+        "cache", _writable(settings.cache), f"{settings.cache}: the only place of packages that mirrors dropped"
+    )
+    with ThreadPoolExecutor() as pool:
+        archives = [pool.submit(_archive, name, settings, network=network) for name in SUITE]
+        index = pool.submit(_index, network=network)
         yield from (one.result() for one in archives)
         yield index.result()
-        yield _registry(place) if place else Row("registry", None, "not asked: doctor --registry HOST/PATH")
+        yield _registry(place) if place else Capability("registry", None, "not asked: doctor --registry HOST/PATH")
 
 
-def _ability(name: str, how: str, programs: Sequence[str], purpose: str) -> Row:
-    have = [one for one in programs if shutil.which(one)]
-    lack = [one for one in programs if one not in have]
-    good = bool(have) if how == "one" else not lack
-    missing = f"needs {', '.join(lack)}" if how == "all" else f"needs one of {', '.join(lack)}"
-    return Row(name, good, f"{purpose} ({', '.join(have) if good else missing})")
+def _programs(name: str, how: str, programs: Sequence[str], purpose: str) -> Capability:
+    installed = [one for one in programs if shutil.which(one)]
+    absent = [one for one in programs if one not in installed]
+    available = bool(installed) if how == "one" else not absent
+    missing = f"needs {', '.join(absent)}" if how == "all" else f"needs one of {', '.join(absent)}"
+    return Capability(name, available, f"{purpose} ({', '.join(installed) if available else missing})")
 
 
 def _writable(folder: Path) -> bool:
-    """Say whether a folder is there, or can be made."""
+    """Tell whether a folder exists or can be created."""
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
     return folder.is_dir()
 
 
-def _archive(name: str, settings: Settings, *, network: bool) -> Row:
+def _archive(name: str, settings: Settings, *, network: bool) -> Capability:
     suite = SUITE[name]
     try:
-        place = settings.place(suite)
+        place = settings.archive_url(suite)
         if not network:
-            return Row(name, None, f"{place}: not asked")
-        cache.get(f"{place}/dists/{suite}/InRelease", limit=SMALL)
+            return Capability(name, None, f"{place}: not asked")
+        cache.get(f"{place}/dists/{suite}/InRelease", limit=INDEX_LIMIT)
     except BadDefinition as error:
-        return Row(name, there=False, told=str(error))
+        return Capability(name, available=False, detail=str(error))
     except cache.Absent:
-        return Row(name, there=True, told=f"{place} (has no {suite})")
+        return Capability(name, available=True, detail=f"{place} (has no {suite})")
     except Refusal as error:
-        return Row(name, there=False, told=str(error))
-    return Row(name, there=True, told=place)
+        return Capability(name, available=False, detail=str(error))
+    return Capability(name, available=True, detail=place)
 
 
-def _index(*, network: bool) -> Row:
-    """Ask pip, which knows where Python packages come from here."""
+def _index(*, network: bool) -> Capability:
+    """Query the index through pip, which knows its address."""
     if not network:
-        return Row("index", None, "where pip is set up to look: not asked")
-    asked = [sys.executable, "-m", "pip", "index", "versions", "packaging", "--timeout", "5", "--retries", "0"]
+        return Capability("index", None, "where pip is set up to look: not asked")
+    command = [sys.executable, "-m", "pip", "index", "versions", "packaging", "--timeout", "5", "--retries", "0"]
     try:
-        ended = subprocess.run(asked, capture_output=True, check=False, timeout=PATIENCE)  # noqa: S603 - our own words
+        process = subprocess.run(command, capture_output=True, check=False, timeout=TIMEOUT)  # noqa: S603 - our own words
     except subprocess.TimeoutExpired:
-        return Row("index", there=False, told="pip does not get an answer")
-    good = ended.returncode == 0
-    return Row(
-        "index", good, "pip finds packages" if good else "pip finds no packages: lock and the first build need it"
+        return Capability("index", available=False, detail="pip does not get an answer")
+    available = process.returncode == 0
+    return Capability(
+        "index",
+        available,
+        "pip finds packages" if available else "pip finds no packages: lock and the first build need it",
     )
 
 
-def _registry(place: Place) -> Row:
-    kind = http.client.HTTPConnection if place.plain else http.client.HTTPSConnection
-    connection = kind(place.host, timeout=PATIENCE)
+def _registry(place: Place) -> Capability:
+    kind = http.client.HTTPConnection if place.plain_http else http.client.HTTPSConnection
+    connection = kind(place.host, timeout=TIMEOUT)
     try:
         connection.request("GET", "/v2/")
         status = connection.getresponse().status
     except (OSError, http.client.HTTPException) as error:
-        return Row("registry", there=False, told=f"{place.host} does not answer: {error}")
+        return Capability("registry", available=False, detail=f"{place.host} does not answer: {error}")
     finally:
         connection.close()
-    told = {HTTPStatus.OK: "answers", HTTPStatus.UNAUTHORIZED: "answers, and wants a user"}
-    known = {int(code): words for code, words in told.items()}
-    return Row(
-        "registry", status in known, f"{place.host} {known.get(status, f'answers {status}, as no registry does')}"
+    states = {HTTPStatus.OK: "answers", HTTPStatus.UNAUTHORIZED: "answers, and wants a user"}
+    states_by_code = {int(code): words for code, words in states.items()}
+    return Capability(
+        "registry",
+        status in states_by_code,
+        f"{place.host} {states_by_code.get(status, f'answers {status}, as no registry does')}",
     )

@@ -1,4 +1,4 @@
-"""The commit that a tag names. Asked of git, never put into an image's bytes."""
+"""Image tags of the form v<version>-<commit7>. The commit never becomes part of an image's bytes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TAG: Final = re.compile(r"v(?P<version>[0-9][A-Za-z0-9.+_-]*)-(?P<commit>[0-9a-f
 
 
 def tag_of(repository: Path, version: str) -> str | None:
-    """Return v<version>-<commit7>, or None when there is no commit or something is not committed."""
+    """Return v<version>-<commit7>, or None without a commit or with uncommitted changes."""
     if _git(repository, "status", "--porcelain") != "":
         return None
     commit = _git(repository, "rev-parse", "--short=7", "HEAD")
@@ -25,22 +25,22 @@ def commit_of(repository: Path) -> str | None:
     return _git(repository, "rev-parse", "HEAD")
 
 
-def check_tag(tag: str) -> re.Match[str]:
-    """Return the parts of a tag.
+def parse_tag(tag: str) -> re.Match[str]:
+    """Parse a tag into version and commit.
 
     Raises:
-        Refusal: it is not v<version>-<commit7>, above all when it is `latest`.
+        Refusal: it is not v<version>-<commit7>; `latest` never is.
     """
-    found = TAG.fullmatch(tag)
-    if not found:
-        why = "latest says nothing" if tag == "latest" else f"{tag!r} does not say version and commit"
-        raise Refusal(f"{why}: a tag is v<version>-<commit, 7 digits>")
-    return found
+    match = TAG.fullmatch(tag)
+    if not match:
+        problem = "latest identifies nothing" if tag == "latest" else f"{tag!r} does not say version and commit"
+        raise Refusal(f"{problem}: a tag is v<version>-<commit, 7 digits>")
+    return match
 
 
 def _git(repository: Path, *words: str) -> str | None:
     try:
-        ended = subprocess.run(["git", "-C", str(repository), *words], capture_output=True, text=True, check=False)  # noqa: S603, S607 - git with fixed words
+        process = subprocess.run(["git", "-C", str(repository), *words], capture_output=True, text=True, check=False)  # noqa: S603, S607 - git with fixed words
     except FileNotFoundError:
         return None
-    return ended.stdout.strip() if ended.returncode == 0 else None
+    return process.stdout.strip() if process.returncode == 0 else None

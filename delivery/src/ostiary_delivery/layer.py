@@ -1,4 +1,4 @@
-"""One layer: a tar archive whose bytes depend on its entries alone, and the same archive packed."""
+"""One layer: a reproducible tar archive, and its compressed form."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from ostiary_delivery.compress import pack
 from ostiary_delivery.tree import Entry, with_parents
 
 EPOCH: Final = 315532800
-"""The time of every file: 1980-01-01, the oldest that a zip file can hold too. A constant, so that a new lock changes
-only the layers whose packages moved."""
+"""Modification time of every file, in seconds since 1970: 1980-01-01, the earliest of zip files. A constant, so that a
+new lock changes only the layers of changed packages."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +29,7 @@ class Layer:
 
 
 def make(title: str, entries: Iterable[Entry], *, user: int, level: int) -> tuple[Layer, bytes]:
-    """Return a layer and its packed bytes."""
+    """Build a layer: its descriptor and its packed bytes."""
     data = archive(entries, user=user)
     packed = pack(data, level=level)
     layer = Layer(title=title, diff_id=digest_of(data), digest=digest_of(packed), size=len(packed), unpacked=len(data))
@@ -37,7 +37,7 @@ def make(title: str, entries: Iterable[Entry], *, user: int, level: int) -> tupl
 
 
 def archive(entries: Iterable[Entry], *, user: int) -> bytes:
-    """Return a tar archive (pax): sorted, root's but for entries owned by `user`, all of the same time."""
+    """Return a tar archive (pax): sorted entries of equal time, owned by root, or by `user` if `owned`."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as tar:
         for entry in with_parents(entries):

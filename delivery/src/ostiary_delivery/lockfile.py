@@ -1,6 +1,6 @@
-"""`containers/<name>/container.lock`: every input of an image with its hash, and no name of a host.
+"""`containers/<name>/container.lock`: every input of an image with its hash. It names no host.
 
-Sorted JSON, so that a change reads well in a review. The lock's own SHA-256 is the identity of all inputs.
+Sorted JSON, so that changes are easy to review. The SHA-256 of the lock identifies all inputs.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from ostiary_delivery.cache import Wanted, write
+from ostiary_delivery.cache import Artifact, write
 from ostiary_delivery.errors import BadDefinition
 
 FILE: Final = "container.lock"
@@ -20,7 +20,7 @@ FORMAT: Final = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockedSuite:
-    """A suite as it was when the lock was made; the hash (hex) is that of its signed release."""
+    """A suite at the time of locking; `sha256` (hex) is the hash of its signed release."""
 
     suite: str
     codename: str
@@ -42,9 +42,9 @@ class LockedDeb:
     size: int
 
     @property
-    def wanted(self) -> Wanted:
-        """The file to look for."""
-        return Wanted(name=self.path.rpartition("/")[2], sha256=self.sha256, size=self.size)
+    def artifact(self) -> Artifact:
+        """The file in the archive or index."""
+        return Artifact(name=self.path.rpartition("/")[2], sha256=self.sha256, size=self.size)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,14 +58,14 @@ class LockedWheel:
     size: int
 
     @property
-    def wanted(self) -> Wanted:
-        """The file to look for."""
-        return Wanted(name=self.file, sha256=self.sha256, size=self.size)
+    def artifact(self) -> Artifact:
+        """The file in the archive or index."""
+        return Artifact(name=self.file, sha256=self.sha256, size=self.size)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compressor:
-    """How layers are packed: the program, its level, and the hash of a probe, which tells its builds apart."""
+    """The compressor of layers: name, level, and the hash of a probe that tells its builds apart."""
 
     name: str
     level: int
@@ -104,7 +104,7 @@ def load(folder: Path) -> Lock:
     """Read a container's lock.
 
     Raises:
-        BadDefinition: there is none, or it is not understood.
+        BadDefinition: it is missing or malformed.
     """
     path = folder / FILE
     try:

@@ -1,13 +1,13 @@
-"""The two steps that a derivation of Nix runs (`delivery/nix/image.nix`): fetch one locked file, build one image.
+"""The two steps of a Nix derivation (`delivery/nix/image.nix`): fetch one locked file, build one image.
 
-A derivation speaks through its environment:
+A derivation passes its arguments as environment variables:
 
-out              where the result goes; it does not exist yet
-source           a folder with containers/<container>, and for `build` also with what the project's wheel is built from
+out              path of the result; it does not exist yet
+source           a folder with containers/<container>, and for `build` also with the sources of the project's wheel
 container        the container's name
 wanted           `fetch`: the SHA-256 (hex) of the locked file
 inputs           `build`: JSON, the path of every locked file by its SHA-256
-NIX_BUILD_TOP    an empty folder that is thrown away afterwards
+NIX_BUILD_TOP    an empty temporary folder
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from ostiary_delivery.progress import Silent
 
 
 def main() -> int:
-    """Run the step that the command line names and return the exit code; a refusal is told on standard error."""
+    """Run the step named on the command line and return the exit code; refusals go to standard error."""
     step = STEPS.get(" ".join(sys.argv[1:]))
     try:
         if step is None:
@@ -42,54 +42,56 @@ def main() -> int:
 
 
 def fetch(environ: Mapping[str, str]) -> None:
-    """Bring one locked file to `out`.
+    """Download one locked file to `out`.
 
     Raises:
         BadDefinition: the lock does not hold it.
-        Stale: nobody has it any more. Tampered: somebody has other bytes under its name. Unreachable: no answer.
+        Stale: it cannot be had any more.
+        Tampered: the server has other bytes under its name.
+        Unreachable: the server does not answer.
     """
     container = definition.read(Path(environ["source"]), environ["container"])
     lock = lockfile.load(container.folder)
-    found = settings.load(environ)
-    cache = Cache(Path(environ["NIX_BUILD_TOP"]) / "cache", inputs=found.inputs)
+    environment_settings = settings.load(environ)
+    cache = Cache(Path(environ["NIX_BUILD_TOP"]) / "cache", inputs=environment_settings.inputs)
     debs = [one for one in lock.debs if one.sha256 == environ["wanted"]]
     wheels = [one for one in lock.wheels if one.sha256 == environ["wanted"]]
     if not debs and not wheels:
         raise BadDefinition(f"{container.name}: the lock holds no file with the hash {environ['wanted']}")
-    gone = locking.fetch_debs(debs, settings=found, cache=cache, progress=Silent())
+    unavailable = locking.fetch_debs(debs, settings=environment_settings, cache=cache, progress=Silent())
     if wheels and container.wheels:
         target = locking.target_of(container, container.wheels)
-        gone += locking.fetch_wheels(wheels, target=target, cache=cache, progress=Silent())
-    if gone:
-        raise Stale(gone, advice=locking.ADVICE.format(name=container.name))
-    wanted = (debs or wheels)[0].wanted
-    Path(environ["out"]).write_bytes(cache.read(wanted))
+        unavailable += locking.fetch_wheels(wheels, target=target, cache=cache, progress=Silent())
+    if unavailable:
+        raise Stale(unavailable, advice=locking.ADVICE.format(name=container.name))
+    artifact = (debs or wheels)[0].artifact
+    Path(environ["out"]).write_bytes(cache.read(artifact))
 
 
 def build(environ: Mapping[str, str]) -> None:
-    """Build an image from given files alone and write its layout (OCI) to `out`.
+    """Build an image from the given inputs only and write its OCI layout to `out`.
 
     Raises:
         Refusal: a locked file is not among the inputs, or whatever `ostiary-delivery build` refuses.
     """
     top, source = Path(environ["NIX_BUILD_TOP"]), Path(environ["source"])
-    given = top / "inputs"
-    given.mkdir()
+    inputs = top / "inputs"
+    inputs.mkdir()
     for sha256, path in json.loads(environ["inputs"]).items():
-        (given / sha256).symlink_to(path)
+        (inputs / sha256).symlink_to(path)
     container = definition.read(source, environ["container"])
-    place = replace(settings.load({}, apt=given), cache=top / "cache", inputs=(given,))
+    place = replace(settings.load({}, apt=inputs), cache=top / "cache", inputs=(inputs,))
     cache = Cache(place.cache, inputs=place.inputs)
     lock = lockfile.load(container.folder)
-    files = [one.wanted for one in lock.debs] + [one.wanted for one in lock.wheels]
+    files = [one.artifact for one in lock.debs] + [one.artifact for one in lock.wheels]
     missing = [one.name for one in files if not cache.has(one)]
     if missing:
         raise Refusal(f"{container.name}: not among the inputs: {', '.join(missing)}")
-    at = building.Building(repository=source, settings=place, cache=cache, progress=Silent())
+    at = building.BuildContext(repository=source, settings=place, cache=cache, progress=Silent())
     built = building.build(container, at=at)
     oci.save(top / "image", built.image, blobs=built.blobs, tag=None)
     shutil.copytree(top / "image", Path(environ["out"]))
-    sys.stdout.write(f"{container.name}: {len(built.parts)} layers, {built.image.size} bytes, {built.image.digest}\n")
+    sys.stdout.write(f"{container.name}: {len(built.layers)} layers, {built.image.size} bytes, {built.image.digest}\n")
 
 
 STEPS: Final = {"fetch": fetch, "build": build}

@@ -1,4 +1,4 @@
-"""An image as the Open Container Initiative describes it: configuration, manifest, and a folder layout of blobs."""
+"""OCI images (image specification 1.1): configuration, manifest, and the layout folder of blobs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ REFERENCE: Final = "org.opencontainers.image.ref.name"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Image:
-    """A finished image: its manifest and configuration as bytes, and descriptors of its layers."""
+    """An image: manifest and configuration as bytes, and the descriptors of its layers."""
 
     manifest: bytes
     config: bytes
@@ -34,17 +34,17 @@ class Image:
 
     @property
     def digest(self) -> str:
-        """The name of exactly this image."""
+        """Digest of the manifest, which identifies the image."""
         return digest_of(self.manifest)
 
     @property
     def size(self) -> int:
-        """Bytes of everything that is stored or sent: layers, configuration, manifest."""
+        """Size in bytes of layers, configuration and manifest."""
         return sum(int(one["size"]) for one in self.layers) + len(self.config) + len(self.manifest)
 
 
 def assemble(container: Container, *, lock: Lock, layers: Sequence[Layer]) -> Image:
-    """Return the image of some layers."""
+    """Assemble an image from layers."""
     config = encode(_config(container, lock, layers))
     descriptors = tuple({"mediaType": LAYER, "digest": one.digest, "size": one.size} for one in layers)
     manifest = encode(
@@ -64,22 +64,22 @@ def encode(value: object) -> bytes:
 
 
 def save(folder: Path, image: Image, *, blobs: Mapping[str, bytes], tag: str | None) -> None:
-    """Write an image layout, replacing what was there; `blobs` has each layer by its digest."""
+    """Write an image layout, replacing an earlier one; `blobs` are the layers by digest."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    made = Path(tempfile.mkdtemp(dir=folder.parent))
-    made.chmod(0o755)
-    store = made / "blobs" / "sha256"
+    temporary = Path(tempfile.mkdtemp(dir=folder.parent))
+    temporary.chmod(0o755)
+    store = temporary / "blobs" / "sha256"
     store.mkdir(parents=True)
     for data in (image.manifest, image.config, *blobs.values()):
         (store / digest_of(data).removeprefix("sha256:")).write_bytes(data)
     entry: dict[str, Any] = {"mediaType": MANIFEST, "digest": image.digest, "size": len(image.manifest)}
     if tag:
         entry["annotations"] = {REFERENCE: tag}
-    (made / "oci-layout").write_bytes(encode({"imageLayoutVersion": "1.0.0"}))
-    (made / "index.json").write_bytes(encode({"schemaVersion": 2, "mediaType": INDEX, "manifests": [entry]}))
+    (temporary / "oci-layout").write_bytes(encode({"imageLayoutVersion": "1.0.0"}))
+    (temporary / "index.json").write_bytes(encode({"schemaVersion": 2, "mediaType": INDEX, "manifests": [entry]}))
     if folder.exists():
         shutil.rmtree(folder)
-    made.rename(folder)
+    temporary.rename(folder)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,10 +91,10 @@ class Layout:
     tag: str | None
 
     def blob(self, digest: str) -> bytes:
-        """Return a blob, checked.
+        """Return a verified blob.
 
         Raises:
-            Tampered: its bytes are others; the message names the file.
+            Tampered: its digest differs; the message names the file.
         """
         return read_blob(self.folder, digest)
 
@@ -103,8 +103,8 @@ def open_layout(folder: Path) -> Layout:
     """Open a folder that holds one image.
 
     Raises:
-        BadDefinition: it holds none.
-        Tampered: a blob is not what its name says.
+        BadDefinition: it holds no image.
+        Tampered: a blob does not have the digest in its name.
     """
     try:
         index = json.loads((folder / "index.json").read_bytes())
@@ -124,7 +124,7 @@ def open_layout(folder: Path) -> Layout:
 
 
 def read_blob(folder: Path, digest: str) -> bytes:
-    """Return the bytes of a blob of a layout, compared with its digest."""
+    """Return the verified bytes of a blob of a layout."""
     path = folder / "blobs" / "sha256" / digest.removeprefix("sha256:")
     data = path.read_bytes()
     if digest_of(data) != digest:

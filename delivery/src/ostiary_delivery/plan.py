@@ -1,4 +1,4 @@
-"""Which packages share a layer. A package of its own layer is pushed alone when it moves; tiny ones are pooled."""
+"""The distribution of components over layers. A large package has its own layer, so that its update pushes it alone."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from ostiary_delivery.definition import Layers
 
 Kind = Literal["deb", "wheel", "own", "files"]
 ORDER: Final[tuple[Kind, ...]] = ("deb", "wheel", "files", "own")
-"""From what changes rarely to what changes with every commit."""
+"""From rare changes to changes with every commit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Unit:
-    """One package, the project's own wheel, or the generated files. `identity` changes when its bytes do."""
+class Component:
+    """One package, the project's own wheel, or the system files. `identity` changes with its bytes."""
 
     kind: Kind
     name: str
@@ -25,30 +25,35 @@ class Unit:
 
     @property
     def title(self) -> str:
-        """How people call it."""
+        """Name for people."""
         return f"{self.kind} {self.name} {self.version}".strip()
 
 
-def layers(units: Sequence[Unit], *, rule: Layers) -> list[tuple[Unit, ...]]:
-    """Return groups of units in the order of their layers: of each kind the pool of the small, then the others."""
+def layers(components: Sequence[Component], *, rule: Layers) -> list[tuple[Component, ...]]:
+    """Group components into layers, in order: for each kind the small ones together, then the others alone."""
     smallest = rule.smallest
     while True:
-        groups = [group for kind in ORDER for group in _groups(units, kind, smallest)]
-        if len(groups) <= rule.budget or smallest > max(unit.size for unit in units):
+        groups = [group for kind in ORDER for group in _groups(components, kind, smallest)]
+        if len(groups) <= rule.budget or smallest > max(component.size for component in components):
             return groups
         smallest *= 2
 
 
-def title(group: Sequence[Unit]) -> str:
-    """Return what a layer is called."""
+def title(group: Sequence[Component]) -> str:
+    """Return the title of a layer."""
     if len(group) == 1:
         return group[0].title
-    return f"{group[0].kind}s " + ", ".join(f"{unit.name} {unit.version}".strip() for unit in group)
+    return f"{group[0].kind}s " + ", ".join(f"{component.name} {component.version}".strip() for component in group)
 
 
-def _groups(units: Sequence[Unit], kind: Kind, smallest: int) -> list[tuple[Unit, ...]]:
-    found = sorted((unit for unit in units if unit.kind == kind), key=lambda unit: unit.name)
+def _groups(components: Sequence[Component], kind: Kind, smallest: int) -> list[tuple[Component, ...]]:
+    components_of_kind = sorted(
+        (component for component in components if component.kind == kind), key=lambda component: component.name
+    )
     if kind not in {"deb", "wheel"}:
-        return [(unit,) for unit in found]
-    pool = tuple(unit for unit in found if unit.size < smallest)
-    return [*([pool] if pool else []), *((unit,) for unit in found if unit.size >= smallest)]
+        return [(component,) for component in components_of_kind]
+    pool = tuple(component for component in components_of_kind if component.size < smallest)
+    return [
+        *([pool] if pool else []),
+        *((component,) for component in components_of_kind if component.size >= smallest),
+    ]

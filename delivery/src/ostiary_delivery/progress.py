@@ -1,4 +1,4 @@
-"""Says how far a long step is: a bar on a terminal, one line at its end elsewhere, always on standard error."""
+"""Progress of long steps on standard error: a bar on a terminal, otherwise one line at the end of each step."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Lines:
 
     @contextmanager
     def step(self, title: str, total: int, *, unit: str = "") -> Iterator[Advance]:
-        """Say how long the step took when it is over."""
+        """Write amount and duration when the step ends."""
         begun = time.monotonic()
         done = 0
 
@@ -48,7 +48,7 @@ class Bars:
 
     @contextmanager
     def step(self, title: str, total: int, *, unit: str = "") -> Iterator[Advance]:
-        """Draw a bar until the step is over."""
+        """Draw a bar until the step ends."""
         from rich.console import Console  # noqa: PLC0415 - only where a bar is drawn
         from rich.progress import BarColumn, TextColumn, TimeElapsedColumn  # noqa: PLC0415
         from rich.progress import Progress as Drawing  # noqa: PLC0415
@@ -68,7 +68,7 @@ Progress = Silent | Lines | Bars
 
 
 def choose(*, quiet: bool) -> Progress:
-    """Return what fits standard error."""
+    """Return the display that suits standard error."""
     if quiet:
         return Silent()
     return Bars() if sys.stderr.isatty() else Lines(sys.stderr)

@@ -1,4 +1,4 @@
-"""Where an image comes from: an in-toto statement with SLSA provenance version 1, naming every input by its hash."""
+"""Provenance of an image: an in-toto statement with SLSA provenance 1 that lists every input with its hash."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ BUILDER: Final = "https://ostiary.example/delivery/builder"
 
 
 def statement(image: Image, *, name: str, kind: str, predicate: object) -> bytes:
-    """Return an in-toto statement (version 1) that says something of an image."""
+    """Return an in-toto statement (version 1) about an image."""
     subject = {"name": name, "digest": {"sha256": image.digest.removeprefix("sha256:")}}
     return encode({"_type": STATEMENT, "subject": [subject], "predicateType": kind, "predicate": predicate})
 
 
 def provenance(container: Container, *, lock: Lock, commit: str | None) -> dict[str, Any]:
-    """Return the SLSA predicate; `commit` is the full name of the commit, as far as there is one."""
-    files = [one.wanted for one in lock.debs] + [one.wanted for one in lock.wheels]
+    """Return the SLSA predicate; `commit` is the full name of the commit, if there is one."""
+    files = [one.artifact for one in lock.debs] + [one.artifact for one in lock.wheels]
     materials: list[dict[str, Any]] = [{"name": one.name, "digest": {"sha256": one.sha256}} for one in files]
     if commit:
         materials.append({"name": "source", "digest": {"gitCommit": commit}})

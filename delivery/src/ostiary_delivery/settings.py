@@ -1,7 +1,7 @@
-"""Where things come from and where they are kept: everything a machine may differ in, and nothing that a lock holds.
+"""Settings of a machine: archives, cache, inputs, keyring. Nothing of them is in a lock.
 
-All are environment variables; none is needed on a Debian machine, whose own apt configuration names an archive. Python
-packages come from wherever pip is set up to find them.
+All are environment variables; none is needed on Debian, where apt's configuration names an archive. Python packages
+come from the index that pip is configured with.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _PLACE: Final = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Places of this machine. Archives are URLs without a slash at the end; an empty one is not set."""
+    """The settings. Archives are URLs without a final slash, empty when not set."""
 
     cache: Path
     archive: str = ""
@@ -36,43 +36,43 @@ class Settings:
     inputs: tuple[Path, ...] = ()
     keyring: Path = DEBIAN_KEYRING
 
-    def place(self, suite: str) -> str:
+    def archive_url(self, suite: str) -> str:
         """Return the URL of the archive that carries a suite.
 
         Raises:
-            BadDefinition: no archive is known on this machine.
+            BadDefinition: no archive is configured.
         """
         security = suite.endswith("-security")
-        found = self.security_archive if security else self.archive
-        if not found:
+        url = self.security_archive if security else self.archive
+        if not url:
             variable = SECURITY if security else ARCHIVE
             raise BadDefinition(f"no archive is known for {suite}: set {variable} to its URL")
-        return found
+        return url
 
 
 def load(environ: Mapping[str, str], *, apt: Path = APT) -> Settings:
-    """Return the settings of an environment; archives that it does not name are taken from apt's configuration."""
+    """Read the settings from an environment. Missing archives come from apt's configuration."""
     home = Path(environ.get("XDG_CACHE_HOME") or Path(environ.get("HOME") or "/tmp") / ".cache")  # noqa: S108 - no home
-    known = archives_of(apt) if not (environ.get(ARCHIVE) and environ.get(SECURITY)) else ("", "")
+    apt_archives = archives_of(apt) if not (environ.get(ARCHIVE) and environ.get(SECURITY)) else ("", "")
     return Settings(
         cache=Path(environ.get(CACHE) or home / "ostiary-delivery"),
-        archive=(environ.get(ARCHIVE) or known[0]).rstrip("/"),
-        security_archive=(environ.get(SECURITY) or known[1]).rstrip("/"),
+        archive=(environ.get(ARCHIVE) or apt_archives[0]).rstrip("/"),
+        security_archive=(environ.get(SECURITY) or apt_archives[1]).rstrip("/"),
         inputs=tuple(Path(one) for one in environ.get(INPUTS, "").split(":") if one),
         keyring=Path(environ.get(KEYRING) or DEBIAN_KEYRING),
     )
 
 
 def archives_of(apt: Path) -> tuple[str, str]:
-    """Return the first Debian archive and the first security archive that apt is set up with, or empty texts."""
-    plain = security = ""
+    """Return the first Debian archive and the first security archive of apt's configuration, or empty texts."""
+    archive = security = ""
     files = [apt / "sources.list", *sorted((apt / "sources.list.d").glob("*"))]
     for path in files:
         if path.suffix not in {".list", ".sources"} or not path.is_file():
             continue
-        for found in _PLACE.finditer(path.read_text(encoding="utf-8", errors="replace")):
-            if found[2]:
-                security = security or found[1]
+        for match in _PLACE.finditer(path.read_text(encoding="utf-8", errors="replace")):
+            if match[2]:
+                security = security or match[1]
             else:
-                plain = plain or found[1]
-    return plain, security
+                archive = archive or match[1]
+    return archive, security

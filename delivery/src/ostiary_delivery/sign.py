@@ -1,4 +1,4 @@
-"""Signatures that cosign and skopeo verify, made with a key of one's own: no certificate service, no public log.
+"""Signatures for cosign and skopeo with one's own key: no certificate service, no public log.
 
 An image's signature is a "simple signing" payload, its attestations are DSSE envelopes; both are stored in the
 registry beside the image under the tags sha256-<digest>.sig and .att, where cosign looks for them.
@@ -29,8 +29,8 @@ KIND: Final = "predicateType"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Signed:
-    """Something to store beside an image: a manifest, the blobs it names, and its tag."""
+class Attachment:
+    """A signature or attestations in the registry: manifest, its blobs, and its tag."""
 
     tag: str
     manifest: bytes
@@ -39,7 +39,7 @@ class Signed:
 
 @dataclass(frozen=True, slots=True)
 class Signer:
-    """A P-256 key. It prints as nothing."""
+    """A P-256 private key. Its repr shows nothing."""
 
     key: ec.EllipticCurvePrivateKey = field(repr=False)
 
@@ -48,7 +48,7 @@ class Signer:
         """Read a PEM file.
 
         Raises:
-            BadDefinition: it is missing, not a P-256 key, or sealed with another password.
+            BadDefinition: it is missing, not a P-256 key, or encrypted with another password.
         """
         try:
             key = serialization.load_pem_private_key(path.read_bytes(), password.encode() if password else None)
@@ -70,7 +70,7 @@ class Signer:
 
 
 def new_key(*, password: str | None) -> bytes:
-    """Return a new private key as PEM, sealed when there is a password."""
+    """Generate a private key (PEM), encrypted if there is a password."""
     sealing: serialization.KeySerializationEncryption = serialization.NoEncryption()
     if password:
         sealing = serialization.BestAvailableEncryption(password.encode())
@@ -78,8 +78,8 @@ def new_key(*, password: str | None) -> bytes:
     return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, sealing)
 
 
-def signature(digest: str, *, place: str, signer: Signer) -> Signed:
-    """Return the signature of an image at a place (host/path)."""
+def signature(digest: str, *, place: str, signer: Signer) -> Attachment:
+    """Sign an image at a place (host/path)."""
     payload = encode(
         {
             "critical": {
@@ -90,11 +90,11 @@ def signature(digest: str, *, place: str, signer: Signer) -> Signed:
             "optional": None,
         }
     )
-    return _beside(digest, "sig", [(SIMPLE, payload, {SIGNATURE: signer.sign(payload)})])
+    return _attachment(digest, "sig", [(SIMPLE, payload, {SIGNATURE: signer.sign(payload)})])
 
 
-def attestations(digest: str, statements: Sequence[bytes], *, signer: Signer) -> Signed:
-    """Return in-toto statements about an image, each in a signed envelope (DSSE 1)."""
+def attestations(digest: str, statements: Sequence[bytes], *, signer: Signer) -> Attachment:
+    """Sign in-toto statements about an image, each as an envelope (DSSE 1)."""
     layers = []
     for body in statements:
         message = b"DSSEv1 %d %s %d %s" % (len(PAYLOAD), PAYLOAD.encode(), len(body), body)
@@ -106,10 +106,10 @@ def attestations(digest: str, statements: Sequence[bytes], *, signer: Signer) ->
             }
         )
         layers.append((ENVELOPE, envelope, {SIGNATURE: "", KIND: str(json.loads(body)[KIND])}))
-    return _beside(digest, "att", layers)
+    return _attachment(digest, "att", layers)
 
 
-def _beside(digest: str, end: str, layers: Sequence[tuple[str, bytes, dict[str, str]]]) -> Signed:
+def _attachment(digest: str, end: str, layers: Sequence[tuple[str, bytes, dict[str, str]]]) -> Attachment:
     config = encode(
         {
             "architecture": "",
@@ -131,4 +131,4 @@ def _beside(digest: str, end: str, layers: Sequence[tuple[str, bytes, dict[str, 
         }
     )
     blobs = {digest_of(config): config, **{digest_of(data): data for _, data, _ in layers}}
-    return Signed(tag=f"{digest.replace(':', '-')}.{end}", manifest=manifest, blobs=blobs)
+    return Attachment(tag=f"{digest.replace(':', '-')}.{end}", manifest=manifest, blobs=blobs)

@@ -1,4 +1,4 @@
-"""Files of an image before they are packed: a path, a kind, a mode and bytes. No owners, no times."""
+"""Files of an image before packing: path, kind, mode and bytes, without owners and times."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def link(path: str, target: str) -> Entry:
 
 
 def clean(name: str, *, origin: str) -> str:
-    """Return an archive member's name as a path of an image; the root becomes an empty text.
+    """Normalize the name of an archive member to a path of an image; the root is an empty text.
 
     Raises:
         Refusal: the name leads out of the archive.
@@ -46,30 +46,30 @@ def clean(name: str, *, origin: str) -> str:
 
 
 def filtered(entries: Iterable[Entry], *, drop: Sequence[str], keep: Sequence[str]) -> tuple[list[Entry], set[str]]:
-    """Return the entries that no glob of `drop` matches, or one of `keep` does, and the globs that were of use.
+    """Return the entries that no glob of `drop` matches, or one of `keep` does, and the globs that matched.
 
-    A `*` goes across slashes. Folders that held only what was dropped go too.
+    A `*` matches slashes too. Folders without remaining files are dropped.
     """
     used: set[str] = set()
-    left = []
+    remaining = []
     for entry in entries:
-        dropping = [glob for glob in drop if fnmatchcase(entry.path, glob)]
-        keeping = [glob for glob in keep if fnmatchcase(entry.path, glob)] if dropping else []
-        used |= {*dropping, *keeping}
-        if not dropping or (keeping and entry.kind != "directory"):
-            left.append(entry)
-    return left, used
+        dropped_by = [glob for glob in drop if fnmatchcase(entry.path, glob)]
+        kept_by = [glob for glob in keep if fnmatchcase(entry.path, glob)] if dropped_by else []
+        used |= {*dropped_by, *kept_by}
+        if not dropped_by or (kept_by and entry.kind != "directory"):
+            remaining.append(entry)
+    return remaining, used
 
 
 def with_parents(entries: Iterable[Entry]) -> list[Entry]:
-    """Return entries and the folders above them, sorted by path; of two with the same path the last one stays."""
-    found: dict[str, Entry] = {}
+    """Return entries with their parent folders, sorted by path. Of entries with the same path the last one stays."""
+    by_path: dict[str, Entry] = {}
     for entry in entries:
         parent = entry.path.rpartition("/")[0]
-        while parent and parent not in found:
-            found[parent] = Entry(path=parent, kind="directory", mode=0o755)
+        while parent and parent not in by_path:
+            by_path[parent] = Entry(path=parent, kind="directory", mode=0o755)
             parent = parent.rpartition("/")[0]
-        if entry.kind == "directory" and entry.mode == 0o755 and entry.path in found:  # noqa: PLR2004 - the usual mode
+        if entry.kind == "directory" and entry.mode == 0o755 and entry.path in by_path:  # noqa: PLR2004 - the usual mode
             continue
-        found[entry.path] = entry
-    return [found[path] for path in sorted(found)]
+        by_path[entry.path] = entry
+    return [by_path[path] for path in sorted(by_path)]

@@ -17,7 +17,7 @@ _RELATION: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Alternative:
-    """One package that would do, perhaps with a bound on its version."""
+    """One package that satisfies a relation, with an optional version bound."""
 
     name: str
     relation: str = ""
@@ -34,24 +34,24 @@ class Alternative:
 def paragraphs(text: str) -> Iterator[Paragraph]:
     """Yield the paragraphs of a file; continued lines keep their line breaks."""
     for block in text.split("\n\n"):
-        found: Paragraph = {}
+        fields: Paragraph = {}
         key = ""
         for line in block.splitlines():
             if line[:1] in {" ", "\t"}:
-                found[key] += "\n" + line[1:]
+                fields[key] += "\n" + line[1:]
             elif ":" in line:
                 key, _, value = line.partition(":")
-                found[key] = value.strip()
-        if found:
-            yield found
+                fields[key] = value.strip()
+        if fields:
+            yield fields
 
 
 def relations(text: str) -> list[tuple[Alternative, ...]]:
-    """Return what a Depends field asks for: each item is a choice."""
+    """Parse a field such as Depends: a list of choices, each a tuple of alternatives (Debian Policy 7.1)."""
     choices = []
     for item in text.split(","):
-        found = [_RELATION.match(one.strip()) for one in item.split("|")]
-        choice = tuple(Alternative(one["name"], one["relation"] or "", one["version"] or "") for one in found if one)
+        matches = [_RELATION.match(one.strip()) for one in item.split("|")]
+        choice = tuple(Alternative(one["name"], one["relation"] or "", one["version"] or "") for one in matches if one)
         if choice:
             choices.append(choice)
     return choices

@@ -1,4 +1,4 @@
-"""The packages that suites offer, and the choice of those that a container needs."""
+"""Package indexes of suites, and the resolver that chooses the packages of a container."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from ostiary_delivery.errors import Refusal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Offer:
-    """One package of one suite: where it lies in the archive, and what it asks for."""
+class PackageVersion:
+    """One version of a package in a suite: its path in the archive and its relations."""
 
     name: str
     version: str
@@ -29,52 +29,52 @@ class Offer:
 
     @property
     def depends(self) -> list[tuple[Alternative, ...]]:
-        """What it asks for; read when asked, because an archive has tens of thousands of packages."""
+        """Dependencies. Parsed on demand, because an archive has tens of thousands of packages."""
         return relations(self.needs)
 
     @property
     def conflicts(self) -> list[tuple[Alternative, ...]]:
-        """What it excludes."""
+        """Packages that it breaks or conflicts with."""
         return relations(self.excludes)
 
 
-def offers(listed: Iterable[Paragraph], *, suite: str) -> list[Offer]:
-    """Return the packages of one list."""
-    return [_offer(one, suite) for one in listed if "Package" in one]
+def package_versions(listed: Iterable[Paragraph], *, suite: str) -> list[PackageVersion]:
+    """Return the package versions of one index."""
+    return [_package_version(one, suite) for one in listed if "Package" in one]
 
 
 @dataclass(slots=True)
 class Index:
-    """All offers by name, newest last, and the names that somebody provides."""
+    """All versions by package name, newest last, and the providers of virtual packages."""
 
-    by_name: dict[str, list[Offer]] = field(default_factory=dict)
+    by_name: dict[str, list[PackageVersion]] = field(default_factory=dict)
     providers: dict[str, set[str]] = field(default_factory=dict)
 
-    def add(self, found: Iterable[Offer]) -> None:
-        """Add the packages of one list."""
-        for offer in found:
-            known = self.by_name.setdefault(offer.name, [])
-            known.append(offer)
-            if len(known) > 1:
-                known.sort(key=cmp_to_key(lambda one, other: compare(one.version, other.version)))
-            for choice in relations(offer.provides) if offer.provides else ():
-                self.providers.setdefault(choice[0].name, set()).add(offer.name)
+    def add(self, versions: Iterable[PackageVersion]) -> None:
+        """Add the packages of one index."""
+        for version in versions:
+            same_name = self.by_name.setdefault(version.name, [])
+            same_name.append(version)
+            if len(same_name) > 1:
+                same_name.sort(key=cmp_to_key(lambda one, other: compare(one.version, other.version)))
+            for choice in relations(version.provides) if version.provides else ():
+                self.providers.setdefault(choice[0].name, set()).add(version.name)
 
 
-Pick = Callable[[str, Sequence[Offer]], Offer]
+Pick = Callable[[str, Sequence[PackageVersion]], PackageVersion]
 
 
-def resolve(wanted: Sequence[str], *, index: Index, without: Mapping[str, str], pick: Pick) -> list[Offer]:
-    """Return every package that the wanted ones need, sorted by name; `pick` chooses among versions of one name.
+def resolve(names: Sequence[str], *, index: Index, without: Mapping[str, str], pick: Pick) -> list[PackageVersion]:
+    """Return the wanted packages with all their dependencies, sorted by name; `pick` chooses among versions.
 
-    Packages of `without` are left out, and so is what only they need.
+    Packages of `without` are left out, and so are packages that only they need.
 
     Raises:
-        Refusal: a name is unknown, a bound cannot be kept or two packages exclude each other. All problems are told.
+        Refusal: a name is unknown, a version bound fails, or two packages exclude each other. The message lists all.
     """
-    chosen: dict[str, Offer] = {}
+    chosen: dict[str, PackageVersion] = {}
     problems: list[str] = []
-    waiting = list(wanted)
+    waiting = list(names)
     while waiting:
         name = waiting.pop(0)
         if name in chosen:
@@ -82,30 +82,30 @@ def resolve(wanted: Sequence[str], *, index: Index, without: Mapping[str, str], 
         if name not in index.by_name:
             problems.append(f"there is no package {name}")
             continue
-        offer = chosen[name] = pick(name, index.by_name[name])
-        for choice in offer.depends:
-            needed = _choose(choice, index=index, chosen=chosen, without=without)
-            if needed is None:
-                problems.append(f"{name} needs {' | '.join(str(one) for one in choice)}, which nobody offers")
-            elif needed:
-                waiting.append(needed)
-    unused = sorted(name for name in without if not _asked_for(name, chosen.values()))
-    problems += [f"{name} is left out, but nothing asks for it" for name in unused]
+        package = chosen[name] = pick(name, index.by_name[name])
+        for choice in package.depends:
+            dependency = _choose_alternative(choice, index=index, chosen=chosen, without=without)
+            if dependency is None:
+                problems.append(f"{name} needs {' | '.join(str(one) for one in choice)}, which no suite has")
+            elif dependency:
+                waiting.append(dependency)
+    unused = sorted(name for name in without if not _is_required(name, chosen.values()))
+    problems += [f"{name} is left out, but nothing needs it" for name in unused]
     problems += _disagreements(chosen, index=index, without=without)
     if problems:
         raise Refusal("\n".join(sorted(set(problems))))
     return [chosen[name] for name in sorted(chosen)]
 
 
-def _choose(
-    choice: Sequence[Alternative], *, index: Index, chosen: Mapping[str, Offer], without: Mapping[str, str]
+def _choose_alternative(
+    choice: Sequence[Alternative], *, index: Index, chosen: Mapping[str, PackageVersion], without: Mapping[str, str]
 ) -> str | None:
-    """Return the package to take, an empty text when none is needed, None when there is none."""
+    """Return the package that satisfies a choice, "" if it is satisfied already, None if nothing can."""
     for one in choice:
         if one.name in without or one.name in chosen or index.providers.get(one.name, set()) & chosen.keys():
             return ""
     for one in choice:
-        if any(one.accepts(offer.version) for offer in index.by_name.get(one.name, ())):
+        if any(one.accepts(package.version) for package in index.by_name.get(one.name, ())):
             return one.name
     for one in choice:
         if index.providers.get(one.name):
@@ -113,33 +113,39 @@ def _choose(
     return None
 
 
-def _asked_for(name: str, chosen: Iterable[Offer]) -> bool:
-    return any(one.name == name for offer in chosen for choice in offer.depends for one in choice)
+def _is_required(name: str, chosen: Iterable[PackageVersion]) -> bool:
+    return any(one.name == name for package in chosen for choice in package.depends for one in choice)
 
 
-def _disagreements(chosen: Mapping[str, Offer], *, index: Index, without: Mapping[str, str]) -> list[str]:
+def _disagreements(chosen: Mapping[str, PackageVersion], *, index: Index, without: Mapping[str, str]) -> list[str]:
     problems = []
-    for offer in chosen.values():
-        for choice in offer.depends:
-            held = [one for one in choice if one.name in chosen]
-            free = any(one.name in without or index.providers.get(one.name, set()) & chosen.keys() for one in choice)
-            if held and not free and not any(one.accepts(chosen[one.name].version) for one in held):
-                there = ", ".join(f"{one.name} {chosen[one.name].version}" for one in held)
-                problems.append(f"{offer.name} needs {' | '.join(str(one) for one in choice)}, and there is {there}")
+    for package in chosen.values():
+        for choice in package.depends:
+            selected = [one for one in choice if one.name in chosen]
+            satisfied_otherwise = any(
+                one.name in without or index.providers.get(one.name, set()) & chosen.keys() for one in choice
+            )
+            if (
+                selected
+                and not satisfied_otherwise
+                and not any(one.accepts(chosen[one.name].version) for one in selected)
+            ):
+                actual = ", ".join(f"{one.name} {chosen[one.name].version}" for one in selected)
+                problems.append(f"{package.name} needs {' | '.join(str(one) for one in choice)}, and there is {actual}")
         problems += [
-            f"{offer.name} excludes {one}, and there is {chosen[one.name].version}"
-            for choice in offer.conflicts
+            f"{package.name} excludes {one}, and there is {chosen[one.name].version}"
+            for choice in package.conflicts
             for one in choice
-            if one.name in chosen and one.name != offer.name and one.accepts(chosen[one.name].version)
+            if one.name in chosen and one.name != package.name and one.accepts(chosen[one.name].version)
         ]
     return problems
 
 
-def _offer(one: Paragraph, suite: str) -> Offer:
+def _package_version(one: Paragraph, suite: str) -> PackageVersion:
     source = one.get("Source", one["Package"]).partition(" ")[0]
     needs = ",".join(filter(None, (one.get("Pre-Depends"), one.get("Depends"))))
     excludes = ",".join(filter(None, (one.get("Breaks"), one.get("Conflicts"))))
-    return Offer(
+    return PackageVersion(
         name=one["Package"],
         version=one["Version"],
         architecture=one["Architecture"],

@@ -1,4 +1,4 @@
-"""The inside of a .deb: an `ar` file with a control and a data archive (deb(5)). Nothing in it is ever run."""
+"""The inside of a .deb: an `ar` file with a control and a data archive (deb(5)). Nothing in it is run."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from ostiary_delivery.tree import Entry, clean
 
 MAGIC: Final = b"!<arch>\n"
 HEADER: Final = 60
-AT_INSTALLATION: Final = frozenset({"preinst", "postinst"})
+INSTALL_SCRIPTS: Final = frozenset({"preinst", "postinst"})
 MERGED: Final = frozenset({"bin", "sbin", "lib", "lib32", "lib64", "libx32"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Package:
-    """What a .deb says about itself, the scripts it would run while being installed, and its files."""
+    """A .deb: control fields, the names of its installation scripts, and its files."""
 
     control: Paragraph
     text: str
@@ -29,7 +29,7 @@ class Package:
 
 
 def read(data: bytes, *, name: str) -> Package:
-    """Take a .deb apart; `name` is for messages.
+    """Read a .deb; `name` is for error messages.
 
     Raises:
         Refusal: it is not a .deb, or holds what an image must not have (devices, paths that lead out).
@@ -45,7 +45,7 @@ def read(data: bytes, *, name: str) -> Package:
             short = member.name.removeprefix("./")
             if short == "control":
                 text = _content(archive, member).decode()
-            elif short in AT_INSTALLATION:
+            elif short in INSTALL_SCRIPTS:
                 scripts.append(short)
     with _open(files, name) as archive:
         entries = tuple(_entries(archive, name))
@@ -68,7 +68,7 @@ def _open(data: bytes, name: str) -> tarfile.TarFile:
     try:
         return tarfile.open(fileobj=io.BytesIO(data))
     except tarfile.TarError as error:
-        raise Refusal(f"{name}: its archives are compressed in a way that is not known here") from error
+        raise Refusal(f"{name}: its archives use an unsupported compression") from error
 
 
 def _entries(archive: tarfile.TarFile, name: str) -> Iterator[Entry]:
@@ -88,7 +88,7 @@ def _entries(archive: tarfile.TarFile, name: str) -> Iterator[Entry]:
 
 
 def merged(path: str) -> str:
-    """Return a path as it is after the merge of /bin, /lib and their like into /usr."""
+    """Return a path after the merge of /bin, /lib and similar folders into /usr."""
     return f"usr/{path}" if path.partition("/")[0] in MERGED else path
 
 

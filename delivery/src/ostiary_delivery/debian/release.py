@@ -13,7 +13,7 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Final
 
-from ostiary_delivery.cache import Absent, Cache, Wanted, get
+from ostiary_delivery.cache import Absent, Artifact, Cache, get
 from ostiary_delivery.debian.control import paragraphs
 from ostiary_delivery.errors import BadDefinition, Refusal, Tampered
 
@@ -35,11 +35,11 @@ class Release:
 
 
 def fetch(place: str, suite: str, *, keyring: Path, now: int) -> Release:
-    """Bring and check the release of a suite; `now` is in seconds since 1970.
+    """Download and verify the release of a suite; `now` is in seconds since 1970.
 
     Raises:
-        Tampered: the signature is not by a key of the keyring.
-        Refusal: the release is past the date until which it is valid.
+        Tampered: no key of the keyring verifies the signature.
+        Refusal: the release has expired (Valid-Until).
         Unreachable: the archive does not answer.
     """
     url = f"{place}/dists/{suite}/InRelease"
@@ -63,26 +63,26 @@ def fetch(place: str, suite: str, *, keyring: Path, now: int) -> Release:
 
 
 def verify(signed: bytes, *, keyring: Path, name: str) -> str:
-    """Return the text that was signed, and nothing that stands around it.
+    """Return the signed text, without anything around it.
 
     Raises:
-        Tampered: no key of the keyring made the signature.
+        Tampered: no key of the keyring verifies the signature.
         BadDefinition: there is no keyring, or no gpgv.
     """
     if not keyring.is_file():
         raise BadDefinition(f"the keyring {keyring} is missing: install debian-archive-keyring, or set another")
     with tempfile.TemporaryDirectory() as folder:
-        given, taken = Path(folder, "InRelease"), Path(folder, "text")
-        given.write_bytes(signed)
-        command = ["gpgv", "--quiet", "--keyring", str(keyring.resolve()), "--output", str(taken), str(given)]
+        signed_file, text_file = Path(folder, "InRelease"), Path(folder, "text")
+        signed_file.write_bytes(signed)
+        command = ["gpgv", "--quiet", "--keyring", str(keyring.resolve()), "--output", str(text_file), str(signed_file)]
         try:
-            ended = subprocess.run(command, capture_output=True, check=False)  # noqa: S603 - fixed words
+            process = subprocess.run(command, capture_output=True, check=False)  # noqa: S603 - fixed words
         except FileNotFoundError as error:
             raise BadDefinition("gpgv is missing: install it") from error
-        if ended.returncode or not taken.is_file():
-            said = ended.stderr.decode(errors="replace").strip().splitlines()
-            raise Tampered(f"{name} is not signed by a key of {keyring}: {said[-1] if said else 'no signature'}")
-        return taken.read_text(encoding="utf-8")
+        if process.returncode or not text_file.is_file():
+            errors = process.stderr.decode(errors="replace").strip().splitlines()
+            raise Tampered(f"{name} is not signed by a key of {keyring}: {errors[-1] if errors else 'no signature'}")
+        return text_file.read_text(encoding="utf-8")
 
 
 def packages(release: Release, component: str, *, architecture: str, place: str, cache: Cache) -> str:
@@ -90,15 +90,15 @@ def packages(release: Release, component: str, *, architecture: str, place: str,
 
     Raises:
         Refusal: the release does not list such a file.
-        Tampered, Unreachable: as the cache says.
+        Tampered, Unreachable: the download failed.
     """
     for name in (f"{component}/binary-{architecture}/Packages{end}" for end in (".xz", "")):
         if name not in release.files:
             continue
         sha256, size = release.files[name]
         path = f"{name.rpartition('/')[0]}/by-hash/SHA256/{sha256}" if release.by_hash else name
-        wanted = Wanted(name=f"{release.suite}/{name}", sha256=sha256, size=size)
-        cache.fetch(f"{place}/dists/{release.suite}/{path}", wanted)
-        data = cache.read(wanted)
+        artifact = Artifact(name=f"{release.suite}/{name}", sha256=sha256, size=size)
+        cache.fetch(f"{place}/dists/{release.suite}/{path}", artifact)
+        data = cache.read(artifact)
         return (lzma.decompress(data) if name.endswith(".xz") else data).decode()
     raise Refusal(f"suite {release.suite} lists no packages of {component} for {architecture}")

@@ -14,22 +14,22 @@ _REPACKED: Final = re.compile(r"[+~](?:dfsg|ds|repack)\S*$")
 def compare(left: str, right: str) -> int:
     """Return a negative number, zero or a positive one, as `left` is earlier than, equal to or later than `right`."""
     for one, other in zip(_split(left), _split(right), strict=True):
-        found = _compare_part(one, other)
-        if found:
-            return found
+        order = _compare_part(one, other)
+        if order:
+            return order
     return 0
 
 
-def satisfies(version: str, relation: str, wanted: str) -> bool:
+def satisfies(version: str, relation: str, bound: str) -> bool:
     """Tell whether a version stands in a relation (<<, <=, =, >=, >>) to another."""
-    found = compare(version, wanted)
-    return {"<<": found < 0, "<=": found <= 0, "=": found == 0, ">=": found >= 0, ">>": found > 0}[relation]
+    order = compare(version, bound)
+    return {"<<": order < 0, "<=": order <= 0, "=": order == 0, ">=": order >= 0, ">>": order > 0}[relation]
 
 
 def upstream(version: str) -> str:
     """Return the version its authors gave: without epoch, Debian revision and +dfsg."""
-    found = _UPSTREAM.match(version)
-    return _REPACKED.sub("", found[1] if found else version)
+    match = _UPSTREAM.match(version)
+    return _REPACKED.sub("", match[1] if match else version)
 
 
 def _split(version: str) -> tuple[str, str, str]:

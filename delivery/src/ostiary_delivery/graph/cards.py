@@ -1,4 +1,4 @@
-"""Cards: how-to pages whose front matter says what they require. Read with the lines that a complaint will name."""
+"""Cards: how-to pages whose front matter says what they require. Line numbers are kept for messages."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ ACTIVE: Final = "active"  # still to be done
 DONE: Final = "done"
 STATUSES: Final = (ACTIVE, DONE)
 KEYS: Final = ("title", "modified", "requires", "status", "tags")
-ALSO: Final = ("branch", "reviewed")
+OPTIONAL_KEYS: Final = ("branch", "reviewed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
-    """One page; `name` is its file's without the ending, `line` where it says what it requires."""
+    """One page; `name` is its file name without .md, `line` the line of `requires`."""
 
     name: str
     title: str
@@ -32,39 +32,39 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class Cards:
-    """All cards by name, and what is wrong with their front matter, each a line that begins with file and line."""
+    """All cards by name, and the problems of their front matter, each with file and line."""
 
     by_name: Mapping[str, Card]
-    wrong: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
 
 
 def read(repository: Path) -> Cards:
     """Read the cards of a repository; without the folder there are none."""
-    found = sorted((repository / FOLDER).glob("*.md"))
-    return parse({path.stem: path.read_text(encoding="utf-8") for path in found})
+    paths = sorted((repository / FOLDER).glob("*.md"))
+    return parse({path.stem: path.read_text(encoding="utf-8") for path in paths})
 
 
 def parse(texts: Mapping[str, str]) -> Cards:
-    """Read cards from their texts by name. A card with mistakes is read as far as it goes."""
+    """Parse cards from texts by name. A card with mistakes is parsed as far as possible."""
     cards: dict[str, Card] = {}
-    wrong: list[str] = []
+    problems: list[str] = []
     for name, text in sorted(texts.items()):
-        matter, lines, told = front_matter(text)
-        told = told or list(_mistakes(matter, lines, text))
-        wrong += [f"{FOLDER}/{name}.md:{line}: {what}" for line, what in told]
+        matter, lines, mistakes = front_matter(text)
+        mistakes = mistakes or list(_validate(matter, lines, text))
+        problems += [f"{FOLDER}/{name}.md:{line}: {what}" for line, what in mistakes]
         cards[name] = Card(
             name=name,
             title=str(matter.get("title") or name),
-            requires=_names(matter.get("requires")),
+            requires=_name_list(matter.get("requires")),
             status=DONE if matter.get("status") == DONE else ACTIVE,
-            tags=_names(matter.get("tags")),
+            tags=_name_list(matter.get("tags")),
             line=lines.get("requires", 1),
         )
-    return Cards(cards, tuple(wrong))
+    return Cards(cards, tuple(problems))
 
 
 def front_matter(text: str) -> tuple[dict[str, Any], dict[str, int], list[tuple[int, str]]]:
-    """Return what stands between the first two lines of three dashes, the line of each key, and what is wrong."""
+    """Return the front matter, the line of each key, and mistakes with their lines."""
     if not text.startswith("---\n"):
         return {}, {}, [(1, "it has no front matter")]
     matter, dashes, _ = text[4:].partition("\n---\n")
@@ -80,19 +80,19 @@ def front_matter(text: str) -> tuple[dict[str, Any], dict[str, int], list[tuple[
     return value, {str(key.value): key.start_mark.line + 2 for key, _ in node.value}, []
 
 
-def _mistakes(matter: Mapping[str, Any], lines: Mapping[str, int], text: str) -> Iterator[tuple[int, str]]:
+def _validate(matter: Mapping[str, Any], lines: Mapping[str, int], text: str) -> Iterator[tuple[int, str]]:
     for key in KEYS:
         if key not in matter:
             yield 1, f"its front matter has no `{key}`"
     for key in matter:
-        if key not in (*KEYS, *ALSO):
-            yield lines.get(str(key), 1), f"nothing is known of `{key}`"
-    yield from _bad_values(matter, lines)
+        if key not in (*KEYS, *OPTIONAL_KEYS):
+            yield lines.get(str(key), 1), f"`{key}` is unknown"
+    yield from _validate_values(matter, lines)
     if "title" in matter and f"\n# {matter['title']}\n" not in text:
         yield lines["title"], "the title is not the page's heading"
 
 
-def _bad_values(matter: Mapping[str, Any], lines: Mapping[str, int]) -> Iterator[tuple[int, str]]:
+def _validate_values(matter: Mapping[str, Any], lines: Mapping[str, int]) -> Iterator[tuple[int, str]]:
     for key in ("modified", "reviewed"):
         if key in matter and not isinstance(matter[key], dt.date):
             yield lines[key], f"`{key}` is no date like 2026-01-31"
@@ -106,5 +106,5 @@ def _bad_values(matter: Mapping[str, Any], lines: Mapping[str, int]) -> Iterator
         yield lines["status"], f"`status` is none of {', '.join(STATUSES)}"
 
 
-def _names(value: object) -> tuple[str, ...]:
+def _name_list(value: object) -> tuple[str, ...]:
     return tuple(dict.fromkeys(one for one in value if isinstance(one, str))) if isinstance(value, list) else ()

@@ -1,4 +1,4 @@
-"""What follows from cards: goals, chains, ready leaves, names that lead nowhere, cycles. Pure."""
+"""Goals, chains, ready leaves, missing cards and cycles, computed from cards. Pure."""
 
 from __future__ import annotations
 
@@ -11,40 +11,40 @@ ByName = Mapping[str, Card]
 
 
 def is_open(cards: ByName, name: str) -> bool:
-    """Say whether a card is still to be done; one that is missing is."""
+    """Tell whether a card is open. A missing one is."""
     return name not in cards or cards[name].status != DONE
 
 
 def goals(cards: ByName, *, everything: bool = False) -> list[str]:
-    """Return cards that no other requires: open ones among open ones, or all. Every card is below some goal.
+    """Return the cards that no other card requires; only open ones unless `everything`. Each card is below a goal.
 
-    A cycle that nothing else leads to has no such card; its first by name stands for it.
+    A cycle without such a card is represented by its first card by name.
     """
     shown = [name for name in sorted(cards) if everything or is_open(cards, name)]
     required = {one for name in shown for one in cards[name].requires if one != name}
-    found = [name for name in shown if name not in required]
-    reached = {one for name in found for one in chain(cards, name)}
+    roots = [name for name in shown if name not in required]
+    reached = {one for name in roots for one in chain(cards, name)}
     for name in shown:
         if name not in reached:
-            found.append(name)
+            roots.append(name)
             reached.update(chain(cards, name))
-    return sorted(found)
+    return sorted(roots)
 
 
 def chain(cards: ByName, goal: str) -> list[str]:
-    """Return a card and all that it requires, directly or not, those that are missing too, nearest first."""
-    found = {goal: None}
+    """Return a card and its direct and indirect requirements, missing ones too, nearest first."""
+    reached = {goal: None}
     waiting = [goal]
     for name in waiting:
         for one in cards[name].requires if name in cards else ():
-            if one not in found:
-                found[one] = None
+            if one not in reached:
+                reached[one] = None
                 waiting.append(one)
-    return list(found)
+    return list(reached)
 
 
 def ready(cards: ByName) -> list[str]:
-    """Return the open cards that wait for nothing: what can be worked on now."""
+    """Return the open cards without open requirements."""
     return [
         name
         for name in sorted(cards)
@@ -53,28 +53,28 @@ def ready(cards: ByName) -> list[str]:
 
 
 def waits_for(cards: ByName, name: str) -> list[str]:
-    """Return what an open card requires and does not have yet."""
+    """Return the open requirements of a card."""
     return [one for one in cards[name].requires if is_open(cards, one)]
 
 
 def missing(cards: ByName) -> list[tuple[str, str]]:
-    """Return (card, name) for each name that is required and is no card."""
+    """Return (card, requirement) for each requirement that is no card."""
     return [(name, one) for name in sorted(cards) for one in cards[name].requires if one not in cards]
 
 
 def cycles(cards: ByName) -> list[tuple[str, ...]]:
     """Return cycles, each from its first name to what requires it again; breaking one link of each leaves none."""
     graph = {name: [one for one in cards[name].requires if one in cards] for name in sorted(cards)}
-    found = []
+    cycles_found = []
     while (circle := _circle(graph)) is not None:
         graph[circle[0]].remove(circle[1])
         first = circle.index(min(circle))
-        found.append((*circle[first:-1], *circle[:first], circle[first]))
-    return sorted(found)
+        cycles_found.append((*circle[first:-1], *circle[:first], circle[first]))
+    return sorted(cycles_found)
 
 
-def complaints(cards: ByName, *, folder: str) -> Iterator[str]:
-    """Yield a line for each missing card and each cycle, beginning with file and line."""
+def problems(cards: ByName, *, folder: str) -> Iterator[str]:
+    """Yield a message with file and line for each missing card and each cycle."""
     for name, one in missing(cards):
         yield f"{folder}/{name}.md:{cards[name].line}: there is no card {one}"
     for circle in cycles(cards):

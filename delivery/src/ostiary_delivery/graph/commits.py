@@ -22,10 +22,10 @@ from typing import Final
 from ostiary_delivery.errors import Refusal
 from ostiary_delivery.graph import cards as reading
 from ostiary_delivery.graph.cards import FOLDER
-from ostiary_delivery.graph.chain import ByName, chain, complaints, is_open, ready, waits_for
+from ostiary_delivery.graph.chain import ByName, chain, is_open, problems, ready, waits_for
 
 SUBJECT: Final = re.compile(r"C2\((?P<chain>[a-z0-9]+(?:-[a-z0-9]+)*)\): (?P<word>plan|impl|close|finalize)\b")
-LATER: Final = ("fixup! ", "squash! ", "amend! ", "Merge ", "Revert ")  # belong to other commits: not counted
+UNCOUNTED: Final = ("fixup! ", "squash! ", "amend! ", "Merge ", "Revert ")  # belong to other commits: not counted
 AFTER: Final = {
     "": ("plan", "impl"),
     "plan": ("plan", "impl"),
@@ -46,29 +46,29 @@ class Step:
 
 
 def step_of(subject: str) -> Step | None:
-    """Return what a subject says, or None when it belongs to no chain.
+    """Parse a commit subject; None when it belongs to no chain.
 
     Raises:
-        Refusal: it begins like a chain's and says no known word.
+        Refusal: it begins with C2( and has no known word.
     """
-    found = SUBJECT.match(subject)
-    if found:
-        return Step(found["chain"], found["word"], subject)
+    match = SUBJECT.match(subject)
+    if match:
+        return Step(match["chain"], match["word"], subject)
     if subject.startswith("C2("):
         raise Refusal(f"{subject!r} is not C2(<chain>): plan, impl, close or finalize, and what was done")
     return None
 
 
-def check_message(repository: Path, message: str, *, base: str) -> None:
-    """Compare the commit that is about to be made with the order; git's hook commit-msg calls this.
+def verify_message(repository: Path, message: str, *, base: str) -> None:
+    """Verify the order of the commit being made; the git hook commit-msg calls this.
 
-    A message whose first line is the last commit's is taken for its amendment.
+    A subject equal to that of the last commit counts as its amendment.
 
     Raises:
         Refusal: it breaks the order; the message says what would be next.
     """
     subject = next((line for line in message.splitlines() if line.strip() and not line.startswith("#")), "").strip()
-    if subject.startswith(LATER):
+    if subject.startswith(UNCOUNTED):
         return
     new = step_of(subject)
     subjects = _subjects(repository, base)
@@ -87,29 +87,29 @@ def check_message(repository: Path, message: str, *, base: str) -> None:
     before = ("HEAD~1" if amends else "HEAD") if _git(repository, "rev-parse", "-q", "--verify", "HEAD") else EMPTY
     if before == "HEAD~1" and not _git(repository, "rev-parse", "-q", "--verify", before):
         before = EMPTY
-    _contents(repository, new, before=before)
+    _verify_contents(repository, new, before=before)
 
 
 def steps(subjects: Sequence[str]) -> list[Step]:
-    """Return a branch's steps, oldest first, from its subjects, newest first. What cannot be read is no step."""
-    found = (SUBJECT.match(one) for one in reversed(subjects))
-    return [Step(one["chain"], one["word"], one.string) for one in found if one]
+    """Return a branch's steps, oldest first, from its subjects, newest first. Other subjects are skipped."""
+    matches = (SUBJECT.match(one) for one in reversed(subjects))
+    return [Step(one["chain"], one["word"], one.string) for one in matches if one]
 
 
 def position(repository: Path, *, base: str, cards: ByName) -> Iterator[str]:
-    """Yield where a branch's chain stands, and what is next."""
+    """Yield the state of a branch's chain and its next step."""
     done = steps(_subjects(repository, base))
     if not done:
         yield f"no chain has begun since {base}; begin with C2(<goal>): plan ..."
         return
     last = done[-1]
     names = chain(cards, last.chain)
-    left = [name for name in names if is_open(cards, name)]
+    open_cards = [name for name in names if is_open(cards, name)]
     closed = sum(one.word == "close" for one in done)
-    yield f"chain {last.chain}: {len(done)} commits, {closed} closed, {len(left)} open; last: {last.subject}"
+    yield f"chain {last.chain}: {len(done)} commits, {closed} closed, {len(open_cards)} open; last: {last.subject}"
     leaves = [name for name in ready(cards) if name in names]
-    words = [word for word in AFTER[last.word] if word != "finalize" or not left]
-    words = [word for word in words if left or word != "impl"]
+    words = [word for word in AFTER[last.word] if word != "finalize" or not open_cards]
+    words = [word for word in words if open_cards or word != "impl"]
     if not words:
         yield "next: merge the branch"
         return
@@ -118,7 +118,7 @@ def position(repository: Path, *, base: str, cards: ByName) -> Iterator[str]:
         yield f"ready: {', '.join(leaves)}"
 
 
-def _contents(repository: Path, new: Step, *, before: str) -> None:
+def _verify_contents(repository: Path, new: Step, *, before: str) -> None:
     touched = [one for one in _git(repository, "diff", "--cached", "--name-only", "-z", before).split("\0") if one]
     now = _cards(repository, _git(repository, "write-tree").strip())
     if new.chain not in now:
@@ -127,25 +127,25 @@ def _contents(repository: Path, new: Step, *, before: str) -> None:
         code = [one for one in touched if not one.startswith("docs/")]
         if code:
             raise Refusal(f"plan changes pages under docs/ alone, not {code[0]}")
-        wrong = list(complaints(now, folder=FOLDER))
-        if wrong:
-            raise Refusal("\n".join(wrong))
+        faults = list(problems(now, folder=FOLDER))
+        if faults:
+            raise Refusal("\n".join(faults))
     if new.word == "impl":
         written = [one for one in touched if one.startswith(f"{FOLDER}/")]
         if written:
             raise Refusal(f"impl changes no card, and {written[0]} is one: close does")
     if new.word == "close":
-        _one_leaf(new.chain, before=_cards(repository, before), now=now)
-    left = [name for name in chain(now, new.chain) if is_open(now, name)]
-    if new.word == "finalize" and left:
-        raise Refusal(f"{new.chain} cannot be finalised, these are open: {', '.join(left)}")
+        _require_one_leaf(new.chain, before=_cards(repository, before), now=now)
+    open_cards = [name for name in chain(now, new.chain) if is_open(now, name)]
+    if new.word == "finalize" and open_cards:
+        raise Refusal(f"{new.chain} cannot be finalised, these are open: {', '.join(open_cards)}")
 
 
-def _one_leaf(goal: str, *, before: ByName, now: ByName) -> None:
+def _require_one_leaf(goal: str, *, before: ByName, now: ByName) -> None:
     closed = [name for name in now if not is_open(now, name) and name in before and is_open(before, name)]
     if len(closed) != 1:
-        told = ", ".join(closed) or "none"
-        raise Refusal(f"close makes exactly one card done, and here are {len(closed)}: {told}")
+        names = ", ".join(closed) or "none"
+        raise Refusal(f"close makes exactly one card done, and here are {len(closed)}: {names}")
     (name,) = closed
     if name not in chain(before, goal):
         raise Refusal(f"{name} does not belong to {goal}")
@@ -159,15 +159,17 @@ def _next(done: Sequence[Step]) -> str:
 
 
 def _subjects(repository: Path, base: str) -> list[str]:
-    """Return the subjects since the base, newest first; all when there is no such branch."""
+    """Return the subjects since the base, newest first; all without such a branch."""
     if not _git(repository, "rev-parse", "-q", "--verify", "HEAD"):
         return []
-    known = _git(repository, "rev-parse", "-q", "--verify", f"{base}^{{commit}}")
-    return _git(repository, "log", "--format=%s", "--no-merges", f"{base}..HEAD" if known else "HEAD").splitlines()
+    base_commit = _git(repository, "rev-parse", "-q", "--verify", f"{base}^{{commit}}")
+    return _git(
+        repository, "log", "--format=%s", "--no-merges", f"{base}..HEAD" if base_commit else "HEAD"
+    ).splitlines()
 
 
 def _cards(repository: Path, tree: str) -> ByName:
-    """Return the cards of a tree that git knows, read in one go."""
+    """Return the cards of a git tree, read with one `git archive`."""
     packed = _run(repository, "archive", "--format=tar", tree, FOLDER)
     if not packed:
         return {}
@@ -182,13 +184,13 @@ def _cards(repository: Path, tree: str) -> ByName:
 
 
 def _git(repository: Path, *words: str) -> str:
-    """Return what git says; empty when it says no."""
+    """Return the output of git; empty when it fails."""
     return _run(repository, *words).decode("utf-8", errors="replace")
 
 
 def _run(repository: Path, *words: str) -> bytes:
     try:
-        ended = subprocess.run(["git", "-C", str(repository), *words], capture_output=True, check=False)  # noqa: S603, S607 - git with fixed words
+        process = subprocess.run(["git", "-C", str(repository), *words], capture_output=True, check=False)  # noqa: S603, S607 - git with fixed words
     except FileNotFoundError as error:
-        raise Refusal("git is not there") from error
-    return ended.stdout if ended.returncode == 0 else b""
+        raise Refusal("git is not installed") from error
+    return process.stdout if process.returncode == 0 else b""

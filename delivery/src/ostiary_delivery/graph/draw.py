@@ -1,4 +1,4 @@
-"""Chains of cards drawn: as a tree for terminals, as mermaid for pages, as SVG for the rest. Bytes are stable."""
+"""Drawings of chains: a tree for terminals, mermaid for pages, SVG for the rest. The output is deterministic."""
 
 from __future__ import annotations
 
@@ -29,32 +29,32 @@ def state(cards: ByName, name: str) -> str:
 
 
 def tree(cards: ByName, roots: Sequence[str], *, everything: bool) -> Iterator[str]:
-    """Yield the lines of a tree; what was drawn before is not drawn again, only named."""
-    seen: set[str] = set()
+    """Yield the lines of a tree. The second mention of a card only names it."""
+    drawn: set[str] = set()
     for root in roots:
-        yield _told(cards, root, seen=False)
-        yield from _below(cards, root, "", above=(root,), seen=seen, everything=everything)
+        yield _label(cards, root, seen=False)
+        yield from _below(cards, root, "", above=(root,), drawn=drawn, everything=everything)
 
 
 def _below(
-    cards: ByName, name: str, indent: str, *, above: tuple[str, ...], seen: set[str], everything: bool
+    cards: ByName, name: str, indent: str, *, above: tuple[str, ...], drawn: set[str], everything: bool
 ) -> Iterator[str]:
-    seen.add(name)
-    wanted = cards[name].requires if name in cards else ()
-    shown = [one for one in wanted if everything or is_open(cards, one)]
+    drawn.add(name)
+    required = cards[name].requires if name in cards else ()
+    shown = [one for one in required if everything or is_open(cards, one)]
     for number, one in enumerate(shown, 1):
         last = number == len(shown)
         turn = "└─ " if last else "├─ "
         if one in above:
             yield f"{indent}{turn}↺ {one}: a cycle"
             continue
-        yield indent + turn + _told(cards, one, seen=one in seen)
-        if one not in seen:
+        yield indent + turn + _label(cards, one, seen=one in drawn)
+        if one not in drawn:
             deeper = indent + ("   " if last else "│  ")
-            yield from _below(cards, one, deeper, above=(*above, one), seen=seen, everything=everything)
+            yield from _below(cards, one, deeper, above=(*above, one), drawn=drawn, everything=everything)
 
 
-def _told(cards: ByName, name: str, *, seen: bool) -> str:
+def _label(cards: ByName, name: str, *, seen: bool) -> str:
     how = state(cards, name)
     title = f" - {cards[name].title}" if name in cards else ""
     more = {"ready": " [ready]", "missing": " [there is no such card]"}.get(how, "")
@@ -81,7 +81,7 @@ def mermaid(cards: ByName, names: Sequence[str]) -> str:
 
 
 def svg(cards: ByName, names: Sequence[str]) -> str:
-    """Return a picture to be read from left to right: what comes first, then what requires it, goals at the ends."""
+    """Return an SVG, from left to right: requirements first, goals last."""
     widths = {name: len(_title(cards, name)) * LETTER + 40 for name in names}
     placed = layout(names, _links(cards, names), widths)
     body = [f'<path d="{_path(line)}"/>' for line in placed.lines]
@@ -94,8 +94,8 @@ def svg(cards: ByName, names: Sequence[str]) -> str:
             f'<rect x="{box.left:.0f}" y="{box.top:.0f}" width="{box.width:.0f}" height="{BOX:.0f}"/>'
             f'<text x="{box.left + box.width / 2:.0f}" y="{box.top + 25:.0f}" text-anchor="middle">{label}</text></g>'
         )
-    wide, high = placed.width, placed.height
-    size = f'width="{wide:.0f}" height="{high:.0f}" viewBox="0 0 {wide:.0f} {high:.0f}"'
+    width, height = placed.width, placed.height
+    size = f'width="{width:.0f}" height="{height:.0f}" viewBox="0 0 {width:.0f} {height:.0f}"'
     head = f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img"><title>What comes before what</title>'
     arrow = '<defs><marker id="a" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
     tip = '<path class="tip" d="M0 0L8 4L0 8z"/></marker></defs>'
@@ -104,15 +104,15 @@ def svg(cards: ByName, names: Sequence[str]) -> str:
 
 
 def _path(line: Sequence[Point]) -> str:
-    """Return a line: curves between columns, straight through them."""
+    """Return an SVG path: curves between columns, straight through them."""
     (x, y), *rest = line
-    told = [f"M{x:.0f} {y:.0f}"]
+    commands = [f"M{x:.0f} {y:.0f}"]
     for number, (to_x, to_y) in enumerate(rest):
         bend = (x + to_x) / 2
         curve = f"C{bend:.0f} {y:.0f} {bend:.0f} {to_y:.0f} {to_x:.0f} {to_y:.0f}"
-        told.append(f"L{to_x:.0f} {to_y:.0f}" if number % 2 else curve)
+        commands.append(f"L{to_x:.0f} {to_y:.0f}" if number % 2 else curve)
         x, y = to_x, to_y
-    return "".join(told)
+    return "".join(commands)
 
 
 def _title(cards: ByName, name: str) -> str:

@@ -1,7 +1,7 @@
-"""Where the boxes of a graph stand and how its lines run: columns from left to right, by what requires what. Pure.
+"""Layout of a layered graph: columns from left to right, requirements first. Pure.
 
-As drawings of layered graphs are made (Sugiyama, Tagawa and Toda, 1981): a line that passes a column gets a place of
-its own there, and each column is sorted by where its neighbours stand: lines cross little and hide behind no box.
+After Sugiyama, Tagawa and Toda (1981): a line that passes a column gets its own place there, and each column is sorted
+by the places of its neighbours, so that few lines cross and none hides behind a box.
 """
 
 from __future__ import annotations
@@ -44,50 +44,50 @@ class Layout:
 
 
 def layout(names: Sequence[Name], links: Sequence[tuple[Name, Name]], widths: Mapping[Name, float]) -> Layout:
-    """Place boxes of these widths; `links` are (name, what it requires), both among the names. Cycles are borne."""
+    """Place boxes of these widths; `links` are (name, what it requires), both among the names. Cycles are allowed."""
     column = columns(names, links)
     rows = _rows(names, links, column)
-    wide = [max((widths[one] for one, other, _ in row if one == other), default=0.0) for row in rows]
-    lefts = [EDGE + sum(wide[:number]) + AISLE * number for number in range(len(rows))]
-    high = max((_high(row) for row in rows), default=0.0)
-    tops = {spot: top for row in rows for spot, top in _stacked(row, EDGE + (high - _high(row)) / 2)}
-    boxes = {name: Box(lefts[column[name]], tops[name, name, -1], wide[column[name]]) for name in names}
+    column_widths = [max((widths[one] for one, other, _ in row if one == other), default=0.0) for row in rows]
+    lefts = [EDGE + sum(column_widths[:number]) + AISLE * number for number in range(len(rows))]
+    tallest = max((_row_height(row) for row in rows), default=0.0)
+    tops = {spot: top for row in rows for spot, top in _stacked(row, EDGE + (tallest - _row_height(row)) / 2)}
+    boxes = {name: Box(lefts[column[name]], tops[name, name, -1], column_widths[column[name]]) for name in names}
     lines = []
     for name, one in links:
         start, end = boxes[one], boxes[name]
         points = [(start.left + start.width, start.top + BOX / 2)]
         for number in range(column[one] + 1, column[name]):
             y = tops[name, one, number] + LANE / 2
-            points += [(lefts[number], y), (lefts[number] + wide[number], y)]
+            points += [(lefts[number], y), (lefts[number] + column_widths[number], y)]
         lines.append([*points, (end.left, end.top + BOX / 2)])
-    return Layout(boxes, lines, sum(wide) + AISLE * max(len(rows) - 1, 0) + 2 * EDGE, high + 2 * EDGE)
+    return Layout(boxes, lines, sum(column_widths) + AISLE * max(len(rows) - 1, 0) + 2 * EDGE, tallest + 2 * EDGE)
 
 
 def columns(names: Sequence[Name], links: Sequence[tuple[Name, Name]]) -> dict[Name, int]:
-    """Return the column of each: one behind the last of what it requires. A cycle ends at the number of names."""
-    found = dict.fromkeys(names, 0)
+    """Return the column of each name: one after its last requirement. Cycles stop at the number of names."""
+    numbers = dict.fromkeys(names, 0)
     for _ in names:
         moved = False
         for name, one in links:
-            if name != one and found[name] <= found[one] < len(names) - 1:
-                found[name], moved = found[one] + 1, True
+            if name != one and numbers[name] <= numbers[one] < len(names) - 1:
+                numbers[name], moved = numbers[one] + 1, True
         if not moved:
             break
-    used = sorted(set(found.values()))
-    return {name: used.index(number) for name, number in found.items()}
+    used = sorted(set(numbers.values()))
+    return {name: used.index(number) for name, number in numbers.items()}
 
 
 def _rows(names: Sequence[Name], links: Sequence[tuple[Name, Name]], column: Mapping[Name, int]) -> list[list[Spot]]:
-    """Return the places of each column from top to bottom, sorted so that neighbours stand near each other."""
+    """Return the spots of each column from top to bottom, with neighbours near each other."""
     rows: list[list[Spot]] = [[] for _ in range(max(column.values(), default=-1) + 1)]
     beside: dict[Spot, list[Spot]] = {}
     for name in names:
         rows[column[name]].append((name, name, -1))
     for name, one in links:
-        way = list(_way(name, one, column))
-        for spot in way[1:-1]:
+        route = list(_route(name, one, column))
+        for spot in route[1:-1]:
             rows[spot[2]].append(spot)
-        for left, right in pairwise(way):
+        for left, right in pairwise(route):
             beside.setdefault(left, []).append(right)
             beside.setdefault(right, []).append(left)
     for sweep in range(SWEEPS):
@@ -97,14 +97,14 @@ def _rows(names: Sequence[Name], links: Sequence[tuple[Name, Name]], column: Map
     return rows
 
 
-def _way(name: Name, one: Name, column: Mapping[Name, int]) -> Iterator[Spot]:
+def _route(name: Name, one: Name, column: Mapping[Name, int]) -> Iterator[Spot]:
     yield one, one, -1
     yield from ((name, one, number) for number in range(column[one] + 1, column[name]))
     yield name, name, -1
 
 
 def _sort(rows: list[list[Spot]], number: int, *, by: int, beside: Mapping[Spot, Sequence[Spot]]) -> None:
-    """Sort a column by the middle of each place's neighbours in the next one; those without any stay where they are."""
+    """Sort a column by the mean position of each spot's neighbours; a spot without neighbours stays."""
     middle = {spot: (at + 0.5) / len(rows[by]) for at, spot in enumerate(rows[by])}
     keys = {}
     for at, spot in enumerate(rows[number]):
@@ -116,12 +116,12 @@ def _sort(rows: list[list[Spot]], number: int, *, by: int, beside: Mapping[Spot,
 def _stacked(row: Sequence[Spot], top: float) -> Iterator[tuple[Spot, float]]:
     for spot in row:
         yield spot, top
-        top += _tall(spot) + BETWEEN
+        top += _spot_height(spot) + BETWEEN
 
 
-def _high(row: Sequence[Spot]) -> float:
-    return sum(_tall(spot) + BETWEEN for spot in row) - BETWEEN
+def _row_height(row: Sequence[Spot]) -> float:
+    return sum(_spot_height(spot) + BETWEEN for spot in row) - BETWEEN
 
 
-def _tall(spot: Spot) -> float:
+def _spot_height(spot: Spot) -> float:
     return BOX if spot[2] < 0 else LANE

@@ -1,5 +1,5 @@
-"""Manifests of Kubernetes in a repository: `deploy/kustomize/overlays/<name>` and what they are put together from.
+"""Manifests of Kubernetes in a repository: `deploy/kustomize/overlays/<name>` and their bases.
 
-Serves the commands `render`, `pin` and `secrets init`. kustomize does the putting together; here images get the tag and
-digest of what was built, and the secrets that manifests ask for are made. Nothing is applied: no cluster is spoken to.
+Serves the commands `render`, `pin` and `secrets init`. kustomize builds the objects; this package sets tag and digest
+of built images and generates the secrets that manifests need. Nothing is applied: no cluster is contacted.
 """

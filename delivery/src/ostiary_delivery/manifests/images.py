@@ -1,4 +1,4 @@
-"""The images that objects run: found wherever a pod is described, and named by tag and digest."""
+"""The images of Kubernetes objects: located in every pod description, and pinned by tag and digest."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ VERSION: Final = "org.opencontainers.image.version"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reference:
-    """place:tag@digest; what is not said is empty."""
+    """An image reference, place:tag@digest. Missing parts are empty."""
 
     place: str
     tag: str = ""
@@ -27,7 +27,7 @@ class Reference:
 
     @classmethod
     def parse(cls, text: str) -> Reference:
-        """Take a reference apart; a port of a registry is no tag."""
+        """Parse a reference. The port of a registry is no tag."""
         rest, _, digest = text.partition("@")
         front, slash, last = rest.rpartition("/")
         name, _, tag = last.partition(":")
@@ -35,7 +35,7 @@ class Reference:
 
     @property
     def name(self) -> str:
-        """The last part of the place, which is the container's name."""
+        """The name of the container: the last part of the place."""
         return self.place.rpartition("/")[2]
 
     def __str__(self) -> str:
@@ -43,60 +43,60 @@ class Reference:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Own:
-    """A container of this repository: its declared version, and digest and tag of the image where it is built."""
+class OwnImage:
+    """A container of this repository: declared version, and digest and tag of the built image if there is one."""
 
     name: str
     version: str
     digest: str = ""
     tag: str = ""
 
-    def reference(self, found: Reference, *, where: str) -> Reference:
-        """Return what is to run instead of a reference found in a manifest.
+    def reference(self, current: Reference, *, where: str) -> Reference:
+        """Return the pinned reference that replaces the one of a manifest.
 
         Raises:
-            Refusal: nothing says which image, or which version it is; the message begins with `where`.
+            Refusal: digest or version is unknown; the message begins with `where`.
         """
-        digest = self.digest or found.digest
-        tag = found.tag if found.tag and digest == found.digest else self.tag or found.tag
+        digest = self.digest or current.digest
+        tag = current.tag if current.tag and digest == current.digest else self.tag or current.tag
         if not DIGEST.fullmatch(digest):
             raise Refusal(f"{where}: {self.name} has no digest: build it, or name its digest in the overlay")
-        if digest != found.digest and not self.tag:
+        if digest != current.digest and not self.tag:
             raise Refusal(
                 f"{where}: {self.name} was built anew as {digest[:19]}, and nothing says its tag: commit and build, or "
                 "give --tag"
             )
         try:
-            said = git.check_tag(tag)["version"]
+            version = git.parse_tag(tag)["version"]
         except Refusal as refusal:
             raise Refusal(f"{where}: {self.name}: {refusal}") from refusal
-        if said != self.version.replace("+", "_"):
-            raise Refusal(f"{where}: {self.name} is {said} here, and declared is {self.version}")
-        return Reference(place=found.place, tag=tag, digest=digest)
+        if version != self.version.replace("+", "_"):
+            raise Refusal(f"{where}: {self.name} is {version} here, and declared is {self.version}")
+        return Reference(place=current.place, tag=tag, digest=digest)
 
 
-def own(repository: Path, *, images: Path, tags: Mapping[str, str]) -> dict[str, Own]:
-    """Return the containers of a repository by name; `images` is the folder of built ones, `tags` wins over theirs.
+def find_own_images(repository: Path, *, images: Path, tags: Mapping[str, str]) -> dict[str, OwnImage]:
+    """Return the containers of a repository by name; `images` is the folder of built ones, `tags` override their tags.
 
     Raises:
         Refusal: an image was built from another version than the declared one.
     """
-    found = {}
+    images_by_name = {}
     for name in definition.names(repository):
         version = definition.read(repository, name).version
         digest = tag = ""
         if (images / name / "index.json").is_file():
             layout = oci.open_layout(images / name)
             digest, tag = layout.image.digest, layout.tag or ""
-            said = json.loads(layout.image.config)["config"]["Labels"].get(VERSION)
-            if said != version:
-                raise Refusal(f"{images / name} is version {said}, and declared is {version}: build it")
-        found[name] = Own(name=name, version=version, digest=digest, tag=tags.get(name, tag))
-    return found
+            label = json.loads(layout.image.config)["config"]["Labels"].get(VERSION)
+            if label != version:
+                raise Refusal(f"{images / name} is version {label}, and declared is {version}: build it")
+        images_by_name[name] = OwnImage(name=name, version=version, digest=digest, tag=tags.get(name, tag))
+    return images_by_name
 
 
 def containers(value: object) -> Iterator[dict[str, Any]]:
-    """Yield everything in an object that runs an image, as it stands there."""
+    """Yield the container tables of an object, at any depth."""
     if isinstance(value, dict):
         for key, below in value.items():
             if key in LISTS and isinstance(below, list):

@@ -1,4 +1,4 @@
-"""The keys of Secrets that objects ask for, so that a set of secrets is complete because the manifests say so."""
+"""The Secrets and keys that objects need. The manifests are the source, so a generated set is complete."""
 
 from __future__ import annotations
 
@@ -15,43 +15,43 @@ PASSWORD: Final = "postgresql-password"  # noqa: S105 - the name of a key
 
 
 @dataclass(slots=True, kw_only=True)
-class Asked:
-    """What is asked for: keys by Secret, its type, items of a password manager, variables, and what is known."""
+class SecretRequirements:
+    """Required secrets: keys and types by Secret, fields of an item, variables, and known values."""
 
     keys: dict[str, dict[str, str]] = field(default_factory=dict)
-    """Secret -> its key -> the name under which the value is made; two keys with one name have one value."""
+    """Secret -> key -> name of the value. Keys with the same name share a value."""
     types: dict[str, str] = field(default_factory=dict)
     item: str = ""
     fields: dict[str, str] = field(default_factory=dict)
     """Field of the item -> name of the value."""
     variables: dict[str, str] = field(default_factory=dict)
     """Environment variable -> name of the value."""
-    known: dict[str, str] = field(default_factory=dict)
-    """Name of a value -> the value, where the manifests themselves tell it."""
+    known_values: dict[str, str] = field(default_factory=dict)
+    """Name of a value -> the value, where the manifests contain it."""
     namespace: str = ""
 
     def names(self) -> list[str]:
-        """Return the names of all values, in the order they were found."""
+        """Return the names of all values, in the order of the manifests."""
         listed = [*self.fields.values(), *(name for keys in self.keys.values() for name in keys.values())]
         return list(dict.fromkeys(listed))
 
 
-def asked(found: Sequence[Object]) -> Asked:
-    """Return what objects ask for by secretKeyRef, by ExternalSecrets, and by the roles of CloudNativePG."""
-    want = Asked()
-    for one in found:
+def required_secrets(objects: Sequence[Object]) -> SecretRequirements:
+    """Collect secretKeyRefs, ExternalSecrets, and the roles of CloudNativePG."""
+    requirements = SecretRequirements()
+    for one in objects:
         for container in containers(one):
-            want.namespace = want.namespace or str(_dig(one, "metadata").get("namespace", ""))
+            requirements.namespace = requirements.namespace or str(_dig(one, "metadata").get("namespace", ""))
             for variable, secret, key in _references(container):
-                want.keys.setdefault(secret, {})[key] = key
-                want.variables[variable] = key
+                requirements.keys.setdefault(secret, {})[key] = key
+                requirements.variables[variable] = key
         if one.get("kind") == "ExternalSecret":
-            _external(one, want)
+            _external(one, requirements)
         elif one.get("kind") == "Cluster":
-            _cluster(one, want)
+            _cluster(one, requirements)
         elif one.get("kind") == "Database":
-            want.known["postgresql-name"] = str(_dig(one, "spec").get("name", ""))
-    return want
+            requirements.known_values["postgresql-name"] = str(_dig(one, "spec").get("name", ""))
+    return requirements
 
 
 def secrets_of(one: Object) -> set[str]:
@@ -59,22 +59,22 @@ def secrets_of(one: Object) -> set[str]:
     return {secret for container in containers(one) for _, secret, _ in _references(container)}
 
 
-def unserved(found: Sequence[Object]) -> list[str]:
-    """Return one line for each key that a pod needs and that the ExternalSecret of its Secret does not bring."""
-    brought: dict[str, set[str]] = {}
-    for one in found:
+def missing_keys(objects: Sequence[Object]) -> list[str]:
+    """Return one line for each key that a pod needs and its ExternalSecret does not provide."""
+    provided: dict[str, set[str]] = {}
+    for one in objects:
         if one.get("kind") == "ExternalSecret" and not _dig(one, "spec").get("dataFrom"):
             spec = _dig(one, "spec")
             secret = str(_dig(spec, "target").get("name") or _dig(one, "metadata").get("name"))
-            brought.setdefault(secret, set()).update(str(entry["secretKey"]) for entry in spec.get("data") or ())
-            brought[secret].update(_dig(spec, "target", "template", "data"))
-    called = "{} {} needs {}, which the ExternalSecret of {} does not bring"
+            provided.setdefault(secret, set()).update(str(entry["secretKey"]) for entry in spec.get("data") or ())
+            provided[secret].update(_dig(spec, "target", "template", "data"))
+    message = "{} {} needs {}, which the ExternalSecret of {} does not provide"
     return [
-        called.format(one["kind"], _dig(one, "metadata").get("name"), key, secret)
-        for one in found
+        message.format(one["kind"], _dig(one, "metadata").get("name"), key, secret)
+        for one in objects
         for container in containers(one)
         for _, secret, key in _references(container, optional=False)
-        if secret in brought and key not in brought[secret]
+        if secret in provided and key not in provided[secret]
     ]
 
 
@@ -85,27 +85,27 @@ def _references(container: Mapping[str, Any], *, optional: bool = True) -> Itera
             yield str(variable["name"]), str(reference["name"]), str(reference["key"])
 
 
-def _external(one: Object, want: Asked) -> None:
+def _external(one: Object, requirements: SecretRequirements) -> None:
     spec = _dig(one, "spec")
     secret = str(_dig(spec, "target").get("name") or _dig(one, "metadata").get("name"))
-    made = _dig(spec, "target", "template")
+    template = _dig(spec, "target", "template")
     for entry in spec.get("data") or ():
         remote = _dig(entry, "remoteRef")
         name = str(remote.get("property") or entry["secretKey"])
-        want.item = want.item or str(remote.get("key", ""))
-        want.fields[name] = name
-        if not made:
-            want.keys.setdefault(secret, {})[str(entry["secretKey"])] = name
+        requirements.item = requirements.item or str(remote.get("key", ""))
+        requirements.fields[name] = name
+        if not template:
+            requirements.keys.setdefault(secret, {})[str(entry["secretKey"])] = name
 
 
-def _cluster(one: Object, want: Asked) -> None:
+def _cluster(one: Object, requirements: SecretRequirements) -> None:
     host = f"{_dig(one, 'metadata').get('name')}-rw"  # the Service that CloudNativePG makes for writing
     for role in _dig(one, "spec", "managed").get("roles") or ():
         secret = _dig(role, "passwordSecret").get("name")
         if secret:
-            want.known |= {"postgresql-host": host, "postgresql-user": str(role["name"])}
-            want.keys[str(secret)] = {"username": "postgresql-user", "password": PASSWORD}
-            want.types[str(secret)] = BASIC
+            requirements.known_values |= {"postgresql-host": host, "postgresql-user": str(role["name"])}
+            requirements.keys[str(secret)] = {"username": "postgresql-user", "password": PASSWORD}
+            requirements.types[str(secret)] = BASIC
 
 
 def _dig(table: Mapping[str, Any], *keys: str) -> Mapping[str, Any]:

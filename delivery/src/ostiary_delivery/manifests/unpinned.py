@@ -1,4 +1,4 @@
-"""Images that an overlay runs and does not name by tag and digest, read from the files alone: `check` is quick."""
+"""Own images without tag and digest in an overlay. Read from the files without kustomize, so that `check` is quick."""
 
 from __future__ import annotations
 
@@ -14,42 +14,46 @@ from ostiary_delivery.manifests.overlay import FILE
 
 
 def unpinned(root: Path, names: Sequence[str]) -> list[tuple[Path, str]]:
-    """Return kustomizations below `root` that nobody builds upon, with each own container they run and do not name."""
+    """Return (kustomization, image) for each own image that a final kustomization below `root` does not pin."""
     files = {path.parent.resolve(): _load(path)[0] for path in sorted(root.rglob(FILE))}
-    used = {below for folder, table in files.items() for below in _below(folder, table)}
-    found = []
+    built_upon = {below for folder, table in files.items() for below in _below(folder, table)}
+    unpinned_images = []
     for folder, table in files.items():
-        if folder in used or table.get("kind") == "Component":
+        if folder in built_upon or table.get("kind") == "Component":
             continue
-        told = {Reference.parse(str(one.get("newName") or one.get("name"))).name for one in table.get("images") or ()}
+        named_images = {
+            Reference.parse(str(one.get("newName") or one.get("name"))).name for one in table.get("images") or ()
+        }
         runs = sorted(_runs(folder, files) & set(names))
-        found += [(folder / FILE, name) for name in runs if name not in told]
-    return found
+        unpinned_images += [(folder / FILE, name) for name in runs if name not in named_images]
+    return unpinned_images
 
 
 def _runs(folder: Path, files: dict[Path, dict[str, Any]]) -> set[str]:
-    """Return the name of each image in the files of a kustomization and of those that it builds upon."""
-    found: set[str] = set()
-    waiting, seen = [folder], {folder}
+    """Return the image names of a kustomization and of its bases and components."""
+    images: set[str] = set()
+    waiting, visited = [folder], {folder}
     while waiting:
         here = waiting.pop()
         if here in files:
-            below = set(_below(here, files[here])) - seen  # kustomize refuses a circle; here it ends
-            seen |= below
+            below = set(_below(here, files[here])) - visited  # kustomize refuses a circle; here it ends
+            visited |= below
             waiting += below
         elif here.is_file():
-            found.update(Reference.parse(one["image"]).name for document in _load(here) for one in containers(document))
-    return found
+            images.update(
+                Reference.parse(one["image"]).name for document in _load(here) for one in containers(document)
+            )
+    return images
 
 
 def _below(folder: Path, table: dict[str, Any]) -> list[Path]:
-    named = [*(table.get("resources") or ()), *(table.get("components") or ()), *(table.get("bases") or ())]
-    return [(folder / str(one)).resolve() for one in named]
+    paths = [*(table.get("resources") or ()), *(table.get("components") or ()), *(table.get("bases") or ())]
+    return [(folder / str(one)).resolve() for one in paths]
 
 
 def _load(path: Path) -> list[dict[str, Any]]:
     try:
-        found = list(yaml.safe_load_all(path.read_text(encoding="utf-8")))
+        documents = list(yaml.safe_load_all(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise BadDefinition(f"{path}: {error}") from error
-    return [one for one in found if isinstance(one, dict)] or [{}]
+    return [one for one in documents if isinstance(one, dict)] or [{}]

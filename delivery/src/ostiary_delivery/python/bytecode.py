@@ -1,8 +1,7 @@
-"""Bytecode made by the image's own Python, the same for everybody: no times, no order, no seed in it.
+"""Reproducible bytecode, compiled by the image's own Python.
 
-The Python of the image is run from its unpacked packages through the C library's own loader, so that neither a
-container nor a privilege is needed. Files say they are always up to date (PEP 552, unchecked hash), because a
-read-only image cannot change.
+That Python runs from its unpacked packages through the loader of its C library, so neither a container nor privileges
+are needed. Files use unchecked hashes (PEP 552), because a read-only image cannot change.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ for source, compiled, shown in json.load(sys.stdin):
         pass  # templates and samples of broken code; Python says so itself when somebody imports them
 """
 MACHINES: Final = {"amd64": "x86_64", "arm64": "aarch64"}
-"""How the kernel and qemu call an architecture of Debian."""
+"""Debian's architecture -> its name for the kernel and qemu."""
 LOADERS: Final = {
     "amd64": ("usr/lib64/ld-linux-x86-64.so.2", "usr/lib/x86_64-linux-gnu"),
     "arm64": ("usr/lib/ld-linux-aarch64.so.1", "usr/lib/aarch64-linux-gnu"),
@@ -40,7 +39,7 @@ LOADERS: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interpreter:
-    """A Python to compile with: what starts it, its environment, and its mark in file names (cpython-313)."""
+    """The compiling Python: command, environment, and its tag in file names (cpython-313)."""
 
     command: tuple[str, ...]
     environment: tuple[tuple[str, str], ...]
@@ -48,10 +47,10 @@ class Interpreter:
 
 
 def of_image(root: Path, *, python: str, architecture: str) -> Interpreter:
-    """Return the Python that lies below an unpacked root.
+    """Return the Python of an unpacked root.
 
     Raises:
-        Refusal: there is none, the architecture is not known, or it is another one and there is no qemu to run it.
+        Refusal: it is missing, or the architecture is unknown or needs qemu, which is not installed.
     """
     program = root / "usr/bin" / f"python{python}"
     if architecture not in LOADERS or not program.exists():
@@ -72,22 +71,22 @@ def of_image(root: Path, *, python: str, architecture: str) -> Interpreter:
 
 
 def emulator(architecture: str) -> tuple[str, ...]:
-    """Return the program that runs an architecture on this machine; none for its own.
+    """Return the command that emulates an architecture; empty for this machine's own.
 
     Raises:
-        Refusal: it is another one, and qemu's user mode is not installed.
+        Refusal: qemu's user mode is needed and not installed.
     """
     machine = MACHINES[architecture]
     if platform.machine() == machine:
         return ()
-    found = shutil.which(f"qemu-{machine}-static") or shutil.which(f"qemu-{machine}")
-    if found is None:
+    program = shutil.which(f"qemu-{machine}-static") or shutil.which(f"qemu-{machine}")
+    if program is None:
         raise Refusal(f"to make bytecode for {architecture} here, install qemu-user-static (or qemu-user)")
-    return (found,)
+    return (program,)
 
 
 def compiled(entries: Iterable[Entry], *, interpreter: Interpreter) -> list[Entry]:
-    """Return the bytecode files of all Python files among the entries; those that do not compile have none.
+    """Return the bytecode of the Python files among the entries. Files that do not compile are skipped.
 
     Raises:
         Refusal: the interpreter does not run.
@@ -105,20 +104,20 @@ def compiled(entries: Iterable[Entry], *, interpreter: Interpreter) -> list[Entr
 
 def _job(folder: Path, number: int, source: Entry, tag: str) -> tuple[str, str, str, str]:
     parent, _, name = source.path.rpartition("/")
-    given = folder / f"{number}.py"
-    given.write_bytes(source.content)
+    source_file = folder / f"{number}.py"
+    source_file.write_bytes(source.content)
     path = f"{parent}/__pycache__/{name.removesuffix('.py')}.{tag}.pyc"
-    return str(given), str(folder / f"{number}.pyc"), f"/{source.path}", path
+    return str(source_file), str(folder / f"{number}.pyc"), f"/{source.path}", path
 
 
 def _run(interpreter: Interpreter, jobs: Sequence[tuple[str, str, str]]) -> None:
-    ended = subprocess.run(  # noqa: S603 - the image's own Python, whose packages were checked
+    process = subprocess.run(  # noqa: S603 - the image's own Python, whose packages were checked
         [*interpreter.command, "-c", COMPILER],
         input=json.dumps(jobs).encode(),
         env=dict(interpreter.environment),
         capture_output=True,
         check=False,
     )
-    if ended.returncode:
-        said = ended.stderr.decode(errors="replace").strip().splitlines()
-        raise Refusal(f"the image's Python does not run here: {said[-1] if said else ended.returncode}")
+    if process.returncode:
+        errors = process.stderr.decode(errors="replace").strip().splitlines()
+        raise Refusal(f"the image's Python does not run here: {errors[-1] if errors else process.returncode}")

@@ -22,7 +22,7 @@ print(getattr(backend, attribute, backend).build_wheel(sys.argv[2]))
 
 
 def build(folder: Path, *, epoch: int) -> tuple[str, bytes]:
-    """Return name and bytes of a project's wheel; times in it are `epoch` (seconds since 1970).
+    """Build a project's wheel: file name and bytes. Times in it are `epoch` (seconds since 1970).
 
     Raises:
         BadDefinition: the folder has no pyproject.toml.
@@ -33,17 +33,17 @@ def build(folder: Path, *, epoch: int) -> tuple[str, bytes]:
     except FileNotFoundError as error:
         raise BadDefinition(f"{folder} has no pyproject.toml") from error
     backend = str(declared.get("build-system", {}).get("build-backend", "setuptools.build_meta"))
-    with tempfile.TemporaryDirectory() as taken:
-        ended = subprocess.run(  # noqa: S603 - this interpreter and the backend that the project declares
-            [sys.executable, "-B", "-c", HOOK, backend, taken],
+    with tempfile.TemporaryDirectory() as output_folder:
+        process = subprocess.run(  # noqa: S603 - this interpreter and the backend that the project declares
+            [sys.executable, "-B", "-c", HOOK, backend, output_folder],
             cwd=folder,
             env=os.environ | {"SOURCE_DATE_EPOCH": str(epoch), "PYTHONHASHSEED": "0"},
             capture_output=True,
             text=True,
             check=False,
         )
-        found = sorted(Path(taken).glob("*.whl"))
-        if ended.returncode or len(found) != 1:
-            said = (ended.stderr or ended.stdout).strip().splitlines()
-            raise Refusal(f"the wheel of {folder} was not built by {backend}: {said[-1] if said else 'no word'}")
-        return found[0].name, found[0].read_bytes()
+        wheels = sorted(Path(output_folder).glob("*.whl"))
+        if process.returncode or len(wheels) != 1:
+            errors = (process.stderr or process.stdout).strip().splitlines()
+            raise Refusal(f"the wheel of {folder} was not built by {backend}: {errors[-1] if errors else 'no message'}")
+        return wheels[0].name, wheels[0].read_bytes()

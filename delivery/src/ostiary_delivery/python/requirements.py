@@ -1,4 +1,4 @@
-"""A requirements file with hashes, as uv and pip-tools write it, seen from the image's Python."""
+"""Requirements files with hashes, as uv and pip-tools write them, evaluated for the image's Python."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _HASH: Final = re.compile(r"--hash=sha256:([0-9a-f]{64})")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pin:
-    """One package at one version, with the hashes (hex) of the files that are that version."""
+    """One package at one version, with the hashes (hex) of its files."""
 
     name: str
     version: str
@@ -37,11 +37,11 @@ class Target:
 
     @property
     def machine(self) -> str:
-        """The architecture as Python calls it."""
+        """Python's name of the architecture."""
         return MACHINES.get(self.architecture, self.architecture)
 
     def environment(self, extra: str = "") -> dict[str, str]:
-        """Return the values that environment markers are compared with."""
+        """Return the values of environment markers (PEP 508)."""
         here = cast("dict[str, str]", default_environment())
         return here | {
             "extra": extra,
@@ -59,12 +59,12 @@ class Target:
         }
 
     def holds(self, marker: Marker | None, *, extras: Iterable[str] = ()) -> bool:
-        """Tell whether a marker holds there, with any of the extras or with none."""
+        """Tell whether a marker holds on the target, with any of the extras or without."""
         return marker is None or any(marker.evaluate(self.environment(extra)) for extra in ("", *extras))
 
 
 def read(path: Path, *, target: Target) -> dict[str, Pin]:
-    """Return what a requirements file pins for the target, by canonical name.
+    """Return the pins of a requirements file for the target, by canonical name.
 
     Raises:
         BadDefinition: the file is missing, or pins something without a version or without hashes.
@@ -79,36 +79,36 @@ def read(path: Path, *, target: Target) -> dict[str, Pin]:
         if not words or words.startswith(("#", "-")):
             continue
         try:
-            wanted = Requirement(words)
+            requirement = Requirement(words)
         except InvalidRequirement as error:
             raise BadDefinition(f"{path}: {words!r} is not understood") from error
-        found = [one for one in wanted.specifier if one.operator == "=="]
+        versions = [one for one in requirement.specifier if one.operator == "=="]
         hashes = frozenset(_HASH.findall(line))
-        if len(found) != 1 or not hashes:
-            raise BadDefinition(f"{path}: {wanted.name} must be pinned with == and with hashes")
-        if target.holds(wanted.marker):
-            name = canonicalize_name(wanted.name)
-            pins[name] = Pin(name=name, version=found[0].version, hashes=hashes)
+        if len(versions) != 1 or not hashes:
+            raise BadDefinition(f"{path}: {requirement.name} must be pinned with == and with hashes")
+        if target.holds(requirement.marker):
+            name = canonicalize_name(requirement.name)
+            pins[name] = Pin(name=name, version=versions[0].version, hashes=hashes)
     return pins
 
 
-def needed(requires: Iterable[str], *, target: Target, extras: Iterable[str] = ()) -> dict[str, frozenset[str]]:
-    """Return the names a package needs on the target, with the extras it asks of each."""
-    found: dict[str, frozenset[str]] = {}
+def dependencies(requires: Iterable[str], *, target: Target, extras: Iterable[str] = ()) -> dict[str, frozenset[str]]:
+    """Return the dependencies of a package on the target: name -> extras."""
+    extras_by_name: dict[str, frozenset[str]] = {}
     for text in requires:
-        wanted = Requirement(text)
-        if target.holds(wanted.marker, extras=extras):
-            name = canonicalize_name(wanted.name)
-            found[name] = found.get(name, frozenset()) | frozenset(wanted.extras)
-    return found
+        requirement = Requirement(text)
+        if target.holds(requirement.marker, extras=extras):
+            name = canonicalize_name(requirement.name)
+            extras_by_name[name] = extras_by_name.get(name, frozenset()) | frozenset(requirement.extras)
+    return extras_by_name
 
 
-def check_pinned(name: str, pins: Mapping[str, Pin], *, asked_by: str) -> Pin:
+def require_pin(name: str, pins: Mapping[str, Pin], *, required_by: str) -> Pin:
     """Return the pin of a name.
 
     Raises:
         Refusal: the requirements file does not have it.
     """
     if name not in pins:
-        raise Refusal(f"{asked_by} needs {name}, and the requirements do not pin it: lock the requirements again")
+        raise Refusal(f"{required_by} needs {name}, and the requirements do not pin it: lock the requirements again")
     return pins[name]

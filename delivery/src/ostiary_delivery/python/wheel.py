@@ -23,7 +23,7 @@ INSTALLED: Final = frozenset({"purelib", "platlib"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wheel:
-    """What a wheel says about itself, and its files relative to the folder of packages."""
+    """A wheel: metadata, and files relative to site-packages."""
 
     name: str
     version: str
@@ -33,13 +33,13 @@ class Wheel:
 
 
 def read(data: bytes, *, name: str) -> Wheel:
-    """Take a wheel apart; every file is compared with the hash in its RECORD.
+    """Read a wheel; every file is verified against RECORD.
 
-    Scripts and headers are left out: an image declares its programs itself.
+    Scripts and headers are skipped: an image declares its own programs.
 
     Raises:
         Refusal: it is not a wheel.
-        Tampered: a file is not the one RECORD speaks of; the message names wheel and file.
+        Tampered: a file differs from its hash in RECORD; the message names wheel and file.
     """
     try:
         archive = zipfile.ZipFile(io.BytesIO(data))
@@ -58,23 +58,23 @@ def read(data: bytes, *, name: str) -> Wheel:
 
 
 def _metadata_folder(archive: zipfile.ZipFile, name: str) -> str:
-    found = sorted(
+    folders = sorted(
         {one.partition("/")[0] for one in archive.namelist() if one.partition("/")[0].endswith(".dist-info")}
     )
-    if len(found) != 1 or f"{found[0]}/METADATA" not in archive.namelist():
+    if len(folders) != 1 or f"{folders[0]}/METADATA" not in archive.namelist():
         raise Refusal(f"{name} is not a wheel: it has no metadata")
-    return found[0]
+    return folders[0]
 
 
 def _entries(archive: zipfile.ZipFile, folder: str, name: str) -> Iterator[Entry]:
-    promised = {row[0]: row[1] for row in csv.reader(io.StringIO(archive.read(f"{folder}/RECORD").decode())) if row}
+    hashes = {row[0]: row[1] for row in csv.reader(io.StringIO(archive.read(f"{folder}/RECORD").decode())) if row}
     data_folder = folder.removesuffix(".dist-info") + ".data"
     for member in archive.infolist():
         if member.is_dir():
             continue
         content = archive.read(member)
         if not member.filename.endswith(UNSIGNED):
-            _compare(promised.get(member.filename), content, f"{name}: {member.filename}")
+            _compare(hashes.get(member.filename), content, f"{name}: {member.filename}")
         path = member.filename
         if path.startswith(f"{data_folder}/"):
             scheme, _, path = path.removeprefix(f"{data_folder}/").partition("/")
@@ -84,10 +84,10 @@ def _entries(archive: zipfile.ZipFile, folder: str, name: str) -> Iterator[Entry
     yield file(f"{folder}/INSTALLER", b"ostiary-delivery\n")
 
 
-def _compare(promised: str | None, content: bytes, name: str) -> None:
-    algorithm, _, value = (promised or "").partition("=")
+def _compare(expected: str | None, content: bytes, name: str) -> None:
+    algorithm, _, value = (expected or "").partition("=")
     if algorithm not in {"sha256", "sha384", "sha512"}:
         raise Tampered(f"{name} is not listed in RECORD")
-    found = base64.urlsafe_b64encode(hashlib.new(algorithm, content).digest()).rstrip(b"=").decode()
-    if found != value:
+    actual = base64.urlsafe_b64encode(hashlib.new(algorithm, content).digest()).rstrip(b"=").decode()
+    if actual != value:
         raise Tampered(f"{name} is not the file that RECORD speaks of")

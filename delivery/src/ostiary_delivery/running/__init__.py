@@ -1,4 +1,4 @@
-"""What runs, compared with what is declared: services that answer, and manifests that say what is to run.
+"""Running services and manifests, compared with the declared versions.
 
-Serves the command `services-check`. Asks only the addresses it was given, changes nothing, and speaks to no cluster.
+Serves the command `services-check`. It contacts only the given addresses, changes nothing, and uses no cluster.
 """

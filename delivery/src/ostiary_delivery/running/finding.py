@@ -1,4 +1,4 @@
-"""What was looked at: a service, one thing about it, and whether it is as declared."""
+"""Findings of `services-check`: a service, a check, and its result."""
 
 from __future__ import annotations
 
@@ -14,49 +14,51 @@ from ostiary_delivery.definition import names, read
 from ostiary_delivery.services import FILE
 from ostiary_delivery.services import read as listed
 
-SHORT: Final = 19  # so much of a digest is shown: its algorithm and 12 digits
+DIGEST_LETTERS: Final = 19  # shown of a digest: algorithm and 12 digits
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`good` is None for what cannot be seen from here, which is no failure."""
+    """The result of one check. `passed` is None when it cannot be determined, which is no failure."""
 
     service: str
-    what: str
-    good: bool | None
-    told: str
+    check: str
+    passed: bool | None
+    detail: str
 
 
 def declared(repository: Path) -> dict[str, str]:
-    """Return the declared versions by name, without a leading v; containers' own files win over the list."""
-    found = {one.name: one.version.removeprefix("v") for one in listed(repository / FILE) if one.version}
-    return found | {name: read(repository, name).version for name in names(repository)}
+    """Return the declared versions by name, without a leading v. container.toml wins over the list of services."""
+    versions = {one.name: one.version.removeprefix("v") for one in listed(repository / FILE) if one.version}
+    return versions | {name: read(repository, name).version for name in names(repository)}
 
 
-def same_version(service: str, have: str | None, wanted: str | None, *, of: str = "") -> Finding:
-    """Compare a version that was seen with the declared one."""
-    if have is None:
-        return Finding(service, "version", None, f"cannot be seen; declared is {wanted or 'nothing'}")
-    if wanted is None:
-        return Finding(service, "version", None, f"{have}; nothing is declared for {of or service}")
-    return Finding(service, "version", have.removeprefix("v") == wanted, f"{have}; declared is {wanted}")
+def same_version(service: str, actual: str | None, expected: str | None, *, declared_name: str = "") -> Finding:
+    """Compare the version of a service with the declared one; each may be unknown."""
+    if actual is None:
+        return Finding(service, "version", None, f"cannot be seen; declared is {expected or 'nothing'}")
+    if expected is None:
+        return Finding(service, "version", None, f"{actual}; nothing is declared for {declared_name or service}")
+    return Finding(service, "version", actual.removeprefix("v") == expected, f"{actual}; declared is {expected}")
 
 
-def same_digest(service: str, have: str | None, wanted: str | None, *, of: str = "") -> Finding:
-    """Compare the digest of what runs with the declared one; each may be unknown."""
-    told = wanted[:SHORT] if wanted else f"nothing{f' for {of}' if of else ''}"
-    good = have == wanted if have and wanted else None
-    return Finding(service, "digest", good, f"{have[:SHORT] if have else 'cannot be seen'}; declared is {told}")
+def same_digest(service: str, actual: str | None, expected: str | None, *, declared_name: str = "") -> Finding:
+    """Compare the digest of a running image with the declared one; each may be unknown."""
+    shown = expected[:DIGEST_LETTERS] if expected else f"nothing{f' for {declared_name}' if declared_name else ''}"
+    passed = actual == expected if actual and expected else None
+    return Finding(
+        service, "digest", passed, f"{actual[:DIGEST_LETTERS] if actual else 'cannot be seen'}; declared is {shown}"
+    )
 
 
 def built_digest(images: Path, name: str) -> str | None:
-    """Return the digest of an image in the folder of built images; None when it is not there."""
+    """Return the digest of an image in the folder of built images, or None."""
     folder = images / name
     return oci.open_layout(folder).image.digest if name and (folder / "index.json").is_file() else None
 
 
 def declared_digest(repository: Path, images: Path, name: str) -> str | None:
-    """Return the digest that an image ought to have: that of the one built here, else the one all manifests pin."""
+    """Return the expected digest of an image: of the built one, otherwise the one that all manifests pin."""
     built = built_digest(images, name)
     if built:
         return built

@@ -1,4 +1,4 @@
-"""Whether an image is what its declaration, its lock, its signer and its bill say, found out without trusting anyone.
+"""Verification of an image against its definition, lock, signature and bill of materials, by rebuilding it.
 
-Serves the command `verify`. What cannot be asked (no key given, a folder has no signatures) is said, and is no success.
+Serves the command `verify`. A check that cannot be made (no key, a folder has no signatures) is reported as open.
 """

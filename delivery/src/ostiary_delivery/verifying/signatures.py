@@ -1,4 +1,4 @@
-"""Signatures and attestations that lie beside an image, verified with a public key one has, as cosign does."""
+"""Signatures and attestations of an image, verified with a given public key, as cosign does."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def load(path: Path) -> Key:
     """Read a public key (PEM, P-256).
 
     Raises:
-        BadDefinition: it is something else.
+        BadDefinition: it is no such key.
     """
     try:
         key = serialization.load_pem_public_key(path.read_bytes())
@@ -36,12 +36,12 @@ def load(path: Path) -> Key:
 
 
 def signed(subject: Subject, key: Key) -> str | None:
-    """Return None when a signature of the key is for exactly this image at this place, else what is wrong."""
-    found = list(_beside(subject, "sig"))
-    if not found:
+    """Verify that the key signed exactly this image at this place; return the problem, or None."""
+    signatures = list(_attachments(subject, "sig"))
+    if not signatures:
         return "there is no signature"
-    wrong = "no signature is of this key and for this image"
-    for notes, payload in found:
+    problem = "no signature is of this key and for this image"
+    for notes, payload in signatures:
         if not _verified(key, notes.get(SIGNATURE, ""), payload):
             continue
         try:
@@ -53,32 +53,32 @@ def signed(subject: Subject, key: Key) -> str | None:
         if digest == subject.digest and place == subject.place:
             return None
         if digest == subject.digest:
-            wrong = f"the signature is for {place}, and this is {subject.place}"
-    return wrong
+            problem = f"the signature is for {place}, and this is {subject.place}"
+    return problem
 
 
 def statements(subject: Subject, key: Key) -> dict[str, Any]:
-    """Return what attestations of the key say of exactly this image: predicate type -> predicate."""
-    told: dict[str, Any] = {}
-    for _, body in _beside(subject, "att"):
+    """Return the attestations by the key about exactly this image: predicate type -> predicate."""
+    predicates: dict[str, Any] = {}
+    for _, body in _attachments(subject, "att"):
         try:
             envelope = json.loads(body)
             payload = base64.b64decode(envelope["payload"], validate=True)
             kind = str(envelope["payloadType"])
             message = b"DSSEv1 %d %s %d %s" % (len(kind), kind.encode(), len(payload), payload)
-            good = any(_verified(key, str(one["sig"]), message) for one in envelope["signatures"])
+            signature_holds = any(_verified(key, str(one["sig"]), message) for one in envelope["signatures"])
             statement = json.loads(payload)
             subjects = [one["digest"]["sha256"] for one in statement["subject"]]
-            of = str(statement["predicateType"])
+            predicate_type = str(statement["predicateType"])
         except (ValueError, KeyError, TypeError):
             continue
-        right = kind == PAYLOAD and statement.get("_type") in STATEMENTS
-        if good and right and subject.digest.removeprefix("sha256:") in subjects:
-            told[of] = statement.get("predicate")
-    return told
+        statement_type_holds = kind == PAYLOAD and statement.get("_type") in STATEMENTS
+        if signature_holds and statement_type_holds and subject.digest.removeprefix("sha256:") in subjects:
+            predicates[predicate_type] = statement.get("predicate")
+    return predicates
 
 
-def _beside(subject: Subject, end: str) -> Iterator[tuple[dict[str, str], bytes]]:
+def _attachments(subject: Subject, end: str) -> Iterator[tuple[dict[str, str], bytes]]:
     if subject.registry is None:
         return
     manifest = subject.registry.manifest(f"{subject.digest.replace(':', '-')}.{end}")

@@ -1,4 +1,4 @@
-"""The image that is looked at: in a folder that was built, or in a registry; both are read and hashed blob by blob."""
+"""The image under verification, in a layout folder or a registry. Every blob is hashed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ostiary_delivery.registry import Place, Registry
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """An image: its manifest, what brings a blob, and, for one in a registry, where signatures lie beside it."""
+    """An image: its manifest, a function that reads a blob, and its registry, where signatures lie."""
 
     name: str
     where: str
@@ -28,7 +28,7 @@ class Subject:
 
     @property
     def digest(self) -> str:
-        """The name of exactly these bytes."""
+        """Digest of the manifest."""
         return digest_of(self.manifest)
 
     @property
@@ -40,12 +40,12 @@ class Subject:
         """Return the manifest's contents.
 
         Raises:
-            Refusal: it is not the manifest of one image.
+            Refusal: it is no manifest of a single image.
         """
-        found = json.loads(self.manifest)
-        if not isinstance(found, dict) or "layers" not in found or "config" not in found:
+        manifest = json.loads(self.manifest)
+        if not isinstance(manifest, dict) or "layers" not in manifest or "config" not in manifest:
             raise Refusal(f"{self.where} is not one image")
-        return found
+        return manifest
 
 
 def from_folder(folder: Path, name: str) -> Subject:
@@ -55,7 +55,7 @@ def from_folder(folder: Path, name: str) -> Subject:
 
 
 def from_registry(text: str) -> Subject:
-    """Return the image that host[:port]/path:tag, or with @digest, names.
+    """Return the image of a reference host[:port]/path:tag, or with @digest.
 
     Raises:
         BadDefinition: it names neither tag nor digest, or the tag latest.
@@ -69,9 +69,9 @@ def from_registry(text: str) -> Subject:
     if manifest is None:
         raise Refusal(f"the registry has no {text}")
     if reference.digest and reference.tag:
-        moved = registry.digest(reference.tag)
-        if moved != reference.digest:
-            raise Refusal(f"{reference.tag} names {moved or 'nothing'} there, and not {reference.digest}")
+        current = registry.digest(reference.tag)
+        if current != reference.digest:
+            raise Refusal(f"{reference.tag} names {current or 'nothing'} there, and not {reference.digest}")
     return Subject(
         name=reference.name,
         where=text,

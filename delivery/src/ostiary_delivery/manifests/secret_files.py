@@ -1,4 +1,4 @@
-"""Where secrets may be written: into a new file that only its owner reads, and never below a git work tree."""
+"""Files with secrets: new, readable by their owner only, and never in a git work tree."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from ostiary_delivery.errors import Refusal
 
 
 def work_tree(path: Path) -> Path | None:
-    """Return the git work tree that a path lies in, links followed, or None."""
-    whole = Path(os.path.realpath(path))
-    return next((one for one in (whole, *whole.parents) if (one / ".git").exists()), None)
+    """Return the git work tree of a path, with links resolved, or None."""
+    resolved = Path(os.path.realpath(path))
+    return next((one for one in (resolved, *resolved.parents) if (one / ".git").exists()), None)
 
 
 def save(path: Path, text: str) -> None:
     """Write a new file with mode 0600.
 
     Raises:
-        Refusal: it is there already, or it would lie in a git work tree.
+        Refusal: the file exists, or would lie in a git work tree.
     """
     _refuse_in_git(path)
     try:
@@ -32,8 +32,8 @@ def save(path: Path, text: str) -> None:
         file.write(text)
 
 
-def check_stream(descriptor: int) -> None:
-    """Look at where standard output goes: a file in a work tree is refused like one that is named.
+def require_outside_work_tree(descriptor: int) -> None:
+    """Require that an output (standard output, say) is no file in a git work tree.
 
     Raises:
         Refusal: it is such a file.
@@ -42,7 +42,7 @@ def check_stream(descriptor: int) -> None:
         if stat.S_ISREG(os.fstat(descriptor).st_mode):
             _refuse_in_git(Path(f"/proc/self/fd/{descriptor}"))
     except OSError:
-        return  # a closed or strange output is no file
+        return  # a closed output is no file
 
 
 def _refuse_in_git(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The files that an installation would have made and nobody brings: accounts, links, certificates, programs."""
+"""System files that no package brings, because an installation makes them: accounts, links, certificates, programs."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from ostiary_delivery.tree import Entry, file, link
 
 AUTHORITIES: Final = "usr/share/ca-certificates/"
 BUNDLE: Final = "etc/ssl/certs/ca-certificates.crt"
-MOUNTED: Final = ("dev", "proc", "run", "sys")
-"""Where a runtime mounts its own; with a read-only root it could not make them."""
-MERGED: Final = (("bin", "usr/bin"), ("lib", "usr/lib"), ("lib64", "usr/lib64"), ("sbin", "usr/sbin"))
+MOUNT_POINTS: Final = ("dev", "proc", "run", "sys")
+"""Mount points of container runtimes. With a read-only root a runtime cannot make them."""
+MERGED_FOLDERS: Final = (("bin", "usr/bin"), ("lib", "usr/lib"), ("lib64", "usr/lib64"), ("sbin", "usr/sbin"))
 
 
 def entries(container: Container, lock: Lock) -> list[Entry]:
-    """Return the files of an image that are made from its definition and its lock alone."""
+    """Return the system files of an image. They follow from its definition and its lock alone."""
     image = container.image
     return [
-        *(link(path, target) for path, target in MERGED),
+        *(link(path, target) for path, target in MERGED_FOLDERS),
         file("etc/passwd", _accounts(image.user, ":/nonexistent:/usr/sbin/nologin", root=":/root:/usr/sbin/nologin")),
         file("etc/group", _accounts(image.user, "", root="", group=True)),
         file("etc/hosts", b"127.0.0.1 localhost\n::1 localhost\n"),  # runtimes that know more put theirs in its place
@@ -29,14 +29,14 @@ def entries(container: Container, lock: Lock) -> list[Entry]:
         file("etc/os-release", _os_release(lock)),
         link("etc/localtime", "/usr/share/zoneinfo/Etc/UTC"),
         *_directories(image),
-        *(_program(name, where, container) for name, where in sorted(image.programs.items())),
+        *(_entry_point(name, where, container) for name, where in sorted(image.programs.items())),
     ]
 
 
-def bundle(found: Iterable[Entry]) -> list[Entry]:
-    """Return the file of all certificate authorities among the entries, or nothing when there is none."""
+def ca_bundle(entries: Iterable[Entry]) -> list[Entry]:
+    """Return the bundle of the certificate authorities among the entries (PEM); empty when there are none."""
     certificates = sorted(
-        (one for one in found if one.path.startswith(AUTHORITIES) and one.path.endswith(".crt")),
+        (one for one in entries if one.path.startswith(AUTHORITIES) and one.path.endswith(".crt")),
         key=lambda one: one.path,
     )
     text = b"".join(one.content if one.content.endswith(b"\n") else one.content + b"\n" for one in certificates)
@@ -65,7 +65,7 @@ def _directories(image: Image) -> list[Entry]:
     if unknown:
         raise BadDefinition(f"image.owned names {', '.join(unknown)}, which image.directories does not have")
     return [
-        *(Entry(path=path, kind="directory", mode=0o755) for path in MOUNTED),
+        *(Entry(path=path, kind="directory", mode=0o755) for path in MOUNT_POINTS),
         *(
             Entry(path=path.strip("/"), kind="directory", mode=mode, owned=path in image.owned)
             for path, mode in sorted(image.directories.items())
@@ -73,8 +73,8 @@ def _directories(image: Image) -> list[Entry]:
     ]
 
 
-def _program(name: str, where: str, container: Container) -> Entry:
-    module, colon, function = where.partition(":")
+def _entry_point(name: str, target: str, container: Container) -> Entry:
+    module, colon, function = target.partition(":")
     if not colon or container.wheels is None:
         raise BadDefinition(f"image.programs.{name} must be module:function, and needs wheels")
     start = f"#!/usr/bin/python{container.wheels.python} -I\nimport sys\n\n"
