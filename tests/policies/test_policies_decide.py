@@ -15,7 +15,7 @@ from ostiary.directory.user import GroupRef, Subject, User
 from ostiary.expressions import Meaning
 from ostiary.policies import expression
 from ostiary.policies.context import PolicyContext
-from ostiary.policies.decide import Decision, decide, decide_application, decide_policies, has_bindings
+from ostiary.policies.decide import Decision, decide, decide_policies, has_bindings
 from ostiary.policies.errors import PolicyError
 from ostiary.policies.expression import ExpressionPolicy
 from ostiary.policies.native import AUTHENTIK, FUNCTIONS, NativePolicy, native_table
@@ -168,8 +168,12 @@ async def test_an_application_asks_its_own_bindings() -> None:
     assert has_bindings(str(application.pk), snapshot)
     assert not has_bindings(TARGET, snapshot)
     for groups, expected in (((ADMINS,), False), ((ADMINS, STAFF), True)):
-        found = await decide_application(
-            subject=subject(groups=groups), application=application, snapshot=snapshot, context=PolicyContext(now=NOW)
+        found = await decide(
+            subject=subject(groups=groups),
+            target_pk=str(application.pk),
+            mode=application.policy_engine_mode,
+            snapshot=snapshot,
+            context=PolicyContext(now=NOW),
         )
         assert found.passing is expected
 

@@ -32,7 +32,7 @@ def parse(request: Request, services: Services) -> Context:
     if application is None:
         raise BadRequest("invalid_request", "The application is not known here.")
     party, pairs = RelyingParty("none", application), tuple(sent.items())
-    return Context(request=request, services=services, snapshot=snapshot, now=services.clock(), pairs=pairs, coming_from=sent.get(RETURN), party_found=party)  # fmt: skip
+    return Context(request=request, services=services, snapshot=snapshot, now=services.clock(), pairs=pairs, coming_from=sent.get(RETURN), known_party=party)  # fmt: skip
 
 
 async def access(context: Context) -> None:

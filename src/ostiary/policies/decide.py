@@ -21,7 +21,6 @@ from ostiary.policies.verdict import Question, Verdict
 from ostiary.record import dataclass
 
 if TYPE_CHECKING:
-    from ostiary.applications.resources import Application
     from ostiary.directory.user import Subject
     from ostiary.store.configuration.snapshot import Snapshot
     from ostiary.store.database import Statement
@@ -52,19 +51,6 @@ async def decide(
     question = Question(subject, context)
     steps = [await _step(binding, question, snapshot) for binding in bindings]
     return _conclude(steps, target_pk=target_pk, mode=mode, question=question, revision=snapshot.number)
-
-
-async def decide_application(
-    *, subject: Subject | None, application: Application, snapshot: Snapshot, context: PolicyContext
-) -> Decision:
-    """Decide whether the subject may use the application."""
-    return await decide(
-        subject=subject,
-        target_pk=str(application.pk),
-        mode=application.policy_engine_mode,
-        snapshot=snapshot,
-        context=context,
-    )
 
 
 async def decide_policies(

@@ -13,8 +13,6 @@ from ostiary.directory.user import Subject
 from ostiary.flows.password_change import password_change
 from ostiary.flows.plans.beginning import ANOTHER_URL
 from ostiary.flows.resources import STAGE
-from ostiary.policies.context import PolicyContext
-from ostiary.policies.decide import decide_application
 from ostiary.portal.flow.methods import factor_names
 from ostiary.portal.launch import launch_address
 from ostiary.portal.look import Renderer, picture
@@ -22,7 +20,7 @@ from ostiary.portal.services import Pages
 from ostiary.portal.start import active_person, sign_in_first, signed_in
 from ostiary.record import dataclass
 from ostiary.sessions.session import Session
-from ostiary.signon.access import NO_ACCESS
+from ostiary.signon.access import NO_ACCESS, accessible
 from ostiary.signon.flow_choice import application_context, require_authentication_flow
 from ostiary.web.errors import NoAccess, NotFound
 from ostiary.web.request import Request
@@ -103,7 +101,7 @@ class Library:
         session, subject = found
         if request.query_one(_ANOTHER) is not None:
             return await self._sign_in_another(request, session, application, now)
-        if not await self._may(request, subject, application, now):
+        if not await self._accessible(request, subject, [application], now):
             raise NoAccess(
                 NO_ACCESS,
                 application=application.name,
@@ -126,22 +124,20 @@ class Library:
         return redirect(to)
 
     async def _groups(self, request: Request, subject: Subject, now: int) -> Sequence[Group]:
-        tiles = [
-            _tile(request, application)
+        launchable = [
+            application
             for application in self._pages.plane.snapshot.all(Application)
-            if self._address(application, subject) is not None and await self._may(request, subject, application, now)
+            if self._address(application, subject) is not None
         ]
+        tiles = [_tile(request, item) for item in await self._accessible(request, subject, launchable, now)]
         tiles.sort(key=lambda tile: (tile.group.casefold(), tile.group, tile.name.casefold()))
         return [Group(name, list(apps)) for name, apps in groupby(tiles, key=lambda tile: tile.group)]
 
-    async def _may(self, request: Request, subject: Subject, application: Application, now: int) -> bool:
-        decision = await decide_application(
-            subject=subject,
-            application=application,
-            snapshot=self._pages.plane.snapshot,
-            context=PolicyContext(now=now, client_ip=request.client),
-        )
-        return decision.passing
+    async def _accessible(
+        self, request: Request, subject: Subject, applications: Sequence[Application], now: int
+    ) -> Sequence[Application]:
+        snapshot = self._pages.plane.snapshot
+        return await accessible(applications, subject=subject, snapshot=snapshot, client_ip=request.client, now=now)
 
     def _address(self, application: Application, subject: Subject) -> str | None:
         return launch_address(

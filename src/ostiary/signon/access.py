@@ -1,12 +1,17 @@
-"""The question to an application's policies, and the refusal."""
+"""The decision whether a person may use an application, and the refusal.
+
+Every protocol and page asks here; nobody else asks the policies about an application.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from ostiary.policies.context import PolicyContext
-from ostiary.policies.decide import decide_application
+from ostiary.policies.decide import decide
+from ostiary.record import dataclass
 from ostiary.store.workspace.commit import write_all
 from ostiary.web.errors import NoAccess
 
@@ -20,6 +25,48 @@ if TYPE_CHECKING:
 
 NO_ACCESS: Final = "You have no access to this application."
 """What is said where the policies give no reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """The decision. `messages` are for the person; whoever acts on the decision writes `events`."""
+
+    allowed: bool
+    messages: tuple[str, ...] = ()
+    events: tuple[Statement, ...] = ()
+
+
+async def decide_access(
+    *,
+    subject: Subject,
+    application: Application,
+    snapshot: Snapshot,
+    client_ip: str | None,
+    now: int,
+    facts: Mapping[str, object] = MappingProxyType({}),
+) -> Access:
+    """Ask the policies bound to the application. `facts` is what expressions see as `request.context`."""
+    decision = await decide(
+        subject=subject,
+        target_pk=str(application.pk),
+        mode=application.policy_engine_mode,
+        snapshot=snapshot,
+        context=PolicyContext(now=now, client_ip=client_ip, facts=facts),
+    )
+    return Access(decision.passing, decision.messages, decision.events)
+
+
+async def accessible(
+    applications: Iterable[Application], *, subject: Subject, snapshot: Snapshot, client_ip: str | None, now: int
+) -> Sequence[Application]:
+    """Return the applications that the person may use. A listing leaves no events."""
+    return [
+        item
+        for item in applications
+        if (
+            await decide_access(subject=subject, application=item, snapshot=snapshot, client_ip=client_ip, now=now)
+        ).allowed
+    ]
 
 
 async def find_refusal(
@@ -36,19 +83,16 @@ async def find_refusal(
 ) -> NoAccess | None:
     """Ask the policies; None is a yes. A refusal is an error whose page names application, account and a way out.
 
-    `facts` is what expressions see as `request.context`. `another` is the path of ours where another person may sign
+    `facts` as in `decide_access`. `another` is the path of ours where another person may sign
     in for the same thing. The decision's events are written here, and `if_refused` with them after a no.
     """
-    decision = await decide_application(
-        subject=subject,
-        application=application,
-        snapshot=snapshot,
-        context=PolicyContext(now=now, client_ip=request.client, facts=facts),
+    access = await decide_access(
+        subject=subject, application=application, snapshot=snapshot, client_ip=request.client, now=now, facts=facts
     )
-    statements = [*decision.events, *(() if decision.passing else if_refused)]
+    statements = [*access.events, *(() if access.allowed else if_refused)]
     if statements:
         await write_all(services.database, statements)
-    if decision.passing:
+    if access.allowed:
         return None
-    message = " ".join(decision.messages) or NO_ACCESS
+    message = " ".join(access.messages) or NO_ACCESS
     return NoAccess(message, application=application.name, account=subject.user.username, another=another)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from ostiary.flows.plans.beginning import ANOTHER_URL
@@ -15,11 +15,17 @@ from ostiary.signon.interaction import Interaction, write_kept
 
 if TYPE_CHECKING:
     from ostiary.flows.resources import Flow
+    from ostiary.store.database import Statement
     from ostiary.web.errors import NoAccess
 
 
-async def check_access(context: SignOnContext, facts: Mapping[str, object]) -> NoAccess | None:
-    """Ask the policies of the application about the person; the refusal is to be raised. None is a yes."""
+async def check_access(
+    context: SignOnContext, facts: Mapping[str, object], *, if_refused: Iterable[Statement] = ()
+) -> NoAccess | None:
+    """Ask the policies of the application about the person; the refusal is to be raised. None is a yes.
+
+    `if_refused` is written with a no.
+    """
     _, subject = context.signed_in
     refusal = await find_refusal(
         context.request,
@@ -30,6 +36,7 @@ async def check_access(context: SignOnContext, facts: Mapping[str, object]) -> N
         facts=facts,
         now=context.now,
         another=context.return_url(ANOTHER),
+        if_refused=if_refused,
     )
     context.allowed = refusal is None
     return refusal
@@ -57,7 +64,7 @@ async def authorize(context: SignOnContext, flow: Flow, *, append: tuple[str, ..
         request,
         session,
         flow,
-        context=_plan_context(context),
+        context=flow_context(context),
         next_url=back,
         completion=proof,
         append=append,
@@ -79,7 +86,23 @@ async def withdraw(context: SignOnContext, interaction: Interaction) -> None:
     await context.services.engine.cancel(session, interaction.flow.slug, interaction.back)
 
 
-def _plan_context(context: SignOnContext) -> Mapping[str, object]:
+async def begin_flow(
+    context: SignOnContext, flow: Flow, plan_context: Mapping[str, object], *, append: tuple[str, ...]
+) -> Interaction:
+    """Begin a flow whose last stages, those of `append`, carry out themselves what it was begun for.
+
+    Nothing is left to be answered at its end, as after `authorize`: a device, perhaps, waits for what the stages write.
+    """
+    session, _ = context.signed_in
+    back = context.return_url(AUTHORIZE)
+    outcome = await context.services.engine.start(
+        context.request, session, flow, context=plan_context, next_url=back, append=append, now=context.now
+    )
+    return Interaction(flow, back, outcome.component if isinstance(outcome, Passed) else "")
+
+
+def flow_context(context: SignOnContext) -> Mapping[str, object]:
+    """Return what an authorization flow is begun with."""
     return {
         "is_sso": True,
         DECLINED_URL: context.return_url(DECLINED),

@@ -6,7 +6,8 @@ import enum
 import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, ClassVar, Final
+from operator import attrgetter
+from typing import TYPE_CHECKING, ClassVar, Final, Generic, TypeVar
 from urllib.parse import quote
 
 from ostiary.record import dataclass
@@ -36,6 +37,23 @@ _PLAIN: Final = re.compile(r"[A-Za-z0-9._~-]*")  # what is quoted as itself (RFC
 _LONGEST: Final = 32_000  # characters of an address that a flow leads back to: with state and nonce at their longest
 
 
+T = TypeVar("T")
+
+
+class Known(Generic[T]):
+    """A property that reads a field which a step of the table fills in. Before that step it raises BadRequest."""
+
+    def __init__(self, field: str) -> None:
+        self._read = attrgetter(field)
+
+    def __get__(self, context: object, owner: type[object]) -> T:
+        """Return the value."""
+        value: T | None = self._read(context)
+        if value is None:  # pragma: no cover - the order of the table
+            raise BadRequest("invalid_request")
+        return value
+
+
 class NotContinued(Exception):
     """The request cannot be answered together with the end of its flow; it is answered when the browser brings it."""
 
@@ -61,6 +79,8 @@ class RelyingParty:
 class SignOnContext:
     """What sign-on knows of a request. A protocol extends it with what it read, and tells who asks.
 
+    Where nobody asks yet (`known_party` is None), people sign in by the brand's flow.
+
     `pairs` are the parameters of the browser's address, `coming_from` its `RETURN`. `late` is what a request is
     answered that may not begin any more. With `at_once` the end of its flow is being answered, so by a redirect only.
     `allowed` says that the policies were asked and said yes.
@@ -77,20 +97,23 @@ class SignOnContext:
     entry: Entry = Entry.FIRST
     coming_from: str | None = None
     late: Exception | None = None
-    party_found: RelyingParty | None = None
+    known_party: RelyingParty | None = None
     session: Session | None = None
-    subject_found: Subject | None = None
+    known_subject: Subject | None = None
     pending: PendingCommit | None = None
     at_once: bool = False
     allowed: bool = False
-    digested: str = ""  # what `digest` found
+    digested: str = ""  # the result of `digest`
+
+    party = Known[RelyingParty]("known_party")
+    """Who asks."""
+    subject = Known["Subject"]("known_subject")
+    """Who is signed in."""
 
     @property
-    def party(self) -> RelyingParty:
-        """Who asks, once the protocol found it."""
-        if self.party_found is None:  # pragma: no cover - the order of the table
-            raise BadRequest("invalid_request")
-        return self.party_found
+    def own_authentication_flow(self) -> str | None:
+        """The flow of the relying party that signs people in, if it has one of its own."""
+        return None if self.known_party is None else self.known_party.authentication_flow
 
     @property
     def login_hint(self) -> str | None:
@@ -98,7 +121,7 @@ class SignOnContext:
         return None
 
     def authorization_context(self) -> Mapping[str, object]:
-        """Return what the authorization flow is told beside the application."""
+        """Return what the authorization flow is told beside the application; it wins over what sign-on tells."""
         return {}
 
     def keeping(self) -> Sequence[Statement]:
@@ -107,10 +130,11 @@ class SignOnContext:
 
     @property
     def signed_in(self) -> tuple[Session, Subject]:
-        """Session and person, once their step was taken."""
-        if self.session is None or self.subject_found is None:  # pragma: no cover - the order of the table
+        """Session and person."""
+        subject = self.subject
+        if self.session is None:  # pragma: no cover - the order of the table
             raise BadRequest("invalid_request")
-        return self.session, self.subject_found
+        return self.session, subject
 
     def digest(self) -> str:
         """Return what names exactly this request, for the proofs of its flows."""
@@ -120,7 +144,8 @@ class SignOnContext:
 
     def sign_in_proof(self) -> str:
         """Return the completion key of the authentication flow begun for this request."""
-        return f"{self.PROTOCOL}.sign-in:{self.party.provider}:{self.digest()}"
+        provider = "" if self.known_party is None else self.known_party.provider
+        return f"{self.PROTOCOL}.sign-in:{provider}:{self.digest()}"
 
     def consent_proof(self, user: int) -> str:
         """Return the completion key of the authorization flow begun for this request and that person."""

@@ -31,8 +31,8 @@ async def find_person(context: SignOnContext) -> bool:
     services, request, pending = context.services, context.request, context.pending
     context.session = pending.session if pending is not None else await services.sessions.read(request, context.now)
     if context.session is not None and context.session.user is not None:
-        context.subject_found = active(await subject_of(services.users, request, context.session.user))
-    return context.subject_found is not None
+        context.known_subject = active(await subject_of(services.users, request, context.session.user))
+    return context.known_subject is not None
 
 
 async def person_of(users: Users, session: Session) -> Subject | None:
@@ -50,7 +50,7 @@ async def begin_sign_in(context: SignOnContext) -> Interaction:
     if context.pending is not None:
         raise NotContinued
     services, request, now = context.services, context.request, context.now
-    flow = require_authentication_flow(context.snapshot, request.host, context.party.authentication_flow)
+    flow = require_authentication_flow(context.snapshot, request.host, context.own_authentication_flow)
     beginning, back = _beginning(context), context.return_url(SIGN_IN)
     session, pending = await services.sessions.read(request, now), None
     if session is not None and session.user is not None and flow.authentication == "require_unauthenticated":
@@ -76,16 +76,15 @@ async def begin_sign_in(context: SignOnContext) -> Interaction:
 
 def sign_in_again(context: SignOnContext, flow: Flow) -> Beginning | None:
     """Return what that flow is begun for when this request needs a sign-in; None when it begins another one."""
-    wanted = authentication_flow(context.snapshot, context.request.host, context.party.authentication_flow)
+    wanted = authentication_flow(context.snapshot, context.request.host, context.own_authentication_flow)
     # guard: A30 a pushed request that is late begins for nobody at the page of its flow
     return _beginning(context) if wanted is not None and wanted.pk == flow.pk and context.late is None else None
 
 
 def _beginning(context: SignOnContext) -> Beginning:
-    plan_context: dict[str, object] = {
-        "application": application_context(context.party.application),
-        ANOTHER_URL: context.return_url(ANOTHER),
-    }
+    plan_context: dict[str, object] = {ANOTHER_URL: context.return_url(ANOTHER)}
+    if context.known_party is not None:
+        plan_context["application"] = application_context(context.known_party.application)
     if context.login_hint and context.coming_from != ANOTHER:
         plan_context["pending_user_identifier"] = context.login_hint
     return Beginning(plan_context, context.sign_in_proof())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ostiary.providers.oauth2.authorize.endpoint import authorize_endpoint, authorize_post
 from ostiary.providers.oauth2.authorize.par import push
 from ostiary.providers.oauth2.device.endpoint import PAGE, device
-from ostiary.providers.oauth2.device.page import AUTHORIZE, device_authorize, device_page
+from ostiary.providers.oauth2.device.page import AUTHORIZE, approval_endpoint, code_endpoint
 from ostiary.providers.oauth2.json_responses import preflight
 from ostiary.providers.oauth2.logout.end_session import end_session, end_session_post
 from ostiary.providers.oauth2.logout.session_management import check_session
@@ -51,9 +51,9 @@ def routes(services: Services) -> Sequence[Route]:
         Route("OPTIONS", f"{_ROOT}/par/", preflight),
         Route("POST", f"{_ROOT}/device/", with_services(device), "oauth2-device"),
         Route("OPTIONS", f"{_ROOT}/device/", preflight),
-        Route("GET", PAGE, with_services(device_page), "oauth2-device-page"),
-        Route("GET", f"{PAGE}/", with_services(device_page)),
-        Route("GET", AUTHORIZE, with_services(device_authorize), "oauth2-device-authorize"),
+        Route("GET", PAGE, code_endpoint(services).answer, "oauth2-device-page"),
+        Route("GET", f"{PAGE}/", code_endpoint(services).answer),
+        Route("GET", AUTHORIZE, approval_endpoint(services).answer, "oauth2-device-authorize"),
         Route("POST", f"{_ROOT}/token/", with_services(token), "oauth2-token"),
         Route("OPTIONS", f"{_ROOT}/token/", preflight),
         Route("GET", f"{_ROOT}/userinfo/", with_services(userinfo), "oauth2-userinfo"),

@@ -11,8 +11,7 @@ from ostiary.proto.oauth2.authorization.response import ResponseTarget
 from ostiary.providers.oauth2.authorize.address import PATH as AUTHORIZE_PATH
 from ostiary.providers.oauth2.protected.github import DESCRIPTIONS
 from ostiary.record import dataclass
-from ostiary.signon.context import SignOnContext
-from ostiary.web.errors import BadRequest
+from ostiary.signon.context import Known, SignOnContext
 
 if TYPE_CHECKING:
     from ostiary.grants.pushed import Pushed
@@ -38,31 +37,17 @@ class AuthorizationContext(SignOnContext):
     handle_hash: bytes | None = None
     pushed: Pushed | None = None
     hinted: str | None = None
-    client_found: Client | None = None
-    target: ResponseTarget | None = None
-    wanted_found: AuthorizeRequest | None = None
+    known_client: Client | None = None
+    known_target: ResponseTarget | None = None
+    known_request: AuthorizeRequest | None = None
     scope: tuple[str, ...] = ()
 
-    @property
-    def client(self) -> Client:
-        """The client, once its step was taken."""
-        if self.client_found is None:  # pragma: no cover - the order of the table
-            raise BadRequest("invalid_request")
-        return self.client_found
-
-    @property
-    def wanted(self) -> AuthorizeRequest:
-        """The checked request, once its step was taken."""
-        if self.wanted_found is None:  # pragma: no cover - the order of the table
-            raise BadRequest("invalid_request")
-        return self.wanted_found
-
-    @property
-    def trusted(self) -> ResponseTarget:
-        """Where the answer goes, once its step was taken."""
-        if self.target is None:  # pragma: no cover - the order of the table
-            raise BadRequest("invalid_request")
-        return self.target
+    client = Known["Client"]("known_client")
+    """Who sent the request."""
+    wanted = Known[AuthorizeRequest]("known_request")
+    """The request, validated."""
+    target = Known[ResponseTarget]("known_target")
+    """The address that the response goes to; the administrator has allowed it."""
 
     @property
     def dpop_jkt(self) -> str | None:
@@ -94,7 +79,7 @@ class AuthorizationContext(SignOnContext):
                 *({"id": f"claim:{name}", "name": name} for name in _single_claims(self)),
             ],
             "consent_always": "consent" in self.wanted.prompt,
-            "oauth_redirect_uri": self.target.redirect_uri if self.target else "",
+            "oauth_redirect_uri": self.known_target.redirect_uri if self.known_target else "",
         }
 
 

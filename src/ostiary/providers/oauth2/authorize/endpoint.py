@@ -44,15 +44,15 @@ async def _refuse(context: AuthorizationContext, error: Exception) -> Response:
 
 async def _tell(context: AuthorizationContext, error: OAuthError | HttpError) -> None:
     """Tell log and events of a refusal: the page tells the person a number, and a client not always why."""
-    subject, values = context.subject_found, context.parameters.values
+    subject, values = context.known_subject, context.parameters.values
     await tell(
         context.request,
         context.services,
         error,
-        client=context.client_found,
+        client=context.known_client,
         client_id=values.get("client_id"),
         user=None if subject is None else subject.user.who,
-        offered=values.get("redirect_uri") if context.target is None else None,
+        offered=values.get("redirect_uri") if context.known_target is None else None,
     )
 
 

@@ -35,7 +35,7 @@ _CODE: Final = "authorization_code"
 
 async def complete(context: AuthorizationContext) -> Response:
     """Issue what was asked for, and send it. Raises OAuthError when a pushed request was answered meanwhile."""
-    parts, target = context.wanted.parts, context.trusted
+    parts, target = context.wanted.parts, context.target
     authorization = _authorization(context)
     code = new_token() if "code" in parts else None
     tokens = None
@@ -124,7 +124,7 @@ def _code(context: AuthorizationContext, authorization: Authorization) -> Code:
     challenge = context.wanted.challenge
     return Code(
         authorization=authorization,
-        redirect_uri=context.trusted.redirect_uri,
+        redirect_uri=context.target.redirect_uri,
         challenge=challenge.value if challenge else None,
         challenge_method=challenge.method if challenge else None,
     )
@@ -134,7 +134,7 @@ def _session_pairs(context: AuthorizationContext) -> Iterable[tuple[str, str]]:
     """Yield session_state (OpenID Connect Session Management 2), which only answers of OpenID Connect have."""
     if OPENID in context.scope:
         session, _ = context.signed_in
-        state = session_state(context.client.provider.client_id, context.trusted.redirect_uri, session.key)
+        state = session_state(context.client.provider.client_id, context.target.redirect_uri, session.key)
         if state is not None:
             yield "session_state", state
 

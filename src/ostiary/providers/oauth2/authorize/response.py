@@ -26,7 +26,7 @@ _SIGNED_LIFETIME: Final = 600  # seconds; JARM 2.1 advises ten minutes at most
 
 async def send(context: AuthorizationContext, pairs: Sequence[tuple[str, str]]) -> Response:
     """Answer the client. Its address was checked."""
-    target = context.trusted
+    target = context.target
     made = answer_pairs(target, pairs, issuer=context.issuer)
     if target.signed:
         made = [("response", await _sign(context, made))]
@@ -37,7 +37,7 @@ async def send(context: AuthorizationContext, pairs: Sequence[tuple[str, str]]) 
 
 async def send_error(context: AuthorizationContext, error: OAuthError) -> Response:
     """Tell the client, or the person as long as nobody knows whether the address is the client's."""
-    if context.target is None:
+    if context.known_target is None:
         raise BadRequest(error.code, error.description) from error
     return await send(context, error_pairs(error))
 

@@ -42,10 +42,10 @@ async def _client(context: AuthorizationContext) -> Response | None:
     """RFC 6749 4.1.2.1: an unknown client is told to the person, never to an address that came with the request."""
     parameters = context.parameters
     client_id = None if "client_id" in parameters.repeated else parameters.values.get("client_id")
-    client = context.client_found = client_by_id(context.snapshot, client_id or "")
+    client = context.known_client = client_by_id(context.snapshot, client_id or "")
     if client is None:
         raise BadRequest("invalid_client", "The application is not known here (client_id).")
-    context.party_found = RelyingParty(str(client.pk), client.application, client.provider.authentication_flow)
+    context.known_party = RelyingParty(str(client.pk), client.application, client.provider.authentication_flow)
     return None
 
 
@@ -57,7 +57,7 @@ async def _parameters(context: AuthorizationContext) -> Response | None:
     except OAuthError:
         uri = _sent_uri(beside)
         if uri is not None and context.client.may_redirect_to(uri):
-            context.target = parse_target(beside, uri)
+            context.known_target = parse_target(beside, uri)
         raise
     return None
 
@@ -68,12 +68,12 @@ async def _redirect_uri(context: AuthorizationContext) -> Response | None:
     # guard: A01 an address that is not allowed is told to the person, not followed
     if uri is None or not context.client.may_redirect_to(uri):
         raise BadRequest("invalid_redirect_uri", "The application sent an address to return to that is not allowed.")
-    context.target = parse_target(context.parameters, uri)
+    context.known_target = parse_target(context.parameters, uri)
     return None
 
 
 async def _request(context: AuthorizationContext) -> Response | None:
-    context.wanted_found = parse_request(context.parameters)
+    context.known_request = parse_request(context.parameters)
     require_allowed_request(context.client, context.wanted)
     known = known_scopes(name for name, _ in context.pairs)
     context.scope = scope_of(context.client, context.wanted, known=known)
@@ -136,7 +136,7 @@ async def _allowed(context: AuthorizationContext) -> Response | None:
 
 
 async def _complete(context: AuthorizationContext) -> Response | None:
-    plain = context.trusted.delivery != "form_post" and context.trusted.redirect_uri.startswith(_WEB)
+    plain = context.target.delivery != "form_post" and context.target.redirect_uri.startswith(_WEB)
     if context.at_once and not plain:
         raise NotContinued  # a page of a flow leads to redirects only, and opens no program
     return await complete(context)

@@ -3,142 +3,184 @@
 Sign in, the brand's flow with the code at its end, the application's policies, the provider's authorization flow. The
 person is always asked at the end, with the application's name, even where its flow asks nothing or a consent is
 remembered: a code may have been sent to them by somebody who wants to be let in (RFC 8628 5.4).
+
+What the person allows is left for the device by a stage at the end of the authorization flow (`stages`): the device
+fetches it, and the browser has nothing to bring back.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar, Final, TypeVar
 from urllib.parse import quote
 
-from ostiary.flows.plans.beginning import ANOTHER_URL
+from ostiary.flows.resources import Flow
 from ostiary.flows.run.decline import DECLINED_STAGE
 from ostiary.grants.device import DeviceGrant, deny_device, find_claimed
 from ostiary.proto.oauth2.device import read_user_code
 from ostiary.providers.oauth2.device.endpoint import PAGE, device_flow
-from ostiary.providers.oauth2.device.stages import APPROVE, CODE, CONSENT, DECLINED, FINISH
+from ostiary.providers.oauth2.device.stages import APPROVE, CODE, CONSENT, DECLINED, FINISH, policy_facts
 from ostiary.providers.oauth2.provider.client import Client, client_by_provider
-from ostiary.providers.oauth2.provider.fields import DEVICE_CODE
 from ostiary.providers.oauth2.refusals import tell
-from ostiary.signon.access import find_refusal
-from ostiary.signon.flow_choice import (
-    application_context,
-    consent_stage_of,
-    require_authentication_flow,
-    require_authorization_flow,
-)
-from ostiary.signon.person import person_of
+from ostiary.record import dataclass
+from ostiary.signon.authorization import begin_flow, check_access, flow_context
+from ostiary.signon.context import ANOTHER, Known, RelyingParty, SignOnContext
+from ostiary.signon.endpoint import SignOnEndpoint, Step
+from ostiary.signon.flow_choice import consent_stage_of, require_authorization_flow
+from ostiary.signon.person import find_person, require_person
 from ostiary.store.hashing import token_hash
 from ostiary.web.errors import HttpError, NotFound
 from ostiary.web.response import Response, redirect
 
 if TYPE_CHECKING:
-    from ostiary.directory.user import Subject
     from ostiary.providers.oauth2.services import Services
-    from ostiary.sessions.session import Session
     from ostiary.web.request import Request
+
+D = TypeVar("D", bound="DeviceContext")
 
 AUTHORIZE: Final = "/device/authorize/"
 _SIGN_OUT: Final = "/flows/-/default/invalidation/"
 
 
-async def device_page(request: Request, services: Services) -> Response:
-    """GET /device: sign in if need be, then the flow that asks for the code. 404 unless the brand has such a flow."""
-    snapshot, now = services.plane.snapshot, services.clock()
-    flow = device_flow(snapshot, request.host)
-    if flow is None:
-        error = NotFound("no_device_flow", "Signing in devices is not set up for this address.")
-        await tell(request, services, error)
-        raise error
-    code = read_user_code(request.query_one("code")) or ""
-    session = await services.sessions.ensure(request, now)
-    if await person_of(services.users, session) is None:
-        return await _sign_in(request, services, session, code)
-    to = await services.engine.begin(
-        request,
-        session,
-        flow,
-        context={"device_code": code},
-        next_url=_own_address(request, code),
-        append=(CODE,),
-        now=now,
-    )
-    return redirect(to)
+@dataclass(slots=True, kw_only=True)
+class DeviceContext(SignOnContext):
+    """What both pages know: `code` is that of the address, "" when it has none that could be one.
+
+    The flows they begin lead back to the same address whatever became of them.
+    """
+
+    PROTOCOL: ClassVar[str] = "oauth2.device"
+
+    services: Services
+    code: str
+    known_client: Client | None = None
+
+    def return_url(self, coming_from: str) -> str:
+        """Return the page's own address."""
+        del coming_from
+        return f"{self.request.prefix}{self.PATH}" + (f"?code={quote(self.code, safe='')}" if self.code else "")
 
 
-async def device_authorize(request: Request, services: Services) -> Response:
-    """GET /device/authorize/: policies and the authorization flow, for a code entered in this session."""
-    snapshot, now = services.plane.snapshot, services.clock()
-    session = await services.sessions.ensure(request, now)
-    subject = await person_of(services.users, session)
-    code = read_user_code(request.query_one("code"))
-    if subject is None or code is None:
-        return redirect(f"{request.prefix}{PAGE}")
-    item = await find_claimed(services.database, token_hash(code), session.key, now=now)
-    client = None if item is None else client_by_provider(snapshot, item.provider)
-    if item is None or client is None:
-        error = HttpError(400, "invalid_device_code", "This code is not valid any more. Please start again.")
-        await tell(request, services, error, user=subject.user.who)
-        raise error
-    await _require_access(request, services, item=item, client=client, subject=subject)
-    flow = require_authorization_flow(snapshot, client.provider.authorization_flow)
-    consent = () if consent_stage_of(flow, snapshot, always=True) is not None else (CONSENT,)
-    to = await services.engine.begin(
-        request,
-        session,
-        flow,
-        context={
-            **_context(client, item),
-            "redirect": f"{request.prefix}/",
-            ANOTHER_URL: f"{request.prefix}{_SIGN_OUT}",  # the code belongs to this session
-        },
-        next_url=f"{request.prefix}{AUTHORIZE}?code={quote(code, safe='')}",
-        append=(*consent, APPROVE, FINISH),
-        now=now,
-    )
-    return redirect(to)
+@dataclass(slots=True, kw_only=True)
+class CodeContext(DeviceContext):
+    """A request for the page where codes are entered. Nobody asks for the person yet: the code tells who does."""
+
+    PATH: ClassVar[str] = PAGE
+
+    known_flow: Flow | None = None
+
+    flow = Known[Flow]("known_flow")
+    """The brand's flow in which codes are entered."""
 
 
-async def _require_access(
-    request: Request, services: Services, *, item: DeviceGrant, client: Client, subject: Subject
-) -> None:
-    """Ask the application's policies (A13); the device of somebody who is refused is told so. Raises HttpError."""
-    facts = {"oauth_scopes": list(item.scope), "oauth_grant_type": DEVICE_CODE}
-    refusal = await find_refusal(
-        request,
-        services,
-        subject=subject,
-        application=client.application,
+@dataclass(slots=True, kw_only=True)
+class ApprovalContext(DeviceContext):
+    """A request for the authorization flow of the application whose device shows the code."""
+
+    PATH: ClassVar[str] = AUTHORIZE
+
+    known_grant: DeviceGrant | None = None
+
+    client = Known["Client"]("known_client")
+    """The client that the device is."""
+    grant = Known[DeviceGrant]("known_grant")
+    """The device's request, whose code was entered in this session."""
+
+    def return_url(self, coming_from: str) -> str:
+        """Return the page's own address. Another person begins anew: the code belongs to this session."""
+        if coming_from == ANOTHER:
+            return f"{self.request.prefix}{_SIGN_OUT}"
+        return DeviceContext.return_url(self, coming_from)
+
+    def authorization_context(self) -> Mapping[str, object]:
+        """Return what people allow, and which device waits for it."""
+        name, described = self.client.application.name, self.client.claim_set.described(self.grant.scope)
+        return {
+            "consent_header": f"{name} wants to sign you in on another device.",
+            "consent_permissions": [{"id": one.scope_name, "name": one.description} for one in described],
+            "consent_always": True,
+            DECLINED_STAGE: DECLINED,
+            "device_grant": self.grant.user_hash.hex(),
+            "redirect": f"{self.request.prefix}/",
+        }
+
+
+def code_endpoint(services: Services) -> SignOnEndpoint[CodeContext]:
+    """Return GET /device: sign in if need be, then the flow that asks for the code."""
+    return SignOnEndpoint(PAGE, partial(_parse, CodeContext, services), CODE_STEPS, refuse=_refuse)
+
+
+def approval_endpoint(services: Services) -> SignOnEndpoint[ApprovalContext]:
+    """Return GET /device/authorize/: policies and the authorization flow, for a code entered in this session."""
+    return SignOnEndpoint(AUTHORIZE, partial(_parse, ApprovalContext, services), APPROVAL_STEPS, refuse=_refuse)
+
+
+def _parse(kind: type[D], services: Services, request: Request) -> D:
+    return kind(
+        request=request,
+        services=services,
+        code=read_user_code(request.query_one("code")) or "",
+        pairs=(),
         snapshot=services.plane.snapshot,
-        facts=facts,
         now=services.clock(),
-        another=f"{request.prefix}{_SIGN_OUT}",  # this code is lost: the other person begins with a new one
-        if_refused=(deny_device(item),),
     )
+
+
+async def _refuse(context: DeviceContext, error: Exception) -> Response:
+    """Tell log and events of a refusal, and answer with its page."""
+    if isinstance(error, HttpError):
+        subject = context.known_subject
+        user = None if subject is None else subject.user.who
+        await tell(context.request, context.services, error, client=context.known_client, user=user)
+    raise error
+
+
+async def _brand_flow(context: CodeContext) -> Response | None:
+    """Find the brand's flow. 404 unless it has one."""
+    context.known_flow = device_flow(context.snapshot, context.request.host)
+    if context.known_flow is None:
+        raise NotFound("no_device_flow", "Signing in devices is not set up for this address.")
+    return None
+
+
+async def _ask_code(context: CodeContext) -> Response:
+    interaction = await begin_flow(context, context.flow, {"device_code": context.code}, append=(CODE,))
+    return interaction.redirect(context.request)
+
+
+async def _entered(context: ApprovalContext) -> Response | None:
+    """Find the device whose code was entered in this session; else the code is asked for."""
+    if not await find_person(context) or not context.code:
+        return redirect(f"{context.request.prefix}{PAGE}")
+    session, _ = context.signed_in
+    database = context.services.database
+    grant = await find_claimed(database, token_hash(context.code), session.key, now=context.now)
+    client = None if grant is None else client_by_provider(context.snapshot, grant.provider)
+    if grant is None or client is None:
+        raise HttpError(400, "invalid_device_code", "This code is not valid any more. Please start again.")
+    context.known_grant, context.known_client = grant, client
+    context.known_party = RelyingParty(str(client.pk), client.application)
+    return None
+
+
+async def _allowed(context: ApprovalContext) -> Response | None:
+    """The application's policies (A13); the device of somebody who is refused is told so."""
+    grant = context.grant
+    refusal = await check_access(context, policy_facts(grant), if_refused=(deny_device(grant),))
     # guard: A13 the policies decide when the code is entered
     if refusal is not None:
-        await tell(request, services, refusal, client=client, user=subject.user.who)
         raise refusal
+    return None
 
 
-async def _sign_in(request: Request, services: Services, session: Session, code: str) -> Response:
-    flow = require_authentication_flow(services.plane.snapshot, request.host)
-    back, now = _own_address(request, code), services.clock()
-    return redirect(await services.engine.begin(request, session, flow, context={}, next_url=back, now=now))
+async def _approve(context: ApprovalContext) -> Response:
+    """Begin the provider's authorization flow, with a consent stage that no policy leaves out, and the approval."""
+    flow = require_authorization_flow(context.snapshot, context.client.provider.authorization_flow)
+    consent = () if consent_stage_of(flow, context.snapshot, always=True) is not None else (CONSENT,)
+    interaction = await begin_flow(context, flow, flow_context(context), append=(*consent, APPROVE, FINISH))
+    return interaction.redirect(context.request)
 
 
-def _own_address(request: Request, code: str) -> str:
-    return f"{request.prefix}{PAGE}" + (f"?code={quote(code, safe='')}" if code else "")
-
-
-def _context(client: Client, item: DeviceGrant) -> Mapping[str, object]:
-    described = client.claim_set.described(item.scope)
-    return {
-        "is_sso": True,
-        "application": application_context(client.application),
-        "consent_header": f"{client.application.name} wants to sign you in on another device.",
-        "consent_permissions": [{"id": one.scope_name, "name": one.description} for one in described],
-        "consent_always": True,
-        DECLINED_STAGE: DECLINED,
-        "device_grant": item.user_hash.hex(),
-    }
+CODE_STEPS: Final[tuple[Step[CodeContext], ...]] = (Step(_brand_flow), Step(require_person), Step(_ask_code))
+APPROVAL_STEPS: Final[tuple[Step[ApprovalContext], ...]] = (Step(_entered), Step(_allowed), Step(_approve))

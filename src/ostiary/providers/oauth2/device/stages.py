@@ -16,8 +16,6 @@ from ostiary.flows.stages.consent import ConsentStage
 from ostiary.grants.counters import hit
 from ostiary.grants.device import DeviceGrant, approve_device, claim_device, deny_device, find_claimed, find_device
 from ostiary.grants.session_clients import join
-from ostiary.policies.context import PolicyContext
-from ostiary.policies.decide import decide_application
 from ostiary.proto.oauth2.device import read_user_code
 from ostiary.providers.oauth2.events import authorized
 from ostiary.providers.oauth2.provider.client import client_by_provider
@@ -25,7 +23,7 @@ from ostiary.providers.oauth2.provider.fields import DEVICE_CODE
 from ostiary.providers.oauth2.tokens.authorization import new_authorization
 from ostiary.record import dataclass
 from ostiary.sessions.repository import hold
-from ostiary.signon.access import NO_ACCESS
+from ostiary.signon.access import NO_ACCESS, decide_access
 from ostiary.signon.person import person_of
 from ostiary.store.hashing import token_hash
 from ostiary.web.addresses import address_key
@@ -93,18 +91,16 @@ class DeviceApproveStage(Stage):
         client = None if item is None else client_by_provider(stage_context.snapshot, item.provider)
         if item is None or client is None or subject is None:
             return Refused(_GONE)
-        decision = await decide_application(
+        access = await decide_access(
             subject=subject,
             application=client.application,
             snapshot=stage_context.snapshot,
-            context=PolicyContext(
-                now=stage_context.now,
-                client_ip=stage_context.client,
-                facts={"oauth_scopes": list(item.scope), "oauth_grant_type": DEVICE_CODE},
-            ),
+            client_ip=stage_context.client,
+            now=stage_context.now,
+            facts=policy_facts(item),
         )
-        if not decision.passing:
-            return Refused(NO_ACCESS, (*decision.events, deny_device(item)))
+        if not access.allowed:
+            return Refused(NO_ACCESS, (*access.events, deny_device(item)))
         salt = stage_context.services.users.install_id
         authorization = new_authorization(
             client, stage_context.session, subject, scope=item.scope, salt=salt, now=stage_context.now
@@ -121,7 +117,7 @@ class DeviceApproveStage(Stage):
                     error=PlanChanged,
                 ),
                 *join(authorization, issuer=client.issuer(stage_context.request.base_url)),
-                *decision.events,
+                *access.events,
                 authorized(
                     client,
                     subject,
@@ -180,6 +176,11 @@ STAGES: Final[Mapping[str, Stage]] = {
     DECLINED: DeviceDeclinedStage(pk=DECLINED, name=DECLINED),
 }
 """For `flows.services.Services.own_stages`."""
+
+
+def policy_facts(item: DeviceGrant) -> Mapping[str, object]:
+    """Return what the policies of the application are told of the request."""
+    return {"oauth_scopes": list(item.scope), "oauth_grant_type": DEVICE_CODE}
 
 
 async def _is_too_often(stage_context: StageContext) -> bool:

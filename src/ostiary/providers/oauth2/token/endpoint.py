@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Final
 
 from ostiary.grants.errors import GrantGone, Raced
 from ostiary.mappings.exceptions import exception_events
-from ostiary.policies.context import PolicyContext
-from ostiary.policies.decide import Decision, decide_application
 from ostiary.proto.oauth2.errors import INVALID_GRANT, OAuthError
 from ostiary.providers.oauth2.client_authentication.authentication import Presented, present, prove
 from ostiary.providers.oauth2.client_authentication.dpop import offer_nonce
@@ -20,6 +18,7 @@ from ostiary.providers.oauth2.refusals import tell
 from ostiary.providers.oauth2.token.registry import PROVE_THEMSELVES, find_grant, require_allowed_grant
 from ostiary.providers.oauth2.token.request import GrantResult, TokenRequest
 from ostiary.providers.oauth2.tokens.issue import Issued, issue_tokens, new_refresh
+from ostiary.signon.access import Access, decide_access
 from ostiary.store.workspace.commit import run
 
 if TYPE_CHECKING:
@@ -72,10 +71,10 @@ async def _serve(token_request: TokenRequest) -> Issued:
     for _ in range(_ATTEMPTS):
         granted = await token_request.grant.use(token_request)
         subject = await _person(token_request, granted)
-        decision = await _decide(token_request, granted, subject)
+        access = await _require_access(token_request, granted, subject)
         issued = await _issue(token_request, granted, subject)
         try:
-            await _write(token_request, granted, issued, decision, subject)
+            await _write(token_request, granted, issued, access, subject)
         except GrantGone:
             raise OAuthError(INVALID_GRANT, "ended while the tokens were made") from None
         except Raced:  # another request used the same refresh token meanwhile: read its state again
@@ -92,19 +91,21 @@ async def _person(token_request: TokenRequest, granted: GrantResult) -> Subject:
     return subject
 
 
-async def _decide(token_request: TokenRequest, granted: GrantResult, subject: Subject) -> Decision:
+async def _require_access(token_request: TokenRequest, granted: GrantResult, subject: Subject) -> Access:
     facts = {"oauth_scopes": list(granted.scope), "oauth_grant_type": token_request.grant.name, **granted.facts}
-    decision = await decide_application(
+    access = await decide_access(
         subject=subject,
         application=token_request.client.application,
         snapshot=token_request.services.plane.snapshot,
-        context=PolicyContext(now=token_request.now, client_ip=token_request.request.client, facts=facts),
+        client_ip=token_request.request.client,
+        now=token_request.now,
+        facts=facts,
     )
     # guard: A19 a refresh asks the policies again
     # guard: A18 a federated person is asked by the policies
-    if not decision.passing:
+    if not access.allowed:
         raise OAuthError(INVALID_GRANT, "the application's policies refuse the person")
-    return decision
+    return access
 
 
 async def _issue(token_request: TokenRequest, granted: GrantResult, subject: Subject) -> Issued:
@@ -125,11 +126,11 @@ async def _issue(token_request: TokenRequest, granted: GrantResult, subject: Sub
 
 
 async def _write(
-    token_request: TokenRequest, granted: GrantResult, issued: Issued, decision: Decision, subject: Subject
+    token_request: TokenRequest, granted: GrantResult, issued: Issued, access: Access, subject: Subject
 ) -> None:
     statements: tuple[Statement, ...] = (
         *granted.audit_events,
-        *decision.events,
+        *access.events,
         *exception_events(
             issued.claims.unavailable,
             user=subject.user.who,
