@@ -175,6 +175,14 @@ def test_an_expression_of_ones_own_is_absent_and_told(caplog: pytest.LogCaptureF
     assert "not available yet" in caplog.text
 
 
+def test_a_person_who_was_read_again_is_asked_again() -> None:
+    claims = stock()
+    before, after = subject(), replace(subject(), user=replace(subject().user, email="new@example.org"))
+    assert claims.claims(before, ("email",)) is claims.claims(before, ("email",))
+    assert claims.claims(after, ("email",)).values["email"] == "new@example.org"
+    assert claims.claims(before, ("email",)).values["email"] == "ada@example.org"
+
+
 def test_what_is_not_python_is_no_native() -> None:
     assert meaning_of("return (", VOCABULARY) is None
 

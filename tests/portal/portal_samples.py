@@ -322,6 +322,10 @@ class SampleEngine:
         self.settled.append(pending)
 
 
+class SampleNotes:
+    new = False
+
+
 class SampleGate:
     """One session for everybody with the cookie."""
 
@@ -333,11 +337,11 @@ class SampleGate:
         return self._session() if "authentik_session" in request.cookies else None
 
     async def ensure(self, request: Request, now: int) -> Session:
-        request.state["new"] = "authentik_session" not in request.cookies
+        request.state.of(SampleNotes).new = "authentik_session" not in request.cookies
         return self._session()
 
     def finish(self, request: Request, response: Response) -> None:
-        if request.state.get("new"):
+        if request.state.of(SampleNotes).new:
             set_cookie(response, "authentik_session", "sample")
 
     def _session(self) -> Session:

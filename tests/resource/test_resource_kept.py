@@ -11,3 +11,11 @@ def test_it_never_holds_more_than_it_may() -> None:
         kept.keep(number, str(number))
         assert len(kept) <= 3
         assert kept[number] == str(number)
+
+
+def test_a_value_that_is_replaced_drops_nothing() -> None:
+    kept: BoundedCache[int, str] = BoundedCache(2)
+    kept.keep(1, "a")
+    kept.keep(2, "b")
+    kept.keep(2, "c")
+    assert dict(kept) == {1: "a", 2: "c"}

@@ -91,6 +91,13 @@ async def test_documents_without_keys(document: object) -> None:
         await IssuerKeys(web).issuer(source(), kid=None, now=NOW)
 
 
+async def test_nothing_is_held_of_a_source_that_nobody_reads() -> None:
+    place = "https://own.example/"
+    known = IssuerKeys(Web(**{place: keys("one")}))
+    await known.issuer(source(oidc_jwks_url=place, oidc_well_known_url=""), kid="one", now=NOW)
+    assert dict(known._locks) == {}
+
+
 async def test_how_often_is_asked() -> None:
     place = "https://own.example/"
     web, wanted = Web(**{place: keys("one")}), source(oidc_jwks_url=place, oidc_well_known_url="")

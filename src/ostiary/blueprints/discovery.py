@@ -28,6 +28,7 @@ from ostiary.blueprints.text.source import Position
 from ostiary.blueprints.text.wrapper import read_file
 from ostiary.record import dataclass
 from ostiary.resource import Registry
+from ostiary.resource.bounded_cache import BoundedCache
 from ostiary.resource.codec import encode_canonical
 from ostiary.store.database import Database
 from ostiary.store.workspace.changes import Referenced
@@ -35,6 +36,7 @@ from ostiary.store.workspace.commit import run
 from ostiary.store.workspace.editor import Editor, Workspace
 
 AUTHOR: Final = "blueprints"
+_MOST_TOLD: Final = 1_024  # notices that are remembered, so that each is logged once
 _log = logging.getLogger(__name__)
 
 
@@ -81,7 +83,7 @@ class Discovery:
         self._editor = editor
         self._surroundings = Surroundings(registry, environ, read_text_file)
         self._lock = asyncio.Lock()
-        self._told: set[str] = set()
+        self._told: BoundedCache[str, bool] = BoundedCache(_MOST_TOLD)  # notices that were logged
 
     async def apply_shipped(self, *, now: int) -> Report:
         """Apply the shipped blueprints that are new or have changed. Without any, this is one query.
@@ -174,7 +176,7 @@ class Discovery:
         await self._note((*failed, *results), states, digests, shipped=shipped, now=now)
         for notice in sources.notices:
             if notice not in self._told:
-                self._told.add(notice)
+                self._told.keep(notice, value=True)
                 _log.warning("%s", notice)
         return Report((*failed, *results), tuple(sources.notices))
 

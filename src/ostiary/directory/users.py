@@ -60,6 +60,9 @@ BY_LOGIN: Final[Mapping[str, str]] = {
 }
 
 
+_Columns = tuple[tuple[Value, ...], ...]
+
+
 class Users:
     """The users of one installation. `install_id` is part of every `uid`."""
 
@@ -255,16 +258,18 @@ def _is_nested(rows: Sequence[Row]) -> bool:
 
 def _subject(rows: Sequence[Row], install_id: str) -> Subject:
     """Return the subject of rows. Equal rows give the identical object, so that others can cache by it."""
-    key = (install_id, *(tuple(cast("Iterable[Value]", row))[:_WIDTH] for row in rows))
-    subject = _subjects.get(key)
-    if subject is None:
-        subject = _build_subject(rows, install_id)
-        if len(rows) <= _CACHED_GROUPS:
-            _subjects.keep(key, subject)
+    key = (install_id, rows[0]["pk"])
+    columns = tuple(tuple(cast("Iterable[Value]", row))[:_WIDTH] for row in rows)
+    built = _subjects.get(key)
+    if built is not None and built[0] == columns:
+        return built[1]
+    subject = _build_subject(rows, install_id)
+    if len(rows) <= _CACHED_GROUPS:
+        _subjects.keep(key, (columns, subject))
     return subject
 
 
-_subjects: Final[BoundedCache[tuple[object, ...], Subject]] = BoundedCache(_CACHED)
+_subjects: Final[BoundedCache[tuple[str, int], tuple[_Columns, Subject]]] = BoundedCache(_CACHED)
 
 
 def _build_subject(rows: Sequence[Row], install_id: str) -> Subject:

@@ -48,8 +48,11 @@ class ClaimSet:
         self.scopes = tuple(dict.fromkeys(item.scope_name for item in ordered))
 
     def claims(self, subject: Subject, scopes: tuple[str, ...]) -> Claims:
-        """Return what the mappings of `scopes` say of the person. They read nothing else, so the answer is kept."""
-        key = (id(subject), scopes)
+        """Return what the mappings of `scopes` say of the person. They read nothing else, so the answer is cached.
+
+        It holds for this object alone: whoever was read again after a change is another one.
+        """
+        key = (subject.user.pk, scopes)
         kept = self._kept.get(key)
         if kept is None or kept[0] is not subject:
             kept = self._kept.keep(key, (subject, self._claims(subject, scopes)))

@@ -19,7 +19,7 @@ class BoundedCache(dict[K, V]):
 
     def keep(self, key: K, value: V) -> V:
         """Store a value and return it."""
-        if len(self) >= self._most:
+        if len(self) >= self._most and key not in self:
             self.clear()
         self[key] = value
         return value

@@ -26,8 +26,6 @@ from ostiary.store.workspace.commit import run
 from ostiary.web.request import Request
 from ostiary.web.response import Response
 
-_SESSION: Final = "session"  # in request.state: Session or None, once read
-_COOKIE: Final = "session_cookie"  # in request.state: the id to set, or "" to clear the cookie
 _AGENT_LIMIT: Final = 512  # characters
 
 
@@ -73,6 +71,22 @@ class PendingSession:
     statements: tuple[Statement, ...]
 
 
+@dataclass(slots=True)
+class _Notes:
+    """The session of a request once it was read, and its cookie: the id to set, "" to clear it, None to leave it."""
+
+    was_read: bool = False
+    session: Session | None = None
+    cookie: str | None = None
+
+    def replace(self, session: Session | None, *, cookie: str | None = None) -> None:
+        """Note another session, or that there is none; the cookie stays as it is unless one is given."""
+        self.was_read = True
+        self.session = session
+        if cookie is not None:
+            self.cookie = cookie
+
+
 class Sessions:
     """Browser sessions of one database."""
 
@@ -88,12 +102,12 @@ class Sessions:
 
     async def read(self, request: Request, now: int) -> Session | None:
         """Return the live session of the request, or None. One query per request; it is touched once a minute."""
-        if _SESSION not in request.state:
+        notes = request.state.of(_Notes)
+        if not notes.was_read:
             key = cookie_key(request)
             stored = await repository.load(self._database, key, now) if key is not None else None
-            request.state[_SESSION] = await self._touched(stored, now) if stored is not None else None
-        session: Session | None = request.state[_SESSION]
-        return session
+            notes.replace(await self._touched(stored, now) if stored is not None else None)
+        return notes.session
 
     async def ensure(self, request: Request, now: int) -> Session:
         """Return the session, or start an anonymous one. `finish` sets the cookie.
@@ -120,8 +134,7 @@ class Sessions:
 
     def arrived(self, request: Request, pending: PendingSession) -> None:
         """Continue the request in a session that is now stored. `finish` sets the cookie."""
-        request.state[_SESSION] = pending.session
-        request.state[_COOKIE] = pending.identifier
+        request.state.of(_Notes).replace(pending.session, cookie=pending.identifier)
 
     async def sign_in(
         self, request: Request, session: Session, proof: SessionLogin, *, now: int, extra: Iterable[Statement] = ()
@@ -161,8 +174,7 @@ class Sessions:
             *extra,
         ]
         await self._database.write(partial(run, statements))
-        request.state[_SESSION] = None
-        request.state[_COOKIE] = ""
+        request.state.of(_Notes).replace(None, cookie="")
 
     async def farewells(self, session: Session) -> list[Mapping[str, object]]:
         """Return the front-channel logouts of a session, each {"url", "provider_name", "binding"}."""
@@ -197,26 +209,26 @@ class Sessions:
         """Replace the session's data. Raises SessionGone."""
         await self._database.write(lambda: run([repository.keep(session, data)]))
         updated = replace(session, data=dict(data))
-        request.state[_SESSION] = updated
+        request.state.of(_Notes).replace(updated)
         return updated
 
     def was_read(self, request: Request) -> bool:
         """Tell whether this request has read its session."""
-        return _SESSION in request.state
+        return request.state.of(_Notes).was_read
 
     def known(self, request: Request) -> Session | None:
         """Return the session this request has read; None when there is none, or it was not read."""
-        session: Session | None = request.state.get(_SESSION)
-        return session
+        return request.state.of(_Notes).session
 
     def finish(self, request: Request, response: Response) -> None:
         """Set or clear the cookie, as the request decided. The site calls this for every response."""
-        identifier: str | None = request.state.get(_COOKIE)
-        session: Session | None = request.state.get(_SESSION)
-        if identifier == "":
+        notes = request.state.of(_Notes)
+        if notes.cookie == "":
             clear_session_cookie(request, response, settings=self._cookies)
-        elif identifier is not None and session is not None:
-            set_session_cookie(request, response, identifier=identifier, session=session, settings=self._cookies)
+        elif notes.cookie is not None and notes.session is not None:
+            set_session_cookie(
+                request, response, identifier=notes.cookie, session=notes.session, settings=self._cookies
+            )
 
     async def _touched(self, session: Session, now: int) -> Session:
         if -TOUCH_EVERY <= now - session.last_seen < TOUCH_EVERY:  # further in the future: the clock was wrong

@@ -10,9 +10,11 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Mapping
 from typing import TYPE_CHECKING, Final, Protocol
+from weakref import WeakValueDictionary
 
 from ostiary.proto.jose.jwks import usable_keys
 from ostiary.record import dataclass
+from ostiary.resource.bounded_cache import BoundedCache
 from ostiary.web.outgoing.documents import fetch_json
 from ostiary.web.outgoing.requests import OutgoingFailed, target_of
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from ostiary.trust.oauth_source import OAuthSource
 
 MINUTE: Final = 60_000_000  # microseconds
+_MOST_SOURCES: Final = 1_024  # sources in the cache
 FRESH: Final = 60 * MINUTE
 """How long keys are used without looking again."""
 AGAIN: Final = MINUTE
@@ -70,12 +73,12 @@ class _CacheEntry:
 
 
 class IssuerKeys:
-    """The cache of issuers' keys, one entry in memory for each source."""
+    """The cache of issuers' keys, by source."""
 
     def __init__(self, fetch: Fetch = fetch_json) -> None:
         self._fetch = fetch
-        self._cache: dict[str, _CacheEntry] = {}
-        self._locks: dict[str, asyncio.Lock] = {}  # one reading at a time for each source
+        self._cache: BoundedCache[str, _CacheEntry] = BoundedCache(_MOST_SOURCES)
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()  # of sources that are being read
 
     async def issuer(self, source: OAuthSource, *, kid: str | None, now: int) -> Issuer:
         """Return the issuer of a source, ready for a token that names the key `kid`. Raises NoKeys.
@@ -123,7 +126,7 @@ class IssuerKeys:
         except OutgoingFailed as error:
             _log.warning("source %s: its keys could not be read: %s", source.name, error)
         entry.tried = now  # only now: concurrent requests wait for the answer
-        self._cache[name] = entry
+        self._cache.keep(name, entry)
 
     async def _fetch_issuer(self, source: OAuthSource) -> Issuer:
         """Fetch discovery document and keys of a source. Raises OutgoingFailed."""

@@ -69,9 +69,6 @@ _ids: Final = Random()  # noqa: S311 - as said
 WHOLE: Final = "ostiary.whole"
 """The extension by which a server takes a whole answer at once: (status, encoded headers, body) -> taken or not."""
 
-OWN_TLS: Final = "web.own_tls"
-"""In the state of a request that came over TLS that ends here."""
-
 Scope = MutableMapping[str, Any]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Whole = Callable[[int, Sequence[tuple[bytes, bytes]], bytes], bool]
@@ -157,7 +154,7 @@ class Site:
             at_hand=extensions.get(AT_HAND),
         )
         if request.scheme == "https":  # not what a proxy says
-            request.state[OWN_TLS] = True
+            request.own_tls = True
         response = await self.answer(request, scope)
         await _send(request, response, send, extensions.get(WHOLE))
         if access_log.isEnabledFor(logging.INFO):

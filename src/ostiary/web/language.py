@@ -54,12 +54,12 @@ class Catalogs:
     def _texts(self, language: str) -> _Texts:
         texts = self._loaded.get(language)
         if texts is None:
+            if language not in self.languages:
+                return {}, {}
             texts = self._loaded[language] = self._load(language)
         return texts
 
     def _load(self, language: str) -> _Texts:
-        if language not in self.languages:
-            return {}, {}
         import polib  # noqa: PLC0415 - read only when somebody needs a translation
 
         entries = polib.pofile(str(self._folder / language / "messages.po"))

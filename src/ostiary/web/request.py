@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from ostiary.resource import codec
 from ostiary.web.errors import BadRequest, HttpError
 from ostiary.web.parameters import parse_cookies, parse_pairs
+
+T = TypeVar("T")
 
 BODY_LIMIT: Final = 65_536  # bytes, unless the handler asks for more
 BODY_SECONDS: Final = 30  # a whole body must have arrived by then
@@ -19,12 +21,32 @@ AT_HAND: Final = "ostiary.at_hand"
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 
+class RequestState:
+    """What rooms note on a request and its answer: one value of each class.
+
+    A class of notes belongs to the module that defines it, and nobody else asks for it.
+    """
+
+    __slots__ = ("_by_class",)
+
+    def __init__(self) -> None:
+        self._by_class: dict[type[Any], Any] = {}
+
+    def of(self, notes: type[T]) -> T:
+        """Return the notes of that class, made without arguments on first use."""
+        try:
+            found: T = self._by_class[notes]
+        except KeyError:
+            found = self._by_class[notes] = notes()
+        return found
+
+
 class Request:
     """The request of a handler.
 
     `path` follows the prefix and is decoded; `headers` are by lower-case name; `client` is the address of the
-    browser, as far as trusted proxies tell it; `base_url` ends without a slash. `state` belongs to the frame
-    (sessions keep what they read there). Every value but the body is at hand without I/O.
+    browser, as far as trusted proxies tell it; `base_url` ends without a slash. `own_tls`: it came over TLS that ends
+    here, not at a proxy. `state` holds what rooms note on it. Every value but the body is at hand without I/O.
     """
 
     __slots__ = (
@@ -36,6 +58,7 @@ class Request:
         "headers",
         "host",
         "method",
+        "own_tls",
         "params",
         "path",
         "prefix",
@@ -72,7 +95,8 @@ class Request:
         self.scheme = scheme
         self.host = host
         self.request_id = request_id
-        self.state: dict[str, Any] = {}
+        self.own_tls = False
+        self.state = RequestState()
         self._body = b"" if body is None and receive is None else body
         self._receive = receive
         self._at_hand = at_hand
@@ -90,6 +114,7 @@ class Request:
             host=self.host,
             request_id=self.request_id,
         )
+        there.own_tls = self.own_tls
         there.state = self.state
         return there
 

@@ -23,7 +23,7 @@ from ostiary.brands.select import select
 from ostiary.keys.defaults import SELF_SIGNED_NAME
 from ostiary.keys.resources import CertificateKeyPair
 from ostiary.proto.authority import is_loopback, split
-from ostiary.web.asgi import OWN_TLS
+from ostiary.resource.bounded_cache import BoundedCache
 
 if TYPE_CHECKING:
     from ostiary.store.configuration.plane import ConfigPlane
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("ostiary.app")
 
+_MOST_READY: Final = 1_024  # certificates that are kept ready
 _PROTOCOLS: Final = ("http/1.1",)
 _SUITES: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"  # of TLS 1.2; those of TLS 1.3 are all good
 
@@ -42,7 +43,7 @@ class Certificates:
 
     def __init__(self, plane: ConfigPlane) -> None:
         self._plane = plane
-        self._ready: dict[str, tuple[CertificateKeyPair, ssl.SSLContext | None]] = {}
+        self._ready: BoundedCache[str, tuple[CertificateKeyPair, ssl.SSLContext | None]] = BoundedCache(_MOST_READY)
 
     def context(self) -> ssl.SSLContext:
         """Return the context to listen with: it has no certificate of its own and chooses one in each handshake."""
@@ -68,7 +69,7 @@ class Certificates:
         key = str(pair.pk)
         known = self._ready.get(key)
         if known is None or known[0] is not pair:
-            self._ready[key] = known = (pair, _load(pair))
+            known = self._ready.keep(key, (pair, _load(pair)))
         return known[1]
 
 
@@ -84,7 +85,7 @@ class StrictTransport:
 
         Nor is it told on loopback, where one name stands for every program of the machine.
         """
-        if not self._line or OWN_TLS not in request.state or is_loopback(split(request.host)[0]):
+        if not self._line or not request.own_tls or is_loopback(split(request.host)[0]):
             return
         best = next(_wanted(self._plane.snapshot, request.host), None)
         if best is not None and best.name != SELF_SIGNED_NAME:

@@ -12,12 +12,17 @@ from urllib.parse import quote
 _HUES: Final = 360
 
 
-@functools.lru_cache(maxsize=1024)
 def avatar(name: str) -> str:
     """Return an SVG data URI with up to two initials; the same name always looks the same."""
     words = [word for word in name.replace("@", " ").replace(".", " ").split() if word[0].isalnum()]
     initials = "".join(word[0] for word in words[:2]).upper() or "?"
     hue = int.from_bytes(hashlib.sha256(name.encode("utf-8", "replace")).digest()[:2], "big") % _HUES
+    return _picture(initials, hue)
+
+
+@functools.lru_cache(maxsize=1024)
+def _picture(initials: str, hue: int) -> str:
+    """Return the data URI. It is cached by what is drawn, so that no name is kept."""
     picture = (
         '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 64 64" width="64" height="64">'
         f'<rect width="64" height="64" fill="hsl({hue} 45% 35%)"/>'

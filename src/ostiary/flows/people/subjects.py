@@ -6,19 +6,27 @@ written through another room: whether somebody may sign in is always asked after
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from dataclasses import field
+from typing import TYPE_CHECKING
+
+from ostiary.record import dataclass
 
 if TYPE_CHECKING:
     from ostiary.directory.user import Subject
     from ostiary.directory.users import Users
     from ostiary.web.request import Request
 
-_STATE: Final = "flow_people"  # in request.state: subjects by primary key
+
+@dataclass(slots=True)
+class _Notes:
+    """The subjects that this request has read, by primary key; None where there is none."""
+
+    subjects: dict[int, Subject | None] = field(default_factory=dict)
 
 
 async def subject_of(users: Users, request: Request, pk: int) -> Subject | None:
     """Return the person with groups, active or not; None when there is none of that number."""
-    known: dict[int, Subject | None] = request.state.setdefault(_STATE, {})
+    known = request.state.of(_Notes).subjects
     if pk not in known:
         known[pk] = await users.subject(pk)
     return known[pk]
@@ -26,4 +34,4 @@ async def subject_of(users: Users, request: Request, pk: int) -> Subject | None:
 
 def forget(request: Request) -> None:
     """Have everybody read again when asked for next."""
-    request.state.pop(_STATE, None)
+    request.state.of(_Notes).subjects = {}  # another one: what is being read now is not noted

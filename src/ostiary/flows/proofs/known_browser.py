@@ -25,11 +25,17 @@ if TYPE_CHECKING:
 COOKIE: Final = "authentik_device"
 MOST: Final = 366 * 86_400_000_000  # microseconds: no cookie is good for longer
 ACCOUNTS_MOST: Final = 8  # the last that signed in
-_STATE: Final = "flow_known_browser"  # in request.state: (value, seconds)
 _FORM: Final = re.compile(
     r"(?P<browser>[\w-]{22})\.(?P<until>[0-9]{1,18})\.(?P<tags>[0-9a-f]{16}(?:-[0-9a-f]{16}){0,7})\.(?P<mac>[0-9a-f]{64})",
     re.ASCII,
 )
+
+
+@dataclass(slots=True)
+class _Notes:
+    """The cookie that the answer will carry: its value, and for how many seconds."""
+
+    cookie: tuple[str, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +75,14 @@ def remember(request: Request, user: User, key: Secret, *, duration: int, now: i
     tags = (tag, *(one for one in (before.tags if before is not None else ()) if one != tag))[:ACCOUNTS_MOST]
     name = before.name if before is not None else secrets.token_urlsafe(16)
     body = f"{name}.{now + duration}.{'-'.join(tags)}"
-    request.state[_STATE] = (f"{body}.{_mac(key, body)}", max(1, duration // 1_000_000))
+    request.state.of(_Notes).cookie = (f"{body}.{_mac(key, body)}", max(1, duration // 1_000_000))
 
 
 def give(request: Request, response: Response) -> None:
     """Set the cookie if it was decided on."""
-    found = request.state.pop(_STATE, None)
-    if found is not None:
-        value, seconds = found
+    notes = request.state.of(_Notes)
+    if notes.cookie is not None:
+        (value, seconds), notes.cookie = notes.cookie, None
         path, secure = request.prefix + "/", request.scheme == "https"
         set_cookie(response, COOKIE, value, max_age=seconds, path=path, secure=secure)
 

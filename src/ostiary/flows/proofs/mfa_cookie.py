@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from ostiary.flows.proofs import known_browser
 from ostiary.flows.run.stage_context import StageContext
+from ostiary.record import dataclass
 from ostiary.web.response import Response, set_cookie
 
 if TYPE_CHECKING:
@@ -17,17 +18,23 @@ if TYPE_CHECKING:
     from ostiary.web.request import Request
 
 COOKIE: Final = "authentik_mfa"
-_STATE: Final = "flow_cookies"  # in request.state: (value, seconds)
 _PARTS: Final = 3
 _LONGEST: Final = 400 * 86_400  # seconds; as long as browsers keep a cookie: the threshold is looked at when it comes
 _FUTURE: Final = 60_000_000  # microseconds a clock may be ahead
+
+
+@dataclass(slots=True)
+class _Notes:
+    """The cookie that the answer will carry: its value, and for how many seconds."""
+
+    cookie: tuple[str, int] | None = None
 
 
 def remember(stage_context: StageContext, user: User, device: Device, *, threshold: int) -> None:
     """Let the answer carry the cookie: who, by which device, and when. `threshold` is microseconds."""
     body = f"{device.uuid}.{stage_context.now}"
     value = f"{body}.{_sign(stage_context.services.cookie_key, user, body)}"
-    stage_context.request.state[_STATE] = (value, max(1, threshold // 1_000_000))
+    stage_context.request.state.of(_Notes).cookie = (value, max(1, threshold // 1_000_000))
 
 
 def remembered(stage_context: StageContext, user: User, devices: list[Device], *, threshold: int) -> bool:
@@ -45,19 +52,20 @@ def renew(request: Request, key: Secret, *, before: User, after: User | None) ->
 
     The cookie says as before which device was proved, and when.
     """
-    value, seconds = request.state.get(_STATE, (request.cookies.get(COOKIE, ""), _LONGEST))
+    notes = request.state.of(_Notes)
+    value, seconds = notes.cookie or (request.cookies.get(COOKIE, ""), _LONGEST)
     parts = _opened(value, key, before)
     if after is not None and parts is not None:
         body = f"{parts[0]}.{parts[1]}"
-        request.state[_STATE] = (f"{body}.{_sign(key, after, body)}", seconds)
+        notes.cookie = (f"{body}.{_sign(key, after, body)}", seconds)
 
 
 def give_cookies(request: Request, response: Response) -> None:
     """Set the cookies that flows decided on. The site calls this for every response, as it does the session gate."""
     known_browser.give(request, response)
-    found = request.state.pop(_STATE, None)
-    if found is not None:
-        value, seconds = found
+    notes = request.state.of(_Notes)
+    if notes.cookie is not None:
+        (value, seconds), notes.cookie = notes.cookie, None
         path, secure = request.prefix + "/", request.scheme == "https"
         set_cookie(response, COOKIE, value, max_age=seconds, path=path, secure=secure)
 

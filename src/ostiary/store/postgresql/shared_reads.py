@@ -17,11 +17,13 @@ from typing import Any, Final
 import asyncpg
 
 from ostiary.record import dataclass
+from ostiary.resource.bounded_cache import BoundedCache
 from ostiary.store.database import Row, Statement, Value
 from ostiary.store.parameters import require_storable
 from ostiary.store.postgresql.connection import execute, is_lost, meaning
 from ostiary.store.postgresql.dialect import Translator
 
+_MOST_TEXTS: Final = 4_096  # more than the program has, unless lists of parameters vary
 GROUP: Final = 64  # reads in one statement at most
 _READS: Final = re.compile(r"\A\s*(?:SELECT|WITH)\b", re.IGNORECASE)
 _LOCKS: Final = re.compile(r"\bFOR\s+(?:UPDATE|SHARE|NO\s+KEY|KEY\s+SHARE)\b", re.IGNORECASE)
@@ -49,7 +51,7 @@ class Gatherer:
         self._reading = reading
         self._translate = translate
         self._open: dict[str, _Group] = {}  # by text
-        self._texts: dict[str, str | None] = {}  # None: this one is asked for singly
+        self._texts: BoundedCache[str, str | None] = BoundedCache(_MOST_TEXTS)  # None: this one is asked for singly
 
     async def fetch(self, sql: str, parameters: tuple[Value, ...]) -> Sequence[Row]:
         """Run one reading statement. Raises Unavailable and the like."""
@@ -106,9 +108,7 @@ class Gatherer:
 
     async def _together(self, connection: Any, sql: str, part: Sequence[_Asked]) -> bool:
         """Answer several in one statement. False when that cannot be done: then each is answered alone."""
-        if sql not in self._texts:
-            self._texts[sql] = await self._prepared(connection, sql)
-        text = self._texts[sql]
+        text = self._texts[sql] if sql in self._texts else self._texts.keep(sql, await self._prepared(connection, sql))
         if text is None:
             return False
         try:
