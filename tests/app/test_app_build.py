@@ -18,7 +18,7 @@ from ostiary.app.operator import banner
 from ostiary.app.operator.links import base_url, remove_setup_link, setup_link, tls_url, write_setup_link
 from ostiary.app.operator.migration import migrate_only
 from ostiary.app.rooms import KINDS, MIGRATIONS, ROOMS, registry, sweepers_of
-from ostiary.app.site import build_site, launch_url
+from ostiary.app.site import build_site
 from ostiary.brands.resources import Brand
 from ostiary.directory.errors import BadName, Busy, Throttled, UsernameTaken, WeakPassword
 from ostiary.flows.resources import Flow
@@ -275,18 +275,6 @@ def test_the_setup_link_is_for_its_owner_alone(tmp_path: Path) -> None:
     remove_setup_link(settings)
     remove_setup_link(settings)
     assert not path.exists()
-
-
-def test_an_application_opens_at_the_origin_of_its_first_strict_redirect() -> None:
-    class Entry:
-        def __init__(self, matching_mode: str, url: str) -> None:
-            self.matching_mode, self.url = matching_mode, url
-
-    class Provider:
-        redirect_uris = (Entry("regex", "https://a.example/.*"), Entry("strict", "https://b.example:8443/cb?x=1"))
-
-    assert launch_url(Provider()) == "https://b.example:8443/"  # type: ignore[arg-type]
-    assert launch_url(object()) is None  # type: ignore[arg-type]
 
 
 async def test_a_recovery_key_of_nobody_opens_nothing(core: Core) -> None:

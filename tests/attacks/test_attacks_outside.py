@@ -18,7 +18,7 @@ from ostiary.app.site import API_SCOPE
 from ostiary.directory.errors import Busy
 from ostiary.directory.passwords import formats
 from ostiary.directory.passwords.pool import BYTES_MOST, Passwords
-from ostiary.mappings.resources import ScopeMapping
+from ostiary.mappings.scope_mapping import ScopeMapping
 from ostiary.providers.oauth2.provider.definition import OAuth2Provider
 from ostiary.seal import Secret
 from ostiary.store.workspace.editor import Workspace

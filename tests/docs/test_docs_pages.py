@@ -64,8 +64,9 @@ DEVELOP = sorted((ROOT / "docs" / "develop").glob("*.md"))
 @pytest.mark.parametrize("page", DEVELOP, ids=named)
 def test_what_a_page_for_developers_shows_is_what_is_tested(page: Path) -> None:
     text = page.read_text()
-    (example,) = {link for link in LINK.findall(text) if link.endswith(".py")}
-    tested = {line.strip() for line in (page.parent / example).read_text().splitlines()}
+    examples = {link for link in LINK.findall(text) if link.endswith(".py")}
+    assert examples
+    tested = {line.strip() for example in examples for line in (page.parent / example).read_text().splitlines()}
     shown = [
         line.strip() for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL) for line in block.splitlines()
     ]

@@ -17,7 +17,7 @@ from ostiary.mappings.claims import ClaimSet
 from ostiary.mappings.exceptions import exception_events
 from ostiary.mappings.literal import VOCABULARY
 from ostiary.mappings.merge import merge
-from ostiary.mappings.resources import ScopeMapping
+from ostiary.mappings.scope_mapping import ScopeMapping
 from ostiary.mappings.stock import STOCK, native_table
 
 HASHES = {

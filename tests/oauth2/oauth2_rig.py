@@ -30,7 +30,7 @@ from ostiary.flows.stages.user_logout import UserLogoutStage
 from ostiary.grants.cascades import on_session_end, on_session_moved
 from ostiary.keys.certificate import generate_self_signed
 from ostiary.keys.resources import CertificateKeyPair
-from ostiary.mappings.resources import ScopeMapping
+from ostiary.mappings.scope_mapping import ScopeMapping
 from ostiary.mappings.stock import STOCK
 from ostiary.policies.expression import ExpressionPolicy
 from ostiary.policies.resources import PolicyBinding

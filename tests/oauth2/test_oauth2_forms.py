@@ -18,7 +18,7 @@ from ostiary.grants.binding import Binding
 from ostiary.keys.certificate import generate_self_signed
 from ostiary.keys.resources import CertificateKeyPair
 from ostiary.keys.signer import kid_of
-from ostiary.mappings.resources import ScopeMapping
+from ostiary.mappings.scope_mapping import ScopeMapping
 from ostiary.mappings.stock import STOCK
 from ostiary.proto.jose import BadSignature, SigningKey, base64url_decode, peek_header, sign
 from ostiary.providers.oauth2.provider.client import client_by_id

@@ -497,9 +497,6 @@ class SampleHouse:
             self.recovered.append(key)
             return prefix + "/if/user/" if key == "right" else None
 
-        def no_address(provider: object) -> None:
-            return None
-
         self.pages = Pages(
             engine=self.engine,
             sessions=self.sessions,  # type: ignore[arg-type]
@@ -511,7 +508,6 @@ class SampleHouse:
             static=static,
             form_key=b"k" * 32,
             clock=lambda: NOW,
-            launch_url=no_address,
             recover=recover,
         )
         self.renderer = Renderer(templates, static, plane)  # type: ignore[arg-type]

@@ -97,7 +97,6 @@ def test_launch_addresses(address: str, expected: str | None) -> None:
         application,
         subject=subject(),
         snapshot=house.snapshot,  # type: ignore[arg-type]
-        of_provider=house.pages.launch_url,
     )
     assert found == expected
 

@@ -28,7 +28,6 @@ from ostiary.portal.autosubmit import autosubmit_page
 from ostiary.portal.error_page import ErrorPage
 from ostiary.portal.look import Renderer, own_static, own_templates
 from ostiary.portal.services import Pages
-from ostiary.proto.oauth2.authorization.redirect import origin
 from ostiary.providers.oauth2.device.stages import STAGES as DEVICE_STAGES
 from ostiary.providers.oauth2.logout.session_management import BrowserState
 from ostiary.providers.oauth2.options import Options, Rate
@@ -49,7 +48,6 @@ from ostiary.web.proxies import Proxies
 from ostiary.web.router import Router
 
 if TYPE_CHECKING:
-    from ostiary.resource import Resource
     from ostiary.web.request import Request
     from ostiary.web.response import Response
     from ostiary.web.router import Route
@@ -188,18 +186,9 @@ def _pages(core: Core, sessions: Sessions, engine: FlowEngine, protocols: Protoc
         static=static,
         form_key=_key(core, "web/form"),
         clock=core.services.clock,
-        launch_url=launch_url,
         recover=recoverer.recover,
         protocols=protocols,
     )
-
-
-def launch_url(provider: Resource) -> str | None:
-    """Return where an application without a launch address is opened: the origin of its first strict redirect."""
-    entries = getattr(provider, "redirect_uris", ())
-    found = (origin(entry.url) for entry in entries if entry.matching_mode == "strict")
-    first = next((one for one in found if one is not None), None)
-    return f"{first}/" if first is not None else None
 
 
 async def _access_token_user(core: Core, key: Secret, now: int) -> int | None:

@@ -1,7 +1,7 @@
 """Applications: what people open, and which provider stands behind them.
 
-Owns the kind `authentik_core.application` and the reserved slugs. Serves no paths. Must not know flows, protocols or
-pages.
+Owns the kind `authentik_core.application`, the family of providers and the reserved slugs. Serves no paths. Must not
+know flows, protocols or pages.
 """
 
-__all__ = ["lookup", "resources", "room"]
+__all__ = ["lookup", "provider", "resources", "room"]

@@ -1,9 +1,10 @@
-"""Which application a provider stands behind."""
+"""Which application a provider belongs to, and which provider an application has."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ostiary.applications.provider import PROVIDER, Provider
 from ostiary.applications.resources import Application
 
 if TYPE_CHECKING:
@@ -11,6 +12,14 @@ if TYPE_CHECKING:
 
 
 def application_of(snapshot: Snapshot, provider: int) -> Application | None:
-    """Return the application whose main provider this is. The first by slug, should there be several."""
-    found = snapshot.referring(Application, "provider", provider)
-    return min(found, key=lambda item: item.slug) if found else None
+    """Return the application whose main provider this is; of several the first by slug."""
+    applications = snapshot.referring(Application, "provider", provider)
+    return min(applications, key=lambda item: item.slug) if applications else None
+
+
+def provider_of(snapshot: Snapshot, application: Application) -> Provider | None:
+    """Return the main provider of an application, of any protocol."""
+    if application.provider is None:
+        return None
+    provider = snapshot.resolve(PROVIDER, application.provider)
+    return provider if isinstance(provider, Provider) else None

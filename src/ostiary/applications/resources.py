@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Annotated, Final, Literal
 
+from ostiary.applications.provider import PROVIDER
 from ostiary.resource import (
     SLUG,
     UNIQUE,
@@ -43,12 +44,12 @@ class Application(Resource):
     slug: Annotated[str, SLUG, UNIQUE, Length(1), Help("Name of the application in addresses.")]
     provider: Annotated[
         int | None,
-        Reference("authentik_core.provider", OnDelete.SET_NULL),
+        Reference(PROVIDER, OnDelete.SET_NULL),
         Help("The provider through which the application signs people in."),
     ] = None
     backchannel_providers: Annotated[
         tuple[int, ...],
-        Reference("authentik_core.provider", OnDelete.SET_NULL),
+        Reference(PROVIDER, OnDelete.SET_NULL),
         Help("Providers that work beside the main one, such as LDAP or SCIM."),
     ] = ()
     open_in_new_tab: Annotated[bool, Help("Open the application in a new tab of the browser.")] = False

@@ -7,9 +7,8 @@ from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Final
 
 from ostiary.expressions import meaning_of
-from ostiary.mappings.literal import VOCABULARY
 from ostiary.mappings.merge import merge
-from ostiary.mappings.resources import ScopeMapping
+from ostiary.mappings.scope_mapping import ScopeMapping
 from ostiary.mappings.stock import Native
 from ostiary.record import dataclass
 from ostiary.resource.bounded_cache import BoundedCache
@@ -89,5 +88,5 @@ class ClaimSet:
 
 
 def _ready(mapping: ScopeMapping) -> Ready:
-    found = meaning_of(mapping.expression, VOCABULARY)
-    return Ready(mapping, None if found is None else found.value)
+    meaning = meaning_of(mapping.expression, mapping.VOCABULARY)
+    return Ready(mapping, None if meaning is None else meaning.value)

@@ -1,38 +1,35 @@
-"""The definition of a scope mapping."""
+"""The family of property mappings: the fields of every mapping. Each kind has a file of its own.
+
+A kind of mapping that one protocol alone uses lies in the room of that protocol.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated
+from typing import Annotated, Any, ClassVar, Final
 
-from ostiary.expressions import can_evaluate
-from ostiary.mappings.literal import VOCABULARY
-from ostiary.resource import MULTILINE, UNIQUE, Help, Length, Pattern, Problem, Resource, kind
+from ostiary.expressions import Vocabulary, can_evaluate
+from ostiary.record import dataclass
+from ostiary.resource import MULTILINE, UNIQUE, Help, Length, Problem, Resource
 
-
-def _advise(mapping: ScopeMapping) -> Iterable[Problem]:
-    if not can_evaluate(mapping.expression, VOCABULARY):
-        yield Problem("expression", "is stored, but cannot be evaluated by this version: it gives no claims")
+PROPERTY_MAPPING: Final = "authentik_core.propertymapping"
 
 
-@kind(
-    "authentik_providers_oauth2.scopemapping",
-    verbose_name="Scope Mapping",
-    component="ak-property-mapping-provider-scope-form",
-    routes="propertymappings/provider/scope",
-    families=("authentik_core.propertymapping",),
-    advise=_advise,
-)
-class ScopeMapping(Resource):
-    """Claims that a scope of OAuth2 stands for."""
+@dataclass(frozen=True, kw_only=True)
+class PropertyMapping(Resource):
+    """An expression that says one thing about a person to applications.
+
+    A kind names its `VOCABULARY`: the expressions that can be evaluated natively, and their functions.
+    """
+
+    VOCABULARY: ClassVar[Vocabulary[Any]]
 
     name: Annotated[str, UNIQUE, Length(1)]
-    expression: Annotated[str, Length(1), MULTILINE, Help("Python expression that returns a dictionary of claims.")]
-    scope_name: Annotated[
-        str,
-        Length(1),
-        Pattern(r"[\x21\x23-\x5b\x5d-\x7e]+", "a scope name of RFC 6749, without spaces or quotes"),
-        Help("The scope a client asks for."),
-    ]
-    description: Annotated[str, Help("Shown on the consent page; without it the scope is granted unmentioned.")] = ""
+    expression: Annotated[str, Length(1), MULTILINE, Help("Python expression that returns what applications are told.")]
     managed: Annotated[str | None, UNIQUE, Help("Key by which shipped objects are recognised.")] = None
+
+
+def advise_mapping(mapping: PropertyMapping) -> Iterable[Problem]:
+    """Yield what whoever saves a mapping should know: that its expression cannot be evaluated by this version."""
+    if not can_evaluate(mapping.expression, mapping.VOCABULARY):
+        yield Problem("expression", "is stored, but cannot be evaluated by this version: it gives nothing")

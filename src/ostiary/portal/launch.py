@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import Final
 from urllib.parse import quote, urlsplit
 
+from ostiary.applications.lookup import provider_of
 from ostiary.applications.resources import Application
 from ostiary.directory.user import Subject
-from ostiary.resource import Resource
 from ostiary.store.configuration.snapshot import Snapshot
 
 HIDDEN: Final = "blank://blank"  # authentik's way to say "not in the library"
 _FIELD: Final = re.compile(r"%\(([a-z_]+)\)s")
 
 
-def launch_address(
-    application: Application, *, subject: Subject, snapshot: Snapshot, of_provider: Callable[[Resource], str | None]
-) -> str | None:
+def launch_address(application: Application, *, subject: Subject, snapshot: Snapshot) -> str | None:
     """Return the address to open, with %(username)s and the like filled in; None when there is none to open."""
     address = application.meta_launch_url
-    if not address and application.provider is not None:
-        provider = snapshot.resolve("authentik_core.provider", application.provider)
-        address = (of_provider(provider) if provider is not None else None) or ""
+    if not address:
+        provider = provider_of(snapshot, application)
+        address = (provider.launch_url() if provider is not None else None) or ""
     if not address or address == HIDDEN:
         return None
     filled = _FIELD.sub(lambda found: quote(_fields(subject).get(found[1], ""), safe=""), address)

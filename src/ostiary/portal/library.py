@@ -140,9 +140,7 @@ class Library:
         return await accessible(applications, subject=subject, snapshot=snapshot, client_ip=request.client, now=now)
 
     def _address(self, application: Application, subject: Subject) -> str | None:
-        return launch_address(
-            application, subject=subject, snapshot=self._pages.plane.snapshot, of_provider=self._pages.launch_url
-        )
+        return launch_address(application, subject=subject, snapshot=self._pages.plane.snapshot)
 
     def _enrolments(
         self, request: Request, names: Mapping[str, str], have: Collection[str]

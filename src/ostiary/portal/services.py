@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from ostiary.directory.users import Users
     from ostiary.flows.resources import Flow
     from ostiary.flows.run.outcome import Outcome
-    from ostiary.resource import Resource
     from ostiary.sessions.session import Session
     from ostiary.sessions.sessions import Sessions
     from ostiary.store.configuration.snapshot import Snapshot
@@ -74,9 +73,8 @@ class Plane(Protocol):
 class Pages:
     """Everything the pages use.
 
-    `form_key` is key material of its own for form tokens; `clock` gives microseconds UTC. `launch_url` gives the
-    default launch address of a provider. `recover` consumes a recovery key, signs the person in (through the gate)
-    and returns the path to go to, or None for a key that is not valid. `protocols` answer the
+    `form_key` is key material of its own for form tokens; `clock` gives microseconds UTC. `recover` consumes a recovery
+    key, signs the person in and returns the path to go to, or None for a key that is not valid. `protocols` answer the
     requests that flows lead to.
     """
 
@@ -90,6 +88,5 @@ class Pages:
     static: Static
     form_key: bytes
     clock: Callable[[], int]
-    launch_url: Callable[[Resource], str | None]
     recover: Callable[[Request, str, int], Awaitable[str | None]]
     protocols: Protocols = field(default_factory=Protocols)

@@ -10,7 +10,7 @@ from ostiary.flows.run.decline import DECLINED_URL
 from ostiary.flows.run.outcome import Moved, Passed
 from ostiary.signon.access import find_refusal
 from ostiary.signon.context import ANOTHER, AUTHORIZE, DECLINED, SignOnContext
-from ostiary.signon.flow_choice import application_context, is_empty
+from ostiary.signon.flow_choice import application_context, is_empty, require_authorization_flow
 from ostiary.signon.interaction import Interaction, write_kept
 
 if TYPE_CHECKING:
@@ -49,11 +49,16 @@ async def require_access(context: SignOnContext, facts: Mapping[str, object]) ->
         raise refusal
 
 
-async def authorize(context: SignOnContext, flow: Flow, *, append: tuple[str, ...] = ()) -> Interaction | None:
-    """Run the flow. None when it has nothing to show: then the answer is stored with its end (`finishing.finish`).
+async def authorize(
+    context: SignOnContext, flow: Flow | None = None, *, append: tuple[str, ...] = ()
+) -> Interaction | None:
+    """Run the flow, by default the provider's authorization flow. Raises HttpError 404 without it.
 
-    `append` are stages that come after those of the flow.
+    None when it has nothing to show: then the answer is stored with its end (`finishing.finish`). `append` are stages
+    that come after those of the flow.
     """
+    if flow is None:
+        flow = require_authorization_flow(context.snapshot, context.party.provider.authorization_flow)
     if not append and is_empty(flow, context.snapshot):
         return None
     services, request, now = context.services, context.request, context.now

@@ -15,6 +15,7 @@ from ostiary.resource import codec
 from ostiary.web.errors import BadRequest, HttpError
 
 if TYPE_CHECKING:
+    from ostiary.applications.provider import SignOnProvider
     from ostiary.applications.resources import Application
     from ostiary.directory.user import Subject
     from ostiary.flows.run.flow_commit import PendingCommit
@@ -68,11 +69,10 @@ class Entry(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class RelyingParty:
-    """Who asks for a person: the primary key of the provider, its application, and its own flow to sign people in."""
+    """Who asks for a person: a provider and its application."""
 
-    provider: str
+    provider: SignOnProvider
     application: Application
-    authentication_flow: str | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -113,7 +113,7 @@ class SignOnContext:
     @property
     def own_authentication_flow(self) -> str | None:
         """The flow of the relying party that signs people in, if it has one of its own."""
-        return None if self.known_party is None else self.known_party.authentication_flow
+        return None if self.known_party is None else self.known_party.provider.authentication_flow
 
     @property
     def login_hint(self) -> str | None:
@@ -144,12 +144,12 @@ class SignOnContext:
 
     def sign_in_proof(self) -> str:
         """Return the completion key of the authentication flow begun for this request."""
-        provider = "" if self.known_party is None else self.known_party.provider
+        provider = "" if self.known_party is None else self.known_party.provider.pk
         return f"{self.PROTOCOL}.sign-in:{provider}:{self.digest()}"
 
     def consent_proof(self, user: int) -> str:
         """Return the completion key of the authorization flow begun for this request and that person."""
-        return f"{self.PROTOCOL}.authorize:{self.party.provider}:{user}:{self.digest()}"
+        return f"{self.PROTOCOL}.authorize:{self.party.provider.pk}:{user}:{self.digest()}"
 
     def return_url(self, coming_from: str) -> str:
         """Return the path that leads back here from a flow."""

@@ -2,11 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from garden.address_policy import AddressPolicy
 from garden.gate import Gate
 from garden.riddle_stage import RiddleStage
-from ostiary.room import Room
+from garden.ticket import ticket_endpoint
+from garden.ticket_mapping import TicketMapping
+from garden.ticket_provider import TicketProvider
+from ostiary.events.event import event
+from ostiary.room import Room, ServiceRegistry
+from ostiary.sessions.sessions import Hooks
+from ostiary.signon.endpoint import SignOnEndpoint
+from ostiary.signon.services import Services
+from ostiary.store.database import Statement
+from ostiary.web.router import Route
 
-ROOM: Final = Room(name="garden", kinds=(RiddleStage, AddressPolicy, Gate))
+
+def end_tickets(_session: bytes, now: int) -> Iterable[Statement]:
+    """Return what ends with a session: here an event that says so."""
+    return [event("custom_tickets_ended", user={}, app="ticket", context={}, client_ip=None, now=now)]
+
+
+def endpoints(services: ServiceRegistry) -> Iterable[SignOnEndpoint]:
+    """Return the endpoint at which people are signed on."""
+    return [ticket_endpoint(services[Services])]
+
+
+def routes(services: ServiceRegistry) -> Iterable[Route]:
+    """Return its route."""
+    return [Route("GET", "/ticket/", ticket_endpoint(services[Services]).answer, "ticket")]
+
+
+ROOM: Final = Room(
+    name="garden",
+    kinds=(RiddleStage, AddressPolicy, Gate, TicketProvider, TicketMapping),
+    hooks=lambda _services: [Hooks(on_end=[end_tickets])],
+    endpoints=endpoints,
+    routes=routes,
+)

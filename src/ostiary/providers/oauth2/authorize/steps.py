@@ -45,7 +45,7 @@ async def _client(context: AuthorizationContext) -> Response | None:
     client = context.known_client = client_by_id(context.snapshot, client_id or "")
     if client is None:
         raise BadRequest("invalid_client", "The application is not known here (client_id).")
-    context.known_party = RelyingParty(str(client.pk), client.application, client.provider.authentication_flow)
+    context.known_party = RelyingParty(client.provider, client.application)
     return None
 
 

@@ -160,7 +160,7 @@ async def _entered(context: ApprovalContext) -> Response | None:
     if grant is None or client is None:
         raise HttpError(400, "invalid_device_code", "This code is not valid any more. Please start again.")
     context.known_grant, context.known_client = grant, client
-    context.known_party = RelyingParty(str(client.pk), client.application)
+    context.known_party = RelyingParty(client.provider, client.application)
     return None
 
 

@@ -72,15 +72,10 @@ class Notices:
         snapshot = self._plane.snapshot
 
         def build() -> tuple[int, ...]:
-            providers = (item for item in snapshot.all(OAuth2Provider) if is_told(item))
+            providers = (item for item in snapshot.all(OAuth2Provider) if item.logout_channel() == "backchannel")
             return tuple(sorted(int(item.pk) for item in providers))
 
         return snapshot.memo("oauth2.backchannel", build)
-
-
-def is_told(provider: OAuth2Provider) -> bool:
-    """Tell whether a provider uses back-channel logout."""
-    return bool(provider.logout_uri) and provider.logout_method == "backchannel"
 
 
 def job(database: Database, plane: ConfigPlane, users: Users, *, post: Post = post_form) -> Job:
@@ -89,7 +84,7 @@ def job(database: Database, plane: ConfigPlane, users: Users, *, post: Post = po
     async def deliver(args: Mapping[str, object], *, now: int) -> None:
         party = load_session_client(args)
         client = client_by_provider(plane.snapshot, party.provider)
-        if client is None or not is_told(client.provider):
+        if client is None or client.provider.logout_channel() != "backchannel":
             return  # the configuration has changed meanwhile
         token = logout_token(client, party, now=now)
         try:

@@ -36,14 +36,9 @@ def address(provider: OAuth2Provider, party: SessionClient) -> str:
     return with_query(provider.logout_uri, [("iss", party.issuer), ("sid", party.sid)])
 
 
-def is_told(provider: OAuth2Provider) -> bool:
-    """Tell whether a provider uses front-channel logout."""
-    return bool(provider.logout_uri) and provider.logout_method == "frontchannel"
-
-
 def _farewell(provider: OAuth2Provider, party: SessionClient) -> Mapping[str, object]:
     return {"provider_name": provider.name, "binding": "redirect", "url": address(provider, party)}
 
 
 def _told(providers: Sequence[OAuth2Provider]) -> Mapping[int, OAuth2Provider]:
-    return {int(item.pk): item for item in providers if is_told(item)}
+    return {int(item.pk): item for item in providers if item.logout_channel() == "frontchannel"}

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 from dataclasses import field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from ostiary.applications.lookup import application_of
 from ostiary.applications.resources import Application
 from ostiary.mappings.claims import ClaimSet
-from ostiary.mappings.resources import ScopeMapping
+from ostiary.mappings.resources import PROPERTY_MAPPING
+from ostiary.mappings.scope_mapping import ScopeMapping
 from ostiary.proto.duration import parse_duration
 from ostiary.proto.jose import SigningKey, VerifyingKey, sign
 from ostiary.proto.oauth2.authorization.redirect import is_allowed, origins
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
     from ostiary.store.configuration.snapshot import Snapshot
 
-_MAPPING: Final = "authentik_core.propertymapping"
 _log = logging.getLogger("ostiary.oauth2")
 
 
@@ -134,11 +134,11 @@ def _compile(snapshot: Snapshot, provider: OAuth2Provider) -> Client | None:
     except UnusableKeys as error:
         _log.error("provider %s: %s; the application is not served", provider.name, error)
         return None
-    found = (snapshot.resolve(_MAPPING, pk) for pk in provider.property_mappings)
+    mappings = (snapshot.resolve(PROPERTY_MAPPING, pk) for pk in provider.property_mappings)
     return Client(
         provider=provider,
         application=application,
-        claim_set=ClaimSet(item for item in found if isinstance(item, ScopeMapping)),
+        claim_set=ClaimSet(item for item in mappings if isinstance(item, ScopeMapping)),
         keys=keys,
         origins=origins(provider.redirect_uris),
         code_lifetime=parse_duration(provider.access_code_validity),

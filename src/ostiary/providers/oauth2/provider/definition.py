@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ostiary.proto.oauth2.authorization.redirect import pattern_problem, sectors
+from ostiary.applications.provider import PROVIDER, LogoutChannel
+from ostiary.proto.oauth2.authorization.redirect import origin, pattern_problem, sectors
 from ostiary.providers.oauth2.provider.client_validation import validate_client
 from ostiary.providers.oauth2.provider.fields import OAuth2ProviderFields
 from ostiary.providers.oauth2.provider.key_validation import validate_keys
@@ -55,9 +56,19 @@ def _validate_sector(item: OAuth2ProviderFields) -> Iterable[Problem]:
     component="ak-provider-oauth2-form",
     routes="providers/oauth2",
     numbering=Numbering.INTEGER,
-    families=("authentik_core.provider",),
+    families=(PROVIDER,),
     check=validate_provider,
     check_with=validate_keys,
 )
 class OAuth2Provider(OAuth2ProviderFields):
     """One OAuth2 client."""
+
+    def launch_url(self) -> str | None:
+        """Return the origin of the first strict redirect address."""
+        origins = (origin(entry.url) for entry in self.redirect_uris if entry.matching_mode == "strict")
+        first = next((one for one in origins if one is not None), None)
+        return None if first is None else f"{first}/"
+
+    def logout_channel(self) -> LogoutChannel | None:
+        """Return how the application hears of a logout; None without an address for it."""
+        return self.logout_method if self.logout_uri else None

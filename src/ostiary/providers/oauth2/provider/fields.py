@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import field
 from typing import Annotated, Final, Literal
 
+from ostiary.applications.provider import SignOnProvider
 from ostiary.record import dataclass
 from ostiary.resource import (
     DURATION,
@@ -18,7 +19,6 @@ from ostiary.resource import (
     Pattern,
     Reading,
     Reference,
-    Resource,
     Sealed,
 )
 from ostiary.seal import Secret
@@ -55,29 +55,12 @@ class RedirectURI:
 
 
 @dataclass(frozen=True, kw_only=True)
-class OAuth2ProviderFields(Resource):
+class OAuth2ProviderFields(SignOnProvider):
     """One OAuth2 client, before anything about it is validated."""
 
-    name: Annotated[str, UNIQUE, Length(1)]
-    authorization_flow: Annotated[
-        str, Reference("authentik_flows.flow"), Help("Flow that people pass before the application gets an answer.")
-    ]
-    invalidation_flow: Annotated[
-        str, Reference("authentik_flows.flow"), Help("Flow that is run when the application signs people out.")
-    ]
     redirect_uris: Annotated[
         tuple[RedirectURI, ...], Help("Where answers may be sent. With an empty list every request is refused.")
     ]
-    authentication_flow: Annotated[
-        str | None,
-        Reference("authentik_flows.flow", OnDelete.SET_NULL),
-        Help("Flow in which people sign in; without it the brand's."),
-    ] = None
-    property_mappings: Annotated[
-        tuple[str, ...],
-        Reference("authentik_core.propertymapping", OnDelete.SET_NULL),
-        Help("Scopes the client may ask for, and their claims."),
-    ] = ()
     client_type: Annotated[
         Literal["confidential", "public"], Help("Public clients cannot keep a secret and have none.")
     ] = "confidential"

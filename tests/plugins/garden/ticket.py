@@ -3,10 +3,13 @@
 import secrets
 from dataclasses import dataclass
 from typing import ClassVar
+from urllib.parse import urlencode
 
+from garden.ticket_mapping import print_on_ticket
+from garden.ticket_provider import TicketProvider
+from ostiary.applications.lookup import provider_of
 from ostiary.applications.resources import Application
 from ostiary.events.event import event
-from ostiary.flows.resources import Flow
 from ostiary.signon.authorization import authorize, require_access
 from ostiary.signon.context import RETURN, RelyingParty, SignOnContext
 from ostiary.signon.endpoint import BEFORE_CONSENT, SignOnEndpoint, Step
@@ -24,35 +27,32 @@ from ostiary.web.response import Response, redirect
 class Context(SignOnContext):
     PROTOCOL: ClassVar[str] = "ticket"
     PATH: ClassVar[str] = "/ticket/"
+    provider: TicketProvider
 
 
 def parse(request: Request, services: Services) -> Context:
     sent, snapshot = dict(request.query_pairs()), services.plane.snapshot
     application = snapshot.find(Application, slug=sent.get("application", ""))
-    if application is None:
+    provider = None if application is None else provider_of(snapshot, application)
+    if application is None or not isinstance(provider, TicketProvider):
         raise BadRequest("invalid_request", "The application is not known here.")
-    party, pairs = RelyingParty("none", application), tuple(sent.items())
-    return Context(request=request, services=services, snapshot=snapshot, now=services.clock(), pairs=pairs, coming_from=sent.get(RETURN), known_party=party)  # fmt: skip
-
-
-async def access(context: Context) -> None:
-    await require_access(context, {})
+    return Context(request=request, services=services, snapshot=snapshot, now=services.clock(), pairs=tuple(sent.items()), coming_from=sent.get(RETURN), provider=provider, known_party=RelyingParty(provider, application))  # fmt: skip
 
 
 async def consent(context: Context) -> Response | None:
-    flow = context.snapshot.find(Flow, slug="default-provider-authorization-explicit-consent")
-    assert flow is not None
-    shown = await authorize(context, flow)
+    shown = await authorize(context)
     return None if shown is None else shown.redirect(context.request)
 
 
 async def ticket(context: Context) -> Response:
-    (_, subject), made = context.signed_in, secrets.token_hex(8)
-    told = event("authorize_application", user=subject.user.who, app="ticket", context={"id": made}, client_ip=context.request.client, now=context.now)  # fmt: skip
-    await finish(context, lambda: run([told]))
-    return redirect(f"{context.party.application.meta_launch_url}?ticket={made}")
+    (_, subject), number = context.signed_in, secrets.token_hex(8)
+    printed = print_on_ticket(context.provider, context.snapshot, subject)
+    issued = event("authorize_application", user=subject.user.who, app="ticket", context={"id": number}, client_ip=context.request.client, now=context.now)  # fmt: skip
+    await finish(context, lambda: run([issued]))
+    return redirect(f"{context.provider.address}?{urlencode(printed | {'ticket': number})}")
 
 
 def ticket_endpoint(services: Services) -> SignOnEndpoint[Context]:
-    steps = (Step(require_person), Step(require_entry), Step(access), Step(consent, BEFORE_CONSENT), Step(ticket))
+    access: Step[Context] = Step(lambda context: require_access(context, {}))
+    steps = (Step(require_person), Step(require_entry), access, Step(consent, BEFORE_CONSENT), Step(ticket))
     return SignOnEndpoint(Context.PATH, lambda request: parse(request, services), steps)
