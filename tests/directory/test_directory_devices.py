@@ -1,16 +1,20 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 from support.explain import explain
 from support.people import NOW, People
 
-from ostiary.directory.devices import DELAY_MOST, DEVICES, SECOND, Device, Devices, new_static_code
+from ostiary.directory.authenticators.device import Attempt, Device
+from ostiary.directory.authenticators.devices import DELAY_MOST, SECOND, Devices
 from ostiary.directory.errors import Throttled
 from ostiary.directory.user import User
 from ostiary.events.event import event
 from ostiary.events.repository import EventFilter, Events
+from ostiary.flows.authenticators.static.authenticator import StaticAuthenticator, new_code
+from ostiary.flows.authenticators.totp.authenticator import TotpAuthenticator
 from ostiary.proto import totp
 from ostiary.seal import Secret
 from ostiary.seal.envelope import Sealer
@@ -22,7 +26,7 @@ STEP = 30 * SECOND
 
 @pytest.fixture
 def devices(database: Database, sealer: Sealer) -> Devices:
-    return Devices(database, sealer)
+    return Devices(database, sealer, [TotpAuthenticator, StaticAuthenticator])
 
 
 @pytest.fixture
@@ -31,17 +35,23 @@ async def user(people: People) -> User:
 
 
 async def enrol(database: Database, devices: Devices, user: User, **more: int) -> bytes:
-    key = devices.new_totp_key()
-    statement = devices.add_totp(user=user.pk, name="Phone", key=key, now=NOW, **more)
+    key = devices.kind(TotpAuthenticator).new_key()
+    statement = devices.kind(TotpAuthenticator).add(user=user.pk, name="Phone", key=key, now=NOW, **more)
     await database.write(lambda: run([statement]))
     return bytes.fromhex(key.reveal())
 
 
 async def print_codes(database: Database, devices: Devices, user: User, number: int = 6) -> list[Secret]:
-    codes = [new_static_code() for _ in range(number)]
-    statements = devices.add_static(user=user.pk, name="Paper", codes=codes, now=NOW)
+    codes = [new_code() for _ in range(number)]
+    statements = devices.kind(StaticAuthenticator).add(user=user.pk, name="Paper", codes=codes, now=NOW)
     await database.write(lambda: run(statements))
     return codes
+
+
+async def verify(
+    devices: Devices, user: int, code: str, *, now: int, classes: Sequence[str] | None = None
+) -> Device | None:
+    return await devices.verify(user, Attempt({"code": code}, now), classes=classes)
 
 
 def code_at(key: bytes, now: int, digits: int = 6) -> str:
@@ -56,10 +66,10 @@ def wrong_at(key: bytes, now: int) -> str:
 async def test_a_right_code_is_accepted_and_told(database: Database, devices: Devices, user: User) -> None:
     key = await enrol(database, devices, user)
     (device,) = await devices.confirmed(user.pk)
-    assert (device.device_class, device.name, device.digits, device.last_used) == ("totp", "Phone", 6, None)
+    assert (device.device_class, device.name, device.own["digits"], device.last_used) == ("totp", "Phone", 6, None)
     assert device.model == "authentik_stages_authenticator_totp.totpdevice"
     assert key.hex() not in repr(device)
-    found = await devices.verify(user.pk, code_at(key, NOW), now=NOW)
+    found = await verify(devices, user.pk, code_at(key, NOW), now=NOW)
     assert found == device
     (device,) = await devices.confirmed(user.pk)
     assert device.last_used == NOW
@@ -67,28 +77,28 @@ async def test_a_right_code_is_accepted_and_told(database: Database, devices: De
 
 async def test_a34_a_code_is_never_accepted_twice(database: Database, devices: Devices, user: User) -> None:
     key = await enrol(database, devices, user)
-    assert await devices.verify(user.pk, code_at(key, NOW), now=NOW) is not None
-    assert await devices.verify(user.pk, code_at(key, NOW), now=NOW) is None
+    assert await verify(devices, user.pk, code_at(key, NOW), now=NOW) is not None
+    assert await verify(devices, user.pk, code_at(key, NOW), now=NOW) is None
     later = NOW + STEP
-    assert await devices.verify(user.pk, code_at(key, NOW), now=later) is None
+    assert await verify(devices, user.pk, code_at(key, NOW), now=later) is None
     later += 2 * SECOND
     earlier = code_at(key, NOW - STEP)
-    assert await devices.verify(user.pk, earlier, now=later) is None
+    assert await verify(devices, user.pk, earlier, now=later) is None
     later += 10 * SECOND
-    assert await devices.verify(user.pk, code_at(key, later), now=later) is not None
+    assert await verify(devices, user.pk, code_at(key, later), now=later) is not None
 
 
 async def test_the_code_that_confirmed_the_enrolment_is_used_up(
     database: Database, devices: Devices, user: User
 ) -> None:
     key = await enrol(database, devices, user, used=totp.counter_at(NOW))
-    assert await devices.verify(user.pk, code_at(key, NOW), now=NOW) is None
+    assert await verify(devices, user.pk, code_at(key, NOW), now=NOW) is None
 
 
 async def test_a34_of_fifty_parallel_uses_one_succeeds(database: Database, devices: Devices, user: User) -> None:
     key = await enrol(database, devices, user)
     code = code_at(key, NOW)
-    tries = [devices.verify(user.pk, code, now=NOW) for _ in range(50)]
+    tries = [verify(devices, user.pk, code, now=NOW) for _ in range(50)]
     results = await asyncio.gather(*tries, return_exceptions=True)
     assert sum(isinstance(one, Device) for one in results) == 1
     assert all(one is None or isinstance(one, Device | Throttled) for one in results)
@@ -98,7 +108,7 @@ async def test_a34_of_fifty_parallel_uses_of_a_static_code_one_succeeds(
     database: Database, devices: Devices, user: User
 ) -> None:
     codes = await print_codes(database, devices, user)
-    tries = [devices.verify(user.pk, codes[0].reveal(), now=NOW) for _ in range(50)]
+    tries = [verify(devices, user.pk, codes[0].reveal(), now=NOW) for _ in range(50)]
     results = await asyncio.gather(*tries, return_exceptions=True)
     assert sum(isinstance(one, Device) for one in results) == 1
 
@@ -107,24 +117,24 @@ async def test_a34_failures_wait_longer_and_longer(database: Database, devices: 
     key = await enrol(database, devices, user)
     now = NOW
     for delay in (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 600, 600):
-        assert await devices.verify(user.pk, wrong_at(key, now), now=now) is None
+        assert await verify(devices, user.pk, wrong_at(key, now), now=now) is None
         with pytest.raises(Throttled) as caught:
-            await devices.verify(user.pk, code_at(key, now), now=now + delay * SECOND - 1)
+            await verify(devices, user.pk, code_at(key, now), now=now + delay * SECOND - 1)
         assert caught.value.retry_after == 1
         with pytest.raises(Throttled) as caught:
-            await devices.verify(user.pk, code_at(key, now), now=now)
+            await verify(devices, user.pk, code_at(key, now), now=now)
         assert caught.value.retry_after == delay
         now += delay * SECOND
     assert DELAY_MOST == 600 * SECOND
-    assert await devices.verify(user.pk, code_at(key, now), now=now) is not None
-    assert await devices.verify(user.pk, wrong_at(key, now), now=now) is None
-    assert await devices.verify(user.pk, code_at(key, now + STEP), now=now + SECOND) is not None
+    assert await verify(devices, user.pk, code_at(key, now), now=now) is not None
+    assert await verify(devices, user.pk, wrong_at(key, now), now=now) is None
+    assert await verify(devices, user.pk, code_at(key, now + STEP), now=now + SECOND) is not None
 
 
 async def test_a34_of_fifty_parallel_guesses_one_counts(database: Database, devices: Devices, user: User) -> None:
     key = await enrol(database, devices, user)
     wrong = wrong_at(key, NOW)
-    await asyncio.gather(*(devices.verify(user.pk, wrong, now=NOW) for _ in range(50)), return_exceptions=True)
+    await asyncio.gather(*(verify(devices, user.pk, wrong, now=NOW) for _ in range(50)), return_exceptions=True)
     rows = await database.fetch("SELECT failures, locked_until FROM directory_totp")
     assert (rows[0]["failures"], rows[0]["locked_until"]) == (1, NOW + SECOND)
 
@@ -135,13 +145,13 @@ async def test_tampered_moments_between_look_and_write_do_not_help(
     """A guess that was let in before the lock came is refused by the statement itself."""
     key = await enrol(database, devices, user)
     before = await devices.confirmed(user.pk)
-    assert await devices.verify(user.pk, wrong_at(key, NOW), now=NOW) is None
+    assert await verify(devices, user.pk, wrong_at(key, NOW), now=NOW) is None
 
     async def stale(*_: object) -> list[Device]:
         return before
 
     monkeypatch.setattr(devices, "confirmed", stale)
-    assert await devices.verify(user.pk, code_at(key, NOW), now=NOW) is None
+    assert await verify(devices, user.pk, code_at(key, NOW), now=NOW) is None
 
 
 async def test_static_codes_work_once_in_any_spelling(database: Database, devices: Devices, user: User) -> None:
@@ -150,8 +160,8 @@ async def test_static_codes_work_once_in_any_spelling(database: Database, device
         text = code.reveal()
         typed = f" {text[:4].upper()}-{text[4:8]} {text[8:]} "
         now = NOW + number * STEP
-        assert await devices.verify(user.pk, typed, now=now) is not None
-        assert await devices.verify(user.pk, typed, now=now) is None
+        assert await verify(devices, user.pk, typed, now=now) is not None
+        assert await verify(devices, user.pk, typed, now=now) is None
     rows = await database.fetch("SELECT 1 AS x FROM directory_static_code")
     assert rows == []
 
@@ -169,10 +179,10 @@ async def test_a_code_belongs_to_its_user_and_class(
     other = await people.user("other")
     key = await enrol(database, devices, user)
     codes = await print_codes(database, devices, user)
-    assert await devices.verify(other.pk, code_at(key, NOW), now=NOW) is None
-    assert await devices.verify(other.pk, codes[0].reveal(), now=NOW) is None
-    assert await devices.verify(user.pk, codes[0].reveal(), now=NOW, classes=("totp",)) is None
-    found = await devices.verify(user.pk, codes[0].reveal(), now=NOW, classes=("static",))
+    assert await verify(devices, other.pk, code_at(key, NOW), now=NOW) is None
+    assert await verify(devices, other.pk, codes[0].reveal(), now=NOW) is None
+    assert await verify(devices, user.pk, codes[0].reveal(), now=NOW, classes=("totp",)) is None
+    found = await verify(devices, user.pk, codes[0].reveal(), now=NOW, classes=("static",))
     assert found is not None
     assert found.device_class == "static"
 
@@ -180,10 +190,10 @@ async def test_a_code_belongs_to_its_user_and_class(
 async def test_a_right_code_forgives_every_authenticator(database: Database, devices: Devices, user: User) -> None:
     key = await enrol(database, devices, user)
     codes = await print_codes(database, devices, user)
-    assert await devices.verify(user.pk, wrong_at(key, NOW), now=NOW) is None
+    assert await verify(devices, user.pk, wrong_at(key, NOW), now=NOW) is None
     later = NOW + SECOND
-    assert await devices.verify(user.pk, code_at(key, later), now=later) is not None
-    assert await devices.verify(user.pk, codes[0].reveal(), now=later) is not None
+    assert await verify(devices, user.pk, code_at(key, later), now=later) is not None
+    assert await verify(devices, user.pk, codes[0].reveal(), now=later) is not None
     rows = await database.fetch("SELECT failures FROM directory_totp UNION SELECT failures FROM directory_static")
     assert [row["failures"] for row in rows] == [0]
 
@@ -191,9 +201,9 @@ async def test_a_right_code_forgives_every_authenticator(database: Database, dev
 async def test_either_of_two_authenticators_will_do(database: Database, devices: Devices, user: User) -> None:
     await enrol(database, devices, user)
     key = await enrol(database, devices, user, digits=8)
-    found = await devices.verify(user.pk, code_at(key, NOW, 8), now=NOW)
+    found = await verify(devices, user.pk, code_at(key, NOW, 8), now=NOW)
     assert found is not None
-    assert found.digits == 8
+    assert found.own["digits"] == 8
 
 
 def told(user: User) -> Statement:
@@ -226,8 +236,8 @@ async def test_keys_are_sealed(database: Database, devices: Devices, user: User)
     assert totp.base32(key) not in rows[0]["key_sealed"]
 
 
-async def test_hot_statements_use_an_index(database: Database) -> None:
-    plan = await explain(database, DEVICES, 1, 1)
+async def test_hot_statements_use_an_index(database: Database, devices: Devices) -> None:
+    plan = await explain(database, devices.listing, 1, 1)
     assert "SCAN" not in plan
     assert "Seq Scan on" not in plan
 
@@ -239,8 +249,8 @@ async def test_a_clock_that_was_wrong_locks_no_authenticator_afterwards(
     key = await enrol(database, devices, user)
     codes = await print_codes(database, devices, user)
     wrong = NOW + ahead * SECOND
-    assert await devices.verify(user.pk, code_at(key, wrong), now=wrong) is not None
-    assert await devices.verify(user.pk, "000", now=wrong + STEP) is None
-    assert await devices.verify(user.pk, code_at(key, NOW), now=NOW) is not None
-    assert await devices.verify(user.pk, codes[0].reveal(), now=NOW) is not None
-    assert await devices.verify(user.pk, code_at(key, NOW), now=NOW) is None, "once, as ever"
+    assert await verify(devices, user.pk, code_at(key, wrong), now=wrong) is not None
+    assert await verify(devices, user.pk, "000", now=wrong + STEP) is None
+    assert await verify(devices, user.pk, code_at(key, NOW), now=NOW) is not None
+    assert await verify(devices, user.pk, codes[0].reveal(), now=NOW) is not None
+    assert await verify(devices, user.pk, code_at(key, NOW), now=NOW) is None, "once, as ever"

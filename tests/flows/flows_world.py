@@ -14,7 +14,7 @@ from ostiary.brands.resources import Brand
 from ostiary.brands.room import ROOM as BRANDS
 from ostiary.directory.accounts import Accounts
 from ostiary.directory.attempts import Attempts
-from ostiary.directory.devices import Devices
+from ostiary.directory.authenticators.devices import Devices
 from ostiary.directory.first_run.setup import Setup
 from ostiary.directory.passwords.pool import Passwords
 from ostiary.directory.room import ROOM as DIRECTORY
@@ -23,16 +23,17 @@ from ostiary.directory.tokens import Tokens
 from ostiary.directory.users import Users
 from ostiary.events.audit import audit_changes
 from ostiary.events.session_events import login_event, logout_event
+from ostiary.flows.authenticators.static.stage import AuthenticatorStaticStage
+from ostiary.flows.authenticators.totp.stage import AuthenticatorTOTPStage
 from ostiary.flows.consents import Consents
 from ostiary.flows.engine import FlowEngine, plans_end, plans_move, proofs_end
+from ostiary.flows.enrolment import authenticators_of
 from ostiary.flows.plans.repository import Plans
 from ostiary.flows.proofs.mfa_cookie import give_cookies
 from ostiary.flows.resources import Flow, FlowStageBinding, Stage
 from ostiary.flows.room import ROOM as FLOWS
 from ostiary.flows.routes import routes
 from ostiary.flows.services import Services
-from ostiary.flows.stages.authenticator_static import AuthenticatorStaticStage
-from ostiary.flows.stages.authenticator_totp import AuthenticatorTOTPStage
 from ostiary.flows.stages.authenticator_validate import AuthenticatorValidateStage
 from ostiary.flows.stages.identification import IdentificationStage
 from ostiary.flows.stages.password import PasswordStage
@@ -255,7 +256,7 @@ async def open_world(database: Database) -> World:
     sessions = Sessions(database, CookieSettings(), hooks)
     sealer = Sealer(Secret("a secret key for tests, long enough to be one"))
     users, passwords = Users(database, install_id="install"), Passwords(workers=1)
-    devices, setup = Devices(database, sealer), Setup(database)
+    devices, setup = Devices(database, sealer, authenticators_of(FLOWS.kinds)), Setup(database)
     plane = Plane(Snapshot.of(REGISTRY, []))
     plane_any: Any = plane
     written = ConfigPlane(database, Registry(DIRECTORY.kinds), sealer)

@@ -7,7 +7,7 @@ import logging
 import pytest
 from flows_world import SLUG, Client, World, default_flow
 
-from ostiary.flows.run.outcome import Passed
+from ostiary.flows.run.outcome import Challenge, Passed
 from ostiary.flows.stages.password import PasswordStage
 from ostiary.web.request import Request
 
@@ -26,7 +26,9 @@ async def test_what_fails_ahead_is_in_the_log_and_the_answer_counts(
         patched.setattr(PasswordStage, "open", broken)
         answer = {"component": "ak-stage-identification", "uid_field": "jo"}
         request = Request(method="POST", path=f"/if/flow/{SLUG}/", host="id.example.org", client=client.address)
-        outcome = await world.engine.respond(request, session, SLUG, answer, ahead=True, now=world.now)
+        shown = await world.engine.challenge(request, session, SLUG, now=world.now)
+        assert isinstance(shown, Challenge)
+        outcome = await world.engine.submit(request, session, SLUG, answer, ticket=shown.ticket, now=world.now)
     assert isinstance(outcome, Passed)
     (line,) = caplog.records
     assert line.getMessage() == f"flow {SLUG}: going on after an answer failed, and is tried again"

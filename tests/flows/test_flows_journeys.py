@@ -266,7 +266,7 @@ async def test_redirects_lead_to_the_flows_of_the_brand(journey: Journey, world:
 
 
 async def test_configure_runs_the_flow_of_a_stage_for_whoever_is_signed_in(journey: Journey, world: World) -> None:
-    from ostiary.flows.stages.authenticator_totp import AuthenticatorTOTPStage
+    from ostiary.flows.authenticators.totp.stage import AuthenticatorTOTPStage
 
     stage = AuthenticatorTOTPStage(pk=pk(), name="phone", digits=6)
     flow = world.flow("phone-setup", [stage], designation="stage_configuration")

@@ -13,6 +13,7 @@ from flows_world import NOW, PASSWORD, SECOND, SLUG, Client, World, default_flow
 
 from ostiary.directory.resources import USER
 from ostiary.events.event import event
+from ostiary.flows.authenticators.totp.authenticator import TotpAuthenticator
 from ostiary.flows.run.outcome import Challenge
 from ostiary.flows.stages.consent import ConsentStage
 from ostiary.flows.stages.prompt import Prompt, PromptStage
@@ -76,8 +77,10 @@ Change = Callable[[World, Any], Awaitable[None]]
 
 
 async def with_totp(world: World, user: Any, name: str = "x") -> Secret:
-    key = world.devices.new_totp_key()
-    await world.database.write(lambda: (yield world.devices.add_totp(user=user.pk, name=name, key=key, now=NOW)))
+    key = world.devices.kind(TotpAuthenticator).new_key()
+    await world.database.write(
+        lambda: (yield world.devices.kind(TotpAuthenticator).add(user=user.pk, name=name, key=key, now=NOW))
+    )
     return key
 
 

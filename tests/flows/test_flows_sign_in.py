@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from flows_world import NOW, PASSWORD, SECOND, SLUG, Client, World, default_flow
 
+from ostiary.flows.authenticators.totp.authenticator import TotpAuthenticator
 from ostiary.proto import totp
 from ostiary.resource import codec
 from ostiary.sessions.cookie import COOKIE
@@ -227,8 +228,10 @@ async def test_somebody_without_a_factor_enrols_in_the_middle_and_then_uses_it(w
 async def test_a34_wrong_codes_make_the_device_wait(world: World, client: Client) -> None:
     default_flow(world)
     user = await world.user()
-    key = world.devices.new_totp_key()
-    await world.database.write(lambda: (yield world.devices.add_totp(user=user.pk, name="x", key=key, now=NOW)))
+    key = world.devices.kind(TotpAuthenticator).new_key()
+    await world.database.write(
+        lambda: (yield world.devices.kind(TotpAuthenticator).add(user=user.pk, name="x", key=key, now=NOW))
+    )
     await client.sign_in()
     assert (await client.answer(component="ak-stage-authenticator-validate", code="000000"))["response_errors"]
     code = totp.hotp(bytes.fromhex(key.reveal()), totp.counter_at(world.now), 6)
@@ -243,8 +246,10 @@ async def test_a34_wrong_codes_make_the_device_wait(world: World, client: Client
 async def test_a34_one_code_in_parallel_signs_in_once(world: World) -> None:
     default_flow(world)
     user = await world.user()
-    key = world.devices.new_totp_key()
-    await world.database.write(lambda: (yield world.devices.add_totp(user=user.pk, name="x", key=key, now=NOW)))
+    key = world.devices.kind(TotpAuthenticator).new_key()
+    await world.database.write(
+        lambda: (yield world.devices.kind(TotpAuthenticator).add(user=user.pk, name="x", key=key, now=NOW))
+    )
     clients = [Client(world) for _ in range(4)]
     for one in clients:
         await one.sign_in()
@@ -262,8 +267,10 @@ async def test_a36_who_has_a_device_cannot_choose_to_set_up_another(world: World
 
     world.replace(replace(default.mfa, configuration_stages=(str(default.totp.pk), str(default.static.pk))))
     user = await world.user()
-    key = world.devices.new_totp_key()
-    await world.database.write(lambda: (yield world.devices.add_totp(user=user.pk, name="x", key=key, now=NOW)))
+    key = world.devices.kind(TotpAuthenticator).new_key()
+    await world.database.write(
+        lambda: (yield world.devices.kind(TotpAuthenticator).add(user=user.pk, name="x", key=key, now=NOW))
+    )
     await client.sign_in()
     shown = await client.answer(component="ak-stage-authenticator-validate", selected_stage=str(default.static.pk))
     assert shown["component"] == "ak-stage-authenticator-validate"
@@ -305,8 +312,10 @@ async def test_configure_without_stages_is_a_configuration_error(world: World, c
 async def test_a_proof_holds_for_its_threshold_on_the_same_browser(world: World, client: Client) -> None:
     default_flow(world, last_auth_threshold="hours=1")
     user = await world.user()
-    key = world.devices.new_totp_key()
-    await world.database.write(lambda: (yield world.devices.add_totp(user=user.pk, name="x", key=key, now=NOW)))
+    key = world.devices.kind(TotpAuthenticator).new_key()
+    await world.database.write(
+        lambda: (yield world.devices.kind(TotpAuthenticator).add(user=user.pk, name="x", key=key, now=NOW))
+    )
     await client.sign_in()
     code = totp.hotp(bytes.fromhex(key.reveal()), totp.counter_at(world.now), 6)
     await client.post(component="ak-stage-authenticator-validate", code=code)

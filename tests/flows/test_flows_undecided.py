@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from flows_world import PASSWORD, Client, World, bind, default_flow, pk
 
+from ostiary.flows.authenticators.totp.authenticator import TotpAuthenticator
 from ostiary.flows.plans.planner import UNDECIDED
 from ostiary.flows.resources import FlowStageBinding, Stage
 from ostiary.flows.room import ROOM
@@ -43,9 +44,9 @@ def only(world: World, stage: Stage, *sources: str, on_plan: bool = False, mode:
 
 async def enrolled(world: World, name: str = "jo") -> None:
     user = await world.user(name)
-    key = world.devices.new_totp_key()
+    key = world.devices.kind(TotpAuthenticator).new_key()
     await world.database.write(
-        lambda: (yield world.devices.add_totp(user=user.pk, name="phone", key=key, now=world.now))
+        lambda: (yield world.devices.kind(TotpAuthenticator).add(user=user.pk, name="phone", key=key, now=world.now))
     )
 
 

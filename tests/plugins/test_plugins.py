@@ -1,15 +1,19 @@
-"""A stage, a policy and a kind from a package of somebody else work everywhere, without a line in our tree."""
+"""A stage, an authenticator, a policy and a kind from a package of somebody else work everywhere, without a line in our tree."""
 
 from __future__ import annotations
 
+import html
 import json
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from garden.address_policy import AddressPolicy
 from garden.gate import Gate
+from garden.pigeon.authenticator import PigeonAuthenticator
 from garden.riddle_stage import RiddleStage
 from garden.room import ROOM as GARDEN
 
@@ -22,6 +26,8 @@ from ostiary.flows.resources import Flow
 from ostiary.policies.context import PolicyContext
 from ostiary.policies.decide import decide
 from ostiary.settings import Settings, load
+from ostiary.store.database import Batch, Statement
+from ostiary.store.workspace.editor import Workspace
 
 HERE = "127.0.0.1"
 BLUEPRINT = """\
@@ -48,6 +54,40 @@ entries:
   - model: garden.gate
     identifiers: {name: north}
     attrs: {flow: !KeyOf flow}
+  - model: authentik_core.user
+    identifiers: {username: jo}
+    attrs: {name: Jo, password: correct horse battery}
+  - model: authentik_flows.flow
+    id: loft
+    identifiers: {slug: loft}
+    attrs: {name: Loft, title: Loft, designation: authentication}
+  - model: authentik_stages_password.passwordstage
+    id: password
+    identifiers: {name: password}
+    attrs: {backends: [authentik.core.auth.InbuiltBackend]}
+  - model: authentik_stages_identification.identificationstage
+    id: who
+    identifiers: {name: who}
+    attrs: {user_fields: [username], password_stage: !KeyOf password}
+  - model: garden.pigeonstage
+    id: pigeon
+    identifiers: {name: pigeon}
+    attrs: {friendly_name: Feathers, configure_flow: !KeyOf loft}
+  - model: authentik_stages_authenticator_validate.authenticatorvalidatestage
+    id: validate
+    identifiers: {name: validate}
+    attrs: {device_classes: [email]}
+  - model: authentik_stages_user_login.userloginstage
+    id: login
+    identifiers: {name: login}
+  - model: authentik_flows.flowstagebinding
+    identifiers: {target: !KeyOf loft, stage: !KeyOf who, order: 0}
+  - model: authentik_flows.flowstagebinding
+    identifiers: {target: !KeyOf loft, stage: !KeyOf pigeon, order: 1}
+  - model: authentik_flows.flowstagebinding
+    identifiers: {target: !KeyOf loft, stage: !KeyOf validate, order: 2}
+  - model: authentik_flows.flowstagebinding
+    identifiers: {target: !KeyOf loft, stage: !KeyOf login, order: 3}
 """
 
 
@@ -73,13 +113,30 @@ class Browser:
     def __init__(self, core: Core, address: str = HERE) -> None:
         self._site = build_site(core, Metrics(version="1")).site
         self._address = address
-        self._cookie = ""
+        self._cookie = self.location = ""
 
-    async def call(self, method: str, body: object = None) -> tuple[int, Any]:
+    async def call(self, method: str, body: object = None, slug: str = "through-the-gate") -> tuple[int, Any]:
         content = b"" if body is None else json.dumps(body).encode()
-        headers = {"host": "id.example.org", "cookie": self._cookie, "content-type": "application/json"}
+        status, answer = await self._send(method, f"/api/v3/flows/executor/{slug}/", content, "application/json")
+        return status, json.loads(answer) if answer.startswith(b"{") else None
+
+    async def page(self, path: str, form: dict[str, str] | None = None) -> str:
+        """Show a page; with `form`, fill in what it shows and send it, and show what follows."""
+        status, answer = await self._send("GET", path)
+        assert status == 200, (status, answer)
+        text = answer.decode()
+        if form is None:
+            return text
+        hidden = dict(re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)">', text))
+        sent = urlencode({**{name: html.unescape(value) for name, value in hidden.items()}, **form}).encode()
+        status, _ = await self._send("POST", path, sent, "application/x-www-form-urlencoded")
+        assert status == 303
+        return await self.page(path) if self.location.startswith(path) else self.location
+
+    async def _send(self, method: str, path: str, content: bytes = b"", media: str = "") -> tuple[int, bytes]:
+        headers = {"host": "id.example.org", "cookie": self._cookie, "content-type": media}
         scope = {
-            "type": "http", "method": method, "path": (path := "/api/v3/flows/executor/through-the-gate/"),
+            "type": "http", "method": method, "path": path,
             "raw_path": path.encode(), "query_string": b"", "scheme": "http", "client": (self._address, 4711),
             "headers": [(b"content-length", b"%d" % len(content))]
             + [(name.encode(), value.encode()) for name, value in headers.items() if value],
@@ -94,17 +151,23 @@ class Browser:
             status = message.get("status", status)
             answer += message.get("body", b"")
             for name, value in message.get("headers", ()):
-                if name == b"set-cookie":
+                if name == b"set-cookie" and value.startswith(b"authentik_session"):
                     self._cookie = value.decode().partition(";")[0]
+                if name == b"location":
+                    self.location = value.decode()
 
         await self._site(scope, receive, send)
-        return status, json.loads(answer) if answer.startswith(b"{") else None
+        return status, answer
 
-    async def shown(self) -> Any:
-        status, answer = await self.call("GET")
+    async def shown(self, slug: str = "through-the-gate") -> Any:
+        status, answer = await self.call("GET", slug=slug)
         while status == 302:
-            status, answer = await self.call("GET")
+            status, answer = await self.call("GET", slug=slug)
         return answer
+
+    async def answered(self, slug: str, **answer: object) -> Any:
+        status, shown = await self.call("POST", answer, slug)
+        return await self.shown(slug) if status == 302 else shown
 
 
 async def test_a_blueprint_stores_them_and_a_restart_finds_them(core: Core, tmp_path: Path) -> None:
@@ -128,6 +191,60 @@ async def test_the_stage_asks_and_judges(core: Core) -> None:
     status, _ = await browser.call("POST", {"component": "ak-stage-riddle", "word": "mountain"})
     assert status == 302
     assert (await browser.shown())["component"] == "xak-flow-redirect"
+
+
+async def test_the_stage_has_a_page_of_its_own(core: Core) -> None:
+    browser = Browser(core)
+    assert '<p class="riddle">What has roots as nobody sees? (30)</p>' in await browser.page(
+        "/if/flow/through-the-gate/"
+    )
+    wrong = await browser.page("/if/flow/through-the-gate/", {"word": "tree"})
+    assert "That is not it." in wrong
+    assert await browser.page("/if/flow/through-the-gate/", {"word": "mountain"}) == "/?step=next"
+
+
+async def test_the_authenticator_is_set_up_asked_for_listed_and_removed(core: Core) -> None:
+    browser = Browser(core)
+    await browser.shown("loft")
+    shown = await browser.answered("loft", uid_field="jo", password="correct horse battery")
+    assert shown["component"] == "ak-stage-pigeon"
+    shown = await browser.answered("loft", colour="grey")
+    (asked,) = shown["device_challenges"]
+    assert (asked["device_class"], asked["challenge"]) == ("email", {"colour": "grey"})
+    assert '<p class="pigeon">The grey one.</p>' in await browser.page("/if/flow/loft/")
+    shown = await browser.answered("loft", selected_challenge=asked)
+    assert shown["response_errors"]["code"][0]["code"] == "required"
+    shown = await browser.answered("loft", letter="not this")
+    assert shown["component"] == "ak-stage-authenticator-validate"
+    assert shown["response_errors"]["code"][0]["code"] == "invalid"
+    await core.database.write(lambda: iter_one("UPDATE garden_pigeon SET locked_until = 0"))
+    assert (await browser.answered("loft", letter=PigeonAuthenticator.LOFT.pop()))["component"] == "xak-flow-redirect"
+    library = await browser.page("/if/user/")
+    assert "Feathers" in library
+    assert "Carrier pigeon, added on" in library
+    (path,) = re.findall(r'href="(/if/user/factors/[^"]+/remove/)"', library)
+    assert await browser.page(path, {}) == "/if/user/"
+    assert "Feathers" not in await browser.page("/if/user/")
+
+
+async def test_a_person_who_is_deleted_leaves_no_authenticator(core: Core) -> None:
+    users = [await core.users.by_username(name) for name in ("jo",)]
+    assert users[0] is not None
+    pk = users[0].pk
+    pigeon = core.devices.kind(PigeonAuthenticator).add(user=pk, name="Pigeon", colour="grey", now=clock())
+    await core.database.write(lambda: iter_one(pigeon))
+
+    async def delete(workspace: Workspace) -> None:
+        stored = await workspace.get("authentik_core.user", pk)
+        assert stored is not None
+        await workspace.delete(stored)
+
+    await core.editor.edit(delete, author="test", message="", now=clock())
+    assert await core.database.fetch("SELECT 1 FROM garden_pigeon") == []
+
+
+def iter_one(statement: Statement | str) -> Batch[None]:
+    yield Statement(statement) if isinstance(statement, str) else statement
 
 
 async def test_the_policy_keeps_out_whom_it_does_not_want(core: Core) -> None:

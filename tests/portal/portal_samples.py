@@ -15,17 +15,28 @@ import uvicorn
 
 from ostiary.applications.resources import Application
 from ostiary.brands.resources import Brand
-from ostiary.directory.devices import Device, DeviceClass
+from ostiary.directory.authenticators.authenticator import Authenticator
+from ostiary.directory.authenticators.device import Device
 from ostiary.directory.user import Subject, User
+from ostiary.flows.authenticators.totp.stage import AuthenticatorTOTPStage
+from ostiary.flows.challenge_page import UNKNOWN_PAGE, ChallengePage
+from ostiary.flows.enrolment import SetupStage, authenticators_of
 from ostiary.flows.error_detail import ErrorDetail
 from ostiary.flows.errors import UnknownFlow
+from ostiary.flows.logout import iframes
+from ostiary.flows.logout.logout import IFRAMES
+from ostiary.flows.proofs.methods import KINDS, STAGE_NAMES
+from ostiary.flows.room import STAGES
+from ostiary.flows.run.challenge_frame import ACCESS_DENIED, DENIED_PAGE
 from ostiary.flows.run.flow_commit import PendingCommit
 from ostiary.flows.run.outcome import Challenge, FlowInfo, Moved, Outcome, Passed
-from ostiary.flows.stages.authenticator_totp import AuthenticatorTOTPStage
 from ostiary.portal.error_page import ErrorPage
 from ostiary.portal.look import Renderer, own_static, own_templates
 from ostiary.portal.routes import routes
 from ostiary.portal.services import Pages
+from ostiary.providers.oauth2.device.stages import STAGES as DEVICE_STAGES
+from ostiary.seal import Secret
+from ostiary.seal.envelope import Sealer
 from ostiary.sessions.session import Session
 from ostiary.store.database import Statement
 from ostiary.web.asgi import Site
@@ -270,10 +281,28 @@ SAMPLES: Mapping[str, tuple[str, str, Mapping[str, object], Mapping[str, list[Er
 }
 
 
+SEALER = Sealer(Secret("a secret key for tests, long enough to be one"))
+KINDS_BY_CLASS = {kind.DEVICE_CLASS: kind(SEALER) for kind in authenticators_of(STAGES)}
+PAGES: Mapping[str, ChallengePage] = {
+    **{
+        one.COMPONENT: one.PAGE for one in (*STAGES, *map(type, DEVICE_STAGES.values())) if one.PAGE is not UNKNOWN_PAGE
+    },
+    ACCESS_DENIED: DENIED_PAGE,
+    IFRAMES: iframes.PAGE,
+}
+NOTES: Mapping[str, object] = {
+    KINDS: KINDS_BY_CLASS,
+    STAGE_NAMES: {
+        stage.KIND.name: stage.AUTHENTICATOR.WORDING.name for stage in STAGES if issubclass(stage, SetupStage)
+    },
+}
+
+
 def sample(name: str) -> Challenge:
     component, title, fields, errors = SAMPLES[name]
     info = FlowInfo(title=title, layout="stacked", cancel_url="/flows/-/cancel/")
-    return Challenge(component, fields, info, errors, ticket=f"ticket-{name}")
+    page = PAGES.get(component, UNKNOWN_PAGE)
+    return Challenge(component, fields, info, errors, ticket=f"ticket-{name}", page=page, notes=NOTES)
 
 
 class SampleEngine:
@@ -298,22 +327,18 @@ class SampleEngine:
         errors = self.failed or made.response_errors
         return dataclasses.replace(made, fields=self.override.get(slug, made.fields), response_errors=errors)
 
-    async def respond(
+    async def submit(
         self,
         request: Request,
         session: Session,
         slug: str,
-        answer: Mapping[str, object],
+        form: Mapping[str, object],
         *,
         query: str = "",
-        ticket: str | None = None,
-        ahead: bool = False,
-        hold: bool = False,
+        ticket: str,
         now: int,
     ) -> Outcome:
-        assert ahead
-        assert hold
-        self.answers.append((slug, answer, ticket))
+        self.answers.append((slug, PAGES.get(str(form["component"]), UNKNOWN_PAGE).read(form), ticket))
         if self.failure is not None:
             raise self.failure
         return self.verdict or Passed()
@@ -437,9 +462,10 @@ def subject(**more: Any) -> Subject:
     )
 
 
-def device(pk: int, device_class: DeviceClass, name: str) -> Device:
+def device(pk: int, device_class: str, name: str) -> Device:
     return Device(
         device_class=device_class,
+        model=KINDS_BY_CLASS[device_class].MODEL,
         pk=pk,
         uuid=f"{device_class}-{pk}",
         user=7,
@@ -487,6 +513,9 @@ class SampleHouse:
             self.told.append(audit_event)
             return True
 
+        def kind_of(device: Device) -> Authenticator:
+            return KINDS_BY_CLASS[device.device_class]
+
         async def is_closed() -> bool:
             return closed
 
@@ -502,7 +531,7 @@ class SampleHouse:
             sessions=self.sessions,  # type: ignore[arg-type]
             plane=plane,  # type: ignore[arg-type]
             users=SimpleNamespace(subject=the_subject),  # type: ignore[arg-type]
-            devices=SimpleNamespace(confirmed=confirmed, delete=delete),  # type: ignore[arg-type]
+            devices=SimpleNamespace(confirmed=confirmed, delete=delete, kind_of=kind_of),  # type: ignore[arg-type]
             setup=SimpleNamespace(closed=is_closed, is_valid_link=check),  # type: ignore[arg-type]
             templates=templates,
             static=static,

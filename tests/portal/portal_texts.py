@@ -15,7 +15,7 @@ from ostiary.flows.proofs.proof import MESSAGE
 from ostiary.flows.proofs.sensitive import STALE
 from ostiary.flows.stages.prompt import SERVER_SIDE_LOST
 from ostiary.portal.error_page import TEXTS
-from ostiary.portal.flow.interpolation import FILLED
+from ostiary.portal.flow.interpolation import SOURCES
 from ostiary.portal.flow.page import NOTICE
 from ostiary.portal.look import own_static, own_templates
 
@@ -41,7 +41,7 @@ ELSEWHERE = (
     "You did not allow it. The device is not signed in.",
     "This makes the first administrator, akadmin. Enter an e-mail address and choose a password.",
 )
-_TRANSLATE = {"_", "translate", "translator"}
+_TRANSLATE = {"_", "translate", "translator", "translatable"}
 # Calls whose text ends up on a page, and the position of that text.
 _RAISED = {
     "HttpError": 2,
@@ -77,7 +77,7 @@ def source_texts() -> set[str]:
         for path in sorted((PACKAGE / room).rglob("*.py")):
             found.update(_texts(ast.parse(path.read_text())))
     found.update(text for pair in TEXTS.values() for text in pair)
-    found.update({NOTICE, *FILLED, *ELSEWHERE})
+    found.update({NOTICE, *SOURCES, *ELSEWHERE})
     return {text for text in found if text and not text.isspace()}
 
 

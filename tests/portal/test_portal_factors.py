@@ -7,7 +7,7 @@ import re
 import httpx2 as httpx
 from portal_samples import NOW, SampleHouse
 
-from ostiary.flows.enrolled import FRESH
+from ostiary.flows.enrolment import FRESH
 
 ORIGIN = "http://id.example.org"
 PHONE = "/if/user/factors/totp-1/remove/"

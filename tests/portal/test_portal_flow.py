@@ -9,18 +9,19 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import httpx2 as httpx
+import portal_samples
 import pytest
 from portal_samples import SAMPLES, SampleHouse, sample
 
 from ostiary.flows.error_detail import ErrorDetail
 from ostiary.flows.errors import PlanChanged
 from ostiary.flows.proofs.password_check import TOO_MANY
+from ostiary.flows.run.challenge_frame import DENIED_PAGE
 from ostiary.flows.run.flow_commit import PendingCommit
 from ostiary.flows.run.outcome import Challenge, FlowInfo, Moved, Passed
 from ostiary.portal import redirects
-from ostiary.portal.flow import page
 from ostiary.portal.flow.challenges import page_values
-from ostiary.portal.flow.interpolation import retell
+from ostiary.portal.flow.interpolation import translate_interpolated
 from ostiary.web.request import Request
 
 ORIGIN = "http://id.example.org"
@@ -58,10 +59,10 @@ async def test_every_component_has_a_page(client: httpx.AsyncClient, name: str) 
     assert '<html lang="de">' in german.text
 
 
-ON_PLATES = [name for name, one in SAMPLES.items() if one[0] in page.ON_PLATES]
+CACHED = [name for name in SAMPLES if sample(name).page.cached]
 
 
-@pytest.mark.parametrize("name", ON_PLATES)
+@pytest.mark.parametrize("name", CACHED)
 @pytest.mark.parametrize("person", ["ada", '<b>"A&B"</b>', ""])
 async def test_a_page_from_a_plate_is_the_page(
     client: httpx.AsyncClient, house: SampleHouse, monkeypatch: pytest.MonkeyPatch, name: str, person: str
@@ -72,7 +73,8 @@ async def test_a_page_from_a_plate_is_the_page(
     house.engine.override[name] = fields
     url = f"/if/flow/{name}/?next=%2Fx%2F%3Fa%3D1%26b%3D%22&step=again"
     texts = [(await client.get(url)).text for _ in range(2)]
-    monkeypatch.setattr(page, "ON_PLATES", frozenset())
+    uncached = replace(sample(name).page, cached=False)
+    monkeypatch.setattr(portal_samples, "PAGES", {**portal_samples.PAGES, SAMPLES[name][0]: uncached})
     assert texts == [(await client.get(url)).text] * 2
 
 
@@ -284,9 +286,9 @@ def test_texts_that_were_filled_in_are_told_again() -> None:
     def translate(text: str) -> str:
         return german.get(text, text)
 
-    assert retell("Welcome", translate) == "Willkommen"
-    assert retell("You have left %(x)s \\1", translate) == "Sie haben %(x)s \\1 verlassen"
-    assert retell("Something else", translate) == "Something else"
+    assert translate_interpolated("Welcome", translate) == "Willkommen"
+    assert translate_interpolated("You have left %(x)s \\1", translate) == "Sie haben %(x)s \\1 verlassen"
+    assert translate_interpolated("Something else", translate) == "Something else"
 
 
 def test_outcomes_are_covered() -> None:
@@ -349,12 +351,13 @@ async def test_after_too_many_wrong_passwords_a_page_says_that_and_begins_again(
         component="ak-stage-access-denied",
         fields={"error_message": TOO_MANY},
         flow_info=FlowInfo(title="Sign in", layout="stacked", cancel_url="/"),
+        page=DENIED_PAGE,
     )
     request = Request(path="/if/flow/sign-in/", query="next=%2Fa%3Fb&step=next", prefix="/auth")
-    values = page_values(challenge, request=request, errors={}, values={}, translate=str)
+    values = page_values(challenge, request=request, errors={}, typed={}, translate=str)
     assert values["again"] == "/auth/if/flow/sign-in/?next=%2Fa%3Fb"
     other = replace(challenge, fields={"error_message": "You may not."})
-    assert page_values(other, request=request, errors={}, values={}, translate=str)["again"] == ""
+    assert page_values(other, request=request, errors={}, typed={}, translate=str)["again"] == ""
 
 
 HEADINGS = {

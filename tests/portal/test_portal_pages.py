@@ -12,10 +12,10 @@ from portal_samples import ADDRESSES, SampleHouse, app, subject
 from portal_texts import PACKAGE, blueprint_texts, source_texts, template_texts
 
 from ostiary.applications.resources import Application
+from ostiary.brands.pictures import picture
 from ostiary.portal.autosubmit import autosubmit_page, submit_policy
 from ostiary.portal.error_page import ErrorPage
 from ostiary.portal.launch import launch_address
-from ostiary.portal.look import picture
 from ostiary.web.errors import HttpError
 from ostiary.web.request import Request
 

@@ -21,7 +21,7 @@ from ostiary.app.rooms import ROOMS, kinds_of, migrations_of
 from ostiary.blueprints.discovery import Discovery
 from ostiary.directory.accounts import Accounts
 from ostiary.directory.attempts import Attempts
-from ostiary.directory.devices import Devices
+from ostiary.directory.authenticators.devices import Devices
 from ostiary.directory.first_run.bootstrap import Bootstrap, apply_bootstrap
 from ostiary.directory.first_run.setup import Setup
 from ostiary.directory.install import install_id
@@ -30,6 +30,7 @@ from ostiary.directory.rows.backend import backends
 from ostiary.directory.tokens import Tokens
 from ostiary.directory.users import Users
 from ostiary.events.audit import audit_changes
+from ostiary.flows.enrolment import authenticators_of
 from ostiary.keys.defaults import make_default_pairs
 from ostiary.record import dataclass
 from ostiary.resource import Registry
@@ -169,12 +170,13 @@ async def build_core(
 
     sessions_end, accounts_end = hooks_of(rooms, ServiceRegistry(plane, database=database, clock=clock))
     passwords = Passwords()
-    kept = backends(database, passwords, sealer, on_disabled=accounts_end.on_ended)
-    editor = Editor(plane, kept, audit_changes, rest=REST if serving else 0.0)
+    devices = Devices(database, sealer, authenticators_of(kinds_of(rooms)))
+    ends, deletes = accounts_end.on_ended, [devices.delete_of_user]
+    directory = backends(database, passwords, sealer, on_disabled=ends, on_deleted=deletes)
+    editor = Editor(plane, directory, audit_changes, rest=REST if serving else 0.0)
     users = Users(database, install_id=await install_id(database))
     tokens = Tokens(database, sealer)
-    setup = Setup(database)
-    folder = settings.blueprints_dir
+    setup, folder = Setup(database), settings.blueprints_dir
     discovery = Discovery(database=database, editor=editor, registry=kinds, environ=environ, directory=folder)
 
     return Core(
@@ -190,10 +192,10 @@ async def build_core(
         users=users,
         passwords=passwords,
         tokens=tokens,
-        devices=Devices(database, sealer),
+        devices=devices,
         attempts=Attempts(database),
         setup=setup,
-        accounts=Accounts(database, users, passwords, on_ended=accounts_end.on_ended),
+        accounts=Accounts(database, users, passwords, on_ended=ends),
         discovery=discovery,
         hosts=await _hosts(plane, settings, setup),
         environ=environ,

@@ -182,7 +182,7 @@ def _pages(core: Core, sessions: Sessions, engine: FlowEngine, protocols: Protoc
         users=core.users,
         devices=core.devices,
         setup=core.setup,
-        templates=own_templates(static),
+        templates=own_templates(static, [folder for room in core.rooms for folder in room.templates]),
         static=static,
         form_key=_key(core, "web/form"),
         clock=core.services.clock,

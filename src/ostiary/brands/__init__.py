@@ -5,4 +5,4 @@ brand of a request. Serves no paths.
 Must not know flows or pages: it only names them by primary key.
 """
 
-__all__ = ["hosts", "resources", "room", "select"]
+__all__ = ["hosts", "pictures", "resources", "room", "select"]

@@ -7,7 +7,7 @@ Must not know flows, pages, protocols or policies: it answers who somebody is, a
 __all__ = [
     "accounts",
     "attempts",
-    "devices",
+    "authenticators",
     "errors",
     "first_run",
     "install",

@@ -1,15 +1,16 @@
 """Flows: what a person is asked, in which order, and what proves each step.
 
 Owns the kinds flow, flow-stage binding, every stage and prompt; the tables `flow_tab_plan`, `flow_completion` and
-`consent`; the executor at /api/v3/flows/executor/ and the redirects at /flows/-/. Must not know how a challenge looks
-on a page, nor any protocol: whoever needs a flow done begins it with a completion key, and asks for it afterwards or
-commits its end itself.
+`consent`; the executor at /api/v3/flows/executor/ and the redirects at /flows/-/. A stage says which template shows its
+challenge; the page around it is the room portal's. Must not know any protocol: whoever needs a flow done begins it with
+a completion key, and asks for it afterwards or commits its end itself.
 """
 
 __all__ = [
+    "challenge_page",
     "consents",
     "engine",
-    "enrolled",
+    "enrolment",
     "error_detail",
     "errors",
     "logout",

@@ -122,20 +122,34 @@ class FlowEngine:
         answer: Mapping[str, object],
         *,
         query: str = "",
-        ticket: str | None = None,
-        ahead: bool = False,
-        hold: bool = False,
         latest: bool = False,
         now: int,
     ) -> Outcome:
-        """Take an answer. `Passed`: look again. `Challenge`: wrong (see response_errors), or refused for good.
+        """Take the answer of a JSON client. `Passed`: look again. `Challenge`: wrong (see response_errors), or refused.
 
-        `ticket` is that of the challenge the page showed; None for clients of the JSON executor. `ahead` takes the
-        flow on to its next question or its end (`Moved`), in the same batch as the answer; with `hold` that end is
-        left to the caller to commit (`Moved.due`). `latest` as in `challenge`.
+        `latest` as in `challenge`.
         """
         run = await self._run(request, session, slug, query=query, latest=latest, now=now)
-        return await run.respond(answer, ticket=ticket, ahead=ahead, hold=hold)
+        return await run.respond(answer)
+
+    async def submit(
+        self,
+        request: Request,
+        session: Session,
+        slug: str,
+        form: Mapping[str, object],
+        *,
+        query: str = "",
+        ticket: str,
+        now: int,
+    ) -> Outcome:
+        """Take the form of a page, and the flow on to its next question or its end, in the same batch.
+
+        `ticket` is that of the challenge the page showed. `Moved`: the flow ended, and what `Moved.pending` holds is
+        still to be committed (`signon.protocols.Protocols.end`). Else as `respond`.
+        """
+        run = await self._run(request, session, slug, query=query, latest=False, now=now)
+        return await run.submit(form, ticket=ticket)
 
     async def cancel(self, session: Session, slug: str, next_url: str | None) -> None:
         """Drop the session's plan of one flow that leads to `next_url`."""

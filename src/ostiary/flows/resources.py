@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Final, Literal
 
+from ostiary.flows.challenge_page import UNKNOWN_PAGE, ChallengePage
 from ostiary.record import dataclass
 from ostiary.resource import SLUG, UNIQUE, Help, Length, OnDelete, Range, Reference, Resource, kind
 
@@ -87,6 +88,7 @@ class Stage(Resource):
     """One step of a flow. Each kind adds its fields, and its behaviour (`flows.run.stage_context.Behaviour`)."""
 
     COMPONENT: ClassVar[str]  # the challenge the stage shows
+    PAGE: ClassVar[ChallengePage] = UNKNOWN_PAGE  # how a browser shows it
     GUARD: ClassVar[bool] = False
     """Taking the stage can only keep somebody out, never let in or change anything: when the policies of its place
     cannot be evaluated it is taken. Of any other stage the flow is refused then, see `planner.fate`."""

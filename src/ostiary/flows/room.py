@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from ostiary.flows import consents, tables
+from ostiary.flows.authenticators.static.stage import AuthenticatorStaticStage
+from ostiary.flows.authenticators.totp.stage import AuthenticatorTOTPStage
 from ostiary.flows.engine import FlowEngine, plans_end, plans_move, proofs_end
 from ostiary.flows.plans import repository
 from ostiary.flows.resources import Flow, FlowStageBinding, Stage
 from ostiary.flows.routes import routes as flow_routes
-from ostiary.flows.stages.authenticator_static import AuthenticatorStaticStage
-from ostiary.flows.stages.authenticator_totp import AuthenticatorTOTPStage
 from ostiary.flows.stages.authenticator_validate import AuthenticatorValidateStage
 from ostiary.flows.stages.consent import ConsentStage
 from ostiary.flows.stages.deny import DenyStage

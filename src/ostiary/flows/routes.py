@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from ostiary.brands.select import select
 from ostiary.flows.engine import FlowEngine
-from ostiary.flows.enrolled import FRESH
+from ostiary.flows.enrolment import FRESH
 from ostiary.flows.errors import UnknownFlow
 from ostiary.flows.next_url import is_relative
 from ostiary.flows.resources import STAGE, ConfigurableStage, Flow

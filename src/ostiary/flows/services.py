@@ -12,7 +12,7 @@ from ostiary.record import dataclass
 
 if TYPE_CHECKING:
     from ostiary.directory.attempts import Attempts
-    from ostiary.directory.devices import Devices
+    from ostiary.directory.authenticators.devices import Devices
     from ostiary.directory.first_run.setup import Setup
     from ostiary.directory.passwords.pool import Passwords
     from ostiary.directory.tokens import Tokens

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ostiary.events.event import event
-from ostiary.flows.enrolled import FRESH, SKEW
-from ostiary.portal.flow.methods import factor_names
+from ostiary.flows.enrolment import FRESH, SKEW
 from ostiary.portal.start import active_person, sign_in_first
 from ostiary.record import dataclass
 from ostiary.web.csrf import form_token, is_form_token, same_origin
@@ -15,7 +14,7 @@ from ostiary.web.parameters import unique
 from ostiary.web.response import Response, redirect
 
 if TYPE_CHECKING:
-    from ostiary.directory.devices import Device
+    from ostiary.directory.authenticators.device import Device
     from ostiary.directory.user import User
     from ostiary.portal.look import Renderer
     from ostiary.portal.services import Pages
@@ -46,12 +45,12 @@ class Factors:
         asked = await self._asked(request, self._pages.clock())
         if asked is None:
             return sign_in_first(request)
-        names = factor_names(self._painter.translator(request))
+        translate, kind = self._painter.translator(request), self._pages.devices.kind_of(asked.device)
         return self._painter.page(
             request,
             "remove_factor.html",
             factor=asked.device.name,
-            kind=names[asked.device.device_class],
+            kind=translate(kind.WORDING.name),
             last=asked.last,
             action=request.prefix + request.path,
             form_token=form_token(asked.session.key, _purpose(asked.device), self._pages.form_key),

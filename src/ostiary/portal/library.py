@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import groupby
 from typing import Final
 from urllib.parse import quote
 
 from ostiary.applications.resources import Application
+from ostiary.brands.pictures import picture
 from ostiary.directory.user import Subject
+from ostiary.flows.enrolment import SetupStage
 from ostiary.flows.password_change import password_change
 from ostiary.flows.plans.beginning import ANOTHER_URL
 from ostiary.flows.resources import STAGE
-from ostiary.portal.flow.methods import factor_names
 from ostiary.portal.launch import launch_address
-from ostiary.portal.look import Renderer, picture
+from ostiary.portal.look import Renderer
 from ostiary.portal.services import Pages
 from ostiary.portal.start import active_person, sign_in_first, signed_in
 from ostiary.record import dataclass
@@ -27,10 +28,6 @@ from ostiary.web.request import Request
 from ostiary.web.response import Response, redirect
 
 _ANOTHER: Final = "another"  # in the query of a launch address: another person wants to sign in for it
-_ENROLLING: Final = {
-    "authentik_stages_authenticator_totp.authenticatortotpstage": "totp",
-    "authentik_stages_authenticator_static.authenticatorstaticstage": "static",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +64,6 @@ class Library:
         if subject is None:
             return sign_in_first(request)
         translate = self._painter.translator(request)
-        names = factor_names(translate)
         factors = await self._pages.devices.confirmed(subject.user.pk)
         return self._painter.page(
             request,
@@ -78,14 +74,14 @@ class Library:
             devices=[
                 {
                     "name": one.name,
-                    "kind": names[one.device_class],
+                    "kind": translate(self._pages.devices.kind_of(one).WORDING.name),
                     "added": datetime.fromtimestamp(one.created / 1_000_000, UTC).date().isoformat(),
                     "remove": f"{request.prefix}/if/user/factors/{one.uuid}/remove/",
                 }
                 for one in factors
             ],
             password=password_change(request, self._pages.plane.snapshot, back=request.prefix + "/if/user/"),
-            enrolments=self._enrolments(request, names, {one.device_class for one in factors}),
+            enrolments=self._enrolments(request, translate, {one.device_class for one in factors}),
         )
 
     async def launch(self, request: Request) -> Response:
@@ -143,17 +139,17 @@ class Library:
         return launch_address(application, subject=subject, snapshot=self._pages.plane.snapshot)
 
     def _enrolments(
-        self, request: Request, names: Mapping[str, str], have: Collection[str]
+        self, request: Request, translate: Callable[[str], str], have: Collection[str]
     ) -> Sequence[Mapping[str, object]]:
         back = quote(request.prefix + "/if/user/", safe="")  # for who cancels, too
         return [
             {
-                "kind": names[_ENROLLING[stage.KIND.name]],
+                "kind": translate(stage.AUTHENTICATOR.WORDING.name),
                 "url": f"{request.prefix}/flows/-/configure/{stage.pk}/?next={back}",
-                "more": _ENROLLING[stage.KIND.name] in have,
+                "more": stage.AUTHENTICATOR.DEVICE_CLASS in have,
             }
             for stage in self._pages.plane.snapshot.family(STAGE)
-            if stage.KIND.name in _ENROLLING and getattr(stage, "configure_flow", None)
+            if isinstance(stage, SetupStage) and stage.configure_flow
         ]
 
 

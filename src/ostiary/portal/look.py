@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Final
 
+from ostiary.brands.pictures import picture
 from ostiary.brands.resources import Brand
 from ostiary.brands.select import select
 from ostiary.portal.services import Plane
@@ -20,8 +21,6 @@ from ostiary.web.static import Static
 from ostiary.web.templates import Templates
 
 _ROOM: Final = Path(__file__).parent
-# authentik's own pictures, which existing blueprints name; we ship ours instead.
-_FOREIGN: Final = ("/static/dist/", "fa://")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +38,9 @@ def own_static() -> Static:
     return Static(_ROOM / "static")
 
 
-def own_templates(static: Static) -> Templates:
-    """Return the templates of this room, with the package's catalogs."""
-    return Templates([_ROOM / "templates"], catalogs=Catalogs(_ROOM.parent / "locale"), static=static)
-
-
-def picture(address: str) -> str:
-    """Return the address of a picture a page may show, or "" for one that is not ours to serve."""
-    return "" if address.startswith(_FOREIGN) or not address.startswith(("/", "https://", "data:image/")) else address
+def own_templates(static: Static, folders: Iterable[Path] = ()) -> Templates:
+    """Return the templates of this room and of those folders, with the package's catalogs."""
+    return Templates([_ROOM / "templates", *folders], catalogs=Catalogs(_ROOM.parent / "locale"), static=static)
 
 
 class Renderer:

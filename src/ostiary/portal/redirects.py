@@ -12,11 +12,11 @@ import re
 from typing import Final
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
+from ostiary.flows.challenge_page import MARK
 from ostiary.flows.next_url import is_relative
 from ostiary.flows.run.destination import FLOW_PAGES
 from ostiary.web.request import Request
 
-MARK: Final = "step"
 NEXT: Final = "next"  # the form was taken
 AGAIN: Final = "again"  # the form was too old, or cookies are off
 _ENDING_HERE: Final = ("/if/user/", "/if/admin/")
@@ -29,12 +29,6 @@ def marked(path: str, query: str, mark: str, *, without: tuple[str, ...] = ()) -
     dropped = {MARK, *without}
     pairs = [(name, value) for name, value in parse_qsl(query, keep_blank_values=True) if name not in dropped]
     return f"{path}?{urlencode([*pairs, (MARK, mark)])}"
-
-
-def unmarked(request: Request) -> str:
-    """Return the address of a page without its mark: where it begins."""
-    pairs = [(name, value) for name, value in parse_qsl(request.query, keep_blank_values=True) if name != MARK]
-    return request.prefix + request.path + (f"?{urlencode(pairs)}" if pairs else "")
 
 
 def stays_here(to: str, request: Request) -> str | None:

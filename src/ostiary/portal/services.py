@@ -11,7 +11,7 @@ from ostiary.signon.protocols import Protocols, Settling
 from ostiary.web.request import Request
 
 if TYPE_CHECKING:
-    from ostiary.directory.devices import Devices
+    from ostiary.directory.authenticators.devices import Devices
     from ostiary.directory.first_run.setup import Setup
     from ostiary.directory.users import Users
     from ostiary.flows.resources import Flow
@@ -30,20 +30,18 @@ class Engine(Settling, Protocol):
         """Return what to show. Raises UnknownFlow (404)."""
         ...
 
-    async def respond(
+    async def submit(
         self,
         request: Request,
         session: Session,
         slug: str,
-        answer: Mapping[str, object],
+        form: Mapping[str, object],
         *,
         query: str = "",
-        ticket: str | None = None,
-        ahead: bool = False,
-        hold: bool = False,
+        ticket: str,
         now: int,
     ) -> Outcome:
-        """Judge an answer to the showing that `ticket` names, and take the flow on as `ahead` and `hold` say."""
+        """Judge a form of the showing that `ticket` names, and take the flow on to its next question or its end."""
         ...
 
     async def begin(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import TypeVar, cast
 
 from ostiary.record import dataclass
@@ -60,13 +61,14 @@ class Room:
     `hooks` gives values of the classes that lower rooms have for it (`sessions.sessions.Hooks`, for example), `routes`
     what it answers, `endpoints` where it signs people on (`signon.protocols.Endpoint`), `jobs` what is done for it in
     the background, `loops` what goes on beside the queue in a process that works on it. Each is made from the services
-    that are built by then.
+    that are built by then. `templates` are folders with the templates of its pages.
     """
 
     name: str
     kinds: tuple[type[Resource], ...] = ()
     migrations: Sequence[Migration] = ()
     sweeps: Sequence[Sweeper] = ()
+    templates: Sequence[Path] = ()
     hooks: Callable[[ServiceRegistry], Iterable[object]] = _nothing
     routes: Callable[[ServiceRegistry], Iterable[Route]] = _nothing
     endpoints: Callable[[ServiceRegistry], Iterable[object]] = _nothing

@@ -88,3 +88,8 @@ def _accepted(header: str) -> Sequence[str]:
         if weight > 0:
             weighted.append((weight, _primary(tag)))
     return tuple(tag for _, tag in sorted(weighted, key=lambda pair: -pair[0]))
+
+
+def translatable(text: str) -> str:
+    """Return the text as it is: a constant that is translated where it is shown, marked for the catalogs."""
+    return text

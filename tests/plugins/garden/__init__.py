@@ -1,1 +1,1 @@
-"""A room of somebody else: one stage, one policy and one kind, none of which Ostiary's own tree knows."""
+"""A room of somebody else: a stage, an authenticator, a policy, a provider and a kind, none of which Ostiary's own tree knows."""

@@ -5,9 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, ClassVar
 
+from ostiary.flows.challenge_page import ChallengePage, PageContext
 from ostiary.flows.resources import STAGE, Stage
 from ostiary.flows.run.stage_context import Ask, Done, StageContext, Verdict, text_of, wrong
 from ostiary.resource import Help, Length, kind
+
+
+def page_values(page: PageContext) -> Mapping[str, object]:
+    """Return how long the riddle is."""
+    return {"letters": len(str(page.fields["riddle"]))}
 
 
 @kind(
@@ -21,6 +27,7 @@ class RiddleStage(Stage):
     """Asks a riddle."""
 
     COMPONENT: ClassVar[str] = "ak-stage-riddle"
+    PAGE: ClassVar[ChallengePage] = ChallengePage(template="riddle.html", values=page_values)
 
     riddle: Annotated[str, Length(least=1)]
     word: Annotated[str, Length(least=1), Help("What opens the gate.")]

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Final
 
 from garden.address_policy import AddressPolicy
 from garden.gate import Gate
+from garden.pigeon.authenticator import MIGRATIONS
+from garden.pigeon.stage import PigeonStage
 from garden.riddle_stage import RiddleStage
 from garden.ticket import ticket_endpoint
 from garden.ticket_mapping import TicketMapping
@@ -37,7 +40,9 @@ def routes(services: ServiceRegistry) -> Iterable[Route]:
 
 ROOM: Final = Room(
     name="garden",
-    kinds=(RiddleStage, AddressPolicy, Gate, TicketProvider, TicketMapping),
+    kinds=(RiddleStage, PigeonStage, AddressPolicy, Gate, TicketProvider, TicketMapping),
+    migrations=MIGRATIONS,
+    templates=(Path(__file__).parent / "templates",),
     hooks=lambda _services: [Hooks(on_end=[end_tickets])],
     endpoints=endpoints,
     routes=routes,

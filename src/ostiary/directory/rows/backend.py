@@ -23,6 +23,9 @@ from ostiary.store.workspace.changes import Change, Referrer, Stored
 
 COUNTER = "user"
 
+OnDeleted = Callable[[int], Iterable[Statement]]
+"""A hook for a user who is deleted: what is theirs in other rooms goes first."""
+
 OnDisabled = Callable[[int, int], Iterable[Statement]]
 """A hook for a user who is deactivated, deleted or gets a new password: it gets their number and the time."""
 
@@ -47,12 +50,19 @@ class DirectoryBackend:
     """The backend of the four directory kinds (see `store.workspace.changes.Backend`)."""
 
     def __init__(
-        self, database: Database, passwords: Passwords, sealer: Sealer, on_disabled: Sequence[OnDisabled] = ()
+        self,
+        database: Database,
+        passwords: Passwords,
+        sealer: Sealer,
+        *,
+        on_disabled: Sequence[OnDisabled] = (),
+        on_deleted: Sequence[OnDeleted] = (),
     ) -> None:
         self._database = database
         self._passwords = passwords
         self._sealer = sealer
         self._on_disabled = on_disabled
+        self._on_deleted = on_deleted
         self._keys = OrderedKeys()
 
     async def match(self, kind: Kind, lookups: Sequence[tuple[str, object]]) -> Sequence[Stored]:
@@ -111,6 +121,9 @@ class DirectoryBackend:
         return [Referrer(token, "user") for token in tokens]
 
     def _user_writes(self, change: Change, *, now: int) -> Iterator[Statement]:
+        if change.after is None:
+            for delete in self._on_deleted:
+                yield from delete(cast("int", change.pk))
         yield from user_rows.writes(change, now=now)
         if user_rows.is_ended(change):
             for hook in self._on_disabled:
@@ -166,12 +179,18 @@ def _free_number() -> Batch[int]:
 
 
 def backends(
-    database: Database, passwords: Passwords, sealer: Sealer, on_disabled: Sequence[OnDisabled] = ()
+    database: Database,
+    passwords: Passwords,
+    sealer: Sealer,
+    *,
+    on_disabled: Sequence[OnDisabled] = (),
+    on_deleted: Sequence[OnDeleted] = (),
 ) -> dict[str, DirectoryBackend]:
     """Return the backend under the name of each directory kind, as `Editor` takes them.
 
     `on_disabled` are hooks that end what was issued to a user who is deactivated, deleted or gets a new password, in
-    the same transaction. The user's sessions end anyway.
+    the same transaction. The user's sessions end anyway. `on_deleted` are hooks that delete what belongs to a user who
+    is deleted.
     """
-    backend = DirectoryBackend(database, passwords, sealer, on_disabled)
+    backend = DirectoryBackend(database, passwords, sealer, on_disabled=on_disabled, on_deleted=on_deleted)
     return {model.KIND.name: backend for model in KINDS}

@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, cast
 
-from ostiary.directory import devices
 from ostiary.directory.case_key import case_key
 from ostiary.directory.passwords.credentials import unusable
 from ostiary.directory.resources import KeepSession, UserKind
@@ -176,7 +175,6 @@ def _delete(pk: int) -> Iterator[Statement]:
     yield end_of_user(pk)
     yield from members.cut_all((members.USER_GROUPS, members.USER_ROLES), pk)
     yield Statement("DELETE FROM directory_token WHERE user_pk = ?", (pk,))
-    yield from devices.delete_of_user(pk)
     yield Statement(
         "DELETE FROM directory_user WHERE pk = ?",
         (pk,),

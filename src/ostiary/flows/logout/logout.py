@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
-from ostiary.flows.run.challenge_frame import SESSION_END, flow_info, session_end_fields
+from ostiary.flows.logout.iframes import PAGE
+from ostiary.flows.run.challenge_frame import SESSION_END, SESSION_END_PAGE, flow_info, session_end_fields
 from ostiary.flows.run.outcome import Challenge
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 IFRAMES: Final = "ak-provider-iframe-logout"
 END: Final = "end_session"
 ASK: Final = "ask"
-LOADED: Final = "logged_out"
 _URLS: Final = "logout_urls"
 
 
@@ -52,7 +52,7 @@ def answered(plan: Plan, answer: Mapping[str, object]) -> Plan:
 async def question(stage_context: StageContext, plan: Plan) -> Challenge:
     """Return the question."""
     fields = {**await session_end_fields(stage_context), "confirm": True}
-    return Challenge(component=SESSION_END, fields=fields, flow_info=flow_info(stage_context), ticket=plan.ticket)
+    return Challenge(SESSION_END, fields, flow_info(stage_context), ticket=plan.ticket, page=SESSION_END_PAGE)
 
 
 def remembered(plan: Plan, urls: Sequence[Mapping[str, object]]) -> Plan:
@@ -71,7 +71,7 @@ def to_load(plan: Plan) -> list[Mapping[str, object]]:
 def iframes(stage_context: StageContext, plan: Plan, urls: Sequence[Mapping[str, object]]) -> Challenge:
     """Return the page that loads the addresses."""
     fields = {_URLS: [dict(one) for one in urls]}
-    return Challenge(component=IFRAMES, fields=fields, flow_info=flow_info(stage_context), ticket=plan.ticket)
+    return Challenge(IFRAMES, fields, flow_info(stage_context), ticket=plan.ticket, page=PAGE)
 
 
 def _loaded(plan: Plan) -> Plan:

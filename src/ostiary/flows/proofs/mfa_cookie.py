@@ -12,7 +12,7 @@ from ostiary.record import dataclass
 from ostiary.web.response import Response, set_cookie
 
 if TYPE_CHECKING:
-    from ostiary.directory.devices import Device
+    from ostiary.directory.authenticators.device import Device
     from ostiary.directory.user import User
     from ostiary.seal import Secret
     from ostiary.web.request import Request

@@ -7,14 +7,19 @@ from urllib.parse import quote
 
 from ostiary.applications.resources import Application
 from ostiary.brands.select import select
+from ostiary.flows.challenge_page import ChallengePage, PageContext
 from ostiary.flows.next_url import is_relative, query_value
 from ostiary.flows.people.pending_user import person_fields
+from ostiary.flows.proofs.password_check import TOO_MANY
 from ostiary.flows.run.destination import NAMED, key_of_page
 from ostiary.flows.run.outcome import Challenge, FlowInfo
 from ostiary.flows.run.stage_context import Ask, StageContext
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ostiary.flows.plans.plan import Plan
+    from ostiary.flows.resources import Stage
 
 ACCESS_DENIED: Final = "ak-stage-access-denied"
 SESSION_END: Final = "ak-stage-session-end"
@@ -22,15 +27,26 @@ NOTICES: Final = "sign_out_notices"
 """What of an application's wish to sign out was not taken, in the plan's context."""
 
 
-async def challenge_of(stage_context: StageContext, ask: Ask, plan: Plan, component: str) -> Challenge:
+def _denied_values(page: PageContext) -> Mapping[str, object]:
+    """Where a flow ended with a wrong password, its own address begins it again, and leads to where it was to lead."""
+    return {"again": page.address() if page.fields.get("error_message") == TOO_MANY else ""}
+
+
+DENIED_PAGE: Final = ChallengePage(template="stages/access_denied.html", values=_denied_values)
+SESSION_END_PAGE: Final = ChallengePage(template="stages/session_end.html")
+
+
+async def challenge_of(stage_context: StageContext, ask: Ask, plan: Plan, stage: Stage) -> Challenge:
     """Return the challenge a stage asks to show."""
     person = await person_fields(stage_context) if ask.person else {}
     return Challenge(
-        component=ask.component or component,
+        component=stage.COMPONENT,
         fields={**person, **ask.fields},
         flow_info=flow_info(stage_context),
         response_errors=plan.errors,
         ticket=plan.ticket,
+        page=stage.PAGE,
+        notes=ask.notes,
     )
 
 
@@ -39,7 +55,11 @@ async def access_denied(stage_context: StageContext, message: str) -> Challenge:
     fields = {**await person_fields(stage_context), "error_message": message}
     application = str(stage_context.mapping("application").get("name", ""))
     return Challenge(
-        component=ACCESS_DENIED, fields=fields, flow_info=flow_info(stage_context), application=application
+        component=ACCESS_DENIED,
+        fields=fields,
+        flow_info=flow_info(stage_context),
+        page=DENIED_PAGE,
+        application=application,
     )
 
 
@@ -48,7 +68,7 @@ async def session_end(stage_context: StageContext) -> Challenge | None:
     if _application(stage_context) is None:
         return None
     fields = await session_end_fields(stage_context)
-    return Challenge(component=SESSION_END, fields=fields, flow_info=flow_info(stage_context))
+    return Challenge(SESSION_END, fields, flow_info(stage_context), page=SESSION_END_PAGE)
 
 
 async def session_end_fields(stage_context: StageContext) -> dict[str, object]:

@@ -164,15 +164,23 @@ class Dispatcher:
             outcome = Passed()
         return await self._ending(outcome, hold=hold)
 
-    async def respond(self, answer: Mapping[str, object], *, ticket: str | None, ahead: bool, hold: bool) -> Outcome:
-        """Hand an answer to the current stage. A stale answer is not looked at: Passed, look again.
+    async def respond(self, answer: Mapping[str, object]) -> Outcome:
+        """Hand an answer to the current stage. One without a challenge that was shown is not judged: Passed."""
+        return await self._answered(answer, form=False)
 
-        `ahead` takes the plan on to the next question, or to its end; `hold` leaves that end to the caller to commit
-        (`Moved.due`).
+    async def submit(self, form: Mapping[str, object], *, ticket: str) -> Outcome:
+        """Hand the form of a page to the current stage, and take the plan on to the next question, or to its end.
+
+        That end is left to the caller to commit (`Moved.pending`). The form of an old showing is not looked at: Passed.
         """
-        self._later = True
         # guard: A30 a form names the showing it answers
-        if (ticket is not None and ticket != self._plan.ticket) or self._plan.denied is not None:
+        if ticket != self._plan.ticket:
+            return Passed()
+        return await self._answered(form, form=True)
+
+    async def _answered(self, answer: Mapping[str, object], *, form: bool) -> Outcome:
+        self._later = True
+        if self._plan.denied is not None:
             return Passed()
         try:
             if logout.is_waiting(self._plan):
@@ -180,10 +188,10 @@ class Dispatcher:
             # guard: A30 an answer is judged only after its challenge was shown
             if not self._plan.shown or not await self._still_there():
                 return Passed()  # nothing was asked in this session, or not this: an answer needs its challenge
-            outcome = await self._judge(answer)
+            outcome = await self._judge(answer, form=form)
             if outcome is None:
-                outcome = await self._go_on() if ahead and self._flow.designation != "invalidation" else Passed()
-            return await self._ending(outcome, hold=hold)
+                outcome = await self._go_on() if form and self._flow.designation != "invalidation" else Passed()
+            return await self._ending(outcome, hold=form)
         except (PlanChanged, SessionGone):
             return Passed()
 
@@ -211,7 +219,7 @@ class Dispatcher:
         await self._commit.commit()
         return outcome
 
-    async def _judge(self, answer: Mapping[str, object]) -> Outcome | None:
+    async def _judge(self, answer: Mapping[str, object], *, form: bool) -> Outcome | None:
         """Return None when the stage passed."""
         stage, stage_context = self._stage(), self._visit()
         if stage is None:
@@ -219,6 +227,7 @@ class Dispatcher:
         if answer.get("component", stage.COMPONENT) != stage.COMPONENT:
             detail = ErrorDetail("This answer belongs to another step.", "component")
             return await self._show(stage, stage_context, {"component": (detail,)})
+        answer = stage.PAGE.read(answer) if form else answer
         verdict = await cast("Behaviour", stage).answer(stage_context, answer)
         match verdict:
             case Done():
@@ -281,8 +290,8 @@ class Dispatcher:
         if not self._plan.shown or scratch != self._plan.scratch or not self._commit.stored:
             self._commit.keep(self._plan.to(scratch=scratch, shown=True))
         if self._later:
-            return Passed(verdict.component or stage.COMPONENT)
-        return await challenge_of(stage_context, verdict, self._plan, stage.COMPONENT)
+            return Passed(stage.COMPONENT)
+        return await challenge_of(stage_context, verdict, self._plan, stage)
 
     async def _show(
         self, stage: Stage, stage_context: StageContext, errors: Mapping[str, Sequence[ErrorDetail]]
@@ -291,7 +300,7 @@ class Dispatcher:
         verdict = await cast("Behaviour", stage).open(stage_context)
         if not isinstance(verdict, Ask):
             return Passed()
-        return await challenge_of(stage_context, verdict, self._plan.to(errors=errors), stage.COMPONENT)
+        return await challenge_of(stage_context, verdict, self._plan.to(errors=errors), stage)
 
     async def _make_plan(self) -> Outcome | None:
         if self._flow.slug == wizard.SLUG:
@@ -412,7 +421,7 @@ class Dispatcher:
         again = await cast("Behaviour", stage).open(codec.changed(stage_context, scratch=scratch))
         if not isinstance(again, Ask):
             return Passed()
-        return await challenge_of(stage_context, again, self._plan, stage.COMPONENT)
+        return await challenge_of(stage_context, again, self._plan, stage)
 
     async def _refuse(self, verdict: Refused | Declined) -> Outcome:
         if isinstance(verdict, Declined):

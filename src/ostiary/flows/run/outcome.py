@@ -7,13 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from ostiary.flows.challenge_page import UNKNOWN_PAGE, ChallengePage
 from ostiary.flows.error_detail import Errors
 from ostiary.record import dataclass
 
 if TYPE_CHECKING:
     from ostiary.flows.run.flow_commit import PendingCommit
+
+
+REDIRECT: Final = "xak-flow-redirect"
+"""The component of a challenge that leads elsewhere: its field `to` is the address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +46,8 @@ class Challenge:
     """What to ask next.
 
     `ticket` names exactly this showing of this stage of this plan: a page puts it in its form (and binds the form
-    token to it) and hands it back as `respond(..., ticket=...)`; an answer with an old ticket is not looked at.
+    token to it) and hands it back as `submit(..., ticket=...)`; an answer with an old ticket is not looked at.
+    `page` is how a browser shows it, `notes` what that page is told beside `fields`; neither is in the JSON challenge.
     """
 
     component: str
@@ -49,6 +55,8 @@ class Challenge:
     flow_info: FlowInfo
     response_errors: Errors = field(default_factory=dict)
     ticket: str = ""
+    page: ChallengePage = UNKNOWN_PAGE
+    notes: Mapping[str, object] = field(default_factory=dict)
     application: str = ""  # what the flow was begun for, where a page names it; no member of the JSON challenge
 
     def wire(self) -> dict[str, object]:
@@ -81,7 +89,7 @@ class Moved:
 
     def wire(self) -> dict[str, object]:
         """Return the JSON body of the executor."""
-        return {"component": "xak-flow-redirect", "to": self.to}
+        return {"component": REDIRECT, "to": self.to}
 
 
 Outcome = Challenge | Passed | Moved

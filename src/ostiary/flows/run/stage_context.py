@@ -77,12 +77,15 @@ class StageFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """Show the stage's challenge. `scratch` replaces what the stage kept; `person` adds who is pending."""
+    """Show the stage's challenge. `scratch` replaces what the stage kept; `person` adds who is pending.
+
+    `notes` are for the stage's page alone: they are no part of the JSON challenge.
+    """
 
     fields: Mapping[str, object] = field(default_factory=dict)
     scratch: Mapping[str, object] | None = None
     person: bool = True
-    component: str = ""  # "" is the stage's own
+    notes: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
+from ostiary.directory.authenticators.device import Attempt
 from ostiary.directory.errors import Throttled
 from ostiary.events.event import event
 from ostiary.events.signin_log import log_failed_sign_in
-from ostiary.flows.enrolled import with_device
+from ostiary.flows.challenge_page import ChallengePage
+from ostiary.flows.enrolment import SetupStage, with_device
 from ostiary.flows.people.pending_user import pending_user
+from ostiary.flows.proofs.methods import KINDS, PAGE, STAGE_NAMES
 from ostiary.flows.proofs.mfa_cookie import remember, remembered
 from ostiary.flows.resources import STAGE, Stage
 from ostiary.flows.run.stage_context import Ask, Done, Refused, StageContext, Verdict, Wrong, text_of, wrong
@@ -18,11 +21,9 @@ from ostiary.resource import DURATION, Help, OnDelete, Reference, kind
 from ostiary.resource.timestamp import format_timestamp
 
 if TYPE_CHECKING:
-    from ostiary.directory.devices import Device
+    from ostiary.directory.authenticators.device import Device
     from ostiary.directory.user import User
     from ostiary.store.database import Statement
-
-_CODE_MOST: Final = 128  # characters
 
 DeviceClass = Literal["static", "totp", "webauthn", "duo", "sms", "email"]
 _WEBAUTHN_TYPES = "authentik_stages_authenticator_webauthn.webauthndevicetype"
@@ -39,6 +40,7 @@ class AuthenticatorValidateStage(Stage):
     """Asks for a code of a device of an allowed class; without any device, does what `not_configured_action` says."""
 
     COMPONENT: ClassVar[str] = "ak-stage-authenticator-validate"
+    PAGE: ClassVar[ChallengePage] = PAGE
     GUARD: ClassVar[bool] = True
 
     not_configured_action: Literal["skip", "deny", "configure"] = "skip"
@@ -61,7 +63,7 @@ class AuthenticatorValidateStage(Stage):
         threshold = parse_duration(self.last_auth_threshold)
         if threshold > 0 and remembered(stage_context, user, devices, threshold=threshold):
             return Done()
-        return Ask({"device_challenges": _challenges(devices), "configuration_stages": []})
+        return await self._ask(stage_context, devices)
 
     async def answer(self, stage_context: StageContext, answer: Mapping[str, object]) -> Verdict:
         """Take a code of a device; or, from somebody without one, the choice of what to set up."""
@@ -71,13 +73,12 @@ class AuthenticatorValidateStage(Stage):
         devices = await self._devices(stage_context, user)
         if not devices:
             return self._selected(stage_context, text_of(answer, "selected_stage"), await self.open(stage_context))
-        code = text_of(answer, "code").replace(" ", "").strip()
-        if not code or len(code) > _CODE_MOST:
-            return wrong("code", "Enter the code of your device.", "required")
+        attempt = _attempt(stage_context, answer)
+        kinds = stage_context.services.devices
+        if not any(kinds.kind_of(one).is_proof(attempt) for one in devices):
+            return await self._selected_device(stage_context, devices, attempt)
         try:
-            device = await stage_context.services.devices.verify(
-                user.pk, code, now=stage_context.now, classes=self.device_classes
-            )
+            device = await kinds.verify(user.pk, attempt, classes=self.device_classes)
         except Throttled:  # a challenge all the same: programs at the executor expect one
             log_failed_sign_in(user=user.username, address=stage_context.client, reason="throttled")
             return wrong("code", "Too many wrong codes. Please wait a little.", "throttled")
@@ -89,6 +90,37 @@ class AuthenticatorValidateStage(Stage):
         if threshold > 0:
             remember(stage_context, user, device, threshold=threshold)
         return Done(context=with_device(stage_context, name=device.name, model=device.model, pk=device.pk), proof=user)
+
+    async def _ask(self, stage_context: StageContext, devices: list[Device]) -> Ask:
+        """Ask for one device of each class: whichever of the class is at hand will do."""
+        first: dict[str, Device] = {}
+        for device in devices:
+            first.setdefault(device.device_class, device)
+        states, entries = {}, []
+        for device in first.values():
+            kind = stage_context.services.devices.kind_of(device)
+            asked = await kind.challenge(device, _attempt(stage_context, {}))
+            if asked.state:
+                states[device.device_class] = asked.state
+            entries.append(_challenge(device, asked.public))
+        return Ask(
+            {"device_challenges": entries, "configuration_stages": []},
+            scratch=states,
+            notes={KINDS: stage_context.services.devices.kinds},
+        )
+
+    async def _selected_device(self, stage_context: StageContext, devices: list[Device], attempt: Attempt) -> Verdict:
+        """Have the chosen device made ready, where its kind needs that; the proof comes with another answer."""
+        verdict = wrong("code", "Enter the code of your device.", "required")
+        selected = attempt.answer.get("selected_challenge")
+        named = (selected.get("device_class"), selected.get("device_uid")) if isinstance(selected, Mapping) else None
+        device = next((one for one in devices if (one.device_class, one.uid) == named), None)
+        if device is None:
+            return verdict
+        state = await stage_context.services.devices.kind_of(device).select(device, attempt)
+        if state is None:
+            return verdict
+        return Wrong(verdict.errors, scratch={**stage_context.scratch, device.device_class: state})
 
     async def _devices(self, stage_context: StageContext, user: User) -> list[Device]:
         return await stage_context.services.devices.confirmed(user.pk, self.device_classes)
@@ -104,7 +136,10 @@ class AuthenticatorValidateStage(Stage):
             return Refused(message, (_misconfigured(stage_context, user, self.name),))
         if len(stages) == 1:
             return Done(insert=(str(stages[0].pk),))
-        return Ask({"device_challenges": [], "configuration_stages": [_selectable(stage) for stage in stages]})
+        return Ask(
+            {"device_challenges": [], "configuration_stages": [_selectable(stage) for stage in stages]},
+            notes={STAGE_NAMES: {one.KIND.name: _name_of(one) for one in stages if isinstance(one, SetupStage)}},
+        )
 
     def _selected(self, stage_context: StageContext, selected: str, opened: Verdict) -> Verdict:
         """Put in the stage that was chosen, if a choice is what was asked for."""
@@ -119,20 +154,22 @@ class AuthenticatorValidateStage(Stage):
         return [stage for stage in found if isinstance(stage, Stage)]
 
 
-def _challenges(devices: list[Device]) -> list[dict[str, object]]:
-    """Return one entry for each class: whichever device of the class is at hand will do."""
-    first: dict[str, Device] = {}
-    for device in devices:
-        first.setdefault(device.device_class, device)
-    return [
-        {
-            "device_class": device.device_class,
-            "device_uid": device.uid,
-            "challenge": {},
-            "last_used": None if device.last_used is None else format_timestamp(device.last_used),
-        }
-        for device in first.values()
-    ]
+def _attempt(stage_context: StageContext, answer: Mapping[str, object]) -> Attempt:
+    return Attempt(answer, stage_context.now, states=stage_context.scratch, request=stage_context.request)
+
+
+def _challenge(device: Device, public: Mapping[str, object]) -> dict[str, object]:
+    """Return one entry of the challenge (DeviceChallenge)."""
+    return {
+        "device_class": device.device_class,
+        "device_uid": device.uid,
+        "challenge": dict(public),
+        "last_used": None if device.last_used is None else format_timestamp(device.last_used),
+    }
+
+
+def _name_of(stage: SetupStage) -> str:
+    return stage.AUTHENTICATOR.WORDING.name
 
 
 def _selectable(stage: Stage) -> dict[str, object]:

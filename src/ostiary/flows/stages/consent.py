@@ -7,11 +7,16 @@ import secrets
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
+from ostiary.flows.challenge_page import ChallengePage, PageContext
 from ostiary.flows.consents import keep
 from ostiary.flows.resources import STAGE, Stage
 from ostiary.flows.run.stage_context import Ask, Declined, Done, Refused, StageContext, Verdict, text_of, wrong
 from ostiary.proto.duration import parse_duration
 from ostiary.resource import DURATION, Help, kind
+
+
+def _page_values(page: PageContext) -> Mapping[str, object]:
+    return {"header": page.interpolate(str(page.fields.get("header_text") or ""))}
 
 
 @kind(
@@ -25,6 +30,7 @@ class ConsentStage(Stage):
     """Asks whether an application may have what it asked for, and remembers the answer as `mode` says."""
 
     COMPONENT: ClassVar[str] = "ak-stage-consent"
+    PAGE: ClassVar[ChallengePage] = ChallengePage(template="stages/consent.html", values=_page_values, cached=True)
     GUARD: ClassVar[bool] = True
 
     mode: Literal["always_require", "permanent", "expiring"] = "expiring"

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal, cast
 
+from ostiary.brands.pictures import picture
 from ostiary.events.signin_log import log_failed_sign_in
+from ostiary.flows.challenge_page import ChallengePage, PageContext, Translate
 from ostiary.flows.proofs.password_check import TOO_MANY, Failed, PasswordRules, Proven, prove_password
 from ostiary.flows.resources import STAGE, Flow, Stage
 from ostiary.flows.run.destination import flow_page
 from ostiary.flows.run.stage_context import Ask, Done, Refused, StageContext, Verdict, Wrong, text_of, wrong
+from ostiary.record import dataclass
 from ostiary.resource import OnDelete, Reference, kind
 
 if TYPE_CHECKING:
@@ -18,6 +21,48 @@ if TYPE_CHECKING:
 _TYPED_MOST: Final = 254  # characters: the longest e-mail address
 _PASSWORD_STAGE: Final = "authentik_stages_password.passwordstage"  # noqa: S105 - a kind
 _FLOW = Reference("authentik_flows.flow", OnDelete.SET_NULL)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceButton:
+    """A button that leads to an upstream source."""
+
+    name: str
+    icon: str
+    promoted: bool
+    url: str
+
+
+def _page_values(page: PageContext) -> Mapping[str, object]:
+    label = _uid_label(page.fields.get("user_fields"), page.translate)
+    sources = page.fields.get("sources")
+    return {
+        "uid_label": label,
+        "sources": [_source(one) for one in sources if isinstance(one, Mapping)]
+        if isinstance(sources, Sequence)
+        else [],
+        "labels": {"uid_field": label, "password": page.translate("Password")},
+    }
+
+
+def _uid_label(user_fields: object, translate: Translate) -> str:
+    _ = translate
+    names = {"email": _("E-mail"), "username": _("Username"), "upn": _("Principal name")}
+    kinds = [str(one) for one in user_fields] if isinstance(user_fields, Sequence) else []
+    if {"email", "username"} <= set(kinds):
+        return _("E-mail or username")
+    return " / ".join(names.get(kind, kind) for kind in kinds)
+
+
+def _source(one: Mapping[str, object]) -> SourceButton:
+    challenge = one.get("challenge")
+    to = challenge.get("to") if isinstance(challenge, Mapping) else ""
+    return SourceButton(
+        name=str(one.get("name") or ""),
+        icon=picture(str(one.get("icon_url") or "")),
+        promoted=bool(one.get("promoted")),
+        url=str(to or ""),
+    )
 
 
 @kind(
@@ -31,6 +76,12 @@ class IdentificationStage(Stage):
     """Asks for a user name or an e-mail address, with the password on the same page when `password_stage` is set."""
 
     COMPONENT: ClassVar[str] = "ak-stage-identification"
+    PAGE: ClassVar[ChallengePage] = ChallengePage(
+        template="stages/identification.html",
+        values=_page_values,
+        refilled=lambda _fields: ("uid_field",),
+        cached=True,
+    )
 
     user_fields: tuple[Literal["email", "username", "upn"], ...] = ()
     password_stage: Annotated[str | None, Reference("authentik_stages_password.passwordstage", OnDelete.SET_NULL)] = (

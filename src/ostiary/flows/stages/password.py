@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
 from ostiary.brands.select import select
+from ostiary.flows.challenge_page import ChallengePage
 from ostiary.flows.people.pending_user import pending_user
 from ostiary.flows.proofs.password_check import TOO_MANY, Proven, prove_password
 from ostiary.flows.resources import STAGE, ConfigurableStage, Flow
@@ -32,6 +33,7 @@ class PasswordStage(ConfigurableStage):
     """Asks for the password and tries the backends in order."""
 
     COMPONENT: ClassVar[str] = "ak-stage-password"
+    PAGE: ClassVar[ChallengePage] = ChallengePage(template="stages/password.html", cached=True, back=True)
     GUARD: ClassVar[bool] = True
 
     backends: Annotated[tuple[Backend, ...], Length(least=1)]

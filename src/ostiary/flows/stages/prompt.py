@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal
 
 from ostiary.events.evaluation_log import log_not_evaluated
 from ostiary.flows import wizard
+from ostiary.flows.challenge_page import ChallengePage
 from ostiary.flows.error_detail import ErrorDetail
 from ostiary.flows.people.pending_user import pending_user
 from ostiary.flows.plans.requirement import policy_context
 from ostiary.flows.prompt.answers import SERVER_SIDE, Missing, NotValid, judge
+from ostiary.flows.prompt.page import harmless, page_values
 from ostiary.flows.prompt.values import choices_of, is_understood, value_of
 from ostiary.flows.resources import STAGE, Stage
 from ostiary.flows.run.stage_context import Ask, Done, StageContext, Verdict, Wrong
@@ -87,6 +89,7 @@ class PromptStage(Stage):
     """Asks its fields in their order."""
 
     COMPONENT: ClassVar[str] = "ak-stage-prompt"
+    PAGE: ClassVar[ChallengePage] = ChallengePage(template="stages/prompt.html", values=page_values, refilled=harmless)
 
     fields: Annotated[tuple[str, ...], Reference("authentik_stages_prompt.prompt", OnDelete.PROTECT)]
     validation_policies: Annotated[tuple[str, ...], Reference("authentik_policies.policy", OnDelete.SET_NULL)] = ()

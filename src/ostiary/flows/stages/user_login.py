@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from ostiary.directory.attempts import Account, known_address
 from ostiary.directory.users import renew_proof, signed_in
 from ostiary.events.signin_log import log_failed_sign_in
-from ostiary.flows.enrolled import used_devices
+from ostiary.flows.challenge_page import ChallengePage
+from ostiary.flows.enrolment import used_devices
 from ostiary.flows.errors import PlanChanged
 from ostiary.flows.proofs.known_browser import remember as remember_browser
 from ostiary.flows.resources import STAGE, Stage
@@ -18,6 +19,10 @@ from ostiary.resource import DURATION, Help, kind
 
 if TYPE_CHECKING:
     from ostiary.directory.user import User
+
+
+def _read_form(form: Mapping[str, object]) -> Mapping[str, object]:
+    return {**form, "remember_me": form.get("remember_me") == "true"}
 
 
 @kind(
@@ -31,6 +36,7 @@ class UserLoginStage(Stage):
     """Signs in the pending user."""
 
     COMPONENT: ClassVar[str] = "ak-stage-user-login"
+    PAGE: ClassVar[ChallengePage] = ChallengePage(template="stages/user_login.html", read=_read_form)
 
     session_duration: Annotated[str, DURATION, Help("0 seconds: until the browser closes.")] = "seconds=0"
     terminate_other_sessions: bool = False

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
+from ostiary.flows.challenge_page import ChallengePage
 from ostiary.flows.logout.logout import END
 from ostiary.flows.resources import STAGE, Stage
-from ostiary.flows.run.challenge_frame import session_end_fields
+from ostiary.flows.run.challenge_frame import SESSION_END_PAGE, session_end_fields
 from ostiary.flows.run.stage_context import Ask, Done, StageContext, Verdict
 from ostiary.resource import kind
 from ostiary.web.csrf import from_elsewhere
@@ -24,6 +25,7 @@ class UserLogoutStage(Stage):
     """Ends the session of whoever is signed in."""
 
     COMPONENT: ClassVar[str] = "ak-stage-session-end"
+    PAGE: ClassVar[ChallengePage] = SESSION_END_PAGE
     GUARD: ClassVar[bool] = True
 
     async def open(self, stage_context: StageContext) -> Verdict:

@@ -1,7 +1,7 @@
 """What a person typed into a form that came back with errors: filled in again by the GET that follows the POST.
 
-Carried for a minute by a signed cookie of that one flow page, so that nothing is stored. Passwords and codes are never
-in it; the errors themselves are kept by the plan.
+Carried for a minute by a signed cookie of that one flow page, so that nothing is stored. It has what the
+stage's page says may be in it (`ChallengePage.refilled`); the errors themselves are kept by the plan.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Final, cast
 
 from ostiary.flows.run.outcome import Challenge
+from ostiary.portal.flow.challenges import page_of
 from ostiary.resource import codec
 from ostiary.web.csrf import form_token, is_form_token
 from ostiary.web.request import Request
@@ -20,7 +21,6 @@ COOKIE: Final = "ostiary_typed"
 _SECONDS: Final = 60
 _VALUE_LIMIT: Final = 256  # characters of one value
 _LIMIT: Final = 3_000  # bytes of the cookie; browsers keep 4,096
-_SILENT: Final = frozenset({"component", "password", "code", "token", "selected_challenge", "selected_stage"})
 
 
 def write(
@@ -32,9 +32,9 @@ def write(
     proof: tuple[bytes, bytes],
 ) -> None:
     """Put the harmless values of an answer on the response. `proof` is the session's key and the form key."""
-    secret = _SILENT | _secret_prompts(challenge)
+    harmless = page_of(challenge).refilled(challenge.fields)
     values = {
-        name: value[:_VALUE_LIMIT] for name, value in answer.items() if isinstance(value, str) and name not in secret
+        name: value[:_VALUE_LIMIT] for name, value in answer.items() if isinstance(value, str) and name in harmless
     }
     packed = base64.urlsafe_b64encode(codec.encode(values)).rstrip(b"=").decode("ascii")
     if values and len(packed) <= _LIMIT:
@@ -67,13 +67,3 @@ def _set(request: Request, response: Response, value: str, seconds: int) -> None
 
 def _purpose(request: Request, challenge: Challenge, packed: str) -> str:
     return f"typed {request.path} {challenge.ticket} {packed}"
-
-
-def _secret_prompts(challenge: Challenge) -> frozenset[str]:
-    fields = challenge.fields.get("fields")
-    prompts = fields if isinstance(fields, list | tuple) else ()
-    return frozenset(
-        str(one.get("field_key"))
-        for one in prompts
-        if isinstance(one, Mapping) and one.get("type") in {"password", "hidden", "file"}
-    )

@@ -1,4 +1,4 @@
-"""What a form sends, as the answer the flow engine takes."""
+"""What a form sends, as the flow engine takes it."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _CHECKBOX: Final = "_checkbox"  # names the boxes: a browser does not send one t
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A form that came back: our own hidden fields, and the person's answer."""
+    """A form that came back: our own hidden fields, and the others; a box is True or False."""
 
     ticket: str
     form_token: str
-    answer: dict[str, object]
+    fields: dict[str, object]
 
 
 def read_form(pairs: Sequence[tuple[str, str]]) -> Sent:
@@ -26,11 +26,5 @@ def read_form(pairs: Sequence[tuple[str, str]]) -> Sent:
     boxes = [value for name, value in pairs if name == _CHECKBOX]
     fields = unique(pair for pair in pairs if pair[0] != _CHECKBOX)
     component, ticket, token = (fields.pop(name, "") for name in _OWN)
-    answer: dict[str, object] = {**fields, **{name: name in fields for name in boxes}}
-    if component == "ak-stage-user-login":
-        answer["remember_me"] = fields.get("remember_me") == "true"
-    chosen = fields.get("selected_challenge")
-    if component == "ak-stage-authenticator-validate" and chosen is not None:
-        device_class, _, device_uid = chosen.partition(":")
-        answer["selected_challenge"] = {"device_class": device_class, "device_uid": device_uid, "challenge": {}}
+    answer = {**fields, **{name: name in fields for name in boxes}}
     return Sent(ticket, token, {"component": component, **answer})

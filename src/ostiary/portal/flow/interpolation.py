@@ -1,4 +1,4 @@
-"""Texts that were filled in before they reached the page, such as "You have left Grafana": told in another language.
+"""Translating texts that names were filled into before they reached the page, such as "You have left Grafana".
 
 The engine and protocols fill names into titles and headers. A page cannot look such a text up in a catalog, so the
 few that we ship are recognised by their source text.
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Final
 
-FILLED: Final = (
+SOURCES: Final = (
     "On the way to %(app)s",
     "You have left %(app)s",
     "You're about to sign in to %(app)s.",
@@ -23,16 +23,16 @@ FILLED: Final = (
 _PLACE: Final = re.compile(r"%\([a-z]+\)s")
 
 
-def retell(text: str, translate: Callable[[str], str]) -> str:
-    """Return the text translated: looked up as it is, else as one of the filled texts; else as it is."""
-    told = translate(text)
-    if told != text:
-        return told
-    for source in FILLED:
-        found = _pattern(source).fullmatch(text)
-        if found is not None:
+def translate_interpolated(text: str, translate: Callable[[str], str]) -> str:
+    """Return the text translated: looked up as it is, else as one of `SOURCES`; else as it is."""
+    translated = translate(text)
+    if translated != text:
+        return translated
+    for source in SOURCES:
+        match = _pattern(source).fullmatch(text)
+        if match is not None:
             before, after = _PLACE.split(translate(source))
-            return f"{before}{found[1]}{after}"
+            return f"{before}{match[1]}{after}"
     return text
 
 

@@ -9,16 +9,16 @@ from __future__ import annotations
 
 from typing import Final
 
+from ostiary.brands.pictures import picture
 from ostiary.directory.first_run.administrator import USERNAME as ADMINISTRATOR
+from ostiary.flows.challenge_page import METHOD
 from ostiary.flows.errors import PlanChanged
-from ostiary.flows.run.outcome import Challenge, Moved, Passed
-from ostiary.portal import iframes, redirects
-from ostiary.portal.autosubmit import submit_policy
+from ostiary.flows.run.outcome import REDIRECT, Challenge, Moved, Passed
+from ostiary.portal import redirects
 from ostiary.portal.flow import flash
-from ostiary.portal.flow.challenges import ON_PLATES, marked_challenge, page_values, template_of
+from ostiary.portal.flow.challenges import marked_challenge, page_of, page_values
 from ostiary.portal.flow.form import Sent, read_form
-from ostiary.portal.flow.methods import PARAMETER as METHOD
-from ostiary.portal.look import Renderer, picture
+from ostiary.portal.look import Renderer
 from ostiary.portal.services import Pages
 from ostiary.seal import Secret
 from ostiary.sessions.session import Session, SessionGone
@@ -71,8 +71,8 @@ class FlowPage:
             return self._see(request, redirects.AGAIN)
         if slug == SETUP and await self._locked(request, now):
             return self._see(request, redirects.AGAIN)
-        outcome = await self._pages.engine.respond(
-            request, session, slug, sent.answer, query=request.query, ticket=sent.ticket, ahead=True, hold=True, now=now
+        outcome = await self._pages.engine.submit(
+            request, session, slug, sent.fields, query=request.query, ticket=sent.ticket, now=now
         )
         if isinstance(outcome, Moved):
             return await self._arrive(request, outcome, now)
@@ -81,7 +81,7 @@ class FlowPage:
         response = self._see(request, redirects.NEXT)
         if outcome.response_errors:
             proof = (session.key, self._pages.form_key)
-            flash.write(request, response, challenge=outcome, answer=sent.answer, proof=proof)
+            flash.write(request, response, challenge=outcome, answer=sent.fields, proof=proof)
         return response
 
     async def _arrive(self, request: Request, moved: Moved, now: int) -> Response:
@@ -122,13 +122,12 @@ class FlowPage:
         return self._painter.cached_page(request, "stages/redirect.html", slots, **values)
 
     def _challenge(self, request: Request, session: Session, challenge: Challenge) -> Response:
-        if challenge.component == "xak-flow-redirect":
+        if challenge.component == REDIRECT:
             return self.leave(request, str(challenge.fields["to"]))
         response = self._show(request, session, challenge)
-        if challenge.component == "ak-stage-autosubmit":
-            response.headers.append(("content-security-policy", submit_policy(str(challenge.fields["url"]))))
-        if challenge.component == iframes.COMPONENT:
-            response.headers.append(("content-security-policy", iframes.frames_policy(challenge.fields)))
+        policy = page_of(challenge).policy
+        if policy is not None:
+            response.headers.append(("content-security-policy", policy(challenge.fields)))
         flash.clear(request, response)
         return response
 
@@ -142,18 +141,20 @@ class FlowPage:
         display = _display(request)
         account = ADMINISTRATOR if request.params["slug"] == SETUP else str(session.who.get("username", ""))
         form = {"ticket": challenge.ticket, "form_token": token, "action": request.url}
-        template = template_of(challenge.component)
-        if errors or challenge.component not in ON_PLATES:
-            values = page_values(challenge, request=request, errors=errors, values=typed, translate=translate)
+        shown = page_of(challenge)
+        if errors or not shown.cached:
+            values = page_values(challenge, request=request, errors=errors, typed=typed, translate=translate)
             values |= {"account": account, **form}
-            return self._painter.page(request, template, notice=notice, display=display, **values)
+            return self._painter.page(request, shown.template, notice=notice, display=display, **values)
         slots = Placeholders()
         marks = {name: slots.mark(name, value) for name, value in form.items()}
         marked = marked_challenge(challenge, slots)
-        values = page_values(marked, request=request, errors=errors, values=typed, translate=translate)
+        values = page_values(marked, request=request, errors=errors, typed=typed, translate=translate)
         values["initial"] = slots.mark("initial", str(challenge.fields.get("pending_user") or "")[:1])
         values["avatar"] = slots.mark("avatar", picture(str(challenge.fields.get("pending_user_avatar") or "")))
-        return self._painter.cached_page(request, template, slots, notice=notice, display=display, **marks, **values)
+        return self._painter.cached_page(
+            request, shown.template, slots, notice=notice, display=display, **marks, **values
+        )
 
     def _genuine(self, session: Session, slug: str, sent: Sent) -> bool:
         return is_form_token(sent.form_token, session.key, _purpose(slug, sent.ticket), self._pages.form_key)

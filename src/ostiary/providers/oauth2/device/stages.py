@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar, Final
 from urllib.parse import quote
 
+from ostiary.flows.challenge_page import ChallengePage
 from ostiary.flows.errors import PlanChanged
 from ostiary.flows.resources import Stage
 from ostiary.flows.run.stage_context import Ask, Done, Refused, StageContext, Verdict, wrong
@@ -53,6 +54,7 @@ class DeviceCodeStage(Stage):
     """Asks for the code of a device. Every attempt counts, right or wrong, before it is looked at (RFC 8628 5.1)."""
 
     COMPONENT: ClassVar[str] = "ak-provider-oauth2-device-code"
+    PAGE: ClassVar[ChallengePage] = ChallengePage(template="stages/device_code.html")
 
     async def open(self, stage_context: StageContext) -> Verdict:
         """Ask; a code that came with the link is filled in, never taken by itself (5.4)."""
@@ -156,6 +158,7 @@ class DeviceFinishStage(Stage):
     """Says that the person may go back to their device."""
 
     COMPONENT: ClassVar[str] = "ak-provider-oauth2-device-code-finish"
+    PAGE: ClassVar[ChallengePage] = ChallengePage(template="stages/device_code_finish.html")
 
     async def open(self, stage_context: StageContext) -> Verdict:
         """Show it."""

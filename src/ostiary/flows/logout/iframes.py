@@ -7,22 +7,23 @@ loaded, without JavaScript after some seconds, and whether they have answered or
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final
-from urllib.parse import parse_qsl, urlencode
+from typing import TYPE_CHECKING, Final
 
-from ostiary.flows.logout.logout import LOADED
-from ostiary.portal.redirects import MARK
+from ostiary.flows.challenge_page import ChallengePage
 from ostiary.proto.oauth2.authorization.redirect import origin
 from ostiary.web.asgi import CSP
-from ostiary.web.request import Request
 
-COMPONENT: Final = "ak-provider-iframe-logout"
+if TYPE_CHECKING:
+    from ostiary.flows.challenge_page import PageContext
+
+LOADED: Final = "logged_out"
+"""The parameter with which the page leads on."""
 SECONDS: Final = 3  # until the page goes on
 
 
-def page_fields(fields: Mapping[str, object], request: Request) -> dict[str, object]:
-    """Return what the template needs: the addresses to load, and the one to go on to."""
-    return {"frames": addresses(fields), "onward": _onward(request), "seconds": SECONDS}
+def _values(page: PageContext) -> Mapping[str, object]:
+    onward = page.address(without=(LOADED,), add=((LOADED, "1"),))
+    return {"frames": addresses(page.fields), "onward": onward, "seconds": SECONDS}
 
 
 def frames_policy(fields: Mapping[str, object]) -> str:
@@ -38,6 +39,4 @@ def addresses(fields: Mapping[str, object]) -> list[str]:
     return [url for one in entries if isinstance(url := one.get("url"), str) and origin(url) is not None]
 
 
-def _onward(request: Request) -> str:
-    pairs = [pair for pair in parse_qsl(request.query, keep_blank_values=True) if pair[0] not in {MARK, LOADED}]
-    return f"{request.prefix}{request.path}?{urlencode([*pairs, (LOADED, '1')])}"
+PAGE: Final = ChallengePage(template="stages/iframe_logout.html", values=_values, policy=frames_policy)

@@ -1,13 +1,16 @@
-"""The fields of a prompt, ready for the template."""
+"""The page of a prompt: its fields, ready for the template."""
 
 from __future__ import annotations
 
 import html
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from ostiary.record import dataclass
+
+if TYPE_CHECKING:
+    from ostiary.flows.challenge_page import PageContext
 
 _TAGS: Final = re.compile(r"<[^>]*>")
 _INPUT_TYPES: Final = {
@@ -18,6 +21,7 @@ _INPUT_TYPES: Final = {
     "date-time": "datetime-local",
 }
 _AUTOCOMPLETE: Final = {"username": "username", "email": "email", "password": "new-password"}
+_SECRET: Final = frozenset({"password", "hidden", "file"})
 _ASKING: Final = frozenset({"text", "username", "email", "password", "number", "date", "date-time", "text_area"})
 
 
@@ -44,6 +48,22 @@ class PromptField:
     required: bool
     focus: bool
     choices: tuple[Choice, ...]
+
+
+def page_values(page: PageContext) -> Mapping[str, object]:
+    """Return the fields and their labels."""
+    fields = prompt_fields(page.fields.get("fields"), values=page.typed, translate=page.translate, focus=page.focus)
+    return {"fields": fields, "labels": {one.name: one.label for one in fields}}
+
+
+def harmless(fields: Mapping[str, object]) -> frozenset[str]:
+    """Return the names of the fields whose answers are no secrets."""
+    prompts = fields.get("fields")
+    return frozenset(
+        _text(one.get("field_key"))
+        for one in (prompts if isinstance(prompts, list | tuple) else ())
+        if isinstance(one, Mapping) and one.get("type") not in _SECRET
+    )
 
 
 def prompt_fields(

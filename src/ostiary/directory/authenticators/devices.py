@@ -1,0 +1,185 @@
+"""The devices people have, of every kind that is registered.
+
+A proof is accepted once, and failures throttle the device: 1, 2, 4... seconds, at most ten minutes. Both hold against
+concurrent requests, because one guarded statement decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Final, TypeVar, cast
+
+from ostiary.directory.authenticators.authenticator import Authenticator
+from ostiary.directory.authenticators.device import Attempt, Device
+from ostiary.directory.errors import Throttled
+from ostiary.directory.users import end_proofs
+from ostiary.seal.envelope import Sealer
+from ostiary.store.database import Batch, Database, Row, Statement, Value
+from ostiary.store.workspace.commit import run
+
+SECOND: Final = 1_000_000
+DELAY_MOST: Final = 600 * SECOND  # microseconds
+
+SKEW: Final = 60 * SECOND  # clocks of several servers may be apart
+FREE: Final = f"(locked_until <= ? OR locked_until > CAST(? AS BIGINT) + {DELAY_MOST + SKEW})"
+"""The condition on a device's row that it is not throttled; the time is bound twice."""
+
+_COMMON: Final = "pk, uuid, user_pk, name, confirmed, locked_until, created, last_updated, last_used"
+_NEXT_DELAY: Final = (
+    f"CASE WHEN delay = 0 THEN {SECOND} WHEN delay * 2 > {DELAY_MOST} THEN {DELAY_MOST} ELSE delay * 2 END"
+)
+
+A = TypeVar("A", bound=Authenticator)
+
+
+class Devices:
+    """The devices of one database, of these kinds. Raises ValueError where two kinds have one class."""
+
+    def __init__(self, database: Database, sealer: Sealer, kinds: Iterable[type[Authenticator]]) -> None:
+        self._database = database
+        made = [kind(sealer) for kind in kinds]
+        self.kinds: Mapping[str, Authenticator] = {kind.DEVICE_CLASS: kind for kind in made}
+        """The kinds by device class, in the order in which people are offered them."""
+        if len(self.kinds) != len(made):
+            raise ValueError("two kinds of authenticator of one device class")
+        self.listing = listing(made)
+
+    async def of_user(self, user: int) -> list[Device]:
+        """Return all devices of a user, unconfirmed ones too. One query."""
+        rows = await self._database.fetch(self.listing, *[user] * len(self.kinds)) if self.kinds else ()
+        return sorted((self._device(row) for row in rows), key=lambda device: (device.device_class, device.pk))
+
+    async def confirmed(self, user: int, classes: Collection[str] | None = None) -> list[Device]:
+        """Return the confirmed devices of a user, of those classes."""
+        return [
+            one
+            for one in await self.of_user(user)
+            if one.confirmed and (classes is None or one.device_class in classes)
+        ]
+
+    def kind(self, wanted: type[A]) -> A:
+        """Return the kind of that class. Raises LookupError where it is not registered."""
+        return cast("A", self.kinds[wanted.DEVICE_CLASS])
+
+    def kind_of(self, device: Device) -> Authenticator:
+        """Return the kind of a device."""
+        return self.kinds[device.device_class]
+
+    async def verify(self, user: int, attempt: Attempt, *, classes: Collection[str] | None = None) -> Device | None:
+        """Verify and use up a proof, and return its device; None when it is not right or was used.
+
+        Every device of these classes that could have made it is tried. Raises Throttled while all of them are
+        throttled, whatever the proof.
+        """
+        devices = [one for one in await self.confirmed(user, classes) if self.kind_of(one).is_proof(attempt)]
+        now = attempt.now
+        # A wait longer than the longest was set by a wrong clock, and is ignored.
+        ready = [one for one in devices if not now < one.locked_until <= now + DELAY_MOST + SKEW]
+        if devices and not ready:
+            raise Throttled(_seconds(min(one.locked_until for one in devices) - now))
+        proofs = [(one, await self.kind_of(one).verify(one, attempt)) for one in ready]
+        return await self._database.write(lambda: self._decide(proofs, now))
+
+    async def rename(self, user: int, device: Device, name: str, *, now: int) -> bool:
+        """Rename a device of that user."""
+        return await self._database.write(
+            lambda: _count(
+                Statement(
+                    f"UPDATE {self.kind_of(device).TABLE} SET name = ?, last_updated = ? WHERE pk = ? AND user_pk = ?",
+                    (name, now, device.pk, user),
+                )
+            )
+        )
+
+    async def delete(self, user: int, device: Device, *, audit_event: Statement) -> bool:
+        """Delete a device of that user, with the caller's event. False when it no longer exists."""
+        return await self._database.write(lambda: self._deleting(user, device, audit_event))
+
+    def delete_of_user(self, user: int) -> Iterable[Statement]:
+        """Return the statements that delete every device of a user: a hook (`directory.rows.backend`)."""
+        for kind in self.kinds.values():
+            yield from kind.deletion(user)
+            yield Statement(f"DELETE FROM {kind.TABLE} WHERE user_pk = ?", (user,))
+
+    def _decide(self, proofs: Sequence[tuple[Device, Sequence[Statement]]], now: int) -> Batch[Device | None]:
+        for device, statements in proofs:
+            if not statements:
+                continue
+            deciding, *others = statements
+            result = yield deciding
+            if result.count == 1:
+                yield from run(others)
+                yield from self._forgive(device.user)
+                return device
+        for device, _ in proofs:
+            yield self._fail(device, now)
+        return None
+
+    def _forgive(self, user: int) -> Batch[None]:
+        # A wrong proof counts against every device it might belong to, so a right one resets them all.
+        for kind in self.kinds.values():
+            yield Statement(
+                f"UPDATE {kind.TABLE} SET failures = 0, delay = 0, locked_until = 0 WHERE user_pk = ? AND failures > 0",
+                (user,),
+            )
+
+    def _fail(self, device: Device, now: int) -> Statement:
+        # While locked nothing is counted: one guess per delay, however many are sent at once.
+        return Statement(
+            f"UPDATE {self.kind_of(device).TABLE} SET failures = failures + 1, delay = {_NEXT_DELAY},"
+            f" locked_until = CAST(? AS BIGINT) + {_NEXT_DELAY} WHERE pk = ? AND {FREE}",
+            (now, device.pk, now, now),
+        )
+
+    def _deleting(self, user: int, device: Device, audit_event: Statement) -> Batch[bool]:
+        kind = self.kind_of(device)
+        yield from kind.deletion(user, device)
+        result = yield Statement(f"DELETE FROM {kind.TABLE} WHERE pk = ? AND user_pk = ?", (device.pk, user))
+        if result.count == 1:
+            yield end_proofs(user)
+            yield audit_event
+        return result.count == 1
+
+    def _device(self, row: Row) -> Device:
+        kind = self.kinds[cast("str", row["class"])]
+        own = {name: row[_own_column(kind, name)] for name in kind.COLUMNS}
+        return Device(
+            device_class=kind.DEVICE_CLASS,
+            model=kind.MODEL,
+            pk=cast("int", row["pk"]),
+            uuid=cast("str", row["uuid"]),
+            user=cast("int", row["user_pk"]),
+            name=cast("str", row["name"]),
+            confirmed=bool(row["confirmed"]),
+            locked_until=cast("int", row["locked_until"]),
+            created=cast("int", row["created"]),
+            last_updated=cast("int", row["last_updated"]),
+            last_used=cast("int | None", row["last_used"]),
+            own=cast("Mapping[str, Value]", own),
+        )
+
+
+def listing(kinds: Sequence[Authenticator]) -> str:
+    """Return the query of all devices of one user, who is bound once for each kind."""
+    parts = []
+    for kind in kinds:
+        columns = [f"'{kind.DEVICE_CLASS}' AS class", _COMMON]
+        for other in kinds:
+            for name, column_type in other.COLUMNS.items():
+                value = name if other is kind else f"CAST(NULL AS {column_type})"
+                columns.append(f"{value} AS {_own_column(other, name)}")
+        parts.append(f"SELECT {', '.join(columns)} FROM {kind.TABLE} WHERE user_pk = ?")
+    return " UNION ALL ".join(parts)
+
+
+def _own_column(kind: Authenticator, name: str) -> str:
+    return f"{kind.DEVICE_CLASS}_{name}"
+
+
+def _count(statement: Statement) -> Batch[bool]:
+    result = yield statement
+    return result.count == 1
+
+
+def _seconds(microseconds: int) -> int:
+    return max(1, -(-microseconds // SECOND))

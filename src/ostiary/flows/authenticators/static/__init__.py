@@ -1,0 +1,1 @@
+"""Recovery codes, of which each signs in once."""

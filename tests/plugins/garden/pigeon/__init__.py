@@ -1,0 +1,1 @@
+"""An authenticator of another package: a carrier pigeon, which brings a letter."""
