@@ -100,7 +100,7 @@ def jose(data: bytes) -> None:
     from ostiary.proto.jose import VerifyingKey
     from ostiary.proto.oauth2.clients.statement import (
         BadStatement,
-        Statement,
+        SignedStatement,
         claimed,
         header_of,
         read_statement,
@@ -115,7 +115,7 @@ def jose(data: bytes) -> None:
                 read(token)
             except BadStatement:
                 continue
-    statement = Statement({}, Draw(data).object(CLAIMS))
+    statement = SignedStatement({}, Draw(data).object(CLAIMS))
     _ = statement.audience
     for judge in (lambda: verify_times(statement, now=_NOW, leeway=30), lambda: statement.text("sub")):
         try:
@@ -199,8 +199,7 @@ def _prover() -> tuple[object, dict[str, str]]:
 
 def dpop(data: bytes) -> None:
     """Read a proof of possession, signed by the key it brings and not."""
-    from ostiary.proto.oauth2.clients.dpop import Target as Asked
-    from ostiary.proto.oauth2.clients.dpop import verify_dpop_proof
+    from ostiary.proto.oauth2.clients.dpop import ProofTarget, verify_dpop_proof
     from ostiary.proto.oauth2.clients.statement import BadStatement
     from ostiary.proto.oauth2.errors import OAuthError
 
@@ -213,7 +212,7 @@ def dpop(data: bytes) -> None:
         proof = f"{signed}.{_b64(key.signature(signed.encode()))}"  # type: ignore[attr-defined]
         for token in (_text(data), proof):
             try:
-                verify_dpop_proof(token, Asked("POST", "https://a/b"), nonce_key=None, now=_NOW)
+                verify_dpop_proof(token, ProofTarget("POST", "https://a/b"), nonce_key=None, now=_NOW)
             except (OAuthError, BadStatement):
                 continue
 

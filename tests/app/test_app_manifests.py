@@ -53,7 +53,7 @@ class Cluster:
         given = {"postgresql-host": "localhost", "postgresql-port": str(server.port)} if server else {}
         if server:
             given |= {"postgresql-name": f"house_{name}", "postgresql-user": f"house_{name}"}
-        self.values = values.make(keys.asked(self.objects), given=given)
+        self.values = values.make(keys.required_secrets(self.objects), preset=given)
         if server:
             role, password = self.values["postgresql-user"], self.values["postgresql-password"]
             server.admin(f"CREATE ROLE {role} LOGIN PASSWORD '{password}'", f"CREATE DATABASE {role} OWNER {role}")

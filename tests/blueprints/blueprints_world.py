@@ -21,7 +21,7 @@ from ostiary.seal import Secret
 from ostiary.seal.envelope import Sealer
 from ostiary.store.configuration.plane import ConfigPlane
 from ostiary.store.database import Database
-from ostiary.store.workspace.changes import Stored
+from ostiary.store.workspace.changes import StoredObject
 from ostiary.store.workspace.editor import Editor
 
 NOW = 1_700_000_000_000_000
@@ -54,11 +54,11 @@ class World:
     async def check(self, *paths: str | Path, environ: Mapping[str, str] = MappingProxyType({})) -> Report:
         return await check_paths(paths, editor=self.editor, registry=self.registry, environ=environ)
 
-    async def find(self, model: str, **fields: object) -> Stored | None:
+    async def find(self, model: str, **fields: object) -> StoredObject | None:
         workspace = await self.editor.open()
         return await workspace.find(model, list(fields.items()))
 
-    async def one(self, model: str, **fields: object) -> Stored:
+    async def one(self, model: str, **fields: object) -> StoredObject:
         found = await self.find(model, **fields)
         assert found is not None, (model, fields)
         return found

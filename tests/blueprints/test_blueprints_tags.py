@@ -19,11 +19,11 @@ from ostiary.blueprints.text.loader import load
 from ostiary.blueprints.text.nodes import from_plain, spelled
 from ostiary.blueprints.text.source import Position
 from ostiary.resource import Registry
-from ostiary.store.workspace.changes import Stored
+from ostiary.store.workspace.changes import StoredObject
 
 REGISTRY = Registry(KINDS)
 GROUP = REGISTRY.get("authentik_core.group")
-ADMINS = Stored(GROUP, "11111111-1111-4111-8111-111111111111", {"name": "admins", "is_superuser": True})
+ADMINS = StoredObject(GROUP, "11111111-1111-4111-8111-111111111111", {"name": "admins", "is_superuser": True})
 HERE = Position("here", 1, 1)
 
 
@@ -33,7 +33,7 @@ class Shelf:
 
     asked: list[tuple[str, list[tuple[str, object]]]] = field(default_factory=list)
 
-    async def match(self, target: str, lookups: Sequence[tuple[str, object]]) -> Sequence[Stored]:
+    async def match(self, target: str, lookups: Sequence[tuple[str, object]]) -> Sequence[StoredObject]:
         self.asked.append((target, list(lookups)))
         return [ADMINS] if ("name", "admins") in lookups else []
 

@@ -34,7 +34,7 @@ from ostiary.store.configuration.snapshot import targets
 from ostiary.store.counter import next_number
 from ostiary.store.database import Conflict, Database, Guard, Statement
 from ostiary.store.workspace.compare import equals
-from ostiary.store.workspace.editor import Change, Editor, Referrer, Stored
+from ostiary.store.workspace.editor import Change, Editor, Referrer, StoredObject
 
 NOW = 1_800_000_000_000_000
 BINDABLE = "test_core.bindable"
@@ -136,14 +136,14 @@ class Rows:
         self.prepared: list[Change] = []
         self.extra: list[Referrer] = []
 
-    async def match(self, kind: Kind, lookups: Sequence[tuple[str, object]]) -> Sequence[Stored]:
+    async def match(self, kind: Kind, lookups: Sequence[tuple[str, object]]) -> Sequence[StoredObject]:
         return [
             one
             for one in await self._all(kind)
             if all(equals(kind.fields[name], one.values[name], value) for name, value in lookups)
         ]
 
-    async def get(self, kind: Kind, pk: Pk) -> Stored | None:
+    async def get(self, kind: Kind, pk: Pk) -> StoredObject | None:
         rows = await self.database.fetch(
             "SELECT body FROM test_directory WHERE kind = ? AND pk = ?", kind.name, str(pk)
         )
@@ -190,7 +190,7 @@ class Rows:
             if pk in targets(item, one.values[name])
         ]
 
-    async def _all(self, kind: Kind) -> Sequence[Stored]:
+    async def _all(self, kind: Kind) -> Sequence[StoredObject]:
         rows = await self.database.fetch("SELECT pk, body FROM test_directory WHERE kind = ? ORDER BY pk", kind.name)
         return [
             self._stored(kind, int(row["pk"]) if kind.numbering is Numbering.INTEGER else row["pk"], row["body"])
@@ -198,8 +198,8 @@ class Rows:
         ]
 
     @staticmethod
-    def _stored(kind: Kind, pk: Pk, body: Any) -> Stored:
-        return Stored(kind, pk, kind.load(decode(body), kind.schema))  # type: ignore[arg-type]
+    def _stored(kind: Kind, pk: Pk, body: Any) -> StoredObject:
+        return StoredObject(kind, pk, kind.load(decode(body), kind.schema))  # type: ignore[arg-type]
 
 
 def audit(changes: Sequence[Change], author: str, now: int) -> Iterable[Statement]:

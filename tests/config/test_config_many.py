@@ -18,7 +18,7 @@ from ostiary.resource import Registry
 from ostiary.store import pace
 from ostiary.store.configuration.snapshot import index_key
 from ostiary.store.workspace import overlay
-from ostiary.store.workspace.changes import Stored
+from ostiary.store.workspace.changes import StoredObject
 from ostiary.store.workspace.pending import Pending
 
 MANY = 200
@@ -104,8 +104,8 @@ def test_a_key_is_proven_once(monkeypatch: pytest.MonkeyPatch) -> None:
         read_private_key(key.replace("PRIVATE", "PUBLIC"))
 
 
-def stored(pk: str, name: str, slug: str) -> Stored:
-    return Stored(KIND, pk, {"name": name, "slug": slug})
+def stored(pk: str, name: str, slug: str) -> StoredObject:
+    return StoredObject(KIND, pk, {"name": name, "slug": slug})
 
 
 KEYS = st.sampled_from([("test_zones.zone", pk) for pk in "abcd"])

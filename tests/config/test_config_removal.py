@@ -130,7 +130,7 @@ async def test_a_cut_that_makes_an_object_invalid_changes_nothing(small_house: H
         await ws.update(south, {"slug": "south"})
         before = ws.changes
         object.__setattr__(
-            ws._view._pending[south.key], "values", {**south.values, "slug": "forbidden", "name": "forbidden"}
+            ws._overlay._pending[south.key], "values", {**south.values, "slug": "forbidden", "name": "forbidden"}
         )
         with pytest.raises(InvalidResource, match="must differ"):
             await ws.delete(made["north"])

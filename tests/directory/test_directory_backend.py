@@ -21,13 +21,13 @@ from ostiary.seal import Secret
 from ostiary.seal.envelope import Sealer
 from ostiary.store.database import Batch, Conflict, Database, Statement
 from ostiary.store.postgresql.opening import open_postgresql
-from ostiary.store.workspace.changes import Stored
+from ostiary.store.workspace.changes import StoredObject
 from ostiary.store.workspace.commit import run, write_all
 from ostiary.store.workspace.editor import Editor, Workspace
 
 
-async def make(editor: Editor, kind: str, **values: object) -> Stored:
-    async def work(workspace: Workspace) -> Stored:
+async def make(editor: Editor, kind: str, **values: object) -> StoredObject:
+    async def work(workspace: Workspace) -> StoredObject:
         return await workspace.create(kind, values)
 
     stored, committed = await editor.edit(work, author="test", message="", now=NOW)
@@ -36,7 +36,7 @@ async def make(editor: Editor, kind: str, **values: object) -> Stored:
     return stored
 
 
-async def change(editor: Editor, stored: Stored, *, now: int = NOW + 1, **values: object) -> object:
+async def change(editor: Editor, stored: StoredObject, *, now: int = NOW + 1, **values: object) -> object:
     async def work(workspace: Workspace) -> None:
         found = await workspace.get(stored.kind.name, stored.pk)
         assert found is not None
@@ -46,14 +46,14 @@ async def change(editor: Editor, stored: Stored, *, now: int = NOW + 1, **values
     return committed
 
 
-async def remove(editor: Editor, stored: Stored) -> None:
+async def remove(editor: Editor, stored: StoredObject) -> None:
     async def work(workspace: Workspace) -> None:
         await workspace.delete(stored)
 
     await editor.edit(work, author="test", message="", now=NOW + 2)
 
 
-async def read(editor: Editor, stored: Stored) -> Stored | None:
+async def read(editor: Editor, stored: StoredObject) -> StoredObject | None:
     return await (await editor.open()).get(stored.kind.name, stored.pk)
 
 
@@ -159,7 +159,7 @@ async def test_memberships_are_one_truth_from_both_sides(editor: Editor, users: 
 
 
 async def test_both_sides_within_one_unit_of_work_in_any_order(editor: Editor) -> None:
-    async def work(workspace: Workspace) -> tuple[Stored, Stored]:
+    async def work(workspace: Workspace) -> tuple[StoredObject, StoredObject]:
         user = await workspace.create(USER, {"username": "jo"})
         group = await workspace.create(GROUP, {"name": "g"})
         child = await workspace.create(GROUP, {"name": "child"})
@@ -376,7 +376,7 @@ async def test_tokens_have_a_key_and_an_end(editor: Editor, database: Database, 
 
 
 async def test_numbers_given_by_hand_are_passed_over(editor: Editor) -> None:
-    async def work(workspace: Workspace) -> Stored:
+    async def work(workspace: Workspace) -> StoredObject:
         return await workspace.create(USER, {"username": "imported"}, pk=1)
 
     stored, _ = await editor.edit(work, author="test", message="", now=NOW)

@@ -14,7 +14,7 @@ import pytest
 from support.postgres import PostgresServer
 
 from ostiary.store.database import Batch, Database, Duplicate, Guard, Result, Statement, StoreError, Unstorable
-from ostiary.store.inserts import inserts, several
+from ostiary.store.inserts import inserts, multi_row
 from ostiary.store.migrations import migrate
 from ostiary.store.postgresql.dialect import Translator
 from ostiary.store.postgresql.opening import PostgresConfig, open_postgresql
@@ -171,8 +171,8 @@ class TestInserts:
 
     def test_the_text_for_several_rows(self) -> None:
         sql = "INSERT INTO t (a, b, c) VALUES (?, CAST(? AS BIGINT), NULL)"
-        assert several(sql, 1) == sql
-        assert several(sql, 3) == f"{sql}, (?, CAST(? AS BIGINT), NULL), (?, CAST(? AS BIGINT), NULL)"
+        assert multi_row(sql, 1) == sql
+        assert multi_row(sql, 3) == f"{sql}, (?, CAST(? AS BIGINT), NULL), (?, CAST(? AS BIGINT), NULL)"
 
 
 class TestPooler:
@@ -220,7 +220,7 @@ async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, g
 def test_the_text_for_several() -> None:
     translate = Translator("s")
     translate.learn(["t"])
-    assert translate.many("SELECT a FROM t WHERE b = ? AND c = '?' AND d > ?", ["bytea", "int8"]) == (
+    assert translate.batched("SELECT a FROM t WHERE b = ? AND c = '?' AND d > ?", ["bytea", "int8"]) == (
         "SELECT found.*, ostiary_asked.turn AS ostiary_turn FROM unnest($1::pg_catalog.bytea[], $2::pg_catalog.int8[]) "
         "WITH ORDINALITY AS ostiary_asked (c1, c2, turn) CROSS JOIN LATERAL "
         "(SELECT a FROM \"s\".t WHERE b = ostiary_asked.c1 AND c = '?' AND d > ostiary_asked.c2) AS found"

@@ -7,7 +7,7 @@ import contextlib
 
 import pytest
 
-from ostiary.store.loop import STUCK, TELL_AGAIN, Loop
+from ostiary.store.loop import LOG_INTERVAL, STUCK, Loop
 
 
 class Work:
@@ -90,7 +90,7 @@ async def test_the_same_error_is_told_once_a_minute(loop: Loop, work: Work, capl
         await loop.attempt()
     assert len(caplog.records) == 1
     assert caplog.records[0].exc_info, "an error that nobody expected shows where it happened"
-    work.now += TELL_AGAIN + 1
+    work.now += LOG_INTERVAL + 1
     await loop.attempt()
     assert len(caplog.records) == 2
     work.error = RuntimeError("another")

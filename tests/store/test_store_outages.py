@@ -17,14 +17,14 @@ from support.postgres import REPLICATES, ROLE, PostgresServer, make_server
 from support.schema import all_migrations
 from support.waiting import PATIENCE
 
-from ostiary.store import patience
+from ostiary.store import timeouts
 from ostiary.store.database import Batch, Database, Fault, Reason, Statement, StoreError, Unavailable
 from ostiary.store.migrations import migrate
-from ostiary.store.patience import begin_request, patient, within
 from ostiary.store.postgresql import connection
-from ostiary.store.postgresql.connection import is_lost, meaning
+from ostiary.store.postgresql.connection import is_lost, translate_error
 from ostiary.store.postgresql.opening import PostgresConfig, open_postgresql
 from ostiary.store.sqlite.database import open_sqlite
+from ostiary.store.timeouts import begin_request, extended_timeout, with_timeout
 
 
 def put(name: str) -> Batch[None]:
@@ -55,8 +55,8 @@ async def ask(work: Any) -> Reason:
 @pytest.fixture
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Everybody is quick, so that the test is."""
-    monkeypatch.setattr(patience, "WITHIN", 0.5)
-    monkeypatch.setattr(connection, "BOUNDS", ("lock_timeout = 100", "statement_timeout = 2000"))
+    monkeypatch.setattr(timeouts, "TIMEOUT", 0.5)
+    monkeypatch.setattr(connection, "TIMEOUT_SETTINGS", ("lock_timeout = 100", "statement_timeout = 2000"))
 
 
 # A failover behind a stable address
@@ -177,14 +177,14 @@ KEPT = {
 def test_which_errors_are_a_lost_connection_and_what_each_means(state: str) -> None:
     error = asyncpg.PostgresError.new({"C": state, "M": "words", "S": "ERROR"})
     assert is_lost(Open(), error) == (state in LOST)
-    ours = meaning(error)
+    ours = translate_error(error)
     assert isinstance(ours, Unavailable)
     assert ours.reason is {**LOST, **KEPT}[state]
 
 
 def test_what_is_wrong_with_a_statement_is_no_outage() -> None:
     error = asyncpg.PostgresError.new({"C": "42P01", "M": "no such table", "S": "ERROR"})
-    assert isinstance(meaning(error), Fault)
+    assert isinstance(translate_error(error), Fault)
     assert not is_lost(Open(), error)
 
 
@@ -252,7 +252,7 @@ async def test_a_foreign_lock_is_told_and_holds_up_nobody_else(
 
 async def test_on_sqlite_too(sqlite_database: Database, tmp_path: Path) -> None:
     file = Path(sqlite_database._path)  # type: ignore[attr-defined]
-    database = await open_sqlite(file, patience=0.1)
+    database = await open_sqlite(file, lock_timeout=0.1)
     with closing(sqlite3.connect(file, isolation_level=None)) as holder:
         holder.execute("BEGIN IMMEDIATE")
         wanted: list[Any] = [database.write(partial(put, f"x{number}")) for number in range(200)]
@@ -267,7 +267,7 @@ async def test_on_sqlite_too(sqlite_database: Database, tmp_path: Path) -> None:
 
 async def test_a_request_that_gave_up_is_not_written_later(sqlite_database: Database, hurried: None) -> None:
     file = Path(sqlite_database._path)  # type: ignore[attr-defined]
-    database = await open_sqlite(file, patience=3.0)
+    database = await open_sqlite(file, lock_timeout=3.0)
     with closing(sqlite3.connect(file, isolation_level=None)) as holder:
         holder.execute("BEGIN IMMEDIATE")
         first = asyncio.create_task(database.write(partial(put, "waits in the thread")))
@@ -282,14 +282,14 @@ async def test_a_request_that_gave_up_is_not_written_later(sqlite_database: Data
 
 async def test_a_request_has_one_allowance_for_all_it_asks(hurried: None) -> None:
     begin_request()
-    allowance = patience._allowance.get()
+    allowance = timeouts._allowance.get()
     assert allowance is not None
-    await within(asyncio.sleep(0.2))
+    await with_timeout(asyncio.sleep(0.2))
     assert allowance.left < 0.5
-    assert await refusal(within(asyncio.sleep(30))) is Reason.TIMEOUT
+    assert await refusal(with_timeout(asyncio.sleep(30))) is Reason.TIMEOUT
     assert allowance.left == 0
-    with patient(60):
-        assert await refusal(within(asyncio.sleep(30))) is Reason.TIMEOUT, "a request does not become patient"
+    with extended_timeout(60):
+        assert await refusal(with_timeout(asyncio.sleep(30))) is Reason.TIMEOUT, "a request does not become patient"
 
 
 async def test_connections_that_are_not_to_be_had(postgres_server: PostgresServer, postgres_database: Database) -> None:

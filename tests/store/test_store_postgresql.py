@@ -24,7 +24,7 @@ from ostiary.store.migrations import migrate
 from ostiary.store.postgresql.connection import _tls
 from ostiary.store.postgresql.dialect import Translator
 from ostiary.store.postgresql.opening import PostgresConfig, open_postgresql
-from ostiary.store.postgresql.writer import TRIES, OutcomeUnknown
+from ostiary.store.postgresql.writer import ATTEMPTS, OutcomeUnknown
 from ostiary.store.tables import MIGRATIONS
 
 
@@ -232,7 +232,7 @@ async def test_what_deadlocks_every_time_is_unavailable(postgres_config: Postgre
 
     answers = await asyncio.gather(database.write(unlucky), database.write(partial(put, "a")), return_exceptions=True)
     assert isinstance(answers[0], Unavailable)
-    assert len(runs) == 2 + TRIES  # looked at once: does it only insert? then with the group, then alone
+    assert len(runs) == 2 + ATTEMPTS  # looked at once: does it only insert? then with the group, then alone
     assert await names(database) == ["a"]
     await database.close()
 
@@ -399,7 +399,7 @@ def test_which_texts_give_rows(sql: str, rows: bool) -> None:
 
 
 def test_the_cache_of_texts_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ostiary.store.postgresql.dialect._KEPT", 3)
+    monkeypatch.setattr("ostiary.store.postgresql.dialect._CACHE_SIZE", 3)
     translate = Translator("s")
     for number in range(10):
         translate(f"SELECT {number}")

@@ -102,7 +102,7 @@ def _writer_name() -> Batch[int]:
 
 
 async def test_the_log_is_folded_and_starts_anew(sqlite_database: Database, monkeypatch) -> None:
-    monkeypatch.setattr("ostiary.store.sqlite.writer.FOLDED", 20)
+    monkeypatch.setattr("ostiary.store.sqlite.writer.CHECKPOINT_PAGES", 20)
     log = file_of(sqlite_database).with_name(file_of(sqlite_database).name + "-wal")
     for number in range(600):
         await sqlite_database.write(partial(put, f"{number} {'x' * 2000}"))
@@ -154,7 +154,7 @@ async def test_readers_do_not_wait_for_a_writer(sqlite_database: Database) -> No
 
 
 async def test_a_lock_that_is_never_released_is_unavailable(sqlite_database: Database) -> None:
-    impatient = await open_sqlite(file_of(sqlite_database), patience=0.1)
+    impatient = await open_sqlite(file_of(sqlite_database), lock_timeout=0.1)
     other = sqlite3.connect(file_of(sqlite_database), isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     answers = await asyncio.gather(*(impatient.write(partial(put, str(n))) for n in range(3)), return_exceptions=True)
@@ -225,7 +225,7 @@ def test_opening_does_not_wait_for_ever(tmp_path: Path) -> None:
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
     with pytest.raises(Unavailable, match="locked"):
-        connection.connect(path, patience=0.05, read_only=False)
+        connection.connect(path, lock_timeout=0.05, read_only=False)
     other.close()
 
 
@@ -329,7 +329,7 @@ async def test_a_late_read_is_not_stuck_in_the_past(sqlite_database: Database, m
     with sqlite3.connect(file_of(sqlite_database), isolation_level=None) as other:
         for number in range(1_200):
             await sqlite_database.read(names)
-            assert not sqlite_database._inline.in_transaction, number  # type: ignore[attr-defined]
+            assert not sqlite_database._connection.in_transaction, number  # type: ignore[attr-defined]
         other.execute("INSERT INTO counter (name, value) VALUES ('b', 1)")
     other.close()
     assert await sqlite_database.read(names) == ["b"]
@@ -339,5 +339,5 @@ async def test_what_is_left_to_the_thread_does_not_keep_the_lock(sqlite_database
     monkeypatch.setattr("ostiary.store.sqlite.database.SLICE", 0)
     for number in range(1_200):
         await asyncio.wait_for(sqlite_database.write(partial(put, f"{number}")), 60)
-        assert not sqlite_database._inline.in_transaction, number  # type: ignore[attr-defined]
+        assert not sqlite_database._connection.in_transaction, number  # type: ignore[attr-defined]
     assert len(await sqlite_database.fetch("SELECT name FROM counter")) == 1_200

@@ -42,7 +42,7 @@ from ostiary.settings.secret_key import make_data_dir, with_secret_key
 from ostiary.store.configuration.plane import ConfigPlane
 from ostiary.store.database import Unavailable
 from ostiary.store.migrations import is_installed, is_sealed, migrate
-from ostiary.store.pace import REST
+from ostiary.store.pace import PAUSE
 from ostiary.store.workspace.editor import Editor
 
 if TYPE_CHECKING:
@@ -121,13 +121,13 @@ async def open_database(settings: Settings, *, serving: bool = False, create: bo
     Raises Unavailable; SettingsError, also when there is no installation and none is to be made.
     """
     if settings.postgresql is None:
-        from ostiary.store.sqlite.database import HURRIED, PATIENCE, open_sqlite  # noqa: PLC0415 - each installation loads one
+        from ostiary.store.sqlite.database import LOCK_TIMEOUT, REQUEST_LOCK_TIMEOUT, open_sqlite  # noqa: PLC0415 - each installation loads one
 
         # guard: A39 a command in the wrong folder makes no installation
         if not create and not settings.database_file.exists():
             raise InvalidSetting(absent(settings))
         make_data_dir(settings.data_dir)
-        return await open_sqlite(settings.database_file, patience=HURRIED if serving else PATIENCE)
+        return await open_sqlite(settings.database_file, lock_timeout=REQUEST_LOCK_TIMEOUT if serving else LOCK_TIMEOUT)
     from ostiary.store.postgresql.opening import PostgresConfig, open_postgresql  # noqa: PLC0415 - as above
 
     wanted = settings.postgresql
@@ -173,7 +173,7 @@ async def build_core(
     devices = Devices(database, sealer, authenticators_of(kinds_of(rooms)))
     ends, deletes = accounts_end.on_ended, [devices.delete_of_user]
     directory = backends(database, passwords, sealer, on_disabled=ends, on_deleted=deletes)
-    editor = Editor(plane, directory, audit_changes, rest=REST if serving else 0.0)
+    editor = Editor(plane, directory, audit_changes, rest=PAUSE if serving else 0.0)
     users = Users(database, install_id=await install_id(database))
     tokens = Tokens(database, sealer)
     setup, folder = Setup(database), settings.blueprints_dir

@@ -42,7 +42,7 @@ from ostiary.sessions.sessions import Hooks, Sessions
 from ostiary.signon.protocols import Endpoint, Protocols
 from ostiary.signon.services import Services as SignOnServices
 from ostiary.store.hashing import token_hash
-from ostiary.store.patience import begin_request
+from ostiary.store.timeouts import begin_request
 from ostiary.web.asgi import Finish, Site
 from ostiary.web.proxies import Proxies
 from ostiary.web.router import Router

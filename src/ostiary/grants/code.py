@@ -14,7 +14,7 @@ from ostiary.grants.counters import hit
 from ostiary.grants.family import Authorization, insert_family, load_authorization
 from ostiary.record import dataclass
 from ostiary.store.database import Batch, Statement
-from ostiary.store.single_use import Consumed, Fresh, Purpose, Unknown, consume, issue, put_back
+from ostiary.store.single_use import Consumed, Fresh, Purpose, Unknown, consume, issue, restore
 
 MOST_GUESSES: Final = 10
 """Wrong verifiers after which a code is consumed."""
@@ -109,5 +109,5 @@ def use_code(
         ):
             return Mismatch(rejected.error, guess=True, spent=True)
         # guard: A09 a request that does not fit uses nothing up
-        yield put_back(CODE, code_hash)
+        yield restore(CODE, code_hash)
     return rejected

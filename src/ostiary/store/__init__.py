@@ -13,11 +13,11 @@ __all__ = [
     "migrations",
     "ordered_key",
     "pace",
-    "patience",
     "postgresql",
     "room",
     "single_use",
     "sqlite",
     "sweeping",
+    "timeouts",
     "workspace",
 ]

@@ -1,9 +1,9 @@
-"""The one small interface to a database. Two back ends speak it: `sqlite` and `postgresql`.
+"""The database interface, with two back ends: `sqlite` and `postgresql`.
 
 A unit of work is a closed batch: a generator that yields `Statement`s and is sent their `Result`s. It runs in one
 transaction, in the writer's own thread (SQLite) or connection (PostgreSQL), without an await and without other CPU
-work. The database is given a factory, not a generator, because a batch may have to be replayed alone when a
-neighbour in the same group commit fails. A batch therefore has no effect but its statements and its return value::
+work. `write` takes a factory, not a generator, because a batch is replayed alone when another batch of its group commit
+fails. A batch therefore has no effects besides its statements and its return value::
 
     def consume(hashed: bytes, now: int) -> Batch[Code]:
         sql = "DELETE FROM code WHERE hash = ? AND expires > ? RETURNING body"
@@ -12,7 +12,7 @@ neighbour in the same group commit fails. A batch therefore has no effect but it
 
     code = await database.write(lambda: consume(hashed, now))
 
-Statements are written in the SQL that both speak, with "?" for parameters. Values are int, float, str, bytes or None:
+Statements use the SQL that both back ends support, with "?" for parameters. Values are int, float, str, bytes or None:
 times are integer microseconds UTC, booleans are 0 and 1, JSON is text. Nullable parameters that PostgreSQL cannot
 type are written CAST(? AS BIGINT) or CAST(? AS TEXT).
 """
@@ -34,7 +34,7 @@ class StoreError(Exception):
 
 
 class Reason(StrEnum):
-    """Why a database is of no use now, in words that a stranger may read and a metric may count."""
+    """Why the database is unavailable: codes for answers and metrics, without details."""
 
     UNREACHABLE = "database_unreachable"
     REFUSED = "database_refused"
@@ -48,28 +48,28 @@ class Reason(StrEnum):
 
 
 class Unavailable(StoreError):
-    """The database cannot be reached or does not answer. Answered 503; nothing was written."""
+    """The database cannot be reached or does not answer; nothing was written. It becomes status 503."""
 
     def __init__(self, message: str = "", reason: Reason = Reason.UNREACHABLE) -> None:
-        """`message` is for the log, `reason` for everybody."""
+        """`message` is for the log, `reason` for the answer."""
         super().__init__(message)
         self.reason = reason
 
 
 class Conflict(StoreError):
-    """A guard did not hold: somebody else was first. The whole batch was rolled back."""
+    """A guard failed, because of a concurrent change. The batch was rolled back."""
 
 
 class Duplicate(Conflict):
-    """A unique constraint was violated. The whole batch was rolled back."""
+    """A unique constraint was violated. The batch was rolled back."""
 
 
 class Unstorable(StoreError, ValueError):
-    """A parameter that not every database can keep: NUL, a lone surrogate, a number beyond 64 bits, another type."""
+    """A parameter that one of the databases cannot store: NUL, a lone surrogate, more than 64 bits, another type."""
 
 
 class Fault(StoreError):
-    """The statement itself is wrong: unknown table, NULL where none may be. A defect of the program."""
+    """The statement is wrong: unknown table, NULL in a NOT NULL column. A defect of the program."""
 
 
 class NewerSchema(StoreError):
@@ -103,7 +103,7 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a statement gave: its rows (of SELECT and RETURNING) and how many rows it touched."""
+    """The result of a statement: its rows (of SELECT and RETURNING) and the number of rows it touched."""
 
     rows: Sequence[Row]
     count: int
@@ -123,25 +123,25 @@ Batch = Generator[Statement, Result, T]
 
 
 class Watch(Protocol):
-    """Some tables, looked at for changes."""
+    """Detection of changes in some tables."""
 
     def state(self) -> object | None:
-        """Return a value that stays equal as long as nobody changed the tables; None when only reading them can tell.
+        """Return a value that stays equal while the tables are unchanged; None if only reading them can tell.
 
-        It is exact: it sees every commit, of other processes too. It costs no round trip.
+        It is exact, also for commits of other processes, and costs no round trip.
         """
         ...
 
 
 class Unwatched:
-    """What a database gives that cannot tell."""
+    """The watch of a database that cannot detect changes."""
 
     def state(self) -> None:
         """Return None."""
 
 
 class Database(Protocol):
-    """A database that is open."""
+    """An open database."""
 
     dialect: Dialect
     schema: str
@@ -152,7 +152,7 @@ class Database(Protocol):
         ...
 
     async def read(self, batch: Callable[[], Batch[T]]) -> T:
-        """Run a batch of reads that all see the same state. Raises Unavailable."""
+        """Run a batch of reads on one consistent state. Raises Unavailable."""
         ...
 
     async def write(self, batch: Callable[[], Batch[T]]) -> T:
@@ -164,7 +164,7 @@ class Database(Protocol):
         ...
 
     async def close(self) -> None:
-        """Finish what is queued and close."""
+        """Finish queued batches and close."""
         ...
 
 

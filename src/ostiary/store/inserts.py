@@ -1,8 +1,8 @@
 """Batches that only insert rows: the inserts of many such batches are combined into one statement.
 
-The issue of a token and its event is such a batch. A plain `INSERT ... VALUES` without a conflict clause touches one
-row or fails; the batch can be told so before anything has run. A batch that turns out to do something else has had
-no effect, and is run as usual.
+Issuing a token and recording its event is such a batch. A plain `INSERT ... VALUES` without a conflict clause touches
+one row or fails, so the batch can receive that result before anything runs. A batch with another statement has had no
+effect then, and runs as usual.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def inserts(factory: Callable[[], Batch[Any]]) -> Inserts | None:
     batch = factory()
     try:
         statement = next(batch)
-        while _is_plain(statement.sql) and (statement.guard is None or statement.guard.rows == 1):
+        while _is_plain_insert(statement.sql) and (statement.guard is None or statement.guard.rows == 1):
             require_storable(statement.parameters)
             statements.append(statement)
             statement = batch.send(_INSERTED)
@@ -49,23 +49,23 @@ def inserts(factory: Callable[[], Batch[Any]]) -> Inserts | None:
     return None
 
 
-def by_text(found: Iterable[Inserts]) -> dict[str, list[Sequence[Value]]]:
+def by_text(batches: Iterable[Inserts]) -> dict[str, list[Sequence[Value]]]:
     """Return the rows of several batches, grouped by the text of their insert."""
     rows: dict[str, list[Sequence[Value]]] = {}
-    for one in found:
-        for statement in one.statements:
+    for batch in batches:
+        for statement in batch.statements:
             rows.setdefault(statement.sql, []).append(statement.parameters)
     return rows
 
 
 @functools.lru_cache(maxsize=512)
-def several(sql: str, count: int) -> str:
-    """Return the text that inserts `count` rows, from a plain insert of one row."""
-    found = _INSERTS.match(sql)
-    assert found is not None  # noqa: S101 - only texts that `inserts` has seen come here
-    return sql + f", {found['row']}" * (count - 1)
+def multi_row(sql: str, count: int) -> str:
+    """Return the insert of `count` rows, from a plain insert of one row."""
+    match = _INSERTS.match(sql)
+    assert match is not None  # noqa: S101 - only texts that `inserts` accepted
+    return sql + f", {match['row']}" * (count - 1)
 
 
 @functools.lru_cache(maxsize=512)
-def _is_plain(sql: str) -> bool:
+def _is_plain_insert(sql: str) -> bool:
     return _INSERTS.match(sql) is not None

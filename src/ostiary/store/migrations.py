@@ -1,7 +1,7 @@
 """Numbered migrations, applied once, under a lock, in one transaction. A newer schema is refused.
 
-The text of a migration is the SQL both databases speak, with four tokens for types:
-`{int}`, `{blob}`, `{text}` (binary order) and `{identity}` (a primary key the database counts up).
+Migrations use the SQL that both databases support, with four tokens for types:
+`{int}`, `{blob}`, `{text}` (binary order) and `{identity}` (a primary key that the database assigns).
 A migration that has been released is never changed; a new one is added.
 """
 
@@ -13,9 +13,9 @@ from typing import Final
 
 from ostiary.record import dataclass
 from ostiary.store.database import Batch, Database, Dialect, Fault, NewerSchema, Row, Statement
-from ostiary.store.patience import patient
+from ostiary.store.timeouts import extended_timeout
 
-LONGEST: Final = 600.0  # seconds that all steps together, and the wait for another process's, may take
+TIMEOUT: Final = 600.0  # seconds for all steps, including the wait for another process
 _LOCK: Final = 0x6F73_7469_6172_7901  # "ostiary" and 1: the advisory lock of migrations on PostgreSQL
 STEPS: Final = "SELECT number, room, title FROM schema_step ORDER BY number"
 _TYPES: Final[Mapping[Dialect, Mapping[str, str]]] = {
@@ -43,7 +43,7 @@ CREATE TABLE IF NOT EXISTS schema_step (
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """One step of the schema. `number` is unique in the whole program and gives the order."""
+    """One step of the schema. `number` is unique in the program and defines the order."""
 
     number: int
     room: str
@@ -52,21 +52,21 @@ class Migration:
 
 
 async def migrate(database: Database, migrations: Sequence[Migration], *, now: int) -> int:
-    """Apply the missing migrations and return how many. Safe when several processes start at once.
+    """Apply missing migrations and return their number. Safe when several processes start at once.
 
-    Raises NewerSchema when the database holds a step this program does not know, Fault when a text is wrong.
+    Raises NewerSchema when the database holds an unknown step, Fault when a statement is wrong.
     """
     ordered = sorted(migrations, key=lambda step: step.number)
     if len({step.number for step in ordered}) != len(ordered):
         message = "two migrations share a number: " + ", ".join(f"{step.number} ({step.room})" for step in ordered)
         raise ValueError(message)
-    with patient(LONGEST):
+    with extended_timeout(TIMEOUT):
         return await database.write(lambda: _apply(database.dialect, ordered, now))
 
 
-def refuse_newer(rows: Sequence[Row], known: Collection[int]) -> None:
-    """Look at the rows of `schema_step` (number, room, title). Raises NewerSchema when one is not known here."""
-    unknown = [row for row in rows if row["number"] not in known]
+def refuse_newer(rows: Sequence[Row], known_steps: Collection[int]) -> None:
+    """Require that all rows of `schema_step` (number, room, title) are known steps. Raises NewerSchema."""
+    unknown = [row for row in rows if row["number"] not in known_steps]
     if unknown:
         last = unknown[-1]
         message = (
@@ -97,7 +97,7 @@ async def is_sealed(database: Database) -> bool:
 
 
 def render(text: str, dialect: Dialect) -> str:
-    """Return the text with its type tokens replaced. On SQLite tables are STRICT: a wrong type is refused there too."""
+    """Return the SQL with its type tokens replaced. SQLite's tables are STRICT, so that wrong types are refused too."""
     rendered = re.sub(r"\{(\w+)\}", lambda match: _TYPES[dialect][match[1]], text).strip()
     if dialect == "sqlite" and re.match(r"CREATE TABLE\b", rendered, re.IGNORECASE):
         return rendered + " STRICT"
@@ -106,7 +106,7 @@ def render(text: str, dialect: Dialect) -> str:
 
 def _apply(dialect: Dialect, ordered: Sequence[Migration], now: int) -> Batch[int]:
     if dialect == "postgresql":  # on SQLite the transaction itself is the lock
-        yield Statement("SET LOCAL lock_timeout = 0")  # another process's migration may take its time, and so may ours
+        yield Statement("SET LOCAL lock_timeout = 0")  # a migration may take longer, also that of another process
         yield Statement("SET LOCAL statement_timeout = 0")
         yield Statement("SELECT pg_advisory_xact_lock(?)", (_LOCK,))
     yield Statement(render(_STEPS, dialect))

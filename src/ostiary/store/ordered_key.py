@@ -31,8 +31,8 @@ class OrderedKeys:
 def age(pk: Pk) -> tuple[int, int]:
     """Return the sort key that orders primary keys from the oldest to the newest.
 
-    Keys of other versions, which earlier releases made and files name, come before those of version 7: among
-    themselves their order says nothing, but it stays.
+    Keys of other versions, from earlier releases and files, precede those of version 7. Their own order has no
+    meaning, but it is stable.
     """
     if isinstance(pk, int):
         return 0, pk

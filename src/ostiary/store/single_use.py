@@ -18,7 +18,7 @@ from ostiary.store.sweeping import expired
 T = TypeVar("T")
 
 
-def _as_it_is(body: Mapping[str, object]) -> Any:
+def _identity(body: Mapping[str, object]) -> Any:
     return body
 
 
@@ -27,7 +27,7 @@ class Purpose(Generic[T]):
     """The purpose of a value: its namespace, and the loader of its body."""
 
     namespace: str
-    load: Callable[[Mapping[str, object]], T] = _as_it_is
+    load: Callable[[Mapping[str, object]], T] = _identity
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ def consume(purpose: Purpose[T], value_hash: bytes, *, now: int, tombstone: bool
             "RETURNING body, family",
             (purpose.namespace, value_hash, now),
         )
-        return _fresh(purpose, rows[0]) if rows else Unknown()
+        return _load(purpose, rows[0]) if rows else Unknown()
     # guard: A09 a code is used once
     # guard: A09 a code is short-lived
     # guard: A20 a single-use value belongs to its namespace
@@ -96,18 +96,18 @@ def consume(purpose: Purpose[T], value_hash: bytes, *, now: int, tombstone: bool
         (now, purpose.namespace, value_hash, now),
     )
     if rows:
-        return _fresh(purpose, rows[0])
+        return _load(purpose, rows[0])
     rows = yield Statement(
         "SELECT body, family FROM single_use WHERE namespace = ? AND hash = ? AND expires > ? AND consumed IS NOT NULL",
         (purpose.namespace, value_hash, now),
     )
     if not rows:
         return Unknown()
-    before = _fresh(purpose, rows[0])
-    return Replayed(before.family, before.body)
+    earlier = _load(purpose, rows[0])
+    return Replayed(earlier.family, earlier.body)
 
 
-def put_back(purpose: Purpose[T], value_hash: bytes) -> Statement:
+def restore(purpose: Purpose[T], value_hash: bytes) -> Statement:
     """Return the statement that restores a value which the same batch has just consumed."""
     return Statement(
         "UPDATE single_use SET consumed = NULL WHERE namespace = ? AND hash = ?", (purpose.namespace, value_hash)
@@ -120,11 +120,11 @@ def peek(purpose: Purpose[T], value_hash: bytes, *, now: int) -> Batch[T | None]
         "SELECT body, family FROM single_use WHERE namespace = ? AND hash = ? AND expires > ? AND consumed IS NULL",
         (purpose.namespace, value_hash, now),
     )
-    return _fresh(purpose, rows[0]).body if rows else None
+    return _load(purpose, rows[0]).body if rows else None
 
 
 def prolong(purpose: Purpose[T], value_hash: bytes, *, expires: int) -> Statement:
-    """Return the statement that extends an unused value until `expires` at least."""
+    """Return the statement that extends an unused value to at least `expires`."""
     return Statement(
         "UPDATE single_use SET expires = ? WHERE namespace = ? AND hash = ? AND consumed IS NULL AND expires < ?",
         (expires, purpose.namespace, value_hash, expires),
@@ -141,6 +141,6 @@ def sweep(now: int) -> Statement:
     return expired("single_use", "namespace, hash", now)
 
 
-def _fresh(purpose: Purpose[T], row: Row) -> Fresh[T]:
+def _load(purpose: Purpose[T], row: Row) -> Fresh[T]:
     body = cast("Mapping[str, object]", decode(row["body"]))
     return Fresh(purpose.load(body), row["family"])

@@ -1,4 +1,4 @@
-"""Deletion of expired rows in bites, because there may be millions after a long pause, and others need to write too."""
+"""Deletion of expired rows in bites. After a long pause there may be millions, and other writers must not wait."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from typing import Final
 from ostiary.store.database import Statement, Value
 
 BITE: Final = 250  # rows one statement deletes at most: a few milliseconds
-LONGEST_REST: Final = 1.0  # seconds between two bites
+MAX_PAUSE: Final = 1.0  # seconds between two bites
 
 
-def bite(table: str, key: str, over: str, *parameters: Value, order: str = "") -> Statement:
+def bite(table: str, key: str, condition: str, *parameters: Value, order: str = "") -> Statement:
     """Return the statement that deletes at most `BITE` rows of a table that satisfy `over`.
 
     `key` are the columns that name a row, `order` the indexed column `over` compares. A result of `BITE` rows means
-    that there may be more. The condition is asked twice, so that a row which somebody prolongs meanwhile stays.
+    that there may be more. The condition stands twice, so that a row extended meanwhile stays.
     """
     sorted_by = f" ORDER BY {order}" if order else ""
     # guard: A69 clean-up deletes in bites
-    chosen = f"SELECT {key} FROM {table} WHERE {over}{sorted_by} LIMIT {BITE}"
+    chosen = f"SELECT {key} FROM {table} WHERE {condition}{sorted_by} LIMIT {BITE}"
     names = f"({key})" if "," in key else key
-    return Statement(f"DELETE FROM {table} WHERE {names} IN ({chosen}) AND {over}", (*parameters, *parameters))
+    return Statement(f"DELETE FROM {table} WHERE {names} IN ({chosen}) AND {condition}", (*parameters, *parameters))
 
 
 def expired(table: str, key: str, now: int) -> Statement:
@@ -34,7 +34,7 @@ def expired(table: str, key: str, now: int) -> Statement:
 async def in_bites(work: Callable[[], Awaitable[int]], *, size: int = BITE) -> int:
     """Run the work until it touches fewer rows than `size`, and return the total number of rows.
 
-    Between two bites others have as much time to write as the last one took, and at least a turn of the loop.
+    The pause between bites is as long as the last bite took, so that others can write.
     """
     total = 0
     while True:
@@ -43,4 +43,4 @@ async def in_bites(work: Callable[[], Awaitable[int]], *, size: int = BITE) -> i
         total += count
         if count < size:
             return total
-        await asyncio.sleep(min(time.monotonic() - begun, LONGEST_REST))
+        await asyncio.sleep(min(time.monotonic() - begun, MAX_PAUSE))

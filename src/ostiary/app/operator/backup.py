@@ -28,7 +28,7 @@ def back_up(settings: Settings, copy: Path) -> int:
     return backup.back_up(settings.database_file, copy)
 
 
-def put_back(settings: Settings, copy: Path, *, now: int) -> Path | None:
+def restore(settings: Settings, copy: Path, *, now: int) -> Path | None:
     """Put a copy in the place of the SQLite database and return where the present one was moved, if there was one.
 
     Nothing must use the database. Raises SettingsError (PostgreSQL is used, or no secret key), StoreError (NewerSchema
@@ -42,12 +42,12 @@ def put_back(settings: Settings, copy: Path, *, now: int) -> Path | None:
     stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(now // 1_000_000))
     aside = settings.database_file.with_name(f"{settings.database_file.stem}-before-{stamp}.{now % 1_000_000:06}.db")
 
-    def opens(canary: str) -> None:
+    def verify_key(canary: str) -> None:
         if canary:  # else the copy was made before the first start
             Sealer(key).verify_canary(canary)
 
-    known = {step.number for step in MIGRATIONS}
-    there = backup.put_back(copy, settings.database_file, opens=opens, known=known, aside=aside)
+    known_steps = {step.number for step in MIGRATIONS}
+    there = backup.restore(copy, settings.database_file, verify_key=verify_key, known_steps=known_steps, aside=aside)
     return aside if there else None
 
 

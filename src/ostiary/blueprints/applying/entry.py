@@ -25,7 +25,7 @@ from ostiary.record import dataclass
 from ostiary.resource import InvalidResource, Kind, Numbering, Pk
 from ostiary.resource.marks import Flag
 from ostiary.seal import Secret
-from ostiary.store.workspace.changes import Key, Referenced, Stored
+from ostiary.store.workspace.changes import Key, Referenced, StoredObject
 from ostiary.store.workspace.editor import Workspace
 
 STATES: Final = ("present", "created", "must_created", "absent")
@@ -154,7 +154,7 @@ class EntryRun:
 
     async def _existing(
         self, entry: Entry, kind: Kind, identifiers: Mapping[str, object], *, absent: bool
-    ) -> Stored | None:
+    ) -> StoredObject | None:
         remembered = (self._remembered or {}).get(entry.id)
         if remembered is not None and (known := await self._workspace.get(kind.name, remembered)) is not None:
             return known
@@ -171,7 +171,7 @@ class EntryRun:
             raise Refused([replace(fault, entry=entry.describe(kind.name)) for fault in faults])
         return await self._match(entry, kind, identifiers)
 
-    async def _match(self, entry: Entry, kind: Kind, identifiers: Mapping[str, object]) -> Stored | None:
+    async def _match(self, entry: Entry, kind: Kind, identifiers: Mapping[str, object]) -> StoredObject | None:
         pk = identifiers.get("pk")
         by_others = kind.numbering is Numbering.INTEGER and len(identifiers) > 1  # a number is nobody's own
         if pk is not None and not by_others and (named := await self._workspace.get(kind.name, pk)) is not None:
@@ -222,7 +222,7 @@ class EntryRun:
             if item.sealed is not None and name not in values and isinstance(secret, Secret) and secret.reveal():
                 self.made.append(Made(self.touched[stored.key], name, secret))
 
-    async def _update(self, entry: Entry, existing: Stored, identifiers: Mapping[str, object]) -> None:
+    async def _update(self, entry: Entry, existing: StoredObject, identifiers: Mapping[str, object]) -> None:
         kind = existing.kind
         values = await self._attributes(entry, kind)
         for name, value in identifiers.items():
@@ -236,7 +236,7 @@ class EntryRun:
         self._tell_nulls(entry, kind, values)
         await self._touch(entry, await self._workspace.update(existing, values))
 
-    async def _delete(self, entry: Entry, existing: Stored | None) -> None:
+    async def _delete(self, entry: Entry, existing: StoredObject | None) -> None:
         self._resolver.absent[entry.id] = "its state is absent"
         if existing is not None:
             await self._workspace.delete(existing)
@@ -300,7 +300,7 @@ class EntryRun:
     def _tell(self, entry: Entry, text: str) -> None:
         self.notices.append(f"{entry.position}: {entry.describe()}: {text}")
 
-    async def _touch(self, entry: Entry, stored: Stored) -> None:
+    async def _touch(self, entry: Entry, stored: StoredObject) -> None:
         self.touched[stored.key] = await self._name(stored)
         if stored.kind.advise is not None:
             for problem in stored.kind.advise(stored.item()):
@@ -309,7 +309,7 @@ class EntryRun:
             self._resolver.applied[entry.id] = stored
             self.keys[entry.id] = stored.pk
 
-    async def _name(self, stored: Stored) -> str:
+    async def _name(self, stored: StoredObject) -> str:
         """Name an object in reports; a binding, which has only an order, by what it is bound to."""
         kind = stored.kind
         target = kind.fields.get("target")

@@ -19,7 +19,7 @@ from ostiary.seal.envelope import Sealer
 from ostiary.store.counter import next_number
 from ostiary.store.database import Batch, Database, Statement, Value, fetch_one
 from ostiary.store.ordered_key import OrderedKeys
-from ostiary.store.workspace.changes import Change, Referrer, Stored
+from ostiary.store.workspace.changes import Change, Referrer, StoredObject
 
 COUNTER = "user"
 
@@ -65,14 +65,14 @@ class DirectoryBackend:
         self._on_deleted = on_deleted
         self._keys = OrderedKeys()
 
-    async def match(self, kind: Kind, lookups: Sequence[tuple[str, object]]) -> Sequence[Stored]:
+    async def match(self, kind: Kind, lookups: Sequence[tuple[str, object]]) -> Sequence[StoredObject]:
         """Return the objects that match the indexed look-ups, by key. The workspace compares the rest."""
         condition = _CONDITIONS[kind.name]
         parts = [part for name, value in lookups if (part := condition(name, value)) is not None]
         where = " WHERE " + " AND ".join(sql for sql, _ in parts) if parts else ""
         return await self._load(kind, where, [value for _, value in parts])
 
-    async def get(self, kind: Kind, pk: Pk) -> Stored | None:
+    async def get(self, kind: Kind, pk: Pk) -> StoredObject | None:
         """Return one object."""
         objects = await self.match(kind, [("pk", pk)])
         return objects[0] if objects else None
@@ -129,7 +129,7 @@ class DirectoryBackend:
             for hook in self._on_disabled:
                 yield from hook(cast("int", change.pk), now)
 
-    async def _load(self, kind: Kind, where: str, values: Sequence[Value]) -> list[Stored]:
+    async def _load(self, kind: Kind, where: str, values: Sequence[Value]) -> list[StoredObject]:
         match kind.name:
             case "authentik_core.user":
                 return await self._database.read(lambda: user_rows.load(where, values))

@@ -10,7 +10,7 @@ from ostiary.directory.resources import GroupKind, RoleKind
 from ostiary.directory.rows import members
 from ostiary.resource import codec
 from ostiary.store.database import Batch, Conflict, Guard, Statement, Value
-from ostiary.store.workspace.changes import Change, Stored
+from ostiary.store.workspace.changes import Change, StoredObject
 
 GROUP_KIND: Final = GroupKind.KIND
 ROLE_KIND: Final = RoleKind.KIND
@@ -26,7 +26,7 @@ def condition(name: str, value: object) -> tuple[str, Value] | None:
     return (f"g.{name} = ?", value) if name in {"pk", "name"} and isinstance(value, str) else None
 
 
-def load_groups(where: str, values: Sequence[Value]) -> Batch[list[Stored]]:
+def load_groups(where: str, values: Sequence[Value]) -> Batch[list[StoredObject]]:
     """Yield the reads for the groups of a condition, in order of key, with parents, users and roles."""
     rows = yield Statement(
         f"SELECT g.pk AS pk, g.name AS name, g.is_superuser AS is_superuser, g.attributes AS attributes"
@@ -37,7 +37,7 @@ def load_groups(where: str, values: Sequence[Value]) -> Batch[list[Stored]]:
     for field, (table, own, other) in _LINKS.items():
         links[field] = yield from _links(table, own, other, where, values)
     return [
-        Stored(
+        StoredObject(
             GROUP_KIND,
             row["pk"],
             {
@@ -83,7 +83,7 @@ def insert_group(pk: str, name: str, *, superuser: bool, attributes: object) -> 
     )
 
 
-def load_roles(where: str, values: Sequence[Value]) -> Batch[list[Stored]]:
+def load_roles(where: str, values: Sequence[Value]) -> Batch[list[StoredObject]]:
     """Yield the read for the roles of a condition, in order of key."""
     rows = yield Statement(
         f"SELECT g.pk AS pk, g.name AS name, g.permissions AS permissions FROM directory_role AS g{where}"
@@ -91,7 +91,7 @@ def load_roles(where: str, values: Sequence[Value]) -> Batch[list[Stored]]:
         values,
     )
     return [
-        Stored(
+        StoredObject(
             ROLE_KIND,
             row["pk"],
             {"name": row["name"], "permissions": tuple(cast("list[str]", codec.decode(row["permissions"])))},

@@ -12,7 +12,7 @@ from ostiary.seal import Secret
 from ostiary.seal.envelope import Sealer
 from ostiary.store.database import Batch, Conflict, Guard, Statement, Value
 from ostiary.store.hashing import token_hash
-from ostiary.store.workspace.changes import Change, Stored
+from ostiary.store.workspace.changes import Change, StoredObject
 
 KIND: Final = TokenKind.KIND
 _OF_T: Final = ", ".join(f"t.{name.strip()} AS {name.strip()}" for name in COLUMNS.split(","))
@@ -29,10 +29,10 @@ def condition(name: str, value: object) -> tuple[str, Value] | None:
     return None
 
 
-def load(where: str, values: Sequence[Value], sealer: Sealer) -> Batch[list[Stored]]:
+def load(where: str, values: Sequence[Value], sealer: Sealer) -> Batch[list[StoredObject]]:
     """Yield the read for the tokens of a condition, in order of key."""
     rows = yield Statement(f"SELECT {_OF_T} FROM directory_token AS t{where} ORDER BY t.pk", values)
-    return [Stored(KIND, token.pk, _values(token, sealer)) for token in map(token_of, rows)]
+    return [StoredObject(KIND, token.pk, _values(token, sealer)) for token in map(token_of, rows)]
 
 
 def writes(change: Change, sealer: Sealer, *, now: int) -> Iterator[Statement]:

@@ -18,7 +18,7 @@ from ostiary.resource import codec
 from ostiary.seal import Secret
 from ostiary.sessions.repository import end_of_user
 from ostiary.store.database import Batch, Conflict, Guard, Statement, Value
-from ostiary.store.workspace.changes import Change, Stored
+from ostiary.store.workspace.changes import Change, StoredObject
 
 KIND: Final = UserKind.KIND
 LOOKUPS: Final[Mapping[str, str]] = {
@@ -58,13 +58,13 @@ def condition(name: str, value: object) -> tuple[str, Value] | None:
     return f"{column} = ?", case_key(value) if name == "username" else value
 
 
-def load(where: str, values: Sequence[Value]) -> Batch[list[Stored]]:
+def load(where: str, values: Sequence[Value]) -> Batch[list[StoredObject]]:
     """Yield the reads for the users of a condition, in order of number, with their memberships."""
     rows = yield Statement(f"SELECT {_OF_U} FROM directory_user AS u{where} ORDER BY u.pk", values)
     users = [user_of(row) for row in rows]
     groups = yield from _links("directory_user_group", "group_pk", where, values)
     roles = yield from _links("directory_user_role", "role_pk", where, values)
-    return [Stored(KIND, user.pk, _values(user, groups[user.pk], roles[user.pk])) for user in users]
+    return [StoredObject(KIND, user.pk, _values(user, groups[user.pk], roles[user.pk])) for user in users]
 
 
 def writes(change: Change, *, now: int) -> Iterator[Statement]:

@@ -1,8 +1,8 @@
 """The tables of the configuration plane and every statement on them.
 
 `config_head` is one row: the newest revision number, the number of directory objects deleted so far (`cuts`), and the
-canary of the secret key. Every commit updates this row first, against the state it was validated on, which serializes
-them.
+canary of the secret key. Every commit updates this row first, guarded by the state it was validated against.
+That serializes commits.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class Edge:
 
 
 @dataclass(frozen=True, slots=True)
-class Catch:
+class Changes:
     """The changes since a revision: the head, changed documents, and the diffs of the revisions between."""
 
     head: Head
@@ -76,25 +76,25 @@ class Catch:
 
 
 def read_head(row: Row) -> Head:
-    """Return the head of its row."""
+    """Return the head from its row."""
     return Head(int(row["number"] or 0), int(row["cuts"] or 0), str(row["canary"] or ""))
 
 
 async def fetch_head(database: Database) -> Head:
-    """Return the head, by one tiny SELECT."""
+    """Return the head; one small SELECT."""
     return read_head((await database.fetch(HEAD))[0])
 
 
-def catch_up(since: int) -> Batch[Catch]:
-    """Read everything after revision `since` in one state of the database; -1 reads it all and no diffs."""
+def fetch_changes(since: int) -> Batch[Changes]:
+    """Read all changes after revision `since` from one consistent state; -1 reads all documents and no diffs."""
     head = read_head((yield Statement(HEAD))[0])
     documents = yield Statement(
         "SELECT kind, id, schema, body FROM document WHERE revision > ? ORDER BY kind, id", (since,)
     )
     if since < 0:
-        return Catch(head, documents.rows, ())
+        return Changes(head, documents.rows, ())
     diffs = yield Statement("SELECT diff FROM revision WHERE number > ? ORDER BY number", (since,))
-    return Catch(head, documents.rows, [str(row["diff"]) for row in diffs])
+    return Changes(head, documents.rows, [str(row["diff"]) for row in diffs])
 
 
 def set_canary(canary: str) -> Statement:
@@ -124,13 +124,13 @@ def update_document(kind: str, key: str, *, schema: int, body: str, revision: in
     return Statement(
         "UPDATE document SET schema = ?, body = ?, revision = ? WHERE kind = ? AND id = ?",
         (schema, body, revision, kind, key),
-        guard=_gone(kind, key),
+        guard=_must_exist(kind, key),
     )
 
 
 def delete_document(kind: str, key: str) -> Statement:
     """Delete a document. Raises Conflict when it no longer exists."""
-    return Statement("DELETE FROM document WHERE kind = ? AND id = ?", (kind, key), guard=_gone(kind, key))
+    return Statement("DELETE FROM document WHERE kind = ? AND id = ?", (kind, key), guard=_must_exist(kind, key))
 
 
 def delete_edges(kind: str, key: str) -> Statement:
@@ -172,5 +172,5 @@ def insert_revision(number: int, *, created: int, author: str, message: str, dif
     )
 
 
-def _gone(kind: str, key: str) -> Guard:
+def _must_exist(kind: str, key: str) -> Guard:
     return Guard(lambda: Conflict(f"{kind} {key} was deleted by somebody else"))

@@ -1,6 +1,6 @@
 """The configuration plane: the newest snapshot, kept fresh.
 
-Management requests call `refresh` before they answer, so a client reads what it has just written. Protocol requests
+Management requests call `refresh` before they answer, so that a client reads its own writes. Protocol requests
 take `snapshot`, which `watch` keeps at most one second old.
 """
 
@@ -16,18 +16,18 @@ from ostiary.resource import Registry, Resource
 from ostiary.resource.codec import decode
 from ostiary.resource.immutable_json import freeze
 from ostiary.seal.envelope import Sealer
-from ostiary.store.configuration.config_tables import Catch, Head, catch_up, fetch_head, set_canary
+from ostiary.store.configuration.config_tables import Changes, Head, fetch_changes, fetch_head, set_canary
 from ostiary.store.configuration.documents import open_body
 from ostiary.store.configuration.revisions import Revision, deletions, read_revision
 from ostiary.store.configuration.snapshot import Snapshot
 from ostiary.store.database import Batch, Database, Row, Statement
 from ostiary.store.loop import Loop
-from ostiary.store.pace import aside
-from ostiary.store.patience import patient
+from ostiary.store.pace import in_thread
+from ostiary.store.timeouts import extended_timeout
 from ostiary.store.workspace.changes import normal_pk
 
 WATCH_SECONDS: Final = 0.5
-LOAD_WITHIN: Final = 60.0  # seconds to read all of a large configuration
+LOAD_TIMEOUT: Final = 60.0  # seconds to read all of a large configuration
 STALE_SECONDS: Final = 10.0  # a process whose snapshot is older is not ready
 
 _log = logging.getLogger(__name__)
@@ -72,7 +72,7 @@ class ConfigPlane:
         return await self.refresh()
 
     async def refresh(self) -> Snapshot:
-        """Return the newest snapshot: one tiny SELECT, and a load after a commit of others. Raises Unavailable."""
+        """Return the newest snapshot: one small SELECT, and a load after another commit. Raises Unavailable."""
         return (await self.opening()).snapshot
 
     async def opening(self) -> Opening:
@@ -84,9 +84,9 @@ class ConfigPlane:
         async with self._lock:
             if self._opening.head.number < head.number:
                 since = self._opening.head.number
-                with patient(LOAD_WITHIN):
-                    caught = await self.database.read(lambda: catch_up(since))
-                await self._take(caught)
+                with extended_timeout(LOAD_TIMEOUT):
+                    changes = await self.database.read(lambda: fetch_changes(since))
+                await self._apply(changes)
             return self._opening
 
     async def _refresh(self) -> None:
@@ -101,15 +101,15 @@ class ConfigPlane:
         )
         return [read_revision(row) for row in rows]
 
-    async def _take(self, catch: Catch) -> None:
+    async def _apply(self, changes: Changes) -> None:
         before = self.snapshot
 
-        def made() -> Snapshot:
-            put = [item for row in catch.documents if (item := self._read(row)) is not None]
-            drop = [key for diff in catch.diffs for key in deletions(diff, self.registry)]
-            return before.changed(number=catch.head.number, put=put, drop=drop)
+        def build_snapshot() -> Snapshot:
+            put = [item for row in changes.documents if (item := self._read(row)) is not None]
+            drop = [key for diff in changes.diffs for key in deletions(diff, self.registry)]
+            return before.changed(number=changes.head.number, put=put, drop=drop)
 
-        self._opening = Opening(await aside(len(catch.documents), made), catch.head)
+        self._opening = Opening(await in_thread(len(changes.documents), build_snapshot), changes.head)
 
     def _read(self, row: Row) -> Resource | None:
         if row["kind"] not in self.registry:

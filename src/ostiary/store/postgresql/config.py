@@ -1,4 +1,4 @@
-"""Where a PostgreSQL server is, and how it is spoken to."""
+"""The configuration of a PostgreSQL server: address, account and TLS."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MODES: Final = ("disable", "allow", "prefer", "require", "verify-ca", "verify-fu
 
 @dataclass(frozen=True, slots=True)
 class PostgresConfig:
-    """Where the server is and how it is spoken to. `host` may be the folder of a Unix socket.
+    """Address, account and TLS of a server. `host` may be the folder of a Unix socket.
 
     `sslmode` is one of `MODES`, or None: verify-full, and prefer on loopback. The three paths may be None or "".
     """
@@ -30,7 +30,7 @@ class PostgresConfig:
     schema: str = "ostiary"
 
     def tls(self) -> str:
-        """Return the TLS mode in force. Raises ValueError for an unknown one."""
+        """Return the effective TLS mode. Raises ValueError for an unknown one."""
         if not self.sslmode:
             return "prefer" if self.is_local() else "verify-full"
         if self.sslmode not in MODES:
@@ -39,7 +39,7 @@ class PostgresConfig:
         return self.sslmode
 
     def is_local(self) -> bool:
-        """Say whether the way to the server never leaves this machine."""
+        """Tell whether the server is on this machine."""
         if self.host.startswith("/") or self.host == "localhost":
             return True
         try:

@@ -1,4 +1,4 @@
-"""One connection to PostgreSQL: TLS, how a batch runs on it, and what its errors mean."""
+"""Connections to PostgreSQL: TLS, running of batches, and translation of errors."""
 
 from __future__ import annotations
 
@@ -23,31 +23,41 @@ from ostiary.store.database import (
     Value,
 )
 from ostiary.store.parameters import require_storable
-from ostiary.store.patience import LOCK_WITHIN, WITHIN
 from ostiary.store.postgresql.config import PostgresConfig
 from ostiary.store.postgresql.dialect import Text, Translator
+from ostiary.store.timeouts import LOCK_TIMEOUT, TIMEOUT
 
 T = TypeVar("T")
 
-CONNECT_WITHIN: Final = WITHIN  # seconds
-LOST: Final = (
+CONNECT_TIMEOUT: Final = TIMEOUT  # seconds
+CONNECTION_ERRORS: Final = (
     OSError,  # timeouts too
     asyncpg.InterfaceError,
-    asyncpg.InternalClientError,  # the farewell of the server and our next command crossed
+    asyncpg.InternalClientError,  # the server closed while our next command was on its way
     asyncpg.PostgresConnectionError,
 )
-BOUNDS: Final = (
-    f"lock_timeout = {round(LOCK_WITHIN * 1_000)}",  # milliseconds
-    f"statement_timeout = {round(WITHIN * 1_000)}",
+TIMEOUT_SETTINGS: Final = (
+    f"lock_timeout = {round(LOCK_TIMEOUT * 1_000)}",  # milliseconds
+    f"statement_timeout = {round(TIMEOUT * 1_000)}",
 )
-AGAIN: Final = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
-_FORGOTTEN: Final = (
-    asyncpg.InvalidCachedStatementError,  # the tables have changed since it was prepared
-    asyncpg.InvalidSQLStatementNameError,  # somebody has discarded it
+RETRYABLE: Final = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
+_STALE_STATEMENT: Final = (
+    asyncpg.InvalidCachedStatementError,  # a table changed after the statement was prepared
+    asyncpg.InvalidSQLStatementNameError,  # the statement was deallocated
 )
-_REFUSED_CLASSES: Final = ("08", "25", "28", "3D", "53", "57", "58", "XX", "42501")  # reaching it, not what we say
-# A connection that tells one of these is of no more use: it is broken, ended by the server, or leads to a server that
-# takes no writes (after a failover behind a stable address another one does).
+_REFUSED_CLASSES: Final = (
+    "08",
+    "25",
+    "28",
+    "3D",
+    "53",
+    "57",
+    "58",
+    "XX",
+    "42501",
+)  # connection and server, not the statement
+# With these states a connection is lost: it is broken, ended by the server, or leads to a read-only server (after a
+# failover behind a stable address another server accepts writes).
 # guard: A77 a server that takes no writes is a lost connection
 _LOST_STATES: Final = ("08", "57P", "25006", "25P02", "25P03", "25P04")
 _REASONS: Final = {
@@ -67,9 +77,9 @@ _MEANINGS: Final[Sequence[tuple[tuple[type[Exception], ...], type[StoreError]]]]
         (asyncpg.ForeignKeyViolationError, asyncpg.RestrictViolationError, asyncpg.ExclusionViolationError),
         Conflict,
     ),
-    (_FORGOTTEN, Unavailable),
+    (_STALE_STATEMENT, Unavailable),
 )
-_UNPROVEN: Final = (
+_UNVERIFIED: Final = (
     "{where} did not prove who it is (TLS mode {mode}): {error}. Set AUTHENTIK_POSTGRESQL__SSLROOTCERT to the file of "
     "its certificate authority, or choose another mode with AUTHENTIK_POSTGRESQL__SSLMODE "
     "(or OSTIARY_POSTGRESQL__SSLROOTCERT and OSTIARY_POSTGRESQL__SSLMODE)."
@@ -77,9 +87,9 @@ _UNPROVEN: Final = (
 
 
 async def connect(config: PostgresConfig, *, statements: int) -> Any:
-    """Open a connection that keeps so many prepared statements.
+    """Open a connection with a cache of `statements` prepared statements.
 
-    Raises Unavailable, naming the setting when TLS is the reason.
+    Raises Unavailable; after a failure of TLS it names the setting.
     """
     mode = config.tls()
     where = f"PostgreSQL at {config.host}:{config.port}"
@@ -91,28 +101,28 @@ async def connect(config: PostgresConfig, *, statements: int) -> Any:
             user=config.user,
             password=config.password.reveal(),
             ssl=_tls(config, mode),
-            timeout=CONNECT_WITHIN,
+            timeout=CONNECT_TIMEOUT,
             statement_cache_size=statements,
             max_cached_statement_lifetime=0,  # seconds; as long as the connection
         )
     except (ssl.SSLError, ConnectionError) as error:
         if mode in {"disable", "allow", "prefer"} or isinstance(error, ConnectionRefusedError | ConnectionResetError):
             raise Unavailable(f"{where} cannot be reached: {error}") from error
-        raise Unavailable(_UNPROVEN.format(where=where, mode=mode, error=error)) from error
+        raise Unavailable(_UNVERIFIED.format(where=where, mode=mode, error=error)) from error
     except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise Unavailable(f"{where} cannot be used: {str(error) or type(error).__name__}", _reason(error)) from error
 
 
-async def bound(connection: Any) -> None:
-    """Let the server itself give up what takes too long, for as long as the connection lives. Not behind a pooler."""
-    await connection.execute(";".join(f"SET {bound}" for bound in BOUNDS))
+async def set_timeouts(connection: Any) -> None:
+    """Set the server's timeouts for the session. Not behind a pooler."""
+    await connection.execute(";".join(f"SET {setting}" for setting in TIMEOUT_SETTINGS))
 
 
 async def is_direct(connection: Any) -> bool:
-    """Say whether the server process that greeted us is the one that answers.
+    """Tell whether the connection leads to the server itself: the announced process ID is the one that answers.
 
-    Behind a pooler (PgBouncer and its kin) it is not: the greeting is the pooler's own. There a prepared statement may
-    meet a server process that does not know it, so none is kept. Asked in the simple protocol, which prepares nothing.
+    Behind a pooler such as PgBouncer it is not. A prepared statement may then reach another server process, so none is
+    cached. The question uses the simple protocol, which prepares nothing.
     """
     status: str = await connection.execute(
         f"SELECT 1 WHERE pg_catalog.pg_backend_pid() = {int(connection.get_server_pid())}"
@@ -120,8 +130,8 @@ async def is_direct(connection: Any) -> bool:
     return status == "SELECT 1"
 
 
-async def drive(connection: Any, factory: Callable[[], Batch[T]], translate: Translator) -> T:
-    """Run one batch to its end on a connection that is in a transaction. Raises the driver's errors and the guards'."""
+async def run_batch(connection: Any, factory: Callable[[], Batch[T]], translate: Translator) -> T:
+    """Run one batch on a connection in a transaction. Raises the driver's errors and the guards'."""
     batch = factory()
     try:
         statement = next(batch)
@@ -148,37 +158,37 @@ async def execute(connection: Any, statement: Statement, translate: Translator) 
     return result
 
 
-def meaning(error: Exception) -> Exception:
-    """Return this room's error for the driver's; what is not the driver's stays as it is."""
-    for kinds, ours in _MEANINGS:
-        if isinstance(error, kinds):
-            return ours(_told(error))
-    if isinstance(error, AGAIN):
-        return Unavailable(_told(error), Reason.CONTENTION)
+def translate_error(error: Exception) -> Exception:
+    """Translate an error of the driver to one of this room; other errors are returned unchanged."""
+    for driver_errors, our_error in _MEANINGS:
+        if isinstance(error, driver_errors):
+            return our_error(_message(error))
+    if isinstance(error, RETRYABLE):
+        return Unavailable(_message(error), Reason.CONTENTION)
     if isinstance(error, asyncpg.PostgresError):
         if (error.sqlstate or "").startswith((*_REFUSED_CLASSES, *_REASONS)):
-            return Unavailable(f"the database refuses: {_told(error)}", _reason(error))
-        return Fault(" in: ".join((_told(error), *getattr(error, "__notes__", ()))))
-    if isinstance(error, LOST):
+            return Unavailable(f"the database refuses: {_message(error)}", _reason(error))
+        return Fault(" in: ".join((_message(error), *getattr(error, "__notes__", ()))))
+    if isinstance(error, CONNECTION_ERRORS):
         return Unavailable(f"the database does not answer: {str(error) or type(error).__name__}", _reason(error))
     return error
 
 
 def is_lost(connection: Any, error: BaseException) -> bool:
-    """Say whether the connection is of no more use after this error."""
+    """Tell whether the connection is lost after this error."""
     if connection.is_closed() or not isinstance(error, Exception):
         return True
     if isinstance(error, asyncpg.DataError):  # an InterfaceError too, but only about a parameter
         return False
     if isinstance(error, asyncpg.PostgresError):
-        return isinstance(error, _FORGOTTEN) or (error.sqlstate or "").startswith(_LOST_STATES)
-    return isinstance(error, LOST)
+        return isinstance(error, _STALE_STATEMENT) or (error.sqlstate or "").startswith(_LOST_STATES)
+    return isinstance(error, CONNECTION_ERRORS)
 
 
-async def hang_up(connection: Any) -> None:
-    """Close politely, or at once when that takes too long."""
-    with contextlib.suppress(*LOST):
-        await connection.close(timeout=CONNECT_WITHIN)
+async def close_connection(connection: Any) -> None:
+    """Close the connection, by force when that takes too long."""
+    with contextlib.suppress(*CONNECTION_ERRORS):
+        await connection.close(timeout=CONNECT_TIMEOUT)
 
 
 def _reason(error: Exception) -> Reason:
@@ -188,8 +198,8 @@ def _reason(error: Exception) -> Reason:
     return Reason.TIMEOUT if isinstance(error, TimeoutError) else Reason.UNREACHABLE
 
 
-def _told(error: Exception) -> str:
-    """Return the message without its details: those quote the values of rows and parameters, which may be secret."""
+def _message(error: Exception) -> str:
+    """Return the message without details, which quote values of rows and parameters."""
     if isinstance(error, asyncpg.DataError):
         return str(error).partition(":")[0]  # "invalid input for query argument $2"
     return str(error.args[0]) if error.args else type(error).__name__
@@ -221,6 +231,6 @@ def _tls(config: PostgresConfig, mode: str) -> ssl.SSLContext | str:
 
 
 async def learn_tables(connection: Any, translate: Translator, schema: str) -> None:
-    """Tell the translator which tables there are. Raises the driver's errors."""
+    """Load the table names into the translator. Raises the driver's errors."""
     rows = await connection.fetch("SELECT tablename FROM pg_catalog.pg_tables WHERE schemaname = $1", schema)
     translate.learn([row["tablename"] for row in rows])

@@ -24,36 +24,36 @@ from ostiary.store.database import (
     Value,
     Watch,
 )
-from ostiary.store.patience import UNHURRIED, batch_seconds, within
 from ostiary.store.postgresql.config import PostgresConfig
 from ostiary.store.postgresql.connection import (
-    BOUNDS,
-    LOST,
-    bound,
+    CONNECTION_ERRORS,
+    TIMEOUT_SETTINGS,
+    close_connection,
     connect,
-    drive,
     execute,
-    hang_up,
     is_direct,
     is_lost,
     learn_tables,
-    meaning,
+    run_batch,
+    set_timeouts,
+    translate_error,
 )
 from ostiary.store.postgresql.dialect import Translator, quoted
-from ostiary.store.postgresql.shared_reads import Gatherer
+from ostiary.store.postgresql.shared_reads import SharedReads
 from ostiary.store.postgresql.writer import Job, Writer
+from ostiary.store.timeouts import BACKGROUND_TIMEOUT, batch_seconds, with_timeout
 
 T = TypeVar("T")
 
 READERS: Final = 4  # connections for reading, at most
 _PAUSE: Final = 0.02  # seconds
-STATEMENTS_KEPT: Final = 512  # prepared statements kept by each connection
+STATEMENT_CACHE: Final = 512  # prepared statements kept by each connection
 
 _log: Final = logging.getLogger("ostiary.store")
 
 
 class PostgresDatabase:
-    """A `Database` on a server. Made by `open_postgresql`; to be used from the event loop it was opened in."""
+    """A `Database` on a server. Created by `open_postgresql`; used from the event loop that opened it."""
 
     dialect: Dialect = "postgresql"
 
@@ -62,28 +62,28 @@ class PostgresDatabase:
         self.schema = config.schema
         self._translate = Translator(config.schema)
         learn = partial(learn_tables, translate=self._translate, schema=config.schema)
-        self._path = f"SET LOCAL search_path TO {quoted(config.schema)}"  # LOCAL: it ends with the transaction
+        self._search_path = f"SET LOCAL search_path TO {quoted(config.schema)}"  # LOCAL: it ends with the transaction
         self._writer = Writer(
-            self._connect, self._translate, learn, begin=partial(self._begin, "BEGIN"), moved=self._moved
+            self._connect, self._translate, learn, begin=partial(self._begin, "BEGIN"), on_lost=self._connection_lost
         )
-        self._idle: list[Any] = []
+        self._idle_readers: list[Any] = []
         self._connecting = asyncio.Lock()
-        self._used = 0  # reading connections that are working
-        self._era = 0  # counts the servers: a connection of an earlier one is not used again
-        self._turns = asyncio.Semaphore(READERS)
+        self._busy_readers = 0  # reading connections in use
+        self._generation = 0  # connections of an earlier generation are not reused
+        self._reader_slots = asyncio.Semaphore(READERS)
         self._closed = False
-        self._direct: bool | None = None  # whether nobody stands between us and the server; None: not asked yet
-        self._gatherer = Gatherer(self._reading, self._translate)
+        self._direct: bool | None = None  # whether there is no pooler; None: not known yet
+        self._shared_reads = SharedReads(self._reading, self._translate)
 
     async def fetch(self, sql: str, *parameters: Value) -> Sequence[Row]:
-        """Run one reading statement, together with others of the same text. Raises Unavailable."""
+        """Run one reading statement, combined with others of the same SQL. Raises Unavailable."""
         if self._direct:
-            return await within(self._gatherer.fetch(sql, parameters))
+            return await with_timeout(self._shared_reads.fetch(sql, parameters))
 
         async def work(connection: Any) -> Sequence[Row]:
             return (await execute(connection, Statement(sql, parameters), self._translate)).rows
 
-        return await within(self._reading(work))
+        return await with_timeout(self._reading(work))
 
     async def read(self, batch: Callable[[], Batch[T]]) -> T:
         """Run a batch of reads that all see the same state. Raises Unavailable."""
@@ -91,18 +91,18 @@ class PostgresDatabase:
         async def work(connection: Any) -> T:
             await connection.execute(self._begin("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"))
             try:
-                value = await drive(connection, batch, self._translate)
+                value = await run_batch(connection, batch, self._translate)
             except asyncpg.ReadOnlySQLTransactionError as error:
                 await connection.execute("ROLLBACK")
                 raise Fault(str(error)) from None
-            except Exception:  # not a cancellation: the connection is then given up, without another word
-                with contextlib.suppress(*LOST, asyncpg.PostgresError):
+            except Exception:  # a cancellation closes the connection instead
+                with contextlib.suppress(*CONNECTION_ERRORS, asyncpg.PostgresError):
                     await connection.execute("ROLLBACK")
                 raise
             await connection.execute("COMMIT")
             return value
 
-        return await within(self._reading(work))
+        return await with_timeout(self._reading(work))
 
     async def write(self, batch: Callable[[], Batch[T]]) -> T:
         """Run a batch of guarded writes; returns after COMMIT. Raises Conflict, Duplicate, Unavailable.
@@ -113,11 +113,11 @@ class PostgresDatabase:
             raise Unavailable("the database is closed")
         job = Job(batch)
         self._writer.submit(job)
-        value: T = await within(job.future)
+        value: T = await with_timeout(job.future)
         return value
 
     def watch(self, tables: str) -> Watch:  # noqa: ARG002 - the database's interface
-        """Return a watch that cannot tell: asking the server costs as much as reading."""
+        """Return a watch that detects nothing: a query would cost as much as reading."""
         return Unwatched()
 
     async def close(self) -> None:
@@ -127,19 +127,19 @@ class PostgresDatabase:
         self._closed = True
         await self._writer.stop()
         for _ in range(READERS):
-            await self._turns.acquire()  # reads under way end first
-        for connection in self._idle:
-            await hang_up(connection)
+            await self._reader_slots.acquire()  # running reads end first
+        for connection in self._idle_readers:
+            await close_connection(connection)
 
     def _begin(self, verb: str) -> str:
-        """Return how a transaction begins; behind a pooler each has to bring the bounds of its time along."""
-        local = () if self._direct else (f"SET LOCAL {bound}" for bound in BOUNDS)
-        return "; ".join((verb, self._path, *local))
+        """Return the statements that begin a transaction. Behind a pooler each sets its own timeouts."""
+        local = () if self._direct else (f"SET LOCAL {set_timeouts}" for set_timeouts in TIMEOUT_SETTINGS)
+        return "; ".join((verb, self._search_path, *local))
 
-    def _moved(self) -> None:
-        """Read no more where the writing connection was lost: the address may lead to another server by now."""
-        self._era += 1
-        idle, self._idle = self._idle, []
+    def _connection_lost(self) -> None:
+        """Close idle connections after a loss: the address may lead to another server now."""
+        self._generation += 1
+        idle, self._idle_readers = self._idle_readers, []
         for connection in idle:
             connection.terminate()
 
@@ -147,40 +147,40 @@ class PostgresDatabase:
         if self._closed:
             raise Unavailable("the database is closed")
         try:
-            async with asyncio.timeout(batch_seconds()), self._turns:
+            async with asyncio.timeout(batch_seconds()), self._reader_slots:
                 return await self._read(work)
         except TimeoutError as error:
             raise Unavailable("the database did not answer in time", Reason.TIMEOUT) from error
 
     async def _read(self, work: Callable[[Any], Awaitable[T]]) -> T:
         while True:
-            while self._idle:
-                connection = self._idle.pop()
+            while self._idle_readers:
+                connection = self._idle_readers.pop()
                 if connection.is_closed():
                     continue
                 try:
                     return await self._use(connection, work)
                 except Unavailable:
                     if not connection.is_closed():
-                        raise  # it answered, and refused
-            connection = await self._one_more()
+                        raise  # the server answered with a refusal
+            connection = await self._open_another()
             if connection is not None:
                 return await self._use(connection, work)
 
-    async def _one_more(self) -> Any:
-        """Open a connection; None when one of those we have came back instead, since there are no more for us."""
-        async with self._connecting:  # one by one: who comes second knows what the first one got
+    async def _open_another(self) -> Any:
+        """Open another connection; None when the server has none left and one of ours may be free."""
+        async with self._connecting:  # one at a time: the second sees the result of the first
             try:
                 return await self._connect()
             except Unavailable as error:
-                if error.reason is not Reason.CONNECTIONS or not (self._used or self._idle):
+                if error.reason is not Reason.CONNECTIONS or not (self._busy_readers or self._idle_readers):
                     raise
         await asyncio.sleep(_PAUSE)
         return None
 
     async def _use(self, connection: Any, work: Callable[[Any], Awaitable[T]]) -> T:
-        era = self._era
-        self._used += 1
+        generation = self._generation
+        self._busy_readers += 1
         try:
             try:
                 value = await work(connection)
@@ -189,58 +189,58 @@ class PostgresDatabase:
                 await learn_tables(connection, self._translate, self._config.schema)
                 value = await work(connection)
         except BaseException as error:
-            self._put_back(connection, lost=is_lost(connection, error) or era != self._era)
+            self._release(connection, lost=is_lost(connection, error) or generation != self._generation)
             if isinstance(error, Exception):
-                raise meaning(error) from None  # the driver's error quotes values
+                raise translate_error(error) from None  # the driver's error quotes values
             raise
-        self._put_back(connection, lost=era != self._era)
+        self._release(connection, lost=generation != self._generation)
         return value
 
-    def _put_back(self, connection: Any, *, lost: bool) -> None:
-        self._used -= 1
+    def _release(self, connection: Any, *, lost: bool) -> None:
+        self._busy_readers -= 1
         if lost:
             connection.terminate()
         else:
-            self._idle.append(connection)
+            self._idle_readers.append(connection)
 
     async def _connect(self) -> Any:
-        """Open a connection: with prepared statements, unless a pooler stands between us and the server."""
+        """Open a connection, with prepared statements unless there is a pooler."""
         if self._direct is not False:
-            connection = await connect(self._config, statements=STATEMENTS_KEPT)
+            connection = await connect(self._config, statements=STATEMENT_CACHE)
             try:
                 self._direct = await is_direct(connection)
-            except (*LOST, asyncpg.PostgresError) as error:
+            except (*CONNECTION_ERRORS, asyncpg.PostgresError) as error:
                 connection.terminate()
-                raise meaning(error) from None
+                raise translate_error(error) from None
             if self._direct:
-                await self._bound(connection)
+                await self._set_timeouts(connection)
                 return connection
             _log.info("a pooler stands before PostgreSQL: statements are not kept prepared")
-            await hang_up(connection)
+            await close_connection(connection)
         return await connect(self._config, statements=0)
 
-    async def _bound(self, connection: Any) -> None:
+    async def _set_timeouts(self, connection: Any) -> None:
         try:
-            await bound(connection)
-        except (*LOST, asyncpg.PostgresError) as error:
+            await set_timeouts(connection)
+        except (*CONNECTION_ERRORS, asyncpg.PostgresError) as error:
             connection.terminate()
-            raise meaning(error) from None
+            raise translate_error(error) from None
 
     async def start(self, *, create: bool) -> None:
-        """Make the schema if it is missing and wanted, learn its tables, tell of neighbours. Raises Unavailable."""
+        """Create the schema if `create` and missing, load its tables, log authentik's. Raises Unavailable."""
         connection = await self._connect()
         try:
-            async with asyncio.timeout(UNHURRIED):
+            async with asyncio.timeout(BACKGROUND_TIMEOUT):
                 if create:
-                    await self._make_schema(connection)
+                    await self._create_schema(connection)
                 await learn_tables(connection, self._translate, self._config.schema)
-                await self._tell_of_neighbours(connection)
-        except (*LOST, asyncpg.PostgresError) as error:
-            raise meaning(error) from None
+                await self._log_authentik_tables(connection)
+        except (*CONNECTION_ERRORS, asyncpg.PostgresError) as error:
+            raise translate_error(error) from None
         finally:
-            await hang_up(connection)
+            await close_connection(connection)
 
-    async def _make_schema(self, connection: Any) -> None:
+    async def _create_schema(self, connection: Any) -> None:
         schema = self._config.schema
         if await connection.fetchval("SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = $1", schema):
             return
@@ -254,16 +254,16 @@ class PostgresDatabase:
                 f"Let its owner run: CREATE SCHEMA {quoted(schema)} AUTHORIZATION {quoted(self._config.user)}"
             ) from error
 
-    async def _tell_of_neighbours(self, connection: Any) -> None:
-        found = await connection.fetchval(
+    async def _log_authentik_tables(self, connection: Any) -> None:
+        schema = await connection.fetchval(
             "SELECT schemaname FROM pg_catalog.pg_tables WHERE tablename = 'authentik_core_user' AND schemaname <> $1",
             self._config.schema,
         )
-        if found is not None:
+        if schema is not None:
             _log.info(
                 "authentik's own tables are in this database (schema %s); they are not read and not touched, "
                 "everything of Ostiary is in schema %s",
-                found,
+                schema,
                 self._config.schema,
             )
 

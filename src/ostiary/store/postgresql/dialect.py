@@ -1,7 +1,7 @@
-"""From the SQL both databases speak to PostgreSQL's: placeholders, and table names with their schema.
+"""Translation of our SQL to PostgreSQL's: placeholders, and table names with their schema.
 
-Tables are named with their schema because behind PgBouncer a single statement may run on any server connection: a
-`search_path` set for a session would be gone, or worse, be left behind for somebody else's program.
+Behind PgBouncer each statement may run on another server connection: a `search_path` of the session would be lost, or
+affect another program. So tables are qualified with their schema.
 """
 
 from __future__ import annotations
@@ -21,48 +21,48 @@ _TOKENS: Final = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-_GIVES_ROWS: Final = re.compile(r"\A\s*(?:SELECT|WITH|VALUES|TABLE|SHOW|EXPLAIN)\b|\bRETURNING\b", re.IGNORECASE)
+_RETURNS_ROWS: Final = re.compile(r"\A\s*(?:SELECT|WITH|VALUES|TABLE|SHOW|EXPLAIN)\b|\bRETURNING\b", re.IGNORECASE)
 _CHANGES_SCHEMA: Final = re.compile(r"\A\s*(?:CREATE|ALTER|DROP)\b", re.IGNORECASE)
-_KEPT: Final = 4096  # texts in the cache; more than the program has, unless lists of parameters vary
+_CACHE_SIZE: Final = 4096  # statements in the cache; enough unless lists of parameters vary
 
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A statement as PostgreSQL takes it, and whether it answers with rows."""
+    """A translated statement, and whether it returns rows."""
 
     sql: str
     rows: bool
 
 
 class Translator:
-    """Translates each text once. `tables` are the tables of our schema."""
+    """Translates statements, with a cache."""
 
     def __init__(self, schema: str) -> None:
         self._prefix = quoted(schema) + "."
         self._tables: frozenset[str] = frozenset()
-        self.is_stale = False  # a statement was seen that makes or drops tables
+        self.is_stale = False  # a statement changed the schema
         self._texts: dict[str, Text] = {}
 
     def learn(self, tables: Collection[str]) -> None:
-        """Take note of the tables there are now."""
+        """Set the tables of the schema."""
         self._tables = frozenset(tables)
         self._texts.clear()
         self.is_stale = False
 
     def __call__(self, sql: str) -> Text:
-        """Return the translated text."""
+        """Return the translated statement."""
         text = self._texts.get(sql)
         if text is None:
-            if len(self._texts) >= _KEPT:
+            if len(self._texts) >= _CACHE_SIZE:
                 self._texts.clear()
             self.is_stale = self.is_stale or _CHANGES_SCHEMA.match(sql) is not None
-            text = self._texts[sql] = Text(_TOKENS.sub(self._replacement(), sql), bool(_GIVES_ROWS.search(sql)))
+            text = self._texts[sql] = Text(_TOKENS.sub(self._replacement(), sql), bool(_RETURNS_ROWS.search(sql)))
         return text
 
-    def many(self, sql: str, types: Sequence[str]) -> str:
-        """Return a reading text for several lists of parameters at once, given as one array of each parameter.
+    def batched(self, sql: str, types: Sequence[str]) -> str:
+        """Return a read for several lists of parameters at once, given as one array for each parameter.
 
-        `types` are those of the parameters. Behind the columns of `sql` stands one more: whose a row is, from 1.
+        `types` are the types of the parameters. The last column is the number of the list, from 1.
         """
         arrays = ", ".join(f"${number}::pg_catalog.{name}[]" for number, name in enumerate(types, 1))
         names = ", ".join(f"c{number}" for number in range(1, len(types) + 1))
@@ -86,5 +86,5 @@ class Translator:
 
 
 def quoted(identifier: str) -> str:
-    """Return an identifier as SQL takes it."""
+    """Quote an identifier."""
     return '"' + identifier.replace('"', '""') + '"'

@@ -1,6 +1,6 @@
-"""The PostgreSQL back end as the application sees it: its configuration and how it is opened.
+"""Opening of the PostgreSQL back end.
 
-The driver is imported when a database is opened, so that an installation on SQLite never loads it.
+The driver is imported when a database is opened, so that installations on SQLite never load it.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ __all__ = ["PostgresConfig", "open_postgresql"]
 
 
 async def open_postgresql(config: PostgresConfig, *, create: bool = True) -> Database:
-    """Connect, and make the schema when it is missing, unless `create` is False.
+    """Connect, and create a missing schema unless `create` is False.
 
-    Raises Unavailable, saying what to set when TLS failed.
+    Raises Unavailable; after a failure of TLS it names the setting.
     """
     from ostiary.store.postgresql.database import open_database  # noqa: PLC0415 - the driver loads when it is used
 

@@ -1,11 +1,10 @@
-"""The one task that writes to PostgreSQL, and its group commit.
+"""The writer task of PostgreSQL, with group commit.
 
-It runs everything that is queued in one transaction. When anything in it fails, all is rolled back and each batch is
-replayed alone, so that a failure reaches only its own caller. That is cheaper than a savepoint, which costs two
-round trips for every batch that succeeds.
+All queued batches run in one transaction. When one fails, all are rolled back and each is repeated alone, so that the
+failure reaches its own caller only. Savepoints would cost two round trips for every successful batch.
 
-Batches that only insert, such as the issue of a token and its event, need no answers of the server: what all of them
-insert into a table travels in one trip.
+Insert-only batches, such as a token and its event, need no results of the server: their rows for one table are sent
+in one round trip.
 """
 
 from __future__ import annotations
@@ -23,22 +22,29 @@ import asyncpg
 
 from ostiary.store.database import Batch, Unavailable
 from ostiary.store.inserts import Inserts, by_text, inserts
-from ostiary.store.patience import WITHIN, batch_seconds
-from ostiary.store.postgresql.connection import AGAIN, LOST, drive, hang_up, is_lost, meaning
+from ostiary.store.postgresql.connection import (
+    CONNECTION_ERRORS,
+    RETRYABLE,
+    close_connection,
+    is_lost,
+    run_batch,
+    translate_error,
+)
 from ostiary.store.postgresql.dialect import Translator
+from ostiary.store.timeouts import TIMEOUT, batch_seconds
 
 GROUP: Final = 64  # batches in one transaction at most
-TRIES: Final = 6  # of a batch that met a deadlock or a serialization failure
+ATTEMPTS: Final = 6  # of a batch that met a deadlock or a serialization failure
 
 _log: Final = logging.getLogger("ostiary.store")
 
 
 class OutcomeUnknown(Unavailable):
-    """The connection was lost while the commit was under way: whether it was written is not known."""
+    """The connection was lost during COMMIT: it is unknown whether the batch was written."""
 
 
 class Job:
-    """One batch on its way through the writer."""
+    """One batch and its result."""
 
     __slots__ = ("factory", "future", "seconds", "value")
 
@@ -49,18 +55,18 @@ class Job:
         self.value: Any = None
 
     def succeed(self) -> None:
-        """Answer the caller, unless it has gone."""
+        """Answer the caller, unless it was cancelled."""
         if not self.future.done():
             self.future.set_result(self.value)
 
     def fail(self, error: Exception) -> None:
-        """Answer the caller with an error, unless it has gone."""
+        """Answer the caller with an error, unless it was cancelled."""
         if not self.future.done():
             self.future.set_exception(error)
 
 
 class Writer:
-    """Owns the writing connection, and opens another one when it is lost."""
+    """Owns the writing connection, and replaces a lost one."""
 
     def __init__(
         self,
@@ -69,14 +75,14 @@ class Writer:
         learn: Callable[[Any], Awaitable[None]],
         *,
         begin: Callable[[], str],
-        moved: Callable[[], None],
+        on_lost: Callable[[], None],
     ) -> None:
-        """`begin` gives the statements a transaction begins with; `moved` is called when a connection was lost."""
+        """`begin` returns the statements that begin a transaction; `on_lost` is called after a lost connection."""
         self._connect = connect
         self._translate = translate
         self._learn = learn
         self._begin = begin
-        self._moved = moved
+        self._connection_lost = on_lost
         self._connection: Any = None
         self._jobs: deque[Job] = deque()
         self._wake = asyncio.Event()
@@ -84,7 +90,7 @@ class Writer:
         self._task = asyncio.create_task(self._run(), name="ostiary-postgresql-writer")
 
     def submit(self, job: Job) -> None:
-        """Queue a batch; `job.future` is answered after the commit."""
+        """Queue a batch; its `future` is answered after the commit."""
         if self._task.done():
             job.fail(Unavailable("the writer has ended"))
             return
@@ -92,38 +98,38 @@ class Writer:
         self._wake.set()
 
     async def stop(self) -> None:
-        """Finish what is queued and close the connection."""
+        """Finish queued batches and close the connection."""
         self._stopping = True
         self._wake.set()
         await self._task
         if self._connection is not None:
-            await hang_up(self._connection)
+            await close_connection(self._connection)
 
     async def _run(self) -> None:
         while self._jobs or not self._stopping:
             if not self._jobs:
                 self._wake.clear()
                 await self._wake.wait()
-            group = self._take()
+            group = self._dequeue()
             if group:
                 await self._serve(group)
 
-    def _take(self) -> list[Job]:
-        """Return what is written next, without what nobody waits for any more. What takes its time comes alone."""
+    def _dequeue(self) -> list[Job]:
+        """Return the next group, without cancelled batches. A batch with a longer timeout is a group of its own."""
         group: list[Job] = []
         while self._jobs and len(group) < GROUP:
-            if self._jobs[0].seconds > WITHIN and group:
+            if self._jobs[0].seconds > TIMEOUT and group:
                 break
             job = self._jobs.popleft()
             if job.future.done():
                 continue
             group.append(job)
-            if job.seconds > WITHIN:
+            if job.seconds > TIMEOUT:
                 break
         return group
 
     async def _serve(self, group: Sequence[Job]) -> None:
-        """Commit a group and answer all of it; the task goes on whatever happens, else nobody could write any more."""
+        """Commit a group and answer its callers. The task survives every error, because all writes depend on it."""
         try:
             await self._commit(group)
         except (Exception, asyncio.CancelledError) as error:
@@ -138,43 +144,43 @@ class Writer:
         try:
             await self._attempt(group)
         except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to the callers
-            if isinstance(error, (Unavailable, *LOST)) and not isinstance(error, asyncpg.DataError):
-                for job in group:  # it is the server, not a batch; each caller has an error of its own
-                    job.fail(copy.copy(error) if isinstance(error, Unavailable) else meaning(error))
-            elif len(group) == 1 and not isinstance(error, AGAIN):
-                group[0].fail(meaning(error))
+            if isinstance(error, (Unavailable, *CONNECTION_ERRORS)) and not isinstance(error, asyncpg.DataError):
+                for job in group:  # an error of the server; each caller gets its own copy
+                    job.fail(copy.copy(error) if isinstance(error, Unavailable) else translate_error(error))
+            elif len(group) == 1 and not isinstance(error, RETRYABLE):
+                group[0].fail(translate_error(error))
             else:
                 for job in group:
-                    await self._alone(job)
+                    await self._retry(job)
         else:
             for job in group:
                 job.succeed()
 
-    async def _alone(self, job: Job) -> None:
-        for wait in range(TRIES):
+    async def _retry(self, job: Job) -> None:
+        for wait in range(ATTEMPTS):
             if job.future.done():
                 return
             try:
                 await self._attempt((job,))
-            except AGAIN as error:
-                if wait + 1 == TRIES:
-                    job.fail(meaning(error))
+            except RETRYABLE as error:
+                if wait + 1 == ATTEMPTS:
+                    job.fail(translate_error(error))
                     return
                 await asyncio.sleep(random.uniform(0, 0.005 * 2**wait))  # noqa: S311 - it only spreads the tries
             except Exception as error:  # noqa: BLE001 - as above
-                job.fail(meaning(error))
+                job.fail(translate_error(error))
                 return
             else:
                 job.succeed()
                 return
 
     async def _attempt(self, group: Sequence[Job]) -> None:
-        """Run the group in one transaction; once more when the connection turns out to have been lost before."""
+        """Run the group in one transaction; repeat it once when the connection had been lost before."""
         connection = self._connection
         if connection is not None and not connection.is_closed():
             try:
                 await self._bounded(connection, group)
-            except LOST as error:
+            except CONNECTION_ERRORS as error:
                 if isinstance(error, TimeoutError | asyncpg.DataError):
                     raise
             except asyncpg.PostgresError as error:
@@ -186,7 +192,7 @@ class Writer:
 
     async def _reconnect(self) -> Any:
         if self._connection is not None:
-            self._moved()
+            self._connection_lost()
         self._connection = None
         self._connection = await self._connect()
         return self._connection
@@ -203,7 +209,7 @@ class Writer:
         try:
             await connection.execute(self._begin())
             for job in await self._insert(connection, group):
-                job.value = await drive(connection, job.factory, self._translate)
+                job.value = await run_batch(connection, job.factory, self._translate)
         except Exception as error:
             await self._abandon(connection, error)
             raise
@@ -215,23 +221,23 @@ class Writer:
             connection.terminate()
             raise OutcomeUnknown(f"the connection was lost during the commit: {type(error).__name__}") from error
         if self._translate.is_stale:
-            with contextlib.suppress(*LOST):  # it is committed; a reader that misses a table looks again
+            with contextlib.suppress(*CONNECTION_ERRORS):  # it is committed; a reader loads missing tables itself
                 await self._learn(connection)
 
     async def _insert(self, connection: Any, group: Sequence[Job]) -> Sequence[Job]:
-        """Run the batches that only insert, if there are several; return the others."""
+        """Run the insert-only batches, if there are several; return the others."""
         if len(group) == 1:
             return group
         others: list[Job] = []
-        plain: list[Inserts] = []
+        insert_only: list[Inserts] = []
         for job in group:
-            found = _inserts(job)
-            if found is None:
+            job_inserts = _inserts(job)
+            if job_inserts is None:
                 others.append(job)
             else:
-                job.value = found.value
-                plain.append(found)
-        for sql, rows in by_text(plain).items():
+                job.value = job_inserts.value
+                insert_only.append(job_inserts)
+        for sql, rows in by_text(insert_only).items():
             await connection.executemany(self._translate(sql).sql, rows)
         return others
 
@@ -239,12 +245,12 @@ class Writer:
         if is_lost(connection, error):
             connection.terminate()
             return
-        with contextlib.suppress(*LOST, asyncpg.PostgresError):
+        with contextlib.suppress(*CONNECTION_ERRORS, asyncpg.PostgresError):
             await connection.execute("ROLLBACK")
 
 
 def _inserts(job: Job) -> Inserts | None:
     try:
         return inserts(job.factory)
-    except Exception:  # noqa: BLE001 - it is run again, and fails where it should
+    except Exception:  # noqa: BLE001 - it runs again, and fails there
         return None

@@ -1,4 +1,4 @@
-"""One connection to an SQLite file: its settings, how a batch runs on it, and what its errors mean."""
+"""Connections to an SQLite file: settings, running of batches, and translation of errors."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from ostiary.store.parameters import require_storable
 
 T = TypeVar("T")
 
-STATEMENTS_KEPT: Final = 512  # prepared statements kept by each connection
+STATEMENT_CACHE: Final = 512  # prepared statements kept by each connection
 _UNIQUE: Final = frozenset(
     {sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_ROWID}
 )
@@ -50,7 +50,7 @@ _BY_ERRNO: Final = {
 }
 _WAL: Final = "PRAGMA journal_mode = WAL"
 _PRAGMAS: Final = (
-    "PRAGMA synchronous = FULL",  # an answer is a promise: it survives the power cut
+    "PRAGMA synchronous = FULL",  # what is answered survives a power failure
     "PRAGMA foreign_keys = ON",
     "PRAGMA case_sensitive_like = ON",  # as PostgreSQL
     "PRAGMA trusted_schema = OFF",
@@ -58,22 +58,22 @@ _PRAGMAS: Final = (
 )
 
 
-def connect(path: Path, *, patience: float, read_only: bool) -> sqlite3.Connection:
-    """Open the file, made with mode 0600 when it is missing. `patience` is the busy timeout in seconds.
+def connect(path: Path, *, lock_timeout: float, read_only: bool) -> sqlite3.Connection:
+    """Open the file; a missing one is created with mode 0600. `lock_timeout` is the busy timeout in seconds.
 
     Raises Unavailable.
     """
     try:
         if not read_only:
-            _make(path)
+            _create_file(path)
         connection = sqlite3.connect(
-            path, timeout=patience, isolation_level=None, check_same_thread=False, cached_statements=STATEMENTS_KEPT
+            path, timeout=lock_timeout, isolation_level=None, check_same_thread=False, cached_statements=STATEMENT_CACHE
         )
     except (OSError, sqlite3.Error) as error:
         raise _unusable(path, "opened", error) from error
     connection.row_factory = sqlite3.Row
     try:
-        _enter_wal(connection, patience)
+        _enter_wal(connection, lock_timeout)
         for pragma in _PRAGMAS:
             connection.execute(pragma)
         if read_only:
@@ -84,15 +84,15 @@ def connect(path: Path, *, patience: float, read_only: bool) -> sqlite3.Connecti
     return connection
 
 
-def drive(
+def run_batch(
     connection: sqlite3.Connection,
     factory: Callable[[], Batch[T]],
     *,
     before: Callable[[str], None] | None = None,
 ) -> T:
-    """Run one batch to its end on a connection that is in a transaction. `before` sees the text of each statement.
+    """Run one batch on a connection in a transaction. `before` gets the SQL of each statement first.
 
-    Raises sqlite3.Error, what guards raise and what `before` raises.
+    Raises sqlite3.Error, and errors of guards and of `before`.
     """
     batch = factory()
     try:
@@ -138,7 +138,7 @@ def _run(connection: sqlite3.Connection, sql: str, parameters: Sequence[Value]) 
         raise
 
 
-def one(sql: str, parameters: tuple[Value, ...]) -> Callable[[], Batch[Result]]:
+def single(sql: str, parameters: tuple[Value, ...]) -> Callable[[], Batch[Result]]:
     """Return the batch that runs a single statement."""
 
     def batch() -> Batch[Result]:
@@ -147,8 +147,8 @@ def one(sql: str, parameters: tuple[Value, ...]) -> Callable[[], Batch[Result]]:
     return batch
 
 
-def meaning(error: sqlite3.Error) -> StoreError:
-    """Return this room's error for the driver's."""
+def translate_error(error: sqlite3.Error) -> StoreError:
+    """Translate an error of the driver to one of this room."""
     code = getattr(error, "sqlite_errorcode", None)
     if code in _UNIQUE:
         return Duplicate(str(error))
@@ -156,14 +156,14 @@ def meaning(error: sqlite3.Error) -> StoreError:
         return Conflict(str(error))
     if isinstance(error, sqlite3.InterfaceError) or (code is None and "Error binding" in str(error)):
         return Unstorable(str(error))
-    wrong = isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError | sqlite3.DataError)
-    if wrong or code == sqlite3.SQLITE_ERROR:
+    is_fault = isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError | sqlite3.DataError)
+    if is_fault or code == sqlite3.SQLITE_ERROR:
         return Fault(" in: ".join((str(error), *getattr(error, "__notes__", ()))))
     return Unavailable(f"the database does not answer: {error}", reason(error))
 
 
 def reason(error: Exception) -> Reason:
-    """Return why the file is of no use, of an error of SQLite's or of the system's."""
+    """Return the reason for an error of SQLite or of the system."""
     if isinstance(error, OSError):
         return _BY_ERRNO.get(error.errno or 0, Reason.DISK)
     code = getattr(error, "sqlite_errorcode", None)
@@ -171,30 +171,30 @@ def reason(error: Exception) -> Reason:
 
 
 def is_busy(error: sqlite3.Error) -> bool:
-    """Say whether another connection holds a lock this one needs."""
+    """Tell whether another connection holds a needed lock."""
     code = getattr(error, "sqlite_errorcode", None)
     return code is not None and code & 0xFF in _BUSY
 
 
 def _unusable(path: Path, what: str, error: Exception) -> Unavailable:
-    """Return what is told of a file; a disk without room makes SQLite speak of anything but that."""
-    why, told = reason(error), str(error)
+    """Return the error for a file. SQLite's own messages do not mention a full disk."""
+    cause, message = reason(error), str(error)
     with contextlib.suppress(OSError):
-        if why in {Reason.DISK, Reason.UNREACHABLE} and os.statvfs(path.parent).f_bavail == 0:
-            why, told = Reason.FULL, f"the disk is full ({error})"
-    return Unavailable(f"the database file {path} cannot be {what}: {told}", why)
+        if cause in {Reason.DISK, Reason.UNREACHABLE} and os.statvfs(path.parent).f_bavail == 0:
+            cause, message = Reason.FULL, f"the disk is full ({error})"
+    return Unavailable(f"the database file {path} cannot be {what}: {message}", cause)
 
 
-def _make(path: Path) -> None:
-    # A file that is there must not be opened: closing it again would let go all locks the process has on it (POSIX),
-    # and the next process to leave would take the log away.
+def _create_file(path: Path) -> None:
+    # An existing file must not be opened: closing it would release all locks of the process on it (POSIX), and the
+    # next process to close it would delete the log.
     with contextlib.suppress(FileExistsError):
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
 
 
-def _enter_wal(connection: sqlite3.Connection, patience: float) -> None:
-    # Changing the journal mode answers BUSY at once, whatever the busy timeout says, when two processes make the file.
-    deadline = time.monotonic() + patience
+def _enter_wal(connection: sqlite3.Connection, lock_timeout: float) -> None:
+    # Changing the journal mode ignores the busy timeout: it answers BUSY at once when two processes create the file.
+    deadline = time.monotonic() + lock_timeout
     while True:
         try:
             mode = connection.execute(_WAL).fetchone()[0]
@@ -209,8 +209,8 @@ def _enter_wal(connection: sqlite3.Connection, patience: float) -> None:
             return
 
 
-def leave(connection: sqlite3.Connection) -> None:
-    """Roll back whatever is open, and never complain: the reason is already being told."""
+def rollback(connection: sqlite3.Connection) -> None:
+    """Roll back an open transaction. Errors are ignored, because another error is being reported."""
     with contextlib.suppress(sqlite3.Error):
         if connection.in_transaction:
             connection.execute("ROLLBACK")

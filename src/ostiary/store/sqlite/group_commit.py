@@ -1,8 +1,8 @@
-"""Group commit: many batches in one transaction on one SQLite connection, each with an outcome of its own.
+"""Group commit: many batches in one transaction of an SQLite connection, each with its own result.
 
-Two connections commit groups, never at the same time: the event loop's, for what is short, and the writer thread's,
-for what is long or has to wait for another process. When a batch of a group fails, which is rare, the group is rolled
-back and run again with a savepoint around each batch, so that the failure reaches only its own caller.
+Two connections commit groups, never at the same time: the event loop's for short ones, the writer thread's for long
+ones and those that wait for another process. When a batch fails, which is rare, the group is rolled back and repeated
+with a savepoint around each batch, so that the failure reaches its own caller only.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from ostiary.store.database import Batch
-from ostiary.store.inserts import Inserts, by_text, inserts, several
-from ostiary.store.sqlite.connection import drive, is_busy, leave, meaning
+from ostiary.store.inserts import Inserts, by_text, inserts, multi_row
+from ostiary.store.sqlite.connection import is_busy, rollback, run_batch, translate_error
 
-ROWS: Final = (64, 32, 16, 8, 4, 2, 1)  # of one statement: few texts, so that they stay prepared
-GROUP: Final = 256  # batches in one transaction at most, so that the first of them does not wait for ever
+ROWS: Final = (64, 32, 16, 8, 4, 2, 1)  # rows of one statement: few variants, so that they stay prepared
+GROUP: Final = 256  # batches in one transaction at most, to bound the wait of the first
 
 
 class Job:
-    """One batch on its way to the disk."""
+    """One batch and its result."""
 
     __slots__ = ("error", "factory", "future", "loop", "value")
 
@@ -33,7 +33,7 @@ class Job:
         self.error: Exception | None = None
 
     def settle(self) -> None:
-        """Answer the caller, unless it has gone. Runs in the caller's loop."""
+        """Answer the caller, unless it was cancelled. Runs in the caller's loop."""
         if self.future.done():
             return
         if self.error is not None:
@@ -43,7 +43,7 @@ class Job:
 
 
 def settle(jobs: Sequence[Job]) -> None:
-    """Answer each caller of a group in its own loop. Runs in any thread; one wake-up for each loop."""
+    """Answer the callers of a group in their loops. Runs in any thread; wakes each loop once."""
     by_loop: dict[asyncio.AbstractEventLoop, list[Job]] = {}
     for job in jobs:
         by_loop.setdefault(job.loop, []).append(job)
@@ -54,69 +54,68 @@ def settle(jobs: Sequence[Job]) -> None:
             continue  # the loop is closed: nobody waits
 
 
-def together(
+def commit_group(
     connection: sqlite3.Connection,
     jobs: Sequence[Job],
     *,
     before: Callable[[str], None] | None = None,
     last: Callable[[], None] | None = None,
 ) -> None:
-    """Run a group without savepoints and commit it: two statements less for every batch.
+    """Run and commit a group without savepoints, which saves two statements for each batch.
 
-    `before` sees each text of the batches, `last` is told that they are over and only COMMIT follows.
-    Raises what a batch or `before` raises or sqlite3.Error; the transaction is then to be left, and no job has an
-    outcome.
+    `before` gets the SQL of each statement, `last` is called before COMMIT. Raises errors of batches and of `before`,
+    and sqlite3.Error; the caller must roll back then, and no job has a result.
     """
     connection.execute("BEGIN IMMEDIATE")  # waits for other processes inside the busy timeout
     for job in _insert(connection, jobs, before):
-        job.value = drive(connection, job.factory, before=before)
+        job.value = run_batch(connection, job.factory, before=before)
     if last is not None:
         last()
     connection.execute("COMMIT")
 
 
 def commit(connection: sqlite3.Connection, jobs: Sequence[Job]) -> None:
-    """Run a group; each job then has its value or its error. Never raises."""
+    """Run a group. Each job gets its value or its error; nothing is raised."""
     try:
-        together(connection, jobs)
+        commit_group(connection, jobs)
     except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to a caller
-        leave(connection)
+        rollback(connection)
         if len(jobs) == 1:
-            jobs[0].error = meaning(error) if isinstance(error, sqlite3.Error) else error
+            jobs[0].error = translate_error(error) if isinstance(error, sqlite3.Error) else error
         elif isinstance(error, sqlite3.Error) and is_busy(error):  # waiting once more would be as long again
             for job in jobs:
-                job.error = meaning(error)
+                job.error = translate_error(error)
         else:
-            _apart(connection, jobs)
+            _commit_with_savepoints(connection, jobs)
 
 
 def _insert(connection: sqlite3.Connection, jobs: Sequence[Job], before: Callable[[str], None] | None) -> Sequence[Job]:
-    """Write what batches that only insert have, many rows in one statement; return the other batches."""
+    """Write the rows of insert-only batches, many in one statement; return the other batches."""
     if len(jobs) == 1:
         return jobs
     others: list[Job] = []
-    plain: list[Inserts] = []
+    insert_only: list[Inserts] = []
     for job in jobs:
-        found = inserts(job.factory)
-        if found is None:
+        job_inserts = inserts(job.factory)
+        if job_inserts is None:
             others.append(job)
         else:
-            job.value = found.value
-            plain.append(found)
-    for sql, rows in by_text(plain).items():
+            job.value = job_inserts.value
+            insert_only.append(job_inserts)
+    for sql, rows in by_text(insert_only).items():
         if before is not None:
             before(sql)
         start = 0
         while start < len(rows):
             size = next(size for size in ROWS if size <= len(rows) - start)
             part = [value for row in rows[start : start + size] for value in row]
-            connection.execute(several(sql, size), part)
+            connection.execute(multi_row(sql, size), part)
             start += size
     return others
 
 
-def _apart(connection: sqlite3.Connection, jobs: Sequence[Job]) -> None:
-    """Run the group with each batch in a savepoint of its own."""
+def _commit_with_savepoints(connection: sqlite3.Connection, jobs: Sequence[Job]) -> None:
+    """Run the group with a savepoint around each batch."""
     try:
         connection.execute("BEGIN IMMEDIATE")
         for job in jobs:
@@ -124,23 +123,23 @@ def _apart(connection: sqlite3.Connection, jobs: Sequence[Job]) -> None:
         connection.execute("COMMIT")
     except sqlite3.IntegrityError as error:
         # A deferred constraint fails only at COMMIT: find whose it is by replaying alone.
-        leave(connection)
+        rollback(connection)
         if len(jobs) == 1:
-            jobs[0].error = meaning(error)
+            jobs[0].error = translate_error(error)
             return
         for job in jobs:
             job.error = None
             commit(connection, (job,))
     except sqlite3.Error as error:
-        leave(connection)
+        rollback(connection)
         for job in jobs:
-            job.error = meaning(error)
+            job.error = translate_error(error)
 
 
 def _attempt(connection: sqlite3.Connection, job: Job) -> None:
     connection.execute("SAVEPOINT batch")
     try:
-        job.value = drive(connection, job.factory)
+        job.value = run_batch(connection, job.factory)
     except Exception as error:
         if not connection.in_transaction:
             # The disk is full or broken, and SQLite has rolled back the neighbours as well.
@@ -148,7 +147,7 @@ def _attempt(connection: sqlite3.Connection, job: Job) -> None:
             lost.sqlite_errorcode = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_IOERR)
             raise lost from error
         connection.execute("ROLLBACK TO batch")
-        job.error = meaning(error) if isinstance(error, sqlite3.Error) else error
+        job.error = translate_error(error) if isinstance(error, sqlite3.Error) else error
     connection.execute("RELEASE batch")
 
 

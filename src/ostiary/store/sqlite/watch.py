@@ -1,7 +1,7 @@
-"""Knowing without reading that nobody changed some tables.
+"""Detection of changed tables without reading them.
 
-SQLite tells a connection whether another one has committed since (`PRAGMA data_version`), of this process or of any
-other; what the connection itself commits is counted here, by the names in the statements.
+`PRAGMA data_version` changes with commits of other connections, of this process or others. Commits of the connection
+itself are counted here, by the table names in their statements.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Final
 from ostiary.resource.bounded_cache import BoundedCache
 
 _NAME: Final = re.compile(r"[a-z_][a-z0-9_]*", re.IGNORECASE)
-_MANY: Final = 2_048  # statements whose tables are remembered
+_CACHE_SIZE: Final = 2_048  # statements in the cache
 
 
 class _Watch:
@@ -24,36 +24,36 @@ class _Watch:
         self._connection = connection
 
     def state(self) -> object | None:
-        """Return the state of the tables, as `Watch` says."""
+        """Return the state of the tables; see `Watch`."""
         try:
             return self._connection.execute("PRAGMA data_version").fetchone()[0], self.changes
         except sqlite3.Error:
             return None
 
 
-class Watched:
+class WatchList:
     """The watches of one connection."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._watches: list[_Watch] = []
-        self._known: BoundedCache[str, tuple[_Watch, ...]] = BoundedCache(_MANY)
+        self._cache: BoundedCache[str, tuple[_Watch, ...]] = BoundedCache(_CACHE_SIZE)
 
     def watch(self, tables: str) -> _Watch:
         """Return a watch over the tables whose names begin with `tables`."""
-        made = _Watch(self._connection, tables)
-        self._watches.append(made)
-        self._known.clear()
-        return made
+        watch = _Watch(self._connection, tables)
+        self._watches.append(watch)
+        self._cache.clear()
+        return watch
 
     def changed(self, texts: Iterable[str]) -> None:
-        """Note what the connection has committed. A statement that names a table may have changed it."""
+        """Count the statements of a commit. A statement that names a table may have changed it."""
         for sql in texts:
-            found = self._known.get(sql)
-            if found is None:
-                found = self._known.keep(sql, self._touched(sql))
-            for one in found:
-                one.changes += 1
+            watches = self._cache.get(sql)
+            if watches is None:
+                watches = self._cache.keep(sql, self._touched(sql))
+            for watch in watches:
+                watch.changes += 1
 
     def _touched(self, sql: str) -> tuple[_Watch, ...]:
         names = {name.lower() for name in _NAME.findall(sql)}

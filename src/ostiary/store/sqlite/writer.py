@@ -1,8 +1,8 @@
-"""The one thread that waits for the disk.
+"""The writer thread of SQLite.
 
-What the event loop has committed is in the file's log, but only the disk's word makes it durable: this thread asks for
-that word, once for all that is there, and only then answers the callers. It also writes itself what is too long for
-the loop or has to wait for another process, and folds the log into the file.
+Commits of the event loop are in the write-ahead log, but durable only after a sync: this thread syncs all of them at
+once, and then answers the callers. It also writes batches that are too long for the loop or wait for another process,
+and checkpoints the log.
 """
 
 from __future__ import annotations
@@ -20,29 +20,29 @@ from typing import Final
 
 from ostiary.record import dataclass
 from ostiary.store.database import Unavailable
-from ostiary.store.sqlite.connection import leave, reason
+from ostiary.store.sqlite.connection import reason, rollback
 from ostiary.store.sqlite.group_commit import GROUP, Job, commit, settle
 
-FOLDED: Final = 1_000  # pages of the log after which it is folded into the file, about; as SQLite itself does
-FOLDED_AT_MOST: Final = 4_096  # groups between two foldings
+CHECKPOINT_PAGES: Final = 1_000  # approximate pages of the log before a checkpoint; SQLite's default
+CHECKPOINT_GROUPS: Final = 4_096  # groups between two checkpoints at most
 
 _log: Final = logging.getLogger("ostiary.store")
 
-Answer = Callable[[Sequence[Job]], None]
+Callback = Callable[[Sequence[Job]], None]
 
 
 @dataclass(frozen=True, slots=True)
 class _Task:
     jobs: Sequence[Job]
-    answer: Answer | None = None  # of what the loop has committed itself
+    callback: Callback | None = None  # of what the loop has committed itself
 
 
 class Log:
-    """The write-ahead log as a file: what is written to it is on the disk after `sync`."""
+    """The file of the write-ahead log. Its contents are durable after `sync`."""
 
     def __init__(self, path: Path) -> None:
         """Open the log of a database that a connection holds open. Raises OSError."""
-        file = path.resolve()  # SQLite puts the log beside the file itself, not beside a link to it
+        file = path.resolve()  # the log lies beside the file itself, not beside a link
         self._path = file.with_name(file.name + "-wal")
         self._file = self._open()
         folder = os.open(file.parent, os.O_RDONLY)
@@ -52,17 +52,17 @@ class Log:
             os.close(folder)
 
     def sync(self) -> None:
-        """Return when all that was written is on the disk. Raises OSError."""
+        """Sync everything written so far. Raises OSError."""
         self.require_present()
         os.fdatasync(self._file)
 
     def require_present(self) -> None:
         """Require that the log still exists. Raises FileNotFoundError."""
-        if not os.fstat(self._file).st_nlink:  # one that came in its place is not what our connections write to
+        if not os.fstat(self._file).st_nlink:  # our connections do not write to a new file
             raise FileNotFoundError(errno.ENOENT, "the log was removed; Ostiary has to be restarted", str(self._path))
 
     def close(self) -> None:
-        """Let the file go."""
+        """Close the file."""
         os.close(self._file)
 
     def _open(self) -> int:
@@ -70,37 +70,37 @@ class Log:
 
 
 class Writer:
-    """The thread, which owns a connection from its start to its end. To be used from one event loop's thread."""
+    """The thread and its connection. Used from one event loop's thread."""
 
     def __init__(self, connection: sqlite3.Connection, log: Log) -> None:
         self._connection = connection
         self._log = log
         self._queue: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
-        self._busy = 0  # what the thread has to write, or is folding
-        self._unfolded = 0  # groups of the loop since the log was folded
-        self._fold_at = 64
+        self._busy = 0  # groups to write, and a running checkpoint
+        self._since_checkpoint = 0  # groups of the loop since the last checkpoint
+        self._checkpoint_at = 64
         self._thread = threading.Thread(target=self._run, name="ostiary-sqlite-writer", daemon=True)
         self._thread.start()
 
     @property
-    def idle(self) -> bool:
-        """Whether the thread writes nothing itself, so that the loop may."""
+    def is_idle(self) -> bool:
+        """Whether the thread has nothing to write, so that the loop may write."""
         return not self._busy
 
     @property
-    def waits(self) -> bool:
-        """Whether the thread has something to write and waits for another process's lock."""
+    def is_waiting(self) -> bool:
+        """Whether the thread waits for another process's lock."""
         return self._busy > 0 and not self._connection.in_transaction
 
     def submit(self, jobs: Sequence[Job]) -> None:
-        """Queue batches to be written; the `future` of each is answered after the commit."""
+        """Queue batches; the `future` of each is answered after the commit."""
         self._count(1)
         self._queue.put(_Task(jobs))
 
-    def confirm(self, jobs: Sequence[Job], answer: Answer) -> None:
-        """Have `answer` called in the jobs' loop as soon as the disk has what the loop has committed."""
-        self._queue.put(_Task(jobs, answer))
+    def confirm(self, jobs: Sequence[Job], callback: Callback) -> None:
+        """Queue a sync of the loop's commits; `callback` is called in the jobs' loop afterwards."""
+        self._queue.put(_Task(jobs, callback))
 
     def stop(self) -> None:
         """Finish what is queued, close the connection and end the thread. Blocks."""
@@ -110,24 +110,24 @@ class Writer:
     def _run(self) -> None:
         going = True
         while going:
-            committed, written, groups, going = self._take()
-            for jobs, answer in committed:
-                self._confirm(jobs, answer)
-            written = [job for job in written if not job.future.done()]  # others have given up
+            committed, written, groups, going = self._dequeue()
+            for jobs, callback in committed:
+                self._confirm(jobs, callback)
+            written = [job for job in written if not job.future.done()]  # the rest was cancelled
             for start in range(0, max(len(written), 1), GROUP):
                 group = written[start : start + GROUP]
                 if group:
                     self._commit(group)
                 if start + GROUP >= len(written):
-                    self._count(-groups)  # before the callers go on: what they write next is for the loop again
+                    self._count(-groups)  # before the callers continue, so that the loop writes their next batches
                 settle(group)
-            if self._unfolded >= self._fold_at:
-                self._fold()
+            if self._since_checkpoint >= self._checkpoint_at:
+                self._checkpoint()
         self._log.close()
         self._connection.close()
 
     def _commit(self, group: Sequence[Job]) -> None:
-        """Write a group; the thread goes on whatever happens, else nobody could write any more."""
+        """Write a group. The thread survives every error, because all writes depend on it."""
         try:
             commit(self._connection, group)
             self._log.require_present()
@@ -138,23 +138,23 @@ class Writer:
                 )
         except Exception as error:  # noqa: BLE001 - as the docstring says
             _log.exception("a group of writes failed in an unexpected way")
-            leave(self._connection)
+            rollback(self._connection)
             for job in group:
                 job.error = Unavailable(f"the writer failed: {type(error).__name__}")
 
-    def _take(self) -> tuple[list[tuple[Sequence[Job], Answer]], list[Job], int, bool]:
-        """Return what is queued: what is committed, what is to be written and in how many groups, and whether to go on.
+    def _dequeue(self) -> tuple[list[tuple[Sequence[Job], Callback]], list[Job], int, bool]:
+        """Return the queue: committed groups, batches to write, their number of groups, and whether to continue.
 
-        The loop commits nothing while groups are queued to be written, so what is committed came first.
+        The loop commits nothing while batches wait here, so committed groups always come first.
         """
-        committed: list[tuple[Sequence[Job], Answer]] = []
+        committed: list[tuple[Sequence[Job], Callback]] = []
         written: list[Job] = []
         groups = 0
         queued = self._queue.get()
         while queued is not None:
-            if queued.answer is not None:
-                committed.append((queued.jobs, queued.answer))
-                self._unfolded += 1
+            if queued.callback is not None:
+                committed.append((queued.jobs, queued.callback))
+                self._since_checkpoint += 1
             else:
                 written.extend(queued.jobs)
                 groups += 1
@@ -170,24 +170,24 @@ class Writer:
         with self._lock:
             self._busy += change
 
-    def _confirm(self, jobs: Sequence[Job], answer: Answer) -> None:
+    def _confirm(self, jobs: Sequence[Job], callback: Callback) -> None:
         try:
             self._log.sync()
-        except Exception as error:  # noqa: BLE001 - as above; it is the disk's, as far as anybody knows
+        except Exception as error:  # noqa: BLE001 - as above; most likely of the disk
             for job in jobs:
                 job.error = Unavailable(f"the disk does not confirm what was written: {error}", reason(error))
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
-            jobs[0].loop.call_soon_threadsafe(answer, jobs)
+            jobs[0].loop.call_soon_threadsafe(callback, jobs)
 
-    def _fold(self) -> None:
-        """Fold the log into the file. The loop writes nothing meanwhile, else the log would never start anew."""
+    def _checkpoint(self) -> None:
+        """Checkpoint the log. The loop writes nothing meanwhile, because the log could not restart otherwise."""
         self._count(1)
         try:
             _, pages, _ = self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
         except Exception:  # noqa: BLE001 - as above
-            leave(self._connection)  # the disk will say so at the next write, too
-            pages = FOLDED
+            rollback(self._connection)  # the next write reports it too
+            pages = CHECKPOINT_PAGES
         finally:
             self._count(-1)
-        self._fold_at = min(FOLDED_AT_MOST, max(1, self._unfolded * FOLDED // max(pages, 1)))
-        self._unfolded = 0
+        self._checkpoint_at = min(CHECKPOINT_GROUPS, max(1, self._since_checkpoint * CHECKPOINT_PAGES // max(pages, 1)))
+        self._since_checkpoint = 0

@@ -15,8 +15,8 @@ Key = tuple[str, Pk]
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
-    """One object as a unit of work sees it. `values` are field values as its kind's `parse` makes them."""
+class StoredObject:
+    """One object in a unit of work. `values` are field values as parsed by its kind."""
 
     kind: Kind
     pk: Pk
@@ -24,12 +24,12 @@ class Stored:
 
     @property
     def key(self) -> Key:
-        """What names the object."""
+        """The key of the object."""
         return self.kind.name, self.pk
 
     @property
     def label(self) -> str:
-        """What people call the object: its label field, else its primary key."""
+        """Name of the object for people: its label field, or its primary key."""
         return str(self.values.get(self.kind.label_field) or self.pk)
 
     def item(self) -> Any:
@@ -39,9 +39,9 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One object before and after a unit of work. `before` is None when it is new, `after` when it goes.
+    """One object before and after a unit of work. `before` is None for a new one, `after` for a deleted one.
 
-    `note` is what whoever changed it tells the backend that writes it, in a class of that backend's room.
+    `note` is passed to the backend that writes the change; its class belongs to the room of that backend.
     """
 
     kind: Kind
@@ -52,28 +52,28 @@ class Change:
 
     @property
     def action(self) -> Literal["created", "updated", "deleted"]:
-        """What happened, in the words of the event log."""
+        """The action, as the event log names it."""
         if self.before is None:
             return "created"
         return "deleted" if self.after is None else "updated"
 
     @property
     def label(self) -> str:
-        """What people call the object now, or called it last."""
-        return Stored(self.kind, self.pk, self.after or self.before or {}).label
+        """The present or last label of the object."""
+        return StoredObject(self.kind, self.pk, self.after or self.before or {}).label
 
 
 @dataclass(frozen=True, slots=True)
 class Referrer:
     """An object that refers to another one through `field`."""
 
-    stored: Stored
+    stored: StoredObject
     field: str
 
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """What a commit wrote. `revision` is None when only directory objects changed: those are events, not revisions."""
+    """The result of a commit. `revision` is None when only directory objects changed: they make events, no revision."""
 
     revision: int | None
     changes: tuple[Change, ...]
@@ -82,7 +82,7 @@ class Committed:
 class Referenced(StoreError):
     """An object cannot be deleted while others need it. `by` names them."""
 
-    def __init__(self, stored: Stored, by: Sequence[Referrer]) -> None:
+    def __init__(self, stored: StoredObject, by: Sequence[Referrer]) -> None:
         self.stored = stored
         self.by = tuple(by)
         names = ", ".join(f"{one.stored.kind.name} {one.stored.label} ({one.field})" for one in by)
@@ -90,27 +90,27 @@ class Referenced(StoreError):
 
 
 class Backend(Protocol):
-    """Where the objects of directory kinds are kept. One backend may serve several kinds."""
+    """The storage of directory kinds. One backend may serve several kinds."""
 
-    async def match(self, kind: Kind, lookups: Sequence[tuple[str, object]]) -> Sequence[Stored]:
-        """Return the objects for which every look-up holds, in the order of their primary keys.
+    async def match(self, kind: Kind, lookups: Sequence[tuple[str, object]]) -> Sequence[StoredObject]:
+        """Return the objects that match all look-ups, ordered by primary key.
 
         A look-up is a field (or "pk") and its value, a one-hop path such as "user__username", or an object field and
-        a mapping it must contain. Fields marked CASELESS ignore case. The workspace has checked the names, and deals
-        with "pk" being an alternative to the rest.
+        a mapping it must contain. Fields marked CASELESS ignore case. The workspace has validated the names, and treats
+        "pk" as an alternative to the rest.
         """
         ...
 
-    async def get(self, kind: Kind, pk: Pk) -> Stored | None:
+    async def get(self, kind: Kind, pk: Pk) -> StoredObject | None:
         """Return one object."""
         ...
 
     async def allocate(self, kind: Kind) -> Pk:
-        """Return a primary key nobody has."""
+        """Return an unused primary key."""
         ...
 
     async def settle(self, change: Change) -> Change:
-        """Take out of an update what is stored already and only `prepare` could tell: the same password."""
+        """Remove from an update what is stored already, such as the same password."""
         ...
 
     async def prepare(self, change: Change) -> Change:
@@ -122,9 +122,9 @@ class Backend(Protocol):
         ...
 
     async def referring(self, kind: Kind, pk: Pk) -> Sequence[Referrer]:
-        """Return the directory objects that refer to an object of any kind, with the field they do it through.
+        """Return the directory objects that refer to an object of any kind, each with the referring field.
 
-        What the tables cut by themselves (memberships, ON DELETE CASCADE) may be left out.
+        References that the tables remove themselves (memberships, ON DELETE CASCADE) may be omitted.
         """
         ...
 

@@ -34,26 +34,28 @@ class Commit:
         return self.head.number + 1 if any(one.kind.plane is Plane.CONFIG for one in self.changes) else None
 
     def statements(self, *, author: str, message: str, now: int) -> list[Statement]:
-        """Return all statements in the order they must run: the head's lock is always the first."""
+        """Return all statements in order; the lock of the head is the first."""
         config = [one for one in self.changes if one.kind.plane is Plane.CONFIG]
         rows = [one for one in self.changes if one.kind.plane is Plane.DIRECTORY]
-        gone = [one for one in rows if one.after is None]
-        made: list[Statement] = []
+        deleted = [one for one in rows if one.after is None]
+        statements: list[Statement] = []
         if config or any(self._crosses(one) for one in rows):
             number = self.head.number if self.revision is None else self.revision
-            made.append(tables.advance(self.head, number=number, cuts=self.head.cuts + len(gone)))
+            statements.append(tables.advance(self.head, number=number, cuts=self.head.cuts + len(deleted)))
         for one in config:
-            made.extend(self._document(one))
+            statements.extend(self._document(one))
         for one in rows:
-            made.extend(self.backends[one.kind.name].writes(one, now=now))
-        made.extend(tables.unreferenced(one.kind.name, one.pk) for one in gone)
+            statements.extend(self.backends[one.kind.name].writes(one, now=now))
+        statements.extend(tables.unreferenced(one.kind.name, one.pk) for one in deleted)
         if self.revision is not None:
             diff = write_diff(config, self.sealer)
-            made.append(tables.insert_revision(self.revision, created=now, author=author, message=message, diff=diff))
-        return made
+            statements.append(
+                tables.insert_revision(self.revision, created=now, author=author, message=message, diff=diff)
+            )
+        return statements
 
     def _crosses(self, change: Change) -> bool:
-        """Tell whether a directory change touches the other plane: a deletion may, a reference to a document does."""
+        """Tell whether a directory change concerns the other plane: a deletion, or a reference to a document."""
         if change.after is None:
             return True
         return any(
@@ -88,8 +90,8 @@ def run(statements: Sequence[Statement]) -> Batch[None]:
 
 async def write_all(database: Database, statements: Iterable[Statement]) -> None:
     """Run statements in one transaction."""
-    kept = tuple(statements)
-    await database.write(lambda: run(kept))
+    closed = tuple(statements)
+    await database.write(lambda: run(closed))
 
 
 def _references_changed(change: Change) -> bool:

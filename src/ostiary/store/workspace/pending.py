@@ -1,7 +1,7 @@
-"""The changes of a unit of work that are not written yet, found by key, by kind and by the values of fields.
+"""The pending changes of a unit of work, indexed by key, by kind and by field values.
 
-A blueprint of a thousand applications asks for each whether one like it is there already: without indexes that is a
-look at all that came before, a million in the end.
+A blueprint of a thousand applications looks for an existing object a thousand times. Without indexes each look-up would
+scan all earlier ones.
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping
 
 from ostiary.resource import Kind
 from ostiary.store.configuration.snapshot import index_key
-from ostiary.store.workspace.changes import Key, Stored
+from ostiary.store.workspace.changes import Key, StoredObject
 
-_Bucket = dict[Key, Stored]
+_Bucket = dict[Key, StoredObject]
 
 
 class Pending:
-    """Objects by key in the order in which they were first touched; None is a deletion."""
+    """Objects by key, in the order of their first change; None is a deletion."""
 
-    def __init__(self, entries: Mapping[Key, Stored | None] | None = None) -> None:
-        self._entries: dict[Key, Stored | None] = {}
+    def __init__(self, entries: Mapping[Key, StoredObject | None] | None = None) -> None:
+        self._entries: dict[Key, StoredObject | None] = {}
         self._kinds: dict[str, _Bucket] = {}
         self._indexes: dict[str, dict[tuple[str, ...], dict[tuple[Hashable, ...], _Bucket]]] = {}
         for key, stored in (entries or {}).items():
@@ -28,22 +28,22 @@ class Pending:
     def __contains__(self, key: Key) -> bool:
         return key in self._entries
 
-    def __getitem__(self, key: Key) -> Stored | None:
+    def __getitem__(self, key: Key) -> StoredObject | None:
         return self._entries[key]
 
-    def items(self) -> Iterable[tuple[Key, Stored | None]]:
-        """Return everything."""
+    def items(self) -> Iterable[tuple[Key, StoredObject | None]]:
+        """Return all entries."""
         return self._entries.items()
 
-    def objects(self) -> Iterator[Stored]:
-        """Yield what is not deleted."""
+    def objects(self) -> Iterator[StoredObject]:
+        """Yield the objects that are not deleted."""
         return (one for one in self._entries.values() if one is not None)
 
-    def of(self, kind: Kind) -> Iterable[Stored]:
+    def of(self, kind: Kind) -> Iterable[StoredObject]:
         """Return the objects of a kind."""
         return self._kinds.get(kind.name, {}).values()
 
-    def where(self, kind: Kind, values: Mapping[str, object]) -> Iterable[Stored]:
+    def where(self, kind: Kind, values: Mapping[str, object]) -> Iterable[StoredObject]:
         """Return the objects of a kind whose fields have these values, compared as in `Snapshot.where`."""
         names = tuple(sorted(values))
         indexes = self._indexes.setdefault(kind.name, {})
@@ -53,8 +53,8 @@ class Pending:
                 _add(indexes[names], names, one)
         return indexes[names].get(index_key(kind, {name: values[name] for name in names}), {}).values()
 
-    def set(self, key: Key, stored: Stored | None) -> None:
-        """Note the new state of an object."""
+    def set(self, key: Key, stored: StoredObject | None) -> None:
+        """Record the new state of an object."""
         self._forget(key, stored)
         self._entries[key] = stored
         if stored is not None:
@@ -63,13 +63,13 @@ class Pending:
                 _add(index, names, stored)
 
     def remove(self, key: Key) -> None:
-        """Forget what was noted of an object."""
+        """Remove the entry of an object."""
         if key in self._entries:
             self._forget(key, None)
             del self._entries[key]
 
-    def _forget(self, key: Key, following: Stored | None) -> None:
-        """Take an object out of the indexes; out of its kind's only when no state of it follows."""
+    def _forget(self, key: Key, following: StoredObject | None) -> None:
+        """Remove an object from the indexes; from that of its kind only when no new state follows."""
         before = self._entries.get(key)
         if before is None:
             return
@@ -79,9 +79,9 @@ class Pending:
             index[_values(names, before)].pop(key)
 
 
-def _add(index: dict[tuple[Hashable, ...], _Bucket], names: tuple[str, ...], stored: Stored) -> None:
+def _add(index: dict[tuple[Hashable, ...], _Bucket], names: tuple[str, ...], stored: StoredObject) -> None:
     index.setdefault(_values(names, stored), {})[stored.key] = stored
 
 
-def _values(names: tuple[str, ...], stored: Stored) -> tuple[Hashable, ...]:
+def _values(names: tuple[str, ...], stored: StoredObject) -> tuple[Hashable, ...]:
     return index_key(stored.kind, {name: stored.values.get(name) for name in names})

@@ -1,4 +1,4 @@
-"""What must hold before an object may be written: shape, references, uniqueness, and the kind's own check."""
+"""Validation of an object: shape, references, uniqueness, and the check of its kind."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 from ostiary.resource import UNIQUE, InvalidResource, Kind, Look, Pk, Problem, UnknownKind
 from ostiary.resource.field import Field
 from ostiary.store.configuration.snapshot import targets
-from ostiary.store.workspace.changes import Stored
+from ostiary.store.workspace.changes import StoredObject
 from ostiary.store.workspace.overlay import Overlay
 
 
 async def validated(
-    view: Overlay,
+    overlay: Overlay,
     kind: Kind,
     values: Mapping[str, object],
     *,
@@ -22,33 +22,35 @@ async def validated(
     current: Mapping[str, object] | None = None,
     problems: Sequence[Problem] = (),
 ) -> dict[str, object]:
-    """Return the whole field values for what somebody wrote, on top of `current`, with references spelled right.
+    """Return all field values: `values` over `current`, with references as primary keys.
 
     Raises InvalidResource with every problem at once, `problems` first.
     """
-    result, wrong = kind.examine(values, current=current)
-    readable = not wrong
-    found = [*problems, *wrong]
+    result, invalid = kind.examine(values, current=current)
+    is_well_formed = not invalid
+    problems_found = [*problems, *invalid]
     for field in kind.fields.values():
         if field.reference is not None and field.name in result and (current is None or field.name in values):
-            found.extend(await _refer(view, field, result))
-    found.extend([problem async for problem in _unique(view, Stored(kind, pk, result), current)])
-    if readable:
-        found.extend(_check(kind, pk, result))
-    if not found and kind.check_with is not None:
-        found.extend(await kind.check_with(kind.model(pk=pk, **result), _look(view)))
-    if found:
-        raise InvalidResource(kind.name, found)
+            problems_found.extend(await _validate_references(overlay, field, result))
+    problems_found.extend(
+        [problem async for problem in _validate_unique(overlay, StoredObject(kind, pk, result), current)]
+    )
+    if is_well_formed:
+        problems_found.extend(_validate_model(kind, pk, result))
+    if not problems_found and kind.check_with is not None:
+        problems_found.extend(await kind.check_with(kind.model(pk=pk, **result), _look(overlay)))
+    if problems_found:
+        raise InvalidResource(kind.name, problems_found)
     return result
 
 
-async def _refer(view: Overlay, field: Field, result: dict[str, object]) -> list[Problem]:
+async def _validate_references(overlay: Overlay, field: Field, result: dict[str, object]) -> list[Problem]:
     assert field.reference is not None  # noqa: S101 - the caller has looked
     problems: list[Problem] = []
     keys: list[Pk] = []
     for pk in targets(field, result[field.name]):
         try:
-            target = await view.resolve(field.reference.target, pk)
+            target = await overlay.resolve(field.reference.target, pk)
         except UnknownKind:
             message = f"leads to a {field.reference.target}, which this version does not have"
             return [Problem(field.name, message)]
@@ -61,21 +63,23 @@ async def _refer(view: Overlay, field: Field, result: dict[str, object]) -> list
     return problems
 
 
-async def _unique(view: Overlay, stored: Stored, current: Mapping[str, object] | None) -> AsyncIterator[Problem]:
+async def _validate_unique(
+    overlay: Overlay, stored: StoredObject, current: Mapping[str, object] | None
+) -> AsyncIterator[Problem]:
     for names in (*((name,) for name in _unique_fields(stored.kind)), *stored.kind.unique_together):
-        wanted = {name: stored.values.get(name) for name in names}
-        if any(value is None for value in wanted.values()):
-            continue  # as in SQL: what is not set is not the same
-        if current is not None and all(current.get(name) == value for name, value in wanted.items()):
+        unique_values = {name: stored.values.get(name) for name in names}
+        if any(value is None for value in unique_values.values()):
+            continue  # as in SQL: NULL equals nothing
+        if current is not None and all(current.get(name) == value for name, value in unique_values.items()):
             continue
-        for kind in _scope(view, stored.kind, names):
-            for other in await view.equal(kind, wanted):
+        for kind in _scope(overlay, stored.kind, names):
+            for other in await overlay.equal(kind, unique_values):
                 if other.key != stored.key:
-                    yield _taken(names, other)
+                    yield _already_used(names, other)
                     break
 
 
-def _taken(names: Sequence[str], other: Stored) -> Problem:
+def _already_used(names: Sequence[str], other: StoredObject) -> Problem:
     if len(names) == 1:
         return Problem(names[0], f"is already used by {other.kind.name} {other.label}, expected a value of its own")
     return Problem("", f"{', '.join(names)} are already used together by {other.kind.name} {other.label}")
@@ -85,23 +89,23 @@ def _unique_fields(kind: Kind) -> Iterable[str]:
     return (name for name, field in kind.fields.items() if UNIQUE in field.flags)
 
 
-def _scope(view: Overlay, kind: Kind, names: Sequence[str]) -> Iterable[Kind]:
-    """Return the kinds among which the fields are unique: all that inherit the class that declares them."""
+def _scope(overlay: Overlay, kind: Kind, names: Sequence[str]) -> Iterable[Kind]:
+    """Return the kinds among which the fields are unique: all that inherit the declaring class."""
     if len(names) > 1:
         return (kind,)
     owner = next(model for model in kind.model.__mro__ if names[0] in inspect.get_annotations(model))
-    return (other for other in view.registry if issubclass(other.model, owner))
+    return (other for other in overlay.registry if issubclass(other.model, owner))
 
 
-def _look(view: Overlay) -> Look:
+def _look(overlay: Overlay) -> Look:
     async def look(target: str, pk: Pk) -> Any:
-        found = await view.resolve(target, pk)
-        return None if found is None else found.kind.model(pk=found.pk, **found.values)
+        stored = await overlay.resolve(target, pk)
+        return None if stored is None else stored.kind.model(pk=stored.pk, **stored.values)
 
     return look
 
 
-def _check(kind: Kind, pk: Pk, values: Mapping[str, object]) -> Sequence[Problem]:
+def _validate_model(kind: Kind, pk: Pk, values: Mapping[str, object]) -> Sequence[Problem]:
     try:
         kind.make(pk, values)
     except InvalidResource as error:

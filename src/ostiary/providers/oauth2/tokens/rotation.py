@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ostiary.store.configuration.plane import ConfigPlane
     from ostiary.store.configuration.revisions import Revision
     from ostiary.store.configuration.snapshot import Snapshot
-    from ostiary.store.workspace.editor import Editor, Stored, Workspace
+    from ostiary.store.workspace.editor import Editor, StoredObject, Workspace
 
 Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "ES512", "EdDSA"]
 ALGORITHMS: Final[Mapping[str, KeyType]] = {
@@ -235,7 +235,7 @@ def _new_name(snapshot: Snapshot, old: str, now: int) -> str:
     return next(name for name in tries if snapshot.find(CertificateKeyPair, name=name) is None)
 
 
-def _in_front(stored: Stored, *keys: Pk) -> list[Pk]:
+def _in_front(stored: StoredObject, *keys: Pk) -> list[Pk]:
     before = cast("Sequence[Pk]", stored.values["previous_signing_keys"])
     return list(dict.fromkeys([*keys, *before]))
 
@@ -245,7 +245,7 @@ def _name(snapshot: Snapshot, pk: Pk) -> str:
     return str(pk) if found is None else found.name
 
 
-async def _stored(workspace: Workspace, provider: OAuth2Provider) -> Stored:
+async def _stored(workspace: Workspace, provider: OAuth2Provider) -> StoredObject:
     found = await workspace.get(OAuth2Provider.KIND.name, provider.pk)
     if found is None:  # pragma: no cover - the workspace and its snapshot are of one state
         raise CannotRotate(f"{provider.name} is gone")

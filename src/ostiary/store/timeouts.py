@@ -1,8 +1,8 @@
 """The timeouts of the database.
 
-A request is answered within five seconds, whatever the database does: that is the limit for all its database calls
-together, after which it gets 503. It is also the limit of a single batch, even without a request, because other writers
-wait behind it. Longer work (a migration, the commit of a large blueprint) sets its own limit with `patient`.
+All database calls of a request together may take five seconds; afterwards it gets 503. The same limit holds for each
+batch outside of requests, because other writers wait behind it. Longer work (a migration, the commit of a large
+blueprint) sets its own limit with `extended_timeout`.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from ostiary.store.database import Reason, Unavailable
 
 T = TypeVar("T")
 
-WITHIN: Final = 5.0  # seconds, of a request and of a batch
-UNHURRIED: Final = 60.0  # seconds that work behind which no request stands may wait for its turn
-LOCK_WITHIN: Final = 2.0  # seconds to wait for the lock of a row or table: others may wait behind us
+TIMEOUT: Final = 5.0  # seconds, of a request and of a batch
+BACKGROUND_TIMEOUT: Final = 60.0  # seconds that work outside of requests may wait
+LOCK_TIMEOUT: Final = 2.0  # seconds to wait for the lock of a row or table: others wait behind us
 
 
 class _Allowance:
@@ -29,11 +29,11 @@ class _Allowance:
     __slots__ = ("left",)
 
     def __init__(self) -> None:
-        self.left = WITHIN
+        self.left = TIMEOUT
 
 
 _allowance: Final[ContextVar[_Allowance | None]] = ContextVar("ostiary.store.allowance", default=None)
-_batch: Final[ContextVar[float]] = ContextVar("ostiary.store.batch", default=WITHIN)
+_batch: Final[ContextVar[float]] = ContextVar("ostiary.store.batch", default=TIMEOUT)
 
 
 def begin_request() -> None:
@@ -42,7 +42,7 @@ def begin_request() -> None:
 
 
 @contextmanager
-def patient(seconds: float) -> Iterator[None]:
+def extended_timeout(seconds: float) -> Iterator[None]:
     """Set the limit of each batch inside. The limit of a request is not extended."""
     token = _batch.set(max(seconds, _batch.get()))
     try:
@@ -56,10 +56,10 @@ def batch_seconds() -> float:
     return _batch.get()
 
 
-async def within(work: Awaitable[T]) -> T:
+async def with_timeout(work: Awaitable[T]) -> T:
     """Await the work within the limit at this point. Raises Unavailable after it."""
     allowance = _allowance.get()
-    seconds = max(UNHURRIED, _batch.get()) if allowance is None else allowance.left
+    seconds = max(BACKGROUND_TIMEOUT, _batch.get()) if allowance is None else allowance.left
     started = time.monotonic()
     try:
         async with asyncio.timeout(seconds) as limit:
@@ -67,8 +67,8 @@ async def within(work: Awaitable[T]) -> T:
     except TimeoutError as error:
         if not limit.expired():
             raise
-        waited = f"the database did not answer within {WITHIN if allowance else seconds:.0f} s"
-        raise Unavailable(waited, Reason.TIMEOUT) from error
+        message = f"the database did not answer within {TIMEOUT if allowance else seconds:.0f} s"
+        raise Unavailable(message, Reason.TIMEOUT) from error
     finally:
         if allowance is not None:
             allowance.left = max(0.0, allowance.left - (time.monotonic() - started))
