@@ -8,7 +8,7 @@ from urllib.parse import quote
 from ostiary.applications.resources import Application
 from ostiary.brands.select import select
 from ostiary.directory.user import Subject
-from ostiary.portal import redirects
+from ostiary.flows.challenge_page import MARK
 from ostiary.portal.look import Renderer
 from ostiary.portal.services import Pages
 from ostiary.sessions.session import Session
@@ -78,6 +78,6 @@ class Start:
 
     def _launch(self, request: Request, slug: str) -> Response:
         to = f"{request.prefix}/application/launch/{slug}/"
-        if request.query_one(redirects.MARK) is None:
+        if request.query_one(MARK) is None:
             return redirect(to)
         return self._painter.page(request, "stages/redirect.html", to=to, target="")

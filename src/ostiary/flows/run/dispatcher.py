@@ -16,6 +16,7 @@ from ostiary.flows import wizard
 from ostiary.flows.error_detail import ErrorDetail
 from ostiary.flows.errors import PlanChanged
 from ostiary.flows.logout import logout
+from ostiary.flows.logout.iframes import LOADED
 from ostiary.flows.next_url import query_value
 from ostiary.flows.people.subjects import forget
 from ostiary.flows.plans.beginning import beside_proof
@@ -354,7 +355,7 @@ class Dispatcher:
         urls = logout.to_load(self._plan)
         if logout.asks(self._plan, self._session):
             shown = await logout.question(self._visit(), self._plan)
-        elif urls and query_value(self._query, logout.LOADED) is None:
+        elif urls and query_value(self._query, LOADED) is None:
             shown = logout.iframes(self._visit(), self._plan, urls)
         else:
             shown = None

@@ -11,7 +11,7 @@ from typing import Final
 
 from ostiary.brands.pictures import picture
 from ostiary.directory.first_run.administrator import USERNAME as ADMINISTRATOR
-from ostiary.flows.challenge_page import METHOD
+from ostiary.flows.challenge_page import MARK, METHOD
 from ostiary.flows.errors import PlanChanged
 from ostiary.flows.run.outcome import REDIRECT, Challenge, Moved, Passed
 from ostiary.portal import redirects
@@ -94,7 +94,7 @@ class FlowPage:
 
     async def _follow(self, request: Request, to: str) -> Response:
         """Leave a flow that has nothing to ask; for an old form at once to where it leads, since it was sent once."""
-        if request.query_one(redirects.MARK) != redirects.AGAIN:
+        if request.query_one(MARK) != redirects.AGAIN:
             return self.leave(request, to)
         there = await self._pages.protocols.follow(request, to)
         return self._leave_by(request, there, to) if there is None or there.header("location") is not None else there
@@ -111,7 +111,7 @@ class FlowPage:
         if not redirects.is_safe(to):
             raise HttpError(400, "invalid_redirect", "The flow leads to an address that is not allowed.")
         posted = request.method == "POST"
-        if not posted and request.query_one(redirects.MARK) is None:
+        if not posted and request.query_one(MARK) is None:
             return redirect(to)
         here = redirects.stays_here(to, request)
         if here is not None:
@@ -136,7 +136,7 @@ class FlowPage:
         errors = {} if _is_chosen_anew(request) else challenge.response_errors
         typed = flash.read(request, challenge=challenge, proof=(session.key, self._pages.form_key)) if errors else {}
         token = form_token(session.key, _purpose(request.params["slug"], challenge.ticket), self._pages.form_key)
-        again = request.query_one(redirects.MARK) == redirects.AGAIN and not errors
+        again = request.query_one(MARK) == redirects.AGAIN and not errors
         notice = translate(NOTICE) if again else ""
         display = _display(request)
         account = ADMINISTRATOR if request.params["slug"] == SETUP else str(session.who.get("username", ""))
@@ -178,7 +178,7 @@ def _display(request: Request) -> str:
 
 def _is_chosen_anew(request: Request) -> bool:
     """Say whether another way to prove oneself was chosen: what was wrong with the one before is not wrong with it."""
-    return request.query_one(METHOD) is not None and request.query_one(redirects.MARK) is None
+    return request.query_one(METHOD) is not None and request.query_one(MARK) is None
 
 
 def _purpose(slug: str, ticket: str) -> str:
