@@ -22,5 +22,5 @@ if [ -n "$missing" ]; then
     apt_install "the tests" $missing || exit 1
 fi
 
-# Two workers; the whole run has a limit, so that a hang is a failure and not a wait.
-exec timeout --kill-after=30 1500 .venv/bin/python -m pytest -n 2 --dist loadfile "$@" </dev/null
+# Four workers, because most of a test is waiting for processes, disks and databases; the whole run has a limit, so that a hang is a failure and not a wait.
+exec timeout --kill-after=30 1500 .venv/bin/python -m pytest -n 4 --dist loadfile "$@" </dev/null
