@@ -257,7 +257,7 @@ def redirects(data: bytes) -> None:
     import warnings
     from types import SimpleNamespace
 
-    from ostiary.proto.oauth2.authorization.pattern import BadPattern, Pattern
+    from ostiary.proto.oauth2.authorization.pattern import BadPattern, RedirectPattern
     from ostiary.proto.oauth2.authorization.redirect import is_allowed, origin, pattern_problem, with_query
 
     first, _, second = data.partition(b"\n")
@@ -271,7 +271,7 @@ def redirects(data: bytes) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            found = Pattern(expression[:24]).fullmatch(plain)
+            found = RedirectPattern(expression[:24]).fullmatch(plain)
         except BadPattern:
             return
         if expression.isascii():

@@ -26,7 +26,7 @@ from ostiary.keys.defaults import INTERNAL_MANAGED, SELF_SIGNED_NAME
 from ostiary.keys.resources import CertificateKeyPair
 from ostiary.keys.signer import signer
 from ostiary.portal.services import Pages
-from ostiary.providers.oauth2.services import Services
+from ostiary.providers.oauth2.services import OAuth2Services
 from ostiary.resource import InvalidResource, Problem
 from ostiary.seal import Secret
 from ostiary.seal.envelope import WrongKey
@@ -78,7 +78,7 @@ async def test_every_part_has_the_clock_that_is_given(tmp_path: Path) -> None:
     built = build_site(opened, Metrics(version="1"))
     assert {revision.created for revision in await opened.plane.revisions()} == {then}
     assert {one.clock() for one in (opened.services, built.services)} == {then}
-    assert built.services[Pages].clock() == built.services[Services].clock() == then
+    assert built.services[Pages].clock() == built.services[OAuth2Services].clock() == then
     await opened.close()
 
 

@@ -33,7 +33,7 @@ from ostiary.grants.code import CODE
 from ostiary.keys.pem import read_private_key
 from ostiary.policies.resources import PolicyBinding
 from ostiary.proto.jose import JoseError, SigningKey, sign, verify
-from ostiary.proto.oauth2.authorization.pkce import Challenge, verify_code_verifier
+from ostiary.proto.oauth2.authorization.pkce import CodeChallenge, verify_code_verifier
 from ostiary.seal import Secret
 from ostiary.seal.envelope import Sealer
 from ostiary.store.database import Database, Statement
@@ -516,7 +516,7 @@ async def test_a21_secrets_are_compared_in_constant_time(rig: Rig, compared: lis
 
 
 def test_a21_verifiers_and_signatures_too(compared: list[tuple[Any, Any]]) -> None:
-    verify_code_verifier(Challenge(CHALLENGE, "S256"), VERIFIER)
+    verify_code_verifier(CodeChallenge(CHALLENGE, "S256"), VERIFIER)
     assert (CHALLENGE, CHALLENGE) in compared
     compared.clear()
     key = SigningKey(b"k" * 32)

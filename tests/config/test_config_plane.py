@@ -15,7 +15,7 @@ from ostiary.seal import Secret
 from ostiary.seal.envelope import Tampered, WrongKey
 from ostiary.store.configuration.plane import ConfigPlane
 from ostiary.store.configuration.snapshot import Snapshot, fold
-from ostiary.store.database import Database, Fault, NewerSchema, Statement, StoreError, Unavailable
+from ostiary.store.database import Database, NewerSchema, Statement, StoreError, Unavailable, WrongStatement
 
 
 async def furnish(ws: Any) -> dict[str, str]:
@@ -105,7 +105,7 @@ async def test_watch_keeps_within_a_second(house: House) -> None:
 
 ERRORS = (
     Unavailable("gone"),
-    Fault("no right to read"),
+    WrongStatement("no right to read"),
     TimeoutError(),
     ValueError("nobody thought of this one"),
     asyncio.CancelledError("something inside gave up"),

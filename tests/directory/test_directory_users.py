@@ -14,7 +14,7 @@ from support.people import NOW, People
 
 from ostiary.directory.case_key import case_key
 from ostiary.directory.install import install_id
-from ostiary.directory.user import merge, uid_of
+from ostiary.directory.user import merge_attributes, uid_of
 from ostiary.directory.users import BY_LOGIN, DIRECT, DIRECT_NAMED, SUBJECT, Users, signed_in
 from ostiary.store.database import Batch, Database, Duplicate, Statement, Value
 from ostiary.store.sqlite.database import open_sqlite
@@ -135,9 +135,9 @@ def test_uid() -> None:
 
 def test_merge_leaves_its_parts_alone() -> None:
     below: dict[str, object] = {"a": {"b": [1]}}
-    assert merge(below, {"a": {"b": [2]}, "c": None}) == {"a": {"b": [1, 2]}, "c": None}
+    assert merge_attributes(below, {"a": {"b": [2]}, "c": None}) == {"a": {"b": [1, 2]}, "c": None}
     assert below == {"a": {"b": [1]}}
-    assert merge({"a": 1}, {"a": {"b": 1}}) == {"a": {"b": 1}}
+    assert merge_attributes({"a": 1}, {"a": {"b": 1}}) == {"a": {"b": 1}}
 
 
 async def test_the_install_id_is_made_once(database: Database) -> None:

@@ -40,7 +40,7 @@ from ostiary.providers.oauth2.logout.frontchannel import farewells
 from ostiary.providers.oauth2.provider.definition import OAuth2Provider
 from ostiary.providers.oauth2.provider.fields import RedirectURI
 from ostiary.providers.oauth2.routes import routes
-from ostiary.providers.oauth2.services import Services
+from ostiary.providers.oauth2.services import OAuth2Services
 from ostiary.resource import Registry, Resource
 from ostiary.seal import Secret
 from ostiary.seal.envelope import Sealer
@@ -172,7 +172,7 @@ class Rig:
 
     database: Counting
     plane: SimpleNamespace
-    services: Services
+    services: OAuth2Services
     sessions: Sessions
     router: Router
     now: int = START
@@ -379,7 +379,7 @@ async def make_rig(database: Database) -> Rig:
         refusals=refusals,
     )  # fmt: skip
     engine = FlowEngine(cast("FlowServices", flow_services))
-    services = Services(
+    services = OAuth2Services(
         database=cast("Database", counting), plane=cast("Any", plane), users=users, sessions=sessions, engine=engine,
         clock=lambda: rig.now, form_post=form_page, languages=frozenset({"en", "de"}), refusals=refusals,
     )  # fmt: skip

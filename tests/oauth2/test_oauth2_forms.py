@@ -319,11 +319,11 @@ class TestSubjects:
         theirs = client_by_id(rig.plane.snapshot, "other")
         assert ours is not None
         assert theirs is not None
-        from ostiary.providers.oauth2.tokens.claims import subject_of
+        from ostiary.providers.oauth2.tokens.claims import sub_claim
 
-        assert subject_of(subject, ours, salt="install") == sub
-        assert subject_of(subject, theirs, salt="install") != sub
-        assert subject_of(subject, ours, salt="another installation") != sub
+        assert sub_claim(subject, ours, salt="install") == sub
+        assert sub_claim(subject, theirs, salt="install") != sub
+        assert sub_claim(subject, ours, salt="another installation") != sub
 
     def test_parts_do_not_run_into_each_other(self) -> None:
         assert pairwise("a", "bc", salt="d") != pairwise("ab", "c", salt="d") != pairwise("a", "b", salt="cd")

@@ -11,7 +11,7 @@ from joserfc import jwt
 from joserfc.jwk import KeySet
 from oauth2_rig import BASE, CALLBACK, Rig, answer_of, json_of, location, provider
 
-from ostiary.providers.oauth2.metadata.global_issuer import joined
+from ostiary.providers.oauth2.metadata.global_issuer import merged
 from ostiary.providers.oauth2.provider.fields import RedirectURI
 
 DISCOVERY = "/.well-known/openid-configuration"
@@ -85,14 +85,14 @@ async def test_where_providers_differ(rig: Rig) -> None:
 def test_what_documents_say_together() -> None:
     one = {"issuer": "i", "x": ["a", "b"], "require_y": True, "z_supported": False}
     two = {"issuer": "i", "x": ["b", "c"], "require_y": False, "z_supported": True, "only": ["o"]}
-    assert joined([one, two]) == {
+    assert merged([one, two]) == {
         "issuer": "i",
         "x": ["a", "b", "c"],
         "require_y": False,
         "z_supported": True,
         "only": ["o"],
     }
-    assert joined([one]) == one
+    assert merged([one]) == one
 
 
 async def test_pages_of_the_clients_own_origins_may_read_it(rig: Rig) -> None:

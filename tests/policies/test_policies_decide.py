@@ -18,7 +18,7 @@ from ostiary.policies.context import PolicyContext
 from ostiary.policies.decide import Decision, decide, decide_policies, has_bindings
 from ostiary.policies.errors import PolicyError
 from ostiary.policies.expression import ExpressionPolicy
-from ostiary.policies.native import AUTHENTIK, FUNCTIONS, NativePolicy, native_table
+from ostiary.policies.native import AUTHENTIK, FUNCTIONS, NativePolicy, native_policies
 from ostiary.policies.password import PasswordPolicy, is_guessable
 from ostiary.policies.recognise import policy_of
 from ostiary.policies.resources import PolicyBinding
@@ -185,7 +185,7 @@ def test_every_stock_expression_has_its_function_and_is_found_whatever_its_layou
         assert find_native("# another comment\n\n" + source.replace("\n", "\n\n")) is not None
         ExpressionPolicy.KIND.make("x", ExpressionPolicy.KIND.parse({"name": name, "expression": source}))
     assert find_native("return ak_is_sso_flow or True") is None
-    assert len(native_table()) == len(set(SOURCES.values())) + len(AUTHENTIK)
+    assert len(native_policies()) == len(set(SOURCES.values())) + len(AUTHENTIK)
     assert find_native("return (") is None
 
 

@@ -277,7 +277,7 @@ def test_where_a_marked_get_may_redirect() -> None:
     for to in ("/if/user/", "/authx/if/user/", "https://a.example/auth/if/user/", "//a/auth/if/user/", "/auth/if/../x"):
         assert redirects.stays_here(to, request) is None
     assert redirects.host_of("https://[") == ""
-    assert not redirects.is_safe("https://[")
+    assert not redirects.is_safe_destination("https://[")
 
 
 def test_texts_that_were_filled_in_are_told_again() -> None:

@@ -11,7 +11,7 @@ from ostiary.proto.duration import parse_duration
 from ostiary.proto.jose import JoseError, peek_header
 from ostiary.proto.jose.jwe import require_recipient
 from ostiary.proto.jose.jwks import verifying_keys
-from ostiary.proto.oauth2.authorization.pkce import Challenge, parse_challenge, verify_code_verifier
+from ostiary.proto.oauth2.authorization.pkce import CodeChallenge, parse_challenge, verify_code_verifier
 from ostiary.proto.oauth2.authorization.redirect import is_allowed, pattern_problem
 from ostiary.proto.oauth2.clients.assertion import verify_assertion
 from ostiary.proto.oauth2.clients.statement import BadStatement, SignedStatement
@@ -67,7 +67,7 @@ def test_token_requests(pairs: list[tuple[str, str]]) -> None:
     st.text(max_size=140) | st.none(),
 )
 def test_proof_keys(value: str | None, method: str | None, verifier: str | None) -> None:
-    challenge: Challenge | None = None
+    challenge: CodeChallenge | None = None
     with suppress(OAuthError):
         challenge = parse_challenge(value, method)
     with suppress(OAuthError):

@@ -20,7 +20,7 @@ from ostiary.proto.oauth2.authorization.claims_request import (
     load_claims,
     parse_claims,
 )
-from ostiary.proto.oauth2.authorization.pkce import Challenge, require_challenge
+from ostiary.proto.oauth2.authorization.pkce import CodeChallenge, require_challenge
 from ostiary.proto.oauth2.authorization.pushed import PREFIX, handle_of, pushed_pairs
 from ostiary.proto.oauth2.authorization.redirect import is_allowed
 from ostiary.proto.oauth2.authorization.request_object import LEEWAY, read_object
@@ -150,7 +150,7 @@ class TestResponses:
 
 class TestProofKeyRule:
     def test_what_is_demanded(self) -> None:
-        plain, hashed = Challenge("v" * 43, "plain"), Challenge("v" * 43, "S256")
+        plain, hashed = CodeChallenge("v" * 43, "plain"), CodeChallenge("v" * 43, "S256")
         require_challenge(None, "optional")
         require_challenge(plain, "optional")
         require_challenge(plain, "required")

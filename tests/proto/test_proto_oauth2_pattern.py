@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ostiary.proto.oauth2.authorization.pattern import LONGEST, MOST_KEPT, BadPattern, Pattern, pattern
+from ostiary.proto.oauth2.authorization.pattern import LONGEST, MOST_KEPT, BadPattern, RedirectPattern, pattern
 from ostiary.proto.oauth2.authorization.redirect import is_allowed, pattern_problem
 from ostiary.providers.oauth2.provider.fields import RedirectURI
 
@@ -38,7 +38,7 @@ def test_it_means_what_re_means(expression: str, text: str, caseless: bool) -> N
     expression = f"(?i){expression}" if caseless else expression
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        assert Pattern(expression).fullmatch(text) == (re.fullmatch(expression, text) is not None)
+        assert RedirectPattern(expression).fullmatch(text) == (re.fullmatch(expression, text) is not None)
 
 
 @pytest.mark.parametrize(
@@ -103,13 +103,13 @@ def test_what_cannot_be_matched_in_time_is_refused_when_it_is_saved(expression: 
 def test_nothing_however_often(expression: str) -> None:
     begun = time.process_time()
     with contextlib.suppress(BadPattern):
-        Pattern(expression)
+        RedirectPattern(expression)
     assert time.process_time() - begun < 2
 
 
 def test_a68_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ostiary.proto.oauth2.authorization.pattern.MOST_KEPT", 50)
-    made = Pattern("(?:[!-~]{1,40}x)+")
+    made = RedirectPattern("(?:[!-~]{1,40}x)+")
     for number in range(200):
         assert made.fullmatch(chr(0x21 + number % 90) * (1 + number % 38) + "x")
     assert 0 < len(made._kept) <= 50 < MOST_KEPT

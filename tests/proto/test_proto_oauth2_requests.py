@@ -11,7 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ostiary.proto.oauth2 import errors
-from ostiary.proto.oauth2.authorization.pkce import Challenge, derive_challenge, parse_challenge, verify_code_verifier
+from ostiary.proto.oauth2.authorization.pkce import (
+    CodeChallenge,
+    derive_challenge,
+    parse_challenge,
+    verify_code_verifier,
+)
 from ostiary.proto.oauth2.authorization.request import parse_request, parse_target
 from ostiary.proto.oauth2.authorization.response import ResponseTarget, answer_pairs, answer_url, error_pairs
 from ostiary.proto.oauth2.bearer import challenge, parse_bearer
@@ -75,13 +80,13 @@ class TestScope:
 class TestProofKey:
     def test_the_example_of_the_rfc(self) -> None:
         assert derive_challenge(VERIFIER, "S256") == CHALLENGE
-        verify_code_verifier(Challenge(CHALLENGE, "S256"), VERIFIER)
-        verify_code_verifier(Challenge(VERIFIER, "plain"), VERIFIER)
+        verify_code_verifier(CodeChallenge(CHALLENGE, "S256"), VERIFIER)
+        verify_code_verifier(CodeChallenge(VERIFIER, "plain"), VERIFIER)
         verify_code_verifier(None, None)
 
     def test_plain_is_the_default(self) -> None:
-        assert parse_challenge(VERIFIER, None) == Challenge(VERIFIER, "plain")
-        assert parse_challenge(CHALLENGE, "S256") == Challenge(CHALLENGE, "S256")
+        assert parse_challenge(VERIFIER, None) == CodeChallenge(VERIFIER, "plain")
+        assert parse_challenge(CHALLENGE, "S256") == CodeChallenge(CHALLENGE, "S256")
         assert parse_challenge(None, None) is None
 
     @pytest.mark.parametrize(
@@ -104,16 +109,16 @@ class TestProofKey:
     @pytest.mark.parametrize(
         ("kept", "sent"),
         [
-            (Challenge(CHALLENGE, "S256"), None),
-            (Challenge(CHALLENGE, "S256"), VERIFIER[:-1] + "x"),
-            (Challenge(CHALLENGE, "S256"), CHALLENGE),
-            (Challenge(CHALLENGE, "S256"), "short"),
-            (Challenge(CHALLENGE, "S256"), "é" * 43),
-            (Challenge(VERIFIER, "plain"), CHALLENGE),
+            (CodeChallenge(CHALLENGE, "S256"), None),
+            (CodeChallenge(CHALLENGE, "S256"), VERIFIER[:-1] + "x"),
+            (CodeChallenge(CHALLENGE, "S256"), CHALLENGE),
+            (CodeChallenge(CHALLENGE, "S256"), "short"),
+            (CodeChallenge(CHALLENGE, "S256"), "é" * 43),
+            (CodeChallenge(VERIFIER, "plain"), CHALLENGE),
             (None, VERIFIER),
         ],
     )
-    def test_a08_wrong_missing_and_unasked_verifiers(self, kept: Challenge | None, sent: str | None) -> None:
+    def test_a08_wrong_missing_and_unasked_verifiers(self, kept: CodeChallenge | None, sent: str | None) -> None:
         with pytest.raises(OAuthError) as raised:
             verify_code_verifier(kept, sent)
         assert code_of(raised) == "invalid_grant"
@@ -183,7 +188,7 @@ class TestAuthorize:
         assert found.prompt == {"login", "select_account"}
         assert found.ui_locales == ("de", "en")
         assert found.max_age == 60
-        assert found.challenge == Challenge(CHALLENGE, "S256")
+        assert found.challenge == CodeChallenge(CHALLENGE, "S256")
 
     @pytest.mark.parametrize(
         ("extra", "code"),

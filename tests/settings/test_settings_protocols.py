@@ -7,17 +7,17 @@ import pytest
 from ostiary.settings import parse
 from ostiary.settings.errors import InvalidSetting
 from ostiary.settings.load import load
-from ostiary.settings.model import Rate
+from ostiary.settings.model import RateSetting
 
 
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("20/hour", Rate(20, 3_600_000_000)), ("1/s", Rate(1, 1_000_000)), (" 5 / m ", Rate(5, 60_000_000)),
-        ("7/day", Rate(7, 86_400_000_000)),
+        ("20/hour", RateSetting(20, 3_600_000_000)), ("1/s", RateSetting(1, 1_000_000)), (" 5 / m ", RateSetting(5, 60_000_000)),
+        ("7/day", RateSetting(7, 86_400_000_000)),
     ],
 )  # fmt: skip
-def test_rates(text: str, expected: Rate) -> None:
+def test_rates(text: str, expected: RateSetting) -> None:
     assert parse.rate(text) == expected
     assert str(expected.most) in str(expected)
 
@@ -40,10 +40,10 @@ def test_from_the_environment() -> None:
     assert (found.mtls.header, found.dpop.nonce, found.throttle.device) == (
         "client-cert",
         "required",
-        Rate(5, 60_000_000),
+        RateSetting(5, 60_000_000),
     )
     usual = load({}, default_file=None)
-    assert (usual.mtls.header, usual.dpop.nonce, usual.throttle.device) == (None, "off", Rate(20, 3_600_000_000))
+    assert (usual.mtls.header, usual.dpop.nonce, usual.throttle.device) == (None, "off", RateSetting(20, 3_600_000_000))
 
 
 @pytest.mark.parametrize("value", ["a b", "x:", "é", "a" * 65])

@@ -14,13 +14,13 @@ from ostiary.store.database import (
     Conflict,
     Database,
     Duplicate,
-    Fault,
     Guard,
     Result,
     Statement,
     StoreError,
     Unavailable,
     Unstorable,
+    WrongStatement,
     fetch_one,
 )
 from ostiary.store.migrations import render
@@ -202,7 +202,7 @@ def _elsewhere(database: Database, statement: Statement) -> None:
 
 
 async def test_a_read_cannot_write(things: Database) -> None:
-    with pytest.raises(Fault):
+    with pytest.raises(WrongStatement):
         await things.read(partial(run, add(1)))
     assert await ids(things) == []
 
@@ -215,7 +215,7 @@ async def test_a_read_that_fails_leaves_nothing_behind(things: Database) -> None
     for _ in range(6):  # more than there are connections
         with pytest.raises(Taken):
             await things.read(batch)
-        with pytest.raises(Fault):
+        with pytest.raises(WrongStatement):
             await things.read(partial(run, Statement("SELECT nothing FROM thing")))
     await things.write(partial(run, add(1)))
     assert await ids(things) == [1]
@@ -302,14 +302,14 @@ async def test_a_constraint_that_fails_at_commit_fails_its_batch_only(database: 
 
 @pytest.mark.parametrize("sql", ["SELEC 1", "SELECT nothing FROM thing", "SELECT 1 AS one FROM no_such_table"])
 async def test_a_wrong_statement_is_a_fault_that_shows_its_text(things: Database, sql: str) -> None:
-    with pytest.raises(Fault, match=sql.split(maxsplit=1)[0]):
+    with pytest.raises(WrongStatement, match=sql.split(maxsplit=1)[0]):
         await things.fetch(sql)
-    with pytest.raises(Fault):
+    with pytest.raises(WrongStatement):
         await things.write(partial(run, Statement(sql)))
 
 
 async def test_null_where_none_may_be_is_a_fault(database: Database) -> None:
-    with pytest.raises(Fault):
+    with pytest.raises(WrongStatement):
         await database.write(partial(run, Statement("INSERT INTO counter (name, value) VALUES ('x', NULL)")))
 
 
@@ -378,7 +378,7 @@ async def test_a_type_no_database_knows_is_refused(things: Database) -> None:
 
 
 async def test_a_text_is_no_number(things: Database) -> None:
-    with pytest.raises((Unstorable, Fault)):
+    with pytest.raises((Unstorable, WrongStatement)):
         await things.write(partial(run, add(1, amount="many")))
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from support.schema import all_migrations
 
-from ostiary.store.database import Batch, Database, Fault, NewerSchema, Statement
+from ostiary.store.database import Batch, Database, NewerSchema, Statement, WrongStatement
 from ostiary.store.migrations import Migration, migrate, render
 from ostiary.store.postgresql.opening import PostgresConfig, open_postgresql
 from ostiary.store.sqlite.database import open_sqlite
@@ -49,10 +49,10 @@ async def test_a_late_lower_number_is_still_applied(database: Database) -> None:
 
 async def test_a_broken_step_leaves_nothing(database: Database) -> None:
     broken = Migration(1001, "test", "broken", ("CREATE TABLE two (id {int})", "CREATE TABEL three (id {int})"))
-    with pytest.raises(Fault, match="TABEL"):
+    with pytest.raises(WrongStatement, match="TABEL"):
         await migrate(database, [*all_migrations(), ONE, broken], now=1)
     for table in ("one", "two"):
-        with pytest.raises(Fault):
+        with pytest.raises(WrongStatement):
             await database.fetch(f"SELECT * FROM {table}")
     assert await migrate(database, [*all_migrations(), ONE], now=2) == 1
 

@@ -18,7 +18,7 @@ from support.schema import all_migrations
 from support.waiting import PATIENCE
 
 from ostiary.store import timeouts
-from ostiary.store.database import Batch, Database, Fault, Reason, Statement, StoreError, Unavailable
+from ostiary.store.database import Batch, Database, Reason, Statement, StoreError, Unavailable, WrongStatement
 from ostiary.store.migrations import migrate
 from ostiary.store.postgresql import connection
 from ostiary.store.postgresql.connection import is_lost, translate_error
@@ -184,7 +184,7 @@ def test_which_errors_are_a_lost_connection_and_what_each_means(state: str) -> N
 
 def test_what_is_wrong_with_a_statement_is_no_outage() -> None:
     error = asyncpg.PostgresError.new({"C": "42P01", "M": "no such table", "S": "ERROR"})
-    assert isinstance(translate_error(error), Fault)
+    assert isinstance(translate_error(error), WrongStatement)
     assert not is_lost(Open(), error)
 
 

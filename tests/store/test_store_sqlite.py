@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from ostiary.store.database import Batch, Database, Fault, Statement, Unavailable
+from ostiary.store.database import Batch, Database, Statement, Unavailable, WrongStatement
 from ostiary.store.sqlite import connection
 from ostiary.store.sqlite.database import open_sqlite
 
@@ -258,9 +258,9 @@ async def test_an_error_in_a_long_read_is_told_too(sqlite_database: Database, mo
         yield Statement(long)
         yield Statement("SELECT nothing FROM counter")
 
-    with pytest.raises(Fault):
+    with pytest.raises(WrongStatement):
         await sqlite_database.read(batch)
-    with pytest.raises(Fault):
+    with pytest.raises(WrongStatement):
         await sqlite_database.fetch("DELETE FROM counter")
 
 

@@ -32,15 +32,15 @@ from ostiary.providers.oauth2.device.stages import STAGES as DEVICE_STAGES
 from ostiary.providers.oauth2.logout.session_management import BrowserState
 from ostiary.providers.oauth2.options import Options, Rate
 from ostiary.providers.oauth2.provider.client import client_by_provider
-from ostiary.providers.oauth2.services import Services as OAuth2Services
+from ostiary.providers.oauth2.services import OAuth2Services
 from ostiary.providers.oauth2.tokens.access_token_format import is_meant_here
 from ostiary.record import dataclass
 from ostiary.room import ServiceRegistry
 from ostiary.seal import Secret
 from ostiary.sessions.cookie import CookieSettings
 from ostiary.sessions.sessions import Hooks, Sessions
-from ostiary.signon.protocols import Endpoint, Protocols
-from ostiary.signon.services import Services as SignOnServices
+from ostiary.signon.protocols import ProtocolEndpoint, Protocols
+from ostiary.signon.services import SignOnServices
 from ostiary.store.hashing import token_hash
 from ostiary.store.timeouts import begin_request
 from ostiary.web.asgi import Finish, Site
@@ -91,7 +91,7 @@ def build_site(core: Core, metrics: Metrics, health: Health | None = None) -> Bu
     api = Api(callers, core.plane, partial(roles_of, core.database), core.services.clock)
 
     for_rooms = core.services.extended(sessions, engine, _sign_on(core, sessions, engine), services, api, pages)
-    protocols.register(*(cast("Endpoint", one) for room in core.rooms for one in room.endpoints(for_rooms)))
+    protocols.register(*(cast("ProtocolEndpoint", one) for room in core.rooms for one in room.endpoints(for_rooms)))
     routes = [*health.routes(), *(route for room in core.rooms for route in room.routes(for_rooms))]
     router = Router(metrics.measured(route) for route in routes)
 

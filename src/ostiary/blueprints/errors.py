@@ -47,7 +47,7 @@ class Unreadable(BlueprintError):
         return cls([Fault(position, message)])
 
 
-class Refused(BlueprintError):
+class EntryRefused(BlueprintError):
     """An entry cannot be applied; nothing of its file was."""
 
 

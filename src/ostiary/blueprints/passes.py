@@ -12,12 +12,12 @@ from typing import Protocol
 
 from ostiary.blueprints.applying.apply import Applied, Order
 from ostiary.blueprints.applying.entry import Other
-from ostiary.blueprints.errors import BlueprintError, Fault, Postponed, Refused, WaitsFor
+from ostiary.blueprints.errors import BlueprintError, EntryRefused, Fault, Postponed, WaitsFor
 from ostiary.blueprints.report import FileResult
 from ostiary.record import dataclass
 
 
-class Attempt(Protocol):
+class ApplyOnce(Protocol):
     """Applies one blueprint in one transaction."""
 
     async def __call__(
@@ -41,7 +41,7 @@ class Passes:
     def __init__(
         self,
         orders: Sequence[Order],
-        attempt: Attempt,
+        attempt: ApplyOnce,
         *,
         known: Sequence[Order] = (),
         settled: Mapping[str, str] | None = None,
@@ -98,13 +98,13 @@ class Passes:
         """Apply the blueprint another one waits for; return why that cannot be, or None."""
         fault = wait.faults[0]
         if wait.path in waiting:
-            return Refused([Fault(fault.position, f"the blueprint {wait.path} waits for this one", fault.entry)])
+            return EntryRefused([Fault(fault.position, f"the blueprint {wait.path} waits for this one", fault.entry)])
         if wait.path not in self._tries:
             self._tries[wait.path] = _Try(self._known[wait.path])
         one = self._tries[wait.path]
         await self._try(one, waiting, lenient=False)
         if one.error is not None:
-            return Refused(
+            return EntryRefused(
                 [Fault(fault.position, f"the blueprint {wait.path}, which must come first, failed", fault.entry)]
             )
         return None

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from ostiary.blueprints.applying.apply import Applied, Order, Surroundings, apply_blueprint
 from ostiary.blueprints.applying.entry import Other
-from ostiary.blueprints.errors import BlueprintError, Fault, Postponed, Refused, Unreadable
+from ostiary.blueprints.errors import BlueprintError, EntryRefused, Fault, Postponed, Unreadable
 from ostiary.blueprints.files import find_files, read_bytes, read_text_file
-from ostiary.blueprints.passes import Attempt, Passes
+from ostiary.blueprints.passes import ApplyOnce, Passes
 from ostiary.blueprints.report import FileResult, Report
 from ostiary.blueprints.shipped import shipped_names
 from ostiary.blueprints.text.source import Position
@@ -49,7 +49,7 @@ async def check_paths(
     return await _run(paths, _trying(editor, surroundings), preview=True)
 
 
-async def _run(paths: Sequence[str | Path], attempt: Attempt, *, preview: bool) -> Report:
+async def _run(paths: Sequence[str | Path], attempt: ApplyOnce, *, preview: bool) -> Report:
     loaded = await asyncio.to_thread(load_paths, paths)
     orders = [Order(one) for one in loaded.blueprints]
     results = await Passes(orders, attempt, settled=shipped_names()).run()
@@ -81,7 +81,7 @@ def _load(name: str, file: Path) -> Loaded:
 
 def writing(
     editor: Editor, surroundings: Surroundings, *, author: str, now: int, after: After | None = None
-) -> Attempt:
+) -> ApplyOnce:
     """Return what applies one blueprint in one transaction and one revision."""
 
     async def attempt(order: Order, other: Other, finished: frozenset[str], *, lenient: bool) -> Applied:
@@ -99,13 +99,13 @@ def writing(
             raise _unfit(order, error) from None
         except Conflict:
             message = "does not fit what is stored, or somebody changed the same at the same time"
-            raise Refused([Fault(order.blueprint.position, message)]) from None
+            raise EntryRefused([Fault(order.blueprint.position, message)]) from None
         return applied
 
     return attempt
 
 
-def _trying(editor: Editor, surroundings: Surroundings) -> Attempt:
+def _trying(editor: Editor, surroundings: Surroundings) -> ApplyOnce:
     """Return what applies one blueprint to a workspace that nobody commits, after those that went well before it."""
     opened: list[Workspace] = []
 
@@ -132,4 +132,4 @@ def _postpone(order: Order, applied: Applied, *, lenient: bool) -> None:
 
 def _unfit(order: Order, error: InvalidResource) -> BlueprintError:
     place: Position = order.blueprint.position
-    return Refused([Fault(place, problem.message, error.kind, problem.field) for problem in error.problems])
+    return EntryRefused([Fault(place, problem.message, error.kind, problem.field) for problem in error.problems])

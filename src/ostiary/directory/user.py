@@ -84,13 +84,13 @@ def uid_of(pk: int, install_id: str) -> str:
     return hashlib.sha256(f"{pk}-{install_id}".encode()).hexdigest()
 
 
-def merge(below: Mapping[str, object], above: Mapping[str, object]) -> dict[str, object]:
+def merge_attributes(below: Mapping[str, object], above: Mapping[str, object]) -> dict[str, object]:
     """Return the deep merge: mappings are merged, lists are appended, other values come from `above`."""
     merged = dict(below)
     for name, value in above.items():
         old = merged.get(name)
         if isinstance(old, Mapping) and isinstance(value, Mapping):
-            merged[name] = merge(old, value)
+            merged[name] = merge_attributes(old, value)
         elif isinstance(old, list) and isinstance(value, list):
             merged[name] = old + value
         else:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Final, cast
 
 from ostiary.directory.case_key import case_key
-from ostiary.directory.user import GroupRef, Subject, User, merge, uid_of
+from ostiary.directory.user import GroupRef, Subject, User, merge_attributes, uid_of
 from ostiary.resource import codec
 from ostiary.resource.bounded_cache import BoundedCache
 from ostiary.store.database import Batch, Database, Guard, Row, Statement, Value, fetch_one
@@ -286,7 +286,7 @@ def _build_subject(rows: Sequence[Row], install_id: str) -> Subject:
         if row["group_direct"]:
             direct.append(group)
         if group.attributes:
-            attributes = merge(attributes, group.attributes)
+            attributes = merge_attributes(attributes, group.attributes)
         superuser = superuser or bool(row["group_superuser"])
     return Subject(
         user=user,
@@ -296,7 +296,7 @@ def _build_subject(rows: Sequence[Row], install_id: str) -> Subject:
         all_groups=frozenset(group.pk for group in groups),
         all_group_names=frozenset(group.name for group in groups),
         is_superuser=superuser,
-        attributes=merge(attributes, user.attributes) if attributes else user.attributes,
+        attributes=merge_attributes(attributes, user.attributes) if attributes else user.attributes,
     )
 
 

@@ -27,7 +27,7 @@ class SessionClient:
     sub: str
 
 
-def join(item: Authorization, *, issuer: str) -> Iterable[Statement]:
+def join_session(item: Authorization, *, issuer: str) -> Iterable[Statement]:
     """Yield the statement that records the client of an authorization as a client of its session."""
     if item.session is None:
         return

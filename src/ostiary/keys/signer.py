@@ -54,7 +54,7 @@ def signer(snapshot: Snapshot, pk: Pk, algorithm: str | None = None) -> Signer:
     return snapshot.memo(("keys.signer", pk, algorithm or ""), build)
 
 
-def public_key(pair: CertificateKeyPair) -> PublicKey:
+def certificate_public_key(pair: CertificateKeyPair) -> PublicKey:
     """Return the public key of a pair's certificate. We need not hold the private key."""
     from ostiary.keys.x509 import read_certificate  # noqa: PLC0415 - X.509 is loaded on first use
 
@@ -66,7 +66,7 @@ def certificate_jwk(pair: CertificateKeyPair, *, use: Literal["sig", "enc"]) -> 
     return {
         "kid": kid_of(pair),
         "use": use,
-        **public_jwk(public_key(pair)),
+        **public_jwk(certificate_public_key(pair)),
         **certificate_members(pair.certificate_data),
     }
 

@@ -16,7 +16,7 @@ from ostiary.events.event import event
 from ostiary.policies.context import PolicyContext
 from ostiary.policies.errors import NotAvailable, PolicyError
 from ostiary.policies.resources import NO_SUCH_POLICY, POLICY, Policy, PolicyBinding
-from ostiary.policies.trace import How, Step, Trace
+from ostiary.policies.trace import How, Trace, TraceStep
 from ostiary.policies.verdict import Question, Verdict
 from ostiary.record import dataclass
 
@@ -78,7 +78,7 @@ def _bindings_of(target_pk: str, snapshot: Snapshot) -> Sequence[PolicyBinding]:
     return sorted(found, key=lambda binding: (binding.order, str(binding.pk)))
 
 
-def _conclude(steps: Sequence[Step], *, target_pk: str, mode: Mode, question: Question, revision: int) -> Decision:
+def _conclude(steps: Sequence[TraceStep], *, target_pk: str, mode: Mode, question: Question, revision: int) -> Decision:
     if not steps:
         user = question.subject.user.pk if question.subject is not None else None
         trace = Trace(target=target_pk, mode=mode, user=user, steps=(), static=None, passing=True, revision=revision)
@@ -105,7 +105,7 @@ def _conclude(steps: Sequence[Step], *, target_pk: str, mode: Mode, question: Qu
     return Decision(passing, messages, trace, _exceptions(told, question), _undecided(steps, static, mode))
 
 
-def _undecided(steps: Sequence[Step], static: bool | None, mode: Mode) -> bool:
+def _undecided(steps: Sequence[TraceStep], static: bool | None, mode: Mode) -> bool:
     """Tell whether the verdict hangs on what failed: on whether it would have said yes or no."""
     if all(step.how != "failed" for step in steps):
         return False
@@ -115,7 +115,7 @@ def _undecided(steps: Sequence[Step], static: bool | None, mode: Mode) -> bool:
     return all(known) if mode == "all" else not any(known)
 
 
-def _log_failure(step: Step, target_pk: str, question: Question) -> bool:
+def _log_failure(step: TraceStep, target_pk: str, question: Question) -> bool:
     """Log what failed; tell whether an event is due: always for people, once a minute for strangers."""
     first = log_not_evaluated(
         f"policy {step.name or step.object} of binding {step.binding} on {target_pk}",
@@ -126,7 +126,7 @@ def _log_failure(step: Step, target_pk: str, question: Question) -> bool:
     return first or question.subject is not None
 
 
-async def _step(binding: PolicyBinding, question: Question, snapshot: Snapshot) -> Step:
+async def _step(binding: PolicyBinding, question: Question, snapshot: Snapshot) -> TraceStep:
     kind: Literal["policy", "group", "user"] = (
         "policy" if binding.policy is not None else "group" if binding.group is not None else "user"
     )
@@ -140,7 +140,7 @@ async def _step(binding: PolicyBinding, question: Question, snapshot: Snapshot) 
     return _made(binding, kind=kind, name="", how="static", raw=matched)
 
 
-async def _policy_step(binding: PolicyBinding, question: Question, snapshot: Snapshot) -> Step:
+async def _policy_step(binding: PolicyBinding, question: Question, snapshot: Snapshot) -> TraceStep:
     policy = snapshot.resolve(POLICY, binding.policy or "")
     name = policy.name if isinstance(policy, Policy) else ""
     if not binding.enabled:
@@ -175,12 +175,12 @@ def _made(
     raw: bool | None,
     messages: tuple[str, ...] = (),
     error: str = "",
-) -> Step:
+) -> TraceStep:
     if not binding.enabled:
         how, raw = "disabled", None
     # A failure result is the administrator's own last word and is not negated.
     negate = binding.negate and how != "failed"
-    return Step(
+    return TraceStep(
         binding=binding.pk,
         order=binding.order,
         kind=kind,
@@ -195,7 +195,7 @@ def _made(
     )
 
 
-def _exceptions(steps: Sequence[Step], question: Question) -> tuple[Statement, ...]:
+def _exceptions(steps: Sequence[TraceStep], question: Question) -> tuple[Statement, ...]:
     subject, context = question.subject, question.context
     user = None
     if subject is not None:

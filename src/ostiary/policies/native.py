@@ -110,7 +110,7 @@ AUTHENTIK: Final[Mapping[str, NativePolicy]] = MappingProxyType(
 
 
 @functools.cache
-def native_table() -> Mapping[str, NativePolicy]:
+def native_policies() -> Mapping[str, NativePolicy]:
     """Return the functions by the hash of their expression."""
     shipped = {expression_hash(SOURCES[name]): run for name, run in FUNCTIONS.items()}
     return MappingProxyType({**AUTHENTIK, **shipped})

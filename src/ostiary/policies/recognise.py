@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from ostiary.expressions import Meaning, Vocabulary, meaning_of, returned
-from ostiary.policies.native import NativePolicy, native_table
+from ostiary.policies.native import NativePolicy, native_policies
 from ostiary.policies.verdict import Question, Verdict
 
 
@@ -35,7 +35,7 @@ def _is_member(question: Question, group: str) -> bool:
     return question.subject is not None and group in question.subject.all_group_names
 
 
-VOCABULARY: Final = Vocabulary(shape=recognise, by_hash=native_table)
+VOCABULARY: Final = Vocabulary(shape=recognise, by_hash=native_policies)
 
 
 @functools.lru_cache(maxsize=512)

@@ -18,7 +18,7 @@ How = Literal[
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class TraceStep:
     """One binding. `raw` is what was found, `result` what it counts as after negation."""
 
     binding: Pk
@@ -41,7 +41,7 @@ class Trace:
     target: str
     mode: Literal["all", "any"]
     user: int | None
-    steps: tuple[Step, ...]
+    steps: tuple[TraceStep, ...]
     static: bool | None
     passing: bool
     revision: int
@@ -56,7 +56,7 @@ class Trace:
             "static": self.static,
             "passing": self.passing,
             "steps": [
-                {name: _plain(getattr(step, name)) for name in Step.__slots__}  # in the order of the definition
+                {name: _plain(getattr(step, name)) for name in TraceStep.__slots__}  # in the order of the definition
                 for step in self.steps
             ],
         }

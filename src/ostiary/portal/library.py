@@ -18,7 +18,7 @@ from ostiary.flows.resources import STAGE
 from ostiary.portal.launch import launch_address
 from ostiary.portal.look import Renderer
 from ostiary.portal.services import Pages
-from ostiary.portal.start import active_person, sign_in_first, signed_in
+from ostiary.portal.start import active_person, sign_in_first, signed_in_person
 from ostiary.record import dataclass
 from ostiary.sessions.session import Session
 from ostiary.signon.access import NO_ACCESS, accessible
@@ -60,7 +60,7 @@ class Library:
     async def show(self, request: Request) -> Response:
         """GET /if/user/."""
         now = self._pages.clock()
-        subject = await signed_in(self._pages, request, now)
+        subject = await signed_in_person(self._pages, request, now)
         if subject is None:
             return sign_in_first(request)
         translate = self._painter.translator(request)

@@ -10,7 +10,7 @@ from typing import Final
 from ostiary.brands.pictures import picture
 from ostiary.brands.resources import Brand
 from ostiary.brands.select import select
-from ostiary.portal.services import Plane
+from ostiary.portal.services import Configuration
 from ostiary.record import dataclass
 from ostiary.web import response as answers
 from ostiary.web.language import Catalogs
@@ -46,7 +46,7 @@ def own_templates(static: Static, folders: Iterable[Path] = ()) -> Templates:
 class Renderer:
     """Makes pages of templates."""
 
-    def __init__(self, templates: Templates, static: Static, plane: Plane) -> None:
+    def __init__(self, templates: Templates, static: Static, plane: Configuration) -> None:
         self._templates = templates
         self._static = static
         self._plane = plane

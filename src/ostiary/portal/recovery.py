@@ -17,7 +17,7 @@ from ostiary.web.response import Response, redirect
 _HOME: Final = "/if/user/"
 
 
-class Recovery:
+class RecoveryPage:
     """The page of recovery links."""
 
     def __init__(self, pages: Pages, renderer: Renderer) -> None:

@@ -44,7 +44,7 @@ def stays_here(to: str, request: Request) -> str | None:
     return None
 
 
-def is_safe(to: str) -> bool:
+def is_safe_destination(to: str) -> bool:
     """Say whether a browser may be sent there at all: a path of ours, or a URL that runs nothing in our name."""
     if is_relative(to):
         return True

@@ -9,7 +9,7 @@ from ostiary.portal.factors import Factors
 from ostiary.portal.flow.page import FlowPage
 from ostiary.portal.library import Library
 from ostiary.portal.look import Renderer
-from ostiary.portal.recovery import Recovery
+from ostiary.portal.recovery import RecoveryPage
 from ostiary.portal.services import Pages
 from ostiary.portal.start import Start
 from ostiary.web.router import Route
@@ -19,7 +19,7 @@ def routes(pages: Pages) -> Sequence[Route]:
     """Return the routes of all pages and static files."""
     renderer = Renderer(pages.templates, pages.static, pages.plane)
     flow, library = FlowPage(pages, renderer), Library(pages, renderer)
-    recovery, start, factors = Recovery(pages, renderer), Start(pages, renderer), Factors(pages, renderer)
+    recovery, start, factors = RecoveryPage(pages, renderer), Start(pages, renderer), Factors(pages, renderer)
     return (
         Route("GET", "/", start.show, "start"),
         Route("GET", "/robots.txt", start.robots, "robots"),

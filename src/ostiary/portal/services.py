@@ -58,7 +58,7 @@ class Engine(Settling, Protocol):
         ...
 
 
-class Plane(Protocol):
+class Configuration(Protocol):
     """The configuration as it is now."""
 
     @property
@@ -78,7 +78,7 @@ class Pages:
 
     engine: Engine
     sessions: Sessions
-    plane: Plane
+    plane: Configuration
     users: Users
     devices: Devices
     setup: Setup

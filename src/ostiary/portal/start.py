@@ -28,7 +28,7 @@ async def active_person(pages: Pages, request: Request, now: int) -> tuple[Sessi
     return (session, subject) if subject is not None and subject.user.is_active else None
 
 
-async def signed_in(pages: Pages, request: Request, now: int) -> Subject | None:
+async def signed_in_person(pages: Pages, request: Request, now: int) -> Subject | None:
     """Return the active person whose session this is, with groups; None when nobody is signed in."""
     found = await active_person(pages, request, now)
     return found[1] if found is not None else None
@@ -49,7 +49,7 @@ class Start:
     async def show(self, request: Request) -> Response:
         """GET /: the library; for external people the brand's default application; before set-up, how to begin."""
         now = self._pages.clock()
-        subject = await signed_in(self._pages, request, now)
+        subject = await signed_in_person(self._pages, request, now)
         if subject is None:
             if not await self._pages.setup.closed():
                 return self._painter.page(request, "setup.html")

@@ -58,10 +58,10 @@ class Room:
     """What one room has; whatever it leaves out it has not.
 
     `kinds` are its definitions, `migrations` the steps of its tables, `sweeps` what deletes its expired rows.
-    `hooks` gives values of the classes that lower rooms have for it (`sessions.sessions.Hooks`, for example), `routes`
-    what it answers, `endpoints` where it signs people on (`signon.protocols.Endpoint`), `jobs` what is done for it in
-    the background, `loops` what goes on beside the queue in a process that works on it. Each is made from the services
-    that are built by then. `templates` are folders with the templates of its pages.
+    `hooks` gives values of the classes that lower rooms have for it (`sessions.sessions.Hooks`, for example),
+    `routes` what it answers, `endpoints` where it signs people on (`signon.protocols.ProtocolEndpoint`), `jobs`
+    what is done for it in the background, `loops` what goes on beside the queue in a process that works on it. Each
+    is made from the services that are built by then. `templates` are folders with the templates of its pages.
     """
 
     name: str

@@ -6,16 +6,16 @@ Serves no paths. Must not know any other room: the application passes the values
 
 from ostiary.settings.errors import InvalidSetting, MissingSetting, SettingsError, UnknownSetting
 from ostiary.settings.load import load
-from ostiary.settings.model import Address, Bootstrap, Listen, PostgreSQL, Sessions, Settings, Web
+from ostiary.settings.model import Address, BootstrapSettings, Listen, PostgreSQL, SessionSettings, Settings, Web
 
 __all__ = [
     "Address",
-    "Bootstrap",
+    "BootstrapSettings",
     "InvalidSetting",
     "Listen",
     "MissingSetting",
     "PostgreSQL",
-    "Sessions",
+    "SessionSettings",
     "Settings",
     "SettingsError",
     "UnknownSetting",

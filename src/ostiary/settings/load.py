@@ -12,12 +12,12 @@ from ostiary.seal import Secret
 from ostiary.settings import parse
 from ostiary.settings.errors import InvalidSetting, MissingSetting
 from ostiary.settings.model import (
-    Bootstrap,
+    BootstrapSettings,
     DPoP,
     Listen,
     MutualTLS,
     PostgreSQL,
-    Sessions,
+    SessionSettings,
     Settings,
     Shown,
     Throttle,
@@ -80,8 +80,8 @@ def _settings(values: Mapping[str, object], shown: Mapping[str, Shown], notes: t
         **top,
         listen=_section(Listen, "listen", values),
         web=_section(Web, "web", values),
-        sessions=_section(Sessions, "sessions", values),
-        bootstrap=_section(Bootstrap, "bootstrap", values),
+        sessions=_section(SessionSettings, "sessions", values),
+        bootstrap=_section(BootstrapSettings, "bootstrap", values),
         postgresql=postgresql,
         mtls=_section(MutualTLS, "mtls", values),
         dpop=_section(DPoP, "dpop", values),

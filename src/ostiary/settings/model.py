@@ -25,7 +25,7 @@ class Address:
 
 
 @dataclass(frozen=True, slots=True)
-class Rate:
+class RateSetting:
     """A rate: at most `most` per `window` of microseconds."""
 
     most: int
@@ -55,7 +55,7 @@ class DPoP:
 class Throttle:
     """The rates of unauthenticated requests."""
 
-    device: Rate
+    device: RateSetting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,14 +92,14 @@ class Web:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sessions:
+class SessionSettings:
     """The lifetime of anonymous sessions, in microseconds."""
 
     unauthenticated_age: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bootstrap:
+class BootstrapSettings:
     """The first administrator, created without the wizard when `password` or `token` is set."""
 
     password: Secret | None
@@ -128,12 +128,12 @@ class Settings:
     log_level: str
     listen: Listen
     web: Web
-    sessions: Sessions
-    bootstrap: Bootstrap
+    sessions: SessionSettings
+    bootstrap: BootstrapSettings
     postgresql: PostgreSQL | None  # None: SQLite
     mtls: MutualTLS = MutualTLS(header=None)
     dpop: DPoP = DPoP(nonce="off")
-    throttle: Throttle = Throttle(device=Rate(20, 3_600_000_000))
+    throttle: Throttle = Throttle(device=RateSetting(20, 3_600_000_000))
     image_digest: str | None = None  # of the container image, set by the deployment
     notes: tuple[str, ...] = ()  # notes for the operator, one sentence each
     shown: Mapping[str, Shown] = field(default_factory=dict)

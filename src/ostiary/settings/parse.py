@@ -15,7 +15,7 @@ from typing import Final
 from ostiary.proto.authority import read_address
 from ostiary.proto.duration import parse_duration
 from ostiary.seal import Secret
-from ostiary.settings.model import Address, Network, Rate
+from ostiary.settings.model import Address, Network, RateSetting
 
 _TEN_YEARS: Final = 315_360_000  # seconds
 _HIGHEST_PORT: Final = 65535
@@ -91,13 +91,13 @@ def duration(raw: str) -> int:
     return value
 
 
-def rate(raw: str) -> Rate:
+def rate(raw: str) -> RateSetting:
     """Parse a rate per second, minute, hour or day, such as "20/hour"."""
     count, slash, unit = raw.partition("/")
     window = _UNITS.get(unit.strip().lower()[:1]) if slash else None
     if window is None or not (count.strip().isascii() and count.strip().isdigit()) or int(count) < 1:
         raise ValueError("expected a rate, such as 20/hour")
-    return Rate(int(count), window)
+    return RateSetting(int(count), window)
 
 
 def header(raw: str) -> str:

@@ -18,7 +18,7 @@ from ostiary.web.errors import NoAccess
 if TYPE_CHECKING:
     from ostiary.applications.resources import Application
     from ostiary.directory.user import Subject
-    from ostiary.signon.services import Services
+    from ostiary.signon.services import SignOnServices
     from ostiary.store.configuration.snapshot import Snapshot
     from ostiary.store.database import Statement
     from ostiary.web.request import Request
@@ -71,7 +71,7 @@ async def accessible(
 
 async def find_refusal(
     request: Request,
-    services: Services,
+    services: SignOnServices,
     *,
     subject: Subject,
     application: Application,

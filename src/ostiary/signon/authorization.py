@@ -85,7 +85,7 @@ async def authorize(
     return Interaction(flow, back, outcome.component if isinstance(outcome, Passed) else "")
 
 
-async def withdraw(context: SignOnContext, interaction: Interaction) -> None:
+async def cancel(context: SignOnContext, interaction: Interaction) -> None:
     """Drop a flow that was begun, where nothing may be shown."""
     session, _ = context.signed_in
     await context.services.engine.cancel(session, interaction.flow.slug, interaction.back)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ostiary.directory.user import Subject
     from ostiary.flows.run.flow_commit import PendingCommit
     from ostiary.sessions.session import Session
-    from ostiary.signon.services import Services
+    from ostiary.signon.services import SignOnServices
     from ostiary.store.configuration.snapshot import Snapshot
     from ostiary.store.database import Statement
     from ostiary.web.request import Request
@@ -59,7 +59,7 @@ class NotContinued(Exception):
     """The request cannot be answered together with the end of its flow; it is answered when the browser brings it."""
 
 
-class Entry(enum.Enum):
+class Arrival(enum.Enum):
     """How the browser came here."""
 
     FIRST = "first"
@@ -90,11 +90,11 @@ class SignOnContext:
     PATH: ClassVar[str]
 
     request: Request
-    services: Services
+    services: SignOnServices
     pairs: tuple[tuple[str, str], ...]
     snapshot: Snapshot
     now: int
-    entry: Entry = Entry.FIRST
+    arrival: Arrival = Arrival.FIRST
     coming_from: str | None = None
     late: Exception | None = None
     known_party: RelyingParty | None = None

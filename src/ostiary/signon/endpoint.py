@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from ostiary.record import dataclass
-from ostiary.signon.context import Entry, NotContinued, SignOnContext
+from ostiary.signon.context import Arrival, NotContinued, SignOnContext
 from ostiary.signon.person import sign_in_again
 from ostiary.web.errors import BadRequest, HttpError
 
@@ -20,20 +20,20 @@ if TYPE_CHECKING:
 C = TypeVar("C", bound=SignOnContext)
 T_contra = TypeVar("T_contra", bound=SignOnContext, contravariant=True)
 
-ALWAYS: Final = frozenset(Entry)
-BEFORE_SIGN_IN: Final = frozenset({Entry.FIRST})
-BEFORE_CONSENT: Final = frozenset({Entry.FIRST, Entry.SIGNED_IN})
+ALWAYS: Final = frozenset(Arrival)
+BEFORE_SIGN_IN: Final = frozenset({Arrival.FIRST})
+BEFORE_CONSENT: Final = frozenset({Arrival.FIRST, Arrival.SIGNED_IN})
 
 
 @dataclass(frozen=True, slots=True)
 class Step(Generic[T_contra]):
-    """One row: the check, which answers None to go on, and the entries it is made at.
+    """One row: the check, which answers None to go on, and the arrivals it is made at.
 
     With `reads` it makes the request known before anybody is signed in.
     """
 
     take: Callable[[T_contra], Awaitable[Response | None]]
-    at: frozenset[Entry] = ALWAYS
+    at: frozenset[Arrival] = ALWAYS
     reads: bool = False
 
 
@@ -99,7 +99,7 @@ class SignOnEndpoint(Generic[C]):
 
     async def _walk(self, context: C) -> Response:
         for step in self._steps:
-            if context.entry in step.at:
+            if context.arrival in step.at:
                 response = await step.take(context)
                 if response is not None:
                     return response

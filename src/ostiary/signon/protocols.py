@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ostiary.web.response import Response
 
 
-class Endpoint(Protocol):
+class ProtocolEndpoint(Protocol):
     """One endpoint. The requests it is handed are for its path, as a browser would bring them."""
 
     @property
@@ -52,11 +52,11 @@ class Settling(Protocol):
 class Protocols:
     """The registry. It is filled once, when the application is built."""
 
-    def __init__(self, *endpoints: Endpoint) -> None:
-        self._by_path: dict[str, Endpoint] = {}
+    def __init__(self, *endpoints: ProtocolEndpoint) -> None:
+        self._by_path: dict[str, ProtocolEndpoint] = {}
         self.register(*endpoints)
 
-    def register(self, *endpoints: Endpoint) -> None:
+    def register(self, *endpoints: ProtocolEndpoint) -> None:
         """Add endpoints. Raises ValueError for a path that another one has."""
         for endpoint in endpoints:
             if endpoint.path in self._by_path:
@@ -87,7 +87,7 @@ class Protocols:
         found = self._find(request, to)
         return None if found is None else await found[0].begin_again(found[1], flow)
 
-    def _find(self, request: Request, to: str) -> tuple[Endpoint, Request] | None:
+    def _find(self, request: Request, to: str) -> tuple[ProtocolEndpoint, Request] | None:
         """Return the endpoint of that address and the request a browser would bring it."""
         path, _, query = to.partition("?")
         if not path.startswith(request.prefix):

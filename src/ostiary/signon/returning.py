@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ostiary.flows.plans.beginning import beside_proof
 from ostiary.flows.run.decline import declined_proof
-from ostiary.signon.context import AUTHORIZE, DECLINED, SIGN_IN, Entry, NotContinued, SignOnContext
+from ostiary.signon.context import AUTHORIZE, DECLINED, SIGN_IN, Arrival, NotContinued, SignOnContext
 from ostiary.web.errors import HttpError
 
 
@@ -17,35 +17,38 @@ async def is_declined(context: SignOnContext) -> bool:
     return await context.services.engine.completed(session, no, now=context.now)
 
 
-class Declined(HttpError):
+class AuthorizationDeclined(HttpError):
     """The person said no."""
 
     def __init__(self) -> None:
         super().__init__(403, "access_denied", "You did not allow it.")
 
 
-async def require_entry(context: SignOnContext) -> None:
-    """Find out which flow of ours was passed for this request. Raises Declined, and what `find_entry` raises."""
+async def require_arrival(context: SignOnContext) -> None:
+    """Find out which flow of ours was passed for this request.
+
+    Raises AuthorizationDeclined, and what `find_arrival` raises.
+    """
     if await is_declined(context):
-        raise Declined
-    await find_entry(context)
+        raise AuthorizationDeclined
+    await find_arrival(context)
 
 
-async def find_entry(context: SignOnContext) -> None:
-    """Find out which flow of ours was passed for this request: `entry`. The proof is used up.
+async def find_arrival(context: SignOnContext) -> None:
+    """Find out which flow of ours was passed for this request: `arrival`. The proof is used up.
 
     Raises `late` when the request may not begin any more, and NotContinued for the end of another flow.
     """
     _, subject = context.signed_in
     if context.coming_from == SIGN_IN:
-        key, entry = context.sign_in_proof(), Entry.SIGNED_IN
+        key, arrival = context.sign_in_proof(), Arrival.SIGNED_IN
     elif context.coming_from == AUTHORIZE:
-        key, entry = context.consent_proof(subject.user.pk), Entry.RESUMED
+        key, arrival = context.consent_proof(subject.user.pk), Arrival.RESUMED
     else:
-        key, entry = "", Entry.FIRST
+        key, arrival = "", Arrival.FIRST
     if await _is_proven(context, key):
-        context.entry = entry
-    if context.late is not None and context.entry is Entry.FIRST:
+        context.arrival = arrival
+    if context.late is not None and context.arrival is Arrival.FIRST:
         if not await _began_here(context):
             raise context.late
         context.late = None

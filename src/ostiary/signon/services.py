@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Services:
+class SignOnServices:
     """The rooms below, and a clock that gives microseconds UTC. A protocol adds its own."""
 
     database: Database

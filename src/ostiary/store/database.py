@@ -68,7 +68,7 @@ class Unstorable(StoreError, ValueError):
     """A parameter that one of the databases cannot store: NUL, a lone surrogate, more than 64 bits, another type."""
 
 
-class Fault(StoreError):
+class WrongStatement(StoreError):
     """The statement is wrong: unknown table, NULL in a NOT NULL column. A defect of the program."""
 
 

@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from ostiary.record import dataclass
-from ostiary.store.database import Batch, Database, Dialect, Fault, NewerSchema, Row, Statement
+from ostiary.store.database import Batch, Database, Dialect, NewerSchema, Row, Statement, WrongStatement
 from ostiary.store.timeouts import extended_timeout
 
 TIMEOUT: Final = 600.0  # seconds for all steps, including the wait for another process
@@ -54,7 +54,7 @@ class Migration:
 async def migrate(database: Database, migrations: Sequence[Migration], *, now: int) -> int:
     """Apply missing migrations and return their number. Safe when several processes start at once.
 
-    Raises NewerSchema when the database holds an unknown step, Fault when a statement is wrong.
+    Raises NewerSchema when the database holds an unknown step, WrongStatement when a statement is wrong.
     """
     ordered = sorted(migrations, key=lambda step: step.number)
     if len({step.number for step in ordered}) != len(ordered):
@@ -91,7 +91,7 @@ async def is_sealed(database: Database) -> bool:
         return False
     try:
         rows = await database.fetch("SELECT canary FROM config_head")
-    except Fault:  # the first steps were applied, and no more
+    except WrongStatement:  # the first steps were applied, and no more
         return False
     return bool(rows and rows[0]["canary"])
 

@@ -80,7 +80,7 @@ access_log = logging.getLogger("ostiary.access")
 log = logging.getLogger("ostiary.web")
 
 
-class Hosts(Protocol):
+class AnsweredHosts(Protocol):
     """The hosts that are answered."""
 
     def answers(self, request: Request) -> bool:
@@ -114,7 +114,7 @@ class Site:
         *,
         prefix: str = "",
         proxies: Proxies | None = None,
-        hosts: Hosts | None = None,
+        hosts: AnsweredHosts | None = None,
         finish: Sequence[Finish] = (),
         error_answer: ErrorAnswer = plain_error,
         translate: Translate = _no_translation,
@@ -246,7 +246,7 @@ def _outside(_request: Request) -> Response:
     raise HttpError(404, "not_found")
 
 
-async def _refuse(hosts: Hosts, request: Request) -> None:
+async def _refuse(hosts: AnsweredHosts, request: Request) -> None:
     """Refuse a host that is not answered. Raises HttpError."""
     if request.path.startswith(_ANYWHERE):
         return

@@ -25,7 +25,7 @@ def is_form_token(token: str, session_key: bytes, purpose: str, key: bytes) -> b
     return hmac.compare_digest(token.encode("utf-8", "replace"), expected.encode("ascii"))
 
 
-def from_elsewhere(request: Request) -> bool:
+def is_cross_site(request: Request) -> bool:
     """Tell whether another site navigated the browser here, or may have. Programs do not count.
 
     Sec-Fetch-Site decides, which browsers send to secure origins; without it Referer, which our own pages send

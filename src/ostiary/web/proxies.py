@@ -19,7 +19,7 @@ log = logging.getLogger("ostiary.web")
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class ClientOrigin:
     """The client address, scheme and host of a request, as the browser sees them.
 
     `host` is in the canonical spelling of `proto.authority`, or "" when the header
@@ -57,7 +57,7 @@ class Proxies:
             parsed = parsed.ipv4_mapped
         return any(parsed in network for network in self._networks)
 
-    def origin(self, peer: str, scheme: str, headers: Mapping[str, str]) -> Origin:
+    def origin(self, peer: str, scheme: str, headers: Mapping[str, str]) -> ClientOrigin:
         """Return the origin of a request by its trusted proxies. X-Forwarded-* headers of others are ignored.
 
         Addresses are read from the right, as each proxy appends the one it saw; the first that is no trusted proxy is
@@ -68,15 +68,15 @@ class Proxies:
         """
         host = headers.get("host", "")
         if _FORWARDED.isdisjoint(headers):
-            return Origin(peer, scheme, self._canonical(host, scheme))
+            return ClientOrigin(peer, scheme, self._canonical(host, scheme))
         # guard: A47 only trusted proxies name the host
         if not self.trusts(peer):
             self._warn_once(peer)
-            return Origin(peer, scheme, self._canonical(host, scheme))
+            return ClientOrigin(peer, scheme, self._canonical(host, scheme))
         client = self._client(peer, _items(headers, "x-forwarded-for"))
         proto = _first(headers, "x-forwarded-proto").lower()
         scheme = proto if proto in {"http", "https"} else scheme
-        return Origin(client, scheme, self._canonical(_first(headers, "x-forwarded-host") or host, scheme))
+        return ClientOrigin(client, scheme, self._canonical(_first(headers, "x-forwarded-host") or host, scheme))
 
     def _canonical(self, host: str, scheme: str) -> str:
         known = self._hosts.get((host, scheme))

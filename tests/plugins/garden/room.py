@@ -18,7 +18,7 @@ from ostiary.events.event import event
 from ostiary.room import Room, ServiceRegistry
 from ostiary.sessions.sessions import Hooks
 from ostiary.signon.endpoint import SignOnEndpoint
-from ostiary.signon.services import Services
+from ostiary.signon.services import SignOnServices
 from ostiary.store.database import Statement
 from ostiary.web.router import Route
 
@@ -30,12 +30,12 @@ def end_tickets(_session: bytes, now: int) -> Iterable[Statement]:
 
 def endpoints(services: ServiceRegistry) -> Iterable[SignOnEndpoint]:
     """Return the endpoint at which people are signed on."""
-    return [ticket_endpoint(services[Services])]
+    return [ticket_endpoint(services[SignOnServices])]
 
 
 def routes(services: ServiceRegistry) -> Iterable[Route]:
     """Return its route."""
-    return [Route("GET", "/ticket/", ticket_endpoint(services[Services]).answer, "ticket")]
+    return [Route("GET", "/ticket/", ticket_endpoint(services[SignOnServices]).answer, "ticket")]
 
 
 ROOM: Final = Room(

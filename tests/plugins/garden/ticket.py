@@ -15,8 +15,8 @@ from ostiary.signon.context import RETURN, RelyingParty, SignOnContext
 from ostiary.signon.endpoint import BEFORE_CONSENT, SignOnEndpoint, Step
 from ostiary.signon.finishing import finish
 from ostiary.signon.person import require_person
-from ostiary.signon.returning import require_entry
-from ostiary.signon.services import Services
+from ostiary.signon.returning import require_arrival
+from ostiary.signon.services import SignOnServices
 from ostiary.store.workspace.commit import run
 from ostiary.web.errors import BadRequest
 from ostiary.web.request import Request
@@ -30,7 +30,7 @@ class Context(SignOnContext):
     provider: TicketProvider
 
 
-def parse(request: Request, services: Services) -> Context:
+def parse(request: Request, services: SignOnServices) -> Context:
     sent, snapshot = dict(request.query_pairs()), services.plane.snapshot
     application = snapshot.find(Application, slug=sent.get("application", ""))
     provider = None if application is None else provider_of(snapshot, application)
@@ -52,7 +52,7 @@ async def ticket(context: Context) -> Response:
     return redirect(f"{context.provider.address}?{urlencode(printed | {'ticket': number})}")
 
 
-def ticket_endpoint(services: Services) -> SignOnEndpoint[Context]:
+def ticket_endpoint(services: SignOnServices) -> SignOnEndpoint[Context]:
     access: Step[Context] = Step(lambda context: require_access(context, {}))
-    steps = (Step(require_person), Step(require_entry), access, Step(consent, BEFORE_CONSENT), Step(ticket))
+    steps = (Step(require_person), Step(require_arrival), access, Step(consent, BEFORE_CONSENT), Step(ticket))
     return SignOnEndpoint(Context.PATH, lambda request: parse(request, services), steps)

@@ -18,7 +18,7 @@ import httptools
 
 from ostiary.app.listening import heads
 from ostiary.app.listening.exchange import Exchange
-from ostiary.app.listening.targets import Refused, target
+from ostiary.app.listening.targets import TargetRefused, target
 from ostiary.web.asgi import WHOLE
 from ostiary.web.request import AT_HAND
 
@@ -219,7 +219,7 @@ class Connection(asyncio.Protocol):
             self._expects = value == b"100-continue"
         # guard: A71 a coding that nobody understands is refused
         elif value != b"chunked":  # RFC 9112 6.1: a coding nobody here understands
-            raise Refused(501)
+            raise TargetRefused(501)
 
     def on_headers_complete(self) -> None:
         """Make a request of the head, and have it answered when its turn comes. Raises Refused."""
@@ -227,15 +227,15 @@ class Connection(asyncio.Protocol):
         version, method = parser.get_http_version(), parser.get_method()
         new = version == "1.1"
         if version not in _SERVED:
-            raise Refused(505)
+            raise TargetRefused(505)
         # guard: A71 chunks in HTTP/1.0 are refused
         if self._deaf or method == b"CONNECT" or (not new and any(name == b"transfer-encoding" for name, _ in headers)):
-            raise Refused(400)
+            raise TargetRefused(400)
         path, query = target(self._url, headers)
         endpoint = self._endpoint
         # guard: A74 pages of health have seats of their own
         if not endpoint.seats.may_ask_anything(self) and b"/-/health/" not in path:
-            raise Refused(503)
+            raise TargetRefused(503)
         extensions: dict[str, Any] = {}
         scope = {
             "type": "http",
@@ -291,7 +291,7 @@ class Connection(asyncio.Protocol):
         self._stop_reading()
         self._pipeline.append(exchange)
         if len(self._pipeline) > PIPELINE_MOST:
-            raise Refused(400)
+            raise TargetRefused(400)
 
     def _begin(self, exchange: Exchange) -> None:
         self._exchange = exchange
@@ -324,7 +324,7 @@ class Connection(asyncio.Protocol):
         if self._deaf:
             return  # it follows a last request
         cause = error.__context__
-        self._refuse(cause.status if isinstance(cause, Refused) else 400)
+        self._refuse(cause.status if isinstance(cause, TargetRefused) else 400)
 
     def _refuse(self, status: int) -> None:
         """Tell the client, unless answers to others are due: it would be taken for one of them (RFC 9112 9.3.2)."""

@@ -9,7 +9,7 @@ import httptools
 _NO_SLASH: Final = b"*"
 
 
-class Refused(Exception):
+class TargetRefused(Exception):
     """A request that is not handed on; `status` is told to the client, and the connection ends."""
 
     def __init__(self, status: int) -> None:
@@ -24,7 +24,7 @@ def target(url: bytes, headers: list[tuple[bytes, bytes]]) -> tuple[bytes, bytes
     are changed. A fragment is never sent (RFC 9112 3.2), and programs disagree on what to do with one.
     """
     if b"#" in url:
-        raise Refused(400)
+        raise TargetRefused(400)
     if url[:1] == b"/":
         path, _, query = url.partition(b"?")
         return path, query
@@ -33,13 +33,13 @@ def target(url: bytes, headers: list[tuple[bytes, bytes]]) -> tuple[bytes, bytes
     try:
         parsed = httptools.parse_url(url)
     except httptools.HttpParserInvalidURLError:
-        raise Refused(400) from None
+        raise TargetRefused(400) from None
     if parsed.schema.lower() not in {b"http", b"https"} or not parsed.host or parsed.userinfo:
-        raise Refused(400)
+        raise TargetRefused(400)
     host = b"[%b]" % parsed.host if b":" in parsed.host else parsed.host
     authority = b"%b:%d" % (host, parsed.port) if parsed.port else host
     if sum(name == b"host" for name, _ in headers) > 1:
-        raise Refused(400)
+        raise TargetRefused(400)
     # guard: A47 the host of a whole address counts
     headers[:] = [pair for pair in headers if pair[0] != b"host"]
     headers.append((b"host", authority))

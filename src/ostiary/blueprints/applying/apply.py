@@ -10,9 +10,9 @@ from dataclasses import field
 from typing import Final
 
 from ostiary.blueprints.applying.changed import Changed, Sign, changed
-from ostiary.blueprints.applying.entry import EntryRun, Made, Other
+from ostiary.blueprints.applying.entry import EntryRun, GeneratedSecret, Other
 from ostiary.blueprints.applying.resolve import Resolver
-from ostiary.blueprints.errors import Fault, Refused
+from ostiary.blueprints.errors import EntryRefused, Fault
 from ostiary.blueprints.models import model_name, why_missing
 from ostiary.blueprints.text.document import Blueprint, unconditional_model
 from ostiary.blueprints.text.nodes import Node, from_plain, merged
@@ -51,7 +51,7 @@ class Applied:
 
     changes: tuple[Changed, ...] = ()
     unchanged: tuple[str, ...] = ()
-    made: tuple[Made, ...] = ()  # secrets of new objects that the file left to us
+    made: tuple[GeneratedSecret, ...] = ()  # secrets of new objects that the file left to us
     notices: tuple[str, ...] = ()
     unfound: int = 0  # look-ups that found nothing
     keys: Mapping[str, Pk] = field(default_factory=dict)  # primary key of each entry with an id
@@ -119,7 +119,7 @@ def _refuse_unbuilt(blueprint: Blueprint, registry: Registry) -> None:
         if (written := unconditional_model(entry)) and model_name(written) not in registry
     ]
     if faults:
-        raise Refused(faults)
+        raise EntryRefused(faults)
 
 
 def _context(order: Order, registry: Registry) -> dict[str, Node]:

@@ -16,7 +16,7 @@ from ostiary.blueprints.applying.faults import field_node, from_resource, hints,
 from ostiary.blueprints.applying.lookup import best_match, but_pk, lookup_name
 from ostiary.blueprints.applying.primary_keys import PrimaryKeys
 from ostiary.blueprints.applying.resolve import Resolver
-from ostiary.blueprints.errors import Fault, Refused, WaitsFor
+from ostiary.blueprints.errors import EntryRefused, Fault, WaitsFor
 from ostiary.blueprints.models import did_you_mean, is_unbuilt, model_name, why_missing
 from ostiary.blueprints.text.document import META_APPLY, Entry
 from ostiary.blueprints.text.nodes import KeyOf, Node, Table, walk
@@ -35,7 +35,7 @@ Other = Callable[[Mapping[str, object]], str | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class GeneratedSecret:
     """A secret that was generated because the file sets none."""
 
     label: str
@@ -58,7 +58,7 @@ class EntryRun:
         self.notices: list[str] = []
         self.touched: dict[Key, str] = {}
         self.keys: dict[str, Pk] = dict(remembered or {})
-        self.made: list[Made] = []
+        self.made: list[GeneratedSecret] = []
         self._workspace = workspace
         self._resolver = resolver
         self._other = other
@@ -73,7 +73,7 @@ class EntryRun:
             await self._apply(entry)
         except WaitsFor:
             raise
-        except Refused as error:
+        except EntryRefused as error:
             faults = [fault if fault.entry else replace(fault, entry=entry.describe()) for fault in error.faults]
         except InvalidResource as error:
             faults = from_resource(error, entry, self._resolver.misses)
@@ -81,7 +81,7 @@ class EntryRun:
             faults = [Fault(entry.position, str(error), entry.describe(error.stored.kind.name))]
         else:
             return
-        raise Refused(masked(faults, self._resolver.revealed))
+        raise EntryRefused(masked(faults, self._resolver.revealed))
 
     async def _apply(self, entry: Entry) -> None:
         for condition in entry.conditions:
@@ -168,7 +168,7 @@ class EntryRun:
         if faults and (absent or entry.id in (self._remembered or {})):
             return None  # what it hangs on is not there, so neither is the object
         if faults:
-            raise Refused([replace(fault, entry=entry.describe(kind.name)) for fault in faults])
+            raise EntryRefused([replace(fault, entry=entry.describe(kind.name)) for fault in faults])
         return await self._match(entry, kind, identifiers)
 
     async def _match(self, entry: Entry, kind: Kind, identifiers: Mapping[str, object]) -> StoredObject | None:
@@ -183,7 +183,7 @@ class EntryRun:
             found = await self._workspace.match(kind.name, but_pk(lookups))
         except InvalidResource as error:
             label = entry.describe(kind.name)
-            raise Refused(
+            raise EntryRefused(
                 [
                     Fault(_place(entry, p.field), p.message + _near(p.field, kind), label, f"identifiers.{p.field}")
                     for p in error.problems
@@ -213,14 +213,14 @@ class EntryRun:
             message = "a new object needs this secret: set it, or leave the field out to have one made"
             faults.append(Fault(place, message, entry.describe(kind.name), name, (why,)))
         if faults:
-            raise Refused(faults)
+            raise EntryRefused(faults)
         self._tell_nulls(entry, kind, values)
         stored = await self._workspace.create(kind.name, values, pk=identifiers.get("pk"))
         await self._touch(entry, stored)
         for name, item in kind.fields.items():
             secret = stored.values.get(name)
             if item.sealed is not None and name not in values and isinstance(secret, Secret) and secret.reveal():
-                self.made.append(Made(self.touched[stored.key], name, secret))
+                self.made.append(GeneratedSecret(self.touched[stored.key], name, secret))
 
     async def _update(self, entry: Entry, existing: StoredObject, identifiers: Mapping[str, object]) -> None:
         kind = existing.kind
@@ -251,7 +251,8 @@ class EntryRun:
         if path is not None:
             if path not in self._finished:
                 raise WaitsFor(
-                    path, Fault(entry.position, f"the blueprint {path} must be applied first", entry.describe())
+                    path,
+                    Fault(entry.position, f"the blueprint {path} must be applied first", entry.describe()),
                 )
         elif attrs.get("required", True) is not False:
             raise _refused(entry, entry.attrs, "expected the name or path of an existing blueprint", "identifiers")
@@ -346,8 +347,8 @@ def _place(entry: Entry, name: str) -> Position:
     return entry.position if part is None else part.position
 
 
-def _refused(entry: Entry, node: Node | None, message: str, field: str) -> Refused:
-    return Refused([Fault(entry.position if node is None else node.position, message, entry.describe(), field)])
+def _refused(entry: Entry, node: Node | None, message: str, field: str) -> EntryRefused:
+    return EntryRefused([Fault(entry.position if node is None else node.position, message, entry.describe(), field)])
 
 
 def _together(attribute: object, identifier: object) -> object:

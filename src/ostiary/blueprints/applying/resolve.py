@@ -11,7 +11,7 @@ from dataclasses import field
 from typing import Any, Final, TypeVar
 
 from ostiary.blueprints.applying.lookup import Match, best_match, lookup_name, shown
-from ostiary.blueprints.errors import Fault, Refused
+from ostiary.blueprints.errors import EntryRefused, Fault
 from ostiary.blueprints.hiding import hidden
 from ostiary.blueprints.models import model_name, why_missing
 from ostiary.blueprints.text.nodes import (
@@ -275,9 +275,9 @@ class Resolver:
         return await self.value(node.default)
 
 
-def refused(position: Position, message: str) -> Refused:
+def refused(position: Position, message: str) -> EntryRefused:
     """Return the error for one fault; the entry is filled in by `apply`."""
-    return Refused([Fault(position, message)])
+    return EntryRefused([Fault(position, message)])
 
 
 def _combine(mode: str, truths: Sequence[bool]) -> bool:

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from ostiary.blueprints.errors import Unreadable
 from ostiary.blueprints.text.nodes import Items, Node, Plain, Table
-from ostiary.blueprints.text.source import Origin, Position, WholeFile
+from ostiary.blueprints.text.source import Position, TextOrigin, WholeFile
 from ostiary.blueprints.text.tags import TAGS, Argument
 from ostiary.record import dataclass
 
@@ -56,7 +56,7 @@ def decode(data: bytes, file: str) -> str:
         raise Unreadable.at(Position(file, line, 1), "is not UTF-8 text") from None
 
 
-def load_from(text: str, origin: Origin) -> list[Node]:
+def load_from(text: str, origin: TextOrigin) -> list[Node]:
     """Return the documents of a text that comes from `origin`. Raises Unreadable."""
     import yaml  # noqa: PLC0415 - a tenth of a second that only blueprints need
 
@@ -84,7 +84,7 @@ def _is_empty(node: Node) -> bool:
 class _Builder:
     """Puts the events of one text together."""
 
-    def __init__(self, origin: Origin) -> None:
+    def __init__(self, origin: TextOrigin) -> None:
         self._origin = origin
         self._anchors: dict[str, Node | None] = {}  # None while the anchored node is still open
         self._sizes: dict[int, int] = {}

@@ -22,7 +22,7 @@ class Position:
         return f"{place} ({self.inside})" if self.inside else place
 
 
-class Origin(Protocol):
+class TextOrigin(Protocol):
     """Translates a mark of the YAML parser (line and column from 0) into a position."""
 
     def at(self, line: int, column: int) -> Position:  # pragma: no cover - a protocol

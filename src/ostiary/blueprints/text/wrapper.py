@@ -16,7 +16,7 @@ from ostiary.blueprints.errors import BlueprintError, Fault, Unreadable
 from ostiary.blueprints.text.document import Blueprint, read_blueprint
 from ostiary.blueprints.text.loader import decode, load, load_from
 from ostiary.blueprints.text.nodes import Node, Plain, Table
-from ostiary.blueprints.text.source import Encoded, LiteralBlock, Origin, Position
+from ostiary.blueprints.text.source import Encoded, LiteralBlock, Position, TextOrigin
 from ostiary.record import dataclass
 
 _PARTS: Final = {
@@ -113,7 +113,7 @@ class _Reader:
             return
         self._blueprint(documents[0], path=path, digest=_digest(text.encode()))
 
-    def _origin(self, node: Node, text: str, *, name: str, encoded: bool) -> Origin:
+    def _origin(self, node: Node, text: str, *, name: str, encoded: bool) -> TextOrigin:
         """Find the text in the file: a literal block follows its "|" line by line."""
         first, inner = node.position.line, _lines(text)
         block = self._lines[first : first + len(inner)]

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ostiary.directory.user import User
 
 
-class Step(codec.Record, frozen=True, array_like=True):
+class PlanStep(codec.Record, frozen=True, array_like=True):
     """One stage still to come. `binding` is None for a stage that another stage put in."""
 
     stage: str
@@ -43,7 +43,7 @@ class Plan(codec.Record, frozen=True):
     destination: str = ""
     version: int = 0
     planned: bool = False
-    steps: tuple[Step, ...] = ()
+    steps: tuple[PlanStep, ...] = ()
     context: Mapping[str, object] = {}
     origin: Mapping[str, object] = {}
     scratch: Mapping[str, object] = {}
@@ -70,7 +70,7 @@ class Plan(codec.Record, frozen=True):
         """Return the plan without its current stage; `insert` come next."""
         return codec.changed(
             self,
-            steps=(*(Step(stage) for stage in insert), *self.steps[1:]),
+            steps=(*(PlanStep(stage) for stage in insert), *self.steps[1:]),
             context=self.context if context is None else context,
             scratch={},
             shown=False,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from ostiary.events.evaluation_log import log_not_evaluated
 from ostiary.flows.people.subjects import subject_of
-from ostiary.flows.plans.plan import Plan, Step
+from ostiary.flows.plans.plan import Plan, PlanStep
 from ostiary.flows.plans.requirement import policy_context, requirement_met
 from ostiary.flows.proofs.reauthentication import sets_password
 from ostiary.flows.proofs.sensitive import REAUTHENTICATE, is_proven
@@ -83,10 +83,10 @@ class Planner:
                     return Made(None, (UNDECIDED,), tuple(events), undecided=True)
                 if fate == "leave":
                     continue
-            steps.append(Step(binding.stage, str(binding.pk), binding.re_evaluate_policies))
+            steps.append(PlanStep(binding.stage, str(binding.pk), binding.re_evaluate_policies))
         if self._asks_again(flow, plan, session, subject, [step.stage for step in steps]):
-            steps.insert(0, Step(REAUTHENTICATE))
-        steps.extend(Step(stage) for stage in plan.append)
+            steps.insert(0, PlanStep(REAUTHENTICATE))
+        steps.extend(PlanStep(stage) for stage in plan.append)
         made = plan.to(planned=True, steps=tuple(steps), user=session.user)
         if subject is not None and made.proof is None:
             made = made.proven(subject.user)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 from ostiary.flows.next_url import is_relative
-from ostiary.flows.plans.plan import Plan, Step
+from ostiary.flows.plans.plan import Plan, PlanStep
 
 DECLINED_URL: Final = "declined_url"
 DECLINED_STAGE: Final = "declined_stage"
@@ -32,7 +32,7 @@ def declined(plan: Plan) -> Plan | None:
     elif not isinstance(stage, str):
         return None
     return plan.to(
-        steps=(Step(stage),) if isinstance(stage, str) else (),
+        steps=(PlanStep(stage),) if isinstance(stage, str) else (),
         context=context,
         scratch={},
         errors={},

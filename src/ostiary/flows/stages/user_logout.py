@@ -11,7 +11,7 @@ from ostiary.flows.resources import STAGE, Stage
 from ostiary.flows.run.challenge_frame import SESSION_END_PAGE, session_end_fields
 from ostiary.flows.run.stage_context import Ask, Done, StageContext, Verdict
 from ostiary.resource import kind
-from ostiary.web.csrf import from_elsewhere
+from ostiary.web.csrf import is_cross_site
 
 
 @kind(
@@ -37,7 +37,7 @@ class UserLogoutStage(Stage):
         if stage_context.session.user is None or wanted is False:
             return Done()
         # guard: A40 another site signs nobody out
-        if wanted is True or not from_elsewhere(stage_context.request):
+        if wanted is True or not is_cross_site(stage_context.request):
             return Done(sign_out=True)
         return Ask({**await session_end_fields(stage_context), "confirm": True}, person=False)
 

@@ -108,7 +108,7 @@ class FlowPage:
 
     def leave(self, request: Request, to: str) -> Response:
         """Send the browser on: by redirect, or by a page when it comes from a POST and may leave this origin."""
-        if not redirects.is_safe(to):
+        if not redirects.is_safe_destination(to):
             raise HttpError(400, "invalid_redirect", "The flow leads to an address that is not allowed.")
         posted = request.method == "POST"
         if not posted and request.query_one(MARK) is None:

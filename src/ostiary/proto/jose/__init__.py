@@ -7,7 +7,7 @@ from ostiary.proto.jose.base64url import base64url_decode, base64url_encode
 from ostiary.proto.jose.errors import BadSignature, JoseError, MalformedToken, UnsupportedKey
 from ostiary.proto.jose.jwe import Decrypter, Recipient, require_recipient
 from ostiary.proto.jose.jwk import PublicKey, public_jwk, thumbprint
-from ostiary.proto.jose.jws import Verified, peek_header, sign, verify
+from ostiary.proto.jose.jws import VerifiedJws, peek_header, sign, verify
 from ostiary.proto.jose.keys import (
     PrivateKey,
     SigningKey,
@@ -28,7 +28,7 @@ __all__ = [
     "Recipient",
     "SigningKey",
     "UnsupportedKey",
-    "Verified",
+    "VerifiedJws",
     "VerifyingKey",
     "algorithm_for",
     "algorithms_for",

@@ -16,7 +16,7 @@ _SEGMENTS: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Verified:
+class VerifiedJws:
     """A token whose signature holds. Its claims (exp, iss, aud...) are still to be judged by the caller."""
 
     header: Mapping[str, object]
@@ -35,7 +35,7 @@ def peek_header(token: str) -> Mapping[str, object]:
     return read_header(_split(token)[0])
 
 
-def verify(token: str, keys: Iterable[VerifyingKey]) -> Verified:
+def verify(token: str, keys: Iterable[VerifyingKey]) -> VerifiedJws:
     """Return the payload of a token that one of the keys signed. Raises MalformedToken, BadSignature.
 
     A key is tried only when the header names its algorithm and, if both have one, its kid. "none" and every "crit"
@@ -56,7 +56,7 @@ def verify(token: str, keys: Iterable[VerifyingKey]) -> Verified:
             continue
         # guard: A14 the signature of a hint is checked
         if key.accepts(signing_input, signature):
-            return Verified(header, payload, key)
+            return VerifiedJws(header, payload, key)
     raise BadSignature("no key made this signature")
 
 

@@ -18,25 +18,25 @@ _LONGEST: Final = 32_768  # characters
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class SentToken:
     """The access token of a request, and the scheme it was sent by."""
 
     token: str = field(repr=False)
     scheme: Scheme
 
 
-def parse_token(authorization: str | None, parameters: Parameters) -> Sent | None:
+def parse_token(authorization: str | None, parameters: Parameters) -> SentToken | None:
     """Return the token of the header (2.1; RFC 9449 7.1) or of the parameter access_token (2.2), None without one.
 
     Raises OAuthError (invalid_request) when it is malformed or was sent twice (3.1).
     """
     found = parameters.get("access_token")
     scheme, _, rest = (authorization or "").partition(" ")
-    sent = None if found is None else Sent(found, "bearer")
+    sent = None if found is None else SentToken(found, "bearer")
     if scheme.lower() in {"bearer", "dpop"}:
         if sent is not None:
             raise OAuthError(INVALID_REQUEST, "the access token was sent twice")
-        sent = Sent(rest.strip(), "dpop" if scheme.lower() == "dpop" else "bearer")
+        sent = SentToken(rest.strip(), "dpop" if scheme.lower() == "dpop" else "bearer")
     if sent is not None and (len(sent.token) > _LONGEST or _TOKEN.fullmatch(sent.token) is None):
         raise OAuthError(INVALID_REQUEST, "malformed access token")
     return sent

@@ -34,7 +34,7 @@ _TOO_MANY: Final = 429
 _SECOND: Final = 1_000_000
 
 
-async def read_form(request: Request) -> Parameters:
+async def read_form_parameters(request: Request) -> Parameters:
     """Return the parameters of a form. Raises OAuthError (invalid_request), also for repeated ones (RFC 6749 3.2)."""
     try:
         parameters = read_parameters(await request.form())

@@ -21,7 +21,7 @@ from ostiary.web.errors import HttpError
 
 if TYPE_CHECKING:
     from ostiary.providers.oauth2.provider.client import Client
-    from ostiary.providers.oauth2.services import Services
+    from ostiary.providers.oauth2.services import OAuth2Services
     from ostiary.web.request import Request
 
 # What clients ask again and again for, as the protocol wants it: no refusal that anybody looks for.
@@ -36,7 +36,7 @@ _SERVER_ERRORS: Final = 500
 
 async def tell(
     request: Request,
-    services: Services,
+    services: OAuth2Services,
     error: OAuthError | HttpError,
     *,
     client: Client | None = None,

@@ -12,14 +12,14 @@ from ostiary.providers.oauth2.logout import backchannel
 from ostiary.providers.oauth2.logout.frontchannel import farewells
 from ostiary.providers.oauth2.provider.definition import OAuth2Provider
 from ostiary.providers.oauth2.routes import routes as protocol_routes
-from ostiary.providers.oauth2.services import Services
+from ostiary.providers.oauth2.services import OAuth2Services
 from ostiary.room import Job, Room
 from ostiary.sessions.sessions import Hooks
 from ostiary.store.configuration.plane import ConfigPlane
 
 if TYPE_CHECKING:
     from ostiary.room import ServiceRegistry
-    from ostiary.signon.protocols import Endpoint
+    from ostiary.signon.protocols import ProtocolEndpoint
     from ostiary.web.router import Route
 
 
@@ -31,14 +31,14 @@ def hooks(services: ServiceRegistry) -> tuple[Hooks, AccountHooks]:
     return sessions, AccountHooks(on_ended=[notices.on_user_ended])
 
 
-def endpoints(services: ServiceRegistry) -> Sequence[Endpoint]:
+def endpoints(services: ServiceRegistry) -> Sequence[ProtocolEndpoint]:
     """Return the endpoints at which people are signed on."""
-    return (authorize_endpoint(services[Services]),)
+    return (authorize_endpoint(services[OAuth2Services]),)
 
 
 def routes(services: ServiceRegistry) -> Sequence[Route]:
     """Return the endpoints."""
-    return protocol_routes(services[Services])
+    return protocol_routes(services[OAuth2Services])
 
 
 def jobs(services: ServiceRegistry) -> tuple[Job]:

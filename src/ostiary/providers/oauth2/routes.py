@@ -23,7 +23,7 @@ from ostiary.providers.oauth2.token.endpoint import token
 from ostiary.web.router import Handler, Route
 
 if TYPE_CHECKING:
-    from ostiary.providers.oauth2.services import Services
+    from ostiary.providers.oauth2.services import OAuth2Services
     from ostiary.web.request import Request
     from ostiary.web.response import Response
 
@@ -35,10 +35,10 @@ _GLOBAL_METADATA = "/.well-known/oauth-authorization-server"
 _METADATA = f"/.well-known/oauth-authorization-server{_OWN}/"
 
 
-def routes(services: Services) -> Sequence[Route]:
+def routes(services: OAuth2Services) -> Sequence[Route]:
     """Return the routes, each handler given its services."""
 
-    def with_services(handler: Callable[[Request, Services], Awaitable[Response]]) -> Handler:
+    def with_services(handler: Callable[[Request, OAuth2Services], Awaitable[Response]]) -> Handler:
         async def handle(request: Request) -> Response:
             return await handler(request, services)
 

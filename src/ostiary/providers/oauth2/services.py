@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ostiary.events.refusals import Refusals
 from ostiary.providers.oauth2.options import USUAL, Options
 from ostiary.record import dataclass
-from ostiary.signon.services import Services as SignOnServices
+from ostiary.signon.services import SignOnServices
 from ostiary.trust.issuer_keys import IssuerKeys
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Services(SignOnServices):
+class OAuth2Services(SignOnServices):
     """What sign-on works with, and what is for this protocol alone.
 
     `form_post` answers a page that posts these members to that address, which was checked; `languages` are those that

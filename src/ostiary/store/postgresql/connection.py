@@ -13,7 +13,6 @@ from ostiary.store.database import (
     Batch,
     Conflict,
     Duplicate,
-    Fault,
     Reason,
     Result,
     Statement,
@@ -21,6 +20,7 @@ from ostiary.store.database import (
     Unavailable,
     Unstorable,
     Value,
+    WrongStatement,
 )
 from ostiary.store.parameters import require_storable
 from ostiary.store.postgresql.config import PostgresConfig
@@ -168,7 +168,7 @@ def translate_error(error: Exception) -> Exception:
     if isinstance(error, asyncpg.PostgresError):
         if (error.sqlstate or "").startswith((*_REFUSED_CLASSES, *_REASONS)):
             return Unavailable(f"the database refuses: {_message(error)}", _reason(error))
-        return Fault(" in: ".join((_message(error), *getattr(error, "__notes__", ()))))
+        return WrongStatement(" in: ".join((_message(error), *getattr(error, "__notes__", ()))))
     if isinstance(error, CONNECTION_ERRORS):
         return Unavailable(f"the database does not answer: {str(error) or type(error).__name__}", _reason(error))
     return error

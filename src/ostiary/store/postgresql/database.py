@@ -15,7 +15,6 @@ from ostiary.store.database import (
     Batch,
     Database,
     Dialect,
-    Fault,
     Reason,
     Row,
     Statement,
@@ -23,6 +22,7 @@ from ostiary.store.database import (
     Unwatched,
     Value,
     Watch,
+    WrongStatement,
 )
 from ostiary.store.postgresql.config import PostgresConfig
 from ostiary.store.postgresql.connection import (
@@ -40,7 +40,7 @@ from ostiary.store.postgresql.connection import (
 )
 from ostiary.store.postgresql.dialect import Translator, quoted
 from ostiary.store.postgresql.shared_reads import SharedReads
-from ostiary.store.postgresql.writer import Job, Writer
+from ostiary.store.postgresql.writer import QueuedBatch, Writer
 from ostiary.store.timeouts import BACKGROUND_TIMEOUT, batch_seconds, with_timeout
 
 T = TypeVar("T")
@@ -94,7 +94,7 @@ class PostgresDatabase:
                 value = await run_batch(connection, batch, self._translate)
             except asyncpg.ReadOnlySQLTransactionError as error:
                 await connection.execute("ROLLBACK")
-                raise Fault(str(error)) from None
+                raise WrongStatement(str(error)) from None
             except Exception:  # a cancellation closes the connection instead
                 with contextlib.suppress(*CONNECTION_ERRORS, asyncpg.PostgresError):
                     await connection.execute("ROLLBACK")
@@ -111,7 +111,7 @@ class PostgresDatabase:
         """
         if self._closed:
             raise Unavailable("the database is closed")
-        job = Job(batch)
+        job = QueuedBatch(batch)
         self._writer.submit(job)
         value: T = await with_timeout(job.future)
         return value

@@ -43,7 +43,7 @@ class OutcomeUnknown(Unavailable):
     """The connection was lost during COMMIT: it is unknown whether the batch was written."""
 
 
-class Job:
+class QueuedBatch:
     """One batch and its result."""
 
     __slots__ = ("factory", "future", "seconds", "value")
@@ -84,12 +84,12 @@ class Writer:
         self._begin = begin
         self._connection_lost = on_lost
         self._connection: Any = None
-        self._jobs: deque[Job] = deque()
+        self._jobs: deque[QueuedBatch] = deque()
         self._wake = asyncio.Event()
         self._stopping = False
         self._task = asyncio.create_task(self._run(), name="ostiary-postgresql-writer")
 
-    def submit(self, job: Job) -> None:
+    def submit(self, job: QueuedBatch) -> None:
         """Queue a batch; its `future` is answered after the commit."""
         if self._task.done():
             job.fail(Unavailable("the writer has ended"))
@@ -114,9 +114,9 @@ class Writer:
             if group:
                 await self._serve(group)
 
-    def _dequeue(self) -> list[Job]:
+    def _dequeue(self) -> list[QueuedBatch]:
         """Return the next group, without cancelled batches. A batch with a longer timeout is a group of its own."""
-        group: list[Job] = []
+        group: list[QueuedBatch] = []
         while self._jobs and len(group) < GROUP:
             if self._jobs[0].seconds > TIMEOUT and group:
                 break
@@ -128,7 +128,7 @@ class Writer:
                 break
         return group
 
-    async def _serve(self, group: Sequence[Job]) -> None:
+    async def _serve(self, group: Sequence[QueuedBatch]) -> None:
         """Commit a group and answer its callers. The task survives every error, because all writes depend on it."""
         try:
             await self._commit(group)
@@ -140,7 +140,7 @@ class Writer:
             for job in group:
                 job.fail(Unavailable(f"the writer failed: {type(error).__name__}"))
 
-    async def _commit(self, group: Sequence[Job]) -> None:
+    async def _commit(self, group: Sequence[QueuedBatch]) -> None:
         try:
             await self._attempt(group)
         except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to the callers
@@ -156,7 +156,7 @@ class Writer:
             for job in group:
                 job.succeed()
 
-    async def _retry(self, job: Job) -> None:
+    async def _retry(self, job: QueuedBatch) -> None:
         for wait in range(ATTEMPTS):
             if job.future.done():
                 return
@@ -174,7 +174,7 @@ class Writer:
                 job.succeed()
                 return
 
-    async def _attempt(self, group: Sequence[Job]) -> None:
+    async def _attempt(self, group: Sequence[QueuedBatch]) -> None:
         """Run the group in one transaction; repeat it once when the connection had been lost before."""
         connection = self._connection
         if connection is not None and not connection.is_closed():
@@ -197,7 +197,7 @@ class Writer:
         self._connection = await self._connect()
         return self._connection
 
-    async def _bounded(self, connection: Any, group: Sequence[Job]) -> None:
+    async def _bounded(self, connection: Any, group: Sequence[QueuedBatch]) -> None:
         try:
             async with asyncio.timeout(max(job.seconds for job in group)):
                 await self._transact(connection, group)
@@ -205,7 +205,7 @@ class Writer:
             connection.terminate()
             raise
 
-    async def _transact(self, connection: Any, group: Sequence[Job]) -> None:
+    async def _transact(self, connection: Any, group: Sequence[QueuedBatch]) -> None:
         try:
             await connection.execute(self._begin())
             for job in await self._insert(connection, group):
@@ -224,11 +224,11 @@ class Writer:
             with contextlib.suppress(*CONNECTION_ERRORS):  # it is committed; a reader loads missing tables itself
                 await self._learn(connection)
 
-    async def _insert(self, connection: Any, group: Sequence[Job]) -> Sequence[Job]:
+    async def _insert(self, connection: Any, group: Sequence[QueuedBatch]) -> Sequence[QueuedBatch]:
         """Run the insert-only batches, if there are several; return the others."""
         if len(group) == 1:
             return group
-        others: list[Job] = []
+        others: list[QueuedBatch] = []
         insert_only: list[Inserts] = []
         for job in group:
             job_inserts = _inserts(job)
@@ -249,7 +249,7 @@ class Writer:
             await connection.execute("ROLLBACK")
 
 
-def _inserts(job: Job) -> Inserts | None:
+def _inserts(job: QueuedBatch) -> Inserts | None:
     try:
         return inserts(job.factory)
     except Exception:  # noqa: BLE001 - it runs again, and fails there

@@ -15,7 +15,6 @@ from ostiary.store.database import (
     Batch,
     Conflict,
     Duplicate,
-    Fault,
     Reason,
     Result,
     Statement,
@@ -23,6 +22,7 @@ from ostiary.store.database import (
     Unavailable,
     Unstorable,
     Value,
+    WrongStatement,
 )
 from ostiary.store.parameters import require_storable
 
@@ -158,7 +158,7 @@ def translate_error(error: sqlite3.Error) -> StoreError:
         return Unstorable(str(error))
     is_fault = isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError | sqlite3.DataError)
     if is_fault or code == sqlite3.SQLITE_ERROR:
-        return Fault(" in: ".join((str(error), *getattr(error, "__notes__", ()))))
+        return WrongStatement(" in: ".join((str(error), *getattr(error, "__notes__", ()))))
     return Unavailable(f"the database does not answer: {error}", reason(error))
 
 

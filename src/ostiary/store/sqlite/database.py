@@ -21,9 +21,20 @@ from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
-from ostiary.store.database import Batch, Database, Dialect, Fault, Reason, Row, StoreError, Unavailable, Value, Watch
+from ostiary.store.database import (
+    Batch,
+    Database,
+    Dialect,
+    Reason,
+    Row,
+    StoreError,
+    Unavailable,
+    Value,
+    Watch,
+    WrongStatement,
+)
 from ostiary.store.sqlite.connection import connect, fetch, is_busy, rollback, run_batch, single, translate_error
-from ostiary.store.sqlite.group_commit import GROUP, Job, commit_group
+from ostiary.store.sqlite.group_commit import GROUP, QueuedBatch, commit_group
 from ostiary.store.sqlite.watch import WatchList
 from ostiary.store.sqlite.writer import Log, Writer
 from ostiary.store.timeouts import with_timeout
@@ -68,7 +79,7 @@ class SqliteDatabase:
         self._batch_deadline = 0.0  # of the batches, as soon as their transaction has begun
         self._threads = ThreadPoolExecutor(READERS, thread_name_prefix="ostiary-sqlite-reader")
         self._idle_readers: queue.SimpleQueue[sqlite3.Connection] = queue.SimpleQueue()
-        self._queued: list[Job] = []
+        self._queued: list[QueuedBatch] = []
         self._unconfirmed = False  # the disk has not confirmed the last group of the loop
         self._texts: set[str] = set()  # of the group that is being written
         self._watched = WatchList(self._connection)
@@ -109,7 +120,7 @@ class SqliteDatabase:
         if self._closed:
             raise Unavailable("the database is closed")
         loop = asyncio.get_running_loop()
-        job = Job(batch, loop)
+        job = QueuedBatch(batch, loop)
         if loop is not self._loop:
             self._writer.submit([job])
         else:
@@ -166,7 +177,7 @@ class SqliteDatabase:
             self._unconfirmed = True
             self._writer.confirm(queued, self._confirmed)
 
-    def _confirmed(self, jobs: Sequence[Job]) -> None:
+    def _confirmed(self, jobs: Sequence[QueuedBatch]) -> None:
         """Answer the callers of synced batches. Runs in the loop, called by the writer's thread."""
         self._unconfirmed = False
         for job in jobs:
@@ -240,7 +251,7 @@ def _needs_thread(error: sqlite3.Error) -> bool:
 def _read_error(error: sqlite3.Error) -> StoreError:
     # A reader may not write; to the writer the same code says that the file cannot be written.
     if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_READONLY:
-        return Fault("a reading statement tried to write")
+        return WrongStatement("a reading statement tried to write")
     return translate_error(error)
 
 

@@ -20,7 +20,7 @@ ROWS: Final = (64, 32, 16, 8, 4, 2, 1)  # rows of one statement: few variants, s
 GROUP: Final = 256  # batches in one transaction at most, to bound the wait of the first
 
 
-class Job:
+class QueuedBatch:
     """One batch and its result."""
 
     __slots__ = ("error", "factory", "future", "loop", "value")
@@ -42,9 +42,9 @@ class Job:
             self.future.set_result(self.value)
 
 
-def settle(jobs: Sequence[Job]) -> None:
+def settle(jobs: Sequence[QueuedBatch]) -> None:
     """Answer the callers of a group in their loops. Runs in any thread; wakes each loop once."""
-    by_loop: dict[asyncio.AbstractEventLoop, list[Job]] = {}
+    by_loop: dict[asyncio.AbstractEventLoop, list[QueuedBatch]] = {}
     for job in jobs:
         by_loop.setdefault(job.loop, []).append(job)
     for loop, group in by_loop.items():
@@ -56,7 +56,7 @@ def settle(jobs: Sequence[Job]) -> None:
 
 def commit_group(
     connection: sqlite3.Connection,
-    jobs: Sequence[Job],
+    jobs: Sequence[QueuedBatch],
     *,
     before: Callable[[str], None] | None = None,
     last: Callable[[], None] | None = None,
@@ -74,7 +74,7 @@ def commit_group(
     connection.execute("COMMIT")
 
 
-def commit(connection: sqlite3.Connection, jobs: Sequence[Job]) -> None:
+def commit(connection: sqlite3.Connection, jobs: Sequence[QueuedBatch]) -> None:
     """Run a group. Each job gets its value or its error; nothing is raised."""
     try:
         commit_group(connection, jobs)
@@ -89,11 +89,13 @@ def commit(connection: sqlite3.Connection, jobs: Sequence[Job]) -> None:
             _commit_with_savepoints(connection, jobs)
 
 
-def _insert(connection: sqlite3.Connection, jobs: Sequence[Job], before: Callable[[str], None] | None) -> Sequence[Job]:
+def _insert(
+    connection: sqlite3.Connection, jobs: Sequence[QueuedBatch], before: Callable[[str], None] | None
+) -> Sequence[QueuedBatch]:
     """Write the rows of insert-only batches, many in one statement; return the other batches."""
     if len(jobs) == 1:
         return jobs
-    others: list[Job] = []
+    others: list[QueuedBatch] = []
     insert_only: list[Inserts] = []
     for job in jobs:
         job_inserts = inserts(job.factory)
@@ -114,7 +116,7 @@ def _insert(connection: sqlite3.Connection, jobs: Sequence[Job], before: Callabl
     return others
 
 
-def _commit_with_savepoints(connection: sqlite3.Connection, jobs: Sequence[Job]) -> None:
+def _commit_with_savepoints(connection: sqlite3.Connection, jobs: Sequence[QueuedBatch]) -> None:
     """Run the group with a savepoint around each batch."""
     try:
         connection.execute("BEGIN IMMEDIATE")
@@ -136,7 +138,7 @@ def _commit_with_savepoints(connection: sqlite3.Connection, jobs: Sequence[Job])
             job.error = translate_error(error)
 
 
-def _attempt(connection: sqlite3.Connection, job: Job) -> None:
+def _attempt(connection: sqlite3.Connection, job: QueuedBatch) -> None:
     connection.execute("SAVEPOINT batch")
     try:
         job.value = run_batch(connection, job.factory)
@@ -151,6 +153,6 @@ def _attempt(connection: sqlite3.Connection, job: Job) -> None:
     connection.execute("RELEASE batch")
 
 
-def _settle_all(jobs: Sequence[Job]) -> None:
+def _settle_all(jobs: Sequence[QueuedBatch]) -> None:
     for job in jobs:
         job.settle()

@@ -21,19 +21,19 @@ from typing import Final
 from ostiary.record import dataclass
 from ostiary.store.database import Unavailable
 from ostiary.store.sqlite.connection import reason, rollback
-from ostiary.store.sqlite.group_commit import GROUP, Job, commit, settle
+from ostiary.store.sqlite.group_commit import GROUP, QueuedBatch, commit, settle
 
 CHECKPOINT_PAGES: Final = 1_000  # approximate pages of the log before a checkpoint; SQLite's default
 CHECKPOINT_GROUPS: Final = 4_096  # groups between two checkpoints at most
 
 _log: Final = logging.getLogger("ostiary.store")
 
-Callback = Callable[[Sequence[Job]], None]
+Callback = Callable[[Sequence[QueuedBatch]], None]
 
 
 @dataclass(frozen=True, slots=True)
 class _Task:
-    jobs: Sequence[Job]
+    jobs: Sequence[QueuedBatch]
     callback: Callback | None = None  # of what the loop has committed itself
 
 
@@ -93,12 +93,12 @@ class Writer:
         """Whether the thread waits for another process's lock."""
         return self._busy > 0 and not self._connection.in_transaction
 
-    def submit(self, jobs: Sequence[Job]) -> None:
+    def submit(self, jobs: Sequence[QueuedBatch]) -> None:
         """Queue batches; the `future` of each is answered after the commit."""
         self._count(1)
         self._queue.put(_Task(jobs))
 
-    def confirm(self, jobs: Sequence[Job], callback: Callback) -> None:
+    def confirm(self, jobs: Sequence[QueuedBatch], callback: Callback) -> None:
         """Queue a sync of the loop's commits; `callback` is called in the jobs' loop afterwards."""
         self._queue.put(_Task(jobs, callback))
 
@@ -126,7 +126,7 @@ class Writer:
         self._log.close()
         self._connection.close()
 
-    def _commit(self, group: Sequence[Job]) -> None:
+    def _commit(self, group: Sequence[QueuedBatch]) -> None:
         """Write a group. The thread survives every error, because all writes depend on it."""
         try:
             commit(self._connection, group)
@@ -142,13 +142,13 @@ class Writer:
             for job in group:
                 job.error = Unavailable(f"the writer failed: {type(error).__name__}")
 
-    def _dequeue(self) -> tuple[list[tuple[Sequence[Job], Callback]], list[Job], int, bool]:
+    def _dequeue(self) -> tuple[list[tuple[Sequence[QueuedBatch], Callback]], list[QueuedBatch], int, bool]:
         """Return the queue: committed groups, batches to write, their number of groups, and whether to continue.
 
         The loop commits nothing while batches wait here, so committed groups always come first.
         """
-        committed: list[tuple[Sequence[Job], Callback]] = []
-        written: list[Job] = []
+        committed: list[tuple[Sequence[QueuedBatch], Callback]] = []
+        written: list[QueuedBatch] = []
         groups = 0
         queued = self._queue.get()
         while queued is not None:
@@ -170,7 +170,7 @@ class Writer:
         with self._lock:
             self._busy += change
 
-    def _confirm(self, jobs: Sequence[Job], callback: Callback) -> None:
+    def _confirm(self, jobs: Sequence[QueuedBatch], callback: Callback) -> None:
         try:
             self._log.sync()
         except Exception as error:  # noqa: BLE001 - as above; most likely of the disk

@@ -41,7 +41,7 @@ class BadPattern(ValueError):
     """Not a pattern that can be used; the text says what was expected."""
 
 
-class Pattern:
+class RedirectPattern:
     """One pattern, ready to match."""
 
     __slots__ = ("_kept", "_machine", "_start")
@@ -75,9 +75,9 @@ class Pattern:
 
 
 @functools.lru_cache(maxsize=512)
-def pattern(text: str) -> Pattern:
+def pattern(text: str) -> RedirectPattern:
     """Return a pattern, made once. Raises BadPattern."""
-    return Pattern(text)
+    return RedirectPattern(text)
 
 
 class _Machine:

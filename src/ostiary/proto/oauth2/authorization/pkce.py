@@ -20,7 +20,7 @@ _S256: Final = re.compile(r"[A-Za-z0-9\-_]{43}")
 
 
 @dataclass(frozen=True, slots=True)
-class Challenge:
+class CodeChallenge:
     """What the client showed at the authorization endpoint."""
 
     value: str
@@ -34,7 +34,7 @@ class WrongVerifier(OAuthError):
         super().__init__(INVALID_GRANT, "code_verifier does not match")
 
 
-def parse_challenge(value: str | None, method: str | None) -> Challenge | None:
+def parse_challenge(value: str | None, method: str | None) -> CodeChallenge | None:
     """Return the challenge of an authorization request (4.3), None without one. Raises OAuthError (4.4.1)."""
     if value is None:
         if method is not None:
@@ -48,10 +48,10 @@ def parse_challenge(value: str | None, method: str | None) -> Challenge | None:
         )
     if (_S256 if method == "S256" else _VERIFIER).fullmatch(value) is None:
         raise OAuthError(INVALID_REQUEST, "malformed code_challenge")
-    return Challenge(value, method)
+    return CodeChallenge(value, method)
 
 
-def require_challenge(challenge: Challenge | None, rule: Rule) -> None:
+def require_challenge(challenge: CodeChallenge | None, rule: Rule) -> None:
     """Refuse a request without the proof a provider demands (RFC 7636 4.4.1, RFC 9700 2.1.1). Raises OAuthError."""
     if challenge is None and rule != "optional":
         raise OAuthError(
@@ -68,7 +68,7 @@ def derive_challenge(verifier: str, method: Method) -> str:
     return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode("ascii")).digest()).rstrip(b"=").decode()
 
 
-def verify_code_verifier(challenge: Challenge | None, verifier: str | None) -> None:
+def verify_code_verifier(challenge: CodeChallenge | None, verifier: str | None) -> None:
     """Compare as 4.6 says. Raises OAuthError (invalid_grant); WrongVerifier for a guess.
 
     A verifier for a code without challenge is refused as well: somebody has taken the challenge out of the

@@ -51,7 +51,7 @@ def pattern_problem(mode: MatchingMode, url: str) -> str | None:
     if _scheme(url) in FORBIDDEN_SCHEMES:
         return f"expected an address that is not {_scheme(url)}:"
     # guard: A05 they cannot be saved
-    if not is_safe(url):
+    if not is_safe_redirect_uri(url):
         return "expected an absolute address of visible ASCII characters, without a fragment"
     return None
 
@@ -61,7 +61,7 @@ def is_allowed(sent: str, entries: Iterable[RedirectEntry], *, any_port: bool = 
 
     `any_port` is for native apps: strict entries of this very device match whatever port the app was given.
     """
-    if not is_safe(sent):
+    if not is_safe_redirect_uri(sent):
         return False
     plain: bool | None = None
     own = _without_port(sent) if any_port else None
@@ -106,7 +106,7 @@ def _without_port(url: str) -> tuple[str, str] | None:
     return None if found is None else (found["host"], found["rest"])
 
 
-def is_safe(url: str) -> bool:
+def is_safe_redirect_uri(url: str) -> bool:
     """Tell whether `url` is absolute, visible ASCII, without fragment (RFC 6749 3.1.2) and of no dangerous scheme."""
     # guard: A05 a fragment is no part of an address
     if len(url) > MAX_LENGTH or _VISIBLE.fullmatch(url) is None or "#" in url or "\\" in url:

@@ -7,8 +7,8 @@ from collections.abc import Collection
 from typing import Final
 
 from ostiary.proto.oauth2.authorization.claims_request import ClaimsRequest, parse_claims
-from ostiary.proto.oauth2.authorization.pkce import Challenge, parse_challenge
-from ostiary.proto.oauth2.authorization.redirect import is_safe
+from ostiary.proto.oauth2.authorization.pkce import CodeChallenge, parse_challenge
+from ostiary.proto.oauth2.authorization.redirect import is_safe_redirect_uri
 from ostiary.proto.oauth2.authorization.response import (
     CODE_ONLY,
     RESPONSE_MODES,
@@ -41,7 +41,7 @@ class AuthorizeRequest:
     parts: frozenset[Part]
     scope: tuple[str, ...]
     nonce: str | None
-    challenge: Challenge | None
+    challenge: CodeChallenge | None
     prompt: frozenset[str]
     max_age: int | None  # seconds
     login_hint: str | None
@@ -109,7 +109,7 @@ def grant_resources(asked: tuple[str, ...], known: Collection[str]) -> tuple[str
     """
     if not known:
         return ()
-    if len(asked) > _MOST_RESOURCES or not all(is_safe(value) for value in asked):
+    if len(asked) > _MOST_RESOURCES or not all(is_safe_redirect_uri(value) for value in asked):
         raise OAuthError(INVALID_TARGET, "not an absolute address without a fragment, or too many")
     if not set(asked) <= set(known):
         raise OAuthError(INVALID_TARGET, "a resource that the provider does not list")

@@ -26,7 +26,7 @@ _PORTS: Final = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
+class DPoPProof:
     """A proof that holds. Its jti must not come twice until `expires`, microseconds UTC."""
 
     jkt: str
@@ -43,7 +43,7 @@ class ProofTarget:
     token: str | None = None
 
 
-def verify_dpop_proof(text: str, target: ProofTarget, *, nonce_key: bytes | None, now: int) -> Proof:
+def verify_dpop_proof(text: str, target: ProofTarget, *, nonce_key: bytes | None, now: int) -> DPoPProof:
     """Make the checks of 4.3, except that the jti is new. Raises OAuthError (invalid_dpop_proof, use_dpop_nonce).
 
     With a `nonce_key` the proof must carry a nonce of ours (8). `now` is microseconds UTC.
@@ -58,7 +58,7 @@ def verify_dpop_proof(text: str, target: ProofTarget, *, nonce_key: bytes | None
         raise OAuthError(INVALID_DPOP_PROOF, str(error)) from error
     if nonce_key is not None and not _knows(nonce_key, statement.claims.get("nonce"), now):
         raise OAuthError(USE_DPOP_NONCE, "no nonce of ours")
-    return Proof(thumbprint(public_jwk(key)), statement.text("jti"), int((iat + OLDEST + 1) * 1_000_000))
+    return DPoPProof(thumbprint(public_jwk(key)), statement.text("jti"), int((iat + OLDEST + 1) * 1_000_000))
 
 
 def make_nonce(nonce_key: bytes, now: int) -> str:

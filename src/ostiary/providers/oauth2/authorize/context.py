@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ostiary.grants.pushed import Pushed
     from ostiary.proto.oauth2.parameters import Parameters
     from ostiary.providers.oauth2.provider.client import Client
-    from ostiary.providers.oauth2.services import Services
+    from ostiary.providers.oauth2.services import OAuth2Services
     from ostiary.store.database import Statement
 
 
@@ -32,7 +32,7 @@ class AuthorizationContext(SignOnContext):
     PROTOCOL: ClassVar[str] = "oauth2"
     PATH: ClassVar[str] = AUTHORIZE_PATH
 
-    services: Services
+    services: OAuth2Services
     parameters: Parameters
     handle_hash: bytes | None = None
     pushed: Pushed | None = None

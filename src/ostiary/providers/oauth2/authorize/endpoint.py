@@ -23,11 +23,11 @@ from ostiary.web.errors import BadRequest, HttpError
 from ostiary.web.response import Response, redirect
 
 if TYPE_CHECKING:
-    from ostiary.providers.oauth2.services import Services
+    from ostiary.providers.oauth2.services import OAuth2Services
     from ostiary.web.request import Request
 
 
-def authorize_endpoint(services: Services) -> SignOnEndpoint[AuthorizationContext]:
+def authorize_endpoint(services: OAuth2Services) -> SignOnEndpoint[AuthorizationContext]:
     """Return the endpoint, as routes and sign-on use it."""
     return SignOnEndpoint(PATH, partial(_parse, services), STEPS, refuse=_refuse, errors=(OAuthError,))
 
@@ -56,7 +56,7 @@ async def _tell(context: AuthorizationContext, error: OAuthError | HttpError) ->
     )
 
 
-def _parse(services: Services, request: Request) -> AuthorizationContext:
+def _parse(services: OAuth2Services, request: Request) -> AuthorizationContext:
     pairs = request.query_pairs()
     if not pairs:
         raise BadRequest("invalid_request", "This address is for applications: the request has no parameters.")

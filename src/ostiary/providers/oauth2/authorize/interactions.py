@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ostiary.proto.oauth2.errors import CONSENT_REQUIRED, INTERACTION_REQUIRED, LOGIN_REQUIRED, OAuthError
-from ostiary.signon.authorization import authorize, withdraw
+from ostiary.signon.authorization import authorize, cancel
 from ostiary.signon.flow_choice import any_consent_stage, consent_stage_of, require_authorization_flow
 from ostiary.signon.person import begin_sign_in
 from ostiary.web.language import COOKIE as LANGUAGE_COOKIE
@@ -33,7 +33,7 @@ async def authorization(context: AuthorizationContext) -> Response | None:
     if shown is None:
         return None
     if "none" in context.wanted.prompt:
-        await withdraw(context, shown)
+        await cancel(context, shown)
         raise OAuthError(CONSENT_REQUIRED if shown.asks_consent else INTERACTION_REQUIRED)
     return _lead_to(context, shown)
 

@@ -10,7 +10,7 @@ from ostiary.grants.code import Code, insert_code
 from ostiary.grants.errors import RequestUsed
 from ostiary.grants.family import Authorization, insert_family
 from ostiary.grants.pushed import use_pushed
-from ostiary.grants.session_clients import join
+from ostiary.grants.session_clients import join_session
 from ostiary.mappings.exceptions import exception_events
 from ostiary.proto.oauth2.authorization.request import grant_resources
 from ostiary.proto.oauth2.errors import INVALID_REQUEST_URI, LOGIN_REQUIRED, OAuthError
@@ -114,7 +114,7 @@ def _statements(
         yield insert_code(token_hash(code), _code(context, authorization), expires=code_ends)
     if access is not None:
         yield insert_access(access)
-    yield from join(authorization, issuer=context.issuer)
+    yield from join_session(authorization, issuer=context.issuer)
     if tokens is not None:
         yield from exception_events(tokens.claims.unavailable, user=subject.user.who, client_ip=client_ip, now=now)
     yield authorized(client, subject, scope=context.scope, flow=flow_name(context), client_ip=client_ip, now=now)

@@ -19,14 +19,14 @@ from ostiary.providers.oauth2.authorize.request_parameters import signed_request
 from ostiary.providers.oauth2.authorize.validation import require_allowed_redirect, require_allowed_request, scope_of
 from ostiary.providers.oauth2.client_authentication.authentication import authenticate
 from ostiary.providers.oauth2.client_authentication.dpop import offer_nonce, proven_key
-from ostiary.providers.oauth2.json_responses import allow_origin, error_json, read_form, token_json, too_many
+from ostiary.providers.oauth2.json_responses import allow_origin, error_json, read_form_parameters, token_json, too_many
 from ostiary.providers.oauth2.refusals import tell
 from ostiary.store.hashing import new_token, token_hash
 from ostiary.web.addresses import address_key
 
 if TYPE_CHECKING:
     from ostiary.providers.oauth2.provider.client import Client
-    from ostiary.providers.oauth2.services import Services
+    from ostiary.providers.oauth2.services import OAuth2Services
     from ostiary.store.database import Batch
     from ostiary.web.request import Request
     from ostiary.web.response import Response
@@ -34,11 +34,11 @@ if TYPE_CHECKING:
 _SECOND: Final = 1_000_000
 
 
-async def push(request: Request, services: Services) -> Response:
+async def push(request: Request, services: OAuth2Services) -> Response:
     """Keep a request of a client that proved to be one (2.1); answer its name (2.2) or an error (2.3)."""
     client: Client | None = None
     try:
-        form = await read_form(request)
+        form = await read_form_parameters(request)
         client = await authenticate(request, form, services)
         pushed = _judge(client, request, form, jkt=await proven_key(request, services), now=services.clock())
     except OAuthError as error:
@@ -59,7 +59,7 @@ def _counted(request: Request, client: Client) -> str | None:
     return f"push:{address_key(request.client)}" if client.public else None
 
 
-async def _keep(services: Services, handle_hash: bytes, pushed: Pushed, *, counted: str | None) -> int | None:
+async def _keep(services: OAuth2Services, handle_hash: bytes, pushed: Pushed, *, counted: str | None) -> int | None:
     """Store a request; return when it could be stored, microseconds UTC, if there are too many now. One round trip."""
     rate, now = services.options.push_rate, services.clock()
 

@@ -1,4 +1,4 @@
-"""The steps of an authorization request, on one screen: what is checked, in which order, for which entry.
+"""The steps of an authorization request, on one screen: what is checked, in which order, for which arrival.
 
 A step answers None to go on, or the response. Errors before the target is trusted are pages, later ones are sent to
 the client. Pushed requests are checked by the same functions when they are pushed, and again when a browser comes.
@@ -23,10 +23,10 @@ from ostiary.providers.oauth2.authorize.validation import require_allowed_reques
 from ostiary.providers.oauth2.protected.github import known_scopes
 from ostiary.providers.oauth2.provider.client import client_by_id
 from ostiary.signon.authorization import check_access
-from ostiary.signon.context import ANOTHER, Entry, NotContinued, RelyingParty
+from ostiary.signon.context import ANOTHER, Arrival, NotContinued, RelyingParty
 from ostiary.signon.endpoint import ALWAYS, BEFORE_CONSENT, BEFORE_SIGN_IN, Step
 from ostiary.signon.person import find_person
-from ostiary.signon.returning import find_entry, is_declined
+from ostiary.signon.returning import find_arrival, is_declined
 from ostiary.web.errors import BadRequest
 
 if TYPE_CHECKING:
@@ -85,11 +85,11 @@ async def _signed_in(context: AuthorizationContext) -> Response | None:
     return None if await find_person(context) else await sign_in(context)
 
 
-async def _entry(context: AuthorizationContext) -> Response | None:
+async def _arrival(context: AuthorizationContext) -> Response | None:
     """A person who said no is an answer as well (RFC 6749 4.1.2.1)."""
     if await is_declined(context):
         raise OAuthError(ACCESS_DENIED, "the person did not allow it")
-    await find_entry(context)
+    await find_arrival(context)
     return None
 
 
@@ -107,7 +107,7 @@ async def _expected(context: AuthorizationContext) -> Response | None:
     """Core 3.1.2.1, id_token_hint, and 5.5.1: somebody else may sign in, once; then the answer is an error."""
     if is_expected(context):
         return None
-    if context.entry is Entry.FIRST:
+    if context.arrival is Arrival.FIRST:
         return await sign_in(context)
     raise OAuthError(LOGIN_REQUIRED, "another person is signed in than the application expects")
 
@@ -117,7 +117,7 @@ async def _strong_enough(context: AuthorizationContext) -> Response | None:
     # guard: A36 an essential class is reached or refused
     if is_strong_enough(context):
         return None
-    if context.entry is Entry.FIRST:
+    if context.arrival is Arrival.FIRST:
         return await sign_in(context)
     raise OAuthError(UNMET_AUTHENTICATION, "the sign-in is not of the class that is essential")
 
@@ -161,18 +161,18 @@ def _facts(context: AuthorizationContext) -> dict[str, object]:
 
 # fmt: off
 STEPS: Final[tuple[Step[AuthorizationContext], ...]] = (
-    #    check          first  signed in  resumed
-    Step(_client,       ALWAYS, reads=True),  # every time: the configuration may have changed meanwhile
-    Step(_parameters,   ALWAYS, reads=True),
-    Step(_redirect_uri, ALWAYS, reads=True),
-    Step(_request,      ALWAYS, reads=True),
-    Step(_signed_in,    ALWAYS),
-    Step(_entry,        ALWAYS),              # decides between the columns
-    Step(_fresh_enough, BEFORE_SIGN_IN),
-    Step(_expected,     ALWAYS),
+    #    check           first  signed in  resumed
+    Step(_client,        ALWAYS, reads=True),  # every time: the configuration may have changed meanwhile
+    Step(_parameters,    ALWAYS, reads=True),
+    Step(_redirect_uri,  ALWAYS, reads=True),
+    Step(_request,       ALWAYS, reads=True),
+    Step(_signed_in,     ALWAYS),
+    Step(_arrival,       ALWAYS),              # decides between the columns
+    Step(_fresh_enough,  BEFORE_SIGN_IN),
+    Step(_expected,      ALWAYS),
     Step(_strong_enough, ALWAYS),
-    Step(_allowed,      ALWAYS),
-    Step(authorization, BEFORE_CONSENT),
-    Step(_complete,     ALWAYS),
+    Step(_allowed,       ALWAYS),
+    Step(authorization,  BEFORE_CONSENT),
+    Step(_complete,      ALWAYS),
 )
 # fmt: on

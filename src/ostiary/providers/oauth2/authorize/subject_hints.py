@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from ostiary.proto.jose import JoseError
 from ostiary.proto.oauth2.errors import INVALID_REQUEST, UNMET_AUTHENTICATION, OAuthError
-from ostiary.providers.oauth2.tokens.claims import ACR, MFA, subject_of
+from ostiary.providers.oauth2.tokens.claims import ACR, MFA, sub_claim
 
 if TYPE_CHECKING:
     from ostiary.providers.oauth2.authorize.context import AuthorizationContext
@@ -40,7 +40,7 @@ def is_expected(context: AuthorizationContext) -> bool:
     asked = (claims.find("id_token", "sub"), claims.find("userinfo", "sub"))
     if context.hinted is None and not any(asked):
         return True
-    sub = subject_of(subject, context.client, salt=context.services.users.install_id)
+    sub = sub_claim(subject, context.client, salt=context.services.users.install_id)
     return context.hinted in {None, sub} and all(item is None or item.accepts(sub) for item in asked)
 
 

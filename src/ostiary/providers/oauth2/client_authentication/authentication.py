@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ostiary.proto.oauth2.parameters import Parameters
-    from ostiary.providers.oauth2.services import Services
+    from ostiary.providers.oauth2.services import OAuth2Services
     from ostiary.web.request import Request
 
 TOKEN_PATH: Final = "/application/o/token/"  # noqa: S105 - a path
@@ -46,7 +46,9 @@ class Presented:
     claim: ClientClaim
 
 
-async def authenticate(request: Request, parameters: Parameters, services: Services, *, always: bool = False) -> Client:
+async def authenticate(
+    request: Request, parameters: Parameters, services: OAuth2Services, *, always: bool = False
+) -> Client:
     """Return the authenticated client; a public one is identified only, unless `always`.
 
     Raises OAuthError (invalid_client, invalid_request).
@@ -56,7 +58,7 @@ async def authenticate(request: Request, parameters: Parameters, services: Servi
     return presented.client
 
 
-def present(request: Request, parameters: Parameters, services: Services) -> Presented:
+def present(request: Request, parameters: Parameters, services: OAuth2Services) -> Presented:
     """Identify the client of a request, without verification. Raises OAuthError (invalid_client, invalid_request)."""
     claim = parse_client(request.headers.get("authorization"), parameters)
     snapshot = services.plane.snapshot
@@ -70,7 +72,7 @@ def present(request: Request, parameters: Parameters, services: Services) -> Pre
     return Presented(client, claim)
 
 
-async def prove(presented: Presented, request: Request, services: Services, *, always: bool = False) -> None:
+async def prove(presented: Presented, request: Request, services: OAuth2Services, *, always: bool = False) -> None:
     """Verify the credentials of a client by its one configured method. Raises OAuthError (invalid_client)."""
     if presented.client.public and not always:
         return
@@ -81,7 +83,7 @@ async def prove(presented: Presented, request: Request, services: Services, *, a
         raise
 
 
-async def _prove(presented: Presented, request: Request, services: Services) -> None:
+async def _prove(presented: Presented, request: Request, services: OAuth2Services) -> None:
     client, claim = presented.client, presented.claim
     match client.provider.token_endpoint_auth_method:
         case "client_secret_jwt" | "private_key_jwt":
@@ -113,7 +115,7 @@ def _verify_secret(client: Client, claim: ClientClaim, method: str) -> None:
         raise OAuthError(INVALID_CLIENT, f"the client has to use {method}")
 
 
-async def _prove_by_assertion(client: Client, claim: ClientClaim, request: Request, services: Services) -> None:
+async def _prove_by_assertion(client: Client, claim: ClientClaim, request: Request, services: OAuth2Services) -> None:
     """Verify a client assertion (RFC 7523 3): signed by the client, about itself, for us, not expired, never used."""
     if claim.assertion is None:
         raise OAuthError(INVALID_CLIENT, "no client_assertion was sent")

@@ -11,14 +11,14 @@ from ostiary.store.single_use import Purpose, first
 from ostiary.store.workspace.commit import write_all
 
 if TYPE_CHECKING:
-    from ostiary.providers.oauth2.services import Services
+    from ostiary.providers.oauth2.services import OAuth2Services
     from ostiary.web.request import Request
     from ostiary.web.response import Response
 
 _PROOF: Final[Purpose[object]] = Purpose("oauth2.dpop")
 
 
-async def proven_key(request: Request, services: Services, *, token: str | None = None) -> str | None:
+async def proven_key(request: Request, services: OAuth2Services, *, token: str | None = None) -> str | None:
     """Return the thumbprint of the key that the request proves possession of; None without a proof.
 
     `token` is the access token the request carries. Raises OAuthError (invalid_dpop_proof, use_dpop_nonce).
@@ -33,7 +33,7 @@ async def proven_key(request: Request, services: Services, *, token: str | None 
     return proof.jkt
 
 
-def offer_nonce(request: Request, response: Response, services: Services) -> Response:
+def offer_nonce(request: Request, response: Response, services: OAuth2Services) -> Response:
     """Send a client that uses proofs the nonce for its next one (8, 8.2), if nonces are required."""
     key = services.options.nonce_key
     if key is not None and "dpop" in request.headers:

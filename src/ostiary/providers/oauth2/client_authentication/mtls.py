@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from cryptography.x509 import Certificate
 
     from ostiary.providers.oauth2.provider.fields import OAuth2ProviderFields
-    from ostiary.providers.oauth2.services import Services
+    from ostiary.providers.oauth2.services import OAuth2Services
     from ostiary.web.request import Request
 
 _SECOND: Final = 1_000_000
@@ -46,7 +46,7 @@ class ClientCertificate:
         return certificate_thumbprint(self.der)
 
 
-def certificate_of(request: Request, services: Services) -> ClientCertificate | None:
+def certificate_of(request: Request, services: OAuth2Services) -> ClientCertificate | None:
     """Return the client's certificate, None without one. Raises OAuthError (invalid_client) for a malformed one."""
     name = services.options.certificate_header
     if not name:
@@ -58,7 +58,7 @@ def certificate_of(request: Request, services: Services) -> ClientCertificate | 
     return None if der is None else ClientCertificate(der)
 
 
-def authorities_of(request: Request, services: Services) -> tuple[str, ...]:
+def authorities_of(request: Request, services: OAuth2Services) -> tuple[str, ...]:
     """Return the certificates (PEM) of the brand's authorities for clients; empty: the proxy decides."""
     snapshot = services.plane.snapshot
     found = (snapshot.get(CertificateKeyPair, pk) for pk in select(snapshot, request.host).client_certificates)

@@ -12,13 +12,13 @@ from ostiary.providers.oauth2.client_authentication.mtls import certificate_of
 
 if TYPE_CHECKING:
     from ostiary.grants.access import AccessToken
-    from ostiary.proto.oauth2.bearer import Sent
+    from ostiary.proto.oauth2.bearer import SentToken
     from ostiary.providers.oauth2.provider.client import Client
-    from ostiary.providers.oauth2.services import Services
+    from ostiary.providers.oauth2.services import OAuth2Services
     from ostiary.web.request import Request
 
 
-async def new_binding(request: Request, services: Services, client: Client) -> Binding:
+async def new_binding(request: Request, services: OAuth2Services, client: Client) -> Binding:
     """Return the binding for the tokens of a token request.
 
     Raises OAuthError: invalid_dpop_proof, use_dpop_nonce; invalid_request when the certificate is missing.
@@ -43,7 +43,7 @@ def verify_same_binding(bound: Binding, shown: Binding) -> None:
         raise OAuthError(INVALID_GRANT, "bound to another key")
 
 
-async def verify_token_binding(request: Request, services: Services, token: AccessToken, sent: Sent) -> None:
+async def verify_token_binding(request: Request, services: OAuth2Services, token: AccessToken, sent: SentToken) -> None:
     """Verify that the sender of an access token holds the key it is bound to (RFC 9449 7, RFC 8705 3).
 
     A bound token is refused as a bearer token (7.2), an unbound one as a DPoP token. Raises OAuthError.

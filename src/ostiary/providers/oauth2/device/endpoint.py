@@ -16,7 +16,7 @@ from ostiary.grants.device import WAIT, DeviceGrant, begin_device, drop_taken
 from ostiary.proto.oauth2.device import FIRST_CODE, LAST_CODE, DeviceAnswer, parse_device_request
 from ostiary.proto.oauth2.errors import SLOW_DOWN, UNAUTHORIZED_CLIENT, OAuthError
 from ostiary.providers.oauth2.client_authentication.authentication import present, prove
-from ostiary.providers.oauth2.json_responses import allow_origin, error_json, read_form, token_json, too_many
+from ostiary.providers.oauth2.json_responses import allow_origin, error_json, read_form_parameters, token_json, too_many
 from ostiary.providers.oauth2.provider.client import Client, offered_scopes
 from ostiary.providers.oauth2.provider.fields import DEVICE_CODE
 from ostiary.providers.oauth2.refusals import tell
@@ -27,7 +27,7 @@ from ostiary.store.workspace.commit import write_all
 from ostiary.web.addresses import address_key
 
 if TYPE_CHECKING:
-    from ostiary.providers.oauth2.services import Services
+    from ostiary.providers.oauth2.services import OAuth2Services
     from ostiary.store.configuration.snapshot import Snapshot
     from ostiary.web.request import Request
     from ostiary.web.response import Response
@@ -45,7 +45,7 @@ def device_flow(snapshot: Snapshot, host: str) -> Flow | None:
     return snapshot.get(Flow, pk) if pk is not None else None
 
 
-async def device(request: Request, services: Services) -> Response:
+async def device(request: Request, services: OAuth2Services) -> Response:
     """Answer a pair of codes. Throttled by address."""
     client: Client | None = None
     try:
@@ -54,7 +54,7 @@ async def device(request: Request, services: Services) -> Response:
             error = OAuthError(SLOW_DOWN, "too many device codes for this address")
             await tell(request, services, error, client=client)
             return too_many(request, error, until=over, now=services.clock())
-        parameters = await read_form(request)
+        parameters = await read_form_parameters(request)
         presented = present(request, parameters, services)
         client = presented.client
         if presented.claim.method != "none":
@@ -69,12 +69,12 @@ async def device(request: Request, services: Services) -> Response:
     return allow_origin(request, token_json(answer.body()), client)
 
 
-def _check_flow(request: Request, services: Services) -> None:
+def _check_flow(request: Request, services: OAuth2Services) -> None:
     if device_flow(services.plane.snapshot, request.host) is None:
         raise OAuthError(UNAUTHORIZED_CLIENT, "the brand of this address has no flow for devices (flow_device_code)")
 
 
-async def _begin(request: Request, services: Services, client: Client, asked: tuple[str, ...]) -> DeviceAnswer:
+async def _begin(request: Request, services: OAuth2Services, client: Client, asked: tuple[str, ...]) -> DeviceAnswer:
     """Store a request whose scopes are what was asked and is offered; none asked is none, as in authentik."""
     now, offered = services.clock(), offered_scopes(client)
     for _ in range(_TRIES):
@@ -102,7 +102,7 @@ async def _begin(request: Request, services: Services, client: Client, asked: tu
     raise OAuthError(SLOW_DOWN, "no free user code was found")
 
 
-async def _is_over(request: Request, services: Services) -> int | None:
+async def _is_over(request: Request, services: OAuth2Services) -> int | None:
     """Count the request; return when its address may ask again, microseconds UTC, or None: now."""
     rate, now = services.options.device_rate, services.clock()
     key = f"device:{address_key(request.client)}"

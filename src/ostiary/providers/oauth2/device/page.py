@@ -34,7 +34,7 @@ from ostiary.web.errors import HttpError, NotFound
 from ostiary.web.response import Response, redirect
 
 if TYPE_CHECKING:
-    from ostiary.providers.oauth2.services import Services
+    from ostiary.providers.oauth2.services import OAuth2Services
     from ostiary.web.request import Request
 
 D = TypeVar("D", bound="DeviceContext")
@@ -52,7 +52,7 @@ class DeviceContext(SignOnContext):
 
     PROTOCOL: ClassVar[str] = "oauth2.device"
 
-    services: Services
+    services: OAuth2Services
     code: str
     known_client: Client | None = None
 
@@ -106,17 +106,17 @@ class ApprovalContext(DeviceContext):
         }
 
 
-def code_endpoint(services: Services) -> SignOnEndpoint[CodeContext]:
+def code_endpoint(services: OAuth2Services) -> SignOnEndpoint[CodeContext]:
     """Return GET /device: sign in if need be, then the flow that asks for the code."""
     return SignOnEndpoint(PAGE, partial(_parse, CodeContext, services), CODE_STEPS, refuse=_refuse)
 
 
-def approval_endpoint(services: Services) -> SignOnEndpoint[ApprovalContext]:
+def approval_endpoint(services: OAuth2Services) -> SignOnEndpoint[ApprovalContext]:
     """Return GET /device/authorize/: policies and the authorization flow, for a code entered in this session."""
     return SignOnEndpoint(AUTHORIZE, partial(_parse, ApprovalContext, services), APPROVAL_STEPS, refuse=_refuse)
 
 
-def _parse(kind: type[D], services: Services, request: Request) -> D:
+def _parse(kind: type[D], services: OAuth2Services, request: Request) -> D:
     return kind(
         request=request,
         services=services,
@@ -182,5 +182,13 @@ async def _approve(context: ApprovalContext) -> Response:
     return interaction.redirect(context.request)
 
 
-CODE_STEPS: Final[tuple[Step[CodeContext], ...]] = (Step(_brand_flow), Step(require_person), Step(_ask_code))
-APPROVAL_STEPS: Final[tuple[Step[ApprovalContext], ...]] = (Step(_entered), Step(_allowed), Step(_approve))
+CODE_STEPS: Final[tuple[Step[CodeContext], ...]] = (
+    Step(_brand_flow),
+    Step(require_person),
+    Step(_ask_code),
+)
+APPROVAL_STEPS: Final[tuple[Step[ApprovalContext], ...]] = (
+    Step(_entered),
+    Step(_allowed),
+    Step(_approve),
+)

@@ -16,7 +16,7 @@ from ostiary.flows.run.stage_context import Ask, Done, Refused, StageContext, Ve
 from ostiary.flows.stages.consent import ConsentStage
 from ostiary.grants.counters import hit
 from ostiary.grants.device import DeviceGrant, approve_device, claim_device, deny_device, find_claimed, find_device
-from ostiary.grants.session_clients import join
+from ostiary.grants.session_clients import join_session
 from ostiary.proto.oauth2.device import read_user_code
 from ostiary.providers.oauth2.events import authorized
 from ostiary.providers.oauth2.provider.client import client_by_provider
@@ -118,7 +118,7 @@ class DeviceApproveStage(Stage):
                     expires=max(item.expires, stage_context.now + client.access_lifetime),
                     error=PlanChanged,
                 ),
-                *join(authorization, issuer=client.issuer(stage_context.request.base_url)),
+                *join_session(authorization, issuer=client.issuer(stage_context.request.base_url)),
                 *access.events,
                 authorized(
                     client,

@@ -31,7 +31,7 @@ from ostiary.proto.oauth2.parameters import Parameters, read_parameters
 from ostiary.providers.oauth2.metadata.discovery import find_client
 from ostiary.providers.oauth2.metadata.global_issuer import global_clients
 from ostiary.providers.oauth2.refusals import tell
-from ostiary.providers.oauth2.tokens.claims import session_id, subject_of
+from ostiary.providers.oauth2.tokens.claims import session_id, sub_claim
 from ostiary.providers.oauth2.tokens.key_set import verify_own
 from ostiary.resource import codec
 from ostiary.web.errors import BadRequest, HttpError, NotFound
@@ -39,7 +39,7 @@ from ostiary.web.response import Response, redirect
 
 if TYPE_CHECKING:
     from ostiary.providers.oauth2.provider.client import Client
-    from ostiary.providers.oauth2.services import Services
+    from ostiary.providers.oauth2.services import OAuth2Services
     from ostiary.sessions.session import Session
     from ostiary.web.request import Request
 
@@ -55,7 +55,7 @@ _NOT_OURS: Final = "x"
 _TYP: Final = "JWT"  # the `typ` of ID tokens; a logout token is none, whoever signed it
 
 
-async def end_session(request: Request, services: Services) -> Response:
+async def end_session(request: Request, services: OAuth2Services) -> Response:
     """Start the logout. An invalid request, or one of another client, gets an error page and no redirect."""
     client = _asking(request, services, request.query_pairs())
     try:
@@ -65,7 +65,7 @@ async def end_session(request: Request, services: Services) -> Response:
         raise
 
 
-def _asking(request: Request, services: Services, pairs: Sequence[tuple[str, str]]) -> Client | None:
+def _asking(request: Request, services: OAuth2Services, pairs: Sequence[tuple[str, str]]) -> Client | None:
     """Return the client of the path; at the global issuer, the client that the request names, if it uses that issuer.
 
     There it is named by client_id, or by the audience of the hint, which is not believed before that client's keys
@@ -97,7 +97,7 @@ def _offered(request: Request) -> str | None:
     return next((value for name, value in request.query_pairs() if name == "post_logout_redirect_uri"), None)
 
 
-async def _begin(request: Request, services: Services, client: Client | None) -> Response:
+async def _begin(request: Request, services: OAuth2Services, client: Client | None) -> Response:
     now = services.clock()
     try:
         parameters = read_parameters(request.query_pairs())
@@ -130,7 +130,7 @@ def _without_hint(request: Request, parameters: Parameters) -> str:
     return f"{request.prefix}{request.path}" + (f"?{query}" if query else "")
 
 
-async def end_session_post(request: Request, services: Services) -> Response:
+async def end_session_post(request: Request, services: OAuth2Services) -> Response:
     """Answer a POST (section 2) by a redirect to the same request as a GET, which brings the cookie.
 
     A hint that is too long for an address is read here, and what it says goes on in a short one.
@@ -188,7 +188,7 @@ def _hint(client: Client | None, hint: str | None) -> Mapping[str, object] | Non
     return claims
 
 
-async def _is_about(services: Services, client: Client, session: Session, hint: Mapping[str, object]) -> bool:
+async def _is_about(services: OAuth2Services, client: Client, session: Session, hint: Mapping[str, object]) -> bool:
     """Tell whether a hint is about the signed-in user (section 4), in this session or another one."""
     if hint.get("sid") == session_id(session.key):
         return True
@@ -196,7 +196,7 @@ async def _is_about(services: Services, client: Client, session: Session, hint: 
     if any(item.provider == client.pk and hint.get("sub") == item.sub for item in known):
         return True
     subject = await services.users.subject(session.user) if session.user is not None else None
-    return subject is not None and hint.get("sub") == subject_of(subject, client, salt=services.users.install_id)
+    return subject is not None and hint.get("sub") == sub_claim(subject, client, salt=services.users.install_id)
 
 
 def _target(client: Client | None, parameters: Parameters) -> str | None:
@@ -211,7 +211,7 @@ def _target(client: Client | None, parameters: Parameters) -> str | None:
     return uri if state is None else with_query(uri, [("state", state)])
 
 
-def _flow(request: Request, services: Services, client: Client | None) -> Flow:
+def _flow(request: Request, services: OAuth2Services, client: Client | None) -> Flow:
     snapshot = services.plane.snapshot
     brand = select(snapshot, request.host)
     own = None if client is None else client.provider.invalidation_flow

@@ -31,13 +31,13 @@ def farewells(database: Database, plane: ConfigPlane) -> Farewells:
     return addresses
 
 
-def address(provider: OAuth2Provider, party: SessionClient) -> str:
+def logout_address(provider: OAuth2Provider, party: SessionClient) -> str:
     """Return the front-channel logout URL, with iss and sid (section 2)."""
     return with_query(provider.logout_uri, [("iss", party.issuer), ("sid", party.sid)])
 
 
 def _farewell(provider: OAuth2Provider, party: SessionClient) -> Mapping[str, object]:
-    return {"provider_name": provider.name, "binding": "redirect", "url": address(provider, party)}
+    return {"provider_name": provider.name, "binding": "redirect", "url": logout_address(provider, party)}
 
 
 def _told(providers: Sequence[OAuth2Provider]) -> Mapping[int, OAuth2Provider]:

@@ -18,7 +18,7 @@ from ostiary.store.hashing import new_token
 from ostiary.web.response import Response, html, set_cookie
 
 if TYPE_CHECKING:
-    from ostiary.providers.oauth2.services import Services
+    from ostiary.providers.oauth2.services import OAuth2Services
     from ostiary.sessions.cookie import CookieSettings
     from ostiary.sessions.sessions import Sessions
     from ostiary.web.request import Request
@@ -62,7 +62,7 @@ def session_state(client_id: str, redirect_uri: str, key: bytes, *, salt: str | 
     return f"{hashlib.sha256(text.encode()).hexdigest()}.{salt}"
 
 
-async def check_session(request: Request, services: Services) -> Response:
+async def check_session(request: Request, services: OAuth2Services) -> Response:
     """Answer the page that clients load in an iframe. Only the client's own origins may frame it."""
     client = find_client(request, services)
     ancestors = " ".join(sorted(client.origins)) or "'none'"

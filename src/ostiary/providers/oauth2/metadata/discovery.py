@@ -18,7 +18,7 @@ from ostiary.web.errors import NotFound
 from ostiary.web.response import Response, redirect
 
 if TYPE_CHECKING:
-    from ostiary.providers.oauth2.services import Services
+    from ostiary.providers.oauth2.services import OAuth2Services
     from ostiary.store.configuration.snapshot import Snapshot
     from ostiary.web.request import Request
 
@@ -26,7 +26,7 @@ HERE: Final = "\ue000"
 """Stands for the address under which we were asked: a character of private use, which no part of the document has."""
 
 
-async def discovery(request: Request, services: Services) -> Response:
+async def discovery(request: Request, services: OAuth2Services) -> Response:
     """Answer the metadata of an application's client. No round trip."""
     client, snapshot = find_client(request, services), services.plane.snapshot
     devices = device_flow(snapshot, request.host) is not None
@@ -43,7 +43,7 @@ def document_answer(request: Request, document: bytes, clients: Sequence[Client]
     return allow_origin(request, response, mine)
 
 
-async def jwks(request: Request, services: Services) -> Response:
+async def jwks(request: Request, services: OAuth2Services) -> Response:
     """Answer the public keys; an empty object when tokens are signed with the client secret. No round trip."""
     client = find_client(request, services)
     response = json_document(_jwks(services.plane.snapshot, client))
@@ -51,13 +51,13 @@ async def jwks(request: Request, services: Services) -> Response:
     return response
 
 
-async def provider_root(request: Request, services: Services) -> Response:
+async def provider_root(request: Request, services: OAuth2Services) -> Response:
     """Send the browser from the issuer's address to discovery."""
     client = find_client(request, services)
     return redirect(f"{request.prefix}/application/o/{client.application.slug}/.well-known/openid-configuration")
 
 
-def find_client(request: Request, services: Services) -> Client:
+def find_client(request: Request, services: OAuth2Services) -> Client:
     """Return the client of the application in the path. Raises NotFound."""
     client = client_by_slug(services.plane.snapshot, request.params["slug"])
     if client is None:
@@ -65,7 +65,7 @@ def find_client(request: Request, services: Services) -> Client:
     return client
 
 
-def endpoints(client: Client, base_url: str) -> Endpoints:
+def metadata_endpoints(client: Client, base_url: str) -> Endpoints:
     """Return the addresses under the host the request came to."""
     root = f"{base_url}/application/o"
     own = f"{root}/{client.application.slug}"
@@ -84,9 +84,9 @@ def endpoints(client: Client, base_url: str) -> Endpoints:
     )
 
 
-def _document(client: Client, services: Services, *, devices: bool) -> bytes:
+def _document(client: Client, services: OAuth2Services, *, devices: bool) -> bytes:
     offer = capabilities_of(client, services.options, locales=services.languages, devices=devices)
-    return codec.encode(metadata(endpoints(client, HERE), offer))
+    return codec.encode(metadata(metadata_endpoints(client, HERE), offer))
 
 
 def _jwks(snapshot: Snapshot, client: Client) -> bytes:

@@ -20,7 +20,7 @@ from ostiary.resource import codec
 from ostiary.web.errors import NotFound
 
 if TYPE_CHECKING:
-    from ostiary.providers.oauth2.services import Services
+    from ostiary.providers.oauth2.services import OAuth2Services
     from ostiary.store.configuration.snapshot import Snapshot
     from ostiary.web.request import Request
     from ostiary.web.response import Response
@@ -40,7 +40,7 @@ def global_clients(snapshot: Snapshot) -> Sequence[Client]:
     return snapshot.memo("oauth2.global", found)
 
 
-async def global_discovery(request: Request, services: Services) -> Response:
+async def global_discovery(request: Request, services: OAuth2Services) -> Response:
     """Answer the metadata of the shared issuer. No round trip. Raises NotFound where no provider has it."""
     snapshot = services.plane.snapshot
     clients = _clients(services)
@@ -50,7 +50,7 @@ async def global_discovery(request: Request, services: Services) -> Response:
     return document_answer(request, body, clients)
 
 
-async def global_jwks(_request: Request, services: Services) -> Response:
+async def global_jwks(_request: Request, services: OAuth2Services) -> Response:
     """Answer the public keys of all providers with that issuer. No round trip. Raises NotFound where there is none."""
     clients = _clients(services)
     body = services.plane.snapshot.memo("oauth2.global.jwks", lambda: codec.encode(_keys(clients)))
@@ -59,14 +59,14 @@ async def global_jwks(_request: Request, services: Services) -> Response:
     return response
 
 
-def _clients(services: Services) -> Sequence[Client]:
+def _clients(services: OAuth2Services) -> Sequence[Client]:
     clients = global_clients(services.plane.snapshot)
     if not clients:
         raise NotFound
     return clients
 
 
-def _document(clients: Sequence[Client], services: Services, *, devices: bool) -> Mapping[str, object]:
+def _document(clients: Sequence[Client], services: OAuth2Services, *, devices: bool) -> Mapping[str, object]:
     root = f"{HERE}{ROOT}"
     endpoints = Endpoints(
         issuer=f"{HERE}/",
@@ -83,10 +83,10 @@ def _document(clients: Sequence[Client], services: Services, *, devices: bool) -
     offers = (
         capabilities_of(client, services.options, locales=services.languages, devices=devices) for client in clients
     )
-    return joined([metadata(endpoints, offer) for offer in offers])
+    return merged([metadata(endpoints, offer) for offer in offers])
 
 
-def joined(documents: Sequence[Mapping[str, object]]) -> dict[str, object]:
+def merged(documents: Sequence[Mapping[str, object]]) -> dict[str, object]:
     """Return what one document says for all of them; addresses are the same in each."""
     made: dict[str, object] = {}
     for name in dict.fromkeys(name for document in documents for name in document):

@@ -10,14 +10,14 @@ from ostiary.providers.oauth2.provider.client import client_by_slug
 from ostiary.web.response import Response, json
 
 if TYPE_CHECKING:
-    from ostiary.providers.oauth2.services import Services
+    from ostiary.providers.oauth2.services import OAuth2Services
     from ostiary.web.request import Request
 
 REL: Final = "http://openid.net/specs/connect/1.0/issuer"
 _LONGEST: Final = 2048  # characters of a resource that is repeated
 
 
-async def webfinger(request: Request, services: Services) -> Response:
+async def webfinger(request: Request, services: OAuth2Services) -> Response:
     """Answer the issuer of the brand's default application; an empty object when there is none. No round trip.
 
     Nothing depends on the resource: whether such a person exists is not told.

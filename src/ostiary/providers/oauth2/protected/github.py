@@ -30,7 +30,7 @@ from ostiary.web.response import Response, redirect
 
 if TYPE_CHECKING:
     from ostiary.directory.user import GroupRef, Subject
-    from ostiary.providers.oauth2.services import Services
+    from ostiary.providers.oauth2.services import OAuth2Services
     from ostiary.web.request import Request
 
 MARK: Final = "ostiary_github"
@@ -67,7 +67,7 @@ def known_scopes(parameters: Iterable[str]) -> tuple[str, ...]:
     return SCOPES if MARK in parameters else ()
 
 
-async def github_user(request: Request, services: Services) -> Response:
+async def github_user(request: Request, services: OAuth2Services) -> Response:
     """Answer /user: the user of the token. Requires the scope user:email."""
     try:
         subject = await _subject(request, services, _EMAIL)
@@ -97,7 +97,7 @@ async def github_user(request: Request, services: Services) -> Response:
     )
 
 
-async def github_teams(request: Request, services: Services) -> Response:
+async def github_teams(request: Request, services: OAuth2Services) -> Response:
     """Answer /user/teams: one entry per direct group. Requires the scope read:org."""
     try:
         subject = await _subject(request, services, _ORGANISATION)
@@ -110,7 +110,7 @@ async def github_teams(request: Request, services: Services) -> Response:
     return token_json([_team(group, title) for group in subject.groups])
 
 
-async def _subject(request: Request, services: Services, scope: str) -> Subject | None:
+async def _subject(request: Request, services: OAuth2Services, scope: str) -> Subject | None:
     """Return the subject of the token; None without one. Raises OAuthError (invalid_token, insufficient_scope)."""
     authorization = request.headers.get("authorization", "")
     if authorization[:6].lower() == "token ":  # GitHub's own word for Bearer

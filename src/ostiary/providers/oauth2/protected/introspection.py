@@ -13,7 +13,13 @@ from ostiary.grants.access import find_access
 from ostiary.grants.refresh import Use, find_refresh
 from ostiary.proto.oauth2.errors import OAuthError
 from ostiary.providers.oauth2.client_authentication.authentication import authenticate
-from ostiary.providers.oauth2.json_responses import allow_origin, error_json, read_form, signed_answer, token_json
+from ostiary.providers.oauth2.json_responses import (
+    allow_origin,
+    error_json,
+    read_form_parameters,
+    signed_answer,
+    token_json,
+)
 from ostiary.providers.oauth2.refusals import tell
 from ostiary.providers.oauth2.tokens.access_token_format import may_be_access, payload_of
 from ostiary.providers.oauth2.tokens.claims import add_claims, protocol_claims
@@ -23,7 +29,7 @@ from ostiary.store.hashing import token_hash
 
 if TYPE_CHECKING:
     from ostiary.providers.oauth2.provider.client import Client
-    from ostiary.providers.oauth2.services import Services
+    from ostiary.providers.oauth2.services import OAuth2Services
     from ostiary.web.request import Request
     from ostiary.web.response import Response
 
@@ -33,11 +39,11 @@ _JTI: Final = 40  # characters, as of other tokens
 _SIGNED: Final = "token-introspection+jwt"  # RFC 9701 4 and 5
 
 
-async def introspect(request: Request, services: Services) -> Response:
+async def introspect(request: Request, services: OAuth2Services) -> Response:
     """Return whether a token is active, and its claims. The client secret is required, of public clients too."""
     client: Client | None = None
     try:
-        parameters = await read_form(request)
+        parameters = await read_form_parameters(request)
         client = await authenticate(request, parameters, services, always=True)
         token, now = parameters.need("token"), services.clock()
         issuer = client.issuer(request.base_url)
@@ -54,7 +60,7 @@ async def introspect(request: Request, services: Services) -> Response:
     return allow_origin(request, answer, client)
 
 
-async def _access(services: Services, client: Client, token: str, *, now: int) -> Mapping[str, object]:
+async def _access(services: OAuth2Services, client: Client, token: str, *, now: int) -> Mapping[str, object]:
     # guard: A58 the token of a disabled account is not active, whenever it was stored
     access = await find_access(services.database, token_hash(token), now=now, of_active=True)
     # guard: A16 introspection tells a client about its own tokens only
@@ -69,7 +75,9 @@ async def _access(services: Services, client: Client, token: str, *, now: int) -
     }
 
 
-async def _refresh(services: Services, client: Client, token: str, *, issuer: str, now: int) -> Mapping[str, object]:
+async def _refresh(
+    services: OAuth2Services, client: Client, token: str, *, issuer: str, now: int
+) -> Mapping[str, object]:
     """Return the claims of an ID token issued for it now, as authentik does. Its `jti` stands for the token itself."""
     hashed = token_hash(token)
     refresh = await find_refresh(services.database, hashed)

@@ -8,23 +8,23 @@ from ostiary.grants.derived_tokens import revoke_with_derived
 from ostiary.grants.refresh import find_refresh, revoke_family
 from ostiary.proto.oauth2.errors import OAuthError
 from ostiary.providers.oauth2.client_authentication.authentication import authenticate
-from ostiary.providers.oauth2.json_responses import allow_origin, error_json, read_form, token_json
+from ostiary.providers.oauth2.json_responses import allow_origin, error_json, read_form_parameters, token_json
 from ostiary.providers.oauth2.refusals import tell
 from ostiary.providers.oauth2.tokens.access_token_format import may_be_access
 from ostiary.store.hashing import token_hash
 
 if TYPE_CHECKING:
     from ostiary.providers.oauth2.provider.client import Client
-    from ostiary.providers.oauth2.services import Services
+    from ostiary.providers.oauth2.services import OAuth2Services
     from ostiary.web.request import Request
     from ostiary.web.response import Response
 
 
-async def revoke(request: Request, services: Services) -> Response:
+async def revoke(request: Request, services: OAuth2Services) -> Response:
     """Take a token back; a refresh token takes its family along (2.1). Unknown ones are answered 200 as well (2.2)."""
     client: Client | None = None
     try:
-        parameters = await read_form(request)
+        parameters = await read_form_parameters(request)
         client = await authenticate(request, parameters, services)
         token = parameters.need("token")
         hashed, database = token_hash(token), services.database

@@ -13,7 +13,13 @@ from ostiary.proto.oauth2.parameters import Parameters, read_parameters
 from ostiary.proto.oauth2.scope import OPENID
 from ostiary.providers.oauth2.client_authentication.dpop import offer_nonce
 from ostiary.providers.oauth2.client_authentication.token_binding import verify_token_binding
-from ostiary.providers.oauth2.json_responses import allow_origin, bearer_error, read_form, signed_answer, token_json
+from ostiary.providers.oauth2.json_responses import (
+    allow_origin,
+    bearer_error,
+    read_form_parameters,
+    signed_answer,
+    token_json,
+)
 from ostiary.providers.oauth2.provider.client import Client, client_by_provider
 from ostiary.providers.oauth2.refusals import tell
 from ostiary.providers.oauth2.tokens.access_token_format import asked_of, payload_of
@@ -21,14 +27,14 @@ from ostiary.resource import codec
 from ostiary.store.hashing import token_hash
 
 if TYPE_CHECKING:
-    from ostiary.providers.oauth2.services import Services
+    from ostiary.providers.oauth2.services import OAuth2Services
     from ostiary.web.request import Request
     from ostiary.web.response import Response
 
 _SECOND: Final = 1_000_000
 
 
-async def userinfo(request: Request, services: Services) -> Response:
+async def userinfo(request: Request, services: OAuth2Services) -> Response:
     """Answer who the person is, by an access token with the scope openid, and the proof a bound one needs."""
     client: Client | None = None
     now = services.clock()
@@ -52,11 +58,11 @@ async def userinfo(request: Request, services: Services) -> Response:
 async def _parameters(request: Request) -> Parameters:
     """Return the form of a POST (RFC 6750 2.2). A token in the query is not read: it would end in logs (RFC 9700)."""
     if request.method == "POST" and request.content_type == "application/x-www-form-urlencoded":
-        return await read_form(request)
+        return await read_form_parameters(request)
     return read_parameters(())
 
 
-async def _find(services: Services, text: str, now: int) -> tuple[Client, AccessToken]:
+async def _find(services: OAuth2Services, text: str, now: int) -> tuple[Client, AccessToken]:
     token = await find_access(services.database, token_hash(text), now=now)
     client = None if token is None else client_by_provider(services.plane.snapshot, token.provider)
     if token is None or client is None:
@@ -64,7 +70,9 @@ async def _find(services: Services, text: str, now: int) -> tuple[Client, Access
     return client, token
 
 
-async def _claims(services: Services, client: Client, token: AccessToken, text: str, *, now: int) -> dict[str, object]:
+async def _claims(
+    services: OAuth2Services, client: Client, token: AccessToken, text: str, *, now: int
+) -> dict[str, object]:
     """Return the claims as they are now: those of the scopes, and single ones that were asked for (Core 5.4, 5.5)."""
     if OPENID not in token.scope:
         raise OAuthError(INSUFFICIENT_SCOPE, "the token lacks openid")

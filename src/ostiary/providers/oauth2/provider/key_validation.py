@@ -75,13 +75,13 @@ def _own_encryption(item: OAuth2ProviderFields) -> Iterable[Problem]:
 
 
 def _verifies(pair: object) -> Iterable[Problem]:
-    from ostiary.keys.signer import public_key  # noqa: PLC0415 - as above
+    from ostiary.keys.signer import certificate_public_key  # noqa: PLC0415 - as above
     from ostiary.proto.jose import algorithms_for  # noqa: PLC0415
 
     if not isinstance(pair, CertificateKeyPair):
         return []
     try:
-        algorithms_for(public_key(pair))
+        algorithms_for(certificate_public_key(pair))
     except ValueError as error:
         return [Problem("previous_signing_keys", f"{pair.name}: {error}")]
     return []

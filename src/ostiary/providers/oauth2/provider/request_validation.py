@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from ostiary.proto.oauth2.authorization.redirect import is_safe
+from ostiary.proto.oauth2.authorization.redirect import is_safe_redirect_uri
 from ostiary.resource import Problem
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def validate_requests(item: OAuth2ProviderFields) -> Iterable[Problem]:
     """Yield what is wrong with the resources of a provider, and with what it demands of requests."""
     for index, uri in enumerate(item.resources):
-        if not is_safe(uri):
+        if not is_safe_redirect_uri(uri):
             yield Problem("resources", f"item {index}: expected an absolute address without a fragment (RFC 8707 2)")
     secret = item.client_type == "confidential" and bool(item.client_secret)
     if item.require_signed_request_object and not secret and not item.jwks.get("keys"):

@@ -13,7 +13,7 @@ from ostiary.proto.oauth2.errors import INVALID_GRANT, OAuthError
 from ostiary.providers.oauth2.client_authentication.authentication import Presented, present, prove
 from ostiary.providers.oauth2.client_authentication.dpop import offer_nonce
 from ostiary.providers.oauth2.client_authentication.token_binding import new_binding
-from ostiary.providers.oauth2.json_responses import allow_origin, error_json, read_form, token_json
+from ostiary.providers.oauth2.json_responses import allow_origin, error_json, read_form_parameters, token_json
 from ostiary.providers.oauth2.refusals import tell
 from ostiary.providers.oauth2.token.registry import PROVE_THEMSELVES, find_grant, require_allowed_grant
 from ostiary.providers.oauth2.token.request import GrantResult, TokenRequest
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ostiary.directory.user import Subject
     from ostiary.proto.oauth2.parameters import Parameters
     from ostiary.providers.oauth2.provider.client import Client
-    from ostiary.providers.oauth2.services import Services
+    from ostiary.providers.oauth2.services import OAuth2Services
     from ostiary.store.database import Batch, Statement
     from ostiary.web.request import Request
     from ostiary.web.response import Response
@@ -33,11 +33,11 @@ if TYPE_CHECKING:
 _ATTEMPTS: Final = 64  # for a refresh token in concurrent use; each lost race is another request's success
 
 
-async def token(request: Request, services: Services) -> Response:
+async def token(request: Request, services: OAuth2Services) -> Response:
     """Answer a token request."""
     client: Client | None = None
     try:
-        parameters = await read_form(request)
+        parameters = await read_form_parameters(request)
         presented = present(request, parameters, services)
         client = presented.client
         answer = token_json((await _serve(await _ask(request, services, parameters, presented))).answer.body())
@@ -47,7 +47,9 @@ async def token(request: Request, services: Services) -> Response:
     return allow_origin(request, offer_nonce(request, answer, services), client)
 
 
-async def _ask(request: Request, services: Services, parameters: Parameters, presented: Presented) -> TokenRequest:
+async def _ask(
+    request: Request, services: OAuth2Services, parameters: Parameters, presented: Presented
+) -> TokenRequest:
     """Authenticate the client, and return its token request. Raises OAuthError."""
     grant_type = parameters.get("grant_type")
     if grant_type not in PROVE_THEMSELVES:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ostiary.proto.oauth2.clients.authentication import ClientClaim
     from ostiary.proto.oauth2.parameters import Parameters
     from ostiary.providers.oauth2.provider.client import Client
-    from ostiary.providers.oauth2.services import Services
+    from ostiary.providers.oauth2.services import OAuth2Services
     from ostiary.providers.oauth2.tokens.issue import Issued
     from ostiary.store.database import Batch, Statement
     from ostiary.web.request import Request
@@ -39,7 +39,7 @@ class TokenRequest:
     """A token request. Its client is authenticated, unless the grant does that. `binding` are the keys it proved."""
 
     request: Request
-    services: Services
+    services: OAuth2Services
     parameters: Parameters
     client: Client
     claim: ClientClaim

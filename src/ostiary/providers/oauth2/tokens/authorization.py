@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ostiary.grants.family import Authorization
 from ostiary.proto.oauth2.authorization.claims_request import NOTHING, ClaimsRequest
 from ostiary.proto.oauth2.scope import OFFLINE_ACCESS
-from ostiary.providers.oauth2.tokens.claims import session_id, subject_of
+from ostiary.providers.oauth2.tokens.claims import session_id, sub_claim
 from ostiary.store.hashing import new_token
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def new_authorization(
         auth_time=session.auth_time or now,
         amr=session.amr,
         sid=session_id(session.key),
-        sub=subject_of(subject, client, salt=salt),
+        sub=sub_claim(subject, client, salt=salt),
         claims=claims,
         resources=resources,
         dpop_jkt=dpop_jkt,

@@ -33,7 +33,7 @@ _PROTECTED: Final = frozenset(
 _HASHES: Final = {"256": hashlib.sha256, "384": hashlib.sha384, "512": hashlib.sha512}
 
 
-def subject_of(subject: Subject, client: Client, *, salt: str) -> str:
+def sub_claim(subject: Subject, client: Client, *, salt: str) -> str:
     """Return `sub` in the client's sub_mode. `salt` is the install id, a secret of the installation."""
     user, provider = subject.user, client.provider
     if provider.sub_mode == "pairwise":

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ostiary.keys.pem import read_private_key
 from ostiary.keys.resources import CertificateKeyPair
-from ostiary.keys.signer import NoSigningKey, certificate_jwk, kid_of, public_key, signer
+from ostiary.keys.signer import NoSigningKey, certificate_jwk, certificate_public_key, kid_of, signer
 from ostiary.proto.jose import (
     Decrypter,
     MalformedToken,
@@ -113,12 +113,12 @@ def _published(pair: CertificateKeyPair) -> Mapping[str, object]:
 
     It is not recorded which algorithm an RSA key was used with, and clients would refuse a wrong one.
     """
-    jwk, possible = certificate_jwk(pair, use="sig"), algorithms_for(public_key(pair))
+    jwk, possible = certificate_jwk(pair, use="sig"), algorithms_for(certificate_public_key(pair))
     return {"alg": possible[0], **jwk} if len(possible) == 1 else jwk
 
 
 def _public(pair: CertificateKeyPair) -> Iterable[VerifyingKey]:
-    key = public_key(pair)
+    key = certificate_public_key(pair)
     return [VerifyingKey(key, kid=kid_of(pair), algorithm=name) for name in algorithms_for(key)]
 
 

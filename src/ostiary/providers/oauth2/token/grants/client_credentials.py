@@ -29,7 +29,7 @@ from ostiary.providers.oauth2.provider.client import offered_scopes
 from ostiary.providers.oauth2.token.grants.jwt_bearer import Federated, federated
 from ostiary.providers.oauth2.token.grants.jwt_bearer_issuers import foreign
 from ostiary.providers.oauth2.token.request import GrantResult, TokenRequest
-from ostiary.providers.oauth2.tokens.claims import subject_of
+from ostiary.providers.oauth2.tokens.claims import sub_claim
 from ostiary.record import dataclass
 from ostiary.seal import Secret
 from ostiary.web.errors import TooManyRequests
@@ -80,7 +80,7 @@ async def client_credentials(token_request: TokenRequest) -> GrantResult:
         auth_time=token_request.now,
         amr=(),
         sid=None,
-        sub=subject_of(proved.subject, token_request.client, salt=token_request.services.users.install_id),
+        sub=sub_claim(proved.subject, token_request.client, salt=token_request.services.users.install_id),
         resources=resources or (),
     )
     return GrantResult(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ostiary.grants.binding import Binding
 from ostiary.grants.code import Code, Mismatch, use_code
 from ostiary.grants.refresh import begin
-from ostiary.proto.oauth2.authorization.pkce import Challenge, Method, WrongVerifier, verify_code_verifier
+from ostiary.proto.oauth2.authorization.pkce import CodeChallenge, Method, WrongVerifier, verify_code_verifier
 from ostiary.proto.oauth2.errors import INVALID_GRANT, OAuthError
 from ostiary.proto.oauth2.token import CodeRequest, narrow_resources, parse_code_request
 from ostiary.providers.oauth2.client_authentication.token_binding import verify_same_binding
@@ -77,8 +77,8 @@ def _compare(token_request: TokenRequest, request: CodeRequest, code: Code) -> N
     narrow_resources(request.resources, item.resources, known=token_request.client.provider.resources)
 
 
-def _challenge(code: Code) -> Challenge | None:
+def _challenge(code: Code) -> CodeChallenge | None:
     if code.challenge is None:
         return None
     method: Method = "S256" if code.challenge_method == "S256" else "plain"
-    return Challenge(code.challenge, method)
+    return CodeChallenge(code.challenge, method)
