@@ -180,7 +180,7 @@ def test_bounds_and_conflicts_are_kept(world) -> None:
     ("old", "new", "said"),
     [
         ('name = "door"', 'name = "gate"', "its folder 'door'"),
-        ("[debian]", "colour = 1\n[debian]", "debian has unknown keys: colour"),
+        ("[debian]", "colour = 1\n[debian]", "the file has unknown keys: colour"),
         ('tmp = "1777"', 'tmp = "x"', "'x' is not a mode"),
         ('version = "1.2.0"', "version = 1", "version must be a text"),
         ("[debian]", 'parent = "house"\n[debian]', "must begin with 'house-'"),

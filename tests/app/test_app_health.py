@@ -63,7 +63,7 @@ async def test_a_flood_of_probes_writes_once(health: Health, database: Database,
 async def test_a_read_only_sqlite_is_not_ready(sqlite_database: Any, clock: Clock) -> None:
     health = Health(sqlite_database, clock=clock)
     health.begin()
-    connections = (sqlite_database._inline, sqlite_database._writer._connection)
+    connections = (sqlite_database._connection, sqlite_database._writer._connection)
     for connection in connections:
         connection.execute("PRAGMA query_only = ON")
     assert await health.why_not_ready() == Reason.READ_ONLY

@@ -170,7 +170,7 @@ UNWANTED = (
     "yaml",
     "zoneinfo",
 )
-MOST_MODULES = 740  # ours are about 330 of them: each folder is one as well
+MOST_MODULES = 770  # ours are about 350 of them: each folder is one as well
 
 
 def test_a_start_and_a_first_answer_load_nothing_they_do_not_need(running: Running) -> None:
