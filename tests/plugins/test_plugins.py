@@ -54,6 +54,16 @@ entries:
   - model: garden.gate
     identifiers: {name: north}
     attrs: {flow: !KeyOf flow}
+  - model: authentik_flows.flow
+    id: crossing
+    identifiers: {slug: crossing}
+    attrs: {name: Crossing, title: Crossing, designation: enrollment}
+  - model: garden.forkstage
+    id: fork
+    identifiers: {name: fork}
+    attrs: {left: !KeyOf flow}
+  - model: authentik_flows.flowstagebinding
+    identifiers: {target: !KeyOf crossing, stage: !KeyOf fork, order: 0}
   - model: authentik_core.user
     identifiers: {username: jo}
     attrs: {name: Jo, password: correct horse battery}
@@ -201,6 +211,14 @@ async def test_the_stage_has_a_page_of_its_own(core: Core) -> None:
     wrong = await browser.page("/if/flow/through-the-gate/", {"word": "tree"})
     assert "That is not it." in wrong
     assert await browser.page("/if/flow/through-the-gate/", {"word": "mountain"}) == "/?step=next"
+
+
+async def test_the_verdict_of_a_stage_leads_into_another_flow(core: Core) -> None:
+    browser = Browser(core)
+    assert await browser.page("/if/flow/crossing/", {"way": "left"}) == "/if/flow/through-the-gate/?step=next"
+    assert "What has roots as nobody sees?" in await browser.page("/if/flow/through-the-gate/")
+    assert await browser.page("/if/flow/through-the-gate/", {"word": "mountain"}) == "/?step=next"
+    assert await browser.page("/if/flow/crossing/", {"way": "right"}) == "/?step=next"
 
 
 async def test_the_authenticator_is_set_up_asked_for_listed_and_removed(core: Core) -> None:

@@ -23,8 +23,7 @@ from ostiary.flows.challenge_page import UNKNOWN_PAGE, ChallengePage
 from ostiary.flows.enrolment import SetupStage, authenticators_of
 from ostiary.flows.error_detail import ErrorDetail
 from ostiary.flows.errors import UnknownFlow
-from ostiary.flows.logout import iframes
-from ostiary.flows.logout.logout import IFRAMES
+from ostiary.flows.logout.stages import STAGES as LOGOUT_STAGES
 from ostiary.flows.proofs.methods import KINDS, STAGE_NAMES
 from ostiary.flows.room import STAGES
 from ostiary.flows.run.challenge_frame import ACCESS_DENIED, DENIED_PAGE
@@ -285,10 +284,11 @@ SEALER = Sealer(Secret("a secret key for tests, long enough to be one"))
 KINDS_BY_CLASS = {kind.DEVICE_CLASS: kind(SEALER) for kind in authenticators_of(STAGES)}
 PAGES: Mapping[str, ChallengePage] = {
     **{
-        one.COMPONENT: one.PAGE for one in (*STAGES, *map(type, DEVICE_STAGES.values())) if one.PAGE is not UNKNOWN_PAGE
+        one.COMPONENT: one.PAGE
+        for one in (*STAGES, *map(type, [*DEVICE_STAGES.values(), *LOGOUT_STAGES.values()]))
+        if one.PAGE is not UNKNOWN_PAGE
     },
     ACCESS_DENIED: DENIED_PAGE,
-    IFRAMES: iframes.PAGE,
 }
 NOTES: Mapping[str, object] = {
     KINDS: KINDS_BY_CLASS,

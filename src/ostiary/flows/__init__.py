@@ -13,7 +13,6 @@ __all__ = [
     "enrolment",
     "error_detail",
     "errors",
-    "logout",
     "next_url",
     "password_change",
     "people",

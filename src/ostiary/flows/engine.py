@@ -6,16 +6,21 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from ostiary.directory.users import end_proofs
+from ostiary.flows import wizard
 from ostiary.flows.errors import UnknownFlow
+from ostiary.flows.logout import stages as logout_stages
 from ostiary.flows.next_url import is_relative
 from ostiary.flows.plans.beginning import ANOTHER_URL
 from ostiary.flows.plans.plan import Plan
+from ostiary.flows.plans.planner import Planner
 from ostiary.flows.plans.repository import drop, drop_all, drop_leading_to, drop_oldest, move_all, new_id
+from ostiary.flows.proofs import reauthentication
 from ostiary.flows.resources import Designation, Flow
 from ostiary.flows.run.destination import destination_key, key_of_page, page_address
 from ostiary.flows.run.dispatcher import Dispatcher
 from ostiary.flows.run.flow_commit import PendingCommit, settle
 from ostiary.flows.run.outcome import Outcome
+from ostiary.flows.run.position import Extensions
 from ostiary.flows.services import Services
 from ostiary.sessions.session import Session
 from ostiary.store.database import Statement
@@ -35,6 +40,8 @@ class FlowEngine:
 
     def __init__(self, services: Services) -> None:
         self._services = services
+        own = {**reauthentication.STAGES, **logout_stages.STAGES, **services.own_stages}
+        self._extensions = Extensions(own, {wizard.SLUG: wizard.FirstRun()})
 
     def flow(self, slug: str) -> Flow:
         """Return the flow of that slug. Raises UnknownFlow."""
@@ -88,13 +95,21 @@ class FlowEngine:
     ) -> Outcome:
         """Begin a flow and take it as far as it goes without an answer, in one batch.
 
-        `due` is committed with it: the end of another flow, or the beginning of the session. With `hold` a flow that
-        is over already is left to the caller to commit (`Moved.due`). `Passed`: the page at
+        `pending` is committed with it: the end of another flow, or the beginning of the session. With `hold` a flow
+        that is over already is left to the caller to commit (`Moved.pending`). `Passed`: the page at
         `destination.page_address` shows what is asked. Raises PlanChanged and SessionGone when somebody else was first.
         """
         plan = _plan(session, flow, context=context, next_url=next_url, completion=completion, append=append)
         run = Dispatcher(
-            self._services, request=request, session=session, flow=flow, query="", now=now, plan=plan, pending=pending
+            self._services,
+            self._extensions,
+            request=request,
+            session=session,
+            flow=flow,
+            query="",
+            now=now,
+            plan=plan,
+            pending=pending,
         )
         return await run.start(hold=hold)
 
@@ -176,22 +191,26 @@ class FlowEngine:
         """Return the first flow of a designation, by slug, whose policies the session passes."""
         flows = sorted(self._services.plane.snapshot.where(Flow, designation=designation), key=lambda flow: flow.slug)
         for flow in flows:
-            if session is None or await Dispatcher.applies(
-                self._services, flow, request=request, session=session, now=now
-            ):
+            if session is None or await self._applies(request, session, flow, now=now):
                 return flow
         return None
+
+    async def _applies(self, request: Request, session: Session, flow: Flow, *, now: int) -> bool:
+        planner = Planner(self._services, snapshot=self._services.plane.snapshot, request=request, now=now)
+        return await planner.applies(flow, session)
 
     async def _run(
         self, request: Request, session: Session, slug: str, *, query: str, latest: bool, now: int
     ) -> Dispatcher:
         flow = self.flow(slug)
-        run = Dispatcher(self._services, request=request, session=session, flow=flow, query=query, now=now)
+        run = Dispatcher(
+            self._services, self._extensions, request=request, session=session, flow=flow, query=query, now=now
+        )
         return await run.load(latest=latest and not key_of_page(query))
 
     async def _write(self, statements: Iterable[Statement]) -> None:
-        kept = list(statements)
-        await self._services.database.write(lambda: run_all(kept))
+        batch = list(statements)
+        await self._services.database.write(lambda: run_all(batch))
 
 
 def _plan(

@@ -7,6 +7,8 @@ from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
 _LIMIT: Final = 32_768  # characters; an authorization request with long state and nonce
+_NEVER: Final = frozenset({"javascript", "data", "vbscript", "blob", "file", "about", "view-source"})
+_SPACES: Final = re.compile(r"[\x00-\x20]")
 _CONTROLS: Final = re.compile(r"[\x00-\x20\x7f]")
 
 
@@ -25,6 +27,17 @@ def is_relative(url: str) -> bool:
     except ValueError:
         return False
     return not parts.scheme and not parts.netloc
+
+
+def is_safe_destination(to: str) -> bool:
+    """Say whether a browser may be sent there at all: a path of ours, or a URL that runs nothing in our name."""
+    if is_relative(to):
+        return True
+    try:
+        scheme = urlsplit(to).scheme
+    except ValueError:
+        return False
+    return bool(scheme) and scheme not in _NEVER and not _SPACES.search(to)
 
 
 def query_value(query: str, name: str) -> str | None:

@@ -18,6 +18,7 @@ from ostiary.flows.stages.deny import DenyStage
 from ostiary.flows.stages.identification import IdentificationStage
 from ostiary.flows.stages.password import PasswordStage
 from ostiary.flows.stages.prompt import Prompt, PromptStage
+from ostiary.flows.stages.redirect import RedirectStage
 from ostiary.flows.stages.user_login import UserLoginStage
 from ostiary.flows.stages.user_logout import UserLogoutStage
 from ostiary.flows.stages.user_write import UserWriteStage
@@ -41,6 +42,7 @@ STAGES: Final[tuple[type[Stage], ...]] = (
     PromptStage,
     ConsentStage,
     DenyStage,
+    RedirectStage,
 )
 
 

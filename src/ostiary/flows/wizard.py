@@ -1,7 +1,7 @@
 """The first-run wizard: the flow `initial-setup`, open to whoever has the one-time link, closed for ever afterwards.
 
-Its pages are ordinary stages. What is special is checked here, before each of them: the link must be valid until the
-first administrator is stored, and storing them closes the set-up in the same transaction (directory.administrator).
+Its pages are ordinary stages; what is special is the behaviour of its flow. The link must be valid until the first
+administrator is stored, and storing them closes the set-up in the same transaction (directory.administrator).
 
 Where none of our own hosts is named yet, the wizard shows the one it is open at and asks; what is answered is pinned
 before the administrator is stored, so that there is none whom no address leads to.
@@ -15,7 +15,8 @@ from typing import Final
 from ostiary.brands.hosts import pin
 from ostiary.directory.errors import BadName, Busy, PasswordTooLong, SetupClosed
 from ostiary.directory.first_run.administrator import USERNAME, create_administrator
-from ostiary.flows.run.stage_context import StageContext, StageFailed
+from ostiary.flows.next_url import query_value
+from ostiary.flows.run.stage_context import Commit, FlowBehaviour, StageContext, StageFailed
 from ostiary.policies.native import SETUP_TOKEN
 from ostiary.proto.authority import is_loopback, read_address, split
 from ostiary.seal import Secret
@@ -35,6 +36,39 @@ NOT_VALID: Final = (
 )
 
 
+class FirstRun(FlowBehaviour):
+    """What the wizard does beyond its stages."""
+
+    def opening(self, stage_context: StageContext) -> Mapping[str, object]:
+        """Begin with the link's token, and the address the page is open at, to be confirmed."""
+        here = "" if _is_local(stage_context.request.host) else _origin(stage_context)
+        return {TOKEN: query_value(stage_context.query, "token") or "", "prompt_data": {HOSTS: here}}
+
+    async def refusal(self, stage_context: StageContext) -> str | None:
+        """Refuse whoever came with a link that opens nothing, or no longer."""
+        if await is_open(stage_context):
+            return None
+        return CLOSED if await stage_context.services.setup.closed() else NOT_VALID
+
+    def asks(self, stage_context: StageContext, field_key: str) -> bool:
+        """Ask for our hosts where none is named."""
+        return field_key != HOSTS or stage_context.services.unnamed()
+
+    def judge(self, stage_context: StageContext, field_key: str, raw: object) -> str | None:
+        """Judge the hosts. Raises ValueError."""
+        return ", ".join(hosts_of(stage_context, raw)) if field_key == HOSTS else None
+
+    def write(self, stage_context: StageContext) -> Commit | None:
+        """Store the first administrator, once."""
+        if stage_context.context.get(DONE) is True:
+            return None
+        return lambda: make_administrator(stage_context)
+
+
+def _origin(stage_context: StageContext) -> str:
+    return f"{stage_context.request.scheme}://{stage_context.request.host}"
+
+
 async def is_open(stage_context: StageContext) -> bool:
     """Tell whether this run may go on: its link is valid, or it is the very run that made the administrator."""
     if stage_context.context.get(DONE) is True:
@@ -42,26 +76,6 @@ async def is_open(stage_context: StageContext) -> bool:
     token = stage_context.text(TOKEN)
     # guard: A39 the wizard wants its link
     return bool(token) and await stage_context.services.setup.is_valid_link(Secret(token or ""), stage_context.now)
-
-
-async def why_closed(stage_context: StageContext) -> str:
-    """Return what to tell whoever came with a link that opens nothing."""
-    return CLOSED if await stage_context.services.setup.closed() else NOT_VALID
-
-
-def opening(stage_context: StageContext, token: str) -> Mapping[str, object]:
-    """Return what the plan begins with: the link's token, and the address the page is open at, to be confirmed."""
-    here = (
-        ""
-        if _is_local(stage_context.request.host)
-        else f"{stage_context.request.scheme}://{stage_context.request.host}"
-    )
-    return {TOKEN: token, "prompt_data": {HOSTS: here}}
-
-
-def asks(stage_context: StageContext, field: str) -> bool:
-    """Tell whether the wizard asks a field of its form."""
-    return field != HOSTS or stage_context.services.unnamed()
 
 
 def hosts_of(stage_context: StageContext, answer: object) -> Sequence[str]:

@@ -8,7 +8,6 @@ link and a refresh, which begins a chain of its own.
 
 from __future__ import annotations
 
-import re
 from typing import Final
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -20,8 +19,6 @@ from ostiary.web.request import Request
 NEXT: Final = "next"  # the form was taken
 AGAIN: Final = "again"  # the form was too old, or cookies are off
 _ENDING_HERE: Final = ("/if/user/", "/if/admin/")
-_CONTROLS: Final = re.compile(r"[\x00-\x20]")
-_NEVER: Final = frozenset({"javascript", "data", "vbscript", "blob", "file", "about", "view-source"})
 
 
 def marked(path: str, query: str, mark: str, *, without: tuple[str, ...] = ()) -> str:
@@ -42,17 +39,6 @@ def stays_here(to: str, request: Request) -> str | None:
     if inside == "/" or inside.startswith(FLOW_PAGES):
         return marked(path, query.partition("#")[0], NEXT)
     return None
-
-
-def is_safe_destination(to: str) -> bool:
-    """Say whether a browser may be sent there at all: a path of ours, or a URL that runs nothing in our name."""
-    if is_relative(to):
-        return True
-    try:
-        scheme = urlsplit(to).scheme
-    except ValueError:
-        return False
-    return bool(scheme) and scheme not in _NEVER and not _CONTROLS.search(to)
 
 
 def host_of(to: str) -> str:

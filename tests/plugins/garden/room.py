@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from garden.address_policy import AddressPolicy
+from garden.fork_stage import ForkStage
 from garden.gate import Gate
 from garden.pigeon.authenticator import MIGRATIONS
 from garden.pigeon.stage import PigeonStage
@@ -40,7 +41,7 @@ def routes(services: ServiceRegistry) -> Iterable[Route]:
 
 ROOM: Final = Room(
     name="garden",
-    kinds=(RiddleStage, PigeonStage, AddressPolicy, Gate, TicketProvider, TicketMapping),
+    kinds=(RiddleStage, ForkStage, PigeonStage, AddressPolicy, Gate, TicketProvider, TicketMapping),
     migrations=MIGRATIONS,
     templates=(Path(__file__).parent / "templates",),
     hooks=lambda _services: [Hooks(on_end=[end_tickets])],

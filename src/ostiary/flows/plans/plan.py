@@ -35,7 +35,8 @@ class Plan(codec.Record, frozen=True):
     word of a plan that was refused, `append` are stages that come after those of the flow. `user` is who the
     session belonged to: a plan does not survive a change of person. `proof` is who was proven, by a stage or by the
     session it began in: a plan does not survive a change of the account, its password, factors or sessions either.
-    `destination` names where it leads among the plans of the session (`destination.destination_key`).
+    `destination` names where it leads among the plans of the session (`destination.destination_key`). `switches` counts
+    the flows it went through before this one.
     """
 
     id: str = ""
@@ -56,6 +57,7 @@ class Plan(codec.Record, frozen=True):
     append: tuple[str, ...] = ()
     user: int | None = None
     proof: Proof | None = None
+    switches: int = 0
 
     @property
     def ticket(self) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from ostiary.events.evaluation_log import log_not_evaluated
 from ostiary.flows.people.subjects import subject_of
+from ostiary.flows.plans.logout import logout_steps
 from ostiary.flows.plans.plan import Plan, PlanStep
 from ostiary.flows.plans.requirement import policy_context, requirement_met
 from ostiary.flows.proofs.reauthentication import sets_password
@@ -87,6 +88,7 @@ class Planner:
         if self._asks_again(flow, plan, session, subject, [step.stage for step in steps]):
             steps.insert(0, PlanStep(REAUTHENTICATE))
         steps.extend(PlanStep(stage) for stage in plan.append)
+        steps.extend(logout_steps(flow, plan.context))
         made = plan.to(planned=True, steps=tuple(steps), user=session.user)
         if subject is not None and made.proof is None:
             made = made.proven(subject.user)

@@ -63,20 +63,12 @@ async def access_denied(stage_context: StageContext, message: str) -> Challenge:
     )
 
 
-async def session_end(stage_context: StageContext) -> Challenge | None:
-    """Return the screen at the end of a sign-out that an application asked for; None when none did."""
-    if _application(stage_context) is None:
-        return None
-    fields = await session_end_fields(stage_context)
-    return Challenge(SESSION_END, fields, flow_info(stage_context), page=SESSION_END_PAGE)
-
-
 async def session_end_fields(stage_context: StageContext) -> dict[str, object]:
     """Return what that screen says, whether or not an application is behind it.
 
     `notices` tell what of the application's request was not taken: "address", "hint"; left out when all was.
     """
-    application = _application(stage_context)
+    application = application_of(stage_context)
     fields: dict[str, object] = {
         **await person_fields(stage_context),
         "application_name": application.name if application is not None else "",
@@ -91,7 +83,8 @@ async def session_end_fields(stage_context: StageContext) -> dict[str, object]:
     return fields
 
 
-def _application(stage_context: StageContext) -> Application | None:
+def application_of(stage_context: StageContext) -> Application | None:
+    """Return the application that the flow was begun for."""
     pk = stage_context.mapping("application").get("pk")
     return stage_context.snapshot.get(Application, pk) if isinstance(pk, str) else None
 

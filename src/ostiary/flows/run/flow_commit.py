@@ -84,6 +84,15 @@ class FlowCommit:
         self.keep(plan)
         self.stored, self._replaces = False, True
 
+    def switch(self, plan: Plan, statements: Iterable[Statement]) -> None:
+        """Have the plan of another flow stored in place of this one, which ends without a proof."""
+        self._statements.extend(statements)
+        if self.stored:
+            self._statements.append(finish(self.session.key, self.plan))
+        elif self._replaces:
+            self._statements.append(self._dropped())
+        self.replace(plan)
+
     def again(self, plan: Plan) -> None:
         """Have that plan stored and nothing else of what was noted, as if nothing had been looked at."""
         self._statements = list(self._begun.statements)

@@ -82,10 +82,14 @@ class Passed:
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """The flow ended, or leads elsewhere: a path of ours, or an absolute URL set by the server side."""
+    """The flow ended, or leads elsewhere: a path of ours, or an absolute URL set by the server side.
+
+    `ended` is False where the plan goes on in another flow, at whose page `to` is.
+    """
 
     to: str
     pending: PendingCommit | None = None  # not committed yet: the caller asked to do that itself
+    ended: bool = True
 
     def wire(self) -> dict[str, object]:
         """Return the JSON body of the executor."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from ostiary.flows.error_detail import ErrorDetail, Errors
 from ostiary.flows.people.subjects import subject_of
@@ -34,6 +34,7 @@ class StageContext(codec.Record, frozen=True):
     query: str  # the page's own query string
     context: Mapping[str, object]  # the plan context, flows.md section 4
     scratch: Mapping[str, object]  # what this stage left for itself
+    behaviour: FlowBehaviour  # what this flow does beyond its stages
     bound: bool = False  # policies are bound to the stage's place in the flow
     proof: Proof | None = None  # who was proven before this stage
 
@@ -63,6 +64,37 @@ class StageContext(codec.Record, frozen=True):
         """The address of the browser."""
         return self.request.client
 
+
+class FlowBehaviour:
+    """What one flow does beyond its stages; this one does nothing. A flow is known by its slug."""
+
+    def opening(self, stage_context: StageContext) -> Mapping[str, object]:
+        """Return what the plan context begins with, before it is planned."""
+        del stage_context
+        return {}
+
+    async def refusal(self, stage_context: StageContext) -> str | None:
+        """Say why the flow may not go on. Asked before it is planned, before each stage and before each answer."""
+        del stage_context
+        return None
+
+    def asks(self, stage_context: StageContext, field_key: str) -> bool:
+        """Tell whether a prompt of the flow asks that field."""
+        del stage_context, field_key
+        return True
+
+    def judge(self, stage_context: StageContext, field_key: str, raw: object) -> str | None:
+        """Return the value of an answer to a field the flow judges itself; None for all others. Raises ValueError."""
+        del stage_context, field_key, raw
+        return None
+
+    def write(self, stage_context: StageContext) -> Commit | None:
+        """Return what is done in place of a user write stage's own work."""
+        del stage_context
+        return None
+
+
+PLAIN_FLOW: Final = FlowBehaviour()
 
 Commit = Callable[[], Awaitable[Mapping[str, object]]]
 """Does a stage's work in a transaction of its own, before the step forward; returns more plan context.
@@ -141,12 +173,24 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Declined:
-    """The person says no. Whoever began the flow hears of it (see `declining`)."""
+    """The person says no. Whoever began the flow hears of it (see `decline`)."""
 
     writes: tuple[Statement, ...] = ()
 
 
-Verdict = Ask | Done | Wrong | Refused | Declined
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """The plan goes on in another flow, named by its primary key (see `switching`).
+
+    With `keep_context` that flow knows what the stages of this one found out, and whom they proved.
+    """
+
+    flow: str
+    keep_context: bool = True
+    writes: tuple[Statement, ...] = ()
+
+
+Verdict = Ask | Done | Wrong | Refused | Declined | Switch
 
 
 class Behaviour(Protocol):

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal
 
 from ostiary.events.evaluation_log import log_not_evaluated
-from ostiary.flows import wizard
 from ostiary.flows.challenge_page import ChallengePage
 from ostiary.flows.error_detail import ErrorDetail
 from ostiary.flows.people.pending_user import pending_user
@@ -144,8 +143,7 @@ class PromptStage(Stage):
 
     def _prompts(self, stage_context: StageContext) -> list[Prompt]:
         found = [one for pk in self.fields if (one := stage_context.snapshot.get(Prompt, pk)) is not None]
-        if stage_context.flow.slug == wizard.SLUG:
-            found = [one for one in found if wizard.asks(stage_context, one.field_key)]
+        found = [one for one in found if stage_context.behaviour.asks(stage_context, one.field_key)]
         return sorted(found, key=lambda one: (one.order, one.name))
 
 
@@ -213,11 +211,12 @@ async def _judged(prompt: Prompt, stage_context: StageContext, user: User | None
         ):
             raise NotValid(SERVER_SIDE_LOST)  # a wrong value of the server's own must not be written
         return _initial(prompt, stage_context, user)
-    if prompt.field_key == wizard.HOSTS and stage_context.flow.slug == wizard.SLUG:
-        try:
-            return ", ".join(wizard.hosts_of(stage_context, raw))
-        except ValueError as error:
-            raise NotValid(str(error)) from error
+    try:
+        judged = stage_context.behaviour.judge(stage_context, prompt.field_key, raw)
+    except ValueError as error:
+        raise NotValid(str(error)) from error
+    if judged is not None:
+        return judged
     choices = [one["value"] for one in _choices(prompt, stage_context, user) or ()]
     value = judge(prompt.type, raw, required=prompt.required, choices=choices)
     if prompt.type == "username" and isinstance(value, str) and value:

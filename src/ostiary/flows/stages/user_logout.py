@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from ostiary.flows.challenge_page import ChallengePage
-from ostiary.flows.logout.logout import END
+from ostiary.flows.plans.logout import END
 from ostiary.flows.resources import STAGE, Stage
 from ostiary.flows.run.challenge_frame import SESSION_END_PAGE, session_end_fields
 from ostiary.flows.run.stage_context import Ask, Done, StageContext, Verdict

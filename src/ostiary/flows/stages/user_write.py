@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal, cast
 
 from ostiary.directory.errors import Busy
 from ostiary.directory.resources import USER, KeepSession
-from ostiary.flows import wizard
 from ostiary.flows.proofs import sensitive
 from ostiary.flows.proofs.proof import MESSAGE
 from ostiary.flows.resources import STAGE, Stage
@@ -43,8 +42,9 @@ class UserWriteStage(Stage):
         """Write what was asked. Nothing is shown."""
         if not stage_context.mapping("prompt_data"):
             return Refused("There is nothing to write.")
-        if stage_context.flow.slug == wizard.SLUG and stage_context.context.get(wizard.DONE) is not True:
-            return Done(commit=lambda: wizard.make_administrator(stage_context))
+        own = stage_context.behaviour.write(stage_context)
+        if own is not None:
+            return Done(commit=own)
         pk = None if self.user_creation_mode == "always_create" else self._target(stage_context)
         if pk is None and self.user_creation_mode == "never_create":
             return Refused("There is nobody whose data could be changed.")

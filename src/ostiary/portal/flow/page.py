@@ -13,6 +13,7 @@ from ostiary.brands.pictures import picture
 from ostiary.directory.first_run.administrator import USERNAME as ADMINISTRATOR
 from ostiary.flows.challenge_page import MARK, METHOD
 from ostiary.flows.errors import PlanChanged
+from ostiary.flows.next_url import is_safe_destination
 from ostiary.flows.run.outcome import REDIRECT, Challenge, Moved, Passed
 from ostiary.portal import redirects
 from ostiary.portal.flow import flash
@@ -108,7 +109,7 @@ class FlowPage:
 
     def leave(self, request: Request, to: str) -> Response:
         """Send the browser on: by redirect, or by a page when it comes from a POST and may leave this origin."""
-        if not redirects.is_safe_destination(to):
+        if not is_safe_destination(to):
             raise HttpError(400, "invalid_redirect", "The flow leads to an address that is not allowed.")
         posted = request.method == "POST"
         if not posted and request.query_one(MARK) is None:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlencode
 
 from ostiary.brands.select import select
-from ostiary.flows.logout.logout import ASK, END
+from ostiary.flows.plans.logout import ASK, END
 from ostiary.flows.resources import Flow
 from ostiary.flows.run.challenge_frame import NOTICES
 from ostiary.grants.session_clients import clients_of_session

@@ -1,0 +1,94 @@
+"""The steps at the end of a sign-out, which nobody sets up: the question, the applications, the last page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar, Final
+
+from ostiary.flows.challenge_page import ChallengePage
+from ostiary.flows.logout import iframes
+from ostiary.flows.next_url import is_relative, query_value
+from ostiary.flows.plans.logout import (
+    ASK,
+    END,
+    END_SESSION,
+    FRONTCHANNEL,
+    SESSION_ENDED,
+    URLS,
+    frontchannel_urls,
+)
+from ostiary.flows.resources import Stage
+from ostiary.flows.run.challenge_frame import SESSION_END, SESSION_END_PAGE, application_of, session_end_fields
+from ostiary.flows.run.stage_context import Ask, Done, StageContext, Verdict
+from ostiary.record import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class EndSessionStage(Stage):
+    """Ends the session where whoever began the flow wants it, and asks the person where that is wanted first."""
+
+    COMPONENT: ClassVar[str] = SESSION_END
+    PAGE: ClassVar[ChallengePage] = SESSION_END_PAGE
+
+    async def open(self, stage_context: StageContext) -> Verdict:
+        """End the session, ask, or pass."""
+        wanted = stage_context.context.get(END)
+        if stage_context.session.user is None or wanted not in (True, ASK):
+            return Done()
+        if wanted is True:
+            return Done(sign_out=True)
+        return Ask({**await session_end_fields(stage_context), "confirm": True}, person=False)
+
+    async def answer(self, stage_context: StageContext, answer: Mapping[str, object]) -> Verdict:
+        """Take the person's word; anything but a yes is a no. The session ends with the next look at the flow."""
+        del stage_context
+        wanted = answer.get("sign_out") in (True, "true")
+        return Done(context={END: wanted}, insert=(END_SESSION,) if wanted else ())
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrontChannelStage(Stage):
+    """Lets the browser tell applications of the sign-out (OpenID Connect Front-Channel Logout 1.0)."""
+
+    COMPONENT: ClassVar[str] = "ak-provider-iframe-logout"
+    PAGE: ClassVar[ChallengePage] = iframes.PAGE
+
+    async def open(self, stage_context: StageContext) -> Verdict:
+        """Show what to load, until the page leads on or a headless client answers."""
+        urls = frontchannel_urls(stage_context.context)
+        if not urls or query_value(stage_context.query, iframes.LOADED) is not None:
+            return Done(drop=(URLS,))
+        return Ask({URLS: urls}, person=False)
+
+    async def answer(self, stage_context: StageContext, answer: Mapping[str, object]) -> Verdict:
+        """Go on: everything was loaded."""
+        del stage_context, answer
+        return Done(drop=(URLS,))
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionEndedStage(Stage):
+    """Shows the last page of a sign-out that an application asked for, unless it leads back there."""
+
+    COMPONENT: ClassVar[str] = SESSION_END
+    PAGE: ClassVar[ChallengePage] = SESSION_END_PAGE
+
+    async def open(self, stage_context: StageContext) -> Verdict:
+        """Show it, or pass where the flow leads elsewhere."""
+        following = query_value(stage_context.query, "next")
+        refused = bool(following) and not is_relative(following or "")  # the end of the flow says so
+        if stage_context.context.get("redirect") or refused or application_of(stage_context) is None:
+            return Done()
+        return Ask(await session_end_fields(stage_context), person=False)
+
+    async def answer(self, stage_context: StageContext, answer: Mapping[str, object]) -> Verdict:
+        """Show it again: it asks nothing."""
+        del answer
+        return await self.open(stage_context)
+
+
+STAGES: Final[Mapping[str, Stage]] = {
+    END_SESSION: EndSessionStage(pk=END_SESSION, name="end of the session"),
+    FRONTCHANNEL: FrontChannelStage(pk=FRONTCHANNEL, name="front-channel logout"),
+    SESSION_ENDED: SessionEndedStage(pk=SESSION_ENDED, name="session ended"),
+}

@@ -1,0 +1,64 @@
+"""How a flow ends for somebody who does not get any further: refused, not let in, or saying no."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from ostiary.events.refusals import Refusal
+from ostiary.flows.run.challenge_frame import access_denied
+from ostiary.flows.run.outcome import Moved, Outcome
+
+if TYPE_CHECKING:
+    from ostiary.flows.run.position import Position
+    from ostiary.store.database import Statement
+
+_NOT_NOW: Final = "You cannot use this flow now."
+
+
+async def deny(at: Position, message: str, writes: Sequence[Statement] = (), *, later: bool) -> Outcome:
+    """End the plan with a refusal. With `later` it is kept for one look: another request shows it."""
+    challenge = await access_denied(at.stage_context(), message)
+    writes = (*writes, *_refusal_event(at, message))
+    if later:
+        at.commit.keep(at.plan.to(denied=message, steps=(), scratch={}, errors={}, planned=True), writes)
+    else:
+        at.commit.add(writes)
+        at.commit.drop()
+    return challenge
+
+
+async def not_applicable(at: Position, messages: Sequence[str], *, later: bool) -> Outcome:
+    """Do what the flow says about whoever it does not apply to (`Flow.denied_action`)."""
+    flow, plan, following = at.flow, at.plan, at.following
+    # Whoever began this flow would begin it again at once: going there would never end.
+    back = following is not None and following == plan.next_url
+    if flow.designation == "authentication" and at.session.user is not None and not (back and plan.user):
+        at.commit.drop()
+        return Moved(following or at.home)
+    message = " ".join(messages) or _NOT_NOW
+    going = {"continue": True, "message_continue": following is not None and not back}
+    if going.get(flow.denied_action, False):
+        at.commit.add(_refusal_event(at, message))
+        at.commit.drop()
+        return Moved(following if following is not None and not back else at.home)
+    return await deny(at, message, later=later)
+
+
+def _refusal_event(at: Position, message: str) -> Sequence[Statement]:
+    """Return the event of a refusal, unless there are too many; the log has its line."""
+    application = at.plan.context.get("application")
+    row = at.services.refusals.note(
+        Refusal(
+            where=f"flow {at.flow.slug}",
+            error="access_denied",
+            reason=message,
+            address=at.request.client,
+            request_id=at.request.request_id,
+            client=application if isinstance(application, dict) else None,
+            user=at.session.who if at.session.user is not None else None,
+            logger="ostiary.flows",
+        ),
+        now=at.now,
+    )
+    return () if row is None else (row,)
