@@ -223,7 +223,7 @@ def forms(data: bytes) -> None:
     from ostiary.proto.oauth2.authorization.pkce import parse_challenge, verify_code_verifier
     from ostiary.proto.oauth2.authorization.request import parse_request, parse_target
     from ostiary.proto.oauth2.clients.authentication import parse_client
-    from ostiary.proto.oauth2.device import read_user_code
+    from ostiary.proto.oauth2.device_authorization import read_user_code
     from ostiary.proto.oauth2.errors import OAuthError
     from ostiary.proto.oauth2.parameters import read_parameters
     from ostiary.web.errors import HttpError
@@ -294,7 +294,7 @@ def run(name: str, seconds: int) -> int:
         import ostiary.proto.oauth2.authorization.request_object
         import ostiary.proto.oauth2.clients.authentication
         import ostiary.proto.oauth2.clients.dpop
-        import ostiary.proto.oauth2.device
+        import ostiary.proto.oauth2.device_authorization
         import ostiary.web.parameters  # noqa: F401 - instrumented by being imported here
     with tempfile.TemporaryDirectory(prefix="ostiary-fuzz-") as corpus:
         atheris.Setup(

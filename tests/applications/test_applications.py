@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ostiary.applications.lookup import application_of, provider_of
+from ostiary.applications.by_provider import application_of, provider_of
 from ostiary.applications.provider import Provider
 from ostiary.applications.resources import RESERVED_SLUGS, Application
 from ostiary.providers.oauth2.provider.definition import OAuth2Provider

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from oauth2_rig import CALLBACK, SECOND, SECRET, VERIFIER, Rig, answer_of, basic_header, json_of, provider
 
-from ostiary.grants.code import MOST_GUESSES
+from ostiary.grants.authorization_codes import MOST_GUESSES
 from ostiary.web.response import Response
 
 

@@ -28,8 +28,8 @@ from oauth2_rig import (
 )
 
 from ostiary.directory.tokens import Tokens, recovery_link
+from ostiary.grants.authorization_codes import CODE
 from ostiary.grants.cascades import on_user_disabled
-from ostiary.grants.code import CODE
 from ostiary.keys.pem import read_private_key
 from ostiary.policies.resources import PolicyBinding
 from ostiary.proto.jose import JoseError, SigningKey, sign, verify

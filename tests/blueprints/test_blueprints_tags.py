@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ostiary.app.rooms import KINDS
-from ostiary.blueprints.applying.lookup import lookup_name
+from ostiary.blueprints.applying.matches import lookup_name
 from ostiary.blueprints.applying.resolve import MAX_STEPS, MAX_TEXTS, Resolver
 from ostiary.blueprints.errors import BlueprintError
 from ostiary.blueprints.text.loader import load

@@ -7,14 +7,14 @@ from dataclasses import replace
 
 import pytest
 
-from ostiary.grants.access import AccessToken, find_access, insert_access, revoke_access
+from ostiary.grants.access_tokens import AccessToken, find_access, insert_access, revoke_access
+from ostiary.grants.authorization_codes import MOST_GUESSES, Code, Mismatch, issue_code, use_code
 from ostiary.grants.cascades import SWEEPS, on_session_end, on_session_moved, on_user_disabled
-from ostiary.grants.code import MOST_GUESSES, Code, Mismatch, issue_code, use_code
 from ostiary.grants.counters import SKEW, hit
-from ostiary.grants.device import DeviceGrant, Poll, begin_device, poll_device
+from ostiary.grants.device_codes import DeviceGrant, Poll, begin_device, poll_device
 from ostiary.grants.errors import GrantGone, Raced
 from ostiary.grants.family import Authorization, insert_family
-from ostiary.grants.refresh import (
+from ostiary.grants.refresh_tokens import (
     GRACE,
     NewRefresh,
     RefreshToken,

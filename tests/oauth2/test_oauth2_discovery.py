@@ -9,7 +9,7 @@ import pytest
 from joserfc.jwk import ECKey
 from oauth2_rig import BASE, SECRET, Rig, answer_of, json_of, provider, verified
 
-from ostiary.proto.oauth2.discovery import DEVICE_CODE
+from ostiary.proto.oauth2.provider_metadata import DEVICE_CODE
 from ostiary.providers.oauth2.options import Options
 from ostiary.web.response import Response
 

@@ -25,7 +25,7 @@ from oauth2_rig import (
 
 from ostiary.directory.user import uid_of
 from ostiary.grants.cascades import on_user_disabled
-from ostiary.grants.refresh import successor
+from ostiary.grants.refresh_tokens import successor
 from ostiary.mappings.scope_mapping import ScopeMapping
 from ostiary.policies.resources import PolicyBinding
 from ostiary.providers.oauth2.options import Options

@@ -11,7 +11,7 @@ from garden.ticket_provider import TicketProvider
 from plugins_browser import BEGIN, BLUEPRINT, PASSWORD, Browser, open_browser
 
 from ostiary.app.core import clock, open_core
-from ostiary.applications.lookup import application_of, provider_of
+from ostiary.applications.by_provider import application_of, provider_of
 from ostiary.applications.resources import Application
 from ostiary.blueprints.report import render
 from ostiary.blueprints.service import apply_paths

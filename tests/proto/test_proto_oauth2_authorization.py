@@ -21,9 +21,9 @@ from ostiary.proto.oauth2.authorization.claims_request import (
     parse_claims,
 )
 from ostiary.proto.oauth2.authorization.pkce import CodeChallenge, require_challenge
-from ostiary.proto.oauth2.authorization.pushed import PREFIX, handle_of, pushed_pairs
 from ostiary.proto.oauth2.authorization.redirect import is_allowed
 from ostiary.proto.oauth2.authorization.request_object import LEEWAY, read_object
+from ostiary.proto.oauth2.authorization.request_uri import PREFIX, handle_of, pushed_pairs
 from ostiary.proto.oauth2.authorization.response import (
     RESPONSE_MODES,
     RESPONSE_TYPES,

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from ostiary.proto.oauth2.discovery import DEVICE_CODE, Endpoints, Offer, Signing, metadata, response_types
+from ostiary.proto.oauth2.provider_metadata import DEVICE_CODE, Endpoints, Offer, Signing, metadata, response_types
 
 WHERE = Endpoints("i", "a", "t", "u", "e", "n", "r", "j", "p")
 OFFER = Offer(

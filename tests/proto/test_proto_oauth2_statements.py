@@ -24,7 +24,7 @@ from ostiary.proto.oauth2.clients.statement import (
     read_statement,
     verify_times,
 )
-from ostiary.proto.oauth2.device import FIRST_CODE, LAST_CODE, read_user_code
+from ostiary.proto.oauth2.device_authorization import FIRST_CODE, LAST_CODE, read_user_code
 from ostiary.proto.oauth2.errors import OAuthError
 from ostiary.proto.oauth2.parameters import read_parameters
 from ostiary.proto.oauth2.token import parse_machine_request

@@ -23,7 +23,7 @@ from ostiary.flows.engine import FlowEngine
 from ostiary.flows.plans.repository import Plans
 from ostiary.flows.proofs.mfa_cookie import give_cookies
 from ostiary.flows.services import Services as FlowServices
-from ostiary.grants.access import find_access
+from ostiary.grants.access_tokens import find_access
 from ostiary.portal.autosubmit import autosubmit_page
 from ostiary.portal.error_page import ErrorPage
 from ostiary.portal.look import Renderer, own_static, own_templates

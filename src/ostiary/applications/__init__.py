@@ -4,4 +4,4 @@ Owns the kind `authentik_core.application`, the family of providers and the rese
 know flows, protocols or pages.
 """
 
-__all__ = ["lookup", "provider", "resources", "room"]
+__all__ = ["by_provider", "provider", "resources", "room"]

@@ -7,16 +7,16 @@ Must not know clients' settings, flows or protocols' wire forms.
 """
 
 __all__ = [
-    "access",
+    "access_tokens",
+    "authorization_codes",
     "binding",
-    "code",
     "counters",
     "derived_tokens",
-    "device",
+    "device_codes",
     "errors",
     "family",
-    "pushed",
-    "refresh",
+    "pushed_requests",
+    "refresh_tokens",
     "room",
     "session_clients",
 ]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Final
 
-from ostiary.grants import counters, derived_tokens, device, session_clients
+from ostiary.grants import counters, derived_tokens, device_codes, session_clients
 from ostiary.sessions.session import Session
 from ostiary.store.database import Statement
 from ostiary.store.sweeping import expired
@@ -23,7 +23,7 @@ def on_session_end(key: bytes, now: int) -> Iterable[Statement]:  # noqa: ARG001
     # guard: A19 tokens without offline_access end with the session
     # guard: A41 a sign-out ends the access tokens
     yield Statement("DELETE FROM access_token WHERE session = ?", (key,))
-    yield device.forget_session(key)
+    yield device_codes.forget_session(key)
     yield session_clients.forget_session(key)
 
 
@@ -33,7 +33,7 @@ def on_session_moved(old: Session, new: Session) -> Iterable[Statement]:
         return
     for table in ("grant_family", "refresh_token", "access_token"):
         yield Statement(f"UPDATE {table} SET session = ? WHERE session = ?", (new.key, old.key))
-    yield device.move(old.key, new.key)
+    yield device_codes.move(old.key, new.key)
     yield session_clients.move(old.key, new.key)
 
 
@@ -43,7 +43,7 @@ def on_user_disabled(user: int, now: int = 0) -> Iterable[Statement]:  # noqa: A
     yield Statement("DELETE FROM refresh_token WHERE user_pk = ?", (user,))
     # guard: A58 disabling ends what was issued
     yield Statement("DELETE FROM access_token WHERE user_pk = ?", (user,))
-    yield device.forget_user(user)
+    yield device_codes.forget_user(user)
     yield session_clients.forget_user(user)
 
 
@@ -52,7 +52,7 @@ SWEEPS: Final[Sequence[Callable[[int], Statement]]] = (
     partial(expired, "refresh_token", "hash"),
     partial(expired, "access_token", "hash"),
     lambda _now: derived_tokens.sweep(),
-    device.sweep,
+    device_codes.sweep,
     counters.sweep,
 )
 """What removes rows that expired, a bite each."""

@@ -5,7 +5,7 @@ Only federated tokens have a row here, so that other tokens cost nothing more.
 
 from __future__ import annotations
 
-from ostiary.grants.access import revoke_access
+from ostiary.grants.access_tokens import revoke_access
 from ostiary.grants.errors import GrantGone
 from ostiary.store.database import Batch, Guard, Statement
 from ostiary.store.sweeping import bite

@@ -6,7 +6,7 @@ import re
 from typing import Final
 from urllib.parse import quote, urlsplit
 
-from ostiary.applications.lookup import provider_of
+from ostiary.applications.by_provider import provider_of
 from ostiary.applications.resources import Application
 from ostiary.directory.user import Subject
 from ostiary.store.configuration.snapshot import Snapshot

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from garden.ticket_mapping import print_on_ticket
 from garden.ticket_provider import TicketProvider
-from ostiary.applications.lookup import provider_of
+from ostiary.applications.by_provider import provider_of
 from ostiary.applications.resources import Application
 from ostiary.events.event import event
 from ostiary.signon.authorization import authorize, require_access

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Final
 
 from ostiary.blueprints.applying.faults import field_node, from_resource, hints, masked
-from ostiary.blueprints.applying.lookup import best_match, but_pk, lookup_name
+from ostiary.blueprints.applying.matches import best_match, but_pk, lookup_name
 from ostiary.blueprints.applying.primary_keys import PrimaryKeys
 from ostiary.blueprints.applying.resolve import Resolver
 from ostiary.blueprints.errors import EntryRefused, Fault, WaitsFor

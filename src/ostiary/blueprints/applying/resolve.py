@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import field
 from typing import Any, Final, TypeVar
 
-from ostiary.blueprints.applying.lookup import Match, best_match, lookup_name, shown
+from ostiary.blueprints.applying.matches import Match, best_match, lookup_name, shown
 from ostiary.blueprints.errors import EntryRefused, Fault
 from ostiary.blueprints.hiding import hidden
 from ostiary.blueprints.models import model_name, why_missing

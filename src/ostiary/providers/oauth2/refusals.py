@@ -16,7 +16,7 @@ from ostiary.proto.oauth2.errors import (
     USE_DPOP_NONCE,
     OAuthError,
 )
-from ostiary.providers.oauth2.events import APP
+from ostiary.providers.oauth2.audit_events import APP
 from ostiary.web.errors import HttpError
 
 if TYPE_CHECKING:

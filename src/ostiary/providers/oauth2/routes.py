@@ -12,7 +12,7 @@ from ostiary.providers.oauth2.device.page import AUTHORIZE, approval_endpoint, c
 from ostiary.providers.oauth2.json_responses import preflight
 from ostiary.providers.oauth2.logout.end_session import end_session, end_session_post
 from ostiary.providers.oauth2.logout.session_management import check_session
-from ostiary.providers.oauth2.metadata.discovery import discovery, jwks, provider_root
+from ostiary.providers.oauth2.metadata.endpoints import discovery, jwks, provider_root
 from ostiary.providers.oauth2.metadata.global_issuer import END_SESSION, JWKS, global_discovery, global_jwks
 from ostiary.providers.oauth2.metadata.webfinger import webfinger
 from ostiary.providers.oauth2.protected.github import github_authorize, github_teams, github_user

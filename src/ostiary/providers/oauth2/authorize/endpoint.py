@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from ostiary.proto.oauth2.errors import OAuthError
 from ostiary.proto.oauth2.parameters import read_parameters
 from ostiary.providers.oauth2.authorize.address import PATH
-from ostiary.providers.oauth2.authorize.context import AuthorizationContext
+from ostiary.providers.oauth2.authorize.authorization_context import AuthorizationContext
 from ostiary.providers.oauth2.authorize.response import send_error
 from ostiary.providers.oauth2.authorize.steps import STEPS
 from ostiary.providers.oauth2.refusals import tell

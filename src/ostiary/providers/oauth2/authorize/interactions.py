@@ -13,7 +13,7 @@ from ostiary.web.response import Response, set_cookie
 
 if TYPE_CHECKING:
     from ostiary.flows.resources import Flow
-    from ostiary.providers.oauth2.authorize.context import AuthorizationContext
+    from ostiary.providers.oauth2.authorize.authorization_context import AuthorizationContext
     from ostiary.signon.interaction import Interaction
 
 

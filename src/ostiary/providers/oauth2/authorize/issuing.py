@@ -5,28 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
-from ostiary.grants.access import insert_access
-from ostiary.grants.code import Code, insert_code
+from ostiary.grants.access_tokens import insert_access
+from ostiary.grants.authorization_codes import Code, insert_code
 from ostiary.grants.errors import RequestUsed
 from ostiary.grants.family import Authorization, insert_family
-from ostiary.grants.pushed import use_pushed
+from ostiary.grants.pushed_requests import use_pushed
 from ostiary.grants.session_clients import join_session
 from ostiary.mappings.exceptions import exception_events
 from ostiary.proto.oauth2.authorization.request import grant_resources
 from ostiary.proto.oauth2.errors import INVALID_REQUEST_URI, LOGIN_REQUIRED, OAuthError
 from ostiary.proto.oauth2.scope import OPENID
+from ostiary.providers.oauth2.audit_events import authorized
 from ostiary.providers.oauth2.authorize.response import send
 from ostiary.providers.oauth2.authorize.subject_hints import reached_class
-from ostiary.providers.oauth2.events import authorized
 from ostiary.providers.oauth2.logout.session_management import session_state
-from ostiary.providers.oauth2.tokens.authorization import new_authorization
 from ostiary.providers.oauth2.tokens.issue import FrontTokens, issue_front
+from ostiary.providers.oauth2.tokens.new_authorization import new_authorization
 from ostiary.signon.finishing import SessionEnded, finish
 from ostiary.store.hashing import new_token, token_hash
 from ostiary.store.workspace.commit import run
 
 if TYPE_CHECKING:
-    from ostiary.providers.oauth2.authorize.context import AuthorizationContext
+    from ostiary.providers.oauth2.authorize.authorization_context import AuthorizationContext
     from ostiary.store.database import Batch, Statement
     from ostiary.web.response import Response
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from ostiary.grants.counters import hit_until
-from ostiary.grants.pushed import Pushed, keep_pushed
-from ostiary.proto.oauth2.authorization.pushed import LIFETIME, PREFIX, pushed_pairs
+from ostiary.grants.pushed_requests import Pushed, keep_pushed
 from ostiary.proto.oauth2.authorization.request import parse_request
+from ostiary.proto.oauth2.authorization.request_uri import LIFETIME, PREFIX, pushed_pairs
 from ostiary.proto.oauth2.errors import INVALID_DPOP_PROOF, INVALID_REQUEST_OBJECT, TEMPORARILY_UNAVAILABLE, OAuthError
 from ostiary.proto.oauth2.parameters import Parameters, read_parameters
 from ostiary.providers.oauth2.authorize.request_parameters import signed_request, unsigned

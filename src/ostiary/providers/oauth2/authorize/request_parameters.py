@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ostiary.grants.pushed import find_pushed
+from ostiary.grants.pushed_requests import find_pushed
 from ostiary.proto.jose import JoseError, VerifyingKey, secret_keys
 from ostiary.proto.jose.jwe import is_encrypted
 from ostiary.proto.jose.jwks import verifying_keys
-from ostiary.proto.oauth2.authorization.pushed import handle_of
 from ostiary.proto.oauth2.authorization.request_object import RequestObject, read_object
+from ostiary.proto.oauth2.authorization.request_uri import handle_of
 from ostiary.proto.oauth2.errors import (
     INVALID_REQUEST,
     INVALID_REQUEST_OBJECT,
@@ -27,7 +27,7 @@ from ostiary.providers.oauth2.client_authentication.authentication import PAR_PA
 from ostiary.store.hashing import token_hash
 
 if TYPE_CHECKING:
-    from ostiary.providers.oauth2.authorize.context import AuthorizationContext
+    from ostiary.providers.oauth2.authorize.authorization_context import AuthorizationContext
     from ostiary.providers.oauth2.provider.client import Client
     from ostiary.web.request import Request
 

@@ -18,7 +18,7 @@ from ostiary.web.errors import BadRequest
 from ostiary.web.response import Response, redirect
 
 if TYPE_CHECKING:
-    from ostiary.providers.oauth2.authorize.context import AuthorizationContext
+    from ostiary.providers.oauth2.authorize.authorization_context import AuthorizationContext
 
 _SECOND: Final = 1_000_000
 _SIGNED_LIFETIME: Final = 600  # seconds; JARM 2.1 advises ten minutes at most

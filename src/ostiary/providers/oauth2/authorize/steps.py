@@ -30,7 +30,7 @@ from ostiary.signon.returning import find_arrival, is_declined
 from ostiary.web.errors import BadRequest
 
 if TYPE_CHECKING:
-    from ostiary.providers.oauth2.authorize.context import AuthorizationContext
+    from ostiary.providers.oauth2.authorize.authorization_context import AuthorizationContext
     from ostiary.web.response import Response
 
 _WEB: Final = ("https://", "http://")

@@ -13,7 +13,7 @@ from ostiary.proto.oauth2.errors import INVALID_REQUEST, UNMET_AUTHENTICATION, O
 from ostiary.providers.oauth2.tokens.claims import ACR, MFA, sub_claim
 
 if TYPE_CHECKING:
-    from ostiary.providers.oauth2.authorize.context import AuthorizationContext
+    from ostiary.providers.oauth2.authorize.authorization_context import AuthorizationContext
     from ostiary.providers.oauth2.provider.client import Client
 
 

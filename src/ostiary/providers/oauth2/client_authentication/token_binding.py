@@ -11,7 +11,7 @@ from ostiary.providers.oauth2.client_authentication.dpop import proven_key
 from ostiary.providers.oauth2.client_authentication.mtls import certificate_of
 
 if TYPE_CHECKING:
-    from ostiary.grants.access import AccessToken
+    from ostiary.grants.access_tokens import AccessToken
     from ostiary.proto.oauth2.bearer import SentToken
     from ostiary.providers.oauth2.provider.client import Client
     from ostiary.providers.oauth2.services import OAuth2Services

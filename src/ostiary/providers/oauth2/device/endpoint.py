@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final
 from ostiary.brands.select import select
 from ostiary.flows.resources import Flow
 from ostiary.grants.counters import hit_until
-from ostiary.grants.device import WAIT, DeviceGrant, begin_device, drop_taken
-from ostiary.proto.oauth2.device import FIRST_CODE, LAST_CODE, DeviceAnswer, parse_device_request
+from ostiary.grants.device_codes import WAIT, DeviceGrant, begin_device, drop_taken
+from ostiary.proto.oauth2.device_authorization import FIRST_CODE, LAST_CODE, DeviceAnswer, parse_device_request
 from ostiary.proto.oauth2.errors import SLOW_DOWN, UNAUTHORIZED_CLIENT, OAuthError
 from ostiary.providers.oauth2.client_authentication.authentication import present, prove
 from ostiary.providers.oauth2.json_responses import allow_origin, error_json, read_form_parameters, token_json, too_many

@@ -17,8 +17,8 @@ from urllib.parse import quote
 
 from ostiary.flows.resources import Flow
 from ostiary.flows.run.decline import DECLINED_STAGE
-from ostiary.grants.device import DeviceGrant, deny_device, find_claimed
-from ostiary.proto.oauth2.device import read_user_code
+from ostiary.grants.device_codes import DeviceGrant, deny_device, find_claimed
+from ostiary.proto.oauth2.device_authorization import read_user_code
 from ostiary.providers.oauth2.device.endpoint import PAGE, device_flow
 from ostiary.providers.oauth2.device.stages import APPROVE, CODE, CONSENT, DECLINED, FINISH, policy_facts
 from ostiary.providers.oauth2.provider.client import Client, client_by_provider

@@ -15,13 +15,20 @@ from ostiary.flows.resources import Stage
 from ostiary.flows.run.stage_context import Ask, Done, Refused, StageContext, Verdict, wrong
 from ostiary.flows.stages.consent import ConsentStage
 from ostiary.grants.counters import hit
-from ostiary.grants.device import DeviceGrant, approve_device, claim_device, deny_device, find_claimed, find_device
+from ostiary.grants.device_codes import (
+    DeviceGrant,
+    approve_device,
+    claim_device,
+    deny_device,
+    find_claimed,
+    find_device,
+)
 from ostiary.grants.session_clients import join_session
-from ostiary.proto.oauth2.device import read_user_code
-from ostiary.providers.oauth2.events import authorized
+from ostiary.proto.oauth2.device_authorization import read_user_code
+from ostiary.providers.oauth2.audit_events import authorized
 from ostiary.providers.oauth2.provider.client import client_by_provider
 from ostiary.providers.oauth2.provider.fields import DEVICE_CODE
-from ostiary.providers.oauth2.tokens.authorization import new_authorization
+from ostiary.providers.oauth2.tokens.new_authorization import new_authorization
 from ostiary.record import dataclass
 from ostiary.sessions.repository import hold
 from ostiary.signon.access import NO_ACCESS, decide_access

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from ostiary.events.event import event
 from ostiary.grants import session_clients
 from ostiary.grants.session_clients import SessionClient, load_session_client
-from ostiary.providers.oauth2.events import APP
+from ostiary.providers.oauth2.audit_events import APP
 from ostiary.providers.oauth2.provider.client import Client, client_by_provider
 from ostiary.providers.oauth2.provider.definition import OAuth2Provider
 from ostiary.providers.oauth2.tokens.claims import random_text

@@ -28,7 +28,7 @@ from ostiary.proto.jose import JoseError, base64url_decode, peek_header
 from ostiary.proto.oauth2.authorization.redirect import is_allowed, with_query
 from ostiary.proto.oauth2.errors import OAuthError
 from ostiary.proto.oauth2.parameters import Parameters, read_parameters
-from ostiary.providers.oauth2.metadata.discovery import find_client
+from ostiary.providers.oauth2.metadata.endpoints import find_client
 from ostiary.providers.oauth2.metadata.global_issuer import global_clients
 from ostiary.providers.oauth2.refusals import tell
 from ostiary.providers.oauth2.tokens.claims import session_id, sub_claim

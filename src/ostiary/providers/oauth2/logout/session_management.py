@@ -13,7 +13,7 @@ import hashlib
 from typing import TYPE_CHECKING, Final
 
 from ostiary.proto.oauth2.authorization.redirect import origin
-from ostiary.providers.oauth2.metadata.discovery import find_client
+from ostiary.providers.oauth2.metadata.endpoints import find_client
 from ostiary.store.hashing import new_token
 from ostiary.web.response import Response, html, set_cookie
 

@@ -9,7 +9,7 @@ from ostiary.proto.jose import JoseError, algorithms_for
 from ostiary.proto.jose.jwks import verifying_keys
 from ostiary.proto.oauth2.authorization.pkce import METHODS
 from ostiary.proto.oauth2.clients.dpop import ALGORITHMS
-from ostiary.proto.oauth2.discovery import Offer, Signing
+from ostiary.proto.oauth2.provider_metadata import Offer, Signing
 from ostiary.proto.oauth2.scope import OFFLINE_ACCESS
 from ostiary.providers.oauth2.authorize.subject_hints import CLASSES
 from ostiary.providers.oauth2.authorize.validation import pkce_rule

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from ostiary.proto.oauth2.discovery import Endpoints, metadata
+from ostiary.proto.oauth2.provider_metadata import Endpoints, metadata
 from ostiary.providers.oauth2.device.endpoint import device_flow
 from ostiary.providers.oauth2.metadata.capabilities import capabilities_of
-from ostiary.providers.oauth2.metadata.discovery import HERE, document_answer, json_document
+from ostiary.providers.oauth2.metadata.endpoints import HERE, document_answer, json_document
 from ostiary.providers.oauth2.provider.client import Client, client_by_provider
 from ostiary.providers.oauth2.provider.definition import OAuth2Provider
 from ostiary.resource import codec

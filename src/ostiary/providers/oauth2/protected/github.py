@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlencode
 
 from ostiary.brands.select import select
-from ostiary.grants.access import find_access
+from ostiary.grants.access_tokens import find_access
 from ostiary.proto.oauth2.bearer import parse_token
 from ostiary.proto.oauth2.errors import INSUFFICIENT_SCOPE, INVALID_TOKEN, OAuthError
 from ostiary.proto.oauth2.parameters import read_parameters

@@ -9,8 +9,8 @@ import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
-from ostiary.grants.access import find_access
-from ostiary.grants.refresh import Use, find_refresh
+from ostiary.grants.access_tokens import find_access
+from ostiary.grants.refresh_tokens import Use, find_refresh
 from ostiary.proto.oauth2.errors import OAuthError
 from ostiary.providers.oauth2.client_authentication.authentication import authenticate
 from ostiary.providers.oauth2.json_responses import (

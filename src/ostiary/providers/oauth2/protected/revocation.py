@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ostiary.grants.derived_tokens import revoke_with_derived
-from ostiary.grants.refresh import find_refresh, revoke_family
+from ostiary.grants.refresh_tokens import find_refresh, revoke_family
 from ostiary.proto.oauth2.errors import OAuthError
 from ostiary.providers.oauth2.client_authentication.authentication import authenticate
 from ostiary.providers.oauth2.json_responses import allow_origin, error_json, read_form_parameters, token_json

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from ostiary.grants.access import AccessToken, find_access
+from ostiary.grants.access_tokens import AccessToken, find_access
 from ostiary.mappings.exceptions import log_unavailable
 from ostiary.proto.oauth2.bearer import parse_token
 from ostiary.proto.oauth2.errors import INSUFFICIENT_SCOPE, INVALID_TOKEN, OAuthError

@@ -6,7 +6,7 @@ import logging
 from dataclasses import field
 from typing import TYPE_CHECKING
 
-from ostiary.applications.lookup import application_of
+from ostiary.applications.by_provider import application_of
 from ostiary.applications.resources import Application
 from ostiary.mappings.claims import ClaimSet
 from ostiary.mappings.resources import PROPERTY_MAPPING

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Final
 
 from ostiary.proto.oauth2.errors import UNAUTHORIZED_CLIENT, UNSUPPORTED_GRANT_TYPE, OAuthError
 from ostiary.providers.oauth2.provider.fields import DEVICE_CODE
+from ostiary.providers.oauth2.token.grants.authorization_code import authorization_code
 from ostiary.providers.oauth2.token.grants.client_credentials import client_credentials
-from ostiary.providers.oauth2.token.grants.code import authorization_code
-from ostiary.providers.oauth2.token.grants.device import device_code
-from ostiary.providers.oauth2.token.grants.refresh import refresh_token
+from ostiary.providers.oauth2.token.grants.device_code import device_code
+from ostiary.providers.oauth2.token.grants.refresh_token import refresh_token
 from ostiary.providers.oauth2.token.request import Grant
 
 if TYPE_CHECKING:

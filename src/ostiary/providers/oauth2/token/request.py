@@ -7,9 +7,9 @@ from dataclasses import field
 from typing import TYPE_CHECKING, NoReturn
 
 from ostiary.grants.binding import UNBOUND, Binding
-from ostiary.grants.refresh import revoke_family
+from ostiary.grants.refresh_tokens import revoke_family
 from ostiary.proto.oauth2.errors import INVALID_GRANT, OAuthError
-from ostiary.providers.oauth2.events import suspicious
+from ostiary.providers.oauth2.audit_events import suspicious
 from ostiary.record import dataclass
 from ostiary.store.workspace.commit import run
 

@@ -17,7 +17,7 @@ from ostiary.resource import codec
 from ostiary.store.hashing import new_token
 
 if TYPE_CHECKING:
-    from ostiary.grants.access import AccessToken
+    from ostiary.grants.access_tokens import AccessToken
     from ostiary.providers.oauth2.provider.client import Client
 
 _OPAQUE_BITS: Final = 256

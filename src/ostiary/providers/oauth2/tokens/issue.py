@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from ostiary.grants.access import AccessToken
+from ostiary.grants.access_tokens import AccessToken
 from ostiary.grants.binding import UNBOUND, Binding
-from ostiary.grants.refresh import NewRefresh
+from ostiary.grants.refresh_tokens import NewRefresh
 from ostiary.proto.jose import sign
 from ostiary.proto.oauth2.scope import OFFLINE_ACCESS
 from ostiary.proto.oauth2.token import TokenAnswer

@@ -18,7 +18,7 @@ from ostiary.directory.errors import Throttled
 from ostiary.directory.machines import Machines, NotGenerated, moved
 from ostiary.events.event import event
 from ostiary.events.signin_log import log_failed_sign_in
-from ostiary.grants.access import insert_access
+from ostiary.grants.access_tokens import insert_access
 from ostiary.grants.derived_tokens import insert_derivation
 from ostiary.grants.family import Authorization, hold_family
 from ostiary.proto.oauth2.errors import INVALID_CLIENT, INVALID_GRANT, INVALID_REQUEST, UNAUTHORIZED_CLIENT, OAuthError

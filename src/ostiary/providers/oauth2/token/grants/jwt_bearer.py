@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
-from ostiary.grants.access import find_access
+from ostiary.grants.access_tokens import find_access
 from ostiary.proto.oauth2.clients.statement import BadStatement, SignedStatement, read_statement, verify_times
 from ostiary.proto.oauth2.errors import INVALID_GRANT, OAuthError
 from ostiary.providers.oauth2.client_authentication.token_binding import verify_same_binding

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
-from ostiary.grants.pushed import begin_journey
+from ostiary.grants.pushed_requests import begin_journey
 from ostiary.proto.oauth2.authorization.request import AuthorizeRequest
 from ostiary.proto.oauth2.authorization.response import ResponseTarget
 from ostiary.providers.oauth2.authorize.address import PATH as AUTHORIZE_PATH
@@ -14,7 +14,7 @@ from ostiary.record import dataclass
 from ostiary.signon.context import Known, SignOnContext
 
 if TYPE_CHECKING:
-    from ostiary.grants.pushed import Pushed
+    from ostiary.grants.pushed_requests import Pushed
     from ostiary.proto.oauth2.parameters import Parameters
     from ostiary.providers.oauth2.provider.client import Client
     from ostiary.providers.oauth2.services import OAuth2Services

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from ostiary.proto.oauth2.discovery import Endpoints, metadata
+from ostiary.proto.oauth2.provider_metadata import Endpoints, metadata
 from ostiary.providers.oauth2.device.endpoint import device_flow
 from ostiary.providers.oauth2.json_responses import allow_origin
 from ostiary.providers.oauth2.metadata.capabilities import capabilities_of

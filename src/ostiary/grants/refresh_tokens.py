@@ -14,7 +14,7 @@ import hmac
 from collections.abc import Mapping
 from typing import Final, cast
 
-from ostiary.grants.access import AccessToken, insert_access
+from ostiary.grants.access_tokens import AccessToken, insert_access
 from ostiary.grants.binding import UNBOUND, Binding
 from ostiary.grants.errors import Raced
 from ostiary.grants.family import Authorization, hold_family, load_authorization

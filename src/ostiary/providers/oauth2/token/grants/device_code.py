@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from ostiary.grants.device import Poll, poll_device
-from ostiary.grants.refresh import begin
+from ostiary.grants.device_codes import Poll, poll_device
+from ostiary.grants.refresh_tokens import begin
 from ostiary.proto.oauth2.errors import (
     ACCESS_DENIED,
     AUTHORIZATION_PENDING,

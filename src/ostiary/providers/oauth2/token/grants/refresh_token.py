@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ostiary.grants.refresh import RefreshToken, Use, find_refresh, keep, rotate, successor
+from ostiary.grants.refresh_tokens import RefreshToken, Use, find_refresh, keep, rotate, successor
 from ostiary.proto.oauth2.errors import INVALID_GRANT, OAuthError
 from ostiary.proto.oauth2.scope import narrow_scope
 from ostiary.proto.oauth2.token import narrow_resources, parse_refresh_request

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ostiary.grants.authorization_codes import Code, Mismatch, use_code
 from ostiary.grants.binding import Binding
-from ostiary.grants.code import Code, Mismatch, use_code
-from ostiary.grants.refresh import begin
+from ostiary.grants.refresh_tokens import begin
 from ostiary.proto.oauth2.authorization.pkce import CodeChallenge, Method, WrongVerifier, verify_code_verifier
 from ostiary.proto.oauth2.errors import INVALID_GRANT, OAuthError
 from ostiary.proto.oauth2.token import CodeRequest, narrow_resources, parse_code_request
