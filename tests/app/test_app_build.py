@@ -278,7 +278,7 @@ def test_the_setup_link_is_for_its_owner_alone(tmp_path: Path) -> None:
 
 
 async def test_a_recovery_key_of_nobody_opens_nothing(core: Core) -> None:
-    from ostiary.app.operator.recovery import Recoverer
+    from ostiary.portal.recoverer import Recoverer
     from ostiary.sessions.cookie import CookieSettings
     from ostiary.sessions.sessions import Sessions
 

@@ -14,11 +14,11 @@ from attacks_house import CALLBACK, CLIENT_SECRET, LOGIN, PASSWORD, House
 
 import ostiary
 from ostiary.app.core import clock
-from ostiary.app.site import API_SCOPE
 from ostiary.directory.errors import Busy
 from ostiary.directory.passwords import formats
 from ostiary.directory.passwords.pool import BYTES_MOST, Passwords
 from ostiary.mappings.scope_mapping import ScopeMapping
+from ostiary.providers.oauth2.protected.own_api import API_SCOPE
 from ostiary.providers.oauth2.provider.definition import OAuth2Provider
 from ostiary.seal import Secret
 from ostiary.store.workspace.editor import Workspace

@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 import pytest
 from attacks_house import CALLBACK, CLIENT_SECRET, LOGIN, PASSWORD, Answer, House, open_house
 
-from ostiary.app.core import clock
+from ostiary.app.core import build_core, clock
 from ostiary.app.metrics import Metrics
 from ostiary.app.site import build_site
 from ostiary.flows.resources import Flow
@@ -182,10 +182,7 @@ async def walk(tmp_path: Path) -> AsyncIterator[Walk]:
     assert flow is not None
     await opened.application(authorization_flow=flow.pk)
     watched = Watched(opened.core.database)
-    opened.core.users._watch = watched.watch("directory_")
-    core = dataclasses.replace(opened.core, database=watched)
-    for part in (core.users, core.devices, core.attempts, core.tokens, core.setup):
-        part._database = watched  # type: ignore[union-attr]
+    core = await build_core(opened.core.settings, watched, environ={})
     yield Walk(House(core, build_site(core, Metrics(version="test")), opened.metrics), watched)
     await opened.close()
 

@@ -5,4 +5,4 @@ configuration, the brand of the host, and who one is. The flow executor belongs 
 or any provider.
 """
 
-__all__ = ["caller", "room", "routes"]
+__all__ = ["room"]

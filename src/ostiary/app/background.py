@@ -8,10 +8,8 @@ from collections.abc import Coroutine, Sequence
 from typing import Any, Final
 
 from ostiary.app.core import Core
-from ostiary.app.rooms import sweepers_of
 from ostiary.room import Job
 from ostiary.store.loop import Loop
-from ostiary.tasks.cleanup import Sweepers
 from ostiary.tasks.worker import Worker
 
 GRACE: Final = 15.0  # seconds a task in flight has at shutdown
@@ -21,8 +19,7 @@ log = logging.getLogger("ostiary.app")
 
 def jobs(core: Core) -> Sequence[Job]:
     """Return every room's jobs."""
-    services = core.services.extended(Sweepers(sweepers_of(core.rooms)))
-    return tuple(job for room in core.rooms for job in room.jobs(services))
+    return tuple(job for room in core.rooms for job in room.jobs(core.services))
 
 
 class Background:

@@ -1,7 +1,8 @@
 """The inner half of the program: database, configuration, directory, and what a first start brings with it.
 
-Commands work with this half alone; a process that listens puts `site` and `background` around it. Read it from top to
-bottom: each paragraph builds one room from those before it.
+Commands work with this half alone; a process that listens puts `site` and `background` around it. What stands here is
+what must be read from outside before anything else can be built; every other service is offered by a room
+(`ostiary.room.Room`) and built when it is first wanted.
 """
 
 from __future__ import annotations
@@ -11,39 +12,39 @@ import logging
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
-from ostiary.app.hooks import hooks_of
 from ostiary.app.listening.hosts import Hosts
 from ostiary.app.new_passwords import require_good_password
 from ostiary.app.place import absent, where
-from ostiary.app.rooms import ROOMS, kinds_of, migrations_of
+from ostiary.app.rooms import ROOMS, kinds_of, migrations_of, services_of, sweepers_of
 from ostiary.blueprints.discovery import Discovery
 from ostiary.directory.accounts import Accounts
 from ostiary.directory.attempts import Attempts
 from ostiary.directory.authenticators.devices import Devices
 from ostiary.directory.first_run.bootstrap import Bootstrap, apply_bootstrap
 from ostiary.directory.first_run.setup import Setup
-from ostiary.directory.install import install_id
+from ostiary.directory.install import Installation, install_id
 from ostiary.directory.passwords.pool import Passwords
-from ostiary.directory.rows.backend import backends
 from ostiary.directory.tokens import Tokens
 from ostiary.directory.users import Users
 from ostiary.events.audit import audit_changes
-from ostiary.flows.enrolment import authenticators_of
 from ostiary.keys.defaults import make_default_pairs
 from ostiary.record import dataclass
 from ostiary.resource import Registry
-from ostiary.room import Room, ServiceRegistry
-from ostiary.seal import Secret
+from ostiary.room import Room, Service, ServiceRegistry
+from ostiary.seal.derivation import DerivedKeys
 from ostiary.seal.envelope import Sealer
 from ostiary.settings import InvalidSetting, Settings
+from ostiary.settings.environment import Environment
 from ostiary.settings.secret_key import make_data_dir, with_secret_key
 from ostiary.store.configuration.plane import ConfigPlane
 from ostiary.store.database import Unavailable
 from ostiary.store.migrations import is_installed, is_sealed, migrate
 from ostiary.store.pace import PAUSE
 from ostiary.store.workspace.editor import Editor
+from ostiary.tasks.cleanup import Sweepers
 
 if TYPE_CHECKING:
     from ostiary.blueprints.report import Report
@@ -59,27 +60,75 @@ def clock() -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Core:
-    """What is built and open, of these rooms. `services` holds the same for them. `close` ends it."""
+    """What is open in every process: settings, database, and the services that rooms offer. `close` ends it.
+
+    The properties are services that commands ask for by name.
+    """
 
     rooms: Sequence[Room]
     services: ServiceRegistry
     settings: Settings
-    secret_key: Secret
     database: Database
-    registry: Registry
-    sealer: Sealer
-    plane: ConfigPlane
-    editor: Editor
-    users: Users
-    passwords: Passwords
-    tokens: Tokens
-    devices: Devices
-    attempts: Attempts
-    setup: Setup
-    accounts: Accounts
-    discovery: Discovery
-    hosts: Hosts
-    environ: Mapping[str, str]
+
+    @property
+    def registry(self) -> Registry:
+        """Every kind of object."""
+        return self.services[Registry]
+
+    @property
+    def plane(self) -> ConfigPlane:
+        """The configuration."""
+        return self.services[ConfigPlane]
+
+    @property
+    def editor(self) -> Editor:
+        """The way to save objects."""
+        return self.services[Editor]
+
+    @property
+    def users(self) -> Users:
+        """The users."""
+        return self.services[Users]
+
+    @property
+    def passwords(self) -> Passwords:
+        """The hashing of passwords."""
+        return self.services[Passwords]
+
+    @property
+    def tokens(self) -> Tokens:
+        """The tokens of users."""
+        return self.services[Tokens]
+
+    @property
+    def devices(self) -> Devices:
+        """The authenticators of users."""
+        return self.services[Devices]
+
+    @property
+    def attempts(self) -> Attempts:
+        """The throttle of sign-ins."""
+        return self.services[Attempts]
+
+    @property
+    def setup(self) -> Setup:
+        """The state of the first-run set-up."""
+        return self.services[Setup]
+
+    @property
+    def accounts(self) -> Accounts:
+        """The verbs of commands about accounts."""
+        return self.services[Accounts]
+
+    @property
+    def discovery(self) -> Discovery:
+        """The discovery of blueprints."""
+        return self.services[Discovery]
+
+    @property
+    def hosts(self) -> Hosts:
+        """Our own addresses."""
+        return self.services[Hosts]
 
     async def close(self) -> None:
         """Finish what is queued and close the database."""
@@ -163,49 +212,40 @@ async def build_core(
     """Build the rooms on an open, migrated database, without what a first start makes. Raises WrongKey, Unavailable."""
     secret_key = settings.secret_key
     assert secret_key is not None  # noqa: S101 - `with_secret_key` just saw to it, or whoever calls this
-    sealer = Sealer(secret_key)
-    kinds = Registry(kinds_of(rooms))
+    sealer, kinds = Sealer(secret_key), Registry(kinds_of(rooms))
     plane = ConfigPlane(database=database, registry=kinds, sealer=sealer)
     await plane.load()
-
-    sessions_end, accounts_end = hooks_of(rooms, ServiceRegistry(plane, database=database, clock=clock))
-    passwords = Passwords()
-    devices = Devices(database, sealer, authenticators_of(kinds_of(rooms)))
-    ends, deletes = accounts_end.on_ended, [devices.delete_of_user]
-    directory = backends(database, passwords, sealer, on_disabled=ends, on_deleted=deletes)
-    editor = Editor(plane, directory, audit_changes, rest=PAUSE if serving else 0.0)
-    users = Users(database, install_id=await install_id(database))
-    tokens = Tokens(database, sealer)
-    setup, folder = Setup(database), settings.blueprints_dir
-    discovery = Discovery(database=database, editor=editor, registry=kinds, environ=environ, directory=folder)
-
-    return Core(
-        rooms=rooms,
-        services=ServiceRegistry(plane, sessions_end, users, tokens, discovery, database=database, clock=clock),
-        settings=settings,
-        secret_key=secret_key,
+    services = ServiceRegistry(
+        settings,
+        Environment(environ),
+        sealer,
+        DerivedKeys(secret_key),
+        kinds,
+        plane,
+        Installation(await install_id(database)),
+        Sweepers(sweepers_of(rooms)),
         database=database,
-        registry=kinds,
-        sealer=sealer,
-        plane=plane,
-        editor=editor,
-        users=users,
-        passwords=passwords,
-        tokens=tokens,
-        devices=devices,
-        attempts=Attempts(database),
-        setup=setup,
-        accounts=Accounts(database, users, passwords, on_ended=ends),
-        discovery=discovery,
-        hosts=await _hosts(plane, settings, setup),
-        environ=environ,
+        clock=clock,
+        offered=[
+            Service(Editor, partial(_editor, rooms, rest=PAUSE if serving else 0.0)),
+            *(one for one in services_of(rooms) if not one.site),
+        ],
     )
+    hosts = await _hosts(services)
+    return Core(rooms=rooms, services=services.extended(hosts), settings=settings, database=database)
 
 
-async def _hosts(plane: ConfigPlane, settings: Settings, setup: Setup) -> Hosts:
+def _editor(rooms: Sequence[Room], services: ServiceRegistry, *, rest: float) -> Editor:
+    """Return the editor over the configuration and the tables of rooms."""
+    backends = {name: one for room in rooms for name, one in room.backends(services).items()}
+    return Editor(services[ConfigPlane], backends, audit_changes, rest=rest)
+
+
+async def _hosts(services: ServiceRegistry) -> Hosts:
     """Return which hosts are ours. Where any was until now, that ends as soon as one is named."""
+    setup = services[Setup]
     was_open = await setup.hosts_open()
-    hosts = Hosts(plane, settings, open_before=was_open)
+    hosts = Hosts(services[ConfigPlane], services[Settings], open_before=was_open)
     if was_open and not hosts.unnamed():
         await setup.close_hosts()
     return hosts
@@ -223,7 +263,7 @@ async def _first_start(core: Core) -> None:
     await apply_bootstrap(
         core.database,
         core.passwords,
-        core.sealer,
+        core.services[Sealer],
         settings=Bootstrap(password=wanted.password, token=wanted.token, email=wanted.email),
         now=clock(),
     )

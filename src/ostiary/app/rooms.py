@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import Any, Final
 
 from ostiary.api.room import ROOM as API
+from ostiary.app.hooks import joined_hooks
+from ostiary.app.room import ROOM as APP
 from ostiary.applications.room import ROOM as APPLICATIONS
 from ostiary.blueprints.room import ROOM as BLUEPRINTS
 from ostiary.brands.room import ROOM as BRANDS
@@ -19,8 +21,9 @@ from ostiary.policies.room import ROOM as POLICIES
 from ostiary.portal.room import ROOM as PORTAL
 from ostiary.providers.oauth2.room import ROOM as OAUTH2
 from ostiary.resource import Registry, Resource
-from ostiary.room import Room, Sweeper
+from ostiary.room import Room, Service, Sweeper
 from ostiary.sessions.room import ROOM as SESSIONS
+from ostiary.signon.room import ROOM as SIGN_ON
 from ostiary.store import room as store
 from ostiary.store.migrations import Migration
 from ostiary.tasks.room import ROOM as TASKS
@@ -42,11 +45,13 @@ ROOMS: Final[Sequence[Room]] = (
     POLICIES,
     GRANTS,
     FLOWS,
+    SIGN_ON,
     OAUTH2,
     APPLICATIONS,
     BLUEPRINTS,
     API,
     PORTAL,
+    APP,
 )
 """Every room that gives something, from the floor upwards."""
 
@@ -64,6 +69,11 @@ def migrations_of(rooms: Iterable[Room]) -> tuple[Migration, ...]:
 def sweepers_of(rooms: Iterable[Room]) -> tuple[Sweeper, ...]:
     """Return what deletes rows that expired."""
     return tuple(sweeper for room in rooms for sweeper in room.sweeps)
+
+
+def services_of(rooms: Sequence[Room]) -> tuple[Service[Any], ...]:
+    """Return every service, and the hooks of all rooms joined to one service for each class of hooks."""
+    return (*(service for room in rooms for service in room.services), *joined_hooks(rooms))
 
 
 KINDS: Final = kinds_of(ROOMS)

@@ -10,11 +10,26 @@ from ostiary.blueprints.discovery import Discovery
 from ostiary.blueprints.jobs import jobs as discovery_jobs
 from ostiary.blueprints.jobs import watch
 from ostiary.blueprints.resources import BlueprintInstance
-from ostiary.room import Room
+from ostiary.resource import Registry
+from ostiary.room import Room, Service
+from ostiary.settings import Settings
+from ostiary.settings.environment import Environment
+from ostiary.store.workspace.editor import Editor
 
 if TYPE_CHECKING:
     from ostiary.room import Job, ServiceRegistry
     from ostiary.store.loop import Loop
+
+
+def discovery(services: ServiceRegistry) -> Discovery:
+    """Return what finds blueprints and applies them."""
+    return Discovery(
+        database=services.database,
+        editor=services[Editor],
+        registry=services[Registry],
+        environ=services[Environment].values,
+        directory=services[Settings].blueprints_dir,
+    )
 
 
 def jobs(services: ServiceRegistry) -> Sequence[Job]:
@@ -28,4 +43,11 @@ def loops(services: ServiceRegistry) -> Sequence[Loop]:
     return () if folder is None else (watch(services.database, folder, clock=services.clock),)
 
 
-ROOM: Final = Room(name="blueprints", kinds=(BlueprintInstance,), migrations=states.MIGRATIONS, jobs=jobs, loops=loops)
+ROOM: Final = Room(
+    name="blueprints",
+    kinds=(BlueprintInstance,),
+    migrations=states.MIGRATIONS,
+    services=(Service(Discovery, discovery),),
+    jobs=jobs,
+    loops=loops,
+)

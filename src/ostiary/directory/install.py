@@ -5,7 +5,15 @@ from __future__ import annotations
 import uuid
 from typing import cast
 
+from ostiary.record import dataclass
 from ostiary.store.database import Batch, Database, Statement
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """The installation, by its id."""
+
+    install_id: str
 
 
 async def install_id(database: Database) -> str:

@@ -6,11 +6,39 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from ostiary.directory import attempts, resources, tables, tokens
+from ostiary.directory.accounts import Accounts
+from ostiary.directory.attempts import Attempts
+from ostiary.directory.authenticators.devices import Devices
+from ostiary.directory.first_run.setup import Setup
+from ostiary.directory.install import Installation
+from ostiary.directory.passwords.pool import Passwords
+from ostiary.directory.rows.backend import AccountHooks, backends
 from ostiary.directory.tokens import Tokens
-from ostiary.room import MINUTE, Job, Room
+from ostiary.directory.users import Users
+from ostiary.room import MINUTE, Job, Room, Service
+from ostiary.seal.envelope import Sealer
 
 if TYPE_CHECKING:
     from ostiary.room import ServiceRegistry
+    from ostiary.store.workspace.changes import Backend
+
+
+def object_backends(services: ServiceRegistry) -> dict[str, Backend]:
+    """Return the backend of users, groups, roles and tokens."""
+    directory = backends(
+        services.database,
+        services[Passwords],
+        services[Sealer],
+        on_disabled=services[AccountHooks].on_ended,
+        on_deleted=[services[Devices].delete_of_user],
+    )
+    return {**directory}
+
+
+def accounts(services: ServiceRegistry) -> Accounts:
+    """Return the verbs of commands about accounts."""
+    hooks = services[AccountHooks]
+    return Accounts(services.database, services[Users], services[Passwords], on_ended=hooks.on_ended)
 
 
 def jobs(services: ServiceRegistry) -> tuple[Job]:
@@ -28,7 +56,17 @@ def jobs(services: ServiceRegistry) -> tuple[Job]:
 ROOM: Final = Room(
     name="directory",
     kinds=resources.KINDS,
+    backends=object_backends,
     migrations=tables.MIGRATIONS,
     sweeps=(tokens.sweep, attempts.sweep),
+    services=(
+        Service(Passwords, lambda _: Passwords()),
+        Service(Users, lambda services: Users(services.database, install_id=services[Installation].install_id)),
+        Service(Tokens, lambda services: Tokens(services.database, services[Sealer])),
+        Service(Attempts, lambda services: Attempts(services.database)),
+        Service(Setup, lambda services: Setup(services.database)),
+        Service(Accounts, accounts),
+    ),
+    hooks=(Service(AccountHooks, lambda _: AccountHooks()),),
     jobs=jobs,
 )

@@ -8,7 +8,6 @@ a completion key, and asks for it afterwards or commits its end itself.
 
 __all__ = [
     "challenge_page",
-    "consents",
     "engine",
     "enrolment",
     "error_detail",
@@ -17,7 +16,6 @@ __all__ = [
     "password_change",
     "people",
     "plans",
-    "proofs",
     "resources",
     "room",
     "run",

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
+from ostiary.directory.attempts import Attempts
+from ostiary.directory.authenticators.devices import Devices
+from ostiary.directory.first_run.setup import Setup
+from ostiary.directory.passwords.pool import Passwords
+from ostiary.directory.tokens import Tokens
+from ostiary.directory.users import Users
+from ostiary.events.refusals import Refusals
 from ostiary.flows import consents, tables
 from ostiary.flows.authenticators.static.stage import AuthenticatorStaticStage
 from ostiary.flows.authenticators.totp.stage import AuthenticatorTOTPStage
+from ostiary.flows.consents import Consents
 from ostiary.flows.engine import FlowEngine, plans_end, plans_move, proofs_end
+from ostiary.flows.enrolment import authenticators_of
 from ostiary.flows.plans import repository
+from ostiary.flows.plans.beginning import first_answer
+from ostiary.flows.plans.repository import Plans
+from ostiary.flows.proofs.mfa_cookie import give_cookies
 from ostiary.flows.resources import Flow, FlowStageBinding, Stage
 from ostiary.flows.routes import routes as flow_routes
+from ostiary.flows.services import FlowHooks, Services
 from ostiary.flows.stages.authenticator_validate import AuthenticatorValidateStage
 from ostiary.flows.stages.consent import ConsentStage
 from ostiary.flows.stages.deny import DenyStage
@@ -22,12 +35,18 @@ from ostiary.flows.stages.redirect import RedirectStage
 from ostiary.flows.stages.user_login import UserLoginStage
 from ostiary.flows.stages.user_logout import UserLogoutStage
 from ostiary.flows.stages.user_write import UserWriteStage
-from ostiary.room import Room
+from ostiary.resource import Registry
+from ostiary.room import Room, Service
+from ostiary.seal import Secret
+from ostiary.seal.derivation import DerivedKeys
+from ostiary.seal.envelope import Sealer
 from ostiary.sessions.sessions import Hooks, Sessions
 from ostiary.store.configuration.plane import ConfigPlane
+from ostiary.store.workspace.editor import Editor
 
 if TYPE_CHECKING:
     from ostiary.room import ServiceRegistry
+    from ostiary.web.asgi import Finish
     from ostiary.web.router import Route
 
 STAGES: Final[tuple[type[Stage], ...]] = (
@@ -46,9 +65,44 @@ STAGES: Final[tuple[type[Stage], ...]] = (
 )
 
 
-def hooks(_services: ServiceRegistry) -> tuple[Hooks]:
+def session_hooks(_services: ServiceRegistry) -> Hooks:
     """Return what moves and ends plans with their session."""
-    return (Hooks(on_move=[plans_move], on_end=[plans_end], on_close=[proofs_end]),)
+    return Hooks(on_move=[plans_move], on_end=[plans_end], on_close=[proofs_end])
+
+
+def devices(services: ServiceRegistry) -> Devices:
+    """Return the devices of users, of every kind that a stage sets up."""
+    stages = [kind.model for kind in services[Registry]]
+    return Devices(services.database, services[Sealer], authenticators_of(stages))
+
+
+def flow_services(services: ServiceRegistry) -> Services:
+    """Return what flows work with."""
+    hooks = services[FlowHooks]
+    return Services(
+        database=services.database,
+        plane=services[ConfigPlane],
+        sessions=services[Sessions],
+        users=services[Users],
+        passwords=services[Passwords],
+        devices=services[Devices],
+        tokens=services[Tokens],
+        attempts=services[Attempts],
+        setup=services[Setup],
+        editor=services[Editor],
+        consents=Consents(services.database),
+        plans=Plans(services.database, services[Sealer]),
+        cookie_key=Secret(services[DerivedKeys].key("flows/cookie").hex()),
+        unnamed=lambda: any(is_unnamed() for is_unnamed in hooks.unnamed),
+        own_stages=dict(hooks.stages),
+        begin_again=first_answer(hooks.begin_again),
+        refusals=services[Refusals],
+    )
+
+
+def finishes(_services: ServiceRegistry) -> Iterable[Finish]:
+    """Return what sets the cookies of second factors."""
+    return (give_cookies,)
 
 
 def routes(services: ServiceRegistry) -> Sequence[Route]:
@@ -61,6 +115,12 @@ ROOM: Final = Room(
     kinds=(Flow, FlowStageBinding, Prompt, *STAGES),
     migrations=tables.MIGRATIONS,
     sweeps=(repository.sweep_plans, repository.sweep_proofs, consents.sweep),
-    hooks=hooks,
+    services=(
+        Service(Devices, devices),
+        Service(Services, flow_services, site=True),
+        Service(FlowEngine, lambda services: FlowEngine(services[Services]), site=True),
+    ),
+    hooks=(Service(Hooks, session_hooks), Service(FlowHooks, lambda _: FlowHooks(), site=True)),
     routes=routes,
+    finishes=finishes,
 )

@@ -27,6 +27,20 @@ if TYPE_CHECKING:
     from ostiary.store.workspace.editor import Editor
 
 
+@dataclass(slots=True)
+class FlowHooks:
+    """What other rooms hang on flows.
+
+    `stages` are steps that protocols put behind the stages of a flow, by name; nobody configures them. `begin_again`
+    tell what a sign-in whose plan is lost was begun for. `unnamed` tell that none of our own hosts is named yet, so
+    that the first-run wizard asks.
+    """
+
+    stages: list[tuple[str, Stage]] = field(default_factory=list)
+    begin_again: list[BeginAgain] = field(default_factory=list)
+    unnamed: list[Callable[[], bool]] = field(default_factory=list)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
     """The rooms below, as flows use them. `cookie_key` signs what a browser keeps of a second factor.

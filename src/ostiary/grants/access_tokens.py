@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import field
 from typing import Any, Final, cast
 
 from ostiary.grants.binding import UNBOUND, Binding
 from ostiary.record import dataclass
 from ostiary.resource.codec import decode, encode_canonical
+from ostiary.seal import Secret
 from ostiary.store.database import Database, Statement, fetch_one
 
 _FIND: Final = (
@@ -34,6 +35,17 @@ class AccessToken:
     expires: int
     body: Mapping[str, object] = field(default_factory=dict)  # claims that the token itself does not carry
     binding: Binding = UNBOUND
+
+
+@dataclass(frozen=True, slots=True)
+class ApiTokens:
+    """Access tokens as they are used at our own API. Whoever issues them offers it.
+
+    `user_of` gets a bearer token and the time in microseconds UTC; it returns the number of the user for whom the
+    token speaks at the API, or None.
+    """
+
+    user_of: Callable[[Secret, int], Awaitable[int | None]]
 
 
 def insert_access(token: AccessToken) -> Statement:

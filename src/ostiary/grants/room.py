@@ -7,17 +7,26 @@ from typing import TYPE_CHECKING, Final
 from ostiary.directory.rows.backend import AccountHooks
 from ostiary.grants.cascades import SWEEPS, on_session_end, on_session_moved, on_user_disabled
 from ostiary.grants.tables import MIGRATIONS
-from ostiary.room import Room
+from ostiary.room import Room, Service
 from ostiary.sessions.sessions import Hooks
 
 if TYPE_CHECKING:
     from ostiary.room import ServiceRegistry
 
 
-def hooks(_services: ServiceRegistry) -> tuple[Hooks, AccountHooks]:
-    """Return what ends with a session and with an account, and what follows a session that moves."""
-    sessions = Hooks(on_move=[on_session_moved], on_end=[on_session_end])
-    return sessions, AccountHooks(on_ended=[on_user_disabled])
+def session_hooks(_services: ServiceRegistry) -> Hooks:
+    """Return what ends with a session, and what follows a session that moves."""
+    return Hooks(on_move=[on_session_moved], on_end=[on_session_end])
 
 
-ROOM: Final = Room(name="grants", migrations=MIGRATIONS, sweeps=SWEEPS, hooks=hooks)
+def account_hooks(_services: ServiceRegistry) -> AccountHooks:
+    """Return what ends with an account."""
+    return AccountHooks(on_ended=[on_user_disabled])
+
+
+ROOM: Final = Room(
+    name="grants",
+    migrations=MIGRATIONS,
+    sweeps=SWEEPS,
+    hooks=(Service(Hooks, session_hooks), Service(AccountHooks, account_hooks)),
+)

@@ -5,4 +5,4 @@ and favicon.ico. Works without JavaScript. Must not know how a stage decides, no
 flow engine answers, and no POST is redirected to another origin.
 """
 
-__all__ = ["autosubmit", "error_page", "look", "room", "services"]
+__all__ = ["error_page", "room"]

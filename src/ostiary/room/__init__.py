@@ -5,6 +5,7 @@ room exports one `ROOM`; `app.rooms` lists them, and the composition root goes t
 """
 
 from ostiary.room.job import MINUTE, Handler, Job
-from ostiary.room.value import MissingService, Room, ServiceRegistry, Sweeper
+from ostiary.room.service import MissingService, Service, ServiceRegistry
+from ostiary.room.value import Room, Sweeper
 
-__all__ = ["MINUTE", "Handler", "Job", "MissingService", "Room", "ServiceRegistry", "Sweeper"]
+__all__ = ["MINUTE", "Handler", "Job", "MissingService", "Room", "Service", "ServiceRegistry", "Sweeper"]

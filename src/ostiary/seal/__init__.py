@@ -6,4 +6,4 @@ Must not know databases, resources or settings: bytes in, values out.
 
 from ostiary.seal.secret import STARS, Secret
 
-__all__ = ["STARS", "Secret", "envelope"]
+__all__ = ["STARS", "Secret", "derivation", "envelope"]

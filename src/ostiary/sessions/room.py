@@ -2,16 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Final
 
-from ostiary.room import MINUTE, Job, Room
+from ostiary.room import MINUTE, Job, Room, Service
 from ostiary.sessions import tables
+from ostiary.sessions.cookie import CookieSettings
 from ostiary.sessions.expiry import end_expired
-from ostiary.sessions.sessions import Hooks
+from ostiary.sessions.sessions import Hooks, Sessions
+from ostiary.settings import Settings
 
 if TYPE_CHECKING:
     from ostiary.room import ServiceRegistry
+    from ostiary.web.asgi import Finish
+
+
+def cookies(services: ServiceRegistry) -> CookieSettings:
+    """Return where our cookies are sent."""
+    settings = services[Settings]
+    return CookieSettings(domain=settings.cookie_domain, path=settings.web.path)
+
+
+def sessions(services: ServiceRegistry) -> Sessions:
+    """Return the sessions of browsers, with what other rooms hang on their beginning, moving and end."""
+    life = services[Settings].sessions.unauthenticated_age
+    return Sessions(services.database, services[CookieSettings], services[Hooks], anonymous=life)
+
+
+def finishes(services: ServiceRegistry) -> Iterable[Finish]:
+    """Return what sets and clears the cookie of sessions."""
+    return (services[Sessions].finish,)
 
 
 def jobs(services: ServiceRegistry) -> tuple[Job]:
@@ -26,4 +46,11 @@ def jobs(services: ServiceRegistry) -> tuple[Job]:
     return (Job("sessions.end_expired", end_sessions, summary, schedule=MINUTE),)
 
 
-ROOM: Final = Room(name="sessions", migrations=tables.MIGRATIONS, jobs=jobs)
+ROOM: Final = Room(
+    name="sessions",
+    migrations=tables.MIGRATIONS,
+    services=(Service(CookieSettings, cookies, site=True), Service(Sessions, sessions, site=True)),
+    hooks=(Service(Hooks, lambda _: Hooks()),),
+    finishes=finishes,
+    jobs=jobs,
+)

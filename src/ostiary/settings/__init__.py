@@ -20,6 +20,7 @@ __all__ = [
     "SettingsError",
     "UnknownSetting",
     "Web",
+    "environment",
     "load",
     "secret_key",
 ]

@@ -16,5 +16,6 @@ __all__ = [
     "person",
     "protocols",
     "returning",
+    "room",
     "services",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from ostiary.record import dataclass
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from ostiary.sessions.sessions import Sessions
     from ostiary.store.configuration.plane import ConfigPlane
     from ostiary.store.database import Database
+    from ostiary.web.request import Request
+    from ostiary.web.response import Response
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,3 +27,15 @@ class SignOnServices:
     sessions: Sessions
     engine: FlowEngine
     clock: Callable[[], int]
+
+
+@dataclass(frozen=True, slots=True)
+class ProtocolPages:
+    """The pages that protocols answer with. Whoever makes pages offers them.
+
+    `form_post` returns a page that posts these members to that address, which was checked before; `languages` are
+    those in which pages can be read (BCP 47).
+    """
+
+    form_post: Callable[[Request, str, Mapping[str, str]], Response]
+    languages: frozenset[str]

@@ -7,12 +7,20 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ostiary.record import dataclass
 from ostiary.web.language import Catalogs
 from ostiary.web.static import Static
 
 if TYPE_CHECKING:
     from jinja2 import Environment
     from jinja2.runtime import Context
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateFolders:
+    """The folders in which rooms have templates."""
+
+    every: Sequence[Path]
 
 
 class Templates:

@@ -16,7 +16,7 @@ from garden.ticket import ticket_endpoint
 from garden.ticket_mapping import TicketMapping
 from garden.ticket_provider import TicketProvider
 from ostiary.events.event import event
-from ostiary.room import Room, ServiceRegistry
+from ostiary.room import Room, Service, ServiceRegistry
 from ostiary.sessions.sessions import Hooks
 from ostiary.signon.endpoint import SignOnEndpoint
 from ostiary.signon.services import SignOnServices
@@ -44,7 +44,7 @@ ROOM: Final = Room(
     kinds=(RiddleStage, ForkStage, PigeonStage, AddressPolicy, Gate, TicketProvider, TicketMapping),
     migrations=MIGRATIONS,
     templates=(Path(__file__).parent / "templates",),
-    hooks=lambda _services: [Hooks(on_end=[end_tickets])],
+    hooks=(Service(Hooks, lambda _services: Hooks(on_end=[end_tickets])),),
     endpoints=endpoints,
     routes=routes,
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Final
 
 from ostiary.record import dataclass
@@ -42,3 +42,17 @@ def beside_proof(completion: str) -> str:
 async def for_nothing(_request: Request, _flow: Flow, _to: str) -> Beginning | None:
     """Tell that no sign-in is begun for anything."""
     return None
+
+
+def first_answer(every: Iterable[BeginAgain]) -> BeginAgain:
+    """Return one function for several: what the first of them tells that knows the path."""
+    functions = tuple(every)
+
+    async def begin_again(request: Request, flow: Flow, to: str) -> Beginning | None:
+        for function in functions:
+            beginning = await function(request, flow, to)
+            if beginning is not None:
+                return beginning
+        return None
+
+    return begin_again

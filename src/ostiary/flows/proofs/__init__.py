@@ -1,3 +1,1 @@
 """What proves a person: passwords checked, browsers known, and what is asked again before something sensitive."""
-
-__all__ = ["mfa_cookie"]

@@ -4,4 +4,4 @@ Owns the kind `authentik_providers_oauth2.oauth2provider`. Serves /application/o
 /.well-known/oauth-authorization-server/application/o/{slug}/. Must not know pages, API v3 or other protocols.
 """
 
-__all__ = ["device", "logout", "options", "provider", "room", "services", "tokens"]
+__all__ = ["room", "tokens"]

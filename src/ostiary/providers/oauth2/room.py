@@ -3,32 +3,93 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from ostiary.directory.rows.backend import AccountHooks
 from ostiary.directory.users import Users
+from ostiary.events.refusals import Refusals
+from ostiary.flows.engine import FlowEngine
+from ostiary.flows.services import FlowHooks
+from ostiary.grants.access_tokens import ApiTokens
 from ostiary.providers.oauth2.authorize.endpoint import authorize_endpoint
+from ostiary.providers.oauth2.device.stages import STAGES
 from ostiary.providers.oauth2.logout import backchannel
 from ostiary.providers.oauth2.logout.frontchannel import farewells
+from ostiary.providers.oauth2.logout.session_management import BrowserState
+from ostiary.providers.oauth2.options import Options, Rate
+from ostiary.providers.oauth2.protected.own_api import find_api_user
 from ostiary.providers.oauth2.provider.definition import OAuth2Provider
 from ostiary.providers.oauth2.routes import routes as protocol_routes
 from ostiary.providers.oauth2.services import OAuth2Services
-from ostiary.room import Job, Room
-from ostiary.sessions.sessions import Hooks
+from ostiary.room import Job, Room, Service
+from ostiary.seal.derivation import DerivedKeys
+from ostiary.sessions.cookie import CookieSettings
+from ostiary.sessions.sessions import Hooks, Sessions
+from ostiary.settings import Settings
+from ostiary.signon.services import ProtocolPages
 from ostiary.store.configuration.plane import ConfigPlane
 
 if TYPE_CHECKING:
     from ostiary.room import ServiceRegistry
     from ostiary.signon.protocols import ProtocolEndpoint
+    from ostiary.web.asgi import Finish
     from ostiary.web.router import Route
 
 
-def hooks(services: ServiceRegistry) -> tuple[Hooks, AccountHooks]:
-    """Return what tells clients that a session or an account has ended."""
+def options(services: ServiceRegistry) -> Options:
+    """Return what the operator decides about the protocol."""
+    settings, keys = services[Settings], services[DerivedKeys]
+    return Options(
+        certificate_header=settings.mtls.header or "",
+        nonce_key=keys.key("oauth2/dpop-nonce") if settings.dpop.nonce == "required" else None,
+        refresh_key=keys.key("oauth2/refresh"),
+        device_rate=Rate(settings.throttle.device.most, settings.throttle.device.window),
+    )
+
+
+def oauth2_services(services: ServiceRegistry) -> OAuth2Services:
+    """Return what the endpoints work with."""
+    pages = services[ProtocolPages]
+    return OAuth2Services(
+        database=services.database,
+        plane=services[ConfigPlane],
+        users=services[Users],
+        sessions=services[Sessions],
+        engine=services[FlowEngine],
+        clock=services.clock,
+        form_post=pages.form_post,
+        languages=pages.languages,
+        options=services[Options],
+        refusals=services[Refusals],
+    )
+
+
+def session_hooks(services: ServiceRegistry) -> Hooks:
+    """Return what tells clients that a session has ended."""
     plane = services[ConfigPlane]
-    notices = backchannel.Notices(plane)
-    sessions = Hooks(on_end=[notices.on_session_end], on_farewell=[farewells(services.database, plane)])
-    return sessions, AccountHooks(on_ended=[notices.on_user_ended])
+    on_end = backchannel.Notices(plane).on_session_end
+    return Hooks(on_end=[on_end], on_farewell=[farewells(services.database, plane)])
+
+
+def account_hooks(services: ServiceRegistry) -> AccountHooks:
+    """Return what tells clients that an account has ended."""
+    return AccountHooks(on_ended=[backchannel.Notices(services[ConfigPlane]).on_user_ended])
+
+
+def flow_hooks(_services: ServiceRegistry) -> FlowHooks:
+    """Return the steps of the device flow."""
+    return FlowHooks(stages=[*STAGES.items()])
+
+
+def api_tokens(services: ServiceRegistry) -> ApiTokens:
+    """Return access tokens as our own API takes them."""
+    return ApiTokens(partial(find_api_user, services.database, services[ConfigPlane]))
+
+
+def finishes(services: ServiceRegistry) -> Sequence[Finish]:
+    """Return what sets the cookie of session management."""
+    return (BrowserState(services[Sessions], services[CookieSettings]).finish,)
 
 
 def endpoints(services: ServiceRegistry) -> Sequence[ProtocolEndpoint]:
@@ -46,4 +107,21 @@ def jobs(services: ServiceRegistry) -> tuple[Job]:
     return (backchannel.job(services.database, services[ConfigPlane], services[Users]),)
 
 
-ROOM: Final = Room(name="oauth2", kinds=(OAuth2Provider,), hooks=hooks, routes=routes, endpoints=endpoints, jobs=jobs)
+ROOM: Final = Room(
+    name="oauth2",
+    kinds=(OAuth2Provider,),
+    services=(
+        Service(Options, options, site=True),
+        Service(OAuth2Services, oauth2_services, site=True),
+        Service(ApiTokens, api_tokens, site=True),
+    ),
+    hooks=(
+        Service(Hooks, session_hooks),
+        Service(AccountHooks, account_hooks),
+        Service(FlowHooks, flow_hooks, site=True),
+    ),
+    routes=routes,
+    endpoints=endpoints,
+    finishes=finishes,
+    jobs=jobs,
+)

@@ -1,3 +1,1 @@
 """The device flow: its endpoint, its page and the stages it puts behind a flow."""
-
-__all__ = ["stages"]

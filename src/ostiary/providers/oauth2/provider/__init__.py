@@ -1,3 +1,1 @@
 """The definition of a provider, the client compiled from it, and the validation at save."""
-
-__all__ = ["client"]

@@ -1,3 +1,3 @@
 """Tokens: authorizations, claims, signing keys, and access token formats."""
 
-__all__ = ["access_token_format", "rotation"]
+__all__ = ["rotation"]

@@ -1,0 +1,44 @@
+"""What the application gives itself, above all other rooms."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from ostiary.app.listening.hosts import Hosts
+from ostiary.flows.services import FlowHooks
+from ostiary.room import Room, Service
+from ostiary.settings import Settings
+from ostiary.store.configuration.plane import ConfigPlane
+
+if TYPE_CHECKING:
+    from ostiary.room import ServiceRegistry
+    from ostiary.web.asgi import Finish
+    from ostiary.web.router import Route
+
+
+def flow_hooks(services: ServiceRegistry) -> FlowHooks:
+    """Return what tells the first-run wizard whether any of our hosts is named."""
+    return FlowHooks(unnamed=[services[Hosts].unnamed])
+
+
+def routes(services: ServiceRegistry) -> Sequence[Route]:
+    """Return the pages of health."""
+    from ostiary.app.health import Health  # noqa: PLC0415 - commands answer nothing
+
+    return services[Health].routes()
+
+
+def finishes(services: ServiceRegistry) -> Sequence[Finish]:
+    """Return what tells browsers to come back over TLS alone."""
+    from ostiary.app.listening.tls import StrictTransport  # noqa: PLC0415 - commands and workers speak no TLS
+
+    return (StrictTransport(services[ConfigPlane], services[Settings].listen.hsts).finish,)
+
+
+ROOM: Final = Room(
+    name="app",
+    hooks=(Service(FlowHooks, flow_hooks, site=True),),
+    routes=routes,
+    finishes=finishes,
+)

@@ -1,0 +1,44 @@
+"""What this room gives to the application."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from ostiary.directory.users import Users
+from ostiary.flows.engine import FlowEngine
+from ostiary.flows.services import FlowHooks
+from ostiary.room import Room, Service
+from ostiary.sessions.sessions import Sessions
+from ostiary.signon.protocols import Protocols
+from ostiary.signon.services import SignOnServices
+from ostiary.store.configuration.plane import ConfigPlane
+
+if TYPE_CHECKING:
+    from ostiary.room import ServiceRegistry
+
+
+def sign_on_services(services: ServiceRegistry) -> SignOnServices:
+    """Return what sign-on works with."""
+    return SignOnServices(
+        database=services.database,
+        plane=services[ConfigPlane],
+        users=services[Users],
+        sessions=services[Sessions],
+        engine=services[FlowEngine],
+        clock=services.clock,
+    )
+
+
+def flow_hooks(services: ServiceRegistry) -> FlowHooks:
+    """Return what tells flows for which request a sign-in was begun."""
+    return FlowHooks(begin_again=[services[Protocols].begin_again])
+
+
+ROOM: Final = Room(
+    name="signon",
+    services=(
+        Service(Protocols, lambda _: Protocols(), site=True),  # the application registers the endpoints of all rooms
+        Service(SignOnServices, sign_on_services, site=True),
+    ),
+    hooks=(Service(FlowHooks, flow_hooks, site=True),),
+)
