@@ -19,7 +19,7 @@ from ostiary.resource import (
 )
 
 RESERVED_SLUGS: Final = frozenset({"authorize", "token", "device", "userinfo", "introspect", "revoke"})
-"""Path words of the OAuth2 endpoints, which stand where an application's slug would."""
+"""Names of OAuth2 endpoints, whose paths would shadow an application of that slug."""
 
 
 def validate_application(item: Application) -> Iterable[Problem]:

@@ -1,4 +1,4 @@
-"""The claims of granted scopes: mappings made ready once, asked many times."""
+"""Claims of granted scopes: the mappings of a provider, compiled once for each snapshot."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from ostiary.resource.bounded_cache import BoundedCache
 if TYPE_CHECKING:
     from ostiary.directory.user import Subject
 
-_MANY: Final = 256  # answers of one provider that are kept
+_CACHED: Final = 256  # results of one provider
 
 
 @dataclass(frozen=True, slots=True)
-class Ready:
-    """One mapping with its function; None when its expression is not available yet."""
+class CompiledMapping:
+    """A mapping with its function; None when its expression cannot be evaluated."""
 
     mapping: ScopeMapping
     native: Native | None
@@ -29,38 +29,38 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """The merged claims, and the mappings that could not be asked."""
+    """Merged claims, and the mappings that could not be evaluated."""
 
     values: Mapping[str, object]
     unavailable: tuple[ScopeMapping, ...]
 
 
 class ClaimSet:
-    """The mappings of one provider, in the order in which they merge: by scope name, then by name."""
+    """The scope mappings of one provider. They merge in the order of scope names, then of names."""
 
-    __slots__ = ("_kept", "_ready", "scopes")
+    __slots__ = ("_cache", "_compiled", "scopes")
 
     def __init__(self, mappings: Iterable[ScopeMapping]) -> None:
         ordered = sorted(mappings, key=lambda item: (item.scope_name, item.name))
-        self._ready = tuple(_ready(item) for item in ordered)
-        self._kept: BoundedCache[tuple[int, tuple[str, ...]], tuple[Subject, Claims]] = BoundedCache(_MANY)
+        self._compiled = tuple(_compile(item) for item in ordered)
+        self._cache: BoundedCache[tuple[int, tuple[str, ...]], tuple[Subject, Claims]] = BoundedCache(_CACHED)
         self.scopes = tuple(dict.fromkeys(item.scope_name for item in ordered))
 
     def claims(self, subject: Subject, scopes: tuple[str, ...]) -> Claims:
-        """Return what the mappings of `scopes` say of the person. They read nothing else, so the answer is cached.
+        """Return the claims of a person for `scopes`. Mappings read nothing but the person, so the result is cached.
 
-        It holds for this object alone: whoever was read again after a change is another one.
+        An entry holds for this `Subject` object alone: a person who was read again after a change is another object.
         """
         key = (subject.user.pk, scopes)
-        kept = self._kept.get(key)
-        if kept is None or kept[0] is not subject:
-            kept = self._kept.keep(key, (subject, self._claims(subject, scopes)))
-        return kept[1]
+        entry = self._cache.get(key)
+        if entry is None or entry[0] is not subject:
+            entry = self._cache.keep(key, (subject, self._evaluate(subject, scopes)))
+        return entry[1]
 
-    def _claims(self, subject: Subject, scopes: Collection[str]) -> Claims:
+    def _evaluate(self, subject: Subject, scopes: Collection[str]) -> Claims:
         values: dict[str, object] = {}
         unavailable = []
-        for item in self._ready:
+        for item in self._compiled:
             if item.mapping.scope_name not in scopes:
                 continue
             if item.native is None:
@@ -70,23 +70,23 @@ class ClaimSet:
         return Claims(values, tuple(unavailable))
 
     def pick(self, subject: Subject, names: AbstractSet[str]) -> dict[str, object]:
-        """Return single claims, whatever the scope: those of `names` that a mapping of the provider can give."""
+        """Return the claims of these names that a mapping of any scope gives (the `claims` parameter)."""
         values: dict[str, object] = {}
-        for item in self._ready:
+        for item in self._compiled:
             if item.native is not None and not names.isdisjoint(item.native.claims):
                 merge(values, item.native.build(subject))
         return {name: value for name, value in values.items() if name in names}
 
     def claim_names(self, scopes: Collection[str] | None = None) -> tuple[str, ...]:
-        """Return the claims the mappings may give, for discovery; only those of `scopes` when they are named."""
-        ready = (item for item in self._ready if scopes is None or item.mapping.scope_name in scopes)
-        return tuple(dict.fromkeys(name for item in ready if item.native for name in item.native.claims))
+        """Return the names of claims that the mappings may give, for discovery; with `scopes` only those of them."""
+        compiled = (item for item in self._compiled if scopes is None or item.mapping.scope_name in scopes)
+        return tuple(dict.fromkeys(name for item in compiled if item.native for name in item.native.claims))
 
     def described(self, scopes: Collection[str]) -> tuple[ScopeMapping, ...]:
-        """Return the mappings of `scopes`: what a person is asked to allow, and what needs no description."""
-        return tuple(item.mapping for item in self._ready if item.mapping.scope_name in scopes)
+        """Return the mappings of `scopes`, for the consent page."""
+        return tuple(item.mapping for item in self._compiled if item.mapping.scope_name in scopes)
 
 
-def _ready(mapping: ScopeMapping) -> Ready:
+def _compile(mapping: ScopeMapping) -> CompiledMapping:
     meaning = meaning_of(mapping.expression, mapping.VOCABULARY)
-    return Ready(mapping, None if meaning is None else meaning.value)
+    return CompiledMapping(mapping, None if meaning is None else meaning.value)

@@ -79,22 +79,22 @@ def _dictionary(node: ast.Dict, depth: int) -> Value:
 
 
 def _entries(node: ast.Dict, depth: int) -> dict[str, Value]:
-    found: dict[str, Value] = {}
+    entries: dict[str, Value] = {}
     for key, value in zip(node.keys, node.values, strict=True):
         if not isinstance(key, ast.Constant) or not isinstance(key.value, str):
             raise _NotLiteral
-        found[key.value] = _read(value, depth)
-    return found
+        entries[key.value] = _read(value, depth)
+    return entries
 
 
 def _groups(node: ast.ListComp) -> Value:
     """Read `[group.name for group in request.user.groups.all()]`, which every profile has."""
     match node:
         case ast.ListComp(
-            elt=ast.Attribute(value=ast.Name(id=one), attr="name"),
+            elt=ast.Attribute(value=ast.Name(id=element), attr="name"),
             generators=[
                 ast.comprehension(
-                    target=ast.Name(id=other),
+                    target=ast.Name(id=variable),
                     iter=ast.Call(
                         func=ast.Attribute(
                             value=ast.Attribute(
@@ -110,7 +110,7 @@ def _groups(node: ast.ListComp) -> Value:
                     is_async=0,
                 )
             ],
-        ) if one == other:
+        ) if element == variable:
             return lambda subject: [group.name for group in subject.groups]
         case _:
             raise _NotLiteral

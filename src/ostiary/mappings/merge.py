@@ -1,4 +1,4 @@
-"""How the claims of several mappings become one object: objects merge, lists are appended, scalars take the later."""
+"""Merging of claims: objects merge, lists are appended, of scalars the later one counts."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Final
 _SCALARS: Final = frozenset({str, int, bool, float, type(None)})
 
 
-def merge(into: dict[str, object], more: Mapping[str, object]) -> dict[str, object]:
-    """Merge `more` into `into` and return it. `more` is not changed, and nothing of it is shared."""
-    for key, value in more.items():
+def merge(into: dict[str, object], claims: Mapping[str, object]) -> dict[str, object]:
+    """Merge `claims` into `into` and return it. `claims` is not changed; `into` gets copies."""
+    for key, value in claims.items():
         if value.__class__ in _SCALARS:
             into[key] = value
             continue

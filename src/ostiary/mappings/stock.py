@@ -1,7 +1,7 @@
-"""The stock mappings: the words the shipped blueprint stores, and the functions that do what they say.
+"""Stock scope mappings: the expressions that the shipped blueprint stores, and a native function for each.
 
-An expression is recognised by the hash of its syntax tree, wherever it stands and whatever it is called; it is never
-run as Python. Each function names its claims, so that discovery can tell them without a person at hand.
+An expression is recognised by the hash of its syntax tree, in any mapping of any name; it is never run as Python. Each
+function names its claims, because discovery lists them without a person.
 """
 
 from __future__ import annotations
@@ -106,13 +106,13 @@ def _proxy(subject: Subject) -> Claims:
 
 
 def _address(subject: Subject) -> Claims:
-    found = subject.user.attributes.get("address")
-    return {"address": dict(found)} if isinstance(found, Mapping) and found else {}
+    address = subject.user.attributes.get("address")
+    return {"address": dict(address)} if isinstance(address, Mapping) and address else {}
 
 
 def _phone(subject: Subject) -> Claims:
-    found = subject.user.attributes.get("phone")
-    return {"phone_number": found, "phone_number_verified": False} if isinstance(found, str) and found else {}
+    phone = subject.user.attributes.get("phone")
+    return {"phone_number": phone, "phone_number_verified": False} if isinstance(phone, str) and phone else {}
 
 
 _OWN: Final = "ostiary/providers/oauth2/"  # authentik ships no mappings for these scopes

@@ -23,7 +23,7 @@ def launch_address(application: Application, *, subject: Subject, snapshot: Snap
         address = (provider.launch_url() if provider is not None else None) or ""
     if not address or address == HIDDEN:
         return None
-    filled = _FIELD.sub(lambda found: quote(_fields(subject).get(found[1], ""), safe=""), address)
+    filled = _FIELD.sub(lambda field: quote(_fields(subject).get(field[1], ""), safe=""), address)
     return filled if urlsplit(filled).scheme in {"http", "https"} or filled.startswith("/") else None
 
 

@@ -37,12 +37,12 @@ class Recoverer:
 
     async def recover(self, request: Request, key: str, now: int) -> str | None:
         """Consume a key and return the path to go to; None for a key that is not valid, or of a person who may not."""
-        found = await self.tokens.consume_recovery(Secret(key), now)
-        user = await self.users.get(found.user) if found is not None else None
-        if found is None or user is None or not user.is_active or user.security_stamp != found.security_stamp:
+        recovery = await self.tokens.consume_recovery(Secret(key), now)
+        user = await self.users.get(recovery.user) if recovery is not None else None
+        if recovery is None or user is None or not user.is_active or user.security_stamp != recovery.security_stamp:
             return None
         session = await self.sessions.ensure(request, now)
-        flow = None if found.without_mfa else await self._authentication(request, now)
+        flow = None if recovery.without_mfa else await self._authentication(request, now)
         if flow is None:
             proof = SessionLogin(user=user.pk, who=user.who, auth_method=METHOD)
             try:

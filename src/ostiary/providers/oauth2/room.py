@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 
 def options(services: ServiceRegistry) -> Options:
-    """Return what the operator decides about the protocol."""
+    """Return the operator's settings of the protocol."""
     settings, keys = services[Settings], services[DerivedKeys]
     return Options(
         certificate_header=settings.mtls.header or "",
@@ -66,14 +66,14 @@ def oauth2_services(services: ServiceRegistry) -> OAuth2Services:
 
 
 def session_hooks(services: ServiceRegistry) -> Hooks:
-    """Return what tells clients that a session has ended."""
+    """Return the logout notices of a session that ends: back-channel and front-channel."""
     plane = services[ConfigPlane]
     on_end = backchannel.Notices(plane).on_session_end
     return Hooks(on_end=[on_end], on_farewell=[farewells(services.database, plane)])
 
 
 def account_hooks(services: ServiceRegistry) -> AccountHooks:
-    """Return what tells clients that an account has ended."""
+    """Return the logout notices of an account that ends."""
     return AccountHooks(on_ended=[backchannel.Notices(services[ConfigPlane]).on_user_ended])
 
 

@@ -1,1 +1,1 @@
-"""What a client reads before it speaks: discovery, keys, WebFinger."""
+"""Metadata of the authorization server: discovery, JWKS, WebFinger."""

@@ -1,4 +1,4 @@
-"""What works for one client, as discovery tells it: read off the provider and its keys, never written down twice."""
+"""Capabilities of one client for its metadata, derived from the provider and its keys."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _SECRET_METHODS: Final = ("client_secret_post", "client_secret_basic")
 
 
 def capabilities_of(client: Client, options: Options, *, locales: Iterable[str], devices: bool) -> Offer:
-    """Return what works for a client under these settings.
+    """Return the capabilities of a client under these settings.
 
-    `locales` are the languages of the pages; `devices` tells whether people can enter the codes of devices here.
+    `locales` are the languages of the pages; `devices` says whether this host has a page for device codes.
     """
     provider = client.provider
     bound = provider.tls_client_certificate_bound_access_tokens
@@ -51,7 +51,7 @@ def capabilities_of(client: Client, options: Options, *, locales: Iterable[str],
 
 
 def _grant_types(client: Client, *, devices: bool) -> tuple[str, ...]:
-    """Leave out what can never succeed: nothing to refresh without offline_access, no proof of a public client."""
+    """Return the grants that can succeed: no refresh without offline_access, no client credentials of a public one."""
     useless = {"client_credentials", "password"} if client.public else set()
     if not devices:
         useless.add(DEVICE_CODE)
@@ -87,7 +87,7 @@ def _signing(client: Client) -> Signing:
 
 
 def _published(client: Client) -> tuple[str, ...]:
-    """Return the algorithms of the keys the client has published with us."""
+    """Return the algorithms of the keys in the client's `jwks`."""
     try:
         return tuple(dict.fromkeys(key.algorithm for key in verifying_keys(client.provider.jwks)))
     except JoseError:

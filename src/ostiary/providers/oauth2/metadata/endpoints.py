@@ -1,6 +1,6 @@
-"""Discovery and keys: what a client reads before it speaks (OpenID Connect Discovery 4, RFC 8414 3, RFC 7517 5).
+"""Discovery and JWKS of one client (OpenID Connect Discovery 4, RFC 8414 3, RFC 7517 5).
 
-Both documents are made once for each snapshot and kept as bytes; only the host that was asked is put in.
+Both documents are encoded once for each snapshot; only the address of the request is filled in.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ostiary.web.request import Request
 
 HERE: Final = "\ue000"
-"""Stands for the address under which we were asked: a character of private use, which no part of the document has."""
+"""Placeholder for the address of the request: a character of private use, which no part of the document has."""
 
 
 async def discovery(request: Request, services: OAuth2Services) -> Response:
@@ -36,11 +36,11 @@ async def discovery(request: Request, services: OAuth2Services) -> Response:
 
 
 def document_answer(request: Request, document: bytes, clients: Sequence[Client]) -> Response:
-    """Return metadata with the address under which we were asked; pages of the clients' own origins may read it."""
+    """Return metadata with the address of the request filled in; CORS allows the origins of the clients."""
     origin = request.headers.get("origin")
-    mine = next((client for client in clients if origin in client.origins), None)
+    allowed = next((client for client in clients if origin in client.origins), None)
     response = json_document(document.replace(HERE.encode(), codec.encode(request.base_url)[1:-1]))
-    return allow_origin(request, response, mine)
+    return allow_origin(request, response, allowed)
 
 
 async def jwks(request: Request, services: OAuth2Services) -> Response:

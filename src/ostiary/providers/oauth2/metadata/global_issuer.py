@@ -1,4 +1,4 @@
-"""What stands at the issuer of `issuer_mode: global`, the address of the installation itself.
+"""Metadata of the shared issuer (`issuer_mode: global`), which is the address of the installation itself.
 
 Several providers share it, so its metadata say what the server offers, as RFC 8414 (section 2) has it, and a client may
 do less than that: of lists all that any provider has, of abilities whether any has it, of demands (`require_...`)
@@ -33,11 +33,11 @@ END_SESSION = f"{ROOT}/end-session/"
 def global_clients(snapshot: Snapshot) -> Sequence[Client]:
     """Return the clients whose issuer is the installation, by their number."""
 
-    def found() -> Sequence[Client]:
-        wanted = sorted(int(one.pk) for one in snapshot.all(OAuth2Provider) if one.issuer_mode == "global")
-        return [client for pk in wanted if (client := client_by_provider(snapshot, pk)) is not None]
+    def build() -> Sequence[Client]:
+        numbers = sorted(int(item.pk) for item in snapshot.all(OAuth2Provider) if item.issuer_mode == "global")
+        return [client for pk in numbers if (client := client_by_provider(snapshot, pk)) is not None]
 
-    return snapshot.memo("oauth2.global", found)
+    return snapshot.memo("oauth2.global", build)
 
 
 async def global_discovery(request: Request, services: OAuth2Services) -> Response:
@@ -87,18 +87,18 @@ def _document(clients: Sequence[Client], services: OAuth2Services, *, devices: b
 
 
 def merged(documents: Sequence[Mapping[str, object]]) -> dict[str, object]:
-    """Return what one document says for all of them; addresses are the same in each."""
-    made: dict[str, object] = {}
+    """Return one document for all of them; addresses are the same in each."""
+    merged: dict[str, object] = {}
     for name in dict.fromkeys(name for document in documents for name in document):
         values = [document[name] for document in documents if name in document]
         if isinstance(values[0], bool):
-            told = [document.get(name) is True for document in documents]
-            made[name] = all(told) if name.startswith("require_") else any(told)
+            flags = [document.get(name) is True for document in documents]
+            merged[name] = all(flags) if name.startswith("require_") else any(flags)
         elif isinstance(values[0], list):
-            made[name] = list(dict.fromkeys(item for value in values if isinstance(value, list) for item in value))
+            merged[name] = list(dict.fromkeys(item for value in values if isinstance(value, list) for item in value))
         else:
-            made[name] = values[0]
-    return made
+            merged[name] = values[0]
+    return merged
 
 
 def _keys(clients: Iterable[Client]) -> Mapping[str, object]:

@@ -20,7 +20,7 @@ _LONGEST: Final = 2048  # characters of a resource that is repeated
 async def webfinger(request: Request, services: OAuth2Services) -> Response:
     """Answer the issuer of the brand's default application; an empty object when there is none. No round trip.
 
-    Nothing depends on the resource: whether such a person exists is not told.
+    The answer does not depend on whether such a person exists.
     """
     resource = request.query_one("resource")
     snapshot = services.plane.snapshot

@@ -1,4 +1,4 @@
-"""A client made ready: everything the endpoints need of one provider, compiled once per snapshot."""
+"""The OAuth2 client: everything that endpoints need of one provider, compiled once for each snapshot."""
 
 from __future__ import annotations
 
@@ -44,17 +44,17 @@ class Client:
 
     @property
     def pk(self) -> int:
-        """The provider's number, by which grants know the client."""
+        """The primary key of the provider, under which grants are stored."""
         return int(self.provider.pk)
 
     @property
     def key(self) -> SigningKey:
-        """The key that signs."""
+        """The signing key."""
         return self.keys.signing
 
     @property
     def verifying(self) -> tuple[VerifyingKey, ...]:
-        """The keys that check what was signed for this client: the present one first."""
+        """The keys that verify signatures made for this client, the current one first."""
         return self.keys.verifying
 
     @property
@@ -82,7 +82,7 @@ class Client:
         return sign(payload, self.keys.signing, typ=typ)
 
     def seal(self, token: str) -> str:
-        """Return a signed token encrypted, when what is meant for this client is (RFC 7519 5.2), else as it is."""
+        """Return a signed token, encrypted if the client has an encryption key (nested JWT, RFC 7519 5.2)."""
         recipient = self.keys.client
         return token if recipient is None else recipient.encrypt(token.encode("ascii"))
 
@@ -93,17 +93,17 @@ class Client:
 
 def client_by_id(snapshot: Snapshot, client_id: str) -> Client | None:
     """Return the client of that id; None when it is unknown or has no application."""
-    ready = snapshot.memo("oauth2.ready", dict[str, Client])
-    client = ready.get(client_id)
+    compiled = snapshot.memo("oauth2.compiled", dict[str, Client])
+    client = compiled.get(client_id)
     if client is not None:
         return client
     numbers = snapshot.memo(
-        "oauth2.client_ids", lambda: {one.client_id: int(one.pk) for one in snapshot.all(OAuth2Provider)}
+        "oauth2.client_ids", lambda: {item.client_id: int(item.pk) for item in snapshot.all(OAuth2Provider)}
     )
-    found = numbers.get(client_id)
-    client = None if found is None else client_by_provider(snapshot, found)
+    number = numbers.get(client_id)
+    client = None if number is None else client_by_provider(snapshot, number)
     if client is not None:
-        ready[client_id] = client
+        compiled[client_id] = client
     return client
 
 
@@ -150,5 +150,5 @@ def _compile(snapshot: Snapshot, provider: OAuth2Provider) -> Client | None:
 
 
 def offered_scopes(client: Client) -> tuple[str, ...]:
-    """Return the scopes discovery tells: openid always works."""
+    """Return the scopes for discovery: those of the mappings, and `openid`, which needs none."""
     return client.scopes if OPENID in client.scopes else (*client.scopes, OPENID)

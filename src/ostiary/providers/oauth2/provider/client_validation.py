@@ -1,4 +1,4 @@
-"""Whether a provider's way of client authentication can work. Asked when a provider is saved."""
+"""Validation of client authentication, grants and federation. Done when a provider is saved."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from ostiary.web.outgoing.requests import url_problem
 
 
 def validate_provider(item: OAuth2ProviderFields) -> Iterable[Problem]:
-    """Check what one field cannot: usable redirect patterns, and options that this version does not serve."""
+    """Yield the problems of a provider: redirect addresses, logout address, client secret, client and requests."""
     for index, uri in enumerate(item.redirect_uris):
         expected = pattern_problem(uri.matching_mode, uri.url)
         if expected is not None:
@@ -38,7 +38,7 @@ def validate_provider(item: OAuth2ProviderFields) -> Iterable[Problem]:
 
 
 def _validate_sector(item: OAuth2ProviderFields) -> Iterable[Problem]:
-    """Pairwise subjects need one host that all redirect addresses share (OpenID Connect Core 8.1)."""
+    """Yield a problem unless pairwise subjects have one host in all redirect addresses (OpenID Connect Core 8.1)."""
     if item.sub_mode != "pairwise":
         return
     if any(uri.matching_mode == "regex" for uri in item.redirect_uris):
@@ -46,8 +46,8 @@ def _validate_sector(item: OAuth2ProviderFields) -> Iterable[Problem]:
         return
     hosts = sectors(uri.url for uri in item.redirect_uris)
     if len(hosts) != 1 or not hosts[0]:
-        found = ", ".join(host or "none" for host in hosts) or "none"
-        yield Problem("sub_mode", f"pairwise needs one host that all redirect_uris share, expected one, found {found}")
+        listed = ", ".join(host or "none" for host in hosts) or "none"
+        yield Problem("sub_mode", f"pairwise needs one host that all redirect_uris share, expected one, found {listed}")
 
 
 @kind(
@@ -66,7 +66,7 @@ class OAuth2Provider(OAuth2ProviderFields):
     def launch_url(self) -> str | None:
         """Return the origin of the first strict redirect address."""
         origins = (origin(entry.url) for entry in self.redirect_uris if entry.matching_mode == "strict")
-        first = next((one for one in origins if one is not None), None)
+        first = next((item for item in origins if item is not None), None)
         return None if first is None else f"{first}/"
 
     def logout_channel(self) -> LogoutChannel | None:

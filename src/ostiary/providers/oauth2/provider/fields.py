@@ -1,4 +1,4 @@
-"""The fields of an OAuth2 provider: one client, its keys, lifetimes and redirect addresses."""
+"""Fields of the OAuth2 provider: client, keys, lifetimes and redirect addresses."""
 
 from __future__ import annotations
 

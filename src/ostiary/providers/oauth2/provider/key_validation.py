@@ -1,4 +1,4 @@
-"""Whether the keys of a provider fit what it says of them. Asked when a provider is saved."""
+"""Validation of a provider's keys: whether they fit the algorithms it names. Done when a provider is saved."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _BY_SECRET: Final = frozenset({"", "HS256"})
 
 
 async def validate_keys(item: OAuth2ProviderFields, look: Look) -> Iterable[Problem]:
-    """Check the algorithms against the keys they are to be used with, one problem for each field that is wrong."""
+    """Return the problems of algorithms and keys that do not fit each other, one for each field that is wrong."""
     problems = [*await _signing(item, look), *await _encryption(item, look), *_own_encryption(item)]
     for pk in item.previous_signing_keys:
         problems.extend(_verifies(await look(_PAIR, pk)))
@@ -25,14 +25,14 @@ async def validate_keys(item: OAuth2ProviderFields, look: Look) -> Iterable[Prob
 
 async def _signing(item: OAuth2ProviderFields, look: Look) -> Iterable[Problem]:
     if item.signing_alg == "HS256" and not item.client_secret:
-        found = [Problem("signing_alg", "HS256 signs with the client secret, and there is none")]
+        problems = [Problem("signing_alg", "HS256 signs with the client secret, and there is none")]
     elif item.signing_key is not None:
-        found = _fits(item, await look(_PAIR, item.signing_key))
+        problems = _fits(item, await look(_PAIR, item.signing_key))
     elif item.signing_alg not in _BY_SECRET:
-        found = [Problem("signing_alg", f"{item.signing_alg} needs a signing_key, expected HS256 or an empty text")]
+        problems = [Problem("signing_alg", f"{item.signing_alg} needs a signing_key, expected HS256 or an empty text")]
     else:
-        found = []
-    return found
+        problems = []
+    return problems
 
 
 def _fits(item: OAuth2ProviderFields, pair: CertificateKeyPair | None) -> list[Problem]:
@@ -63,7 +63,7 @@ async def _encryption(item: OAuth2ProviderFields, look: Look) -> Iterable[Proble
 
 
 def _own_encryption(item: OAuth2ProviderFields) -> Iterable[Problem]:
-    """Look at the key for encryption that the client itself has published with us."""
+    """Yield the problem of the encryption key in the client's own `jwks`."""
     from ostiary.proto.jose import JoseError  # noqa: PLC0415 - as above
     from ostiary.providers.oauth2.tokens.key_set import client_recipient  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""What has to fit together in a provider for its authorization requests to be possible at all."""
+"""Validation of what a provider demands of authorization requests. Done when a provider is saved."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def validate_requests(item: OAuth2ProviderFields) -> Iterable[Problem]:
-    """Yield what is wrong with the resources of a provider, and with what it demands of requests."""
+    """Yield the problems of resource indicators, and of signed requests without a key that could verify them."""
     for index, uri in enumerate(item.resources):
         if not is_safe_redirect_uri(uri):
             yield Problem("resources", f"item {index}: expected an absolute address without a fragment (RFC 8707 2)")
