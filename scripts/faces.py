@@ -1,9 +1,9 @@
 """The faces of rooms: which modules of a room other rooms may import.
 
-A room is a package of `ostiary`, or of one of its families of plug-ins (`ostiary.providers`). The `__all__` of a
-package names the modules of it that are public, as Python itself reads it, beside what the package defines. A module
-may be imported from another room when each step of its path is named so: `store.workspace.editor` when `store` names
-`workspace`, and `store.workspace` names `editor`. Inside a room everybody may import everything.
+A room is a package of `ostiary`, or of one of its families of plug-ins (`ostiary.providers`, `ostiary.sources`). The
+`__all__` of a package names the modules of it that are public, as Python itself reads it, beside what the package
+defines. A module may be imported from another room when each step of its path is named so: `store.workspace.editor`
+when `store` names `workspace`, and `store.workspace` names `editor`. Inside a room everybody may import everything.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Final
 from ostiary.record import dataclass
 
 ROOT: Final = "ostiary"
-FAMILIES: Final = frozenset({"ostiary.providers"})
+FAMILIES: Final = frozenset({"ostiary.providers", "ostiary.sources"})
 """Packages whose packages are rooms."""
 
 
@@ -94,6 +94,19 @@ def summary(source: Path, module: str) -> str:
     path = source.joinpath(*module.split("."))
     file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
     return (ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or "").partition("\n")[0]
+
+
+def twins(source: Path) -> Iterator[str]:
+    """Yield a line for each public class whose name a class of another room has."""
+    where: dict[str, dict[str, str]] = {}
+    for path in sorted((source / ROOT).rglob("*.py")):
+        module = ".".join(path.relative_to(source).with_suffix("").parts)
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                where.setdefault(node.name, {}).setdefault(room_of(module), module)
+    for name, rooms in sorted(where.items()):
+        if len(rooms) > 1:
+            yield f"{name} is the name of a class in {' and '.join(sorted(rooms.values()))}"
 
 
 def read_packages(source: Path) -> dict[str, Package]:

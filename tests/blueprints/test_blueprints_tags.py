@@ -17,14 +17,14 @@ from ostiary.blueprints.applying.resolve import MAX_STEPS, MAX_TEXTS, Resolver
 from ostiary.blueprints.errors import BlueprintError
 from ostiary.blueprints.text.loader import load
 from ostiary.blueprints.text.nodes import from_plain, spelled
-from ostiary.blueprints.text.source import Position
+from ostiary.blueprints.text.source import TextPosition
 from ostiary.resource import Registry
 from ostiary.store.workspace.changes import StoredObject
 
 REGISTRY = Registry(KINDS)
 GROUP = REGISTRY.get("authentik_core.group")
 ADMINS = StoredObject(GROUP, "11111111-1111-4111-8111-111111111111", {"name": "admins", "is_superuser": True})
-HERE = Position("here", 1, 1)
+HERE = TextPosition("here", 1, 1)
 
 
 @dataclass

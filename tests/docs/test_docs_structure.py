@@ -103,3 +103,18 @@ def test_faces_are_read_as_they_are_written(tmp_path: Path) -> None:
     assert faces.summary(tmp_path, "ostiary.garden") == "A garden."
     assert faces.summary(tmp_path, "ostiary.garden.paths") == "Paths."
     assert faces.read_imports(room, packages) == {"ostiary.garden", "ostiary.garden.paths"}
+
+
+def test_a_class_has_a_name_of_its_own_among_all_rooms(tmp_path: Path) -> None:
+    for name, classes in {
+        "store/a": "Job",
+        "store/b": "Job",
+        "tasks/c": "Job",
+        "web/d": "_Private",
+        "tasks/e": "_Private",
+    }.items():
+        path = tmp_path / "ostiary" / f"{name}.py"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"class {classes}: ...\n")
+    assert list(faces.twins(tmp_path)) == ["Job is the name of a class in ostiary.store.a and ostiary.tasks.c"]
+    assert list(faces.twins(Path(__file__).parents[2] / "src")) == []

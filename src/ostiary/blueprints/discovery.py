@@ -24,7 +24,7 @@ from ostiary.blueprints.service import writing
 from ostiary.blueprints.shipped import shipped_files
 from ostiary.blueprints.states import State, forget_state, read_states, save_state
 from ostiary.blueprints.text.document import Blueprint
-from ostiary.blueprints.text.source import Position
+from ostiary.blueprints.text.source import TextPosition
 from ostiary.blueprints.text.wrapper import read_file
 from ostiary.record import dataclass
 from ostiary.resource import Registry
@@ -148,7 +148,7 @@ class Discovery:
                 sources.blueprints.update({one.path: one for one in loaded.blueprints})
                 sources.errors.update(dict(loaded.errors))
             elif instance.enabled and path.startswith("oci://"):
-                sources.errors[path] = Unreadable.at(Position(path, 1, 1), "OCI registries are not available yet")
+                sources.errors[path] = Unreadable.at(TextPosition(path, 1, 1), "OCI registries are not available yet")
 
     async def _apply(
         self, sources: _Sources, states: Mapping[str, State], *, shipped: Mapping[str, bytes], now: int

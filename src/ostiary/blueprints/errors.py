@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ostiary.blueprints.text.source import Position
+from ostiary.blueprints.text.source import TextPosition
 from ostiary.record import dataclass
 
 
@@ -19,7 +19,7 @@ from ostiary.record import dataclass
 class Fault:
     """One problem. It never holds a value of the environment or of a file."""
 
-    position: Position
+    position: TextPosition
     message: str
     entry: str = ""  # 'entry 3 "grafana-app" (authentik_core.application)'
     field: str = ""
@@ -42,7 +42,7 @@ class Unreadable(BlueprintError):
     """The text cannot be read as a blueprint."""
 
     @classmethod
-    def at(cls, position: Position, message: str) -> Unreadable:
+    def at(cls, position: TextPosition, message: str) -> Unreadable:
         """Return the error for one fault."""
         return cls([Fault(position, message)])
 

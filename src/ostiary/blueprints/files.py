@@ -9,7 +9,7 @@ from typing import Final
 
 from ostiary.blueprints.errors import Unreadable
 from ostiary.blueprints.text.loader import MAX_BYTES
-from ostiary.blueprints.text.source import Position
+from ostiary.blueprints.text.source import TextPosition
 from ostiary.blueprints.text.wrapper import SUFFIX
 
 _MAX_TEXT_FILE: Final = 1_000_000
@@ -53,7 +53,7 @@ def read_bytes(file: Path, name: str) -> bytes:
         with file.open("rb") as stream:
             return stream.read(MAX_BYTES + 1)
     except OSError as error:
-        raise Unreadable.at(Position(name, 1, 1), f"cannot be read: {error.strerror or 'unknown reason'}") from None
+        raise Unreadable.at(TextPosition(name, 1, 1), f"cannot be read: {error.strerror or 'unknown reason'}") from None
 
 
 def read_text_file(path: str) -> str | None:

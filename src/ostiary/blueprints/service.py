@@ -13,7 +13,7 @@ from ostiary.blueprints.files import find_files, read_bytes, read_text_file
 from ostiary.blueprints.passes import ApplyOnce, Passes
 from ostiary.blueprints.report import FileResult, Report
 from ostiary.blueprints.shipped import shipped_names
-from ostiary.blueprints.text.source import Position
+from ostiary.blueprints.text.source import TextPosition
 from ostiary.blueprints.text.wrapper import Loaded, read_file
 from ostiary.resource import InvalidResource, Registry
 from ostiary.store.database import Conflict
@@ -131,5 +131,5 @@ def _postpone(order: Order, applied: Applied, *, lenient: bool) -> None:
 
 
 def _unfit(order: Order, error: InvalidResource) -> BlueprintError:
-    place: Position = order.blueprint.position
+    place: TextPosition = order.blueprint.position
     return EntryRefused([Fault(place, problem.message, error.kind, problem.field) for problem in error.problems])

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ostiary.web.request import Request
 
 NO_ACCESS: Final = "You have no access to this application."
-"""What is said where the policies give no reason."""
+"""The text of a refusal whose policies give no reason."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from ostiary.flows.run.outcome import Moved, Passed
 from ostiary.signon.access import find_refusal
 from ostiary.signon.context import ANOTHER, AUTHORIZE, DECLINED, SignOnContext
 from ostiary.signon.flow_choice import application_context, is_empty, require_authorization_flow
-from ostiary.signon.interaction import Interaction, write_kept
+from ostiary.signon.interaction import Interaction, prolong_request
 
 if TYPE_CHECKING:
     from ostiary.flows.resources import Flow
@@ -64,7 +64,7 @@ async def authorize(
     services, request, now = context.services, context.request, context.now
     session, subject = context.signed_in
     proof, back = context.consent_proof(subject.user.pk), context.return_url(AUTHORIZE)
-    await write_kept(context)
+    await prolong_request(context)
     outcome = await services.engine.start(
         request,
         session,

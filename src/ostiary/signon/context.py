@@ -32,7 +32,7 @@ SIGN_IN: Final = "sign-in"
 AUTHORIZE: Final = "authorize"
 DECLINED: Final = "declined"
 ANOTHER: Final = "another"
-"""Values of `RETURN`. `ANOTHER` is that of a person who is not the one who was named: somebody may sign in anew."""
+"""Values of `RETURN`. With `ANOTHER` the person asked for another account: a new sign-in begins."""
 
 _PLAIN: Final = re.compile(r"[A-Za-z0-9._~-]*")  # what is quoted as itself (RFC 3986 2.3)
 _LONGEST: Final = 32_000  # characters of an address that a flow leads back to: with state and nonce at their longest
@@ -77,9 +77,9 @@ class RelyingParty:
 
 @dataclass(slots=True, kw_only=True)
 class SignOnContext:
-    """What sign-on knows of a request. A protocol extends it with what it read, and tells who asks.
+    """What sign-on knows of a request. A protocol extends it with what it parsed, and sets the relying party.
 
-    Where nobody asks yet (`known_party` is None), people sign in by the brand's flow.
+    Without a relying party (`known_party` is None) people sign in by the brand's flow.
 
     `pairs` are the parameters of the browser's address, `coming_from` its `RETURN`. `late` is what a request is
     answered that may not begin any more. With `at_once` the end of its flow is being answered, so by a redirect only.
@@ -121,11 +121,11 @@ class SignOnContext:
         return None
 
     def authorization_context(self) -> Mapping[str, object]:
-        """Return what the authorization flow is told beside the application; it wins over what sign-on tells."""
+        """Return the protocol's part of the authorization flow's context. It overrides the part of sign-on."""
         return {}
 
-    def keeping(self) -> Sequence[Statement]:
-        """Return what lets things the request refers to outlive a flow. Written before one is begun."""
+    def prolonging(self) -> Sequence[Statement]:
+        """Return the statements that prolong what the request refers to. Written before a flow begins."""
         return ()
 
     @property

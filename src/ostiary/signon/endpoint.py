@@ -1,4 +1,4 @@
-"""The endpoint of a protocol: its parser, its table of steps, and how it tells of a refusal."""
+"""The endpoint of a protocol: its parser, its table of steps, and its answer to a refusal."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class SignOnEndpoint(Generic[C]):
         """Tell what a sign-in whose plan is lost was begun for.
 
         None when the request is wrong, begins another flow, or may not begin any more: the browser then brings it
-        behind an ordinary sign-in, and is told.
+        behind an ordinary sign-in, and gets the error then.
         """
         try:
             context = self._parse(request)

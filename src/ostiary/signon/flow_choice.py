@@ -1,4 +1,4 @@
-"""Which flow signs people in here, which stage asks for consent, and what a flow is told about the application."""
+"""Which flow signs people in here, which stage asks for consent, and the application as a plan knows it."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ def consent_stage_of(flow: Flow, snapshot: Snapshot, *, always: bool) -> str | N
 def any_consent_stage(snapshot: Snapshot) -> str | None:
     """Return the consent stage of the first authorization flow, by slug, that has one."""
     flows = sorted(snapshot.where(Flow, designation="authorization"), key=lambda item: item.slug)
-    found = (consent_stage_of(flow, snapshot, always=False) for flow in flows)
-    return next((stage for stage in found if stage is not None), None)
+    stages = (consent_stage_of(flow, snapshot, always=False) for flow in flows)
+    return next((stage for stage in stages if stage is not None), None)
 
 
 def is_empty(flow: Flow, snapshot: Snapshot) -> bool:

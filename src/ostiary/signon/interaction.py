@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from ostiary.web.request import Request
 
 
-async def write_kept(context: SignOnContext) -> None:
-    """Write what lets the request outlive a flow that is about to begin."""
-    statements = context.keeping()
+async def prolong_request(context: SignOnContext) -> None:
+    """Write what prolongs the request for the time of a flow that is about to begin."""
+    statements = context.prolonging()
     if statements:
         await write_all(context.services.database, statements)
 

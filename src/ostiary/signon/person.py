@@ -9,7 +9,7 @@ from ostiary.flows.plans.beginning import ANOTHER_URL, Beginning
 from ostiary.flows.run.flow_commit import pending_from
 from ostiary.signon.context import ANOTHER, SIGN_IN, NotContinued, SignOnContext
 from ostiary.signon.flow_choice import application_context, authentication_flow, require_authentication_flow
-from ostiary.signon.interaction import Interaction, write_kept
+from ostiary.signon.interaction import Interaction, prolong_request
 
 if TYPE_CHECKING:
     from ostiary.directory.user import Subject
@@ -60,7 +60,7 @@ async def begin_sign_in(context: SignOnContext) -> Interaction:
     if session is None:
         pending = pending_from(services.sessions.beginning(request, now))
         session = pending.session
-    await write_kept(context)
+    await prolong_request(context)
     await services.engine.start(
         request,
         session,

@@ -71,21 +71,21 @@ class Protocols:
         """
         if moved.pending is None:
             return None
-        found = self._find(request, moved.to)
-        taken = None if found is None else await found[0].take_up(found[1], moved.pending)
-        if taken is None:
+        match = self._find(request, moved.to)
+        response = None if match is None else await match[0].take_up(match[1], moved.pending)
+        if response is None:
             await engine.settle(request, moved.pending, now=now)
-        return taken
+        return response
 
     async def follow(self, request: Request, to: str) -> Response | None:
         """Answer what the browser would ask for at `to`; None where there is no endpoint."""
-        found = self._find(request, to)
-        return None if found is None else await found[0].answer(found[1])
+        match = self._find(request, to)
+        return None if match is None else await match[0].answer(match[1])
 
     async def begin_again(self, request: Request, flow: Flow, to: str) -> Beginning | None:
         """Tell what a sign-in that leads to `to` was begun for (`flows.plans.beginning.BeginAgain`)."""
-        found = self._find(request, to)
-        return None if found is None else await found[0].begin_again(found[1], flow)
+        match = self._find(request, to)
+        return None if match is None else await match[0].begin_again(match[1], flow)
 
     def _find(self, request: Request, to: str) -> tuple[ProtocolEndpoint, Request] | None:
         """Return the endpoint of that address and the request a browser would bring it."""

@@ -16,13 +16,13 @@ from ostiary.blueprints.errors import EntryRefused, Fault
 from ostiary.blueprints.models import model_name, why_missing
 from ostiary.blueprints.text.document import Blueprint, unconditional_model
 from ostiary.blueprints.text.nodes import Node, from_plain, merged
-from ostiary.blueprints.text.source import Position
+from ostiary.blueprints.text.source import TextPosition
 from ostiary.record import dataclass
 from ostiary.resource import Pk, Registry
 from ostiary.store.workspace.changes import Key
 from ostiary.store.workspace.editor import Workspace
 
-_RUN: Final = Position("(context of the run)", 1, 1)
+_RUN: Final = TextPosition("(context of the run)", 1, 1)
 
 
 @dataclass(frozen=True, slots=True)

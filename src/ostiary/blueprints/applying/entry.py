@@ -20,7 +20,7 @@ from ostiary.blueprints.errors import EntryRefused, Fault, WaitsFor
 from ostiary.blueprints.models import did_you_mean, is_unbuilt, model_name, why_missing
 from ostiary.blueprints.text.document import META_APPLY, Entry
 from ostiary.blueprints.text.nodes import KeyOf, Node, Table, walk
-from ostiary.blueprints.text.source import Position
+from ostiary.blueprints.text.source import TextPosition
 from ostiary.record import dataclass
 from ostiary.resource import InvalidResource, Kind, Numbering, Pk
 from ostiary.resource.marks import Flag
@@ -340,7 +340,7 @@ def _key_ids(parts: Sequence[Node]) -> set[str]:
     return {node.id for part in parts for node in walk(part) if isinstance(node, KeyOf)}
 
 
-def _place(entry: Entry, name: str) -> Position:
+def _place(entry: Entry, name: str) -> TextPosition:
     part = entry.identifiers
     if isinstance(part, Table) and name in part.places:
         return part.places[name]

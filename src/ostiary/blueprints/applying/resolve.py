@@ -35,7 +35,7 @@ from ostiary.blueprints.text.nodes import (
     Value,
     spelled,
 )
-from ostiary.blueprints.text.source import Position
+from ostiary.blueprints.text.source import TextPosition
 from ostiary.record import dataclass
 from ostiary.resource import InvalidResource, Registry
 
@@ -95,7 +95,7 @@ class Resolver:
         finally:
             self._nesting -= 1
 
-    def tell(self, position: Position, text: str) -> None:
+    def tell(self, position: TextPosition, text: str) -> None:
         """Keep a notice, without values from the environment and files."""
         self.told[f"{position}: {hidden(text, self.revealed)}"] = None
 
@@ -275,7 +275,7 @@ class Resolver:
         return await self.value(node.default)
 
 
-def refused(position: Position, message: str) -> EntryRefused:
+def refused(position: TextPosition, message: str) -> EntryRefused:
     """Return the error for one fault; the entry is filled in by `apply`."""
     return EntryRefused([Fault(position, message)])
 
@@ -290,7 +290,7 @@ def _combine(mode: str, truths: Sequence[bool]) -> bool:
     return results[mode] if plain is None else not results[plain]
 
 
-def _pair(result: object, position: Position) -> Mapping[object, object]:
+def _pair(result: object, position: TextPosition) -> Mapping[object, object]:
     if isinstance(result, Mapping):
         return result
     if isinstance(result, list) and len(result) == 2 and isinstance(result[0], str | int | float | bool | None):  # noqa: PLR2004

@@ -7,7 +7,7 @@ from typing import Final
 
 from ostiary.blueprints.errors import Fault, Unreadable
 from ostiary.blueprints.text.nodes import Items, KeyOf, Node, Plain, Table, Tag, walk
-from ostiary.blueprints.text.source import Position
+from ostiary.blueprints.text.source import TextPosition
 from ostiary.record import dataclass
 
 LABEL_INSTANTIATE: Final = "blueprints.goauthentik.io/instantiate"
@@ -20,7 +20,7 @@ class Entry:
     """One object that shall exist, or not."""
 
     index: int  # from 1, over all sections
-    position: Position
+    position: TextPosition
     model: Node
     id: str  # "" when there is none
     identifiers: Node | None
@@ -48,7 +48,7 @@ class Blueprint:
     context: Mapping[str, Node]
     entries: tuple[Entry, ...]
     digest: str  # SHA-512 hex of its bytes
-    position: Position
+    position: TextPosition
     notices: tuple[str, ...] = ()
 
     @property

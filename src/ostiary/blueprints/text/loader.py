@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from ostiary.blueprints.errors import Unreadable
 from ostiary.blueprints.text.nodes import Items, Node, Plain, Table
-from ostiary.blueprints.text.source import Position, TextOrigin, WholeFile
+from ostiary.blueprints.text.source import TextOrigin, TextPosition, WholeFile
 from ostiary.blueprints.text.tags import TAGS, Argument
 from ostiary.record import dataclass
 
@@ -48,12 +48,12 @@ def load(text: str, file: str) -> list[Node]:
 def decode(data: bytes, file: str) -> str:
     """Return the text of a file. Raises Unreadable when it is too large or not UTF-8."""
     if len(data) > MAX_BYTES:
-        raise Unreadable.at(Position(file, 1, 1), f"is larger than {MAX_BYTES} bytes")
+        raise Unreadable.at(TextPosition(file, 1, 1), f"is larger than {MAX_BYTES} bytes")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise Unreadable.at(Position(file, line, 1), "is not UTF-8 text") from None
+        raise Unreadable.at(TextPosition(file, line, 1), "is not UTF-8 text") from None
 
 
 def load_from(text: str, origin: TextOrigin) -> list[Node]:
@@ -146,7 +146,7 @@ class _Builder:
     def _mapping(self, opened: _Open) -> Node:
         position, tag = self._place(opened.event), opened.event.tag
         pairs: dict[object, Node] = {}
-        places: dict[object, Position] = {}
+        places: dict[object, TextPosition] = {}
         inherited: list[Table] = []
         for number in range(0, len(opened.nodes), 2):
             key, value = opened.nodes[number], opened.nodes[number + 1]
@@ -203,7 +203,7 @@ class _Builder:
             self._anchors[event.anchor] = node
         return node
 
-    def _place(self, event: Any) -> Position:
+    def _place(self, event: Any) -> TextPosition:
         return self._origin.at(event.start_mark.line, event.start_mark.column)
 
 
@@ -248,7 +248,7 @@ def _resolved_tag(event: Any) -> str:
     return f"{_PREFIX}str" if tag in {f"{_PREFIX}value", f"{_PREFIX}merge"} else tag
 
 
-def _scalar_value(tag: str, text: str, position: Position) -> object:
+def _scalar_value(tag: str, text: str, position: TextPosition) -> object:
     """Return what YAML 1.1 makes of a text, as PyYAML (and so authentik) reads it."""
     import yaml  # noqa: PLC0415
 

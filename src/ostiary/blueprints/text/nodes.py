@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from typing import ClassVar
 
-from ostiary.blueprints.text.source import Position
+from ostiary.blueprints.text.source import TextPosition
 from ostiary.record import dataclass
 
 
@@ -17,7 +17,7 @@ from ostiary.record import dataclass
 class Node:
     """Anything written in a blueprint."""
 
-    position: Position
+    position: TextPosition
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,7 +39,7 @@ class Table(Node):
     """A mapping in the order written; keys are plain and unique."""
 
     pairs: Mapping[object, Node]
-    places: Mapping[object, Position]  # of the keys
+    places: Mapping[object, TextPosition]  # of the keys
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -203,7 +203,7 @@ def walk(node: Node) -> Iterator[Node]:
             rest.extend(reversed(list(children(current))))
 
 
-def from_plain(value: object, position: Position) -> Node:
+def from_plain(value: object, position: TextPosition) -> Node:
     """Return the node for plain data that was not written in a file, such as an instance's own context."""
     if isinstance(value, Mapping):
         pairs: dict[object, Node] = {key: from_plain(item, position) for key, item in value.items()}

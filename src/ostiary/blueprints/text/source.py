@@ -9,7 +9,7 @@ from ostiary.record import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Position:
+class TextPosition:
     """A place in a file; line and column count from 1. `inside` names an encoded part and the line in it."""
 
     file: str
@@ -25,7 +25,7 @@ class Position:
 class TextOrigin(Protocol):
     """Translates a mark of the YAML parser (line and column from 0) into a position."""
 
-    def at(self, line: int, column: int) -> Position:  # pragma: no cover - a protocol
+    def at(self, line: int, column: int) -> TextPosition:  # pragma: no cover - a protocol
         """Return the position."""
         ...
 
@@ -36,9 +36,9 @@ class WholeFile:
 
     file: str
 
-    def at(self, line: int, column: int) -> Position:
+    def at(self, line: int, column: int) -> TextPosition:
         """Return the position."""
-        return Position(self.file, line + 1, column + 1)
+        return TextPosition(self.file, line + 1, column + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class LiteralBlock:
     text: Sequence[str]
     lines: Sequence[str]  # all lines of the file
 
-    def at(self, line: int, column: int) -> Position:
+    def at(self, line: int, column: int) -> TextPosition:
         """Return the position in the file itself."""
         while line > 0 and (line >= len(self.text) or not self.text[line]):  # after the end: the end of what is there
             line -= 1
@@ -59,16 +59,16 @@ class LiteralBlock:
         outer = self.lines[number] if self.lines else ""
         inner = self.text[line] if line < len(self.text) else ""
         indent = len(outer) - len(inner) if outer.endswith(inner) else 0
-        return Position(self.file, number + 1, column + 1 + indent)
+        return TextPosition(self.file, number + 1, column + 1 + indent)
 
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
     """The text was quoted, folded or base64: only its key has a place in the file, lines are counted inside."""
 
-    key: Position
+    key: TextPosition
     name: str
 
-    def at(self, line: int, column: int) -> Position:  # noqa: ARG002 - columns mean nothing outside
+    def at(self, line: int, column: int) -> TextPosition:  # noqa: ARG002 - columns mean nothing outside
         """Return the place of the key, with the line inside its text."""
-        return Position(self.key.file, self.key.line, self.key.column, f"line {line + 1} of {self.name}")
+        return TextPosition(self.key.file, self.key.line, self.key.column, f"line {line + 1} of {self.name}")

@@ -28,7 +28,7 @@ from ostiary.blueprints.text.nodes import (
     Plain,
     Value,
 )
-from ostiary.blueprints.text.source import Position
+from ostiary.blueprints.text.source import TextPosition
 from ostiary.record import dataclass
 
 MODES: Final = ("AND", "NAND", "OR", "NOR", "XOR", "XNOR")
@@ -40,7 +40,7 @@ _LONGEST_NUMBER: Final = 200  # characters
 class Argument:
     """What stands behind a tag: a text, a list, or neither (a mapping)."""
 
-    position: Position
+    position: TextPosition
     text: str | None = None
     items: tuple[Node, ...] | None = None
 

@@ -16,7 +16,7 @@ from ostiary.blueprints.errors import BlueprintError, Fault, Unreadable
 from ostiary.blueprints.text.document import Blueprint, read_blueprint
 from ostiary.blueprints.text.loader import decode, load, load_from
 from ostiary.blueprints.text.nodes import Node, Plain, Table
-from ostiary.blueprints.text.source import Encoded, LiteralBlock, Position, TextOrigin
+from ostiary.blueprints.text.source import Encoded, LiteralBlock, TextOrigin, TextPosition
 from ostiary.record import dataclass
 
 _PARTS: Final = {
@@ -44,7 +44,7 @@ def read_file(data: bytes, *, path: str) -> Loaded:
     except BlueprintError as error:
         return Loaded(errors=((path, error),))
     if not documents:
-        empty = Unreadable.at(Position(path, 1, 1), "is empty, expected a blueprint")
+        empty = Unreadable.at(TextPosition(path, 1, 1), "is empty, expected a blueprint")
         return Loaded(errors=((path, empty),))
     reader = _Reader(path, text)
     for number, node in enumerate(documents, 1):

@@ -1,4 +1,4 @@
-"""What the audit log is told of OAuth2."""
+"""The audit events of OAuth2."""
 
 from __future__ import annotations
 

@@ -63,8 +63,8 @@ def error_json(request: Request, error: OAuthError) -> Response:
     response = token_json({**error.body(), "request_id": request.request_id}, _STATUS.get(error.code, 400))
     if error.code == INVALID_CLIENT and "authorization" in request.headers:
         # The challenge is all that oauth4webapi and openid-client show of such an answer: it names the error as well.
-        told = f'Basic realm="{_REALM}", charset="UTF-8", error="{error.code}"'
-        response.headers.append(("www-authenticate", told))
+        challenge = f'Basic realm="{_REALM}", charset="UTF-8", error="{error.code}"'
+        response.headers.append(("www-authenticate", challenge))
     return response
 
 

@@ -1,4 +1,4 @@
-"""Refusals of the protocol, told to whoever runs this service: which client, which person, why, and the request."""
+"""Refusals of the protocol, for the log and the audit events: which client, which person, why, and the request."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _USUAL: Final = frozenset(
 _SERVER_ERRORS: Final = 500
 
 
-async def tell(
+async def report_refusal(
     request: Request,
     services: OAuth2Services,
     error: OAuthError | HttpError,
@@ -44,7 +44,7 @@ async def tell(
     user: Mapping[str, object] | None = None,
     offered: str | None = None,
 ) -> None:
-    """Tell log and events of a refusal. `client` is the one it was about, whether or not it proved to be one.
+    """Write a refusal to the log and the audit events. `client` is the one it was about, authenticated or not.
 
     `client_id` is what the request said, `offered` the address it brought, if that is what is wrong.
     """

@@ -65,8 +65,8 @@ class AuthorizationContext(SignOnContext):
         """Core 3.1.2.1, login_hint: not for those who are to choose."""
         return None if "select_account" in self.wanted.prompt else self.wanted.login_hint
 
-    def keeping(self) -> Sequence[Statement]:
-        """Let a pushed request outlive its first minutes: somebody is on the way with it."""
+    def prolonging(self) -> Sequence[Statement]:
+        """Prolong a pushed request beyond its first minutes, as a person is in a flow with it."""
         return () if self.handle_hash is None else (begin_journey(self.handle_hash, now=self.now),)
 
     def authorization_context(self) -> Mapping[str, object]:
@@ -86,6 +86,6 @@ class AuthorizationContext(SignOnContext):
 def _single_claims(context: AuthorizationContext) -> list[str]:
     """Return the claims asked for by name (Core 5.5) that come with no scope granted: people allow those as well."""
     claims = context.wanted.claims
-    asked = claims.names("userinfo") | claims.names("id_token")
-    given = context.client.claim_set.claim_names(context.scope)
-    return sorted(name for name in asked if name not in given and name in context.client.claim_set.claim_names())
+    requested = claims.names("userinfo") | claims.names("id_token")
+    granted = context.client.claim_set.claim_names(context.scope)
+    return sorted(name for name in requested if name not in granted and name in context.client.claim_set.claim_names())

@@ -16,7 +16,7 @@ from ostiary.providers.oauth2.authorize.address import PATH
 from ostiary.providers.oauth2.authorize.authorization_context import AuthorizationContext
 from ostiary.providers.oauth2.authorize.response import send_error
 from ostiary.providers.oauth2.authorize.steps import STEPS
-from ostiary.providers.oauth2.refusals import tell
+from ostiary.providers.oauth2.refusals import report_refusal
 from ostiary.signon.context import RETURN, request_url
 from ostiary.signon.endpoint import SignOnEndpoint
 from ostiary.web.errors import BadRequest, HttpError
@@ -35,17 +35,17 @@ def authorize_endpoint(services: OAuth2Services) -> SignOnEndpoint[Authorization
 async def _refuse(context: AuthorizationContext, error: Exception) -> Response:
     """Answer an error of a step, to the client where its address is trusted."""
     if isinstance(error, OAuthError):
-        await _tell(context, error)
+        await _report(context, error)
         return await send_error(context, error)
     if isinstance(error, HttpError):
-        await _tell(context, error)
+        await _report(context, error)
     raise error
 
 
-async def _tell(context: AuthorizationContext, error: OAuthError | HttpError) -> None:
-    """Tell log and events of a refusal: the page tells the person a number, and a client not always why."""
+async def _report(context: AuthorizationContext, error: OAuthError | HttpError) -> None:
+    """Write the refusal to log and events: the page shows a number only, and a client not always gets the reason."""
     subject, values = context.known_subject, context.parameters.values
-    await tell(
+    await report_refusal(
         context.request,
         context.services,
         error,

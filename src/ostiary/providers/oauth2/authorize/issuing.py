@@ -1,4 +1,4 @@
-"""The last step of an authorization request: the code and the tokens, stored before the client hears of them."""
+"""The last step of an authorization request: the code and the tokens, stored before they are sent."""
 
 from __future__ import annotations
 

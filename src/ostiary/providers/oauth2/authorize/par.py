@@ -20,7 +20,7 @@ from ostiary.providers.oauth2.authorize.validation import require_allowed_redire
 from ostiary.providers.oauth2.client_authentication.authentication import authenticate
 from ostiary.providers.oauth2.client_authentication.dpop import offer_nonce, proven_key
 from ostiary.providers.oauth2.json_responses import allow_origin, error_json, read_form_parameters, token_json, too_many
-from ostiary.providers.oauth2.refusals import tell
+from ostiary.providers.oauth2.refusals import report_refusal
 from ostiary.store.hashing import new_token, token_hash
 from ostiary.web.addresses import address_key
 
@@ -40,15 +40,15 @@ async def push(request: Request, services: OAuth2Services) -> Response:
     try:
         form = await read_form_parameters(request)
         client = await authenticate(request, form, services)
-        pushed = _judge(client, request, form, jkt=await proven_key(request, services), now=services.clock())
+        pushed = _validated(client, request, form, jkt=await proven_key(request, services), now=services.clock())
     except OAuthError as error:
-        await tell(request, services, error, client=client)
+        await report_refusal(request, services, error, client=client)
         return offer_nonce(request, allow_origin(request, error_json(request, error), client), services)
     handle = new_token()
     over = await _keep(services, token_hash(handle), pushed, counted=_counted(request, client))
     if over is not None:
         refusal = OAuthError(TEMPORARILY_UNAVAILABLE, "too many pushed requests of public clients from this address")
-        await tell(request, services, refusal, client=client)
+        await report_refusal(request, services, refusal, client=client)
         return allow_origin(request, too_many(request, refusal, until=over, now=services.clock()), client)
     answer = token_json({"request_uri": PREFIX + handle, "expires_in": LIFETIME}, 201)
     return offer_nonce(request, allow_origin(request, answer, client), services)
@@ -75,14 +75,14 @@ async def _keep(services: OAuth2Services, handle_hash: bytes, pushed: Pushed, *,
     return await services.database.write(batch)
 
 
-def _judge(client: Client, request: Request, form: Parameters, *, jkt: str | None, now: int) -> Pushed:
-    """Return what is kept of a form that could begin a journey now. Raises OAuthError."""
+def _validated(client: Client, request: Request, form: Parameters, *, jkt: str | None, now: int) -> Pushed:
+    """Return the pushed request of a form that is valid now. Raises OAuthError."""
     pairs, token = pushed_pairs(form), form.get("request")
     if token is not None:
-        found = signed_request(client, request, token, now=now)
-        if found.expires is not None and found.expires <= now:
+        signed = signed_request(client, request, token, now=now)
+        if signed.expires is not None and signed.expires <= now:
             raise OAuthError(INVALID_REQUEST_OBJECT, "expired")
-        pairs = pushed_pairs(found.parameters)
+        pairs = pushed_pairs(signed.parameters)
     elif client.provider.require_signed_request_object:
         raise unsigned()
     parameters = read_parameters(pairs)

@@ -44,9 +44,9 @@ async def find_parameters(context: AuthorizationContext) -> None:
     if provider.require_pushed_authorization_requests:
         raise OAuthError(INVALID_REQUEST, "not pushed", description="The request has to be pushed (RFC 9126).")
     if token is not None:
-        found = signed_request(context.client, context.request, token, now=context.now)
-        context.parameters = found.parameters
-        if found.expires is not None and found.expires <= context.now:
+        signed = signed_request(context.client, context.request, token, now=context.now)
+        context.parameters = signed.parameters
+        if signed.expires is not None and signed.expires <= context.now:
             context.late = OAuthError(INVALID_REQUEST_OBJECT, "expired")
     # guard: A15 a provider that demands signed requests gets no others
     elif provider.require_signed_request_object:

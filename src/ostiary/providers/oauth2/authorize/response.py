@@ -27,12 +27,12 @@ _SIGNED_LIFETIME: Final = 600  # seconds; JARM 2.1 advises ten minutes at most
 async def send(context: AuthorizationContext, pairs: Sequence[tuple[str, str]]) -> Response:
     """Answer the client. Its address was checked."""
     target = context.target
-    made = answer_pairs(target, pairs, issuer=context.issuer)
+    parameters = answer_pairs(target, pairs, issuer=context.issuer)
     if target.signed:
-        made = [("response", await _sign(context, made))]
+        parameters = [("response", await _sign(context, parameters))]
     if target.delivery == "form_post":
-        return context.services.form_post(context.request, target.redirect_uri, dict(made))
-    return redirect(answer_url(target, made), 302)
+        return context.services.form_post(context.request, target.redirect_uri, dict(parameters))
+    return redirect(answer_url(target, parameters), 302)
 
 
 async def send_error(context: AuthorizationContext, error: OAuthError) -> Response:

@@ -39,7 +39,7 @@ _AGAIN: Final = frozenset({"login", "select_account"})
 
 
 async def _client(context: AuthorizationContext) -> Response | None:
-    """RFC 6749 4.1.2.1: an unknown client is told to the person, never to an address that came with the request."""
+    """RFC 6749 4.1.2.1: an unknown client is a page for the person, never a redirect to the address it sent."""
     parameters = context.parameters
     client_id = None if "client_id" in parameters.repeated else parameters.values.get("client_id")
     client = context.known_client = client_by_id(context.snapshot, client_id or "")
@@ -50,7 +50,7 @@ async def _client(context: AuthorizationContext) -> Response | None:
 
 
 async def _parameters(context: AuthorizationContext) -> Response | None:
-    """Pushed and signed requests. What is wrong with those themselves is told to the address beside them, if any."""
+    """Pushed and signed requests. Their own errors go to the redirect_uri beside them, if there is one."""
     beside = context.parameters
     try:
         await find_parameters(context)

@@ -37,11 +37,11 @@ def is_expected(context: AuthorizationContext) -> bool:
     """Tell whether the person signed in is the one the application speaks of."""
     _, subject = context.signed_in
     claims = context.wanted.claims
-    asked = (claims.find("id_token", "sub"), claims.find("userinfo", "sub"))
-    if context.hinted is None and not any(asked):
+    requested = (claims.find("id_token", "sub"), claims.find("userinfo", "sub"))
+    if context.hinted is None and not any(requested):
         return True
     sub = sub_claim(subject, context.client, salt=context.services.users.install_id)
-    return context.hinted in {None, sub} and all(item is None or item.accepts(sub) for item in asked)
+    return context.hinted in {None, sub} and all(item is None or item.accepts(sub) for item in requested)
 
 
 def is_strong_enough(context: AuthorizationContext) -> bool:
@@ -51,15 +51,15 @@ def is_strong_enough(context: AuthorizationContext) -> bool:
 
 
 def reached_class(context: AuthorizationContext) -> str | None:
-    """Return the class that is told: the first of those asked for that was reached; None is the usual one.
+    """Return the `acr` of the ID token: the first requested class that was reached; None is the default class.
 
-    By name (`claims`), then by preference (acr_values). What was asked for and not reached is never told.
+    By name (`claims`), then by preference (acr_values). A class that was not reached is never claimed.
     """
     acr = context.wanted.claims.find("id_token", "acr")
-    asked = (*(acr.values if acr is not None else ()), *context.wanted.acr_values)
+    requested = (*(acr.values if acr is not None else ()), *context.wanted.acr_values)
     # guard: A36 a class that was not reached is never told
-    found = next((one for one in asked if one in reached(context)), ACR)
-    return None if found == ACR else str(found)
+    best = next((one for one in requested if one in reached(context)), ACR)
+    return None if best == ACR else str(best)
 
 
 def reached(context: AuthorizationContext) -> frozenset[str]:

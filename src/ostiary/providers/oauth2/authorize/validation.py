@@ -49,8 +49,8 @@ def scope_of(client: Client, wanted: AuthorizeRequest, *, known: tuple[str, ...]
     Unknown scopes are dropped, none at all means all, as authentik does: the answer names what was granted. Without a
     code there is no refresh token, and so no offline_access (OpenID Connect Core 11).
     """
-    asked = wanted.scope
-    granted = grant_scopes(asked, (*offered_scopes(client), *known) if asked else client.scopes)
+    requested = wanted.scope
+    granted = grant_scopes(requested, (*offered_scopes(client), *known) if requested else client.scopes)
     if "id_token" in wanted.parts and OPENID not in granted:
         raise OAuthError(INVALID_SCOPE, "an ID token without openid")
     if "code" not in wanted.parts:

@@ -62,8 +62,8 @@ def present(request: Request, parameters: Parameters, services: OAuth2Services) 
     """Identify the client of a request, without verification. Raises OAuthError (invalid_client, invalid_request)."""
     claim = parse_client(request.headers.get("authorization"), parameters)
     snapshot = services.plane.snapshot
-    found = (client_by_id(snapshot, name) for name in claim.names or (claim.client_id,))
-    client = next((one for one in found if one is not None), None)
+    candidates = (client_by_id(snapshot, name) for name in claim.names or (claim.client_id,))
+    client = next((one for one in candidates if one is not None), None)
     if client is None:
         _NOBODY.matches(claim.secret or "")
         error = OAuthError(INVALID_CLIENT, "no such client, or it has no application")

@@ -61,8 +61,8 @@ def certificate_of(request: Request, services: OAuth2Services) -> ClientCertific
 def authorities_of(request: Request, services: OAuth2Services) -> tuple[str, ...]:
     """Return the certificates (PEM) of the brand's authorities for clients; empty: the proxy decides."""
     snapshot = services.plane.snapshot
-    found = (snapshot.get(CertificateKeyPair, pk) for pk in select(snapshot, request.host).client_certificates)
-    return tuple(pair.certificate_data for pair in found if pair is not None)
+    pairs = (snapshot.get(CertificateKeyPair, pk) for pk in select(snapshot, request.host).client_certificates)
+    return tuple(pair.certificate_data for pair in pairs if pair is not None)
 
 
 def verify_certificate(

@@ -19,7 +19,7 @@ from ostiary.providers.oauth2.client_authentication.authentication import presen
 from ostiary.providers.oauth2.json_responses import allow_origin, error_json, read_form_parameters, token_json, too_many
 from ostiary.providers.oauth2.provider.client import Client, offered_scopes
 from ostiary.providers.oauth2.provider.fields import DEVICE_CODE
-from ostiary.providers.oauth2.refusals import tell
+from ostiary.providers.oauth2.refusals import report_refusal
 from ostiary.providers.oauth2.token.registry import GRANTS, require_allowed_grant
 from ostiary.store.database import Duplicate
 from ostiary.store.hashing import new_token, token_hash
@@ -52,7 +52,7 @@ async def device(request: Request, services: OAuth2Services) -> Response:
         over = await _is_over(request, services)
         if over is not None:
             error = OAuthError(SLOW_DOWN, "too many device codes for this address")
-            await tell(request, services, error, client=client)
+            await report_refusal(request, services, error, client=client)
             return too_many(request, error, until=over, now=services.clock())
         parameters = await read_form_parameters(request)
         presented = present(request, parameters, services)
@@ -61,10 +61,10 @@ async def device(request: Request, services: OAuth2Services) -> Response:
             await prove(presented, request, services)
         require_allowed_grant(client, GRANTS[DEVICE_CODE])
         _check_flow(request, services)
-        asked = parse_device_request(parameters)
-        answer = await _begin(request, services, client, asked)
+        scopes = parse_device_request(parameters)
+        answer = await _begin(request, services, client, scopes)
     except OAuthError as error:
-        await tell(request, services, error, client=client)
+        await report_refusal(request, services, error, client=client)
         return allow_origin(request, error_json(request, error), client)
     return allow_origin(request, token_json(answer.body()), client)
 
@@ -74,7 +74,7 @@ def _check_flow(request: Request, services: OAuth2Services) -> None:
         raise OAuthError(UNAUTHORIZED_CLIENT, "the brand of this address has no flow for devices (flow_device_code)")
 
 
-async def _begin(request: Request, services: OAuth2Services, client: Client, asked: tuple[str, ...]) -> DeviceAnswer:
+async def _begin(request: Request, services: OAuth2Services, client: Client, scopes: tuple[str, ...]) -> DeviceAnswer:
     """Store a request whose scopes are what was asked and is offered; none asked is none, as in authentik."""
     now, offered = services.clock(), offered_scopes(client)
     for _ in range(_TRIES):
@@ -84,7 +84,7 @@ async def _begin(request: Request, services: OAuth2Services, client: Client, ask
             hash=token_hash(device_code),
             user_hash=token_hash(user_code),
             provider=client.pk,
-            scope=tuple(name for name in asked if name in offered),
+            scope=tuple(name for name in scopes if name in offered),
             issued=now,
             expires=now + client.device_lifetime,
         )

@@ -22,7 +22,7 @@ from ostiary.proto.oauth2.device_authorization import read_user_code
 from ostiary.providers.oauth2.device.endpoint import PAGE, device_flow
 from ostiary.providers.oauth2.device.stages import APPROVE, CODE, CONSENT, DECLINED, FINISH, policy_facts
 from ostiary.providers.oauth2.provider.client import Client, client_by_provider
-from ostiary.providers.oauth2.refusals import tell
+from ostiary.providers.oauth2.refusals import report_refusal
 from ostiary.record import dataclass
 from ostiary.signon.authorization import begin_flow, check_access, flow_context
 from ostiary.signon.context import ANOTHER, Known, RelyingParty, SignOnContext
@@ -64,7 +64,7 @@ class DeviceContext(SignOnContext):
 
 @dataclass(slots=True, kw_only=True)
 class CodeContext(DeviceContext):
-    """A request for the page where codes are entered. Nobody asks for the person yet: the code tells who does."""
+    """A request for the page where codes are entered. The client is known once a code was entered."""
 
     PATH: ClassVar[str] = PAGE
 
@@ -128,11 +128,11 @@ def _parse(kind: type[D], services: OAuth2Services, request: Request) -> D:
 
 
 async def _refuse(context: DeviceContext, error: Exception) -> Response:
-    """Tell log and events of a refusal, and answer with its page."""
+    """Write the refusal to log and events, and answer with its page."""
     if isinstance(error, HttpError):
         subject = context.known_subject
         user = None if subject is None else subject.user.who
-        await tell(context.request, context.services, error, client=context.known_client, user=user)
+        await report_refusal(context.request, context.services, error, client=context.known_client, user=user)
     raise error
 
 
@@ -165,7 +165,7 @@ async def _entered(context: ApprovalContext) -> Response | None:
 
 
 async def _allowed(context: ApprovalContext) -> Response | None:
-    """The application's policies (A13); the device of somebody who is refused is told so."""
+    """The application's policies (A13). After a refusal the device gets access_denied."""
     grant = context.grant
     refusal = await check_access(context, policy_facts(grant), if_refused=(deny_device(grant),))
     # guard: A13 the policies decide when the code is entered

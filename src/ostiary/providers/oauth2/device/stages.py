@@ -1,6 +1,7 @@
 """The steps of the device flow that no administrator sets up: they are put behind the stages of a flow (RFC 8628 3.3).
 
-Enter the code; allow it; leave the answer for the device; say that it is done. Or say no, and tell the device so.
+Enter the code; allow it; leave the answer for the device; say that it is done. Or say no, and the
+device gets access_denied.
 """
 
 from __future__ import annotations
@@ -189,7 +190,7 @@ STAGES: Final[Mapping[str, Stage]] = {
 
 
 def policy_facts(item: DeviceGrant) -> Mapping[str, object]:
-    """Return what the policies of the application are told of the request."""
+    """Return the facts of the request for the policies of the application."""
     return {"oauth_scopes": list(item.scope), "oauth_grant_type": DEVICE_CODE}
 
 

@@ -55,19 +55,19 @@ class Notices:
 
     def on_session_end(self, key: bytes, now: int) -> Iterable[Statement]:
         """Yield the notices to the clients of a session. It must run before the hook that deletes them."""
-        providers = self._told()
+        providers = self._provider_numbers()
         if providers:
             query, values = session_clients.of_session(key, providers)
             yield enqueue_each(NAME, query, values, now=now)
 
     def on_user_ended(self, user: int, now: int) -> Iterable[Statement]:
         """Yield the notices to the clients of all sessions of a user."""
-        providers = self._told()
+        providers = self._provider_numbers()
         if providers:
             query, values = session_clients.of_user(user, providers)
             yield enqueue_each(NAME, query, values, now=now)
 
-    def _told(self) -> tuple[int, ...]:
+    def _provider_numbers(self) -> tuple[int, ...]:
         """Return the providers with back-channel logout."""
         snapshot = self._plane.snapshot
 

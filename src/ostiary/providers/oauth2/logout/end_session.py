@@ -30,7 +30,7 @@ from ostiary.proto.oauth2.errors import OAuthError
 from ostiary.proto.oauth2.parameters import Parameters, read_parameters
 from ostiary.providers.oauth2.metadata.endpoints import find_client
 from ostiary.providers.oauth2.metadata.global_issuer import global_clients
-from ostiary.providers.oauth2.refusals import tell
+from ostiary.providers.oauth2.refusals import report_refusal
 from ostiary.providers.oauth2.tokens.claims import session_id, sub_claim
 from ostiary.providers.oauth2.tokens.key_set import verify_own
 from ostiary.resource import codec
@@ -61,7 +61,7 @@ async def end_session(request: Request, services: OAuth2Services) -> Response:
     try:
         return await _begin(request, services, client)
     except HttpError as error:
-        await tell(request, services, error, client=client, offered=_offered(request))
+        await report_refusal(request, services, error, client=client, offered=_offered(request))
         raise
 
 
@@ -109,7 +109,7 @@ async def _begin(request: Request, services: OAuth2Services, client: Client | No
     session = await services.sessions.ensure(request, now)
     hint, target, refused = _taken(client, parameters)
     for fault in refused.values():
-        await tell(request, services, fault, client=client, offered=_offered(request))
+        await report_refusal(request, services, fault, client=client, offered=_offered(request))
     context: dict[str, object] = {} if client is None else {"application": _application(client)}
     if refused:
         context[NOTICES] = list(refused)

@@ -22,7 +22,7 @@ def farewells(database: Database, plane: ConfigPlane) -> Farewells:
 
     async def addresses(session: Session) -> Sequence[Mapping[str, object]]:
         snapshot = plane.snapshot
-        providers = snapshot.memo("oauth2.frontchannel", lambda: _told(snapshot.all(OAuth2Provider)))
+        providers = snapshot.memo("oauth2.frontchannel", lambda: _by_number(snapshot.all(OAuth2Provider)))
         if session.user is None or not providers:
             return ()
         clients = await clients_of_session(database, session.key)
@@ -40,5 +40,5 @@ def _farewell(provider: OAuth2Provider, party: SessionClient) -> Mapping[str, ob
     return {"provider_name": provider.name, "binding": "redirect", "url": logout_address(provider, party)}
 
 
-def _told(providers: Sequence[OAuth2Provider]) -> Mapping[int, OAuth2Provider]:
+def _by_number(providers: Sequence[OAuth2Provider]) -> Mapping[int, OAuth2Provider]:
     return {int(item.pk): item for item in providers if item.logout_channel() == "frontchannel"}

@@ -22,7 +22,7 @@ from ostiary.providers.oauth2.authorize.address import PATH
 from ostiary.providers.oauth2.client_authentication.token_binding import verify_token_binding
 from ostiary.providers.oauth2.json_responses import bearer_error, token_json
 from ostiary.providers.oauth2.provider.client import client_by_provider
-from ostiary.providers.oauth2.refusals import tell
+from ostiary.providers.oauth2.refusals import report_refusal
 from ostiary.providers.oauth2.tokens.access_token_format import is_meant_here
 from ostiary.store.hashing import token_hash
 from ostiary.web.errors import BadRequest
@@ -72,7 +72,7 @@ async def github_user(request: Request, services: OAuth2Services) -> Response:
     try:
         subject = await _subject(request, services, _EMAIL)
     except OAuthError as error:
-        await tell(request, services, error)
+        await report_refusal(request, services, error)
         return bearer_error(request, error)
     if subject is None:
         return bearer_error(request, None)
@@ -102,7 +102,7 @@ async def github_teams(request: Request, services: OAuth2Services) -> Response:
     try:
         subject = await _subject(request, services, _ORGANISATION)
     except OAuthError as error:
-        await tell(request, services, error)
+        await report_refusal(request, services, error)
         return bearer_error(request, error)
     if subject is None:
         return bearer_error(request, None)

@@ -20,10 +20,10 @@ from ostiary.providers.oauth2.json_responses import (
     signed_answer,
     token_json,
 )
-from ostiary.providers.oauth2.refusals import tell
+from ostiary.providers.oauth2.refusals import report_refusal
 from ostiary.providers.oauth2.tokens.access_token_format import may_be_access, payload_of
 from ostiary.providers.oauth2.tokens.claims import add_claims, protocol_claims
-from ostiary.providers.oauth2.tokens.issue import claims_told
+from ostiary.providers.oauth2.tokens.issue import claims_in_token
 from ostiary.resource import codec
 from ostiary.store.hashing import token_hash
 
@@ -52,7 +52,7 @@ async def introspect(request: Request, services: OAuth2Services) -> Response:
         else:
             answer_claims = await _refresh(services, client, token, issuer=issuer, now=now)
     except OAuthError as error:
-        await tell(request, services, error, client=client)
+        await report_refusal(request, services, error, client=client)
         return allow_origin(request, error_json(request, error), client)
     if not _wants_signed(request):
         return allow_origin(request, token_json(answer_claims), client)
@@ -89,7 +89,7 @@ async def _refresh(
         return _INACTIVE
     claims = client.claim_set.claims(subject, item.scope).values
     claims_of_id_token = protocol_claims(item, issuer=issuer, expires=refresh.expires, now=refresh.issued)
-    add_claims(claims_of_id_token, claims_told(claims, whole=client.provider.include_claims_in_id_token))
+    add_claims(claims_of_id_token, claims_in_token(claims, whole=client.provider.include_claims_in_id_token))
     if item.nonce is not None:
         claims_of_id_token["nonce"] = item.nonce
     return {

@@ -9,7 +9,7 @@ from ostiary.grants.refresh_tokens import find_refresh, revoke_family
 from ostiary.proto.oauth2.errors import OAuthError
 from ostiary.providers.oauth2.client_authentication.authentication import authenticate
 from ostiary.providers.oauth2.json_responses import allow_origin, error_json, read_form_parameters, token_json
-from ostiary.providers.oauth2.refusals import tell
+from ostiary.providers.oauth2.refusals import report_refusal
 from ostiary.providers.oauth2.tokens.access_token_format import may_be_access
 from ostiary.store.hashing import token_hash
 
@@ -31,11 +31,11 @@ async def revoke(request: Request, services: OAuth2Services) -> Response:
         if may_be_access(token):
             await database.write(lambda: revoke_with_derived(hashed, provider=client.pk))
         else:
-            found = await find_refresh(database, hashed)
-            if found is not None and found.authorization.provider == client.pk:
-                family = found.authorization.family
+            refresh = await find_refresh(database, hashed)
+            if refresh is not None and refresh.authorization.provider == client.pk:
+                family = refresh.authorization.family
                 await database.write(lambda: revoke_family(family))
         return allow_origin(request, token_json({}), client)
     except OAuthError as error:
-        await tell(request, services, error, client=client)
+        await report_refusal(request, services, error, client=client)
         return allow_origin(request, error_json(request, error), client)

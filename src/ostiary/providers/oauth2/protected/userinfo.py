@@ -21,7 +21,7 @@ from ostiary.providers.oauth2.json_responses import (
     token_json,
 )
 from ostiary.providers.oauth2.provider.client import Client, client_by_provider
-from ostiary.providers.oauth2.refusals import tell
+from ostiary.providers.oauth2.refusals import report_refusal
 from ostiary.providers.oauth2.tokens.access_token_format import asked_of, payload_of
 from ostiary.resource import codec
 from ostiary.store.hashing import token_hash
@@ -46,7 +46,7 @@ async def userinfo(request: Request, services: OAuth2Services) -> Response:
         await verify_token_binding(request, services, token, sent)
         claims = await _claims(services, client, token, sent.token, now=now)
     except OAuthError as error:
-        await tell(request, services, error, client=client)
+        await report_refusal(request, services, error, client=client)
         return offer_nonce(request, allow_origin(request, bearer_error(request, error), client), services)
     if client.provider.userinfo_signed:
         answer = signed_answer(await _sealed(client, claims, issuer=client.issuer(request.base_url), now=now))
@@ -79,15 +79,15 @@ async def _claims(
     subject = await services.users.subject(token.user)
     if subject is None or not subject.user.is_active:
         raise OAuthError(INVALID_TOKEN, "the person is gone or disabled")
-    found = client.claim_set.claims(subject, token.scope)
-    for item in found.unavailable:
+    claim_values = client.claim_set.claims(subject, token.scope)
+    for item in claim_values.unavailable:
         log_unavailable(item, now=now)
-    asked = asked_of(token)
-    single = client.claim_set.pick(subject, asked) if asked else {}
+    requested = asked_of(token)
+    single = client.claim_set.pick(subject, requested) if requested else {}
     # The subject is that of the ID token, whatever a mapping says by now (Core 5.3.2).
     payload = payload_of(text, token)
-    told = {"nonce": payload["nonce"]} if "nonce" in payload else {}  # as authentik does
-    return {**found.values, **single, **told, "sub": payload["sub"]}
+    nonce = {"nonce": payload["nonce"]} if "nonce" in payload else {}  # as authentik does
+    return {**claim_values.values, **single, **nonce, "sub": payload["sub"]}
 
 
 async def _sealed(client: Client, claims: dict[str, object], *, issuer: str, now: int) -> str:

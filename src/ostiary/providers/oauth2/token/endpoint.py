@@ -14,7 +14,7 @@ from ostiary.providers.oauth2.client_authentication.authentication import Presen
 from ostiary.providers.oauth2.client_authentication.dpop import offer_nonce
 from ostiary.providers.oauth2.client_authentication.token_binding import new_binding
 from ostiary.providers.oauth2.json_responses import allow_origin, error_json, read_form_parameters, token_json
-from ostiary.providers.oauth2.refusals import tell
+from ostiary.providers.oauth2.refusals import report_refusal
 from ostiary.providers.oauth2.token.registry import PROVE_THEMSELVES, find_grant, require_allowed_grant
 from ostiary.providers.oauth2.token.request import GrantResult, TokenRequest
 from ostiary.providers.oauth2.tokens.issue import Issued, issue_tokens, new_refresh
@@ -42,7 +42,7 @@ async def token(request: Request, services: OAuth2Services) -> Response:
         client = presented.client
         answer = token_json((await _serve(await _ask(request, services, parameters, presented))).answer.body())
     except OAuthError as error:
-        await tell(request, services, error, client=client)
+        await report_refusal(request, services, error, client=client)
         answer = error_json(request, error)
     return allow_origin(request, offer_nonce(request, answer, services), client)
 

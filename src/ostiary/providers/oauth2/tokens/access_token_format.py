@@ -75,13 +75,13 @@ def make_access(
     return Form(payload, typ, signed=signed, readable=signed and client.keys.everybody is None)
 
 
-def row_body(form: Form, asked: Collection[str]) -> Mapping[str, object]:
+def row_body(form: Form, requested: Collection[str]) -> Mapping[str, object]:
     """Return the stored members of a token. `asked` are the individual claims requested of userinfo (Core 5.5)."""
     members: dict[str, object] = {}
     if not form.readable:
         members[_CLAIMS] = form.payload
-    if asked:
-        members[_USERINFO] = sorted(asked)
+    if requested:
+        members[_USERINFO] = sorted(requested)
     return members
 
 

@@ -30,9 +30,9 @@ _SECOND: Final = 1_000_000
 _ALWAYS: Final = ("sub", "acr", "amr", "scope")  # what a mapping may say in a token without other claims
 
 
-def claims_told(found: Mapping[str, object], *, whole: bool) -> Mapping[str, object]:
+def claims_in_token(claims: Mapping[str, object], *, whole: bool) -> Mapping[str, object]:
     """Return the claims of scopes for a token: all, or those about authentication and subject only."""
-    return found if whole else {name: found[name] for name in _ALWAYS if name in found}
+    return claims if whole else {name: claims[name] for name in _ALWAYS if name in claims}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,7 +199,7 @@ class _Making:
 
     def scope_claims(self, *, whole: bool) -> Mapping[str, object]:
         """Return the claims of the scopes, or the few that every token has."""
-        return claims_told(self.claims.values, whole=whole)
+        return claims_in_token(self.claims.values, whole=whole)
 
     def identity(
         self, nonce: str | None, *, whole: bool, code: str | None = None, state: str | None = None

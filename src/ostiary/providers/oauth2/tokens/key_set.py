@@ -58,7 +58,7 @@ def key_set(snapshot: Snapshot, provider: OAuth2ProviderFields) -> KeySet:
         return KeySet(
             signing=signing,
             verifying=(signing.verifying(), *(key for pair in before for key in _public(pair))),
-            published=(*published, *previous, *_told(provider, encryption)),
+            published=(*published, *previous, *_encryption_key(provider, encryption)),
             everybody=everybody,
             client=everybody or client_recipient(provider),
             own=_decrypter(snapshot, provider),
@@ -137,7 +137,9 @@ def _decrypter(snapshot: Snapshot, provider: OAuth2ProviderFields) -> Decrypter 
     return None if pair is None or not pair.key_data else Decrypter(read_private_key(pair.key_data.reveal()))
 
 
-def _told(provider: OAuth2ProviderFields, encryption: Mapping[str, object] | None) -> Iterable[Mapping[str, object]]:
+def _encryption_key(
+    provider: OAuth2ProviderFields, encryption: Mapping[str, object] | None
+) -> Iterable[Mapping[str, object]]:
     if encryption is not None:
         yield {"alg": provider.encryption_alg, "enc": provider.encryption_enc, **encryption}
 

@@ -87,11 +87,11 @@ async def publish(editor: Editor, name: str, *, algorithm: Algorithm | None, aut
         providers = workspace.snapshot.referring(OAuth2Provider, "signing_key", old.pk)
         if not providers:
             raise CannotRotate(f"no provider signs with {old.name}")
-        made = await workspace.create(CertificateKeyPair.KIND.name, _values(workspace.snapshot, old, algorithm, now))
+        pair = await workspace.create(CertificateKeyPair.KIND.name, _values(workspace.snapshot, old, algorithm, now))
         for provider in providers:
             stored = await _stored(workspace, provider)
-            await workspace.update(stored, {"previous_signing_keys": _in_front(stored, made.pk, old.pk)})
-        return Rotation(old.pk, made.pk, old.name, made.label, algorithm, tuple(item.name for item in providers))
+            await workspace.update(stored, {"previous_signing_keys": _in_front(stored, pair.pk, old.pk)})
+        return Rotation(old.pk, pair.pk, old.name, pair.label, algorithm, tuple(item.name for item in providers))
 
     rotation, _ = await editor.edit(work, author=author, message=f"Publish a new key for {name}", now=now)
     return rotation
@@ -132,8 +132,8 @@ async def retire(editor: Editor, *, author: str, now: int) -> tuple[Retired, ...
         for provider in workspace.snapshot.all(OAuth2Provider):
             gone = [pk for pk in provider.previous_signing_keys if _is_over(times, provider, pk, now)]
             if gone:
-                kept = [pk for pk in provider.previous_signing_keys if pk not in gone]
-                await workspace.update(await _stored(workspace, provider), {"previous_signing_keys": kept})
+                remaining = [pk for pk in provider.previous_signing_keys if pk not in gone]
+                await workspace.update(await _stored(workspace, provider), {"previous_signing_keys": remaining})
                 retired.extend(Retired(provider.name, _name(workspace.snapshot, pk)) for pk in gone)
         return tuple(retired)
 
@@ -205,9 +205,9 @@ def _is_over(times: _Rests, provider: OAuth2Provider, pk: Pk, now: int) -> bool:
 
 def _pair(snapshot: Snapshot, name: str) -> CertificateKeyPair:
     """Return the pair of that name, or the signing pair of the provider of that name. Raises CannotRotate."""
-    found = snapshot.find(CertificateKeyPair, name=name)
-    if found is not None:
-        return found
+    named = snapshot.find(CertificateKeyPair, name=name)
+    if named is not None:
+        return named
     provider = snapshot.find(OAuth2Provider, name=name)
     if provider is None:
         raise CannotRotate(f"there is neither a provider nor a certificate-key pair named {name}")
@@ -223,8 +223,8 @@ def _values(snapshot: Snapshot, old: CertificateKeyPair, algorithm: Algorithm | 
     kind = key_type_of(read_private_key(old.key_data.reveal()))
     if algorithm is not None and not (ALGORITHMS[algorithm].startswith("rsa") and kind.startswith("rsa")):
         kind = ALGORITHMS[algorithm]
-    made = generate_self_signed(_new_name(snapshot, old.name, now), "ostiary.internal", now=now, key_type=kind)
-    return {"name": made.name, "certificate_data": made.certificate_data, "key_data": made.key_data}
+    pair = generate_self_signed(_new_name(snapshot, old.name, now), "ostiary.internal", now=now, key_type=kind)
+    return {"name": pair.name, "certificate_data": pair.certificate_data, "key_data": pair.key_data}
 
 
 def _new_name(snapshot: Snapshot, old: str, now: int) -> str:
@@ -241,12 +241,12 @@ def _in_front(stored: StoredObject, *keys: Pk) -> list[Pk]:
 
 
 def _name(snapshot: Snapshot, pk: Pk) -> str:
-    found = snapshot.get(CertificateKeyPair, pk)
-    return str(pk) if found is None else found.name
+    pair = snapshot.get(CertificateKeyPair, pk)
+    return str(pk) if pair is None else pair.name
 
 
 async def _stored(workspace: Workspace, provider: OAuth2Provider) -> StoredObject:
-    found = await workspace.get(OAuth2Provider.KIND.name, provider.pk)
-    if found is None:  # pragma: no cover - the workspace and its snapshot are of one state
+    stored = await workspace.get(OAuth2Provider.KIND.name, provider.pk)
+    if stored is None:  # pragma: no cover - the workspace and its snapshot are of one state
         raise CannotRotate(f"{provider.name} is gone")
-    return found
+    return stored

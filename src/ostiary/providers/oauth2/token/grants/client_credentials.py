@@ -160,15 +160,15 @@ async def _by_app_password(token_request: TokenRequest, username: str, password:
             username, Secret(password), address, token_request.now
         )
     except Throttled as error:
-        await _told(token_request, username, "throttled")
+        await _log_failure(token_request, username, "throttled")
         raise TooManyRequests(retry_after=error.retry_after, message=_TOO_MANY) from None
     if app_password is None:
-        await _told(token_request, username, "app_password")
+        await _log_failure(token_request, username, "app_password")
         raise OAuthError(INVALID_GRANT, "no such app password of that account")
     return Proved(subject=app_password.subject, method="token", arguments={"identifier": app_password.token.identifier})
 
 
-async def _told(token_request: TokenRequest, username: str, reason: str) -> None:
+async def _log_failure(token_request: TokenRequest, username: str, reason: str) -> None:
     named = await token_request.services.users.by_username(
         username
     )  # people may type passwords there: only known names are logged

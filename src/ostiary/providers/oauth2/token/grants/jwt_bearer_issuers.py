@@ -70,9 +70,9 @@ async def foreign(token_request: TokenRequest, text: str) -> Foreign:
 
 def _sources(token_request: TokenRequest) -> list[OAuthSource]:
     snapshot = token_request.services.plane.snapshot
-    found = (snapshot.get(OAuthSource, pk) for pk in token_request.client.provider.jwt_federation_sources)
+    sources = (snapshot.get(OAuthSource, pk) for pk in token_request.client.provider.jwt_federation_sources)
     # guard: A18 a source that is disabled proves nobody
-    return [source for source in found if source is not None and source.enabled]
+    return [source for source in sources if source is not None and source.enabled]
 
 
 def _verified(
