@@ -58,6 +58,14 @@ def test_files_that_are_named_exist(page: Path) -> None:
     assert [name for name in names if not any(PurePath(path).match(name.lstrip("/")) for path in tracked())] == []
 
 
+def test_modules_that_the_page_of_architecture_names_exist() -> None:
+    source = ROOT / "src" / "ostiary"
+    names = re.findall(r"`([a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)+)`", (ROOT / "docs" / "architecture.md").read_text())
+    modules = [source.joinpath(*name.split(".")) for name in names if (source / name.partition(".")[0]).is_dir()]
+    assert len(modules) > 10
+    assert [str(path) for path in modules if not path.is_dir() and not path.with_suffix(".py").is_file()] == []
+
+
 DEVELOP = sorted((ROOT / "docs" / "develop").glob("*.md"))
 
 
