@@ -176,6 +176,18 @@ def test_what_may_pass_is_what_is_needed(everything) -> None:
     assert https["to"][0]["ipBlock"] == {"cidr": "0.0.0.0/0", "except": ["169.254.0.0/16"]}
 
 
+def test_the_backup_plugin_names_an_object_store_that_is_there_and_leaves_no_default_out(everything) -> None:
+    """The fields are those of CloudNativePG 1.28; a field left out of a list is a difference at each apply."""
+    (cluster,) = (one for one in everything if one["kind"] == "Cluster")
+    (plugin,) = cluster["spec"]["plugins"]
+    assert plugin.keys() == {"name", "enabled", "isWALArchiver", "parameters"}
+    (store,) = (one for one in everything if one["kind"] == "ObjectStore")
+    assert plugin["parameters"] == {"barmanObjectName": store["metadata"]["name"]}
+    (backup,) = (one for one in everything if one["kind"] == "ScheduledBackup")
+    assert backup["spec"]["pluginConfiguration"] == {"name": plugin["name"]}
+    assert backup["spec"]["cluster"] == {"name": cluster["metadata"]["name"]}
+
+
 def test_a_changed_blueprint_has_another_name(tmp_path: Path) -> None:
     shutil.copytree(KUSTOMIZE, tmp_path / "kustomize")
     names = []
