@@ -12,7 +12,7 @@ import pytest
 from ostiary.app.background import Background, jobs
 from ostiary.app.core import Core, clock, open_core
 from ostiary.app.errors import translate
-from ostiary.app.health import FRESH, Health
+from ostiary.app.health import RESULT_SECONDS, Health
 from ostiary.app.metrics import Metrics
 from ostiary.app.operator import banner
 from ostiary.app.operator.links import base_url, remove_setup_link, setup_link, tls_url, write_setup_link
@@ -183,7 +183,7 @@ async def test_a_lost_database_is_not_ready_and_comes_back(core: Core) -> None:
     health.begin()
     assert await health.is_ready()
     await core.database.close()
-    now[0] += FRESH
+    now[0] += RESULT_SECONDS
     assert not await health.is_ready()
 
 
@@ -256,8 +256,8 @@ async def test_the_start_tells_the_tls_address_when_it_listens(core: Core) -> No
             return True
 
     shut, listening = Terminal(), Terminal()
-    await banner.say(core, tls=False, stream=shut)
-    await banner.say(core, tls=True, stream=listening)
+    await banner.announce(core, tls=False, stream=shut)
+    await banner.announce(core, tls=True, stream=listening)
     assert "https://" not in shut.getvalue()
     assert "  with TLS   https://localhost:9443/\n" in listening.getvalue()
     assert tls_url(load({"OSTIARY_LISTEN__HTTPS": "off"}, default_file=None)) is None

@@ -35,7 +35,7 @@ async def handle(request: Request) -> Response:
 
 @pytest.fixture
 async def port(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[int]:
-    monkeypatch.setattr(connection, "IDLE_SECONDS", 3)
+    monkeypatch.setattr(connection, "IDLE_TIMEOUT", 3)
     made = Listener(Site(handle), Address("127.0.0.1", free_port()), setting="test")
     await made.start()
     yield made.address.port

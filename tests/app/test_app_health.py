@@ -18,7 +18,7 @@ from test_app_process import Running
 
 from ostiary.app.core import Core, open_core
 from ostiary.app.errors import UNAVAILABLE
-from ostiary.app.health import COUNTER, FRESH, REMEMBERED, Health
+from ostiary.app.health import COUNTER, FULL_SECONDS, RESULT_SECONDS, Health
 from ostiary.app.metrics import Metrics
 from ostiary.app.site import Built, build_site
 from ostiary.store.database import Database, Reason, Unavailable
@@ -55,7 +55,7 @@ async def test_a_flood_of_probes_writes_once(health: Health, database: Database,
     assert await asyncio.gather(*(health.why_not_ready() for _ in range(200))) == [""] * 200
     assert await health.is_ready()
     assert await written(database) == 1
-    clock.now += FRESH
+    clock.now += RESULT_SECONDS
     assert await health.is_ready()
     assert await written(database) == 2
 
@@ -69,7 +69,7 @@ async def test_a_read_only_sqlite_is_not_ready(sqlite_database: Any, clock: Cloc
     assert await health.why_not_ready() == Reason.READ_ONLY
     for connection in connections:
         connection.execute("PRAGMA query_only = OFF")
-    clock.now += FRESH
+    clock.now += RESULT_SECONDS
     assert await health.is_ready()
 
 
@@ -85,29 +85,29 @@ async def test_a_read_only_postgresql_is_not_ready(
             f"ALTER ROLE {ROLE} SET default_transaction_read_only = on",
             f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'",
         )
-        clock.now += FRESH
+        clock.now += RESULT_SECONDS
         assert await health.why_not_ready() == Reason.READ_ONLY
         postgres_server.admin(
             f"ALTER ROLE {ROLE} RESET default_transaction_read_only",
             f"ALTER ROLE {ROLE} CONNECTION LIMIT 0",
             f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'",
         )
-        clock.now += FRESH
+        clock.now += RESULT_SECONDS
         assert await health.why_not_ready() == Reason.CONNECTIONS
     finally:
         postgres_server.admin(
             f"ALTER ROLE {ROLE} RESET default_transaction_read_only", f"ALTER ROLE {ROLE} CONNECTION LIMIT -1"
         )
-    clock.now += FRESH
+    clock.now += RESULT_SECONDS
     assert await health.is_ready()
 
 
 async def test_a_request_that_found_no_room_is_remembered(health: Health, clock: Clock) -> None:
-    health.noted(Reason.FULL)
+    health.record_unavailable(Reason.FULL)
     assert await health.why_not_ready() == Reason.FULL
-    clock.now += REMEMBERED
+    clock.now += FULL_SECONDS
     assert await health.is_ready()
-    health.noted(Reason.LOCKED)
+    health.record_unavailable(Reason.LOCKED)
     assert await health.is_ready(), "what passes by itself is not remembered"
 
 

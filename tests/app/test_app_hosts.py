@@ -37,7 +37,7 @@ async def core(tmp_path: Path) -> AsyncIterator[Core]:
 
 
 def asked(hosts: Hosts, host: str, *, client: str = STRANGER, path: str = "/if/user/") -> bool:
-    return hosts.answers(Request(host=host, client=client, path=path))
+    return hosts.accepts(Request(host=host, client=client, path=path))
 
 
 async def add(core: Core, *hosts: str) -> None:
@@ -157,12 +157,12 @@ async def test_an_upgrade_locks_nobody_out_and_ends_when_a_host_is_named(
     first = await open_core(
         settings_for(tmp_path, OSTIARY_BOOTSTRAP_PASSWORD="correct horse battery"), environ={}, create=True
     )
-    assert not first.hosts.any_is_answered(), "a new installation is closed"
+    assert not first.hosts.accepts_any(), "a new installation is closed"
     await _write(first.database, "UPDATE directory_install SET hosts_open = 1")
     await first.close()
 
     upgraded = await open_core(settings_for(tmp_path), environ={}, create=True)
-    assert upgraded.hosts.any_is_answered()
+    assert upgraded.hosts.accepts_any()
     with caplog.at_level(logging.WARNING, "ostiary.web"):
         assert asked(upgraded.hosts, "id.example.org")
         assert asked(upgraded.hosts, "id.example.org")
@@ -181,7 +181,7 @@ async def test_an_upgrade_locks_nobody_out_and_ends_when_a_host_is_named(
     await unpin(again.editor, "id.example.org", author="test", now=clock())
     await again.close()
     last = await open_core(settings_for(tmp_path), environ={}, create=True)
-    assert not last.hosts.any_is_answered(), "and in the next"
+    assert not last.hosts.accepts_any(), "and in the next"
     assert not asked(last.hosts, "evil.example")
     await last.close()
 

@@ -20,8 +20,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from ostiary.app.listening.connection import Connection
+from ostiary.app.listening.connection_limits import ConnectionLimits
 from ostiary.app.listening.endpoint import Endpoint
-from ostiary.app.listening.seats import Seats
 
 Application = Callable[..., Any]
 Asked = tuple[str, bytes, bytes, bytes]  # method, path, query, body
@@ -63,7 +63,7 @@ class Wire(asyncio.Transport):
 
 
 def ours(application: Application) -> asyncio.Protocol:
-    return Connection(Endpoint(application, Seats(), None), None, "192.0.2.1")  # type: ignore[arg-type] # no socket
+    return Connection(Endpoint(application, ConnectionLimits(), None), None, "192.0.2.1")  # type: ignore[arg-type] # no socket
 
 
 def uvicorns(protocol: Any) -> Callable[[Application], asyncio.Protocol]:

@@ -15,8 +15,8 @@ from typing import Any, cast
 import pytest
 
 from ostiary.app.listening import listener as listening
+from ostiary.app.listening.connection_limits import ConnectionLimits
 from ostiary.app.listening.listener import Listener
-from ostiary.app.listening.seats import Seats
 from ostiary.app.listening.tls import Certificates, StrictTransport
 from ostiary.app.metrics import Metrics, MetricsSite
 from ostiary.brands.resources import Brand
@@ -245,7 +245,7 @@ async def test_a_proxy_that_speaks_tls_decides_itself() -> None:
 async def test_a74_a_hand_shake_has_its_seconds(
     secure: Callable[..., Awaitable[Listener]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(listening, "SHAKE_SECONDS", 0.3)
+    monkeypatch.setattr(listening, "HANDSHAKE_TIMEOUT", 0.3)
     listener = await secure(Brand(pk="b", domain="id.example.org"))
     reader, writer = await asyncio.open_connection("127.0.0.1", listener.port)
     assert await asyncio.wait_for(reader.read(), 60) == b""
@@ -256,9 +256,9 @@ async def test_a74_a_hand_shake_has_its_seconds(
 async def test_a74_who_does_not_shake_hands_gives_way(
     secure: Callable[..., Awaitable[Listener]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(listening, "SHAKE_SECONDS", 600)  # nobody is cut off for being slow
+    monkeypatch.setattr(listening, "HANDSHAKE_TIMEOUT", 600)  # nobody is cut off for being slow
     listener = await secure(Brand(pk="b", domain="id.example.org"))
-    listener._endpoint.seats = Seats(8)  # type: ignore[union-attr] # of which two may be in their hand-shake
+    listener._endpoint.limits = ConnectionLimits(8)  # type: ignore[union-attr] # of which two may be in their hand-shake
     silent = [await asyncio.open_connection("127.0.0.1", listener.port) for _ in range(8)]
     ended = [asyncio.ensure_future(reader.read()) for reader, _ in silent]
     await asyncio.wait(ended[:6], timeout=60)

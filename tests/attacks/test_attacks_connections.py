@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ostiary.app.listening import connection, seats
+from ostiary.app.listening import connection, connection_limits
 from ostiary.app.listening.listener import Listener
 from ostiary.settings import Address
 from ostiary.web import request as web_request
@@ -78,12 +78,14 @@ class Client:
 @pytest.fixture
 async def connect(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Connect]:
     """A listener whose patience is short."""
-    monkeypatch.setattr(connection, "HEAD_SECONDS", 0.4)
-    monkeypatch.setattr(connection, "WRITE_SECONDS", 0.4)
+    monkeypatch.setattr(connection, "HEAD_TIMEOUT", 0.4)
+    monkeypatch.setattr(connection, "WRITE_TIMEOUT", 0.4)
     monkeypatch.setattr(web_request, "BODY_SECONDS", 0.4)
-    monkeypatch.setattr(seats, "HEALTH_SEATS", 1)
+    monkeypatch.setattr(connection_limits, "HEALTH_CONNECTIONS", 1)
     BUSY.append(asyncio.Event())
-    listener = Listener(Site(answer), Address("127.0.0.1", 0), setting="TEST", seats=seats.Seats(5))
+    listener = Listener(
+        Site(answer), Address("127.0.0.1", 0), setting="TEST", limits=connection_limits.ConnectionLimits(5)
+    )
     await listener.start()
     port = listener.port
     clients: list[Client] = []
@@ -162,7 +164,7 @@ async def test_a69_a_body_nobody_wants_is_not_read_for_ever(connect: Connect) ->
 
 
 async def test_a69_a_head_without_end(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "HEAD_SECONDS", 30)
+    monkeypatch.setattr(connection, "HEAD_TIMEOUT", 30)
     client = await connect()
     await client.send(b"GET / HTTP/1.1\r\nhost: localhost\r\nx: ")
     with contextlib.suppress(ConnectionError):
@@ -222,7 +224,7 @@ async def test_a69_who_does_not_read_is_given_up(connect: Connect) -> None:
 async def test_a69_a_flood_of_connections_does_not_keep_others_out(
     connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connection, "HEAD_SECONDS", 30)
+    monkeypatch.setattr(connection, "HEAD_TIMEOUT", 30)
     first = await connect()
     for _ in range(20):
         await (await connect()).send(b"GET / HTTP/1.1\r\n")
@@ -234,7 +236,7 @@ async def test_a69_a_flood_of_connections_does_not_keep_others_out(
 
 
 async def test_a69_who_is_being_served_keeps_the_seat(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "HEAD_SECONDS", 30)
+    monkeypatch.setattr(connection, "HEAD_TIMEOUT", 30)
     served = [await connect() for _ in range(5)]
     for client in served:
         await client.send(b"GET /busy HTTP/1.1\r\nhost: localhost\r\n\r\n")
@@ -414,11 +416,15 @@ async def test_a47_the_host_of_a_whole_address_counts(connect: Connect) -> None:
 
 
 def test_the_number_of_seats_follows_the_limit_of_files(monkeypatch: pytest.MonkeyPatch) -> None:
-    apart = seats.FILES_KEPT + seats.INSIDE_SEATS + 2 * seats.HEALTH_SEATS
-    monkeypatch.setattr(seats.resource, "getrlimit", lambda _: (1024, 1024))
-    monkeypatch.setattr(seats.resource, "setrlimit", lambda *_: None)
-    assert seats.room() == 1024 - apart
-    monkeypatch.setattr(seats.resource, "getrlimit", lambda _: (1024, 524_288))
-    assert seats.room() == seats.SEATS_MOST
-    monkeypatch.setattr(seats.resource, "getrlimit", lambda _: (-1, -1))
-    assert seats.room() == seats.SEATS_MOST
+    apart = (
+        connection_limits.RESERVED_FILES
+        + connection_limits.METRICS_CONNECTIONS
+        + 2 * connection_limits.HEALTH_CONNECTIONS
+    )
+    monkeypatch.setattr(connection_limits.resource, "getrlimit", lambda _: (1024, 1024))
+    monkeypatch.setattr(connection_limits.resource, "setrlimit", lambda *_: None)
+    assert connection_limits.connection_limit() == 1024 - apart
+    monkeypatch.setattr(connection_limits.resource, "getrlimit", lambda _: (1024, 524_288))
+    assert connection_limits.connection_limit() == connection_limits.MAX_CONNECTIONS
+    monkeypatch.setattr(connection_limits.resource, "getrlimit", lambda _: (-1, -1))
+    assert connection_limits.connection_limit() == connection_limits.MAX_CONNECTIONS

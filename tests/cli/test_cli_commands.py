@@ -244,7 +244,7 @@ def test_in_the_wrong_folder_no_command_makes_another_installation(
 @pytest.fixture
 def at_postgresql(bare: Run, postgres_config: PostgresConfig, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run a command at a database of PostgreSQL in which nothing is."""
-    monkeypatch.setattr(serve, "PATIENCE", 0)  # a process waits for another one that makes the installation
+    monkeypatch.setattr(serve, "STARTUP_TIMEOUT", 0)  # a process waits for another one that makes the installation
     monkeypatch.setenv("OSTIARY_SECRET_KEY", "a secret key for tests, long enough to be one")
     monkeypatch.setenv("OSTIARY_POSTGRESQL__HOST", postgres_config.host)
     monkeypatch.setenv("OSTIARY_POSTGRESQL__PORT", str(postgres_config.port))

@@ -46,7 +46,7 @@ class Background:
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
-        task.add_done_callback(_told)
+        task.add_done_callback(_log_failure)
         self._tasks.append(task)
 
     async def stop(self) -> None:
@@ -58,6 +58,6 @@ class Background:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
 
-def _told(task: asyncio.Task[None]) -> None:
+def _log_failure(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and (error := task.exception()) is not None:
         log.error("a background task ended by itself", exc_info=error)

@@ -16,8 +16,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ostiary.app.listening.hosts import Hosts
+from ostiary.app.location import location, missing_installation
 from ostiary.app.new_passwords import require_good_password
-from ostiary.app.place import absent, where
+from ostiary.app.location import location, missing_installation
 from ostiary.app.rooms import ROOMS, kinds_of, migrations_of, services_of, sweepers_of
 from ostiary.blueprints.discovery import Discovery
 from ostiary.directory.accounts import Accounts
@@ -153,7 +154,7 @@ async def open_core(
     """
     database = await open_database(settings, serving=serving, create=create)
     try:
-        settings = with_secret_key(settings, sealed=where(settings) if await is_sealed(database) else None)
+        settings = with_secret_key(settings, sealed=location(settings) if await is_sealed(database) else None)
         await migrate(database, migrations_of(rooms), now=clock())
         environ = dict(os.environ) if environ is None else environ
         core = await build_core(settings, database, environ=environ, serving=serving, rooms=rooms, clock=clock)
@@ -174,7 +175,7 @@ async def open_database(settings: Settings, *, serving: bool = False, create: bo
 
         # guard: A39 a command in the wrong folder makes no installation
         if not create and not settings.database_file.exists():
-            raise InvalidSetting(absent(settings))
+            raise InvalidSetting(missing_installation(settings))
         make_data_dir(settings.data_dir)
         return await open_sqlite(settings.database_file, lock_timeout=REQUEST_LOCK_TIMEOUT if serving else LOCK_TIMEOUT)
     from ostiary.store.postgresql.opening import PostgresConfig, open_postgresql  # noqa: PLC0415 - as above
@@ -196,7 +197,7 @@ async def open_database(settings: Settings, *, serving: bool = False, create: bo
     )
     if not create and not await is_installed(database):
         await database.close()
-        raise Unavailable(absent(settings))  # another process may be about to make it
+        raise Unavailable(missing_installation(settings))  # another process may be about to make it
     return database
 
 

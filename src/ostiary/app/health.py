@@ -15,10 +15,10 @@ from ostiary.web.request import Request
 from ostiary.web.response import Response, empty
 from ostiary.web.router import Route
 
-PATIENCE: Final = 3.0  # seconds for the database to answer
+DATABASE_TIMEOUT: Final = 3.0  # seconds for the database to answer
 
-FRESH: Final = 2.0  # seconds a finding serves: so seldom is written, however often is asked
-REMEMBERED: Final = 10.0  # seconds a request that found no room is remembered
+RESULT_SECONDS: Final = 2.0  # seconds a finding serves: so seldom is written, however often is asked
+FULL_SECONDS: Final = 10.0  # seconds a request that found no room is remembered
 COUNTER: Final = "health"
 _NO_ROOM: Final = frozenset({Reason.FULL, Reason.READ_ONLY, Reason.DISK})
 
@@ -47,20 +47,20 @@ class Health:
         self._database = database
         self._loops = loops
         self._clock = clock
-        self._looked = -FRESH  # when the database was last asked
-        self._found = ("", "")
-        self._looking: asyncio.Task[tuple[str, str]] | None = None
-        self._full = ("", -REMEMBERED)  # the reason a request could not write for, and when
-        self._refused = STARTING  # "" while it serves
-        self._told = ""
+        self._checked_at = -RESULT_SECONDS  # when the database was last asked
+        self._result = ("", "")
+        self._probe: asyncio.Task[tuple[str, str]] | None = None
+        self._full = ("", -FULL_SECONDS)  # the reason a request could not write for, and when
+        self._phase = STARTING  # "" while it serves
+        self._reported = ""
 
     def begin(self) -> None:
         """Be ready from now on: everything is built, and what a first start leaves behind lies in its place."""
-        self._refused = ""
+        self._phase = ""
 
     def stop(self) -> None:
         """Be ready no more: the process ends as soon as work in flight has."""
-        self._refused = STOPPING
+        self._phase = STOPPING
 
     def routes(self) -> Sequence[Route]:
         """Return both routes; HEAD goes to GET."""
@@ -84,18 +84,18 @@ class Health:
 
     async def why_not_ready(self) -> str:
         """Return why no work is to be sent here, in words that anybody may read, "" when it may be sent."""
-        if self._refused:
-            return self._refused
-        why, told = await self._trouble()
-        if why != self._told:
-            self._told = why
-            if why:
-                log.warning("not ready: %s", told)
+        if self._phase:
+            return self._phase
+        reason, detail = await self._trouble()
+        if reason != self._reported:
+            self._reported = reason
+            if reason:
+                log.warning("not ready: %s", detail)
             else:
                 log.info("ready again")
-        return why or self._refused
+        return reason or self._phase
 
-    def noted(self, reason: str) -> None:
+    def record_unavailable(self, reason: str) -> None:
         """Take note of the reason a request was answered 503 for.
 
         A disk that has no room for a person's sign-in may have some for the small write of a probe.
@@ -106,36 +106,36 @@ class Health:
     async def _trouble(self) -> tuple[str, str]:
         """Return what is wrong: for everybody, and for the log."""
         for loop in self._loops:
-            told = loop.trouble()
-            if told is not None:
-                return f"{STALE}: {loop.name}", told
+            detail = loop.trouble()
+            if detail is not None:
+                return f"{STALE}: {loop.name}", detail
         reason, when = self._full
-        if self._clock() - when < REMEMBERED:
+        if self._clock() - when < FULL_SECONDS:
             return reason, f"{reason}: a request could not be written"
-        if self._clock() - self._looked < FRESH:
-            return self._found
-        if self._looking is None:  # else a probe is on its way, and serves all who ask meanwhile
-            self._looking = asyncio.create_task(self._look())
-        return await asyncio.shield(self._looking)
+        if self._clock() - self._checked_at < RESULT_SECONDS:
+            return self._result
+        if self._probe is None:  # else a probe is on its way, and serves all who ask meanwhile
+            self._probe = asyncio.create_task(self._run_probe())
+        return await asyncio.shield(self._probe)
 
-    async def _look(self) -> tuple[str, str]:
+    async def _run_probe(self) -> tuple[str, str]:
         try:
-            self._found = await self._database_trouble()
+            self._result = await self._database_trouble()
         finally:
-            self._looked, self._looking = self._clock(), None
-        return self._found
+            self._checked_at, self._probe = self._clock(), None
+        return self._result
 
     async def _database_trouble(self) -> tuple[str, str]:
         """Read and write, as a sign-in does: what only reads lets nobody in."""
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(DATABASE_TIMEOUT):
                 await self._database.fetch("SELECT 1")
                 # guard: A77 ready writes
                 await self._database.write(lambda: next_number(COUNTER))
         except Unavailable as error:
             return error.reason, f"{error.reason}: {error}"
         except TimeoutError:
-            return Reason.TIMEOUT, f"{Reason.TIMEOUT}: no answer within {PATIENCE:.0f} s"
+            return Reason.TIMEOUT, f"{Reason.TIMEOUT}: no answer within {DATABASE_TIMEOUT:.0f} s"
         except Exception as error:  # noqa: BLE001 - whatever it is, nobody can sign in
             return Reason.REFUSED, f"{Reason.REFUSED}: {type(error).__name__}: {error}"
         return "", ""

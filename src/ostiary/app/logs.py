@@ -29,9 +29,9 @@ _LEVELS: Final = {
     "error": logging.ERROR,
 }
 # What a record carries by itself; anything else was given by `extra`.
-_PLAIN: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_STANDARD_FIELDS: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 # What stands for a value in a format of the logging module.
-_PLACE: Final = re.compile(r"%(?:%|[-#0 +]*[0-9]*(?:\.[0-9]+)?[a-zA-Z])")
+_PLACEHOLDER: Final = re.compile(r"%(?:%|[-#0 +]*[0-9]*(?:\.[0-9]+)?[a-zA-Z])")
 # "password: expected a text" is a sentence, "password=expected" a value.
 _PROSE: Final = re.compile(r"\s*:\s+")
 _SHORTEST: Final = 4  # letters of a word after a colon that may be a secret
@@ -87,11 +87,11 @@ def mask_text(text: str, *, ours: Sequence[tuple[int, int]] = ()) -> str:
     few short words of sentences stay too ("token: a text was expected"), where no sign says that they are a value.
     """
 
-    def starred(found: re.Match[str]) -> str:
-        start, end = found.span("value")
-        if any(first <= start and end <= last for first, last in ours) or _is_prose(found["sign"], found["value"]):
-            return found[0]
-        return f"{found['name']}{found['sign']}{STARS}"
+    def starred(match: re.Match[str]) -> str:
+        start, end = match.span("value")
+        if any(first <= start and end <= last for first, last in ours) or _is_prose(match["sign"], match["value"]):
+            return match[0]
+        return f"{match['name']}{match['sign']}{STARS}"
 
     return _harmless(_PAIR.sub(starred, text))
 
@@ -116,7 +116,7 @@ def _literal(record: logging.LogRecord, text: str) -> Sequence[tuple[int, int]]:
         return ()
     spans: list[tuple[int, int]] = []
     values, at, end = iter(record.args), 0, 0
-    for place in _PLACE.finditer(record.msg):
+    for place in _PLACEHOLDER.finditer(record.msg):
         literal = place.start() - end
         spans.append((at, at + literal))
         at += literal + len("%" if place[0] == "%%" else place[0] % next(values))
@@ -127,7 +127,7 @@ def _literal(record: logging.LogRecord, text: str) -> Sequence[tuple[int, int]]:
 
 def _harmless(text: str) -> str:
     """Return a text that ends no line and gives no orders to a terminal, whoever wrote it."""
-    return _CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
+    return _CONTROLS.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), text)
 
 
 def _moment(record: logging.LogRecord) -> str:
@@ -135,7 +135,7 @@ def _moment(record: logging.LogRecord) -> str:
 
 
 def _extra(record: logging.LogRecord) -> dict[str, object]:
-    extra = {name: mask(name, value) for name, value in vars(record).items() if name not in _PLAIN}
+    extra = {name: mask(name, value) for name, value in vars(record).items() if name not in _STANDARD_FIELDS}
     request_id = REQUEST_ID.get()
     if request_id:
         extra.setdefault("request_id", request_id)
@@ -165,8 +165,8 @@ class ConsoleFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return the line, and a traceback below it when there is one."""
         moment = datetime.fromtimestamp(record.created).astimezone().strftime("%H:%M:%S")
-        known = ((name, value) for name, value in _extra(record).items() if name != "request_id")
-        extra = "".join(f" {name}={_harmless(str(value))}" for name, value in known)
+        fields = ((name, value) for name, value in _extra(record).items() if name != "request_id")
+        extra = "".join(f" {name}={_harmless(str(value))}" for name, value in fields)
         line = f"{moment} {record.levelname.lower():<7} {_message(record)}{extra}"
         if record.exc_info:
             # Indented: the text of an error may hold what a stranger sent, and must not begin a line of its own.

@@ -156,8 +156,8 @@ class MetricsSite:
         if path.rstrip("/") == "/metrics":
             body, content_type = self._metrics.page()
             return Response(200, body, [("content-type", content_type)])
-        found = await self._health(path) if self._health is not None else None
-        return found if found is not None else _not_found()
+        response = await self._health(path) if self._health is not None else None
+        return response if response is not None else _not_found()
 
 
 def _not_found() -> Response:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from ostiary import __version__
 from ostiary.app import logs
+from ostiary.app.listening.connection_limits import METRICS_CONNECTIONS, ConnectionLimits, connection_limit
 from ostiary.app.listening.listener import DRAIN, Listener, Signals
-from ostiary.app.listening.seats import INSIDE_SEATS, Seats, room
 from ostiary.app.metrics import Metrics, MetricsSite
 from ostiary.settings import Settings
 from ostiary.web.proxies import Proxies
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ostiary.settings import Address
     from ostiary.web.asgi import Site
 
-PATIENCE: Final = 30  # seconds a database may be away at start
+STARTUP_TIMEOUT: Final = 30  # seconds a database may be away at start
 PAUSE: Final = 1.0  # seconds between two attempts
 
 log: Final = logging.getLogger("ostiary.app")
@@ -59,7 +59,9 @@ async def _serve(settings: Settings, *, site: bool, worker: bool) -> None:
 
     with Signals() as signals:
         create = site and worker  # one of several processes waits for what `migrate` makes
-        core = await signals.unless_told(_patiently(lambda: open_core(settings, serving=True, create=create)))
+        core = await signals.run_until_signal(
+            _wait_for_database(lambda: open_core(settings, serving=True, create=create))
+        )
         if core is None:
             return
         try:
@@ -67,7 +69,7 @@ async def _serve(settings: Settings, *, site: bool, worker: bool) -> None:
             await process.start()
             number = await signals.first()
             log.info("stopping (%s)", number.name)
-            await signals.unless_again(process.stop(drain=number is signal.SIGTERM))
+            await signals.stop_unless_repeated(process.stop(drain=number is signal.SIGTERM))
         finally:
             await core.close()
     log.info("stopped")
@@ -100,7 +102,7 @@ class Process:
         self._core = core
         self._background = Background(core, worker=worker)
         self._health = Health(core.database, self._background.loops)
-        self._speaks = site
+        self._has_site = site
         self._tls: Listener | None = None
         metrics = Metrics(version=__version__, digest=core.settings.image_digest)
         metrics.gauge(
@@ -111,18 +113,20 @@ class Process:
                 f"ostiary_{loop.name.replace(' ', '_')}_age_seconds", f"Since the last turn of: {loop.name}.", loop.age
             )
         listen = core.settings.listen
-        inside = MetricsSite(metrics, self._health.page)
-        apart = Seats(INSIDE_SEATS)
-        self._listeners = [Listener(inside, listen.metrics, setting="OSTIARY_LISTEN__METRICS", seats=apart)]
+        metrics_site = MetricsSite(metrics, self._health.page)
+        metrics_limits = ConnectionLimits(METRICS_CONNECTIONS)
+        self._listeners = [
+            Listener(metrics_site, listen.metrics, setting="OSTIARY_LISTEN__METRICS", limits=metrics_limits)
+        ]
         if site:
             from ostiary.app.site import build_site  # noqa: PLC0415 - a worker alone has no pages
 
             built = build_site(core, metrics, self._health)
-            seats = Seats(room(), trusts=Proxies(listen.trusted_proxy_cidrs).trusts)
-            metrics.gauge("ostiary_connections", "Open connections of the listeners of pages.", partial(len, seats))
-            self._listeners.insert(0, Listener(built.site, listen.http, setting="OSTIARY_LISTEN__HTTP", seats=seats))
+            limits = ConnectionLimits(connection_limit(), trusts=Proxies(listen.trusted_proxy_cidrs).trusts)
+            metrics.gauge("ostiary_connections", "Open connections of the listeners of pages.", partial(len, limits))
+            self._listeners.insert(0, Listener(built.site, listen.http, setting="OSTIARY_LISTEN__HTTP", limits=limits))
             if listen.https is not None:
-                self._tls = _tls_listener(core, built.site, listen.https, seats)
+                self._tls = _tls_listener(core, built.site, listen.https, limits)
                 self._listeners.append(self._tls)
 
     async def start(self) -> None:
@@ -132,46 +136,46 @@ class Process:
         for listener in self._listeners:
             await listener.start()
         self._background.start()
-        if self._speaks:
-            await banner.say(self._core, tls=self._tls is not None and self._tls.listening)
+        if self._has_site:
+            await banner.announce(self._core, tls=self._tls is not None and self._tls.listening)
         self._health.begin()
         asyncio.get_running_loop().call_later(_SETTLE_AFTER, _settle)
 
     async def stop(self, *, drain: bool) -> None:
         """Be ready no more, let a load balancer see that, close the doors, and let work in flight end."""
         self._health.stop()
-        if self._speaks and drain:
+        if self._has_site and drain:
             await asyncio.sleep(DRAIN)
         await asyncio.gather(*(listener.stop() for listener in self._listeners), self._background.stop())
 
 
-def _tls_listener(core: Core, site: Site, address: Address, seats: Seats) -> Listener:
+def _tls_listener(core: Core, site: Site, address: Address, limits: ConnectionLimits) -> Listener:
     from ostiary.app.listening.tls import Certificates  # noqa: PLC0415 - as above
 
-    shown = core.settings.shown.get("listen.https")
+    setting = core.settings.shown.get("listen.https")
     return Listener(
         site,
         address,
         setting="OSTIARY_LISTEN__HTTPS",
-        seats=seats,
+        limits=limits,
         context=Certificates(core.plane).context(),
-        optional=shown is not None and shown.source == "default",
+        optional=setting is not None and setting.source == "default",
     )
 
 
-async def _patiently(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+async def _wait_for_database(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """Wait for a database that starts at the same time as we do."""
     from ostiary.store.database import Unavailable  # noqa: PLC0415 - as above
 
-    deadline = asyncio.get_running_loop().time() + PATIENCE
-    told = False
+    deadline = asyncio.get_running_loop().time() + STARTUP_TIMEOUT
+    logged = False
     while True:
         try:
             return await work()
         except Unavailable as error:
             if asyncio.get_running_loop().time() > deadline:
                 raise
-            if not told:
+            if not logged:
                 log.warning("waiting for the database: %s", error)
-            told = True
+            logged = True
         await asyncio.sleep(PAUSE)

@@ -49,7 +49,7 @@ def build_site(core: Core, metrics: Metrics, health: Health | None = None) -> Bu
 
     def unavailable(reason: str) -> None:
         metrics.unavailable(reason)
-        health.noted(reason)
+        health.record_unavailable(reason)
 
     settings = core.settings
     site = Site(

@@ -138,7 +138,7 @@ def recovery_link(
     async def work(core: Core, now: int) -> None:
         key = await core.accounts.recovery_link(username, without_mfa=without_mfa, now=now, minutes=minutes)
         typer.echo(links.recovery_link(core.settings, key, core.hosts.address()))
-        _print_hint(links.from_elsewhere(core.settings, core.hosts.address()))
+        _print_hint(links.remote_access_hint(core.settings, core.hosts.address()))
 
     with_core(work)
 
@@ -150,7 +150,7 @@ def setup_link() -> None:
     async def work(core: Core, now: int) -> None:
         token = await core.setup.new_link_token(now)
         typer.echo(links.setup_link(core.settings, token, core.hosts.address()))
-        _print_hint(links.from_elsewhere(core.settings, core.hosts.address()))
+        _print_hint(links.remote_access_hint(core.settings, core.hosts.address()))
         links.remove_setup_link(core.settings)
 
     with_core(work)

@@ -15,12 +15,12 @@ def backup(
     file: Annotated[Path, typer.Argument(help="The file to write; it must not exist yet.", show_default=False)],
 ) -> None:
     """Back up the SQLite database to a file, while Ostiary runs. The secret key is not in it."""
-    from ostiary.app.operator.backup import back_up, where_the_key_is  # noqa: PLC0415 - a command loads what it needs
+    from ostiary.app.operator.backup import back_up, secret_key_location  # noqa: PLC0415 - a command loads what it needs
 
     settings = load(os.environ)
     size = back_up(settings, file)
     typer.echo(f"{file}: {size} bytes, checked")
-    typer.echo(f"A restore also needs the secret key, which is not in it: keep {where_the_key_is(settings)} apart.")
+    typer.echo(f"A restore also needs the secret key, which is not in it: keep {secret_key_location(settings)} apart.")
 
 
 def restore(file: Annotated[Path, typer.Argument(help="A file written by backup.", show_default=False)]) -> None:

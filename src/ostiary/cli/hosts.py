@@ -58,7 +58,7 @@ def show() -> None:
 
     async def work(core: Core, _now: int) -> None:
         print_table(("address", "named by"), core.hosts.sources())
-        if core.hosts.any_is_answered():
+        if core.hosts.accepts_any():
             typer.echo("note: until one is named, requests for any other address are answered too")
 
     with_core(work)

@@ -83,7 +83,7 @@ log = logging.getLogger("ostiary.web")
 class AnsweredHosts(Protocol):
     """The hosts that are answered."""
 
-    def answers(self, request: Request) -> bool:
+    def accepts(self, request: Request) -> bool:
         """Tell whether the host of a request is answered; `request.path` is without the prefix."""
 
     async def refusal(self, request: Request) -> HttpError | None:
@@ -174,7 +174,7 @@ class Site:
         """Return the response, also of errors."""
         try:
             inside = self._read(request, scope)
-            if self._hosts is not None and not self._hosts.answers(request):
+            if self._hosts is not None and not self._hosts.accepts(request):
                 await _refuse(self._hosts, request)
             response = await self._handler(request) if inside else _outside(request)
         except Exception as error:  # noqa: BLE001 - the one place where errors become answers

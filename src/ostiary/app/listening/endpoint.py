@@ -1,4 +1,4 @@
-"""What the connections of one listener share."""
+"""The shared state of the connections of one listener."""
 
 from __future__ import annotations
 
@@ -8,38 +8,38 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import ssl
 
-    from ostiary.app.listening.lines import Answering, Served
-    from ostiary.app.listening.seats import Seats
+    from ostiary.app.listening.connection_limits import ConnectionLimits
+    from ostiary.app.listening.protocols import RunningRequest, ServedConnection
 
 
 class Endpoint:
-    """The application behind a listener, the connections that are open, and the requests that are being answered."""
+    """The application of a listener, its open connections, and its running requests."""
 
-    def __init__(self, application: Any, seats: Seats, context: ssl.SSLContext | None) -> None:
+    def __init__(self, application: Any, limits: ConnectionLimits, context: ssl.SSLContext | None) -> None:
         self.application = application
-        self.seats = seats
+        self.limits = limits
         self.context = context
         self.scheme = "http" if context is None else "https"
         self.loop = asyncio.get_running_loop()
         self.address: tuple[str, int | None] = ("", None)
-        self.connections: dict[Served, asyncio.Task[Any]] = {}  # and what opens it, or has
+        self.connections: dict[ServedConnection, asyncio.Task[Any]] = {}  # with the task that opens it
         self.tasks: set[asyncio.Task[None]] = set()
         self.empty = asyncio.Event()
         self.empty.set()
 
-    def run(self, exchange: Answering) -> None:
-        """Have a request answered, beside all others."""
+    def run(self, exchange: RunningRequest) -> None:
+        """Start a task that answers a request."""
         exchange.task = task = self.loop.create_task(exchange.run(self))
         self.tasks.add(task)
 
-    def remember(self, connection: Served, opening: asyncio.Task[Any]) -> None:
-        """Keep a connection that is being opened."""
+    def add(self, connection: ServedConnection, opening: asyncio.Task[Any]) -> None:
+        """Add a connection that is being opened."""
         self.connections[connection] = opening
         self.empty.clear()
 
-    def forget(self, connection: Served) -> None:
-        """Let a connection go that has ended."""
-        self.seats.leave(connection)
+    def remove(self, connection: ServedConnection) -> None:
+        """Remove a closed connection."""
+        self.limits.release(connection)
         self.connections.pop(connection, None)
         if not self.connections:
             self.empty.set()

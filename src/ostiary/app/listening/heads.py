@@ -1,4 +1,4 @@
-"""Heads of answers as they are sent: the status line, the date, the fields (RFC 9112 4 and 5, RFC 9110 6.6.1)."""
+"""Heads of answers: status line, date and fields (RFC 9112 4 and 5, RFC 9110 6.6.1)."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 CLOSE: Final = b"connection: close\r\n"
 CHUNKED: Final = b"transfer-encoding: chunked\r\n"
 RETRY: Final = b"retry-after: 5\r\n"
-BODILESS: Final = frozenset({204, 304})  # answers that have no body, and whose length nobody is told
+BODILESS: Final = frozenset({204, 304})  # status codes without body and length
 
 _LINES: Final = {one.value: f"HTTP/1.1 {one.value} {one.phrase}\r\ndate: ".encode() for one in HTTPStatus}
-# What may not stand in a field: it would end it, or confuse whoever reads it (RFC 9110 5.5).
+# Octets that a field must not contain (RFC 9110 5.5).
 _UNSENDABLE: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _UNSENDABLE_NAME: Final = re.compile(rb"[^!#$%&'*+.^_`|~0-9A-Za-z-]")
 
@@ -24,14 +24,14 @@ Fields = Iterable[tuple[bytes, bytes]]
 
 
 class _Date:
-    """The date of this second, which most answers share with the one before."""
+    """The date line, cached for one second."""
 
     def __init__(self) -> None:
         self._second = -1
         self._text = b""
 
     def now(self) -> bytes:
-        """Return the date and the end of its line."""
+        """Return the date with its line end."""
         second = int(time.time())
         if second != self._second:
             self._second = second
@@ -43,7 +43,7 @@ _date: Final = _Date()
 
 
 def head(status: int, fields: Fields, more: bytes = b"") -> bytes:
-    """Return a head, its empty line included. `fields` have been checked; `more` are whole lines."""
+    """Return a head with its empty line. `fields` are validated; `more` are complete lines."""
     lines = [_LINES.get(status) or f"HTTP/1.1 {status} \r\ndate: ".encode(), _date.now()]
     for name, value in fields:
         lines += (name, b": ", value, b"\r\n")
@@ -51,16 +51,16 @@ def head(status: int, fields: Fields, more: bytes = b"") -> bytes:
     return b"".join(lines)
 
 
-def short(status: int) -> bytes:
-    """Return a whole answer that says no more than its status, and that the connection ends with it."""
+def empty_response(status: int) -> bytes:
+    """Return an answer without a body that closes the connection."""
     more = RETRY if status == HTTPStatus.SERVICE_UNAVAILABLE else b""
     return head(status, ((b"content-length", b"0"),), more + CLOSE)
 
 
-def checked(fields: Fields) -> list[tuple[bytes, bytes]]:
-    """Return the fields with names in lower case. Raises ValueError for one that would be more than a field."""
-    found = [(bytes(name).lower(), bytes(value)) for name, value in fields]
-    for name, value in found:
+def require_sendable(fields: Fields) -> list[tuple[bytes, bytes]]:
+    """Return the fields with lower-case names. Raises ValueError for a name or value with forbidden octets."""
+    sendable = [(bytes(name).lower(), bytes(value)) for name, value in fields]
+    for name, value in sendable:
         if not name or _UNSENDABLE_NAME.search(name) or _UNSENDABLE.search(value):
             raise ValueError("a header that cannot be sent")
-    return found
+    return sendable

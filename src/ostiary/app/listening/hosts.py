@@ -1,14 +1,14 @@
-"""Our own addresses: which Host headers are answered, since they become issuer, audience and the links of pages (A75).
+"""The accepted Host headers (A75). The host becomes issuer, audience and links, so others are refused.
 
-| a host is ours when | |
+| a host is accepted when | |
 |---|---|
 | the setting `hosts` names it, a brand's domain is it or a parent of it, or it was pinned | for everybody |
 | it is a loopback name with a port we listen on | for clients on the loopback |
-| nothing is named yet, and the path is of the first-run wizard, which asks | to begin with |
-| nothing is named yet, and people were here before addresses were pinned | as before the upgrade, with a warning |
+| no host is named yet, and the path is of the first-run wizard, which asks for it | at first |
+| no host is named yet, in an installation older than this rule | as before, with a warning |
 
-A name without a port stands for the usual ports and those we listen on. Nothing else is answered, but for health
-(probes ask by address) and static files (the page of the refusal needs them).
+A name without a port covers the usual ports and those we listen on. Health pages (probes use addresses) and static
+files (the refusal page needs them) are answered for any host.
 """
 
 from __future__ import annotations
@@ -34,21 +34,21 @@ if TYPE_CHECKING:
 LOCAL: Final = ("localhost", "127.0.0.1", "[::1]")
 WIZARD: Final = (flow_page("", "initial-setup"), "/api/v3/flows/executor/initial-setup/")
 
-_SHIPPED: Final = "authentik-default"  # the domain of the brand every installation has; it is no host name
-_LOOK_AGAIN: Final = 1.0  # seconds: how often a refusal may ask whether another process has pinned a host
-_MANY: Final = 256  # refused hosts that are remembered, each told once
+_SHIPPED: Final = "authentik-default"  # the domain of the shipped brand; it is no host name
+_REFRESH_INTERVAL: Final = 1.0  # seconds between refreshes of the configuration by refusals
+_CACHE_SIZE: Final = 256  # refused hosts, each logged once
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1"})
 
 log: Final = logging.getLogger("ostiary.web")
 
 
 class Hosts:
-    """The hosts of one process. `open_before`: people were here before hosts were pinned, and none is named yet."""
+    """The accepted hosts. `open_before`: an installation older than this rule, without a named host."""
 
     def __init__(self, plane: ConfigPlane, settings: Settings, *, open_before: bool = False) -> None:
         self._plane = plane
         self._configured = settings.hosts
-        self._open = open_before
+        self._accepts_all = open_before
         listen = settings.listen
         own = [listen.http, *([listen.https] if listen.https is not None else [])]
         ports = [address.port for address in own]
@@ -57,25 +57,25 @@ class Hosts:
         usual = {None for port in ports if port in USUAL_PORTS.values()}
         self._local = frozenset(joined(name, port) for name in locals_ for port in {*ports, *usual})
         self._names: frozenset[str] = frozenset()
-        self._answered: BoundedCache[str, bool] = BoundedCache(_MANY)  # hosts that were found to be named by `_names`
-        self._told: BoundedCache[str, bool] = BoundedCache(_MANY)
-        self._looked = -_LOOK_AGAIN
+        self._accepted: BoundedCache[str, bool] = BoundedCache(_CACHE_SIZE)  # accepted by `_names`
+        self._logged: BoundedCache[str, bool] = BoundedCache(_CACHE_SIZE)
+        self._refreshed_at = -_REFRESH_INTERVAL
 
     def names(self) -> frozenset[str]:
-        """Return what is named: hosts in lower case, with a port or without; a leading dot stands for those below."""
+        """Return the named hosts in lower case, with or without port; a leading dot means all names below."""
         snapshot = self._plane.snapshot
         return snapshot.memo(("app.hosts", self._configured), lambda: _names(snapshot, self._configured))
 
     def unnamed(self) -> bool:
-        """Tell whether no address is named, so that the wizard has to ask for it."""
+        """Tell whether no host is named, so that the wizard asks for it."""
         return not self.names()
 
-    def any_is_answered(self) -> bool:
-        """Tell whether any host is, because people were here before hosts were pinned and none is named yet."""
-        return self._open and self.unnamed()
+    def accepts_any(self) -> bool:
+        """Tell whether every host is accepted: an older installation without a named host."""
+        return self._accepts_all and self.unnamed()
 
     def sources(self) -> Sequence[tuple[str, str]]:
-        """Return every address that is answered, and what names it."""
+        """Return all accepted addresses with their sources."""
         snapshot = self._plane.snapshot
         return [
             *((name, "the setting OSTIARY_HOSTS") for name in self._configured),
@@ -85,34 +85,34 @@ class Hosts:
         ]
 
     def address(self) -> str | None:
-        """Return the address that people are told: the first of the setting, else one that was pinned; or none."""
+        """Return the address for people: the first of the setting, else a pinned one, else None."""
         pinned = sorted(item.host for item in self._plane.snapshot.all(Host))
         return next(iter([*(name.lstrip(".") for name in self._configured), *pinned]), None)
 
-    def answers(self, request: Request) -> bool:
-        """Tell whether a request is for one of our hosts, or for what is answered at any."""
+    def accepts(self, request: Request) -> bool:
+        """Tell whether the host of a request is accepted."""
         names = self.names()
         if names is not self._names:
             self._names = names
-            self._answered.clear()
-            self._open = self._open and not names  # for good, whatever is removed later
+            self._accepted.clear()
+            self._accepts_all = self._accepts_all and not names  # permanently
         host = request.host
-        if host in self._answered:
+        if host in self._accepted:
             return True
         if self._is_named(host):
-            return self._answered.keep(host, value=True)
+            return self._accepted.keep(host, value=True)
         # guard: A75 a loopback name counts for clients on the loopback alone
         if host in self._local and (request.client in _LOOPBACK or is_loopback(request.client)):
             return True
         if names:
             return False
-        return self._answers_unnamed(request)
+        return self._accepts_unnamed(request)
 
-    def _answers_unnamed(self, request: Request) -> bool:
-        if self._open:
-            if request.host not in self._told:
-                self._told.keep(request.host, value=True)
-                log.warning("answered to %s, which nobody named, as to any; if it is yours, %s", *_how(request))
+    def _accepts_unnamed(self, request: Request) -> bool:
+        if self._accepts_all:
+            if request.host not in self._logged:
+                self._logged.keep(request.host, value=True)
+                log.warning("answered to %s, which nobody named, as to any; if it is yours, %s", *_advice(request))
             return True
         # guard: A75 a host nobody named is answered for the wizard alone
         return request.path == "/" or request.path.startswith(WIZARD)
@@ -130,26 +130,26 @@ class Hosts:
         return name in self._names or any(one.startswith(".") and name.endswith(one) for one in self._names)
 
     async def refusal(self, request: Request) -> HttpError | None:
-        """Return the refusal of a request that `answers` said no to; None when another process has pinned its host."""
+        """Return the refusal of a request; None when another process has pinned its host meanwhile."""
         now = time.monotonic()
-        if now - self._looked >= _LOOK_AGAIN:
-            self._looked = now
+        if now - self._refreshed_at >= _REFRESH_INTERVAL:
+            self._refreshed_at = now
             try:
                 await self._plane.refresh()
             except StoreError:
                 pass
             else:
-                if self.answers(request):
+                if self.accepts(request):
                     return None
-        if request.host not in self._told:
-            self._told.keep(request.host, value=True)
-            log.warning("refused a request for %s, which is none of our addresses; if it is, %s", *_how(request))
+        if request.host not in self._logged:
+            self._logged.keep(request.host, value=True)
+            log.warning("refused a request for %s, which is none of our addresses; if it is, %s", *_advice(request))
         host = request.host
         text = f"{host} is none of the addresses of this installation. If it is yours: OSTIARY_HOSTS={host}"
         return HttpError(421, "misdirected_request", text)
 
 
-def _how(request: Request) -> tuple[str, str]:
+def _advice(request: Request) -> tuple[str, str]:
     host = request.host
     return host, f"set OSTIARY_HOSTS={host} (beside those it has, with commas), or run: ostiary host add {host}"
 

@@ -1,4 +1,4 @@
-"""The target of a request, as it stands in its first line (RFC 9112 3.2)."""
+"""The request target (RFC 9112 3.2)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _NO_SLASH: Final = b"*"
 
 
 class TargetRefused(Exception):
-    """A request that is not handed on; `status` is told to the client, and the connection ends."""
+    """The request is answered with `status`, and the connection closes."""
 
     def __init__(self, status: int) -> None:
         super().__init__(status)
@@ -18,10 +18,10 @@ class TargetRefused(Exception):
 
 
 def target(url: bytes, headers: list[tuple[bytes, bytes]]) -> tuple[bytes, bytes]:
-    """Return path and query as they were sent. Raises Refused for a target that no client sends to a server.
+    """Return path and query as sent. Raises TargetRefused for an invalid target.
 
-    A whole address names the host as well; it takes the place of the Host header (RFC 9112 3.2.2), and `headers`
-    are changed. A fragment is never sent (RFC 9112 3.2), and programs disagree on what to do with one.
+    The authority of an absolute target replaces the Host header in `headers` (RFC 9112 3.2.2). A fragment is invalid
+    (RFC 9112 3.2), and programs disagree about its meaning.
     """
     if b"#" in url:
         raise TargetRefused(400)

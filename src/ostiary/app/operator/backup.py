@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ostiary.app.place import absent
+from ostiary.app.location import missing_installation
 from ostiary.seal.envelope import Sealer
 from ostiary.settings import InvalidSetting, Settings, SettingsError
 from ostiary.settings.secret_key import FILE_NAME, with_secret_key
@@ -24,7 +24,7 @@ def back_up(settings: Settings, copy: Path) -> int:
 
     _only_sqlite(settings, "pg_dump --format=custom --schema=ostiary --file=FILE")
     if not settings.database_file.exists():
-        raise InvalidSetting(absent(settings))
+        raise InvalidSetting(missing_installation(settings))
     return backup.back_up(settings.database_file, copy)
 
 
@@ -47,14 +47,14 @@ def restore(settings: Settings, copy: Path, *, now: int) -> Path | None:
             Sealer(key).verify_canary(canary)
 
     known_steps = {step.number for step in MIGRATIONS}
-    there = backup.restore(copy, settings.database_file, verify_key=verify_key, known_steps=known_steps, aside=aside)
-    return aside if there else None
+    replaced = backup.restore(copy, settings.database_file, verify_key=verify_key, known_steps=known_steps, aside=aside)
+    return aside if replaced else None
 
 
-def where_the_key_is(settings: Settings) -> str:
+def secret_key_location(settings: Settings) -> str:
     """Return the words for where the secret key of this installation is kept."""
-    named = settings.secret_key is not None
-    return "the setting OSTIARY_SECRET_KEY" if named else f"the file {settings.data_dir / FILE_NAME}"
+    is_set = settings.secret_key is not None
+    return "the setting OSTIARY_SECRET_KEY" if is_set else f"the file {settings.data_dir / FILE_NAME}"
 
 
 def _existing_key(settings: Settings) -> Secret:
@@ -70,6 +70,6 @@ def _existing_key(settings: Settings) -> Secret:
 def _only_sqlite(settings: Settings, program: str) -> None:
     if settings.postgresql is not None:
         at = settings.postgresql
-        where = f"--host={at.host} --port={at.port} --username={at.user} --dbname={at.name}"
+        connection = f"--host={at.host} --port={at.port} --username={at.user} --dbname={at.name}"
         head, _, rest = program.partition(" ")
-        raise SettingsError(f"PostgreSQL is used, and its own program does this: {head} {where} {rest}")
+        raise SettingsError(f"PostgreSQL is used, and its own program does this: {head} {connection} {rest}")

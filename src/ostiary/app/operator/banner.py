@@ -10,7 +10,7 @@ from ostiary import __version__
 from ostiary.app.core import Core, clock
 from ostiary.app.operator.links import (
     base_url,
-    from_elsewhere,
+    remote_access_hint,
     remove_setup_link,
     setup_link,
     tls_url,
@@ -23,7 +23,7 @@ from ostiary.settings.secret_key import make_data_dir
 log: Final = logging.getLogger("ostiary.app")
 
 
-async def say(core: Core, *, tls: bool, stream: TextIO | None = None) -> None:
+async def announce(core: Core, *, tls: bool, stream: TextIO | None = None) -> None:
     """Print the lines on a terminal; elsewhere log them, and leave the link in a file only its owner reads.
 
     `tls` tells whether the TLS address listens: an address nobody asked for is done without when it is taken.
@@ -47,7 +47,7 @@ async def say(core: Core, *, tls: bool, stream: TextIO | None = None) -> None:
         remove_setup_link(core.settings)
         return
     make_data_dir(core.settings.data_dir)
-    hint = from_elsewhere(core.settings, core.hosts.address())
+    hint = remote_access_hint(core.settings, core.hosts.address())
     log.info("first run: open the link in %s%s", write_setup_link(core.settings, link), f"; {hint}" if hint else "")
 
 
@@ -55,18 +55,18 @@ def data_place(settings: Settings) -> str:
     """Return where the data lies, for people."""
     if settings.postgresql is None:
         return f"{settings.database_file} (SQLite)"
-    wanted = settings.postgresql
-    return f"PostgreSQL {wanted.name} on {wanted.host}:{wanted.port}, schema ostiary"
+    postgresql = settings.postgresql
+    return f"PostgreSQL {postgresql.name} on {postgresql.host}:{postgresql.port}, schema ostiary"
 
 
 def host_notes(core: Core) -> list[str]:
     """Return what the operator has to know about our hosts, one sentence each."""
     how = "set OSTIARY_HOSTS=id.example.org (your name), or run: ostiary host add id.example.org"
-    if core.hosts.any_is_answered():
+    if core.hosts.accepts_any():
         return [f"any host name is answered, as before hosts were pinned, so that strangers choose our address; {how}"]
     listen = core.settings.listen
-    beyond = [one for one in (listen.http, listen.https) if one is not None and not is_loopback(one.host)]
-    if core.hosts.unnamed() and beyond:
+    public = [one for one in (listen.http, listen.https) if one is not None and not is_loopback(one.host)]
+    if core.hosts.unnamed() and public:
         return [f"no host is named: until the first-run page is answered, only this machine gets answers; or {how}"]
     return []
 
@@ -88,7 +88,7 @@ def _lines(settings: Settings, host: str | None, over_tls: str | None, link: str
     if link is not None:
         lines.append(f"  first run  {link}")
         lines.append("             (makes the first administrator; good once, for 24 hours)")
-        hint = from_elsewhere(settings, host)
+        hint = remote_access_hint(settings, host)
         if hint is not None:
             lines.append(f"             {hint}")
     return lines

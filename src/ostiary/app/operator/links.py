@@ -26,8 +26,8 @@ def base_url(settings: Settings, host: str | None = None) -> str:
     """
     host = host or next((name.lstrip(".") for name in settings.hosts), None)
     if host is not None:
-        plain = host.endswith(f":{settings.listen.http.port}")  # that is no port for TLS
-        return f"{'http' if plain else 'https'}://{host}{settings.web.path}"
+        is_http = host.endswith(f":{settings.listen.http.port}")  # that is no port for TLS
+        return f"{'http' if is_http else 'https'}://{host}{settings.web.path}"
     return _at("http", settings.listen.http, settings.web.path)
 
 
@@ -42,7 +42,7 @@ def _at(scheme: str, address: Address, path: str) -> str:
     return f"{scheme}://{f'[{host}]' if ':' in host else host}:{address.port}{path}"
 
 
-def from_elsewhere(settings: Settings, host: str | None = None) -> str | None:
+def remote_access_hint(settings: Settings, host: str | None = None) -> str | None:
     """Return how a link that says localhost is opened on another machine; None when it names a host.
 
     An address like 0.0.0.0 is none to open, and which name leads here only the operator knows.

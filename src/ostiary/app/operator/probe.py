@@ -8,8 +8,8 @@ from typing import Final
 from ostiary.app.health import READY
 from ostiary.settings import Address, Settings
 
-PATIENCE: Final = 5  # seconds
-_LONGEST: Final = 200  # bytes of a reason
+TIMEOUT: Final = 5  # seconds
+REASON_LIMIT: Final = 200  # bytes of a reason
 _ANY: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared, not bound
 
 
@@ -34,13 +34,13 @@ def why_not_ready(settings: Settings) -> str:
 
 def _ask(address: Address, page: str) -> str:
     host = _ANY.get(address.host, address.host)
-    connection = http.client.HTTPConnection(host, address.port, timeout=PATIENCE)
+    connection = http.client.HTTPConnection(host, address.port, timeout=TIMEOUT)
     try:
         connection.request("GET", page)
-        answer = connection.getresponse()
-        if answer.status == http.client.OK:
+        response = connection.getresponse()
+        if response.status == http.client.OK:
             return ""
-        told = answer.read(_LONGEST).decode("ascii", "replace").strip()
-        return told if told.isprintable() and told else f"{address} answers {answer.status}"
+        reason = response.read(REASON_LIMIT).decode("ascii", "replace").strip()
+        return reason if reason.isprintable() and reason else f"{address} answers {response.status}"
     finally:
         connection.close()

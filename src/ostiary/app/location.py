@@ -5,16 +5,16 @@ from __future__ import annotations
 from ostiary.settings import Settings
 
 
-def where(settings: Settings) -> str:
+def location(settings: Settings) -> str:
     """Return the words for where the database of these settings is."""
     at = settings.postgresql
     return str(settings.database_file) if at is None else f"the PostgreSQL database {at.name} at {at.host}:{at.port}"
 
 
-def absent(settings: Settings) -> str:
+def missing_installation(settings: Settings) -> str:
     """Return what is said when there is no installation: the setting, the place, and how one is made."""
     setting = "OSTIARY_DATA_DIR" if settings.postgresql is None else "OSTIARY_POSTGRESQL__HOST and __NAME"
     return (
-        f"{setting}: there is no installation in {where(settings)}. Is it the right one? "
+        f"{setting}: there is no installation in {location(settings)}. Is it the right one? "
         "A new one is made by: ostiary serve, or ostiary migrate"
     )
