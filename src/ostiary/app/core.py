@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING
 from ostiary.app.listening.hosts import Hosts
 from ostiary.app.location import location, missing_installation
 from ostiary.app.new_passwords import require_good_password
-from ostiary.app.location import location, missing_installation
 from ostiary.app.rooms import ROOMS, kinds_of, migrations_of, services_of, sweepers_of
 from ostiary.blueprints.discovery import Discovery
 from ostiary.directory.accounts import Accounts
