@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import uvloop
+from support.memory import fast_folder
 from support.postgres import NoPostgres, PostgresServer, apart, make_server
 from support.schema import all_migrations
 
@@ -78,13 +79,14 @@ def postgres_config(postgres_server: PostgresServer) -> Iterator[PostgresConfig]
 
 
 @pytest.fixture
-async def sqlite_database(sqlite_template: Path, tmp_path: Path) -> AsyncIterator[Database]:
+async def sqlite_database(sqlite_template: Path) -> AsyncIterator[Database]:
     """A fresh SQLite database with all migrations."""
-    path = tmp_path / "ostiary.db"
-    shutil.copy(sqlite_template, path)
-    opened = await open_sqlite(path)
+    folder = fast_folder("ostiary-db-")
+    shutil.copy(sqlite_template, folder / "ostiary.db")
+    opened = await open_sqlite(folder / "ostiary.db")
     yield opened
     await opened.close()
+    shutil.rmtree(folder)
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ async def both(database: Database) -> Rig:
 async def world(sqlite_database: Database) -> AsyncIterator[World]:
     opened = await open_world(sqlite_database)
     yield opened
-    opened.services.passwords.close()
+    opened.program.close()
 
 
 @pytest.fixture

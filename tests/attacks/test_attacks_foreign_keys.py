@@ -15,12 +15,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
-from oauth2_rig import SECOND, START, Rig, json_of, provider
+from oauth2_rig import SECOND, START, Rig, certificates_in, json_of, provider
 
 from ostiary.keys.certificate import validate_pair
 from ostiary.proto.jose import UnsupportedKey, jwks, require_recipient
 from ostiary.proto.jose.jwks import usable_keys, verifying_keys
-from ostiary.providers.oauth2.options import Options
 from ostiary.providers.oauth2.provider.client_validation import validate_client
 
 SMALL = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -131,7 +130,7 @@ def test_a69_in_private_keys_of_blueprints() -> None:
 
 @pytest.mark.parametrize("make", LARGE.values(), ids=LARGE)
 async def test_a69_in_certificates_of_clients(rig: Rig, make: Callable[[], Any]) -> None:
-    object.__setattr__(rig.services, "options", Options(certificate_header="client-cert"))
+    await rig.restart(**certificates_in("client-cert"))
     rig.change(provider(1, token_endpoint_auth_method="tls_client_auth", tls_client_auth_subject_dn="CN=client"))
     form = {"grant_type": "client_credentials", "client_id": "wiki"}
 

@@ -14,7 +14,7 @@ from ostiary.store.database import Database
 async def world(database: Database) -> AsyncIterator[World]:
     opened = await open_world(database)
     yield opened
-    opened.services.passwords.close()
+    opened.program.close()
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ async def small_world(sqlite_database: Database) -> AsyncIterator[World]:
     """The same on SQLite only, for what does not depend on the database."""
     opened = await open_world(sqlite_database)
     yield opened
-    opened.services.passwords.close()
+    opened.program.close()
 
 
 @pytest.fixture

@@ -9,30 +9,18 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
-from ostiary.applications.room import ROOM as APPLICATIONS
+from support.program import Clock, Program, open_program, take_cookies
+
+from ostiary.app.core import Core
 from ostiary.brands.resources import Brand
-from ostiary.brands.room import ROOM as BRANDS
 from ostiary.directory.accounts import Accounts
-from ostiary.directory.attempts import Attempts
 from ostiary.directory.authenticators.devices import Devices
 from ostiary.directory.first_run.setup import Setup
-from ostiary.directory.passwords.pool import Passwords
-from ostiary.directory.room import ROOM as DIRECTORY
-from ostiary.directory.rows.backend import backends
-from ostiary.directory.tokens import Tokens
 from ostiary.directory.users import Users
-from ostiary.events.audit import audit_changes
-from ostiary.events.session_events import login_event, logout_event
 from ostiary.flows.authenticators.static.stage import AuthenticatorStaticStage
 from ostiary.flows.authenticators.totp.stage import AuthenticatorTOTPStage
-from ostiary.flows.consents import Consents
-from ostiary.flows.engine import FlowEngine, plans_end, plans_move, proofs_end
-from ostiary.flows.enrolment import authenticators_of
-from ostiary.flows.plans.repository import Plans
-from ostiary.flows.proofs.mfa_cookie import give_cookies
+from ostiary.flows.engine import FlowEngine
 from ostiary.flows.resources import Flow, FlowStageBinding, Stage
-from ostiary.flows.room import ROOM as FLOWS
-from ostiary.flows.routes import routes
 from ostiary.flows.services import Services
 from ostiary.flows.stages.authenticator_validate import AuthenticatorValidateStage
 from ostiary.flows.stages.identification import IdentificationStage
@@ -40,67 +28,80 @@ from ostiary.flows.stages.password import PasswordStage
 from ostiary.flows.stages.user_login import UserLoginStage
 from ostiary.policies.expression import ExpressionPolicy
 from ostiary.policies.resources import PolicyBinding
-from ostiary.policies.room import ROOM as POLICIES
 from ostiary.policies.stock import SOURCES
-from ostiary.resource import Registry, Resource
+from ostiary.resource import Resource
 from ostiary.seal import Secret
-from ostiary.seal.envelope import Sealer
-from ostiary.sessions.cookie import COOKIE, CookieSettings
-from ostiary.sessions.sessions import Hooks, Sessions
-from ostiary.store.configuration.plane import ConfigPlane
-from ostiary.store.configuration.snapshot import Snapshot
+from ostiary.sessions.cookie import COOKIE
+from ostiary.sessions.sessions import Sessions
 from ostiary.store.database import Database
-from ostiary.store.workspace.editor import Editor, Workspace
-from ostiary.web.errors import HttpError
+from ostiary.store.workspace.editor import Workspace
 from ostiary.web.request import Request
 from ostiary.web.response import Response
-from ostiary.web.router import Router
 
 NOW = 1_800_000_000_000_000
 SECOND = 1_000_000
 PASSWORD = "correct horse battery"
 SLUG = "default-authentication-flow"
-REGISTRY = Registry([*FLOWS.kinds, *POLICIES.kinds, *BRANDS.kinds, *APPLICATIONS.kinds, *DIRECTORY.kinds])
 
 
 def pk() -> str:
     return str(uuid.uuid4())
 
 
-@dataclass
-class Plane:
-    """As much of a config plane as flows read."""
-
-    snapshot: Snapshot
-
-
-@dataclass
+@dataclass(repr=False)
 class World:
+    """The program with a configuration made on the spot, and a clock that stands until it is moved."""
+
+    program: Program
     database: Database
-    sessions: Sessions
-    users: Users
-    accounts: Accounts
-    devices: Devices
-    setup: Setup
-    services: Services
-    engine: FlowEngine
-    plane: Plane
-    router: Router
-    clock: list[int]
-    objects: list[Resource] = field(default_factory=list)
 
     @property
     def now(self) -> int:
-        return self.clock[0]
+        return self.program.clock.now
 
-    def add(self, *objects: Resource) -> None:
-        self.objects.extend(objects)
-        self.plane.snapshot = Snapshot.of(REGISTRY, self.objects)
+    @now.setter
+    def now(self, now: int) -> None:
+        self.program.clock.now = now
 
-    def replace(self, *objects: Resource) -> None:
-        kept = [one for one in self.objects if all(one.pk != new.pk for new in objects)]
-        self.objects[:] = []
-        self.add(*kept, *objects)
+    @property
+    def core(self) -> Core:
+        return self.program.core
+
+    @property
+    def engine(self) -> FlowEngine:
+        return self.program.service(FlowEngine)
+
+    @property
+    def services(self) -> Services:
+        return self.engine._services
+
+    @property
+    def sessions(self) -> Sessions:
+        return self.program.service(Sessions)
+
+    @property
+    def users(self) -> Users:
+        return self.core.users
+
+    @property
+    def accounts(self) -> Accounts:
+        return self.core.accounts
+
+    @property
+    def devices(self) -> Devices:
+        return self.core.devices
+
+    @property
+    def setup(self) -> Setup:
+        return self.core.setup
+
+    def change(self, *objects: Resource) -> None:
+        """Add objects to the configuration, or replace them."""
+        self.program.change(*objects)
+
+    def drop(self, *objects: Resource) -> None:
+        for one in objects:
+            self.program.drop(one.KIND.name, one.pk)
 
     def flow(self, slug: str, stages: Iterable[Stage], **values: Any) -> Flow:
         made = Flow(pk=pk(), name=slug, slug=slug, **{"title": slug, "designation": "authentication", **values})
@@ -108,11 +109,11 @@ class World:
             FlowStageBinding(pk=pk(), target=str(made.pk), stage=str(stage.pk), order=order * 10)
             for order, stage in enumerate(stages)
         ]
-        self.add(made, *[stage for stage in stages if stage not in self.objects], *bindings)
+        self.change(made, *stages, *bindings)
         return made
 
     def binding(self, flow: Flow, stage: Stage) -> FlowStageBinding:
-        found = self.plane.snapshot.find(FlowStageBinding, target=flow.pk, stage=stage.pk)
+        found = self.program.snapshot.find(FlowStageBinding, target=flow.pk, stage=stage.pk)
         assert found is not None
         return found
 
@@ -133,7 +134,7 @@ class World:
         return [{"context": json.loads(str(row["context"])), "who": json.loads(str(row["who"]))} for row in rows]
 
 
-@dataclass
+@dataclass(repr=False)
 class Client:
     """A headless client: keeps the cookies, follows nothing by itself."""
 
@@ -149,25 +150,12 @@ class Client:
         sent = {"cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items()), **(headers or {})}
         if body is not None:
             sent.setdefault("content-type", "application/json")
-        request = Request(
-            method=method,
-            path=path,
-            query=query,
-            headers=sent,
-            client=self.address,
-            host="id.example.org",
-            body=b"" if body is None else json.dumps(body).encode(),
+        content = b"" if body is None else json.dumps(body).encode()
+        url = f"{path}?{query}" if query else path
+        response = await self.world.program.call(
+            method, url, headers=sent, body=content, scheme="http", client=self.address
         )
-        try:
-            response = await self.world.router(request)
-        except HttpError as error:
-            response = Response(error.status, error.code.encode(), list(error.headers))
-        self.world.sessions.finish(request, response)
-        give_cookies(request, response)
-        for name, value in response.headers:
-            if name == "set-cookie":
-                key, _, rest = value.partition("=")
-                self.cookies[key] = rest.partition(";")[0]
+        take_cookies(self.cookies, response)
         return response
 
     @property
@@ -233,7 +221,7 @@ def default_flow(world: World, **mfa: Any) -> Default:
     flow = world.flow(SLUG, [identification, password, validate, login])
     skip = expression("default-authentication-flow-password-stage")
     passwordless = expression("default-authentication-flow-authenticator-validate-stage")
-    world.add(
+    world.change(
         totp,
         static,
         skip,
@@ -246,38 +234,4 @@ def default_flow(world: World, **mfa: Any) -> Default:
 
 
 async def open_world(database: Database) -> World:
-    clock = [NOW]
-    hooks = Hooks()
-    hooks.on_begin.append(login_event)
-    hooks.on_logout.append(logout_event)
-    hooks.on_move.append(plans_move)
-    hooks.on_end.append(plans_end)
-    hooks.on_close.append(proofs_end)
-    sessions = Sessions(database, CookieSettings(), hooks)
-    sealer = Sealer(Secret("a secret key for tests, long enough to be one"))
-    users, passwords = Users(database, install_id="install"), Passwords(workers=1)
-    devices, setup = Devices(database, sealer, authenticators_of(FLOWS.kinds)), Setup(database)
-    plane = Plane(Snapshot.of(REGISTRY, []))
-    plane_any: Any = plane
-    written = ConfigPlane(database, Registry(DIRECTORY.kinds), sealer)
-    await written.load()
-    editor = Editor(written, backends(database, passwords, sealer), audit_changes)
-    services = Services(
-        database=database,
-        plane=plane_any,
-        sessions=sessions,
-        users=users,
-        passwords=passwords,
-        devices=devices,
-        tokens=Tokens(database, sealer),
-        attempts=Attempts(database),
-        setup=setup,
-        editor=editor,
-        consents=Consents(database),
-        plans=Plans(database, sealer),
-        cookie_key=Secret("cookie key"),
-    )
-    engine = FlowEngine(services)
-    router = Router(routes(engine, sessions, plane_any, lambda: clock[0]))
-    accounts = Accounts(database, users, passwords)
-    return World(database, sessions, users, accounts, devices, setup, services, engine, plane, router, clock)
+    return World(await open_program(database, Clock(NOW)), database)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 from urllib.parse import urlencode
 
@@ -56,7 +57,7 @@ async def journey(world: World, client: Client) -> Journey:
     await world.user()
     await client.sign_in()
     application = Application(pk=pk(), name="Wiki", slug="wiki", meta_launch_url="https://wiki.example.org/")
-    world.add(application)
+    world.change(application)
     stage = ConsentStage(pk=pk(), name="consent", mode="expiring", consent_expire_in="hours=1")
     flow = world.flow(
         "authorize", [stage], designation="authorization", authentication="require_authenticated", title="To %(app)s"
@@ -88,7 +89,7 @@ async def test_consent_is_asked_once_and_new_permissions_alone_afterwards(journe
 
     await journey.begin(OPENID, consent_always=True)
     assert (await journey.show())["component"] == "ak-stage-consent"
-    world.clock[0] += 3600 * SECOND
+    world.now += 3600 * SECOND
     await journey.begin(OPENID)
     assert (await journey.show())["permissions"] == [OPENID]
 
@@ -133,7 +134,7 @@ async def test_a30_a_proof_is_of_one_session_and_short(journey: Journey, world: 
     await other.sign_in()
     assert not await world.engine.completed(await other.session(), "proof", now=world.now)
     assert not await world.engine.completed(await journey.client.session(), "other", now=world.now)
-    world.clock[0] += 11 * 60 * SECOND
+    world.now += 11 * 60 * SECOND
     assert not await journey.completed()
 
 
@@ -270,7 +271,7 @@ async def test_configure_runs_the_flow_of_a_stage_for_whoever_is_signed_in(journ
 
     stage = AuthenticatorTOTPStage(pk=pk(), name="phone", digits=6)
     flow = world.flow("phone-setup", [stage], designation="stage_configuration")
-    world.replace(AuthenticatorTOTPStage(pk=stage.pk, name="phone", digits=6, configure_flow=str(flow.pk)))
+    world.change(AuthenticatorTOTPStage(pk=stage.pk, name="phone", digits=6, configure_flow=str(flow.pk)))
     path = f"/flows/-/configure/{stage.pk}/"
     stranger = await Client(world).send("GET", path)
     assert (stranger.header("location") or "").startswith(
@@ -281,7 +282,7 @@ async def test_configure_runs_the_flow_of_a_stage_for_whoever_is_signed_in(journ
     journey.client.slug = "phone-setup"
     assert (await journey.client.get())["component"] == "ak-stage-authenticator-totp"
     assert (await journey.client.send("GET", f"/flows/-/configure/{pk()}/")).status == 404
-    world.clock[0] += 2 * 3600 * SECOND
+    world.now += 2 * 3600 * SECOND
     again = await journey.client.send("GET", path)
     assert (again.header("location") or "").startswith("/flows/-/default/authentication/")
 
@@ -300,5 +301,6 @@ async def test_a_fault_is_told_by_its_id_only(journey: Journey, monkeypatch: pyt
         raise RuntimeError("the inside of the house")
 
     monkeypatch.setattr(journey.world.engine, "challenge", broken)
-    shown = await journey.show()
-    assert shown == {"component": "ak-stage-flow-error", "request_id": "0" * 32}
+    answer = await journey.client.send("GET", "/api/v3/flows/executor/authorize/")
+    shown = json.loads(answer.body)
+    assert shown == {"component": "ak-stage-flow-error", "request_id": answer.header("x-authentik-id")}

@@ -23,7 +23,7 @@ def prompt(key: str, kind: Any, order: int = 0, **values: Any) -> Prompt:
 
 
 def ask(world: World, *prompts: Prompt, **values: Any) -> PromptStage:
-    world.add(*prompts)
+    world.change(*prompts)
     return PromptStage(pk=pk(), name=f"ask-{pk()}", fields=tuple(str(one.pk) for one in prompts), **values)
 
 
@@ -213,7 +213,7 @@ async def test_a_password_is_changed_by_its_owner_under_the_rules(world: World, 
     default_flow(world)
     user = await world.user()
     rules = PasswordPolicy(pk=pk(), name="rules", length_min=12)
-    world.add(rules)
+    world.change(rules)
     stage = ask(
         world, prompt("password", "password", 1), prompt("again", "password", 2), validation_policies=(str(rules.pk),)
     )
@@ -235,7 +235,7 @@ async def test_the_settings_policy_holds_what_people_may_change(world: World, cl
     default_flow(world)
     user = await world.user()
     rules = expression("default-user-settings-authorization")
-    world.add(rules)
+    world.change(rules)
     fields = [
         prompt("username", "text", 1, initial_value="return user.username", initial_value_expression=True),
         prompt("name", "text", 2, initial_value="return user.name", initial_value_expression=True),

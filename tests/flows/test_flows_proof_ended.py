@@ -96,7 +96,7 @@ async def test_a72_what_waits_at_the_second_factor_ends(
     user = await world.user()
     key = await with_totp(world, user)
     assert (await client.sign_in())["component"] == "ak-stage-authenticator-validate"
-    world.clock[0] += 60 * SECOND
+    world.now += 60 * SECOND
     await change(world, user)
     with caplog.at_level(logging.WARNING, "ostiary.signin"):
         shown = await client.answer(component="ak-stage-authenticator-validate", code=code(key, world))
@@ -111,7 +111,7 @@ async def test_a72_what_waits_at_the_second_factor_ends(
 @pytest.mark.parametrize("change", [set_password, revoke], ids=lambda one: one.__name__)
 async def test_a72_nobody_enrols_a_factor_on_an_old_proof(world: World, client: Client, change: Change) -> None:
     default = default_flow(world)
-    world.replace(
+    world.change(
         dataclasses.replace(
             default.mfa, not_configured_action="configure", configuration_stages=(str(default.totp.pk),)
         )
@@ -128,7 +128,7 @@ async def test_a72_nobody_enrols_a_factor_on_an_old_proof(world: World, client: 
 
 async def test_a72_a_factor_added_elsewhere_ends_what_waits_and_not_the_flow_that_added_it(world: World) -> None:
     default = default_flow(world)
-    world.replace(
+    world.change(
         dataclasses.replace(
             default.mfa, not_configured_action="configure", configuration_stages=(str(default.totp.pk),)
         )
@@ -197,7 +197,7 @@ async def test_a72_a_waiting_recovery_does_not_write_a_password(world: World, cl
     password = Prompt(pk=pk(), name="p", field_key="password", type="password", label="Password", order=0)
     ask = PromptStage(pk=pk(), name="ask", fields=(str(password.pk),))
     write = UserWriteStage(pk=pk(), name="write", user_creation_mode="never_create")
-    world.add(password, ask, write)
+    world.change(password, ask, write)
     flow = world.flow("recover", [ask, write, UserLoginStage(pk=pk(), name="login")])
     user = await world.user()
     client.slug = "recover"
@@ -262,7 +262,7 @@ async def test_a_plan_goes_on_when_nothing_of_the_account_changed(world: World, 
     await edit(world, user, name="Jo Example", attributes={"a": 1})
     elsewhere = Client(world)
     await elsewhere.sign_in(password="wrong")
-    world.clock[0] += 60 * SECOND
+    world.now += 60 * SECOND
     shown = await client.answer(component="ak-stage-authenticator-validate", code=code(key, world))
     assert shown["component"] == "xak-flow-redirect"
 
@@ -273,7 +273,7 @@ async def test_a72_a_remembered_second_factor_ends_with_a_revoke(world: World) -
     key = await with_totp(world, user)
     client = Client(world)
     await client.sign_in()
-    world.clock[0] += 60 * SECOND
+    world.now += 60 * SECOND
     done = await client.answer(component="ak-stage-authenticator-validate", code=code(key, world))
     assert done["component"] == "xak-flow-redirect"
     await revoke(world, user)
@@ -298,7 +298,7 @@ async def test_a72_ending_sessions_ends_what_waits(world: World, client: Client,
     await Client(world).sign_in()
     key = await with_totp(world, user)
     assert (await client.sign_in())["component"] == "ak-stage-authenticator-validate"
-    world.clock[0] += 60 * SECOND
+    world.now += 60 * SECOND
     await end(world, user)
     shown = await client.answer(component="ak-stage-authenticator-validate", code=code(key, world))
     assert shown["component"] == "ak-stage-identification"
@@ -310,7 +310,7 @@ async def test_a72_a_sign_in_that_ends_the_other_sessions_ends_what_waits_and_no
     default = default_flow(world)
     last = ConsentStage(pk=pk(), name="last", mode="always_require")
     login = dataclasses.replace(default.login, terminate_other_sessions=True)
-    world.replace(login)
+    world.change(login)
     world.flow("whole", [default.identification, default.password, default.mfa, login, last])
     user = await world.user()
     key = await with_totp(world, user)
@@ -321,14 +321,14 @@ async def test_a72_a_sign_in_that_ends_the_other_sessions_ends_what_waits_and_no
     ] == "xak-flow-redirect"
     await thief.sign_in()
     await owner.sign_in()
-    world.clock[0] += 60 * SECOND
+    world.now += 60 * SECOND
     shown = await owner.answer(component="ak-stage-authenticator-validate", code=code(key, world))
     assert shown["component"] == "ak-stage-consent"
     assert await signed_in.session() is None
     done = await owner.answer(component="ak-stage-consent", token=shown["token"])
     assert done["component"] == "xak-flow-redirect"
     assert (await owner.session()).user == user.pk
-    world.clock[0] += 60 * SECOND
+    world.now += 60 * SECOND
     shown = await thief.answer(component="ak-stage-authenticator-validate", code=code(key, world))
     assert shown["component"] == "ak-stage-identification"
     assert (await thief.session()).user is None
@@ -337,12 +337,12 @@ async def test_a72_a_sign_in_that_ends_the_other_sessions_ends_what_waits_and_no
 async def test_a_sign_in_that_ends_the_other_sessions_keeps_the_second_factor_of_its_browser(world: World) -> None:
     """The factor this browser remembers goes on; what another browser remembers ends with its session."""
     default = default_flow(world, last_auth_threshold="hours=8")
-    world.replace(dataclasses.replace(default.login, terminate_other_sessions=True))
+    world.change(dataclasses.replace(default.login, terminate_other_sessions=True))
     user = await world.user()
     key = await with_totp(world, user)
     mine, other = Client(world), Client(world)
     for one in (other, mine):
-        world.clock[0] += 60 * SECOND
+        world.now += 60 * SECOND
         assert (await one.sign_in())["component"] == "ak-stage-authenticator-validate"
         done = await one.answer(component="ak-stage-authenticator-validate", code=code(key, world))
         assert done["component"] == "xak-flow-redirect"

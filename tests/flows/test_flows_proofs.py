@@ -98,7 +98,7 @@ async def test_a30_authenticator_validate(world: World, client: Client) -> None:
 
 async def test_a30_the_choice_is_one_of_those_offered(world: World, client: Client) -> None:
     default = default_flow(world, not_configured_action="configure")
-    world.replace(replace(default.mfa, configuration_stages=(str(default.totp.pk), str(default.static.pk))))
+    world.change(replace(default.mfa, configuration_stages=(str(default.totp.pk), str(default.static.pk))))
     await world.user()
     await client.sign_in()
     for chosen in ("", "x", str(default.login.pk), str(default.mfa.pk)):
@@ -109,7 +109,7 @@ async def test_a30_the_choice_is_one_of_those_offered(world: World, client: Clie
 
 async def test_a30_authenticator_totp(world: World, client: Client) -> None:
     default = default_flow(world, not_configured_action="configure")
-    world.replace(replace(default.mfa, configuration_stages=(str(default.totp.pk),)))
+    world.change(replace(default.mfa, configuration_stages=(str(default.totp.pk),)))
     await world.user()
     shown = await client.sign_in()
     assert shown["component"] == "ak-stage-authenticator-totp"
@@ -123,7 +123,7 @@ async def test_a30_authenticator_totp(world: World, client: Client) -> None:
 
 async def test_a30_authenticator_static(world: World, client: Client) -> None:
     default = default_flow(world, not_configured_action="configure")
-    world.replace(replace(default.mfa, configuration_stages=(str(default.static.pk),)))
+    world.change(replace(default.mfa, configuration_stages=(str(default.static.pk),)))
     await world.user()
     await client.get()
     await client.answer(component="ak-stage-identification", uid_field="jo")
@@ -146,7 +146,7 @@ async def test_a30_enrolling_wants_a_fresh_sign_in(world: World, client: Client)
     await client.sign_in()
     client.slug = "totp-setup"
     assert await at(client) == "ak-stage-authenticator-totp"
-    world.clock[0] += 2 * 3600 * SECOND
+    world.now += 2 * 3600 * SECOND
     assert await at(client) == "ak-stage-access-denied"
 
 
@@ -172,7 +172,7 @@ async def test_a30_user_login_does_not_take_whoever_is_signed_in(world: World, c
 
 async def test_a30_user_login_asks_and_wants_an_answer(world: World, client: Client) -> None:
     default = default_flow(world)
-    world.replace(replace(default.login, remember_me_offset="days=30"))
+    world.change(replace(default.login, remember_me_offset="days=30"))
     await world.user()
     assert (await client.sign_in())["component"] == "ak-stage-user-login"
     for answer in ({}, {"remember_me": "true"}, {"remember_me": None}):
@@ -212,7 +212,7 @@ async def test_a30_prompt_needs_its_answers(world: World, client: Client) -> Non
         Prompt(pk=pk(), name="a", field_key="a", label="A", type="text"),
         Prompt(pk=pk(), name="h", field_key="h", label="H", type="hidden", initial_value="server"),
     ]
-    world.add(*fields)
+    world.change(*fields)
     stage = PromptStage(pk=pk(), name="ask", fields=tuple(str(one.pk) for one in fields))
     world.flow("asking", [stage, DenyStage(pk=pk(), name="end")])
     client.slug = "asking"
@@ -354,7 +354,7 @@ async def test_an_unknown_flow_is_404(world: World, client: Client) -> None:
 async def test_a_wrong_answer_can_restart_the_flow(world: World, client: Client, action: Any, kept: bool) -> None:
     default = default_flow(world)
     binding = world.binding(default.flow, default.password)
-    world.replace(replace(binding, invalid_response_action=action))
+    world.change(replace(binding, invalid_response_action=action))
     await world.user()
     shown = await client.sign_in(password="wrong")
     assert shown["component"] == "ak-stage-identification"
@@ -368,8 +368,8 @@ async def test_a_stage_that_vanished_starts_the_flow_again(world: World, client:
     await client.get()
     await client.answer(component="ak-stage-identification", uid_field="jo")
     other = replace(default.password, pk=pk(), name="other")
-    world.objects[:] = [one for one in world.objects if one.pk != default.password.pk]
-    world.replace(other, replace(world.binding(default.flow, default.password), stage=str(other.pk)))
+    world.drop(default.password)
+    world.change(other, replace(world.binding(default.flow, default.password), stage=str(other.pk)))
     assert await at(client) == "ak-stage-identification"
 
 
@@ -377,7 +377,7 @@ async def test_an_expired_plan_starts_again_politely(world: World, client: Clien
     default_flow(world)
     await client.get()
     await client.answer(component="ak-stage-identification", uid_field="jo")
-    world.clock[0] += 5 * 3600 * SECOND
+    world.now += 5 * 3600 * SECOND
     assert (await client.post(component="ak-stage-password", password="x")).status == 302
     assert await at(client) == "ak-stage-identification"
 

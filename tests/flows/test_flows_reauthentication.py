@@ -22,7 +22,7 @@ def change_flow(world: World, *fields: tuple[str, str], **values: Any) -> None:
     ]
     ask = PromptStage(pk=pk(), name="ask", fields=tuple(str(one.pk) for one in prompts))
     write = UserWriteStage(pk=pk(), name="write", user_creation_mode="never_create")
-    world.add(*prompts)
+    world.change(*prompts)
     flow: dict[str, Any] = {"designation": "stage_configuration", "authentication": "require_authenticated"}
     world.flow("change", [ask, write], **{**flow, **values})
 
@@ -36,7 +36,7 @@ async def password_of(world: World, user: Any) -> str:
 async def signed_in(world: World, *, ago: int) -> Client:
     client = Client(world)
     await client.sign_in()
-    world.clock[0] += ago
+    world.now += ago
     client.slug = "change"
     return client
 
@@ -121,7 +121,7 @@ async def test_a33_naming_somebody_does_not_change_their_password(world: World, 
     user = await world.user()
     password = Prompt(pk=pk(), name="p", field_key="password", label="p", type="password")
     ask = PromptStage(pk=pk(), name="ask", fields=(str(password.pk),))
-    world.add(password)
+    world.change(password)
     write = UserWriteStage(pk=pk(), name="write", user_creation_mode="never_create")
     world.flow("recover", [default.identification, ask, write], designation="recovery")
     client.slug = "recover"

@@ -137,7 +137,7 @@ async def test_the_throttle_answers_429_before_any_password_is_checked(world: Wo
     response = await client.post(component="ak-stage-password", password=PASSWORD)
     assert response.status == 429
     assert int(response.header("retry-after") or 0) > 0
-    world.clock[0] += 60 * SECOND
+    world.now += 60 * SECOND
     assert (await client.answer(component="ak-stage-password", password=PASSWORD))["to"] == "/"
 
 
@@ -145,7 +145,7 @@ async def test_one_page_takes_name_and_password_together(world: World, client: C
     default = default_flow(world)
     from dataclasses import replace
 
-    world.replace(replace(default.identification, password_stage=str(default.password.pk)))
+    world.change(replace(default.identification, password_stage=str(default.password.pk)))
     await world.user()
     shown = await client.get()
     assert shown["password_fields"] is True
@@ -194,8 +194,8 @@ async def test_somebody_without_a_factor_enrols_in_the_middle_and_then_uses_it(w
     from dataclasses import replace
 
     stages = (str(default.totp.pk), str(default.static.pk))
-    world.replace(replace(default.mfa, configuration_stages=stages))
-    world.replace(replace(default.totp, friendly_name="Pocket phone"))
+    world.change(replace(default.mfa, configuration_stages=stages))
+    world.change(replace(default.totp, friendly_name="Pocket phone"))
     await world.user()
     shown = await client.sign_in()
     assert shown["component"] == "ak-stage-authenticator-validate"
@@ -219,7 +219,7 @@ async def test_somebody_without_a_factor_enrols_in_the_middle_and_then_uses_it(w
     assert [one["device_class"] for one in asked["device_challenges"]] == ["totp"]
     replayed = await again.answer(component="ak-stage-authenticator-validate", code=code)
     assert replayed["response_errors"]["code"]
-    world.clock[0] += 60 * SECOND
+    world.now += 60 * SECOND
     code = await totp_code(shown["config_url"], world.now)
     assert (await again.answer(component="ak-stage-authenticator-validate", code=code))["to"] == "/"
     assert (await again.session()).amr == ("pwd", "mfa")
@@ -239,7 +239,7 @@ async def test_a34_wrong_codes_make_the_device_wait(world: World, client: Client
         shown = await client.answer(component="ak-stage-authenticator-validate", code=code)
         assert shown["component"] == "ak-stage-authenticator-validate"
         assert shown["response_errors"]["code"][0]["code"] == "throttled"
-    world.clock[0] += 5 * SECOND
+    world.now += 5 * SECOND
     assert (await client.answer(component="ak-stage-authenticator-validate", code=code))["to"] == "/"
 
 
@@ -265,7 +265,7 @@ async def test_a36_who_has_a_device_cannot_choose_to_set_up_another(world: World
     default = default_flow(world, not_configured_action="configure")
     from dataclasses import replace
 
-    world.replace(replace(default.mfa, configuration_stages=(str(default.totp.pk), str(default.static.pk))))
+    world.change(replace(default.mfa, configuration_stages=(str(default.totp.pk), str(default.static.pk))))
     user = await world.user()
     key = world.devices.kind(TotpAuthenticator).new_key()
     await world.database.write(
@@ -281,7 +281,7 @@ async def test_static_codes_are_shown_once_and_hold_once(world: World, client: C
     default = default_flow(world, not_configured_action="configure")
     from dataclasses import replace
 
-    world.replace(replace(default.mfa, configuration_stages=(str(default.static.pk),)))
+    world.change(replace(default.mfa, configuration_stages=(str(default.static.pk),)))
     await world.user()
     shown = await client.sign_in()
     assert shown["component"] == "ak-stage-authenticator-static"
@@ -321,11 +321,11 @@ async def test_a_proof_holds_for_its_threshold_on_the_same_browser(world: World,
     await client.post(component="ak-stage-authenticator-validate", code=code)
     kept = client.cookies["authentik_mfa"]
     await client.get()
-    world.clock[0] += 3000 * SECOND
+    world.now += 3000 * SECOND
     assert (await Client(world, cookies={"authentik_mfa": kept}).sign_in()).get("to") == "/"
     forged = kept.replace(kept.split(".")[1], str(world.now))
     assert "to" not in await Client(world, cookies={"authentik_mfa": forged}).sign_in()
-    world.clock[0] += 1000 * SECOND
+    world.now += 1000 * SECOND
     assert "to" not in await Client(world, cookies={"authentik_mfa": kept}).sign_in()
 
 

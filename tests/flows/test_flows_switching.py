@@ -85,12 +85,13 @@ async def test_the_flow_that_led_there_is_over_in_every_tab(world: World) -> Non
 
 async def test_flows_that_lead_to_each_other_end(world: World) -> None:
     left, right = world.flow("left", []), world.flow("right", [])
-    world.replace()
     for flow, target in ((left, right), (right, left)):
         stage = redirect(target)
         world.flow(f"{flow.slug}-unused", [stage])
-        binding = world.binding(world.plane.snapshot.find(Flow, slug=f"{flow.slug}-unused"), stage)  # type: ignore[arg-type]
-        world.replace(type(binding)(pk=pk(), target=str(flow.pk), stage=str(stage.pk), order=0))
+        unused = world.program.snapshot.find(Flow, slug=f"{flow.slug}-unused")
+        assert unused is not None
+        binding = world.binding(unused, stage)
+        world.change(type(binding)(pk=pk(), target=str(flow.pk), stage=str(stage.pk), order=0))
     client = Client(world, slug="left")
     for _ in range(9):
         shown = await client.get()
@@ -104,7 +105,7 @@ async def test_what_a_flow_was_begun_for_is_reached_through_the_other(world: Wor
     """Its proof is left at the end of the second flow, and the stages put behind it are not left out."""
     await world.user()
     consent = ConsentStage(pk=pk(), name="consent", mode="always_require")
-    world.add(consent)
+    world.change(consent)
     left = world.flow("left", [login()])
     right = world.flow("right", [identification(), password(), redirect(left, keep_context=True)])
     client = Client(world, slug="right", query="next=%2Fthere%2F")

@@ -7,11 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from flows_world import PASSWORD, Client, World, bind, default_flow, pk
+from flows_world import PASSWORD, SLUG, Client, World, bind, default_flow, pk
 
 from ostiary.flows.authenticators.totp.authenticator import TotpAuthenticator
 from ostiary.flows.plans.planner import UNDECIDED
-from ostiary.flows.resources import FlowStageBinding, Stage
+from ostiary.flows.resources import Flow, FlowStageBinding, Stage
 from ostiary.flows.room import ROOM
 from ostiary.flows.stages.authenticator_validate import AuthenticatorValidateStage
 from ostiary.flows.stages.consent import ConsentStage
@@ -32,14 +32,15 @@ def policy(source: str) -> ExpressionPolicy:
 
 def only(world: World, stage: Stage, *sources: str, on_plan: bool = False, mode: str = "any", **values: Any) -> None:
     """Bind these policies to the stage's place, and nothing else."""
-    flow = next(one for one in world.objects if getattr(one, "slug", "") == "default-authentication-flow")
-    place = world.binding(flow, stage)  # type: ignore[arg-type]
-    world.objects[:] = [one for one in world.objects if not isinstance(one, PolicyBinding) or one.target != place.pk]
-    world.replace(replace(place, evaluate_on_plan=on_plan, re_evaluate_policies=not on_plan, policy_engine_mode=mode))
+    flow = world.program.snapshot.find(Flow, slug=SLUG)
+    assert flow is not None
+    place = world.binding(flow, stage)
+    world.drop(*world.program.snapshot.where(PolicyBinding, target=str(place.pk)))
+    world.change(replace(place, evaluate_on_plan=on_plan, re_evaluate_policies=not on_plan, policy_engine_mode=mode))
     for order, source in enumerate(sources):
         made = policy(source)
         extra = values if source == LOST else {}
-        world.add(made, replace(bind(place, made, **extra), order=order))
+        world.change(made, replace(bind(place, made, **extra), order=order))
 
 
 async def enrolled(world: World, name: str = "jo") -> None:
@@ -98,7 +99,7 @@ async def test_a76_a_stage_that_lets_in_refuses_the_flow(world: World, client: C
 async def test_a76_a_refusal_stays_a_refusal(small_world: World) -> None:
     house = default_flow(small_world)
     deny = DenyStage(pk=pk(), name="deny")
-    small_world.add(deny, FlowStageBinding(pk=pk(), target=str(house.flow.pk), stage=str(deny.pk), order=-1))
+    small_world.change(deny, FlowStageBinding(pk=pk(), target=str(house.flow.pk), stage=str(deny.pk), order=-1))
     only(small_world, deny, LOST)
     assert (await Client(small_world).get())["component"] == "ak-stage-access-denied"
 
@@ -106,8 +107,8 @@ async def test_a76_a_refusal_stays_a_refusal(small_world: World) -> None:
 async def test_a76_a_flow_whose_own_policy_fails_is_refused_even_if_it_would_move_on(small_world: World) -> None:
     house = default_flow(small_world)
     made = policy(LOST)
-    small_world.replace(replace(house.flow, denied_action="continue"))
-    small_world.add(made, bind(house.flow, made))
+    small_world.change(replace(house.flow, denied_action="continue"))
+    small_world.change(made, bind(house.flow, made))
     shown = await Client(small_world).get()
     assert (shown["component"], shown["error_message"]) == ("ak-stage-access-denied", UNDECIDED)
 
@@ -125,7 +126,7 @@ async def test_the_log_names_it_once_a_minute(small_world: World, caplog: Any) -
 
     assert await lines() == 2  # the policy, and what becomes of the stage
     assert await lines() == 0
-    small_world.clock[0] += 60_000_000
+    small_world.now += 60_000_000
     assert await lines() == 2
 
 
@@ -142,7 +143,7 @@ async def test_a_value_of_the_servers_own_that_cannot_be_worked_out_is_not_writt
         initial_value='return ak_user_by(username="root").level', initial_value_expression=True,
     )  # fmt: skip
     stage = PromptStage(pk=pk(), name="ask", fields=(str(prompt.pk),))
-    small_world.add(prompt)
+    small_world.change(prompt)
     small_world.flow("ask", [stage])
     client = Client(small_world, slug="ask")
     await client.get()

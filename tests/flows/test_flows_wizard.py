@@ -27,7 +27,7 @@ def setup_flow(world: World) -> None:
         Prompt(pk=pk(), name="password", field_key="password", label="Password", type="password", order=2),
         Prompt(pk=pk(), name="repeat", field_key="password_repeat", label="Again", type="password", order=3),
     ]
-    world.add(*prompts)
+    world.change(*prompts)
     prompt = PromptStage(pk=pk(), name="stage-default-oobe-password", fields=tuple(str(one.pk) for one in prompts))
     write = UserWriteStage(pk=pk(), name="default-password-change-write", user_creation_mode="never_create")
     login = UserLoginStage(pk=pk(), name="default-authentication-login")
@@ -35,8 +35,8 @@ def setup_flow(world: World) -> None:
     usable = expression("default-oobe-password-usable")
     prefill = expression("default-oobe-prefill-user")
     closing = expression("default-oobe-flow-set-authentication")
-    world.add(usable, prefill, closing, bind(flow, usable))
-    world.add(bind(world.binding(flow, write), prefill), bind(world.binding(flow, login), closing))
+    world.change(usable, prefill, closing, bind(flow, usable))
+    world.change(bind(world.binding(flow, write), prefill), bind(world.binding(flow, login), closing))
 
 
 async def browser(world: World, token: str | None = None) -> Client:
@@ -96,7 +96,7 @@ async def test_a39_a_used_link_is_dead(world: World) -> None:
 async def test_a39_an_expired_link_is_dead_even_in_the_middle(world: World) -> None:
     client = await browser(world)
     assert (await client.get())["component"] == "ak-stage-prompt"
-    world.clock[0] += 24 * 3600 * SECOND + SECOND
+    world.now += 24 * 3600 * SECOND + SECOND
     fresh = Client(world, slug=wizard.SLUG, query=client.query)
     assert await closed(fresh)
     await client.post(component="ak-stage-prompt", **ANSWERS)

@@ -4,56 +4,41 @@ from __future__ import annotations
 
 import base64
 import functools
+import html
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from types import SimpleNamespace
 from typing import Any, cast
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from joserfc import jwt
 from joserfc.jwk import KeySet, OctKey
+from support.program import HOST, REGISTRY, Clock, Program, open_program, take_cookies
 
 from ostiary.applications.resources import Application
 from ostiary.brands.resources import Brand
 from ostiary.directory.user import User
-from ostiary.directory.users import Users, insert
-from ostiary.events.refusals import Refusals
-from ostiary.flows.consents import Consents
-from ostiary.flows.engine import FlowEngine, plans_end, plans_move
-from ostiary.flows.plans.repository import Plans
+from ostiary.directory.users import insert
 from ostiary.flows.resources import Flow, FlowStageBinding
-from ostiary.flows.services import Services as FlowServices
 from ostiary.flows.stages.consent import ConsentStage
-from ostiary.flows.stages.user_login import UserLoginStage
 from ostiary.flows.stages.user_logout import UserLogoutStage
-from ostiary.grants.cascades import on_session_end, on_session_moved
 from ostiary.keys.certificate import generate_self_signed
 from ostiary.keys.resources import CertificateKeyPair
 from ostiary.mappings.scope_mapping import ScopeMapping
 from ostiary.mappings.stock import STOCK
-from ostiary.policies.expression import ExpressionPolicy
-from ostiary.policies.resources import PolicyBinding
-from ostiary.providers.oauth2.device.stages import STAGES
-from ostiary.providers.oauth2.logout.backchannel import Notices
-from ostiary.providers.oauth2.logout.frontchannel import farewells
 from ostiary.providers.oauth2.provider.definition import OAuth2Provider
 from ostiary.providers.oauth2.provider.fields import RedirectURI
-from ostiary.providers.oauth2.routes import routes
 from ostiary.providers.oauth2.services import OAuth2Services
-from ostiary.resource import Registry, Resource
+from ostiary.resource import Resource
 from ostiary.seal import Secret
-from ostiary.seal.envelope import Sealer
-from ostiary.sessions.cookie import CookieSettings
-from ostiary.sessions.sessions import Hooks, SessionLogin, Sessions
+from ostiary.sessions.sessions import SessionLogin, Sessions
+from ostiary.store.configuration.plane import ConfigPlane
 from ostiary.store.configuration.snapshot import Snapshot
 from ostiary.store.database import Batch, Database, Row, Statement, Unwatched, Value, Watch
 from ostiary.store.workspace.commit import run
-from ostiary.trust.oauth_source import OAuthSource
-from ostiary.web.errors import HttpError
 from ostiary.web.request import Request
 from ostiary.web.response import Response
-from ostiary.web.router import Router
 
 BASE = "https://id.example.org"
 CALLBACK = "https://app.example.org/cb?x=1"
@@ -62,10 +47,6 @@ VERIFIER = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
 CHALLENGE = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
 SECOND = 1_000_000
 START = 1_700_000_000 * SECOND
-KINDS = (
-    Application, Brand, CertificateKeyPair, ConsentStage, ExpressionPolicy, Flow, FlowStageBinding, OAuth2Provider,
-    OAuthSource, PolicyBinding, ScopeMapping, UserLoginStage, UserLogoutStage,
-)  # fmt: skip
 
 
 class Counting:
@@ -166,25 +147,45 @@ def provider(pk: int, **changes: object) -> OAuth2Provider:
     return replace(made, **changes)  # type: ignore[arg-type]
 
 
-@dataclass
+@dataclass(repr=False)
 class Rig:
-    """The rooms, and a clock that stands until it is moved."""
+    """The program, and a clock that stands until it is moved."""
 
+    program: Program
     database: Counting
-    plane: SimpleNamespace
-    services: OAuth2Services
-    sessions: Sessions
-    router: Router
-    now: int = START
     browser: Browser = field(init=False)
 
+    @property
+    def now(self) -> int:
+        return self.program.clock.now
+
+    @now.setter
+    def now(self, now: int) -> None:
+        self.program.clock.now = now
+
+    @property
+    def plane(self) -> ConfigPlane:
+        return self.program.core.plane
+
+    @property
+    def services(self) -> OAuth2Services:
+        return self.program.service(OAuth2Services)
+
+    @property
+    def sessions(self) -> Sessions:
+        return self.program.service(Sessions)
+
+    async def restart(self, **environ: str) -> None:
+        """Go on in another process with other settings, on the same database."""
+        self.program.close()
+        database = cast("Database", self.database)
+        self.program = await open_program(database, self.program.clock, snapshot=self.plane.snapshot, **environ)
+
     def change(self, *objects: Resource) -> None:
-        snapshot: Snapshot = self.plane.snapshot
-        self.plane.snapshot = snapshot.changed(number=snapshot.number + 1, put=objects, drop=())
+        self.program.change(*objects)
 
     def drop(self, kind: str, pk: str | int) -> None:
-        snapshot: Snapshot = self.plane.snapshot
-        self.plane.snapshot = snapshot.changed(number=snapshot.number + 1, put=(), drop=[(kind, pk)])
+        self.program.drop(kind, pk)
 
     async def call(
         self,
@@ -194,23 +195,14 @@ class Rig:
         form: Mapping[str, str] | Sequence[tuple[str, str]] | None = None,
         headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
+        host: str = HOST,
     ) -> Response:
-        """Send a request past the site's frame. An HttpError is answered as its status with its code as the body."""
-        parts = urlsplit(url)
+        """Send a request through the site."""
         sent = dict(headers or {})
         if form is not None:
             sent.setdefault("content-type", "application/x-www-form-urlencoded")
             body = urlencode(form, quote_via=quote).encode()
-        request = Request(
-            method=method, path=parts.path, query=parts.query, headers=sent, body=body or b"", scheme="https",
-            host="id.example.org", client="192.0.2.7",
-        )  # fmt: skip
-        try:
-            response = await self.router(request)
-        except HttpError as error:
-            response = Response(error.status, f"{error.code}: {error.message}".encode(), list(error.headers))
-        self.sessions.finish(request, response)
-        return response
+        return await self.program.call(method, url.removeprefix(BASE), headers=sent, body=body or b"", host=host)
 
     async def token(self, basic: tuple[str, str] | None = ("wiki", SECRET), **form: str) -> Response:
         headers = {} if basic is None else {"authorization": basic_header(*basic)}
@@ -226,24 +218,31 @@ class Rig:
         await self.database.write(lambda: run(statements))
 
 
+def certificates_in(header: str) -> dict[str, str]:
+    """Settings that let whoever asks, as a proxy, hand over the certificates of clients."""
+    return {"OSTIARY_MTLS__HEADER": header, "OSTIARY_LISTEN__TRUSTED_PROXY_CIDRS": "192.0.2.7/32"}
+
+
 def basic_header(name: str, secret: str) -> str:
     return "Basic " + base64.b64encode(f"{quote(name, safe='')}:{quote(secret, safe='')}".encode()).decode()
 
 
-@dataclass
+@dataclass(repr=False)
 class Browser:
-    """A browser with one cookie. `pages` are the queries of the flow pages it was sent to last, by slug."""
+    """A browser with its cookies. `pages` are the queries of the flow pages it was sent to last, by slug."""
 
     rig: Rig
-    cookie: str = ""
+    cookies: dict[str, str] = field(default_factory=dict)
     pages: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def cookie(self) -> str:
+        """What it sends as its cookies."""
+        return "; ".join(f"{name}={value}" for name, value in self.cookies.items())
+
     async def get(self, url: str) -> Response:
-        path = url.removeprefix(BASE)
-        response = await self.rig.call("GET", path, headers={"cookie": self.cookie} if self.cookie else {})
-        for name, value in response.headers:
-            if name == "set-cookie":
-                self.cookie = value.partition(";")[0]
+        response = await self.rig.call("GET", url, headers={"cookie": self.cookie} if self.cookie else {})
+        take_cookies(self.cookies, response)
         to = urlsplit(response.header("location") or "")
         if to.path.startswith("/if/flow/"):
             self.pages[to.path.removeprefix("/if/flow/").strip("/")] = to.query
@@ -293,9 +292,7 @@ class Browser:
     def keep(self, request: Request) -> None:
         response = Response(200)
         self.rig.sessions.finish(request, response)
-        for name, value in response.headers:
-            if name == "set-cookie":
-                self.cookie = value.partition(";")[0]
+        take_cookies(self.cookies, response)
 
     async def authorize(self, **changes: str) -> Response:
         return await self.get(authorize_url(**changes))
@@ -351,39 +348,26 @@ async def verified(rig: Rig, token: str, slug: str = "wiki") -> dict[str, Any]:
     return dict(jwt.decode(token, key, algorithms=["RS256", "ES256", "ES384", "ES512", "HS256"]).claims)
 
 
-def form_page(_: Request, url: str, members: Mapping[str, str]) -> Response:
-    """Stand in for the portal's page: the place and the members as JSON."""
-    return Response(200, json.dumps({"url": url, "members": dict(members)}).encode())
+FIELD = re.compile(r'<input type="hidden" name="([^"]*)" value="([^"]*)"')
 
 
 def posted(response: Response) -> dict[str, str]:
     """Return the members of an answer by form_post."""
-    page = json_of(response)
-    assert page["url"] == CALLBACK
-    return cast("dict[str, str]", page["members"])
+    page = response.body.decode()
+    assert f'action="{html.escape(CALLBACK)}"' in page, page
+    return {html.unescape(name): html.unescape(value) for name, value in FIELD.findall(page)}
 
 
-async def make_rig(database: Database) -> Rig:
+@functools.cache
+def base_snapshot() -> Snapshot:
+    return Snapshot.of(REGISTRY, base_objects())
+
+
+async def make_rig(database: Database, **environ: str) -> Rig:
+    """Build the program on this database; `environ` are settings."""
     counting = Counting(database)
-    plane = SimpleNamespace(snapshot=Snapshot.of(Registry(KINDS), base_objects(), number=1))
-    users = Users(cast("Database", counting), install_id="install")
-    hooks = Hooks()
-    hooks.on_end.extend([Notices(cast("Any", plane)).on_session_end, on_session_end, plans_end])
-    hooks.on_farewell.append(farewells(cast("Database", counting), cast("Any", plane)))
-    hooks.on_move.extend([on_session_moved, plans_move])
-    sessions = Sessions(cast("Database", counting), CookieSettings(), hooks)
-    refusals = Refusals()
-    flow_services = SimpleNamespace(
-        database=counting, plane=plane, sessions=sessions, users=users, consents=Consents(cast("Database", counting)),
-        plans=Plans(cast("Database", counting), Sealer(Secret("k" * 50))), cookie_key=Secret("x"), own_stages=STAGES,
-        refusals=refusals,
-    )  # fmt: skip
-    engine = FlowEngine(cast("FlowServices", flow_services))
-    services = OAuth2Services(
-        database=cast("Database", counting), plane=cast("Any", plane), users=users, sessions=sessions, engine=engine,
-        clock=lambda: rig.now, form_post=form_page, languages=frozenset({"en", "de"}), refusals=refusals,
-    )  # fmt: skip
-    rig = Rig(counting, plane, services, sessions, Router(routes(services)))
+    program = await open_program(cast("Database", counting), Clock(START), snapshot=base_snapshot(), **environ)
+    rig = Rig(program, counting)
     rig.browser = Browser(rig)
     await rig.run(insert(user(7, "ada")), insert(user(8, "bob")), insert(user(9, "eve", is_active=False)))
     return rig

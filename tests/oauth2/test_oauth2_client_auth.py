@@ -216,7 +216,9 @@ async def test_strangers_and_wrong_secrets_look_alike(rig: Rig) -> None:
     bodies = []
     for name, secret in (("nobody", "x"), ("wiki", "x")):
         response = await rig.token((name, secret), grant_type="authorization_code", code="x")
-        bodies.append((response.status, response.body, response.headers))
+        body, headers = json_of(response), dict(response.headers)
+        assert body.pop("request_id") == headers.pop("x-authentik-id")
+        bodies.append((response.status, body, headers))
     assert bodies[0] == bodies[1]
 
 

@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 from joserfc.jwk import ECKey
-from oauth2_rig import BASE, SECRET, Rig, answer_of, json_of, provider, verified
+from oauth2_rig import BASE, SECRET, Rig, answer_of, certificates_in, json_of, provider, verified
 
 from ostiary.proto.oauth2.provider_metadata import DEVICE_CODE
-from ostiary.providers.oauth2.options import Options
 from ostiary.web.response import Response
 
 GRANTS = ("authorization_code", "refresh_token", "client_credentials", "password", "implicit", DEVICE_CODE)
@@ -163,26 +162,18 @@ class TestOptions:
                 assert document[f"{name}_logout_session_supported"] is (name == method)
 
     async def test_what_only_some_have(self, rig: Rig) -> None:
-        from dataclasses import replace
 
         rig.change(provider(1, sub_mode="pairwise", tls_client_certificate_bound_access_tokens=True))
         document = await told(rig)
         assert document["subject_types_supported"] == ["pairwise"]
         assert document["tls_client_certificate_bound_access_tokens"] is False  # no proxy hands certificates over
-        behind = replace(rig.services, options=Options(certificate_header="x-client-cert"))
-        rig.plane.snapshot = rig.plane.snapshot.changed(number=9, put=(), drop=())
-        from ostiary.providers.oauth2.routes import routes
-        from ostiary.web.router import Router
-
-        rig.router = Router(routes(behind))
+        await rig.restart(**certificates_in("x-client-cert"))
         assert (await told(rig))["tls_client_certificate_bound_access_tokens"] is True
 
     async def test_the_host_that_was_asked_is_told(self, rig: Rig) -> None:
-        from ostiary.web.request import Request
-
+        await rig.restart(OSTIARY_HOSTS="one.example,two.example:8443")
         for host in ("one.example", "two.example:8443"):
-            path = "/application/o/wiki/.well-known/openid-configuration"
-            answer = await rig.router(Request(method="GET", path=path, scheme="https", host=host))
+            answer = await rig.call("GET", "/application/o/wiki/.well-known/openid-configuration", host=host)
             assert json_of(answer)["issuer"] == f"https://{host}/application/o/wiki/"
             assert json_of(answer)["token_endpoint"] == f"https://{host}/application/o/token/"
 

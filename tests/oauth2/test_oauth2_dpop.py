@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import json
 from typing import Any
 
@@ -11,10 +10,7 @@ import pytest
 from oauth2_client_keys import TOKEN_URL, Key
 from oauth2_rig import CALLBACK, CHALLENGE, SECOND, SECRET, VERIFIER, Rig, basic_header, json_of, provider, verified
 
-from ostiary.providers.oauth2.options import Options
-from ostiary.providers.oauth2.routes import routes
 from ostiary.web.response import Response
-from ostiary.web.router import Router
 
 USERINFO_URL = "https://id.example.org/application/o/userinfo/"
 
@@ -221,9 +217,8 @@ class TestResource:
 
 class TestNonce:
     @pytest.fixture
-    def strict(self, rig: Rig) -> Rig:
-        rig.services = dataclasses.replace(rig.services, options=Options(nonce_key=b"k" * 32))
-        rig.router = Router(routes(rig.services))
+    async def strict(self, rig: Rig) -> Rig:
+        await rig.restart(OSTIARY_DPOP__NONCE="required")
         return rig
 
     async def test_asked_for_and_taken(self, strict: Rig, key: Key) -> None:

@@ -309,7 +309,7 @@ class TestSubjects:
         sub = payload(found["id_token"])["sub"]
         subject = await rig.services.users.subject(7)
         assert subject is not None
-        assert sub == pairwise("app.example.org", subject.uid, salt="install")
+        assert sub == pairwise("app.example.org", subject.uid, salt=rig.services.users.install_id)
         assert sub != subject.uid
         assert json_of(await userinfo(rig, found["access_token"]))["sub"] == sub
         # Another client of the same host knows the same person, one elsewhere does not.
@@ -321,8 +321,8 @@ class TestSubjects:
         assert theirs is not None
         from ostiary.providers.oauth2.tokens.claims import sub_claim
 
-        assert sub_claim(subject, ours, salt="install") == sub
-        assert sub_claim(subject, theirs, salt="install") != sub
+        assert sub_claim(subject, ours, salt=rig.services.users.install_id) == sub
+        assert sub_claim(subject, theirs, salt=rig.services.users.install_id) != sub
         assert sub_claim(subject, ours, salt="another installation") != sub
 
     def test_parts_do_not_run_into_each_other(self) -> None:

@@ -116,7 +116,7 @@ class TestByTheApplication:
         await rig.browser.sign_in()
         token = (await rig.browser.tokens())["id_token"]
         await rig.browser.sign_out()
-        rig.browser.cookie = ""
+        rig.browser.cookies.clear()
         await rig.browser.sign_in()
         await rig.browser.get(f"{PATH}?id_token_hint={token}&post_logout_redirect_uri={APP}/bye")
         assert await rig.browser.finish_flow("leave") == f"{APP}/bye"
@@ -127,7 +127,7 @@ class TestByTheApplication:
         await rig.browser.sign_in(8, "bob")
         token = (await rig.browser.tokens())["id_token"]
         await rig.browser.sign_out()
-        rig.browser.cookie = ""
+        rig.browser.cookies.clear()
         await rig.browser.sign_in()
         await rig.browser.get(f"{PATH}?id_token_hint={token}&post_logout_redirect_uri={APP}/bye")
         shown = await rig.browser.look("leave")

@@ -11,7 +11,7 @@ import hashlib
 import itertools
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, get_args, get_type_hints
 from urllib.parse import parse_qsl, quote, urlsplit
@@ -23,14 +23,24 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import NameOID
 from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet, OctKey
-from oauth2_rig import BASE, CALLBACK, SECOND, SECRET, VERIFIER, Rig, basic_header, json_of, posted, provider
+from oauth2_rig import (
+    BASE,
+    CALLBACK,
+    SECOND,
+    SECRET,
+    VERIFIER,
+    Rig,
+    basic_header,
+    certificates_in,
+    json_of,
+    posted,
+    provider,
+)
 
 from ostiary.keys.resources import CertificateKeyPair
 from ostiary.providers.oauth2.provider.definition import OAuth2Provider
-from ostiary.providers.oauth2.routes import routes
 from ostiary.seal import Secret
 from ostiary.web.response import Response
-from ostiary.web.router import Router
 
 CLIENT_KEY = ECKey.generate_key("P-256", {"kid": "client", "use": "sig"}, private=True)
 CERTIFICATE_HEADER = "x-client-certificate"
@@ -246,13 +256,6 @@ def client_of(method: str) -> dict[str, Any]:
     return client
 
 
-def behind_a_proxy(rig: Rig) -> None:
-    """Let a proxy hand over the certificates of clients."""
-    options = replace(rig.services.options, certificate_header=CERTIFICATE_HEADER)
-    rig.services = replace(rig.services, options=options)
-    rig.router = Router(routes(rig.services))
-
-
 def check_offer(document: Mapping[str, Any], method: str) -> None:
     """Check that nothing is left out which the administrator allowed: a short list would make the matrix small."""
     expected = ["client_secret_post", "client_secret_basic"] if method == "secret" else [method]
@@ -268,7 +271,7 @@ async def test_every_way_that_discovery_offers(rig: Rig, algorithm: str, method:
     pair = signing_pair(algorithm)
     changed = provider(1, signing_alg=algorithm, signing_key=pair and pair.pk, grant_types=GRANTS, **client_of(method))
     rig.change(*([pair] if pair else []), changed)
-    behind_a_proxy(rig)
+    await rig.restart(**certificates_in(CERTIFICATE_HEADER))
     told = await Told.read(rig)
     assert told.algorithm == algorithm
     await rig.browser.sign_in()

@@ -14,15 +14,12 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from oauth2_client_keys import Key
-from oauth2_rig import CALLBACK, SECRET, START, VERIFIER, Rig, json_of, provider, verified
+from oauth2_rig import CALLBACK, SECRET, START, VERIFIER, Rig, certificates_in, json_of, provider, verified
 
 from ostiary.proto.jose import public_jwk
 from ostiary.proto.oauth2.clients.certificate_header import certificate_thumbprint
 from ostiary.providers.oauth2.client_authentication.mtls import subject_problem
-from ostiary.providers.oauth2.options import Options
-from ostiary.providers.oauth2.routes import routes
 from ostiary.web.response import Response
-from ostiary.web.router import Router
 
 DN = "CN=client,OU=Robots,O=Example"
 DAY = dt.timedelta(days=1)
@@ -65,9 +62,8 @@ def traefik(item: x509.Certificate) -> str:
 
 
 @pytest.fixture
-def behind(rig: Rig) -> Rig:
-    rig.services = dataclasses.replace(rig.services, options=Options(certificate_header="client-cert"))
-    rig.router = Router(routes(rig.services))
+async def behind(rig: Rig) -> Rig:
+    await rig.restart(**certificates_in("client-cert"))
     return rig
 
 

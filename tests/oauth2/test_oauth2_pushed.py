@@ -29,14 +29,12 @@ from oauth2_rig import (
 
 from ostiary.proto.jose import SigningKey, public_jwk, sign
 from ostiary.providers.oauth2.authorize.endpoint import authorize_endpoint
-from ostiary.providers.oauth2.options import HOUR, Options, Rate
+from ostiary.providers.oauth2.options import HOUR, Rate
 from ostiary.providers.oauth2.provider.definition import OAuth2Provider
-from ostiary.providers.oauth2.routes import routes
 from ostiary.resource import InvalidResource
 from ostiary.signon.protocols import Protocols
 from ostiary.web.request import Request
 from ostiary.web.response import Response
-from ostiary.web.router import Router
 
 PAR = "/application/o/par/"
 LOGIN = "/if/flow/login/"
@@ -115,8 +113,8 @@ class TestPushed:
         assert answer_of(response)["state"] == "pushed"
 
     async def test_a69_public_clients_push_so_many_from_one_address(self, both: Rig) -> None:
-        both.services = dataclasses.replace(both.services, options=Options(push_rate=Rate(3, HOUR)))
-        both.router = Router(routes(both.services))
+        options = dataclasses.replace(both.services.options, push_rate=Rate(3, HOUR))  # no setting changes it
+        object.__setattr__(both.services, "options", options)
         both.change(provider(1, client_type="public"), provider(2, client_id="other"))
         for _ in range(3):
             both.database.trips = 0

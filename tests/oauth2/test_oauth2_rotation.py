@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from oauth2_rig import KINDS, SECOND, START
+from oauth2_rig import SECOND, START
+from support.program import Clock, open_program
 
 from ostiary.keys.certificate import DEFAULT_VALIDITY, generate_self_signed, key_type_of
 from ostiary.keys.errors import CannotRotate
@@ -13,10 +14,8 @@ from ostiary.keys.pem import read_private_key
 from ostiary.keys.resources import CertificateKeyPair
 from ostiary.providers.oauth2.provider.definition import OAuth2Provider
 from ostiary.providers.oauth2.tokens.rotation import Retired, parse_algorithm, publish, retire, switch
-from ostiary.resource import InvalidResource, Registry
+from ostiary.resource import InvalidResource
 from ostiary.seal import Secret
-from ostiary.seal.envelope import Sealer
-from ostiary.store.configuration.plane import ConfigPlane
 from ostiary.store.database import Database
 from ostiary.store.workspace.editor import Editor, Workspace
 
@@ -84,9 +83,8 @@ class House:
 
 @pytest.fixture
 async def house(sqlite_database: Database) -> House:
-    plane = ConfigPlane(sqlite_database, Registry(KINDS), Sealer(Secret("s" * 50)))
-    await plane.load()
-    made = House(Editor(plane, {}, lambda *_: ()))
+    program = await open_program(sqlite_database, Clock(START))
+    made = House(program.core.editor)
 
     async def flows(workspace: Workspace) -> None:
         values = {"name": "silent", "slug": "silent", "title": "silent", "designation": "authorization"}

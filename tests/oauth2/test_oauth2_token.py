@@ -73,7 +73,7 @@ class TestAnswer:
         assert document["id_token_signing_alg_values_supported"] == [algorithm]
         assert identity["iss"] == access["iss"] == document["issuer"] == f"{BASE}/application/o/wiki/"
         assert identity["aud"] == "wiki"
-        assert identity["sub"] == uid_of(7, "install")
+        assert identity["sub"] == uid_of(7, rig.services.users.install_id)
         assert identity["nonce"] == "no"
         assert identity["auth_time"] == identity["iat"] == START // SECOND
         assert identity["exp"] == identity["iat"] + 3600

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import IO, Any, TypeVar
 
 import asyncpg
+from support.memory import fast_folder
 from support.ports import free_port
 from support.waiting import wait_until
 
@@ -181,7 +182,7 @@ class PostgresServer:
 
 def make_server(*, fsync: bool = False) -> PostgresServer:
     """Make a data folder and start a server on it."""
-    folder = Path(tempfile.mkdtemp(prefix="ostiary-pg-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="ostiary-pg-", dir="/tmp")) if fsync else fast_folder("ostiary-pg-")
     identity = _as_somebody()
     if identity:
         os.chown(folder, identity["user"], identity["group"])
