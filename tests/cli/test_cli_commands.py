@@ -2,62 +2,23 @@
 
 from __future__ import annotations
 
-import io
-import os
 import re
 import resource
 import subprocess
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from cli_runs import Done, Run
 from support.postgres import PostgresServer
 
 from ostiary import __version__
 from ostiary.app import serve
-from ostiary.cli import main
 from ostiary.store.postgresql.opening import PostgresConfig
-
-
-@dataclass
-class Done:
-    code: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Done]
 
 GROUP = (
     "version: 1\nmetadata: {name: test}\nentries:\n  - model: authentik_core.group\n    identifiers: {name: family}\n"
 )
-
-
-@pytest.fixture
-def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run a command in this process, with settings of its own."""
-    for name in list(os.environ):
-        if name.startswith(("OSTIARY_", "AUTHENTIK_")):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("OSTIARY_DATA_DIR", str(tmp_path / "data"))
-    monkeypatch.chdir(tmp_path)
-
-    def call(*words: str, given: str = "") -> Done:
-        monkeypatch.setattr(sys, "stdin", io.StringIO(given))
-        code = main(words)
-        captured = capsys.readouterr()
-        return Done(code, captured.out, captured.err)
-
-    return call
-
-
-@pytest.fixture
-def run(bare: Run) -> Run:
-    """The same in a folder with an installation."""
-    assert bare("migrate").code == 0
-    return bare
 
 
 def test_version(run: Run) -> None:

@@ -214,6 +214,7 @@ READINGS = [
     ),
     Reading("serve-tls.md", ["web.yaml"]),
     Reading("watch-health.md"),
+    Reading("find-out-why.md", seen={"ostiary events --since 30d": '"action":"model_created"'}),
     Reading("connect-headscale.md", ["headscale.yaml"], seen={"ostiary blueprint apply": CHANGED}),
     Reading("connect-jupyterhub.md", ["jupyterhub.yaml"], seen={"ostiary blueprint apply": CHANGED}),
     Reading("connect-kubectl.md", ["kubernetes.yaml", "device.yaml"], seen={"kubectl config": "oidc"}),

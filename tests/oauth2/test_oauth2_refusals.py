@@ -69,6 +69,8 @@ async def test_a_person_whom_the_policies_refuse(both: Rig, caplog: pytest.LogCa
     assert "user=ada" in line
     assert found["application"]["slug"] == "wiki"
     assert json.loads((await both.events(ACTION))[0]["who"])["username"] == "ada"
+    (step,) = found["trace"]["steps"]
+    assert (step["kind"], step["binding"], step["result"]) == ("user", "b", False)
 
 
 async def test_a_flow_whose_policies_refuse(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from ostiary.cli import accounts, backups
+from ostiary.cli.events import events
 from ostiary.cli.hosts import hosts
 from ostiary.cli.keys import keys
 from ostiary.cli.processes import start
@@ -30,6 +31,7 @@ app.add_typer(accounts.users, name="user")
 app.add_typer(accounts.groups, name="group")
 app.add_typer(keys, name="keys")
 app.add_typer(hosts, name="host")
+app.add_typer(events, name="events")
 app.command("recovery-link")(accounts.recovery_link)
 app.command("setup-link")(accounts.setup_link)
 app.command("backup")(backups.backup)

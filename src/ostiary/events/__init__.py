@@ -4,4 +4,4 @@ Owns the table `event` and the log line of failed sign-ins. Serves no paths.
 Must not know sessions' cookies, users' tables, flows or pages: callers pass plain data.
 """
 
-__all__ = ["audit", "evaluation_log", "event", "refusals", "room", "signin_log"]
+__all__ = ["audit", "evaluation_log", "event", "refusals", "repository", "room", "sentences", "signin_log"]

@@ -42,7 +42,7 @@ class Refusal:
 
     `client_id` is as sent, and may be anything; `client` is {"pk", "name", "slug", "client_id"} of the application, if
     there is one; `user` is the signed-in user. With neither `user` nor `proven` the requester is unauthenticated.
-    `offered` is the address in the request, if that is refused.
+    `offered` is the address in the request, if that is refused. `trace` is how the policies came to their no, as data.
     """
 
     where: str
@@ -55,6 +55,7 @@ class Refusal:
     user: Mapping[str, object] | None = None
     proven: bool = False
     offered: str | None = None
+    trace: Mapping[str, object] | None = None
     app: str = "authentik_core"
     logger: str = "ostiary.refused"
 
@@ -180,6 +181,8 @@ def _row(item: Refusal, *, left_out: int, now: int) -> Statement:
         context["client_id"] = item.client_id[:_SHOWN]
     if item.offered:
         context["offered"] = place_of(item.offered)
+    if item.trace is not None:
+        context["trace"] = dict(item.trace)
     if left_out:
         context["others_not_written"] = left_out
     return event(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final, cast
 
 from ostiary.record import dataclass
@@ -32,9 +32,15 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventFilter:
-    """The filter of a search; None means any. `username` and `client_ip` are exact; times are microseconds UTC."""
+    """The filter of a search; None and () mean any.
+
+    `username` and `client_ip` are exact; times are microseconds UTC: `since` counts in, `until` does not. `request` is
+    the number of a request, which refusals carry in their context.
+    """
 
     action: str | None = None
+    actions: tuple[str, ...] = ()
+    request: str | None = None
     user: int | None = None
     username: str | None = None
     client_ip: str | None = None
@@ -85,8 +91,14 @@ def _where(criteria: EventFilter) -> tuple[str, list[Value]]:
         ("created >= ?", criteria.since),
         ("created < ?", criteria.until),
     ]
-    used = [(text, value) for text, value in parts if value is not None]
-    return (" WHERE " + " AND ".join(text for text, _ in used) if used else ""), [value for _, value in used]
+    used: list[tuple[str, Sequence[Value]]] = [(text, (value,)) for text, value in parts if value is not None]
+    if criteria.actions:
+        used.append((f"action IN ({', '.join('?' * len(criteria.actions))})", criteria.actions))
+    if criteria.request is not None:
+        # Few events carry one, and whoever asks can wait: no index, which each sign-in would pay for.
+        used.append(("context LIKE ?", (f'%"request_id":"{criteria.request}"%',)))
+    where = " WHERE " + " AND ".join(text for text, _ in used) if used else ""
+    return where, [value for _, values in used for value in values]
 
 
 def _event(row: Row) -> Event:

@@ -18,6 +18,7 @@ from ostiary.web.errors import NoAccess
 if TYPE_CHECKING:
     from ostiary.applications.resources import Application
     from ostiary.directory.user import Subject
+    from ostiary.policies.trace import Trace
     from ostiary.signon.services import SignOnServices
     from ostiary.store.configuration.snapshot import Snapshot
     from ostiary.store.database import Statement
@@ -34,6 +35,12 @@ class Access:
     allowed: bool
     messages: tuple[str, ...] = ()
     events: tuple[Statement, ...] = ()
+    trace: Trace | None = None
+
+    @property
+    def data(self) -> Mapping[str, object] | None:
+        """The trace as JSON data, for the event of a refusal."""
+        return self.trace.data() if self.trace is not None else None
 
 
 async def decide_access(
@@ -53,7 +60,7 @@ async def decide_access(
         snapshot=snapshot,
         context=PolicyContext(now=now, client_ip=client_ip, facts=facts),
     )
-    return Access(decision.passing, decision.messages, decision.events)
+    return Access(decision.passing, decision.messages, decision.events, decision.trace)
 
 
 async def accessible(
@@ -95,4 +102,10 @@ async def find_refusal(
     if access.allowed:
         return None
     message = " ".join(access.messages) or NO_ACCESS
-    return NoAccess(message, application=application.name, account=subject.user.username, another=another)
+    return NoAccess(
+        message,
+        application=application.name,
+        account=subject.user.username,
+        another=another,
+        trace=access.data,
+    )

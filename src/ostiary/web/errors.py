@@ -10,11 +10,16 @@ HttpError                a response with a status, a code for programs and a sen
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 
 class HttpError(Exception):
-    """Abort with an HTTP status. `message` is public, so it must not help an attacker."""
+    """Abort with an HTTP status. `message` is public, so it must not help an attacker.
+
+    `trace` is how policies came to a refusal, as JSON data: for the audit log, never for the requester.
+    """
+
+    trace: Mapping[str, object] | None = None
 
     def __init__(self, status: int, code: str, message: str = "", *, headers: Sequence[tuple[str, str]] = ()) -> None:
         self.status = status
@@ -48,14 +53,24 @@ class NotFound(HttpError):
 class NoAccess(HttpError):
     """The signed-in user has no access to an application. The status is 200, as in authentik.
 
-    The page names both, and links to `another`, our path for signing in as another user ("" for no link).
+    The page names both, and links to `another`, our path for signing in as another user ("" for no link). `trace` as
+    in `HttpError`.
     """
 
-    def __init__(self, message: str, *, application: str, account: str, another: str = "") -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        application: str,
+        account: str,
+        another: str = "",
+        trace: Mapping[str, object] | None = None,
+    ) -> None:
         super().__init__(200, "access_denied", message)
         self.application = application
         self.account = account
         self.another = another
+        self.trace = trace
 
 
 class TooManyRequests(HttpError):

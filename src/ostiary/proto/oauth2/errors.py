@@ -71,6 +71,7 @@ class OAuthError(Exception):
         self.description = DESCRIPTIONS[code] if description is None else description
         self.reason = reason
         self.client_id: str | None = None  # who the request said to come from, where it did not get further
+        self.trace: Mapping[str, object] | None = None  # how policies came to a refusal: for the audit log only
         super().__init__(f"{code}: {reason or self.description}")
 
     def body(self) -> dict[str, object]:

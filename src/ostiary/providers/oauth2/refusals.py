@@ -63,6 +63,7 @@ async def report_refusal(
         user=user,
         proven=client is not None and not client.public and error.code != INVALID_CLIENT and user is None,
         offered=offered,
+        trace=error.trace,
         app=APP,
         logger="ostiary.oauth2",
     )

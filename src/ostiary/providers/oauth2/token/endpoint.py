@@ -106,7 +106,9 @@ async def _require_access(token_request: TokenRequest, granted: GrantResult, sub
     # guard: A19 a refresh asks the policies again
     # guard: A18 a federated person is asked by the policies
     if not access.allowed:
-        raise OAuthError(INVALID_GRANT, "the application's policies refuse the person")
+        error = OAuthError(INVALID_GRANT, "the application's policies refuse the person")
+        error.trace = access.data
+        raise error
     return access
 
 

@@ -1,0 +1,166 @@
+"""Events in words, for people who read them: one sentence for a list, the whole story for one event."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Final, cast
+
+from ostiary.events.repository import Event
+
+NOBODY: Final = "somebody"
+"""What a person is called whom nobody knows yet."""
+
+_ACTION: Final = "custom_"
+_HOW: Final = {
+    "static": "compared",
+    "native": "a stock expression",
+    "recognised": "a simple expression",
+    "sandbox": "an expression in the sandbox",
+    "rules": "its own rules",
+    "failed": "could not be evaluated",
+    "disabled": "switched off",
+}
+
+
+def sentence(event: Event) -> str:
+    """Return one sentence without a full stop: who did what, where."""
+    words = _SENTENCES.get(event.action)
+    return words(event) if words is not None else _plain(event)
+
+
+def story(event: Event) -> Iterator[str]:
+    """Yield the lines of one event: what happened, how a decision came about, and every detail that is recorded."""
+    yield sentence(event)
+    details = dict(event.context)
+    trace = details.pop("trace", None)
+    if isinstance(trace, Mapping):
+        yield ""
+        yield from decision(trace)
+    yield ""
+    yield f"event: {event.pk}"
+    yield f"action: {event.action}"
+    if event.client_ip:
+        yield f"address: {event.client_ip}"
+    for name, value in sorted(details.items()):
+        yield from _detail(name, value)
+
+
+def decision(trace: Mapping[str, object]) -> Iterator[str]:
+    """Yield the lines of a decision: the mode and the verdict, then each binding with what it said."""
+    verdict = "allowed" if trace.get("passing") else "refused"
+    need = "one of these has to say yes" if trace.get("mode") == "any" else "each of these has to say yes"
+    yield f"The policies {verdict} it ({need}; revision {trace.get('revision')}):"
+    steps = trace.get("steps")
+    for step in steps if isinstance(steps, Sequence) else ():
+        if isinstance(step, Mapping):
+            yield f"  {_step(step)}"
+
+
+def _step(step: Mapping[str, object]) -> str:
+    kind, name = step.get("kind"), step.get("name") or step.get("object")
+    result = {True: "yes", False: "no"}.get(cast("bool", step.get("result")), "not asked")
+    notes = [_HOW.get(str(step.get("how")), str(step.get("how")))]
+    if step.get("negate"):
+        notes.append("negated")
+    if step.get("error"):
+        notes.append(str(step["error"]))
+    messages = step.get("messages")
+    notes += [f'"{message}"' for message in messages] if isinstance(messages, Sequence) else []
+    return f"{result}: {kind} {name} ({'; '.join(notes)}), binding {step.get('binding')}"
+
+
+def _detail(name: str, value: object, depth: int = 0) -> Iterator[str]:
+    pad = "  " * depth
+    if isinstance(value, Mapping):
+        yield f"{pad}{name}:"
+        for inner, item in value.items():
+            yield from _detail(str(inner), item, depth + 1)
+    elif isinstance(value, Sequence) and not isinstance(value, str):
+        yield f"{pad}{name}: {', '.join(str(item) for item in value)}"
+    else:
+        yield f"{pad}{name}: {value}"
+
+
+def _who(event: Event) -> str:
+    return str(event.user.get("username") or NOBODY)
+
+
+def _text(event: Event, name: str) -> str:
+    return str(event.context.get(name) or "")
+
+
+def _of(event: Event, *names: str) -> str:
+    """Return the name of an object in the context."""
+    for name in names:
+        value = event.context.get(name)
+        if isinstance(value, Mapping):
+            return str(value.get("name") or value.get("pk") or "")
+    return ""
+
+
+def _refused(event: Event) -> str:
+    application = _of(event, "application") or _text(event, "client_id")
+    at = f" for {application}" if application else ""
+    offered = f"; it brought {event.context['offered']}" if event.context.get("offered") else ""
+    return f"{_who(event)} was refused at {_text(event, 'where')}{at}: {_text(event, 'reason')}{offered}"
+
+
+def _model(verb: str) -> Callable[[Event], str]:
+    def words(event: Event) -> str:
+        model = event.context.get("model")
+        kind = str(model.get("model_name", "object")) if isinstance(model, Mapping) else "object"
+        diff = event.context.get("diff")
+        fields = f": {', '.join(diff)}" if verb == "changed" and isinstance(diff, Mapping) else ""
+        return f"{_who(event)} {verb} {kind} {_of(event, 'model')}{fields}"
+
+    return words
+
+
+def _failed(event: Event) -> str:
+    stage = {"password": "the password was wrong", "authenticator_validate": "the second factor was wrong"}
+    return f"{_who(event)} could not sign in: {stage.get(_text(event, 'stage'), _text(event, 'stage'))}"
+
+
+def _signed_in(event: Event) -> str:
+    method = _text(event, "auth_method")
+    return f"{_who(event)} signed in{f' ({method})' if method else ''}"
+
+
+def _authorized(event: Event) -> str:
+    return f"{_who(event)} signed in to {_of(event, 'authorized_application')}"
+
+
+def _message(start: str) -> Callable[[Event], str]:
+    return lambda event: f"{start}: {_text(event, 'message')}"
+
+
+def _exception(what: str, *names: str) -> Callable[[Event], str]:
+    def words(event: Event) -> str:
+        named = next((_text(event, name) for name in names if event.context.get(name)), "")
+        return f"{what} {named} failed for {_who(event)}: {_text(event, 'message')}"
+
+    return words
+
+
+def _plain(event: Event) -> str:
+    name = event.action.removeprefix(_ACTION).replace("_", " ")
+    message = _text(event, "message") or _of(event, "model", "authorized_application", "application")
+    return f"{_who(event)}: {name}{f': {message}' if message else ''}"
+
+
+_SENTENCES: Final[Mapping[str, Callable[[Event], str]]] = {
+    "login": _signed_in,
+    "login_failed": _failed,
+    "logout": lambda event: f"{_who(event)} signed out",
+    "password_set": lambda event: f"the password of {_who(event)} was set",
+    "authorize_application": _authorized,
+    "custom_refused": _refused,
+    "suspicious_request": _message("a suspicious request"),
+    "configuration_error": _message("a mistake in the configuration"),
+    "configuration_warning": _message("a warning about the configuration"),
+    "policy_exception": _exception("policy", "policy", "binding"),
+    "property_mapping_exception": _exception("property mapping", "name", "mapping"),
+    "model_created": _model("created"),
+    "model_updated": _model("changed"),
+    "model_deleted": _model("deleted"),
+}

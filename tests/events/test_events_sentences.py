@@ -1,0 +1,130 @@
+"""Events in words: a sentence for a list, and the whole story with the decision."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ostiary.events.event import ACTIONS
+from ostiary.events.repository import Event
+from ostiary.events.sentences import sentence, story
+
+ADA = {"pk": 7, "username": "ada", "email": "ada@example.org"}
+TRACE = {
+    "target": "app",
+    "mode": "all",
+    "user": 7,
+    "revision": 12,
+    "static": None,
+    "passing": False,
+    "steps": [
+        {
+            "binding": "b1",
+            "order": 0,
+            "kind": "group",
+            "object": "g",
+            "name": "admins",
+            "negate": True,
+            "how": "static",
+            "raw": True,
+            "result": False,
+            "messages": [],
+            "error": "",
+        },
+        {
+            "binding": "b2",
+            "order": 1,
+            "kind": "policy",
+            "object": "p",
+            "name": "office-hours",
+            "negate": False,
+            "how": "failed",
+            "raw": None,
+            "result": None,
+            "messages": ["Come back tomorrow."],
+            "error": "no such name: clock",
+        },
+    ],
+}
+
+
+def made(action: str, context: dict[str, Any] | None = None, *, user: dict[str, Any] | None = ADA) -> Event:
+    return Event(
+        pk="01a22bf8-b258-71e3-9fbe-4ebfe521bddf",
+        created=0,
+        expires=0,
+        action=action,
+        app="a",
+        user=user or {},
+        context=context or {},
+        client_ip="192.0.2.1",
+        brand={},
+    )
+
+
+@pytest.mark.parametrize(
+    ("event", "words"),
+    [
+        (made("login", {"auth_method": "password"}), "ada signed in (password)"),
+        (made("login_failed", {"stage": "password"}), "ada could not sign in: the password was wrong"),
+        (made("logout"), "ada signed out"),
+        (
+            made("authorize_application", {"authorized_application": {"name": "Grafana", "pk": "1"}}),
+            "ada signed in to Grafana",
+        ),
+        (
+            made(
+                "custom_refused",
+                {
+                    "where": "/application/o/authorize/",
+                    "reason": "not listed",
+                    "application": {"name": "Grafana"},
+                    "offered": "https://x.example/cb",
+                },
+                user=None,
+            ),
+            "somebody was refused at /application/o/authorize/ for Grafana: not listed; it brought https://x.example/cb",
+        ),
+        (
+            made("custom_refused", {"where": "/token/", "reason": "unknown client", "client_id": "wiki"}, user=None),
+            "somebody was refused at /token/ for wiki: unknown client",
+        ),
+        (
+            made("model_updated", {"model": {"model_name": "user", "name": "jo"}, "diff": {"name": {}, "email": {}}}),
+            "ada changed user jo: name, email",
+        ),
+        (made("model_created", {"model": {"model_name": "group", "pk": "5"}}), "ada created group 5"),
+        (made("policy_exception", {"policy": "hours", "message": "boom"}), "policy hours failed for ada: boom"),
+        (
+            made("custom_sessions_revoked", {"message": "Signed out everywhere."}),
+            "ada: sessions revoked: Signed out everywhere.",
+        ),
+    ],
+)
+def test_a_sentence_says_who_did_what_where(event: Event, words: str) -> None:
+    assert sentence(event) == words
+
+
+@pytest.mark.parametrize("action", sorted(ACTIONS))
+@pytest.mark.parametrize(
+    "context", [{}, {"model": "x", "application": 3, "diff": [], "message": None, "trace": {"steps": [None, 3]}}]
+)
+def test_no_event_is_beyond_words(action: str, context: dict[str, Any]) -> None:
+    assert sentence(made(action, context, user=None))
+    assert list(story(made(action, context)))
+
+
+def test_the_story_has_each_binding_with_its_answer() -> None:
+    lines = list(
+        story(made("custom_refused", {"where": "/x", "reason": "no", "trace": TRACE, "error": "access_denied"}))
+    )
+    assert lines[0] == "ada was refused at /x: no"
+    assert lines[2:5] == [
+        "The policies refused it (each of these has to say yes; revision 12):",
+        "  no: group admins (compared; negated), binding b1",
+        '  not asked: policy office-hours (could not be evaluated; no such name: clock; "Come back tomorrow."), binding b2',
+    ]
+    assert "error: access_denied" in lines
+    assert "address: 192.0.2.1" in lines
+    assert not any(line.startswith("trace") for line in lines)
