@@ -249,6 +249,12 @@ async def test_a29_autosubmit_posts_to_one_place_only(client: httpx.AsyncClient)
     assert 'value="&#34;&gt;&lt;script&gt;"' in answer.text
 
 
+async def test_a29_a_page_that_posts_itself_runs_our_own_script_alone(client: httpx.AsyncClient) -> None:
+    policy = (await client.get("/if/flow/autosubmit/")).headers["content-security-policy"]
+    rules = dict(rule.strip().partition(" ")[::2] for rule in policy.split(";"))
+    assert (rules["default-src"], rules["script-src"], rules["base-uri"]) == ("'none'", "'self'", "'none'")
+
+
 async def test_markup_of_others_is_not_rendered(client: httpx.AsyncClient) -> None:
     shell = (await client.get("/if/flow/shell/")).text
     assert "<script>" not in shell

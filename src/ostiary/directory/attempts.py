@@ -180,6 +180,7 @@ def _back(attempt: Attempt, forgiven: str) -> Statement:
 
 
 def _named(kind: str, typed: str) -> str:
+    # guard: A63 a name counts together in any case
     return f"{kind}:" + hashlib.sha256(case_key(typed).encode("utf-8", "surrogatepass")).hexdigest()
 
 

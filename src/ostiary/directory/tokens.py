@@ -218,6 +218,7 @@ def _row(token: Token) -> tuple[str | int | bytes | None, ...]:
 
 
 def _consuming(hashed: bytes, now: int) -> Batch[Recovery | None]:
+    # guard: A31 a recovery link has its time
     rows = yield Statement(
         "DELETE FROM directory_token WHERE key_hash = ? AND intent = 'recovery' AND expires > ?"
         " RETURNING user_pk, without_mfa",

@@ -17,4 +17,5 @@ class DerivedKeys:
 
     def key(self, purpose: str) -> bytes:
         """Return the key for a purpose, `room/what`: the same in every process of the installation."""
+        # guard: A49 what a process signed another one knows
         return hmac.digest(self._secret_key.reveal().encode(), f"ostiary/{purpose}/1".encode(), "sha256")

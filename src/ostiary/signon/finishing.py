@@ -28,6 +28,7 @@ async def finish(context: SignOnContext, own: Callable[[], Batch[None]]) -> None
     No protocol can leave out the policies: without their yes this raises RuntimeError. Raises SessionEnded, SessionGone
     when a session that begins here moved first, and what `own` raises.
     """
+    # guard: A58 no protocol answers for a person without the policies
     if not context.allowed:
         raise RuntimeError("a protocol answers for a person without asking the policies")
     session, _ = context.signed_in
@@ -37,6 +38,7 @@ async def finish(context: SignOnContext, own: Callable[[], Batch[None]]) -> None
     def batch() -> Batch[None]:
         if pending is not None:
             yield from run(pending.statements)
+        # guard: A41 nothing is stored for a session that has ended
         if coming is None:  # else the session is stored by this very batch
             yield hold(session)  # what is stored now either is seen by the end of the session, or is not stored
         yield from own()

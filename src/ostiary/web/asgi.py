@@ -28,6 +28,7 @@ QUERY_LIMIT: Final = 49_152  # bytes; an authorization request is about 2,000, o
 HEADERS_LIMIT: Final = 32_768  # bytes of all names and values
 HEADER_COUNT_LIMIT: Final = 100
 
+# guard: A29 a page runs our own scripts alone
 CSP: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: https:; connect-src 'self'; "
     "form-action 'self'; frame-ancestors 'self'; base-uri 'none'"
@@ -236,6 +237,7 @@ class Site:
         for name in self._from_proxies:
             if trusted and names.count(name) > 1:  # one of them is not the proxy's
                 raise BadRequest("duplicate_header", "A header was sent more than once.")
+        # guard: A43 headers of a proxy count from trusted proxies alone
         if trusted:
             return request.headers
         return {name: value for name, value in request.headers.items() if name not in self._from_proxies}

@@ -95,6 +95,7 @@ class Proxies:
             if parsed is None:  # written by a stranger before the first trusted proxy
                 break
             client = parsed
+            # guard: A48 who a stranger claims to come from is not believed
             if not self.trusts(parsed):
                 break
         return client

@@ -70,6 +70,7 @@ class Plans:
 
     def _opened(self, row: Row, slug: str) -> Plan | None:
         plan_id, version = cast("str", row["id"]), cast("int", row["version"])
+        # guard: A49 a plan that cannot be read is begun again
         try:
             data = self._sealer.open(cast("str", row["body"]), context=_context(plan_id))
             destination = cast("str", row["destination"])
