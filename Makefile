@@ -2,7 +2,7 @@
 SHELL := /bin/sh
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test test-all check mutants fix bench fuzz docs lock clean image test-image
+.PHONY: help setup run demo test test-all coverage check mutants fix bench fuzz docs lock clean image test-image
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -23,6 +23,11 @@ test: ## Run the tests, on SQLite and on PostgreSQL
 test-all: ## Run the tests, the slow ones too
 	@scripts/setup.sh run test parties delivery
 	@scripts/test.sh -m "not image"
+	@$(BIN)/python scripts/coverage_floors.py
+
+coverage: ## Measure which branches the tests take, room by room (ARGS: rooms, --raise)
+	@scripts/setup.sh run test parties delivery
+	@$(BIN)/python scripts/coverage_floors.py $(ARGS)
 
 check: ## Format, lint, types, floors, sizes, documentation
 	@scripts/setup.sh run test parties check delivery

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from ostiary.proto.jose.jwe import READABLE_CONTENT
 from ostiary.proto.oauth2.provider_metadata import DEVICE_CODE, Endpoints, Offer, Signing, metadata, response_types
 
 WHERE = Endpoints("i", "a", "t", "u", "e", "n", "r", "j", "p")
@@ -80,6 +81,15 @@ def test_plain_userinfo_is_not_encrypted() -> None:
     document = metadata(WHERE, offer)
     assert document["id_token_encryption_enc_values_supported"] == ["A256GCM"]
     assert "userinfo_encryption_enc_values_supported" not in document
+
+
+def test_encryption_of_requests_is_offered_where_requests_are_signed() -> None:
+    name = "request_object_encryption_alg_values_supported"
+    signing = Signing(tokens="ES256", request_encryption=("ECDH-ES",))
+    assert name not in metadata(WHERE, replace(OFFER, signing=signing))
+    document = metadata(WHERE, replace(OFFER, signing=replace(signing, request_objects=("RS256",))))
+    assert document[name] == ["ECDH-ES"]
+    assert document["request_object_encryption_enc_values_supported"] == list(READABLE_CONTENT)
 
 
 def test_assertions_have_algorithms() -> None:

@@ -9,7 +9,7 @@ import pytest
 from resource_kinds import FULL, Address, Lamp, Person, Room, Thing
 
 from ostiary.resource import InvalidResource, Problem, Registry, Resource, UnknownKind, kind
-from ostiary.resource.codec import decode, encode, encode_canonical
+from ostiary.resource.codec import Record, changed, decode, encode, encode_canonical, reader
 from ostiary.seal import Secret
 
 HERE = Lamp.KIND
@@ -94,6 +94,7 @@ def test_registry() -> None:
     assert "test_things.lamp" in registry
     assert registry.get("test_things.room") is Room.KIND
     assert registry.family("test_things.thing") == (HERE,)
+    assert registry.family("test_things.none") == ()
     with pytest.raises(UnknownKind):
         registry.get("test_things.none")
     with pytest.raises(ValueError, match="registered twice"):
@@ -142,3 +143,15 @@ def test_codec() -> None:
     for bad in (b"{", b"\xff", "[" * 100_000):
         with pytest.raises(ValueError, match="not valid JSON"):
             decode(bad)
+
+
+class Note(Record):
+    text: str = ""
+    number: int = 0
+
+
+def test_a_record_is_changed_by_another_one() -> None:
+    note = Note("a", 1)
+    assert changed(note, number=2) == Note("a", 2)
+    assert note == Note("a", 1)
+    assert reader(Note)(encode(note)) == note

@@ -157,22 +157,20 @@ class Writer:
                 job.succeed()
 
     async def _retry(self, job: QueuedBatch) -> None:
-        for wait in range(ATTEMPTS):
-            if job.future.done():
-                return
+        failures = 0
+        while not job.future.done():
             try:
                 await self._attempt((job,))
             except RETRYABLE as error:
-                if wait + 1 == ATTEMPTS:
+                failures += 1
+                if failures == ATTEMPTS:
                     job.fail(translate_error(error))
-                    return
-                await asyncio.sleep(random.uniform(0, 0.005 * 2**wait))  # noqa: S311 - it only spreads the tries
+                else:
+                    await asyncio.sleep(random.uniform(0, 0.005 * 2 ** (failures - 1)))  # noqa: S311 - spreads the tries
             except Exception as error:  # noqa: BLE001 - as above
                 job.fail(translate_error(error))
-                return
             else:
                 job.succeed()
-                return
 
     async def _attempt(self, group: Sequence[QueuedBatch]) -> None:
         """Run the group in one transaction; repeat it once when the connection had been lost before."""

@@ -123,12 +123,9 @@ def _commit_with_savepoints(connection: sqlite3.Connection, jobs: Sequence[Queue
         for job in jobs:
             _attempt(connection, job)
         connection.execute("COMMIT")
-    except sqlite3.IntegrityError as error:
+    except sqlite3.IntegrityError:
         # A deferred constraint fails only at COMMIT: find whose it is by replaying alone.
         rollback(connection)
-        if len(jobs) == 1:
-            jobs[0].error = translate_error(error)
-            return
         for job in jobs:
             job.error = None
             commit(connection, (job,))
