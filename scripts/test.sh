@@ -22,5 +22,8 @@ if [ -n "$missing" ]; then
     apt_install "the tests" $missing || exit 1
 fi
 
+# The tests start hundreds of processes: with compiled modules that costs half, wherever the machine forbids to write them.
+unset PYTHONDONTWRITEBYTECODE
+
 # Four workers, because most of a test is waiting for processes, disks and databases; the whole run has a limit, so that a hang is a failure and not a wait.
 exec timeout --kill-after=30 1500 .venv/bin/python -m pytest -n 4 --dist loadfile "$@" </dev/null
