@@ -50,7 +50,7 @@ async def test_clients_are_told_before_what_they_know_a_session_by_is_forgotten(
         "providers.oauth2.logout.backchannel",
         "grants.cascades",
     ]
-    assert (len(sessions.on_begin), len(sessions.on_move), len(sessions.on_logout), len(sessions.on_farewell)) == (
+    assert (len(sessions.on_begin), len(sessions.on_move), len(sessions.on_logout), len(sessions.on_frontchannel)) == (
         1, 2, 1, 1,
     )  # fmt: skip
 

@@ -10,9 +10,9 @@ import pytest
 from flows_world import PASSWORD, SLUG, Client, World, bind, default_flow, pk
 
 from ostiary.flows.authenticators.totp.authenticator import TotpAuthenticator
-from ostiary.flows.plans.planner import UNDECIDED
 from ostiary.flows.resources import Flow, FlowStageBinding, Stage
 from ostiary.flows.room import ROOM
+from ostiary.flows.run.planner import UNDECIDED
 from ostiary.flows.stages.authenticator_validate import AuthenticatorValidateStage
 from ostiary.flows.stages.consent import ConsentStage
 from ostiary.flows.stages.deny import DenyStage

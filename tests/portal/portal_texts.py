@@ -9,10 +9,10 @@ from pathlib import Path
 
 import ostiary
 from ostiary.app.errors import UNAVAILABLE
-from ostiary.flows.plans.planner import UNDECIDED
-from ostiary.flows.proofs.password_check import TOO_MANY
+from ostiary.flows.error_detail import TOO_MANY
 from ostiary.flows.proofs.proof import MESSAGE
 from ostiary.flows.proofs.sensitive import STALE
+from ostiary.flows.run.planner import UNDECIDED
 from ostiary.flows.stages.prompt import SERVER_SIDE_LOST
 from ostiary.portal.error_page import TEXTS
 from ostiary.portal.flow.interpolation import SOURCES

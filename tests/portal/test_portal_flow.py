@@ -13,10 +13,9 @@ import portal_samples
 import pytest
 from portal_samples import SAMPLES, SampleHouse, sample
 
-from ostiary.flows.error_detail import ErrorDetail
+from ostiary.flows.error_detail import TOO_MANY, ErrorDetail
 from ostiary.flows.errors import PlanChanged
 from ostiary.flows.next_url import is_safe_destination
-from ostiary.flows.proofs.password_check import TOO_MANY
 from ostiary.flows.run.challenge_frame import DENIED_PAGE
 from ostiary.flows.run.flow_commit import PendingCommit
 from ostiary.flows.run.outcome import Challenge, FlowInfo, Moved, Passed

@@ -12,6 +12,8 @@ __all__ = [
     "enrolment",
     "error_detail",
     "errors",
+    "interface",
+    "logout",
     "next_url",
     "password_change",
     "people",

@@ -20,6 +20,9 @@ MARK: Final = "step"
 METHOD: Final = "method"
 """The parameter of a page's own query that chooses among several ways to answer."""
 
+REDIRECT: Final = "xak-flow-redirect"
+"""The component of a challenge that leads elsewhere: its field `to` is the address."""
+
 Translate = Callable[[str], str]
 
 
@@ -42,8 +45,8 @@ class PageContext:
 
     def address(self, *, without: Collection[str] = (), add: Iterable[tuple[str, str]] = ()) -> str:
         """Return the path of this page with its query, but for the parameters `without`."""
-        kept = [pair for pair in self.request.query_pairs() if pair[0] != MARK and pair[0] not in without]
-        query = urlencode([*kept, *add])
+        pairs = [pair for pair in self.request.query_pairs() if pair[0] != MARK and pair[0] not in without]
+        query = urlencode([*pairs, *add])
         return self.request.prefix + self.request.path + (f"?{query}" if query else "")
 
 

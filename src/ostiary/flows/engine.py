@@ -11,17 +11,17 @@ from ostiary.flows.errors import UnknownFlow
 from ostiary.flows.logout import stages as logout_stages
 from ostiary.flows.next_url import is_relative
 from ostiary.flows.plans.beginning import ANOTHER_URL
+from ostiary.flows.plans.destination import destination_key, key_of_page, page_address
 from ostiary.flows.plans.plan import Plan
-from ostiary.flows.plans.planner import Planner
 from ostiary.flows.plans.repository import drop, drop_all, drop_leading_to, drop_oldest, move_all, new_id
-from ostiary.flows.proofs import reauthentication
 from ostiary.flows.resources import Designation, Flow
-from ostiary.flows.run.destination import destination_key, key_of_page, page_address
 from ostiary.flows.run.dispatcher import Dispatcher
 from ostiary.flows.run.flow_commit import PendingCommit, settle
 from ostiary.flows.run.outcome import Outcome
+from ostiary.flows.run.planner import Planner
 from ostiary.flows.run.position import Extensions
 from ostiary.flows.services import Services
+from ostiary.flows.stages import password
 from ostiary.sessions.session import Session
 from ostiary.store.database import Statement
 from ostiary.store.workspace.commit import run as run_all
@@ -40,7 +40,7 @@ class FlowEngine:
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        own = {**reauthentication.STAGES, **logout_stages.STAGES, **services.own_stages}
+        own = {**password.OWN_STAGES, **logout_stages.STAGES, **services.own_stages}
         self._extensions = Extensions(own, {wizard.SLUG: wizard.FirstRun()})
 
     def flow(self, slug: str) -> Flow:

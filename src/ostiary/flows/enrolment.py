@@ -9,9 +9,9 @@ from ostiary.directory.authenticators.authenticator import Authenticator
 from ostiary.directory.users import renew_proof
 from ostiary.events.event import event
 from ostiary.flows.errors import PlanChanged
-from ostiary.flows.people.pending_user import pending_user
+from ostiary.flows.interface.pending_user import pending_user
+from ostiary.flows.interface.stage_context import Done, Refused, StageContext
 from ostiary.flows.resources import ConfigurableStage
-from ostiary.flows.run.stage_context import Done, Refused, StageContext
 from ostiary.record import dataclass
 from ostiary.resource import Help, Resource
 

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from ostiary.record import dataclass
+
+TOO_MANY: Final = "That was the wrong password too many times. Please start again."
+"""The refusal after too many wrong passwords: its page says so in its heading, and begins again."""
 
 
 @dataclass(frozen=True, slots=True)

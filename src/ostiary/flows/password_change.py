@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from ostiary.brands.select import select
-from ostiary.flows.plans.planner import bindings_of
 from ostiary.flows.resources import Flow
+from ostiary.flows.run.planner import bindings_of
 from ostiary.flows.stages.password import PasswordStage
 
 if TYPE_CHECKING:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Final, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal
 
 from ostiary.flows.challenge_page import UNKNOWN_PAGE, ChallengePage
 from ostiary.record import dataclass
 from ostiary.resource import SLUG, UNIQUE, Help, Length, OnDelete, Range, Reference, Resource, kind
+
+if TYPE_CHECKING:
+    from ostiary.store.configuration.snapshot import Snapshot
 
 STAGE: Final = "authentik_flows.stage"
 _BINDABLE: Final = "authentik_policies.policybindingmodel"
@@ -85,7 +88,7 @@ class FlowStageBinding(Resource):
 
 @dataclass(frozen=True, kw_only=True)
 class Stage(Resource):
-    """One step of a flow. Each kind adds its fields, and its behaviour (`flows.run.stage_context.Behaviour`)."""
+    """One step of a flow. Each kind adds its fields, and its behaviour (`flows.interface.stage_context.Behaviour`)."""
 
     COMPONENT: ClassVar[str]  # the challenge the stage shows
     PAGE: ClassVar[ChallengePage] = UNKNOWN_PAGE  # how a browser shows it
@@ -93,6 +96,11 @@ class Stage(Resource):
     """Taking the stage can only keep somebody out, never let in or change anything: when the policies of its place
     cannot be evaluated it is taken. Of any other stage the flow is refused then, see `planner.fate`."""
     name: Annotated[str, UNIQUE, Length(least=1)]
+
+    def sets_password(self, snapshot: Snapshot) -> bool:
+        """Tell whether the stage asks for a new password."""
+        del snapshot
+        return False
 
 
 @dataclass(frozen=True, kw_only=True)

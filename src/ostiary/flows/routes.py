@@ -12,9 +12,9 @@ from ostiary.flows.engine import FlowEngine
 from ostiary.flows.enrolment import FRESH
 from ostiary.flows.errors import UnknownFlow
 from ostiary.flows.next_url import is_relative
+from ostiary.flows.plans.destination import flow_page
 from ostiary.flows.resources import STAGE, ConfigurableStage, Flow
 from ostiary.flows.run.challenge_frame import ACCESS_DENIED
-from ostiary.flows.run.destination import flow_page
 from ostiary.flows.run.outcome import Challenge, Moved, Outcome, Passed
 from ostiary.sessions.session import Session
 from ostiary.sessions.sessions import Sessions
@@ -35,13 +35,13 @@ class Executor:
 
     def __init__(self, engine: FlowEngine, sessions: Sessions, clock: Callable[[], int]) -> None:
         self._engine = engine
-        self._gate = sessions
+        self._sessions = sessions
         self._clock = clock
 
     async def show(self, request: Request) -> Response:
         """GET: the current challenge; starts the flow when there is no plan."""
         now = self._clock()
-        session = await self._gate.ensure(request, now)
+        session = await self._sessions.ensure(request, now)
         slug = request.params["slug"]
         work = self._engine.challenge(request, session, slug, query=_query(request), latest=True, now=now)
         return await self._safely(request, work, errors=False)
@@ -54,7 +54,7 @@ class Executor:
         if not isinstance(body, Mapping):
             raise BadRequest("parse_error", "Expected an object.")
         now = self._clock()
-        session = await self._gate.ensure(request, now)
+        session = await self._sessions.ensure(request, now)
         slug = request.params["slug"]
         work = self._respond(request, session, slug, body, now=now)
         return await self._safely(request, work, errors=True)
@@ -98,7 +98,7 @@ class Redirects:
 
     def __init__(self, engine: FlowEngine, sessions: Sessions, plane: ConfigPlane, clock: Callable[[], int]) -> None:
         self._engine = engine
-        self._gate = sessions
+        self._sessions = sessions
         self._plane = plane
         self._clock = clock
 
@@ -116,7 +116,7 @@ class Redirects:
         pk = brand.flow_authentication if designation == "authentication" else brand.flow_invalidation
         flow = snapshot.get(Flow, pk) if pk is not None else None
         if flow is None:
-            session = await self._gate.read(request, now)
+            session = await self._sessions.read(request, now)
             flow = await self._engine.first_flow(request, session, designation, now=now)
         if flow is None:
             raise UnknownFlow
@@ -129,7 +129,7 @@ class Redirects:
         What other tabs have begun stays.
         """
         now = self._clock()
-        session, following = await self._gate.read(request, now), request.query_one("next")
+        session, following = await self._sessions.read(request, now), request.query_one("next")
         another = await self._engine.turn_back(session, request.query, now=now) if session is not None else None
         if another is not None:
             return redirect(another)
@@ -140,7 +140,7 @@ class Redirects:
     async def configure(self, request: Request) -> Response:
         """GET /flows/-/configure/{stage_uuid}/: run the flow that sets a stage up, for whoever is signed in."""
         now, snapshot = self._clock(), self._plane.snapshot
-        session = await self._gate.read(request, now)
+        session = await self._sessions.read(request, now)
         stale = session is None or session.auth_time is None or now - session.auth_time > FRESH
         if session is None or session.user is None or stale:
             return redirect(request.prefix + "/flows/-/default/authentication/?next=" + quote(request.url, safe=""))

@@ -15,8 +15,8 @@ from typing import Final
 from ostiary.brands.hosts import pin
 from ostiary.directory.errors import BadName, Busy, PasswordTooLong, SetupClosed
 from ostiary.directory.first_run.administrator import USERNAME, create_administrator
+from ostiary.flows.interface.stage_context import Commit, FlowBehaviour, StageContext, StageFailed
 from ostiary.flows.next_url import query_value
-from ostiary.flows.run.stage_context import Commit, FlowBehaviour, StageContext, StageFailed
 from ostiary.policies.native import SETUP_TOKEN
 from ostiary.proto.authority import is_loopback, read_address, split
 from ostiary.seal import Secret

@@ -10,7 +10,7 @@ from ostiary.record import dataclass
 from ostiary.store.database import Batch, Database, Statement
 from ostiary.store.single_use import Fresh, Purpose, consume, issue, peek, prolong
 
-JOURNEY: Final = 4 * 3_600_000_000  # microseconds: as long as the plan of a flow lives
+FLOW_LIFETIME: Final = 4 * 3_600_000_000  # microseconds: as long as the plan of a flow lives
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,9 +58,9 @@ async def find_pushed(database: Database, handle_hash: bytes, *, now: int) -> Pu
     return await database.read(lambda: peek(PUSHED, handle_hash, now=now))
 
 
-def begin_journey(handle_hash: bytes, *, now: int) -> Statement:
+def prolong_for_flow(handle_hash: bytes, *, now: int) -> Statement:
     """Return the statement that extends a request while its user passes through flows. Time in microseconds UTC."""
-    return prolong(PUSHED, handle_hash, expires=now + JOURNEY)
+    return prolong(PUSHED, handle_hash, expires=now + FLOW_LIFETIME)
 
 
 def use_pushed(handle_hash: bytes, *, now: int) -> Batch[None]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Final
 
-from ostiary.flows.run.destination import FLOW_PAGES
+from ostiary.flows.plans.destination import FLOW_PAGES
 from ostiary.portal.look import Renderer
 from ostiary.web.errors import HttpError, NoAccess
 from ostiary.web.negotiation import json_error, phrase, wants_json
@@ -35,21 +35,21 @@ class ErrorPage:
     """Makes the answer to an error: the `error_answer` of the site."""
 
     def __init__(self, renderer: Renderer) -> None:
-        self._painter = renderer
+        self._renderer = renderer
 
     def __call__(self, request: Request, error: HttpError) -> Response:
         """Answer JSON to programs and a page to people."""
         if wants_json(request):
             return json_error(request, error)
         if error.code == SETUP_CODE:
-            return self._painter.page(request, "setup.html", status=error.status)
+            return self._renderer.page(request, "setup.html", status=error.status)
         if error.status == HTTPStatus.MISDIRECTED_REQUEST:
-            return self._painter.page(request, "misdirected.html", status=error.status, request_id=request.request_id)
-        translate = self._painter.translator(request)
+            return self._renderer.page(request, "misdirected.html", status=error.status, request_id=request.request_id)
+        translate = self._renderer.translator(request)
         refused = error.code in _REFUSED
         heading, text = TEXTS.get(403 if refused else error.status, (phrase(error.status), ""))
         retry = dict(error.headers).get("retry-after", "")
-        return self._painter.page(
+        return self._renderer.page(
             request,
             "error.html",
             status=error.status,

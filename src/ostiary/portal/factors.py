@@ -38,15 +38,15 @@ class Factors:
 
     def __init__(self, pages: Pages, renderer: Renderer) -> None:
         self._pages = pages
-        self._painter = renderer
+        self._renderer = renderer
 
     async def ask(self, request: Request) -> Response:
         """GET: what would be removed, and a button. Raises NotFound for what is not the person's own."""
         asked = await self._asked(request, self._pages.clock())
         if asked is None:
             return sign_in_first(request)
-        translate, kind = self._painter.translator(request), self._pages.devices.kind_of(asked.device)
-        return self._painter.page(
+        translate, kind = self._renderer.translator(request), self._pages.devices.kind_of(asked.device)
+        return self._renderer.page(
             request,
             "remove_factor.html",
             factor=asked.device.name,

@@ -55,7 +55,7 @@ class Library:
 
     def __init__(self, pages: Pages, renderer: Renderer) -> None:
         self._pages = pages
-        self._painter = renderer
+        self._renderer = renderer
 
     async def show(self, request: Request) -> Response:
         """GET /if/user/."""
@@ -63,9 +63,9 @@ class Library:
         subject = await signed_in_person(self._pages, request, now)
         if subject is None:
             return sign_in_first(request)
-        translate = self._painter.translator(request)
+        translate = self._renderer.translator(request)
         factors = await self._pages.devices.confirmed(subject.user.pk)
-        return self._painter.page(
+        return self._renderer.page(
             request,
             "library.html",
             person=subject.user.name or subject.user.username,

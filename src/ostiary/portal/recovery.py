@@ -22,12 +22,12 @@ class RecoveryPage:
 
     def __init__(self, pages: Pages, renderer: Renderer) -> None:
         self._pages = pages
-        self._painter = renderer
+        self._renderer = renderer
 
     async def show(self, request: Request) -> Response:
         """GET: the button. Whether the key is valid is not told before it is used."""
         session = await self._pages.sessions.ensure(request, self._pages.clock())
-        page = self._painter.page(
+        page = self._renderer.page(
             request,
             "recovery.html",
             changes=password_change(request, self._pages.plane.snapshot, back=request.prefix + _HOME) is not None,

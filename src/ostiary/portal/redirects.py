@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from ostiary.flows.challenge_page import MARK
 from ostiary.flows.next_url import is_relative
-from ostiary.flows.run.destination import FLOW_PAGES
+from ostiary.flows.plans.destination import FLOW_PAGES
 from ostiary.web.request import Request
 
 NEXT: Final = "next"  # the form was taken

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ostiary.flows.run.destination import flow_page
+from ostiary.flows.plans.destination import flow_page
 from ostiary.portal.factors import Factors
 from ostiary.portal.flow.page import FlowPage
 from ostiary.portal.library import Library

@@ -44,7 +44,7 @@ class Start:
 
     def __init__(self, pages: Pages, renderer: Renderer) -> None:
         self._pages = pages
-        self._painter = renderer
+        self._renderer = renderer
 
     async def show(self, request: Request) -> Response:
         """GET /: the library; for external people the brand's default application; before set-up, how to begin."""
@@ -52,7 +52,7 @@ class Start:
         subject = await signed_in_person(self._pages, request, now)
         if subject is None:
             if not await self._pages.setup.closed():
-                return self._painter.page(request, "setup.html")
+                return self._renderer.page(request, "setup.html")
             return redirect(
                 f"{request.prefix}/flows/-/default/authentication/?next={quote(request.prefix, safe='')}%2F"
             )
@@ -68,7 +68,7 @@ class Start:
 
     async def favicon(self, request: Request) -> Response:
         """GET /favicon.ico: the brand's."""
-        return redirect(self._painter.look(request).favicon)
+        return redirect(self._renderer.look(request).favicon)
 
     def _default_application(self, request: Request) -> str | None:
         snapshot = self._pages.plane.snapshot
@@ -80,4 +80,4 @@ class Start:
         to = f"{request.prefix}/application/launch/{slug}/"
         if request.query_one(MARK) is None:
             return redirect(to)
-        return self._painter.page(request, "stages/redirect.html", to=to, target="")
+        return self._renderer.page(request, "stages/redirect.html", to=to, target="")

@@ -3,9 +3,9 @@
 Other rooms add statements to these transactions through hooks, which are lists that the application fills: `on_begin`
 (sign-in: the audit log), `on_move` (old and new session, when the id changes: plans always move, grants only for the
 same user), `on_end` (the session ended: grants and plans end), `on_logout` (a person signed out: the audit log),
-`on_close` (sessions of a user were ended from outside: proofs that wait in other browsers end), and `on_farewell` (the
-front-channel logouts of a session). At a sign-in as another user `on_move` runs before `on_end` of the old key, which
-ends what was not moved.
+`on_close` (sessions of a user were ended from outside: proofs that wait in other browsers end), and `on_frontchannel`
+(the front-channel logouts of a session). At a sign-in as another user `on_move` runs before `on_end` of the old key,
+which ends what was not moved.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Hooks:
     on_end: list[Callable[[bytes, int], Iterable[Statement]]] = field(default_factory=list)
     on_logout: list[Callable[[Session, int], Iterable[Statement]]] = field(default_factory=list)
     on_close: list[Callable[[int], Iterable[Statement]]] = field(default_factory=list)  # gets the user
-    on_farewell: list[Callable[[Session], Awaitable[Sequence[Mapping[str, object]]]]] = field(default_factory=list)
+    on_frontchannel: list[Callable[[Session], Awaitable[Sequence[Mapping[str, object]]]]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +118,7 @@ class Sessions:
         if session is None:
             pending = self.beginning(request, now)
             await self._database.write(partial(run, pending.statements))
-            self.arrived(request, pending)
+            self.committed(request, pending)
             session = pending.session
         return session
 
@@ -132,7 +132,7 @@ class Sessions:
         session = _anonymous(request, key_of(identifier), now=now, life=self._anonymous_lifetime)
         return PendingSession(session, identifier, (repository.insert(session),))
 
-    def arrived(self, request: Request, pending: PendingSession) -> None:
+    def committed(self, request: Request, pending: PendingSession) -> None:
         """Continue the request in a session that is now stored. `finish` sets the cookie."""
         request.state.of(_Notes).replace(pending.session, cookie=pending.identifier)
 
@@ -146,7 +146,7 @@ class Sessions:
         """
         pending = self.signing_in(request, session, proof, now=now)
         await self._database.write(partial(run, (*pending.statements, *extra)))
-        self.arrived(request, pending)
+        self.committed(request, pending)
         return pending.session
 
     def signing_in(self, request: Request, session: Session, proof: SessionLogin, *, now: int) -> PendingSession:
@@ -176,9 +176,9 @@ class Sessions:
         await self._database.write(partial(run, statements))
         request.state.of(_Notes).replace(None, cookie="")
 
-    async def farewells(self, session: Session) -> list[Mapping[str, object]]:
+    async def frontchannel_urls(self, session: Session) -> list[Mapping[str, object]]:
         """Return the front-channel logouts of a session, each {"url", "provider_name", "binding"}."""
-        return [one for hook in self.hooks.on_farewell for one in await hook(session)]
+        return [one for hook in self.hooks.on_frontchannel for one in await hook(session)]
 
     async def end_all(self, user: int, *, now: int, but: bytes | None = None) -> int:
         """End every session of a user, except the one of key `but`. Returns how many ended.

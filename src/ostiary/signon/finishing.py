@@ -33,21 +33,21 @@ async def finish(context: SignOnContext, own: Callable[[], Batch[None]]) -> None
         raise RuntimeError("a protocol answers for a person without asking the policies")
     session, _ = context.signed_in
     pending = context.pending
-    coming = pending.coming if pending is not None else None
+    pending_session = pending.pending_session if pending is not None else None
 
     def batch() -> Batch[None]:
         if pending is not None:
             yield from run(pending.statements)
         # guard: A41 nothing is stored for a session that has ended
-        if coming is None:  # else the session is stored by this very batch
+        if pending_session is None:  # else the session is stored by this very batch
             yield hold(session)  # what is stored now either is seen by the end of the session, or is not stored
         yield from own()
 
     try:
         await context.services.database.write(batch)
     except SessionGone:
-        if coming is not None:
+        if pending_session is not None:
             raise  # it moved before this sign-in: whoever took the answer looks again
         raise SessionEnded from None
-    if coming is not None:
-        context.services.sessions.arrived(context.request, coming)
+    if pending_session is not None:
+        context.services.sessions.committed(context.request, pending_session)

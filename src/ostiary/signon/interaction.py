@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ostiary.flows.run.destination import page_address
+from ostiary.flows.plans.destination import page_address
 from ostiary.flows.stages.consent import ConsentStage
 from ostiary.record import dataclass
 from ostiary.store.workspace.commit import write_all

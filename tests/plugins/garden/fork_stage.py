@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Annotated, ClassVar
 
 from ostiary.flows.challenge_page import ChallengePage
+from ostiary.flows.interface.stage_context import Ask, Done, StageContext, Switch, Verdict, text_of
 from ostiary.flows.resources import STAGE, Stage
-from ostiary.flows.run.stage_context import Ask, Done, StageContext, Switch, Verdict, text_of
 from ostiary.resource import OnDelete, Reference, kind
 
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Annotated, ClassVar
 
 from ostiary.flows.challenge_page import ChallengePage, PageContext
+from ostiary.flows.interface.stage_context import Ask, Done, StageContext, Verdict, text_of, wrong
 from ostiary.flows.resources import STAGE, Stage
-from ostiary.flows.run.stage_context import Ask, Done, StageContext, Verdict, text_of, wrong
 from ostiary.resource import Help, Length, kind
 
 

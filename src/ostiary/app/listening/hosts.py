@@ -19,7 +19,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from ostiary.brands.resources import Brand, Host
-from ostiary.flows.run.destination import flow_page
+from ostiary.flows.plans.destination import flow_page
 from ostiary.proto.authority import USUAL_PORTS, is_loopback, joined, split
 from ostiary.resource.bounded_cache import BoundedCache
 from ostiary.store.database import StoreError

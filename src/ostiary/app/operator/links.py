@@ -7,7 +7,7 @@ import socket
 from pathlib import Path
 from typing import Final
 
-from ostiary.flows.run.destination import flow_page
+from ostiary.flows.plans.destination import flow_page
 from ostiary.seal import Secret
 from ostiary.settings import Address, Settings
 

@@ -1,3 +1,3 @@
 """The end of a session, asked for by a person or an application: the steps behind the stages of the flow."""
 
-__all__: list[str] = []
+__all__ = ["session_end"]

@@ -34,8 +34,8 @@ def frames_policy(fields: Mapping[str, object]) -> str:
 
 def addresses(fields: Mapping[str, object]) -> list[str]:
     """Return the addresses of a challenge that a page may load."""
-    found = fields.get("logout_urls")
-    entries = [one for one in found if isinstance(one, Mapping)] if isinstance(found, Sequence) else []
+    urls = fields.get("logout_urls")
+    entries = [one for one in urls if isinstance(one, Mapping)] if isinstance(urls, Sequence) else []
     return [url for one in entries if isinstance(url := one.get("url"), str) and origin(url) is not None]
 
 

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from typing import ClassVar, Final
 
 from ostiary.flows.challenge_page import ChallengePage
+from ostiary.flows.interface.stage_context import Ask, Done, StageContext, Verdict
 from ostiary.flows.logout import iframes
+from ostiary.flows.logout.session_end import SESSION_END, SESSION_END_PAGE, application_of, session_end_fields
 from ostiary.flows.next_url import is_relative, query_value
 from ostiary.flows.plans.logout import (
     ASK,
@@ -18,8 +20,6 @@ from ostiary.flows.plans.logout import (
     frontchannel_urls,
 )
 from ostiary.flows.resources import Stage
-from ostiary.flows.run.challenge_frame import SESSION_END, SESSION_END_PAGE, application_of, session_end_fields
-from ostiary.flows.run.stage_context import Ask, Done, StageContext, Verdict
 from ostiary.record import dataclass
 
 

@@ -43,5 +43,5 @@ def with_frontchannel_urls(plan: Plan, urls: Sequence[Mapping[str, object]]) -> 
 
 def frontchannel_urls(context: Mapping[str, object]) -> list[dict[str, object]]:
     """Return what the browser still has to load."""
-    found = context.get(URLS)
-    return [dict(one) for one in found if isinstance(one, Mapping)] if isinstance(found, Sequence) else []
+    urls = context.get(URLS)
+    return [dict(one) for one in urls if isinstance(one, Mapping)] if isinstance(urls, Sequence) else []

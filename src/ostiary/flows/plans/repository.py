@@ -65,8 +65,8 @@ class Plans:
             destination,
             now,
         )
-        found = [self._opened(row, cast("str", row["slug"])) for row in rows]
-        return [plan for plan in found if plan is not None]
+        plans = [self._opened(row, cast("str", row["slug"])) for row in rows]
+        return [plan for plan in plans if plan is not None]
 
     def _opened(self, row: Row, slug: str) -> Plan | None:
         plan_id, version = cast("str", row["id"]), cast("int", row["version"])

@@ -29,21 +29,21 @@ def value_of(source: str, *, is_expression: bool, user: User | None) -> object:
     """Return the text of a field, or what its expression amounts to; "" for one that is not understood."""
     if not is_expression:
         return source
-    found = meaning_of(source, VOCABULARY)
-    return "" if found is None else found.value(user)
+    meaning = meaning_of(source, VOCABULARY)
+    return "" if meaning is None else meaning.value(user)
 
 
 def choices_of(value: object) -> list[dict[str, str]]:
     """Return the choices of a list of texts, or of mappings with value and label."""
     items = value if isinstance(value, list | tuple) else [value] if value else []
-    found: list[dict[str, str]] = []
+    choices: list[dict[str, str]] = []
     for one in items:
         if isinstance(one, Mapping):
             chosen = str(one.get("value", ""))
-            found.append({"value": chosen, "label": str(one.get("label", chosen))})
+            choices.append({"value": chosen, "label": str(one.get("label", chosen))})
         else:
-            found.append({"value": str(one), "label": str(one)})
-    return found
+            choices.append({"value": str(one), "label": str(one)})
+    return choices
 
 
 def _shape(statements: Sequence[ast.stmt]) -> Value | None:

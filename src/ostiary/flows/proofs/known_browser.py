@@ -48,14 +48,14 @@ class KnownBrowser:
 
 def known_browser(request: Request, key: Secret, now: int) -> KnownBrowser | None:
     """Return the browser that sent its cookie, if it is ours and still good."""
-    found = _FORM.fullmatch(request.cookies.get(COOKIE, ""))
+    match = _FORM.fullmatch(request.cookies.get(COOKIE, ""))
     # guard: A42 nobody makes a known browser
-    if found is None or not hmac.compare_digest(_mac(key, found[0].rpartition(".")[0]), found["mac"]):
+    if match is None or not hmac.compare_digest(_mac(key, match[0].rpartition(".")[0]), match["mac"]):
         return None
-    until = int(found["until"])
+    until = int(match["until"])
     if not now < until <= now + MOST + SKEW:
         return None
-    return KnownBrowser(found["browser"], tuple(found["tags"].split("-")))
+    return KnownBrowser(match["browser"], tuple(match["tags"].split("-")))
 
 
 def name_for(browser: KnownBrowser | None, user: User | None, key: Secret) -> str | None:

@@ -66,7 +66,7 @@ def _methods(page: PageContext) -> tuple[Method | None, Sequence[Method]]:
 
 
 def _method(page: PageContext, kind: Authenticator, challenge: Mapping[str, object]) -> Method:
-    asked = challenge.get("challenge")
+    public = challenge.get("challenge")
     return Method(
         device_class=kind.DEVICE_CLASS,
         value=f"{kind.DEVICE_CLASS}:{challenge.get('device_uid')}",
@@ -76,7 +76,7 @@ def _method(page: PageContext, kind: Authenticator, challenge: Mapping[str, obje
         url=page.address(without=(METHOD,), add=((METHOD, kind.DEVICE_CLASS),)),
         numeric=kind.NUMERIC,
         template=kind.TEMPLATE,
-        challenge=asked if isinstance(asked, Mapping) else {},
+        challenge=public if isinstance(public, Mapping) else {},
     )
 
 

@@ -6,8 +6,8 @@ import hashlib
 import hmac
 from typing import TYPE_CHECKING, Final
 
+from ostiary.flows.interface.stage_context import StageContext
 from ostiary.flows.proofs import known_browser
-from ostiary.flows.run.stage_context import StageContext
 from ostiary.record import dataclass
 from ostiary.web.response import Response, set_cookie
 

@@ -11,9 +11,9 @@ from ostiary.directory.passwords.credentials import Credentials
 from ostiary.directory.passwords.hash_queue import Requester
 from ostiary.events.event import event
 from ostiary.events.signin_log import log_failed_sign_in
+from ostiary.flows.interface.stage_context import StageContext
 from ostiary.flows.people.subjects import forget
 from ostiary.flows.proofs.known_browser import known_browser, name_for
-from ostiary.flows.run.stage_context import StageContext
 from ostiary.record import dataclass
 from ostiary.seal import Secret
 from ostiary.web.addresses import address_keys
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 INBUILT: Final = "authentik.core.auth.InbuiltBackend"
 TOKEN: Final = "authentik.core.auth.TokenBackend"  # noqa: S105 - the name of a back end
-TOO_MANY: Final = "That was the wrong password too many times. Please start again."
 _BUSY_SECONDS: Final = 2
 
 

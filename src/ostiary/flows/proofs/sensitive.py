@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ostiary.sessions.session import Session
 
 REAUTHENTICATE: Final = "flows.reauthenticate"
-"""The step that asks, see `reauthentication`."""
+"""The step that asks, see `stages.password`."""
 FRESH: Final = 300_000_000  # microseconds since the sign-in within which nothing is asked
 SKEW: Final = 60_000_000  # microseconds: clocks of several servers may be apart; further ahead one was wrong
 STALE: Final = "Please sign in again before you change this."

@@ -5,15 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
-from ostiary.applications.resources import Application
 from ostiary.brands.select import select
 from ostiary.flows.challenge_page import ChallengePage, PageContext
+from ostiary.flows.error_detail import TOO_MANY
+from ostiary.flows.interface.pending_user import person_fields
+from ostiary.flows.interface.stage_context import Ask, StageContext
 from ostiary.flows.next_url import is_relative, query_value
-from ostiary.flows.people.pending_user import person_fields
-from ostiary.flows.proofs.password_check import TOO_MANY
-from ostiary.flows.run.destination import NAMED, key_of_page
+from ostiary.flows.plans.destination import NAMED, key_of_page
 from ostiary.flows.run.outcome import Challenge, FlowInfo
-from ostiary.flows.run.stage_context import Ask, StageContext
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,9 +21,6 @@ if TYPE_CHECKING:
     from ostiary.flows.resources import Stage
 
 ACCESS_DENIED: Final = "ak-stage-access-denied"
-SESSION_END: Final = "ak-stage-session-end"
-NOTICES: Final = "sign_out_notices"
-"""What of an application's wish to sign out was not taken, in the plan's context."""
 
 
 def _denied_values(page: PageContext) -> Mapping[str, object]:
@@ -33,7 +29,6 @@ def _denied_values(page: PageContext) -> Mapping[str, object]:
 
 
 DENIED_PAGE: Final = ChallengePage(template="stages/access_denied.html", values=_denied_values)
-SESSION_END_PAGE: Final = ChallengePage(template="stages/session_end.html")
 
 
 async def challenge_of(stage_context: StageContext, ask: Ask, plan: Plan, stage: Stage) -> Challenge:
@@ -61,32 +56,6 @@ async def access_denied(stage_context: StageContext, message: str) -> Challenge:
         page=DENIED_PAGE,
         application=application,
     )
-
-
-async def session_end_fields(stage_context: StageContext) -> dict[str, object]:
-    """Return what that screen says, whether or not an application is behind it.
-
-    `notices` tell what of the application's request was not taken: "address", "hint"; left out when all was.
-    """
-    application = application_of(stage_context)
-    fields: dict[str, object] = {
-        **await person_fields(stage_context),
-        "application_name": application.name if application is not None else "",
-        "application_launch_url": application.meta_launch_url if application is not None else "",
-        "brand_name": select(stage_context.snapshot, stage_context.request.host).branding_title,
-    }
-    notices = stage_context.context.get(NOTICES)
-    if notices:
-        fields["notices"] = notices
-    if stage_context.session.user is not None:  # else nobody is left to be signed out
-        fields["invalidation_flow_url"] = stage_context.request.prefix + "/flows/-/default/invalidation/"
-    return fields
-
-
-def application_of(stage_context: StageContext) -> Application | None:
-    """Return the application that the flow was begun for."""
-    pk = stage_context.mapping("application").get("pk")
-    return stage_context.snapshot.get(Application, pk) if isinstance(pk, str) else None
 
 
 def flow_info(stage_context: StageContext) -> FlowInfo:

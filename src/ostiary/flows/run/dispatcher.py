@@ -13,18 +13,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from ostiary.flows.error_detail import ErrorDetail, Errors
 from ostiary.flows.errors import PlanChanged
-from ostiary.flows.people.subjects import forget
-from ostiary.flows.plans.beginning import beside_proof
-from ostiary.flows.plans.planner import UNDECIDED, Planner
-from ostiary.flows.plans.repository import new_plan
-from ostiary.flows.proofs.proof import PROOF_ENDED, renewed, still_proven, unproven
-from ostiary.flows.run import decline, refusing, session_changes, switching
-from ostiary.flows.run.challenge_frame import access_denied, challenge_of
-from ostiary.flows.run.destination import destination, key_of_page
-from ostiary.flows.run.flow_commit import FlowCommit, PendingCommit
-from ostiary.flows.run.outcome import Moved, Outcome, Passed
-from ostiary.flows.run.position import Extensions, Position
-from ostiary.flows.run.stage_context import (
+from ostiary.flows.interface.stage_context import (
     Ask,
     Behaviour,
     Declined,
@@ -36,6 +25,17 @@ from ostiary.flows.run.stage_context import (
     Verdict,
     Wrong,
 )
+from ostiary.flows.people.subjects import forget
+from ostiary.flows.plans.beginning import beside_proof
+from ostiary.flows.plans.destination import destination, key_of_page
+from ostiary.flows.plans.repository import new_plan
+from ostiary.flows.proofs.proof import PROOF_ENDED, renewed, still_proven, unproven
+from ostiary.flows.run import decline, refusing, session_changes, switching
+from ostiary.flows.run.challenge_frame import access_denied, challenge_of
+from ostiary.flows.run.flow_commit import FlowCommit, PendingCommit
+from ostiary.flows.run.outcome import Moved, Outcome, Passed
+from ostiary.flows.run.planner import UNDECIDED, Planner
+from ostiary.flows.run.position import Extensions, Position
 from ostiary.resource import codec
 from ostiary.sessions.session import Session, SessionGone
 
@@ -290,14 +290,14 @@ class Dispatcher:
         refusal = await at.behaviour.refusal(at.stage_context())
         if refusal is not None:
             return await self._deny(refusal)
-        made = await self._planner.make(at.flow, at.plan, at.session)
-        self._commit.add(made.events)
-        if made.plan is not None:
-            self._commit.plan = made.plan
+        planned = await self._planner.make(at.flow, at.plan, at.session)
+        self._commit.add(planned.events)
+        if planned.plan is not None:
+            self._commit.plan = planned.plan
             return None
-        if made.undecided:
-            return await self._deny(" ".join(made.messages))
-        return await refusing.not_applicable(at, made.messages, later=self._later)
+        if planned.undecided:
+            return await self._deny(" ".join(planned.messages))
+        return await refusing.not_applicable(at, planned.messages, later=self._later)
 
     async def _finish(self) -> Outcome:
         target = destination(self._at.plan, self._at.query, self._at.home)

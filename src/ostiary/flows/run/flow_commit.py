@@ -16,8 +16,8 @@ from ostiary.sessions.sessions import SessionLogin as Proof
 from ostiary.store.workspace.commit import run as run_all
 
 if TYPE_CHECKING:
+    from ostiary.flows.interface.stage_context import SignIn
     from ostiary.flows.plans.plan import Plan
-    from ostiary.flows.run.stage_context import SignIn
     from ostiary.flows.services import Services
     from ostiary.sessions.session import Session
     from ostiary.store.database import Statement
@@ -28,19 +28,19 @@ if TYPE_CHECKING:
 class PendingCommit:
     """The end of a flow that is not committed yet: whoever takes it up commits it together with what follows.
 
-    `session` is the one it ended in, `coming` that same session when it is not stored yet. `completion` is the key
-    the flow was begun with: holding this value is its proof.
+    `session` is the one it ended in, `pending_session` that same session when it is not stored yet. `completion` is
+    the key the flow was begun with: holding this value is its proof.
     """
 
     session: Session
     statements: tuple[Statement, ...]
     completion: str | None = None
-    coming: PendingSession | None = None
+    pending_session: PendingSession | None = None
 
 
-def pending_from(coming: PendingSession) -> PendingCommit:
+def pending_from(session: PendingSession) -> PendingCommit:
     """Return what is due when a session begins."""
-    return PendingCommit(coming.session, coming.statements, coming=coming)
+    return PendingCommit(session.session, session.statements, pending_session=session)
 
 
 class FlowCommit:
@@ -60,9 +60,9 @@ class FlowCommit:
         self._services = services
         self._request = request
         self._now = now
-        self._begun = PendingCommit(session, ()) if pending is None else pending
-        self._coming = self._begun.coming
-        self._statements = list(self._begun.statements)
+        self._initial = PendingCommit(session, ()) if pending is None else pending
+        self._pending_session = self._initial.pending_session
+        self._statements = list(self._initial.statements)
         self._changed = False
         self._replaces = False
         self._completion: str | None = None
@@ -95,9 +95,9 @@ class FlowCommit:
 
     def again(self, plan: Plan) -> None:
         """Have that plan stored and nothing else of what was noted, as if nothing had been looked at."""
-        self._statements = list(self._begun.statements)
-        self._coming, self._completion = self._begun.coming, None
-        self.session = self._begun.session
+        self._statements = list(self._initial.statements)
+        self._pending_session, self._completion = self._initial.pending_session, None
+        self.session = self._initial.session
         self.replace(plan)
 
     def add(self, statements: Iterable[Statement]) -> None:
@@ -127,7 +127,7 @@ class FlowCommit:
 
     def sign_in(self, plan: Plan, proof: SignIn, statements: Iterable[Statement]) -> None:
         """Have the session become that person's, under a new id. The browser hears of it after the commit."""
-        self._coming = self._services.sessions.signing_in(
+        self._pending_session = self._services.sessions.signing_in(
             self._request,
             self.session,
             Proof(
@@ -141,8 +141,8 @@ class FlowCommit:
             ),
             now=self._now,
         )
-        self._statements.extend(self._coming.statements)
-        self.session = self._coming.session
+        self._statements.extend(self._pending_session.statements)
+        self.session = self._pending_session.session
         self.keep(plan.to(user=proof.user.pk), statements)
 
     async def commit(self) -> None:
@@ -153,24 +153,24 @@ class FlowCommit:
             self.plan = self.plan.to(version=self.plan.version + 1)
         self.stored = self.stored or self._changed
         self._statements.clear()
-        self._begun = PendingCommit(self.session, ())
+        self._initial = PendingCommit(self.session, ())
         self._changed = self._replaces = False
-        self._completion = self._coming = None
+        self._completion = self._pending_session = None
 
     def pending(self) -> PendingCommit:
         """Return what was noted, for somebody else to commit."""
         statements = self._statements
         if self._changed:
             plans = self._services.plans
-            kept = (
+            stored = (
                 plans.save(self.plan, now=self._now)
                 if self.stored
                 else plans.put(self.session.key, self.plan, now=self._now)
             )
             # A plan that comes with the session, or after another one, adds none to those that are there.
-            added = not self.stored and self._coming is None and not self._begun.statements
-            statements = [*statements, *([drop_oldest(self.session.key)] if added else ()), kept]
-        return PendingCommit(self.session, tuple(statements), self._completion, self._coming)
+            added = not self.stored and self._pending_session is None and not self._initial.statements
+            statements = [*statements, *([drop_oldest(self.session.key)] if added else ()), stored]
+        return PendingCommit(self.session, tuple(statements), self._completion, self._pending_session)
 
 
 async def settle(services: Services, request: Request, pending: PendingCommit, *, now: int) -> None:
@@ -180,5 +180,5 @@ async def settle(services: Services, request: Request, pending: PendingCommit, *
         statements.append(services.plans.proof(pending.session.key, pending.completion, now=now))
     if statements:
         await services.database.write(lambda: run_all(statements))
-    if pending.coming is not None:
-        services.sessions.arrived(request, pending.coming)
+    if pending.pending_session is not None:
+        services.sessions.committed(request, pending.pending_session)

@@ -7,18 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from ostiary.flows.challenge_page import UNKNOWN_PAGE, ChallengePage
+from ostiary.flows.challenge_page import REDIRECT, UNKNOWN_PAGE, ChallengePage
 from ostiary.flows.error_detail import Errors
 from ostiary.record import dataclass
 
 if TYPE_CHECKING:
     from ostiary.flows.run.flow_commit import PendingCommit
-
-
-REDIRECT: Final = "xak-flow-redirect"
-"""The component of a challenge that leads elsewhere: its field `to` is the address."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import field
 from typing import TYPE_CHECKING
 
+from ostiary.flows.interface.stage_context import PLAIN_FLOW, FlowBehaviour, StageContext
+from ostiary.flows.plans.destination import following_of
 from ostiary.flows.resources import STAGE, Flow, FlowStageBinding, Stage
-from ostiary.flows.run.destination import following_of
-from ostiary.flows.run.stage_context import PLAIN_FLOW, FlowBehaviour, StageContext
 from ostiary.policies.decide import has_bindings
 from ostiary.record import dataclass
 
@@ -87,8 +87,8 @@ class Position:
             return self._stages[step.stage]
         if step.binding is not None and self.snapshot.get(FlowStageBinding, step.binding) is None:
             return None
-        found = self.snapshot.resolve(STAGE, step.stage)
-        return found if isinstance(found, Stage) else None
+        stage = self.snapshot.resolve(STAGE, step.stage)
+        return stage if isinstance(stage, Stage) else None
 
     def invalid_response_action(self) -> str:
         """Return what the place of the current stage wants done about a wrong answer."""

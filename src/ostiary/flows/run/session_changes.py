@@ -9,9 +9,9 @@ from ostiary.flows.plans.logout import with_frontchannel_urls
 from ostiary.flows.proofs import mfa_cookie
 
 if TYPE_CHECKING:
+    from ostiary.flows.interface.stage_context import Done, SignIn
     from ostiary.flows.plans.plan import Plan
     from ostiary.flows.run.position import Position
-    from ostiary.flows.run.stage_context import Done, SignIn
 
 
 async def sign_in(at: Position, plan: Plan, done: Done, login: SignIn) -> None:
@@ -28,7 +28,7 @@ async def sign_in(at: Position, plan: Plan, done: Done, login: SignIn) -> None:
 async def sign_out(at: Position, plan: Plan, done: Done) -> None:
     """End the session; the rest of the flow goes on in a new one, which is nobody's."""
     sessions = at.services.sessions
-    urls = await sessions.farewells(at.session)
+    urls = await sessions.frontchannel_urls(at.session)
     await at.commit.commit()
     await sessions.end(at.request, at.session, now=at.now, extra=done.writes)
     at.commit.session = await sessions.ensure(at.request, at.now)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from ostiary.flows.next_url import query_value
+from ostiary.flows.plans.destination import page_address
 from ostiary.flows.plans.plan import Plan
 from ostiary.flows.plans.repository import new_plan
 from ostiary.flows.resources import Flow
-from ostiary.flows.run.destination import page_address
 
 if TYPE_CHECKING:
+    from ostiary.flows.interface.stage_context import Switch
     from ostiary.flows.run.position import Position
-    from ostiary.flows.run.stage_context import Switch
 
 SWITCHES_MOST: Final = 8
 """Flows one plan may go through: two that lead to each other end with a refusal."""

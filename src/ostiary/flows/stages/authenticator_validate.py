@@ -11,11 +11,11 @@ from ostiary.events.event import event
 from ostiary.events.signin_log import log_failed_sign_in
 from ostiary.flows.challenge_page import ChallengePage
 from ostiary.flows.enrolment import SetupStage, with_device
-from ostiary.flows.people.pending_user import pending_user
+from ostiary.flows.interface.pending_user import pending_user
+from ostiary.flows.interface.stage_context import Ask, Done, Refused, StageContext, Verdict, Wrong, text_of, wrong
 from ostiary.flows.proofs.methods import KINDS, PAGE, STAGE_NAMES
 from ostiary.flows.proofs.mfa_cookie import remember, remembered
 from ostiary.flows.resources import STAGE, Stage
-from ostiary.flows.run.stage_context import Ask, Done, Refused, StageContext, Verdict, Wrong, text_of, wrong
 from ostiary.proto.duration import parse_duration
 from ostiary.resource import DURATION, Help, OnDelete, Reference, kind
 from ostiary.resource.timestamp import format_timestamp
@@ -99,10 +99,10 @@ class AuthenticatorValidateStage(Stage):
         states, entries = {}, []
         for device in first.values():
             kind = stage_context.services.devices.kind_of(device)
-            asked = await kind.challenge(device, _attempt(stage_context, {}))
-            if asked.state:
-                states[device.device_class] = asked.state
-            entries.append(_challenge(device, asked.public))
+            challenge = await kind.challenge(device, _attempt(stage_context, {}))
+            if challenge.state:
+                states[device.device_class] = challenge.state
+            entries.append(_challenge(device, challenge.public))
         return Ask(
             {"device_challenges": entries, "configuration_stages": []},
             scratch=states,
@@ -150,8 +150,8 @@ class AuthenticatorValidateStage(Stage):
         return Done(insert=(selected,))
 
     def _configurable(self, stage_context: StageContext) -> list[Stage]:
-        found = (stage_context.snapshot.resolve(STAGE, pk) for pk in self.configuration_stages)
-        return [stage for stage in found if isinstance(stage, Stage)]
+        stages = (stage_context.snapshot.resolve(STAGE, pk) for pk in self.configuration_stages)
+        return [stage for stage in stages if isinstance(stage, Stage)]
 
 
 def _attempt(stage_context: StageContext, answer: Mapping[str, object]) -> Attempt:

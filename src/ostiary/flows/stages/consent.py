@@ -9,8 +9,8 @@ from typing import Annotated, ClassVar, Literal
 
 from ostiary.flows.challenge_page import ChallengePage, PageContext
 from ostiary.flows.consents import keep
+from ostiary.flows.interface.stage_context import Ask, Declined, Done, Refused, StageContext, Verdict, text_of, wrong
 from ostiary.flows.resources import STAGE, Stage
-from ostiary.flows.run.stage_context import Ask, Declined, Done, Refused, StageContext, Verdict, text_of, wrong
 from ostiary.proto.duration import parse_duration
 from ostiary.resource import DURATION, Help, kind
 

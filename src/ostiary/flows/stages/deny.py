@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, ClassVar
 
+from ostiary.flows.interface.stage_context import Refused, StageContext, Verdict
 from ostiary.flows.resources import STAGE, Stage
-from ostiary.flows.run.stage_context import Refused, StageContext, Verdict
 from ostiary.resource import Help, kind
 
 

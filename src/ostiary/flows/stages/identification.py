@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal, cast
 from ostiary.brands.pictures import picture
 from ostiary.events.signin_log import log_failed_sign_in
 from ostiary.flows.challenge_page import ChallengePage, PageContext, Translate
-from ostiary.flows.proofs.password_check import TOO_MANY, Failed, PasswordRules, Proven, prove_password
+from ostiary.flows.error_detail import TOO_MANY
+from ostiary.flows.interface.stage_context import Ask, Done, Refused, StageContext, Verdict, Wrong, text_of, wrong
+from ostiary.flows.plans.destination import flow_page
+from ostiary.flows.proofs.password_check import Failed, PasswordRules, Proven, prove_password
 from ostiary.flows.resources import STAGE, Flow, Stage
-from ostiary.flows.run.destination import flow_page
-from ostiary.flows.run.stage_context import Ask, Done, Refused, StageContext, Verdict, Wrong, text_of, wrong
 from ostiary.record import dataclass
 from ostiary.resource import OnDelete, Reference, kind
 
@@ -109,9 +110,9 @@ class IdentificationStage(Stage):
         hint = stage_context.text("pending_user_identifier")
         alone = self.password_stage is None and self.captcha_stage is None and self.webauthn_stage is None
         if hint and alone and not stage_context.bound and "hint_used" not in stage_context.context:
-            found = await self._identify(stage_context, hint)
-            if isinstance(found, Done):
-                return found
+            result = await self._identify(stage_context, hint)
+            if isinstance(result, Done):
+                return result
         return Ask(self._fields(stage_context), person=False)
 
     async def answer(self, stage_context: StageContext, answer: Mapping[str, object]) -> Verdict:
@@ -126,21 +127,21 @@ class IdentificationStage(Stage):
         if rules is None or not password:
             return wrong("password", "Enter your password.", "required")
         user = await self._find(stage_context, typed)
-        found = await prove_password(
+        result = await prove_password(
             stage_context, cast("PasswordRules", rules), user=user, typed=typed, password=password
         )
-        if isinstance(found, Proven):
-            context = {**found.context, "pending_user_identifier": typed}
-            return Done(context=context, writes=found.writes, proof=found.user, unread=True)
-        return self._failed(stage_context, rules, found)
+        if isinstance(result, Proven):
+            context = {**result.context, "pending_user_identifier": typed}
+            return Done(context=context, writes=result.writes, proof=result.user, unread=True)
+        return self._failed(stage_context, rules, result)
 
-    def _failed(self, stage_context: StageContext, rules: object, found: Failed) -> Verdict:
+    def _failed(self, stage_context: StageContext, rules: object, result: Failed) -> Verdict:
         failures = stage_context.scratch.get("failures")
         count = (failures if isinstance(failures, int) else 0) + 1
         if count >= int(getattr(rules, "failed_attempts_before_cancel", 0)) > 0:
-            return Refused(TOO_MANY, found.writes)
+            return Refused(TOO_MANY, result.writes)
         verdict = wrong("non_field_errors", "Failed to authenticate.")
-        return Wrong(verdict.errors, scratch={"failures": count}, writes=found.writes)
+        return Wrong(verdict.errors, scratch={"failures": count}, writes=result.writes)
 
     async def _find(self, stage_context: StageContext, typed: str) -> User | None:
         return await stage_context.services.users.by_login(

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
 from ostiary.brands.select import select
 from ostiary.flows.challenge_page import ChallengePage
-from ostiary.flows.people.pending_user import pending_user
-from ostiary.flows.proofs.password_check import TOO_MANY, Proven, prove_password
-from ostiary.flows.resources import STAGE, ConfigurableStage, Flow
-from ostiary.flows.run.destination import flow_page
-from ostiary.flows.run.stage_context import Ask, Done, Refused, StageContext, Verdict, Wrong, text_of, wrong
+from ostiary.flows.error_detail import TOO_MANY
+from ostiary.flows.interface.pending_user import pending_user
+from ostiary.flows.interface.stage_context import Ask, Done, Refused, StageContext, Verdict, Wrong, text_of, wrong
+from ostiary.flows.plans.destination import flow_page
+from ostiary.flows.proofs.password_check import INBUILT, Proven, prove_password
+from ostiary.flows.proofs.sensitive import REAUTHENTICATE
+from ostiary.flows.resources import STAGE, ConfigurableStage, Flow, Stage
+from ostiary.record import dataclass
 from ostiary.resource import Length, Range, kind
 
 Backend = Literal[
@@ -57,15 +60,15 @@ class PasswordStage(ConfigurableStage):
             return wrong("password", "Enter your password.", "required")
         user = await pending_user(stage_context)
         typed = stage_context.text("pending_user_identifier") or (user.username if user is not None else "")
-        found = await prove_password(stage_context, self, user=user, typed=typed, password=password)
-        if isinstance(found, Proven):
-            return Done(context=found.context, writes=found.writes, proof=found.user, unread=True)
+        result = await prove_password(stage_context, self, user=user, typed=typed, password=password)
+        if isinstance(result, Proven):
+            return Done(context=result.context, writes=result.writes, proof=result.user, unread=True)
         failures = stage_context.scratch.get("failures")
         count = (failures if isinstance(failures, int) else 0) + 1
         if count >= self.failed_attempts_before_cancel > 0:
-            return Refused(TOO_MANY, found.writes)
+            return Refused(TOO_MANY, result.writes)
         verdict = wrong("password", "Invalid password")
-        return Wrong(verdict.errors, scratch={"failures": count}, writes=found.writes)
+        return Wrong(verdict.errors, scratch={"failures": count}, writes=result.writes)
 
 
 def recovery_url(stage_context: StageContext) -> str | None:
@@ -73,3 +76,25 @@ def recovery_url(stage_context: StageContext) -> str | None:
     pk = select(stage_context.snapshot, stage_context.request.host).flow_recovery
     flow = stage_context.snapshot.get(Flow, pk) if pk is not None else None
     return flow_page(stage_context.request.base_url, flow.slug) if flow is not None else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReauthenticationStage(PasswordStage):
+    """Asks whoever is signed in for their password again; nobody sets it up (see `proofs.sensitive`).
+
+    It stands before the first question of a flow that changes a password, and before whatever writes one where nothing
+    was asked before.
+    """
+
+    COMPONENT: ClassVar[str] = PasswordStage.COMPONENT
+
+    async def open(self, stage_context: StageContext) -> Verdict:
+        """Ask, and say which password is meant."""
+        verdict = await PasswordStage.open(self, stage_context)
+        return Ask({**verdict.fields, "reauthenticate": True}) if isinstance(verdict, Ask) else verdict
+
+
+OWN_STAGES: Final[Mapping[str, Stage]] = {
+    REAUTHENTICATE: ReauthenticationStage(pk=REAUTHENTICATE, name="reauthentication", backends=(INBUILT,)),
+}
+"""Steps of this room that nobody sets up."""

@@ -8,18 +8,19 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal
 from ostiary.events.evaluation_log import log_not_evaluated
 from ostiary.flows.challenge_page import ChallengePage
 from ostiary.flows.error_detail import ErrorDetail
-from ostiary.flows.people.pending_user import pending_user
+from ostiary.flows.interface.pending_user import pending_user
+from ostiary.flows.interface.stage_context import Ask, Done, StageContext, Verdict, Wrong
 from ostiary.flows.plans.requirement import policy_context
 from ostiary.flows.prompt.answers import SERVER_SIDE, Missing, NotValid, judge
 from ostiary.flows.prompt.page import harmless, page_values
 from ostiary.flows.prompt.values import choices_of, is_understood, value_of
 from ostiary.flows.resources import STAGE, Stage
-from ostiary.flows.run.stage_context import Ask, Done, StageContext, Verdict, Wrong
 from ostiary.policies.decide import decide_policies
 from ostiary.resource import MULTILINE, UNIQUE, Help, Length, OnDelete, Problem, Range, Reference, Resource, kind
 
 if TYPE_CHECKING:
     from ostiary.directory.user import User
+    from ostiary.store.configuration.snapshot import Snapshot
 
 PromptType = Literal[
     "text",
@@ -93,6 +94,11 @@ class PromptStage(Stage):
     fields: Annotated[tuple[str, ...], Reference("authentik_stages_prompt.prompt", OnDelete.PROTECT)]
     validation_policies: Annotated[tuple[str, ...], Reference("authentik_policies.policy", OnDelete.SET_NULL)] = ()
 
+    def sets_password(self, snapshot: Snapshot) -> bool:
+        """Tell whether one of the fields is a password."""
+        prompts = (snapshot.get(Prompt, field) for field in self.fields)
+        return any(prompt is not None and prompt.type == "password" for prompt in prompts)
+
     async def open(self, stage_context: StageContext) -> Verdict:
         """Show the fields in their order."""
         user = await pending_user(stage_context)
@@ -142,9 +148,9 @@ class PromptStage(Stage):
         return Wrong({"non_field_errors": [ErrorDetail(one) for one in messages]}, writes=decision.events)
 
     def _prompts(self, stage_context: StageContext) -> list[Prompt]:
-        found = [one for pk in self.fields if (one := stage_context.snapshot.get(Prompt, pk)) is not None]
-        found = [one for one in found if stage_context.behaviour.asks(stage_context, one.field_key)]
-        return sorted(found, key=lambda one: (one.order, one.name))
+        prompts = [one for pk in self.fields if (one := stage_context.snapshot.get(Prompt, pk)) is not None]
+        prompts = [one for one in prompts if stage_context.behaviour.asks(stage_context, one.field_key)]
+        return sorted(prompts, key=lambda one: (one.order, one.name))
 
 
 def _lost(prompt: Prompt) -> list[str]:
@@ -221,7 +227,7 @@ async def _judged(prompt: Prompt, stage_context: StageContext, user: User | None
     choices = [one["value"] for one in _choices(prompt, stage_context, user) or ()]
     value = judge(prompt.type, raw, required=prompt.required, choices=choices)
     if prompt.type == "username" and isinstance(value, str) and value:
-        found = await stage_context.services.users.by_username(value)
-        if found is not None and (user is None or found.pk != user.pk):
+        holder = await stage_context.services.users.by_username(value)
+        if holder is not None and (user is None or holder.pk != user.pk):
             raise NotValid("This user name is taken.")
     return value

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from typing import Annotated, ClassVar, Final, Literal
 from urllib.parse import urlsplit
 
+from ostiary.flows.challenge_page import REDIRECT
+from ostiary.flows.interface.stage_context import Ask, Done, Refused, StageContext, Switch, Verdict
 from ostiary.flows.next_url import is_safe_destination
 from ostiary.flows.resources import STAGE, Flow, Stage
-from ostiary.flows.run.outcome import REDIRECT
-from ostiary.flows.run.stage_context import Ask, Done, Refused, StageContext, Switch, Verdict
 from ostiary.resource import Help, OnDelete, Problem, Reference, kind
 
 TARGET: Final = "redirect_stage_target"

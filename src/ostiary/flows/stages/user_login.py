@@ -11,9 +11,9 @@ from ostiary.events.signin_log import log_failed_sign_in
 from ostiary.flows.challenge_page import ChallengePage
 from ostiary.flows.enrolment import used_devices
 from ostiary.flows.errors import PlanChanged
+from ostiary.flows.interface.stage_context import Ask, Done, Refused, SignIn, StageContext, Verdict, wrong
 from ostiary.flows.proofs.known_browser import remember as remember_browser
 from ostiary.flows.resources import STAGE, Stage
-from ostiary.flows.run.stage_context import Ask, Done, Refused, SignIn, StageContext, Verdict, wrong
 from ostiary.proto.duration import parse_duration
 from ostiary.resource import DURATION, Help, kind
 
@@ -105,7 +105,7 @@ def _amr(method: str, arguments: Mapping[str, object]) -> tuple[str, ...]:
 
     A device that was set up in this very flow proves nothing yet.
     """
-    found = ["pwd"] if method in {"password", "app_password"} else []
+    references = ["pwd"] if method in {"password", "app_password"} else []
     if used_devices(arguments):
-        found.append("mfa" if found else "otp")
-    return tuple(found)
+        references.append("mfa" if references else "otp")
+    return tuple(references)

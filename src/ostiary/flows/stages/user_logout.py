@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from ostiary.flows.challenge_page import ChallengePage
+from ostiary.flows.interface.stage_context import Ask, Done, StageContext, Verdict
+from ostiary.flows.logout.session_end import SESSION_END_PAGE, session_end_fields
 from ostiary.flows.plans.logout import END
 from ostiary.flows.resources import STAGE, Stage
-from ostiary.flows.run.challenge_frame import SESSION_END_PAGE, session_end_fields
-from ostiary.flows.run.stage_context import Ask, Done, StageContext, Verdict
 from ostiary.resource import kind
 from ostiary.web.csrf import is_cross_site
 

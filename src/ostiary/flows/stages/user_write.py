@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal, cast
 
 from ostiary.directory.errors import Busy
 from ostiary.directory.resources import USER, KeepSession
+from ostiary.flows.interface.stage_context import Done, Refused, StageContext, StageFailed, Verdict
 from ostiary.flows.proofs import sensitive
 from ostiary.flows.proofs.proof import MESSAGE
 from ostiary.flows.resources import STAGE, Stage
-from ostiary.flows.run.stage_context import Done, Refused, StageContext, StageFailed, Verdict
 from ostiary.resource import InvalidResource, OnDelete, Reference, kind
 from ostiary.seal import Secret
 
@@ -84,8 +84,8 @@ class UserWriteStage(Stage):
 
         async def work(workspace: Workspace) -> int:
             if pk is None:
-                made = await workspace.create(USER, self._new(stage_context, data))
-                return int(made.pk)
+                created = await workspace.create(USER, self._new(stage_context, data))
+                return int(created.pk)
             stored = await workspace.get(USER, pk)
             if stored is None:
                 raise StageFailed("This account does not exist any more.")

@@ -11,10 +11,10 @@ from typing import Final
 
 from ostiary.brands.pictures import picture
 from ostiary.directory.first_run.administrator import USERNAME as ADMINISTRATOR
-from ostiary.flows.challenge_page import MARK, METHOD
+from ostiary.flows.challenge_page import MARK, METHOD, REDIRECT
 from ostiary.flows.errors import PlanChanged
 from ostiary.flows.next_url import is_safe_destination
-from ostiary.flows.run.outcome import REDIRECT, Challenge, Moved, Passed
+from ostiary.flows.run.outcome import Challenge, Moved, Passed
 from ostiary.portal import redirects
 from ostiary.portal.flow import flash
 from ostiary.portal.flow.challenges import marked_challenge, page_of, page_values
@@ -40,14 +40,14 @@ class FlowPage:
 
     def __init__(self, pages: Pages, renderer: Renderer) -> None:
         self._pages = pages
-        self._painter = renderer
+        self._renderer = renderer
 
     async def show(self, request: Request) -> Response:
         """GET: the current challenge, or on to where the flow leads."""
         now = self._pages.clock()
         slug = request.params["slug"]
         if slug == SETUP and await self._locked(request, now):
-            return self._painter.page(request, "setup.html", status=403, false_link=bool(request.query_one("token")))
+            return self._renderer.page(request, "setup.html", status=403, false_link=bool(request.query_one("token")))
         session = await self._pages.sessions.ensure(request, now)
         outcome = await self._pages.engine.challenge(request, session, slug, query=request.query, now=now)
         match outcome:
@@ -120,7 +120,7 @@ class FlowPage:
         slots = Placeholders()
         host = redirects.host_of(to)
         values = {"to": slots.mark("to", to), "target": slots.mark("target", host)}
-        return self._painter.cached_page(request, "stages/redirect.html", slots, **values)
+        return self._renderer.cached_page(request, "stages/redirect.html", slots, **values)
 
     def _challenge(self, request: Request, session: Session, challenge: Challenge) -> Response:
         if challenge.component == REDIRECT:
@@ -133,7 +133,7 @@ class FlowPage:
         return response
 
     def _show(self, request: Request, session: Session, challenge: Challenge) -> Response:
-        translate = self._painter.translator(request)
+        translate = self._renderer.translator(request)
         errors = {} if _is_chosen_anew(request) else challenge.response_errors
         typed = flash.read(request, challenge=challenge, proof=(session.key, self._pages.form_key)) if errors else {}
         token = form_token(session.key, _purpose(request.params["slug"], challenge.ticket), self._pages.form_key)
@@ -146,14 +146,14 @@ class FlowPage:
         if errors or not shown.cached:
             values = page_values(challenge, request=request, errors=errors, typed=typed, translate=translate)
             values |= {"account": account, **form}
-            return self._painter.page(request, shown.template, notice=notice, display=display, **values)
+            return self._renderer.page(request, shown.template, notice=notice, display=display, **values)
         slots = Placeholders()
         marks = {name: slots.mark(name, value) for name, value in form.items()}
         marked = marked_challenge(challenge, slots)
         values = page_values(marked, request=request, errors=errors, typed=typed, translate=translate)
         values["initial"] = slots.mark("initial", str(challenge.fields.get("pending_user") or "")[:1])
         values["avatar"] = slots.mark("avatar", picture(str(challenge.fields.get("pending_user_avatar") or "")))
-        return self._painter.cached_page(
+        return self._renderer.cached_page(
             request, shown.template, slots, notice=notice, display=display, **marks, **values
         )
 

@@ -15,7 +15,7 @@ from ostiary.grants.access_tokens import ApiTokens
 from ostiary.providers.oauth2.authorize.endpoint import authorize_endpoint
 from ostiary.providers.oauth2.device.stages import STAGES
 from ostiary.providers.oauth2.logout import backchannel
-from ostiary.providers.oauth2.logout.frontchannel import farewells
+from ostiary.providers.oauth2.logout.frontchannel import frontchannel_hook
 from ostiary.providers.oauth2.logout.session_management import BrowserState
 from ostiary.providers.oauth2.options import Options, Rate
 from ostiary.providers.oauth2.protected.own_api import find_api_user
@@ -69,7 +69,7 @@ def session_hooks(services: ServiceRegistry) -> Hooks:
     """Return the logout notices of a session that ends: back-channel and front-channel."""
     plane = services[ConfigPlane]
     on_end = backchannel.Notices(plane).on_session_end
-    return Hooks(on_end=[on_end], on_farewell=[farewells(services.database, plane)])
+    return Hooks(on_end=[on_end], on_frontchannel=[frontchannel_hook(services.database, plane)])
 
 
 def account_hooks(services: ServiceRegistry) -> AccountHooks:

@@ -8,8 +8,8 @@ from typing import ClassVar
 from garden.pigeon.authenticator import PigeonAuthenticator
 from ostiary.flows.challenge_page import ChallengePage
 from ostiary.flows.enrolment import SetupStage
+from ostiary.flows.interface.stage_context import Ask, Refused, StageContext, Verdict, text_of
 from ostiary.flows.resources import STAGE
-from ostiary.flows.run.stage_context import Ask, Refused, StageContext, Verdict, text_of
 from ostiary.resource import kind
 
 

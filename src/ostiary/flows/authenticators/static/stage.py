@@ -8,8 +8,8 @@ from typing import Annotated, ClassVar
 from ostiary.flows.authenticators.static.authenticator import StaticAuthenticator, new_code
 from ostiary.flows.challenge_page import ChallengePage
 from ostiary.flows.enrolment import NOBODY, SetupStage
+from ostiary.flows.interface.stage_context import Ask, Refused, StageContext, Verdict
 from ostiary.flows.resources import STAGE
-from ostiary.flows.run.stage_context import Ask, Refused, StageContext, Verdict
 from ostiary.resource import Range, kind
 from ostiary.seal import Secret
 

@@ -10,8 +10,8 @@ from ostiary.flows.authenticators.totp.authenticator import TotpAuthenticator
 from ostiary.flows.authenticators.totp.qr import grouped, qr_svg, secret_of
 from ostiary.flows.challenge_page import ChallengePage, PageContext
 from ostiary.flows.enrolment import NOBODY, SetupStage
+from ostiary.flows.interface.stage_context import Ask, Refused, StageContext, Verdict, text_of, wrong
 from ostiary.flows.resources import STAGE
-from ostiary.flows.run.stage_context import Ask, Refused, StageContext, Verdict, text_of, wrong
 from ostiary.proto import totp
 from ostiary.resource import kind
 from ostiary.seal import Secret

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
-from ostiary.grants.pushed_requests import begin_journey
+from ostiary.grants.pushed_requests import prolong_for_flow
 from ostiary.proto.oauth2.authorization.request import AuthorizeRequest
 from ostiary.proto.oauth2.authorization.response import ResponseTarget
 from ostiary.providers.oauth2.authorize.address import PATH as AUTHORIZE_PATH
@@ -67,7 +67,7 @@ class AuthorizationContext(SignOnContext):
 
     def prolonging(self) -> Sequence[Statement]:
         """Prolong a pushed request beyond its first minutes, as a person is in a flow with it."""
-        return () if self.handle_hash is None else (begin_journey(self.handle_hash, now=self.now),)
+        return () if self.handle_hash is None else (prolong_for_flow(self.handle_hash, now=self.now),)
 
     def authorization_context(self) -> Mapping[str, object]:
         """Return what people allow: scopes, and claims that were asked for by name."""

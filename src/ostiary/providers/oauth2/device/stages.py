@@ -12,8 +12,8 @@ from urllib.parse import quote
 
 from ostiary.flows.challenge_page import ChallengePage
 from ostiary.flows.errors import PlanChanged
+from ostiary.flows.interface.stage_context import Ask, Done, Refused, StageContext, Verdict, wrong
 from ostiary.flows.resources import Stage
-from ostiary.flows.run.stage_context import Ask, Done, Refused, StageContext, Verdict, wrong
 from ostiary.flows.stages.consent import ConsentStage
 from ostiary.grants.counters import hit
 from ostiary.grants.device_codes import (

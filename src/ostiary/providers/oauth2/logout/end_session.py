@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlencode
 
 from ostiary.brands.select import select
+from ostiary.flows.logout.session_end import NOTICES
 from ostiary.flows.plans.logout import ASK, END
 from ostiary.flows.resources import Flow
-from ostiary.flows.run.challenge_frame import NOTICES
 from ostiary.grants.session_clients import clients_of_session
 from ostiary.proto.jose import JoseError, base64url_decode, peek_header
 from ostiary.proto.oauth2.authorization.redirect import is_allowed, with_query

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from ostiary.store.configuration.plane import ConfigPlane
     from ostiary.store.database import Database
 
-Farewells = Callable[["Session"], Awaitable[Sequence[Mapping[str, object]]]]
+FrontChannelHook = Callable[["Session"], Awaitable[Sequence[Mapping[str, object]]]]
 
 
-def farewells(database: Database, plane: ConfigPlane) -> Farewells:
+def frontchannel_hook(database: Database, plane: ConfigPlane) -> FrontChannelHook:
     """Return the hook of sessions with the front-channel logout URLs of a session."""
 
     async def addresses(session: Session) -> Sequence[Mapping[str, object]]:
@@ -26,7 +26,7 @@ def farewells(database: Database, plane: ConfigPlane) -> Farewells:
         if session.user is None or not providers:
             return ()
         clients = await clients_of_session(database, session.key)
-        return [_farewell(providers[item.provider], item) for item in clients if item.provider in providers]
+        return [_iframe(providers[item.provider], item) for item in clients if item.provider in providers]
 
     return addresses
 
@@ -36,7 +36,7 @@ def logout_address(provider: OAuth2Provider, party: SessionClient) -> str:
     return with_query(provider.logout_uri, [("iss", party.issuer), ("sid", party.sid)])
 
 
-def _farewell(provider: OAuth2Provider, party: SessionClient) -> Mapping[str, object]:
+def _iframe(provider: OAuth2Provider, party: SessionClient) -> Mapping[str, object]:
     return {"provider_name": provider.name, "binding": "redirect", "url": logout_address(provider, party)}
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ostiary.flows.interface.stage_context import StageContext
 from ostiary.flows.people.avatar import avatar
-from ostiary.flows.run.stage_context import StageContext
 
 if TYPE_CHECKING:
     from ostiary.directory.user import User

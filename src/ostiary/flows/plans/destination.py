@@ -32,16 +32,16 @@ def destination(plan: Plan, query: str, home: str) -> str | None:
     redirect = plan.context.get("redirect")
     if isinstance(redirect, str) and redirect:
         return redirect
-    asked = query_value(query, "next")
-    if asked and not is_relative(asked):
+    following = query_value(query, "next")
+    if following and not is_relative(following):
         return None
-    return asked or plan.next_url or home
+    return following or plan.next_url or home
 
 
 def following_of(plan: Plan, query: str) -> str | None:
     """Return the path of ours that was asked for by `next`, or that the plan was begun with."""
-    asked = query_value(query, "next") or plan.next_url
-    return asked if asked and is_relative(asked) else None
+    following = query_value(query, "next") or plan.next_url
+    return following if following and is_relative(following) else None
 
 
 def destination_key(next_url: str | None) -> str:
@@ -51,9 +51,9 @@ def destination_key(next_url: str | None) -> str:
 
 def key_of_page(query: str) -> str:
     """Return the destination's name from the query of a flow's page."""
-    asked = query_value(query, "next")
+    following = query_value(query, "next")
     named = query_value(query, NAMED) or ""
-    return destination_key(asked) if asked else named if _KEY.fullmatch(named) else ""
+    return destination_key(following) if following else named if _KEY.fullmatch(named) else ""
 
 
 def flow_page(prefix: str, slug: str, query: str = "") -> str:

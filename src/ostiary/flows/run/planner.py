@@ -10,7 +10,6 @@ from ostiary.flows.people.subjects import subject_of
 from ostiary.flows.plans.logout import logout_steps
 from ostiary.flows.plans.plan import Plan, PlanStep
 from ostiary.flows.plans.requirement import policy_context, requirement_met
-from ostiary.flows.proofs.reauthentication import sets_password
 from ostiary.flows.proofs.sensitive import REAUTHENTICATE, is_proven
 from ostiary.flows.resources import STAGE, Flow, FlowStageBinding, Stage
 from ostiary.flows.services import Services
@@ -33,7 +32,7 @@ Fate = Literal["take", "leave", "refuse"]
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class Planned:
     """A plan, or None with the messages of the policies that refused. `events` are to be written either way."""
 
     plan: Plan | None
@@ -51,11 +50,11 @@ class Planner:
         self._request = request
         self._now = now
 
-    async def make(self, flow: Flow, plan: Plan, session: Session) -> Made:
+    async def make(self, flow: Flow, plan: Plan, session: Session) -> Planned:
         """Return the plan with its steps, if the flow applies to the session."""
         subject = await self._active(session.user)
         if not requirement_met(flow, subject, plan.context):
-            return Made(None)
+            return Planned(None)
         context = policy_context(plan.context, client=self._request.client, now=self._now)
         verdict = await decide(
             subject=subject,
@@ -66,22 +65,22 @@ class Planner:
         )
         if not verdict.passing:
             messages = verdict.messages or ((UNDECIDED,) if verdict.undecided else ())
-            return Made(None, messages, verdict.events, undecided=verdict.undecided)
+            return Planned(None, messages, verdict.events, undecided=verdict.undecided)
         events = list(verdict.events)
         steps = []
         for binding in bindings_of(flow, self._snapshot):
             if binding.evaluate_on_plan:
-                kept = await decide(
+                decision = await decide(
                     subject=subject,
                     target_pk=str(binding.pk),
                     mode=binding.policy_engine_mode,
                     snapshot=self._snapshot,
                     context=context,
                 )
-                events.extend(kept.events)
-                fate = self._fate(kept, binding)
+                events.extend(decision.events)
+                fate = self._fate(decision, binding)
                 if fate == "refuse":
-                    return Made(None, (UNDECIDED,), tuple(events), undecided=True)
+                    return Planned(None, (UNDECIDED,), tuple(events), undecided=True)
                 if fate == "leave":
                     continue
             steps.append(PlanStep(binding.stage, str(binding.pk), binding.re_evaluate_policies))
@@ -89,10 +88,10 @@ class Planner:
             steps.insert(0, PlanStep(REAUTHENTICATE))
         steps.extend(PlanStep(stage) for stage in plan.append)
         steps.extend(logout_steps(flow, plan.context))
-        made = plan.to(planned=True, steps=tuple(steps), user=session.user)
-        if subject is not None and made.proof is None:
-            made = made.proven(subject.user)
-        return Made(made, events=tuple(events))
+        planned = plan.to(planned=True, steps=tuple(steps), user=session.user)
+        if subject is not None and planned.proof is None:
+            planned = planned.proven(subject.user)
+        return Planned(planned, events=tuple(events))
 
     def _asks_again(
         self, flow: Flow, plan: Plan, session: Session, subject: Subject | None, stages: Sequence[str]
@@ -103,7 +102,8 @@ class Planner:
         pk = subject.user.pk
         if is_proven(pk, context=plan.context, session=session, proof=plan.proof, now=self._now):
             return False
-        return sets_password(stages, self._snapshot)
+        resolved = (self._snapshot.resolve(STAGE, stage) for stage in stages)
+        return any(isinstance(stage, Stage) and stage.sets_password(self._snapshot) for stage in resolved)
 
     async def applies(self, flow: Flow, session: Session) -> bool:
         """Tell whether the session could start the flow now."""
@@ -150,15 +150,15 @@ class Planner:
         """Return the subject if there is one who may still sign in."""
         if pk is None:
             return None
-        found = await subject_of(self._services.users, self._request, pk)
-        return found if found is not None and found.user.is_active else None
+        subject = await subject_of(self._services.users, self._request, pk)
+        return subject if subject is not None and subject.user.is_active else None
 
 
 def bindings_of(flow: Flow, snapshot: Snapshot) -> Sequence[FlowStageBinding]:
     """Return the places of a flow in their order."""
 
     def ordered() -> Sequence[FlowStageBinding]:
-        found = snapshot.referring(FlowStageBinding, "target", flow.pk)
-        return sorted(found, key=lambda binding: (binding.order, str(binding.pk)))
+        bindings = snapshot.referring(FlowStageBinding, "target", flow.pk)
+        return sorted(bindings, key=lambda binding: (binding.order, str(binding.pk)))
 
     return snapshot.memo(("flows.bindings", flow.pk), ordered)
