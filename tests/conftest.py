@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import uvloop
+from support import examples  # noqa: F401 - takes Hypothesis its clock away
 from support.memory import fast_folder
 from support.postgres import NoPostgres, PostgresServer, apart, make_server
 from support.schema import all_migrations

@@ -15,6 +15,7 @@ from ostiary_delivery.progress import Silent
 from ostiary_delivery.settings import Settings
 from real_images import checkout, layouts, place, pulled, roots, shop, tools  # noqa: F401 - fixtures
 from small_archive import DATE, Archive, Signer, make_repository, make_wheel, write
+from support import examples  # noqa: F401 - takes Hypothesis its clock away
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from ostiary_delivery.errors import Refusal
 from ostiary_delivery.graph import cards as reading
@@ -75,7 +75,6 @@ def test_the_tree_shows_what_is_open_once() -> None:
     ]
 
 
-@settings(deadline=None)
 @given(
     st.dictionaries(
         st.sampled_from("abcdef"), st.tuples(st.lists(st.sampled_from("abcdefg"), unique=True), st.booleans())
@@ -98,7 +97,6 @@ def test_every_graph_can_be_drawn_and_every_card_is_below_a_goal(found) -> None:
         assert all(right in cards[left].requires for left, right in pairwise(circle))
 
 
-@settings(deadline=None)
 @given(
     st.dictionaries(st.sampled_from("abcdefgh"), st.lists(st.sampled_from("abcdefgh"), unique=True)),
     st.dictionaries(st.sampled_from("abcdefgh"), st.integers(20, 400)),

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from uvicorn.config import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -27,7 +27,7 @@ Application = Callable[..., Any]
 Asked = tuple[str, bytes, bytes, bytes]  # method, path, query, body
 
 SMUGGLED: Final = b"GET /smuggled HTTP/1.1\r\nhost: a\r\n\r\n"
-MODEST: Final = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+MODEST: Final = settings(max_examples=80)
 
 
 class Wire(asyncio.Transport):

@@ -157,7 +157,7 @@ _SCALAR = st.one_of(
 
 
 @given(_SCALAR, st.sampled_from(["", "!!int ", "!!float ", "!!timestamp ", "!!bool ", "!!null ", "!!binary "]))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_whatever_a_plain_text_reads_as_is_small(text: str, tag: str) -> None:
     node = None
     with contextlib.suppress(BlueprintError):
@@ -186,7 +186,7 @@ _JSON = st.recursive(
 
 
 @given(_JSON)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_plain_data_survives_a_round_trip(data: object) -> None:
     documents = load(yaml.safe_dump(data, allow_unicode=True), "f.yaml")
     assert [plain(node) for node in documents] == ([] if data is None else [data])
@@ -203,7 +203,7 @@ _FRAGMENTS = st.sampled_from(
 
 
 @given(st.lists(_FRAGMENTS | st.text(max_size=4), max_size=25).map("".join))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_no_text_raises_anything_but_a_blueprint_error(text: str) -> None:
     with contextlib.suppress(BlueprintError):
         for node in load(text, "f.yaml"):
@@ -212,7 +212,7 @@ def test_no_text_raises_anything_but_a_blueprint_error(text: str) -> None:
 
 
 @given(st.binary(max_size=60))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_no_bytes_raise_anything(data: bytes) -> None:
     loaded = read_file(data, path="f.yaml")
     assert loaded.blueprints or loaded.errors or loaded.notices

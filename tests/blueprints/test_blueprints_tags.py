@@ -256,7 +256,7 @@ def test_spelling() -> None:
     ),
     max_leaves=12,
 ))  # fmt: skip
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 async def test_no_combination_of_tags_raises_anything_but_a_blueprint_error(text: str) -> None:
     with contextlib.suppress(BlueprintError):
         await value(text, rows=[[1], {"a": 2}])

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx2 as httpx
 import pytest
+from hypothesis import HealthCheck, settings
 from support.ports import free_port
 from support.waiting import wait_until
 
@@ -71,3 +72,9 @@ def test_no_test_chooses_a_port_or_waits_in_its_own_way() -> None:
     support = {"ports.py", "waiting.py", Path(__file__).name}
     files = [path for folder in (TESTS, TESTS.parent / "delivery/tests") for path in folder.rglob("*.py")]
     assert [str(path) for path in files if path.name not in support and own.search(path.read_text())] == []
+
+
+def test_no_example_is_too_slow() -> None:
+    current = settings()
+    assert current.deadline is None
+    assert HealthCheck.too_slow in current.suppress_health_check
