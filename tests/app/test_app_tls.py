@@ -54,7 +54,7 @@ def house(*brands: Brand, pairs: tuple[CertificateKeyPair, ...] = (OWN, ONE, TWO
 def chosen(certificates: Certificates, name: str) -> str:
     """The pair that was made ready for a name."""
     found = certificates.find(name)
-    ready = {id(context): pk for pk, (_, context) in certificates._ready.items()}
+    ready = {id(context): pk for pk, (_, context) in certificates._contexts.items()}
     return ready.get(id(found), "") if found is not None else ""
 
 

@@ -250,7 +250,7 @@ async def test_a_prefix() -> None:
 class Names:
     """One host is answered, another is as soon as somebody looks again."""
 
-    def answers(self, request: Request) -> bool:
+    def accepts(self, request: Request) -> bool:
         return request.host == "id.example.org"
 
     async def refusal(self, request: Request) -> HttpError | None:
