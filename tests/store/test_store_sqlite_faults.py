@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import time
 from pathlib import Path
 from typing import Any
 
@@ -138,3 +139,24 @@ async def test_a_closed_database_says_so(tmp_path: Path) -> None:
 def test_errors_of_the_store_are_told_apart() -> None:
     assert not issubclass(Conflict, Unavailable)
     assert issubclass(WrongStatement, StoreError)
+
+
+async def test_a_batch_that_is_queued_when_the_database_closes_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def late(*arguments: Any) -> None:
+        time.sleep(0.3)  # meanwhile everything else is closed
+        commit(*arguments)
+
+    monkeypatch.setattr(module, "commit", late)
+    database = await open_sqlite(tmp_path / "x.db")
+    await database.write(lambda: run([Statement("CREATE TABLE t (name TEXT)")]))  # by the loop's connection
+    last = asyncio.create_task(database.write(lambda: run([Statement("INSERT INTO t VALUES ('last')")])))
+    await asyncio.sleep(0)  # queued, and left to the thread, which has written nothing yet
+    await database.close()
+    await last
+    assert not (tmp_path / "x.db-wal").exists(), "the log is folded into the file"
+    again = await open_sqlite(tmp_path / "x.db")
+    rows = await again.fetch("SELECT name FROM t")
+    await again.close()
+    assert [row["name"] for row in rows] == ["last"]

@@ -225,8 +225,10 @@ class SqliteDatabase:
         self._threads.shutdown()
         while not self._idle_readers.empty():
             self._idle_readers.get_nowait().close()
+        self._writer.finish()
+        # Not earlier: SQLite removes the log with the last connection that has used it, and the thread's may not have.
         self._connection.close()
-        self._writer.stop()  # the last connection: SQLite folds the log into the file
+        self._writer.close()  # the last connection: SQLite folds the log into the file
 
 
 async def open_sqlite(path: Path, *, lock_timeout: float = LOCK_TIMEOUT) -> Database:

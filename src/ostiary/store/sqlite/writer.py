@@ -102,10 +102,15 @@ class Writer:
         """Queue a sync of the loop's commits; `callback` is called in the jobs' loop afterwards."""
         self._queue.put(_Task(jobs, callback))
 
-    def stop(self) -> None:
-        """Finish what is queued, close the connection and end the thread. Blocks."""
+    def finish(self) -> None:
+        """Write what is queued, and end the thread. Blocks."""
         self._queue.put(None)
         self._thread.join()
+
+    def close(self) -> None:
+        """Close the connection and the log, after `finish`."""
+        self._log.close()
+        self._connection.close()
 
     def _run(self) -> None:
         going = True
@@ -123,8 +128,6 @@ class Writer:
                 settle(group)
             if self._since_checkpoint >= self._checkpoint_at:
                 self._checkpoint()
-        self._log.close()
-        self._connection.close()
 
     def _commit(self, group: Sequence[QueuedBatch]) -> None:
         """Write a group. The thread survives every error, because all writes depend on it."""
