@@ -4,4 +4,4 @@ Serves /-/health/live/ and /-/health/ready/, and /metrics on its own port. Must 
 builds rooms, hands them what they use, starts and stops them.
 """
 
-__all__ = ["core", "new_passwords", "operator", "serve"]
+__all__ = ["background", "core", "new_passwords", "operator", "serve"]

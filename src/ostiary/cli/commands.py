@@ -14,6 +14,7 @@ from ostiary.cli.events import events
 from ostiary.cli.hosts import hosts
 from ostiary.cli.keys import keys
 from ostiary.cli.processes import start
+from ostiary.cli.tasks import tasks
 from ostiary.settings import Settings, load
 
 app = typer.Typer(
@@ -32,6 +33,7 @@ app.add_typer(accounts.groups, name="group")
 app.add_typer(keys, name="keys")
 app.add_typer(hosts, name="host")
 app.add_typer(events, name="events")
+app.add_typer(tasks, name="tasks")
 app.command("recovery-link")(accounts.recovery_link)
 app.command("setup-link")(accounts.setup_link)
 app.command("backup")(backups.backup)

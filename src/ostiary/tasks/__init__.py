@@ -8,4 +8,4 @@ with a lease and renews that; when the lease expires, another worker starts it a
 idempotent.
 """
 
-__all__ = ["cleanup", "job", "room", "worker"]
+__all__ = ["cleanup", "inspection", "job", "room", "worker"]
