@@ -20,7 +20,7 @@ from ostiary.blueprints.files import find_files, read_bytes, read_text_file
 from ostiary.blueprints.passes import Passes
 from ostiary.blueprints.report import FileResult, Report
 from ostiary.blueprints.resources import BlueprintInstance
-from ostiary.blueprints.service import writing
+from ostiary.blueprints.service import committing_attempt
 from ostiary.blueprints.shipped import shipped_files
 from ostiary.blueprints.states import State, forget_state, read_states, save_state
 from ostiary.blueprints.text.document import Blueprint
@@ -36,7 +36,7 @@ from ostiary.store.workspace.commit import run
 from ostiary.store.workspace.editor import Editor, Workspace
 
 AUTHOR: Final = "blueprints"
-_MOST_TOLD: Final = 1_024  # notices that are remembered, so that each is logged once
+_MAX_LOGGED_NOTICES: Final = 1_024  # notices that are remembered, so that each is logged once
 _log = logging.getLogger(__name__)
 
 
@@ -60,8 +60,8 @@ class _Sources:
         if path in dict(loaded.errors):
             self.broken.add(path)
 
-    def has(self, path: str) -> bool:
-        """Tell whether the place of a blueprint still exists, even if it cannot be read now."""
+    def still_exists(self, path: str) -> bool:
+        """Return whether the place of a blueprint still exists, even if it cannot be read now."""
         file = path.partition("#")[0]
         return path in self.blueprints or path in self.errors or file in self.broken
 
@@ -83,7 +83,7 @@ class Discovery:
         self._editor = editor
         self._surroundings = Surroundings(registry, environ, read_text_file)
         self._lock = asyncio.Lock()
-        self._told: BoundedCache[str, bool] = BoundedCache(_MOST_TOLD)  # notices that were logged
+        self._logged_notices: BoundedCache[str, bool] = BoundedCache(_MAX_LOGGED_NOTICES)  # notices that were logged
 
     async def apply_shipped(self, *, now: int) -> Report:
         """Apply the shipped blueprints that are new or have changed. Without any, this is one query.
@@ -162,26 +162,26 @@ class Discovery:
                 continue
             context = {} if instance is None else instance.context
             state = states.get(path)
-            remembered = (state.made if state is not None else {}) if path in shipped else None
+            remembered = (state.primary_keys if state is not None else {}) if path in shipped else None
             orders[path] = Order(blueprint, context, remembered)
             digest = self._shipped_digest(shipped[path]) if path in shipped else blueprint.digest
             digests[path] = _digest(digest, context)
         due = [order for path, order in orders.items() if _is_due(states.get(path), digests[path])]
-        attempt = writing(self._editor, self._surroundings, author=AUTHOR, now=now, after=_instantiate)
-        results = await Passes(due, attempt, known=list(orders.values())).run()
+        attempt = committing_attempt(self._editor, self._surroundings, author=AUTHOR, now=now, after=_instantiate)
+        results = await Passes(due, attempt, available=list(orders.values())).run()
         failed = [FileResult(path, path, error=error) for path, error in sources.errors.items()]
         for result in (*failed, *results):
             if result.error is not None and result.path in orders:
                 await self._instantiate_failed(orders[result.path], now=now)
-        await self._note((*failed, *results), states, digests, shipped=shipped, now=now)
+        await self._save_results((*failed, *results), states, digests, shipped=shipped, now=now)
         for notice in sources.notices:
-            if notice not in self._told:
-                self._told.keep(notice, value=True)
+            if notice not in self._logged_notices:
+                self._logged_notices.keep(notice, value=True)
                 _log.warning("%s", notice)
         return Report((*failed, *results), tuple(sources.notices))
 
     def _shipped_digest(self, data: bytes) -> str:
-        """Cover the kinds as well: the read-only role names them all."""
+        """Return the digest of a shipped file and of the names of all kinds, which the read-only role lists."""
         kinds = " ".join(sorted(kind.name for kind in self._surroundings.registry))
         return hashlib.sha512(data + kinds.encode()).hexdigest()
 
@@ -191,7 +191,7 @@ class Discovery:
 
         await self._editor.edit(work, author=AUTHOR, message=f"Found blueprint {order.blueprint.name}", now=now)
 
-    async def _note(
+    async def _save_results(
         self,
         results: Sequence[FileResult],
         states: Mapping[str, State],
@@ -200,7 +200,7 @@ class Discovery:
         shipped: Mapping[str, bytes],
         now: int,
     ) -> None:
-        """Store and log the outcome; an error that is known already is not logged again."""
+        """Store and log the results; an unchanged error is not logged again."""
         statements = []
         for result in results:
             before = states.get(result.path)
@@ -208,11 +208,11 @@ class Discovery:
             if result.error is not None and (before is None or before.message != message):
                 _log.error("blueprint %s was not applied: %s", result.path, message)
             elif result.applied.changed:
-                first_start = result.path in shipped and before is None  # seventeen lines nobody asked for
+                first_start = result.path in shipped and before is None  # seventeen lines of no interest
                 _log.log(logging.DEBUG if first_start else logging.INFO, "blueprint %s was applied", result.path)
             for notice in result.applied.notices:
                 _log.warning("blueprint %s: %s", result.path, notice)
-            made = dict(before.made) if before is not None else {}
+            primary_keys = dict(before.primary_keys) if before is not None else {}
             applied = result.applied.keys if result.path in shipped else {}
             state = State(
                 path=result.path,
@@ -222,7 +222,7 @@ class Discovery:
                 if result.error is None
                 else (before.last_applied_hash if before is not None else ""),
                 message=message,
-                made={**made, **applied},
+                primary_keys={**primary_keys, **applied},
             )
             statements.append(save_state(state))
         if statements:
@@ -230,16 +230,20 @@ class Discovery:
 
     async def _forget_vanished(self, sources: _Sources, states: Mapping[str, State], *, now: int) -> None:
         instances = await self._instances()
-        gone = [one for path, one in instances.items() if one.path and not _lasting(path) and not sources.has(path)]
+        vanished = [
+            one
+            for path, one in instances.items()
+            if one.path and not _is_remote(path) and not sources.still_exists(path)
+        ]
 
         async def work(workspace: Workspace) -> None:
-            for instance in gone:
+            for instance in vanished:
                 stored = await workspace.get(BlueprintInstance.KIND.name, instance.pk)
                 if stored is not None:
                     await workspace.delete(stored)
 
-        if gone:
-            names = ", ".join(one.path for one in gone)
+        if vanished:
+            names = ", ".join(one.path for one in vanished)
             try:
                 await self._editor.edit(work, author=AUTHOR, message=f"Blueprints vanished: {names}"[:500], now=now)
             except Referenced as error:
@@ -248,19 +252,19 @@ class Discovery:
         stale = [
             forget_state(path)
             for path in states
-            if path not in content and not _lasting(path) and not sources.has(path)
+            if path not in content and not _is_remote(path) and not sources.still_exists(path)
         ]
         if stale:
             await self._database.write(lambda: run(stale))
 
 
 async def _instantiate(workspace: Workspace, order: Order) -> None:
-    """Make the instance of a file, if it has none; a name that is taken gets the path added."""
+    """Create the instance of a file, if it has none; when the name is taken, the path is added to it."""
     blueprint, kind = order.blueprint, BlueprintInstance.KIND.name
     if blueprint.path.startswith("content:") or await workspace.find(kind, [("path", blueprint.path)]) is not None:
         return
-    taken = await workspace.find(kind, [("name", blueprint.name)]) is not None
-    name = f"{blueprint.name} ({blueprint.path})" if taken else blueprint.name
+    name_taken = await workspace.find(kind, [("name", blueprint.name)]) is not None
+    name = f"{blueprint.name} ({blueprint.path})" if name_taken else blueprint.name
     await workspace.create(kind, {"name": name, "path": blueprint.path})
 
 
@@ -268,7 +272,7 @@ def _content_path(instance: BlueprintInstance) -> str:
     return f"content:{instance.pk}"
 
 
-def _lasting(path: str) -> bool:
+def _is_remote(path: str) -> bool:
     return path.startswith("oci://")
 
 

@@ -37,14 +37,14 @@ def _walk(root: Path) -> Iterator[tuple[str, Path]]:
 
 def signature(root: Path) -> Signature:
     """Return a signature of the directory (names, sizes, times, inodes), which changes with every change of a file."""
-    found = set()
+    entries = set()
     for name, path in _walk(root):
         try:
             facts = path.stat()
         except OSError:
             continue
-        found.add((name, facts.st_mtime_ns, facts.st_size, facts.st_ino))
-    return frozenset(found)
+        entries.add((name, facts.st_mtime_ns, facts.st_size, facts.st_ino))
+    return frozenset(entries)
 
 
 def read_bytes(file: Path, name: str) -> bytes:

@@ -11,7 +11,7 @@ SHORTEST_SECRET: Final = 4
 """Shorter texts are no secrets, and masking them would garble every message."""
 
 
-def hidden(message: str, revealed: Collection[str]) -> str:
+def masked_text(message: str, revealed: Collection[str]) -> str:
     """Return a message with stars in place of each of the texts, the longest first."""
     for text in sorted((text for text in revealed if len(text) >= SHORTEST_SECRET), key=len, reverse=True):
         message = message.replace(text, STARS)

@@ -26,7 +26,7 @@ WATCH_BOUND: Final = 60.0  # seconds
 
 
 def jobs(discovery: Discovery) -> Sequence[Job]:
-    """Return this room's job: look at everything once an hour, and whenever it is asked for."""
+    """Return this room's job: look at everything once an hour, and whenever it is queued."""
 
     async def discover(args: Mapping[str, object], *, now: int) -> None:
         del args
@@ -37,26 +37,26 @@ def jobs(discovery: Discovery) -> Sequence[Job]:
 
 
 def watch(database: Database, directory: Path, *, clock: Callable[[], int], seconds: float = WATCH_SECONDS) -> Loop:
-    """Return the loop that asks for the job at once, and then whenever the directory has changed.
+    """Return the loop that queues the job at once, and then whenever the directory has changed.
 
-    `clock` gives microseconds UTC. Several processes that watch one directory ask for one job.
+    `clock` gives microseconds UTC. Several processes that watch one directory queue one job.
     """
-    seen: Signature | None = None
+    previous: Signature | None = None
 
     async def turn() -> None:
-        nonlocal seen
+        nonlocal previous
         current = await asyncio.to_thread(signature, directory)
-        if current != seen:
-            key = None if seen is None else _key(current)
-            await database.write(lambda: _ask(key, clock()))
-            seen = current
+        if current != previous:
+            key = None if previous is None else _key(current)
+            await database.write(lambda: _enqueue(key, clock()))
+            previous = current
 
     return Loop("folder of blueprints", turn, every=seconds, bound=WATCH_BOUND)
 
 
-def _key(found: Signature) -> str:
-    return f"{DISCOVER}:{hashlib.sha256(repr(sorted(found)).encode()).hexdigest()}"
+def _key(current: Signature) -> str:
+    return f"{DISCOVER}:{hashlib.sha256(repr(sorted(current)).encode()).hexdigest()}"
 
 
-def _ask(key: str | None, now: int) -> Batch[None]:
+def _enqueue(key: str | None, now: int) -> Batch[None]:
     yield enqueue(DISCOVER, {}, key=key, now=now)

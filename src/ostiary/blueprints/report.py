@@ -45,24 +45,24 @@ class Report:
 def render(report: Report, *, reveal: bool = False) -> str:
     """Return the report as text: a line for each blueprint, change and field, then notices, then errors with places.
 
-    `reveal` shows the secrets that were made, which nothing shows afterwards.
+    `reveal` shows the generated secrets, which are never shown again.
     """
-    return "\n".join(_printable(line) for line in (*_lines(report), *_made(report, reveal=reveal)))
+    return "\n".join(_printable(line) for line in (*_lines(report), *_secret_lines(report, reveal=reveal)))
 
 
-def _made(report: Report, *, reveal: bool) -> Iterator[str]:
+def _secret_lines(report: Report, *, reveal: bool) -> Iterator[str]:
     if report.preview:
         return
     for item in report.files:
-        for one in item.applied.made if item.error is None else ():
+        for one in item.applied.generated_secrets if item.error is None else ():
             if reveal:
                 yield f"made: {one.label}: {one.field}: {one.secret.reveal()}"
             else:
                 yield f"made: {one.label}: {one.field} (not shown; --show-made-secrets shows what an apply makes)"
 
 
-def _rest(report: Report) -> str:
-    """Say what became of the others: a failed blueprint changes nothing, and takes nothing back."""
+def _failure_consequence(report: Report) -> str:
+    """Return what a failure means for the other blueprints: a failed one changes nothing, and reverts nothing."""
     good = [item for item in report.files if item.error is None]
     if report.preview:
         return "; nothing of them would be applied"
@@ -74,7 +74,7 @@ def _rest(report: Report) -> str:
 
 
 def _printable(line: str) -> str:
-    """Keep names from steering the terminal."""
+    """Replace control characters, so that no name can control the terminal."""
     return "".join(char if char.isprintable() else "\ufffd" for char in line)
 
 
@@ -87,7 +87,7 @@ def _lines(report: Report) -> Iterator[str]:
     yield from (f"error: {fault}" for fault in faults)
     failed = sum(item.error is not None for item in report.files)
     if failed:
-        yield f"{failed} of {len(report.files)} blueprints failed{_rest(report)}"
+        yield f"{failed} of {len(report.files)} blueprints failed{_failure_consequence(report)}"
     elif not report.files:
         yield "no blueprints found"
     elif not report.changed:
@@ -109,8 +109,8 @@ def _file_lines(item: FileResult, *, preview: bool) -> Iterator[str]:
         )
         if labels
     ]
-    said = ", ".join(counts) if applied.changed else "no changes"
-    yield f"{item.path}: {'would be ' if preview and applied.changed else ''}{said}"
+    summary = ", ".join(counts) if applied.changed else "no changes"
+    yield f"{item.path}: {'would be ' if preview and applied.changed else ''}{summary}"
     for sign in ("+", "~", "-"):
         for one in applied.changes:
             if one.sign == sign:

@@ -1,6 +1,6 @@
 """The definition of a blueprint instance: a file, or a text, that is kept applied.
 
-When it was applied, with which result and hash, is no part of it: see `states`.
+The time, result and hash of its last application are runtime state: see `states`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Annotated
 from ostiary.resource import MULTILINE, UNIQUE, Help, Length, Problem, Resource, kind
 
 
-def _check(instance: BlueprintInstance) -> Iterable[Problem]:
+def _problems(instance: BlueprintInstance) -> Iterable[Problem]:
     if bool(instance.path) == bool(instance.content):
         yield Problem("", "expected exactly one of path and content")
 
@@ -22,7 +22,7 @@ def _check(instance: BlueprintInstance) -> Iterable[Problem]:
     verbose_name="Blueprint Instance",
     component="",
     routes="managed/blueprints",
-    check=_check,
+    check=_problems,
 )
 class BlueprintInstance(Resource):
     """One blueprint and whether it is applied."""

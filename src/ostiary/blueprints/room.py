@@ -1,4 +1,4 @@
-"""What this room gives to the application."""
+"""The kinds, services and jobs of this room."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def discovery(services: ServiceRegistry) -> Discovery:
-    """Return what finds blueprints and applies them."""
+    """Return the discovery, which finds blueprints and applies them."""
     return Discovery(
         database=services.database,
         editor=services[Editor],
@@ -38,7 +38,7 @@ def jobs(services: ServiceRegistry) -> Sequence[Job]:
 
 
 def loops(services: ServiceRegistry) -> Sequence[Loop]:
-    """Return what watches the folder of blueprints, if there is one."""
+    """Return the loop that watches the blueprints directory, if there is one."""
     folder = services[Discovery].directory
     return () if folder is None else (watch(services.database, folder, clock=services.clock),)
 

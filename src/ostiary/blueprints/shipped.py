@@ -1,8 +1,8 @@
 """The blueprints of the program itself: the default flows, stages, mappings, brand and groups.
 
 They keep authentik's paths and names, because blueprints of others name them; their texts are our own. They are
-applied on the first start, and again when a new version brings another text; what people changed meanwhile stays:
-nearly all entries have the state `created`, and what was deleted is not made again (`apply.Order.remembered`).
+applied on the first start, and again when a new version brings another text; people's changes stay:
+nearly all entries have the state `created`, and a deleted object is not created again (`apply.Order.remembered`).
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ _ROOT: Final = Path(__file__).with_name("defaults")
 
 def shipped_files() -> dict[str, bytes]:
     """Return the shipped files by path, such as "default/flow-default-authentication-flow.yaml"."""
-    found: dict[str, bytes] = {}
+    files: dict[str, bytes] = {}
     for folder in FOLDERS:
         entries = sorted(_ROOT.joinpath(folder).iterdir(), key=lambda item: item.name)
         for item in entries:
             if item.name.endswith(".yaml"):
-                found[f"{folder}/{item.name}"] = item.read_bytes()
-    return found
+                files[f"{folder}/{item.name}"] = item.read_bytes()
+    return files
 
 
 def shipped_names() -> dict[str, str]:
     """Return the path of every shipped blueprint by its path and by its name.
 
-    The name is the quoted text of the third line: known without reading YAML, and kept so by a test.
+    The name is the quoted text of the third line, so that no YAML is read. A test keeps it there.
     """
     names: dict[str, str] = {}
     for path, data in shipped_files().items():

@@ -36,14 +36,14 @@ MIGRATIONS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What is known of one blueprint. `last_applied_hash` is that of the last success, "" when there was none."""
+    """The state of one blueprint. `last_applied_hash` is that of the last success, "" when there was none."""
 
     path: str
     status: Status
     last_applied: int  # microseconds UTC of the last try
     last_applied_hash: str = ""
     message: str = ""  # why it failed
-    made: Mapping[str, Pk] = field(default_factory=dict)  # shipped blueprints: entry id -> primary key
+    primary_keys: Mapping[str, Pk] = field(default_factory=dict)  # shipped blueprints: entry id -> primary key
 
 
 async def read_states(database: Database) -> dict[str, State]:
@@ -55,7 +55,7 @@ async def read_states(database: Database) -> dict[str, State]:
 
 
 def save_state(state: State) -> Statement:
-    """Return the statement that notes a state."""
+    """Return the statement that saves a state."""
     return Statement(
         "INSERT INTO blueprint_state (path, status, last_applied, last_applied_hash, message, made)"
         " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (path) DO UPDATE SET status = excluded.status,"
@@ -67,13 +67,13 @@ def save_state(state: State) -> Statement:
             state.last_applied,
             state.last_applied_hash,
             state.message,
-            encode_canonical(dict(state.made)),
+            encode_canonical(dict(state.primary_keys)),
         ),
     )
 
 
 def forget_state(path: str) -> Statement:
-    """Return the statement that forgets a blueprint."""
+    """Return the statement that deletes the state of a blueprint."""
     return Statement("DELETE FROM blueprint_state WHERE path = ?", (path,))
 
 
@@ -85,5 +85,5 @@ def _state(row: object) -> State:
         last_applied=int(cast("int", values["last_applied"])),
         last_applied_hash=str(values["last_applied_hash"]),
         message=str(values["message"]),
-        made=cast("Mapping[str, Pk]", decode(str(values["made"]))),
+        primary_keys=cast("Mapping[str, Pk]", decode(str(values["made"]))),
     )

@@ -10,7 +10,7 @@ from dataclasses import field
 from typing import Final
 
 from ostiary.blueprints.applying.changed import Changed, Sign, changed
-from ostiary.blueprints.applying.entry import EntryRun, GeneratedSecret, Other
+from ostiary.blueprints.applying.entry import EntryRun, FindBlueprint, GeneratedSecret
 from ostiary.blueprints.applying.resolve import Resolver
 from ostiary.blueprints.errors import EntryRefused, Fault
 from ostiary.blueprints.models import model_name, why_missing
@@ -41,19 +41,19 @@ class Order:
     blueprint: Blueprint
     context: Mapping[str, object] = field(default_factory=dict)  # of its instance; wins over the file's own
     remembered: Mapping[str, Pk] | None = None
-    """Shipped blueprints only: what each entry once made. What was deleted since stays deleted, what was renamed is
-    still recognised."""
+    """Shipped blueprints only: the object that each entry created. A deleted object stays deleted, and a renamed
+    one is still recognised."""
 
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """The changes of a blueprint. Only `made` holds secrets."""
+    """The changes of a blueprint. Only `generated_secrets` holds secrets."""
 
     changes: tuple[Changed, ...] = ()
     unchanged: tuple[str, ...] = ()
-    made: tuple[GeneratedSecret, ...] = ()  # secrets of new objects that the file left to us
+    generated_secrets: tuple[GeneratedSecret, ...] = ()  # secrets of new objects that the file left to us
     notices: tuple[str, ...] = ()
-    unfound: int = 0  # look-ups that found nothing
+    failed_lookups: int = 0  # look-ups that found nothing
     keys: Mapping[str, Pk] = field(default_factory=dict)  # primary key of each entry with an id
 
     @property
@@ -81,7 +81,12 @@ class Applied:
 
 
 async def apply_blueprint(
-    order: Order, workspace: Workspace, *, surroundings: Surroundings, other: Other, finished: frozenset[str]
+    order: Order,
+    workspace: Workspace,
+    *,
+    surroundings: Surroundings,
+    find_blueprint: FindBlueprint,
+    finished: frozenset[str],
 ) -> Applied:
     """Apply the blueprint to the workspace; `finished` are the paths applied before in this run.
 
@@ -94,19 +99,25 @@ async def apply_blueprint(
         read_file=surroundings.read_file,
         context=_context(order, surroundings.registry),
     )
-    run = EntryRun(workspace=workspace, resolver=resolver, other=other, finished=finished, remembered=order.remembered)
+    run = EntryRun(
+        workspace=workspace,
+        resolver=resolver,
+        find_blueprint=find_blueprint,
+        finished=finished,
+        remembered=order.remembered,
+    )
     _refuse_unbuilt(order.blueprint, surroundings.registry)
     before = _pending(workspace)
     for entry in order.blueprint.entries:
         await run.apply(entry)
     await workspace.settle()
-    changes, unchanged = _changes(workspace, before, run.touched, resolver.revealed)
+    changes, unchanged = _changes(workspace, before, run.labels, resolver.revealed)
     return Applied(
         changes=changes,
         unchanged=unchanged,
-        made=tuple(run.made),
-        notices=(*order.blueprint.notices, *run.notices, *resolver.told),
-        unfound=resolver.unfound,
+        generated_secrets=tuple(run.generated_secrets),
+        notices=(*order.blueprint.notices, *run.notices, *resolver.notices),
+        failed_lookups=resolver.failed_lookups,
         keys=run.keys,
     )
 
@@ -114,25 +125,25 @@ async def apply_blueprint(
 def _refuse_unbuilt(blueprint: Blueprint, registry: Registry) -> None:
     """Refuse a file that needs unsupported models, naming all of them at once. Raises Refused."""
     faults = [
-        Fault(entry.model.position, why_missing(written, (kind.name for kind in registry)), entry.describe())
+        Fault(entry.model.position, why_missing(model, (kind.name for kind in registry)), entry.describe())
         for entry in blueprint.entries
-        if (written := unconditional_model(entry)) and model_name(written) not in registry
+        if (model := unconditional_model(entry)) and model_name(model) not in registry
     ]
     if faults:
         raise EntryRefused(faults)
 
 
 def _context(order: Order, registry: Registry) -> dict[str, Node]:
-    """Merge what every run knows, the file's context and the instance's.
+    """Merge the values of every run, the file's context and the instance's.
 
     authentik also says `goauthentik.io/enterprise/licensed`, by a slip always as true; here it is false, because the
     models that files guard with it do not exist.
     """
-    known = {
+    always = {
         "goauthentik.io/rbac/models": {kind.model_name: kind.app_label for kind in registry},
         "goauthentik.io/enterprise/licensed": False,
     }
-    context = {name: from_plain(value, _RUN) for name, value in known.items()}
+    context = {name: from_plain(value, _RUN) for name, value in always.items()}
     instance = {name: from_plain(value, _RUN) for name, value in order.context.items()}
     for layer in (order.blueprint.context, instance):
         for name, node in layer.items():
@@ -144,21 +155,21 @@ _Pending = dict[Key, Mapping[str, object] | None]
 
 
 def _pending(workspace: Workspace) -> _Pending:
-    """Return what was pending before: a preview applies several blueprints to one workspace."""
+    """Return the changes that are pending already. A preview applies several blueprints to one workspace."""
     return {(change.kind.name, change.pk): change.after for change in workspace.changes}
 
 
 def _changes(
-    workspace: Workspace, before: _Pending, touched: Mapping[Key, str], revealed: Collection[str]
+    workspace: Workspace, before: _Pending, labels: Mapping[Key, str], revealed: Collection[str]
 ) -> tuple[tuple[Changed, ...], tuple[str, ...]]:
-    """Return what was changed, and the labels of what was not."""
-    found: dict[Key, Changed] = {}
+    """Return the changes, and the labels of unchanged objects."""
+    changes: dict[Key, Changed] = {}
     for change in workspace.changes:
         key = (change.kind.name, change.pk)
         if key in before and before[key] == change.after:
             continue
-        label = touched.get(key, f"{change.kind.name} {change.label}")
+        label = labels.get(key, f"{change.kind.name} {change.label}")
         one = changed(change, before.get(key, change.before), label=label, revealed=revealed)
         if one is not None:
-            found[key] = one
-    return tuple(found.values()), tuple(label for key, label in touched.items() if key not in found)
+            changes[key] = one
+    return tuple(changes.values()), tuple(label for key, label in labels.items() if key not in changes)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Collection, Mapping
 from typing import Final, Literal
 
-from ostiary.blueprints.hiding import hidden
+from ostiary.blueprints.hiding import masked_text
 from ostiary.record import dataclass
 from ostiary.resource.diff import FieldDiff, masked_diff
 from ostiary.store.configuration.documents import same
@@ -34,20 +34,20 @@ def changed(
         return Changed("-", label)
     if before is None:
         defaults = {name: item.default() for name, item in kind.fields.items()}
-        given = masked_diff(kind, defaults, {**defaults, **after})
-        return Changed("+", label, tuple(_line(one, revealed, new=True) for one in given))
+        initial = masked_diff(kind, defaults, {**defaults, **after})
+        return Changed("+", label, tuple(_line(one, revealed, new=True) for one in initial))
     if same(kind, before, after):
         return None
     return Changed("~", label, tuple(_line(one, revealed, new=False) for one in masked_diff(kind, before, after)))
 
 
 def _line(one: FieldDiff, revealed: Collection[str], *, new: bool) -> str:
-    after = _shown(one.after, revealed)
-    return f"{one.field}: {after}" if new else f"{one.field}: {_shown(one.before, revealed)} -> {after}"
+    after = _value_text(one.after, revealed)
+    return f"{one.field}: {after}" if new else f"{one.field}: {_value_text(one.before, revealed)} -> {after}"
 
 
-def _shown(value: object, revealed: Collection[str]) -> str:
-    text = hidden(json.dumps(value, ensure_ascii=False, default=str), _spellings(revealed))
+def _value_text(value: object, revealed: Collection[str]) -> str:
+    text = masked_text(json.dumps(value, ensure_ascii=False, default=str), _spellings(revealed))
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
 

@@ -1,8 +1,8 @@
 """Applies one entry: conditions, state, identifiers, values, and unset secrets.
 
-A secret whose variable or file is not there: on an existing object what is stored stays, and the result says so. On a
-new object it is an error that names the variable, even though many secrets have a generated default: an application
-configured with another secret would only fail later, and nobody would know why. Leaving the field out asks for the
+When the variable or file of a secret is missing, an existing object keeps its stored secret, with a notice. For a new
+object it is an error that names the variable, even though many secrets have a generated default: an application
+configured with another secret would only fail later, and nobody would know why. Leave the field out for the generated
 default. Secrets that may be empty, such as a user's password, are left out with a notice.
 """
 
@@ -30,7 +30,7 @@ from ostiary.store.workspace.editor import Workspace
 
 STATES: Final = ("present", "created", "must_created", "absent")
 
-Other = Callable[[Mapping[str, object]], str | None]
+FindBlueprint = Callable[[Mapping[str, object]], str | None]
 """Returns the path of another blueprint, by name or path; None when there is none."""
 
 
@@ -51,21 +51,21 @@ class EntryRun:
         *,
         workspace: Workspace,
         resolver: Resolver,
-        other: Other,
+        find_blueprint: FindBlueprint,
         finished: frozenset[str],
         remembered: Mapping[str, Pk] | None,
     ) -> None:
         self.notices: list[str] = []
-        self.touched: dict[Key, str] = {}
+        self.labels: dict[Key, str] = {}
         self.keys: dict[str, Pk] = dict(remembered or {})
-        self.made: list[GeneratedSecret] = []
+        self.generated_secrets: list[GeneratedSecret] = []
         self._workspace = workspace
         self._resolver = resolver
-        self._other = other
+        self._find_blueprint = find_blueprint
         self._finished = finished
         self._remembered = remembered
-        self._gone: set[str] = set()
-        self._known_as = PrimaryKeys()
+        self._deleted_ids: set[str] = set()
+        self._primary_keys = PrimaryKeys()
 
     async def apply(self, entry: Entry) -> None:
         """Apply one entry. Raises Refused naming the entry, WaitsFor."""
@@ -88,34 +88,34 @@ class EntryRun:
             if not await self._resolver.value(condition):
                 self._resolver.absent[entry.id] = "its conditions do not hold"
                 return
-        written = await self._resolver.value(entry.model)
-        model = model_name(written)
+        raw_model = await self._resolver.value(entry.model)
+        model = model_name(raw_model)
         if model == META_APPLY:
-            await self._apply_other(entry)
+            await self._require_blueprint(entry)
             return
         registry = self._resolver.registry
-        if not isinstance(written, str) or model not in registry:
+        if not isinstance(raw_model, str) or model not in registry:
             if is_unbuilt(model, registry) and await self._state(entry) == "absent":
                 self._resolver.absent[entry.id] = "its state is absent"
-                self._tell(entry, f"model {written} is not available yet, so there is nothing to delete")
+                self._add_notice(entry, f"model {raw_model} is not available yet, so there is nothing to delete")
                 return
-            raise _refused(entry, entry.model, why_missing(str(written), (kind.name for kind in registry)), "")
+            raise _refused(entry, entry.model, why_missing(str(raw_model), (kind.name for kind in registry)), "")
         kind = registry.get(model)
-        if self._depends_on_gone(entry):
-            self._leave(entry)
+        if self._depends_on_deleted(entry):
+            self._skip_deleted(entry)
             return
         await self._apply_object(entry, kind)
 
     async def _apply_object(self, entry: Entry, kind: Kind) -> None:
         await self._require_permissions(entry)
         state = await self._state(entry)
-        written = await self._table(entry, entry.identifiers, "identifiers")
-        identifiers = self._known_as.identifiers(kind, written)
+        raw_identifiers = await self._table(entry, entry.identifiers, "identifiers")
+        identifiers = self._primary_keys.identifiers(kind, raw_identifiers)
         if not identifiers:
             raise _refused(entry, entry.identifiers, "expected at least one field to find the object by", "identifiers")
         existing = await self._existing(entry, kind, identifiers, absent=state == "absent")
         if existing is None and entry.id and entry.id in (self._remembered or {}):
-            self._leave(entry)
+            self._skip_deleted(entry)
         elif state == "absent":
             await self._delete(entry, existing)
         elif existing is None:
@@ -123,9 +123,9 @@ class EntryRun:
         elif state == "must_created":
             raise _refused(entry, entry.identifiers, f"{kind.name} {existing.label} exists already", "identifiers")
         else:
-            if "pk" in written:
-                self._known_as.note(kind, written["pk"], existing.pk)
-            await (self._touch(entry, existing) if state == "created" else self._update(entry, existing, identifiers))
+            if "pk" in raw_identifiers:
+                self._primary_keys.note(kind, raw_identifiers["pk"], existing.pk)
+            await (self._record(entry, existing) if state == "created" else self._update(entry, existing, identifiers))
 
     async def _require_permissions(self, entry: Entry) -> None:
         """Refuse object permissions: an object without the grants its file asks for must not look applied."""
@@ -150,14 +150,14 @@ class EntryRun:
         return dict(value)
 
     async def _attributes(self, entry: Entry, kind: Kind) -> dict[str, object]:
-        return self._known_as.attributes(kind, await self._table(entry, entry.attrs, "attrs"))
+        return self._primary_keys.attributes(kind, await self._table(entry, entry.attrs, "attrs"))
 
     async def _existing(
         self, entry: Entry, kind: Kind, identifiers: Mapping[str, object], *, absent: bool
     ) -> StoredObject | None:
         remembered = (self._remembered or {}).get(entry.id)
-        if remembered is not None and (known := await self._workspace.get(kind.name, remembered)) is not None:
-            return known
+        if remembered is not None and (stored := await self._workspace.get(kind.name, remembered)) is not None:
+            return stored
         faults = []
         for name, value in identifiers.items():
             why = () if value is not None else self._why(entry.identifiers, name)
@@ -166,21 +166,22 @@ class EntryRun:
                 place = entry.position if node is None else node.position
                 faults.append(Fault(place, "expected a value to find the object by", "", f"identifiers.{name}", why))
         if faults and (absent or entry.id in (self._remembered or {})):
-            return None  # what it hangs on is not there, so neither is the object
+            return None  # the object it belongs to does not exist, so it does not either
         if faults:
             raise EntryRefused([replace(fault, entry=entry.describe(kind.name)) for fault in faults])
         return await self._match(entry, kind, identifiers)
 
     async def _match(self, entry: Entry, kind: Kind, identifiers: Mapping[str, object]) -> StoredObject | None:
         pk = identifiers.get("pk")
-        by_others = kind.numbering is Numbering.INTEGER and len(identifiers) > 1  # a number is nobody's own
-        if pk is not None and not by_others and (named := await self._workspace.get(kind.name, pk)) is not None:
-            return named
+        # Elsewhere the same number may be another object's.
+        by_other_fields = kind.numbering is Numbering.INTEGER and len(identifiers) > 1
+        if pk is not None and not by_other_fields and (by_pk := await self._workspace.get(kind.name, pk)) is not None:
+            return by_pk
         lookups = [(lookup_name(name), value) for name, value in identifiers.items() if name != "pk"]
         if not lookups:
             return None
         try:
-            found = await self._workspace.match(kind.name, but_pk(lookups))
+            matches = await self._workspace.match(kind.name, but_pk(lookups))
         except InvalidResource as error:
             label = entry.describe(kind.name)
             raise EntryRefused(
@@ -189,24 +190,24 @@ class EntryRun:
                     for p in error.problems
                 ]
             ) from None
-        meant, several = best_match(found, lookups)
+        match, several = best_match(matches, lookups)
         if several:
-            self._tell(entry, f"the identifiers {several}")
-        if meant is None and pk is not None and by_others:
+            self._add_notice(entry, f"the identifiers {several}")
+        if match is None and pk is not None and by_other_fields:
             return await self._workspace.get(kind.name, pk)
-        return meant
+        return match
 
     async def _create(self, entry: Entry, kind: Kind, identifiers: Mapping[str, object]) -> None:
         values = await self._attributes(entry, kind)
         for name, value in identifiers.items():
             if name in kind.fields:
-                values[name] = _together(values.get(name), value)
-        self._tell_unknown(entry, kind, values)
+                values[name] = _joined(values.get(name), value)
+        self._drop_unknown(entry, kind, values)
         faults = []
         for name, why in self._unset_secrets(entry, kind, values).items():
             if kind.fields[name].nullable:
                 values.pop(name)
-                self._tell(entry, f"{name} is left out: {why}")
+                self._add_notice(entry, f"{name} is left out: {why}")
                 continue
             node = field_node(entry, name) or entry.attrs
             place = entry.position if node is None else node.position
@@ -214,13 +215,13 @@ class EntryRun:
             faults.append(Fault(place, message, entry.describe(kind.name), name, (why,)))
         if faults:
             raise EntryRefused(faults)
-        self._tell_nulls(entry, kind, values)
+        self._report_nulls(entry, kind, values)
         stored = await self._workspace.create(kind.name, values, pk=identifiers.get("pk"))
-        await self._touch(entry, stored)
+        await self._record(entry, stored)
         for name, item in kind.fields.items():
             secret = stored.values.get(name)
             if item.sealed is not None and name not in values and isinstance(secret, Secret) and secret.reveal():
-                self.made.append(GeneratedSecret(self.touched[stored.key], name, secret))
+                self.generated_secrets.append(GeneratedSecret(self.labels[stored.key], name, secret))
 
     async def _update(self, entry: Entry, existing: StoredObject, identifiers: Mapping[str, object]) -> None:
         kind = existing.kind
@@ -228,26 +229,26 @@ class EntryRun:
         for name, value in identifiers.items():
             # containment found the object; writing the part it names would drop the rest
             if name in kind.fields and (name in values or not isinstance(value, Mapping | list)):
-                values[name] = _together(values.get(name), value)
-        self._tell_unknown(entry, kind, values)
+                values[name] = _joined(values.get(name), value)
+        self._drop_unknown(entry, kind, values)
         for name, why in self._unset_secrets(entry, kind, values).items():
             values.pop(name, None)
-            self._tell(entry, f"{name} keeps what is stored: {why}")
-        self._tell_nulls(entry, kind, values)
-        await self._touch(entry, await self._workspace.update(existing, values))
+            self._add_notice(entry, f"{name} keeps what is stored: {why}")
+        self._report_nulls(entry, kind, values)
+        await self._record(entry, await self._workspace.update(existing, values))
 
     async def _delete(self, entry: Entry, existing: StoredObject | None) -> None:
         self._resolver.absent[entry.id] = "its state is absent"
         if existing is not None:
             await self._workspace.delete(existing)
 
-    async def _apply_other(self, entry: Entry) -> None:
+    async def _require_blueprint(self, entry: Entry) -> None:
         """`metaapplyblueprint`: another blueprint must be applied before the next entry."""
         attrs = await self._table(entry, entry.attrs, "attrs")
         identifiers = attrs.get("identifiers")
         if not isinstance(identifiers, Mapping) or not identifiers:
             raise _refused(entry, entry.attrs, "expected a mapping with the name or path of a blueprint", "identifiers")
-        path = self._other({str(name): value for name, value in identifiers.items()})
+        path = self._find_blueprint({str(name): value for name, value in identifiers.items()})
         if path is not None:
             if path not in self._finished:
                 raise WaitsFor(
@@ -258,7 +259,7 @@ class EntryRun:
             raise _refused(entry, entry.attrs, "expected the name or path of an existing blueprint", "identifiers")
 
     def _unset_secrets(self, entry: Entry, kind: Kind, values: Mapping[str, object]) -> dict[str, str]:
-        """Return the secret fields whose variable or file is not there, with the reason."""
+        """Return the secret fields whose variable or file is missing, with the reason."""
         unset: dict[str, str] = {}
         for name, item in kind.fields.items():
             node = field_node(entry, name)
@@ -276,36 +277,36 @@ class EntryRun:
         node = part.pairs.get(name) if isinstance(part, Table) else part
         return () if node is None else hints([node], self._resolver.misses)
 
-    def _tell_nulls(self, entry: Entry, kind: Kind, values: Mapping[str, object]) -> None:
-        """Say which optional fields become null because something was not found (authentik says nothing)."""
+    def _report_nulls(self, entry: Entry, kind: Kind, values: Mapping[str, object]) -> None:
+        """Report the optional fields that become null because a look-up failed. authentik reports nothing."""
         for name, value in values.items():
             node = field_node(entry, name)
             item = kind.fields.get(name)
             if value is None and item is not None and item.nullable and node is not None:
                 why = self._resolver.misses.get(node)
                 if why:
-                    self._tell(entry, f"{name} is null: {why}")
+                    self._add_notice(entry, f"{name} is null: {why}")
 
-    def _tell_unknown(self, entry: Entry, kind: Kind, values: dict[str, object]) -> None:
-        """Drop and name the attributes nobody reads, as authentik drops them."""
+    def _drop_unknown(self, entry: Entry, kind: Kind, values: dict[str, object]) -> None:
+        """Drop unknown attributes, as authentik does, and report them."""
         for name in list(values):
             item = kind.fields.get(name)
             if item is None and (name not in kind.ignored or (name == "permissions" and values[name])):
                 near = did_you_mean(name, kind.fields)
-                self._tell(entry, f"{name} is no field of {kind.name} here and is ignored{near}")
+                self._add_notice(entry, f"{name} is no field of {kind.name} here and is ignored{near}")
             elif item is not None and Flag.READ_ONLY in item.flags:
-                self._tell(entry, f"{name} cannot be set and is ignored")
+                self._add_notice(entry, f"{name} cannot be set and is ignored")
             if item is None or Flag.READ_ONLY in item.flags:
                 del values[name]
 
-    def _tell(self, entry: Entry, text: str) -> None:
+    def _add_notice(self, entry: Entry, text: str) -> None:
         self.notices.append(f"{entry.position}: {entry.describe()}: {text}")
 
-    async def _touch(self, entry: Entry, stored: StoredObject) -> None:
-        self.touched[stored.key] = await self._name(stored)
+    async def _record(self, entry: Entry, stored: StoredObject) -> None:
+        self.labels[stored.key] = await self._name(stored)
         if stored.kind.advise is not None:
             for problem in stored.kind.advise(stored.item()):
-                self._tell(entry, f"{stored.label}: {problem.field} {problem.message}")
+                self._add_notice(entry, f"{stored.label}: {problem.field} {problem.message}")
         if entry.id and entry.id not in self._resolver.applied:
             self._resolver.applied[entry.id] = stored
             self.keys[entry.id] = stored.pk
@@ -319,16 +320,16 @@ class EntryRun:
         bound = await self._workspace.get(target.reference.target, stored.values["target"])
         return f"{kind.name} {stored.values['order']} of {'nothing' if bound is None else bound.label}"
 
-    def _leave(self, entry: Entry) -> None:
-        """Shipped blueprints: the object was deleted by somebody, so it, and what hung on it, stays away."""
-        self._gone.add(entry.id)
+    def _skip_deleted(self, entry: Entry) -> None:
+        """Skip an object of a shipped blueprint that somebody deleted, and with it the objects that depend on it."""
+        self._deleted_ids.add(entry.id)
         self._resolver.absent[entry.id] = "it was deleted"
 
-    def _depends_on_gone(self, entry: Entry) -> bool:
-        if not self._gone:
+    def _depends_on_deleted(self, entry: Entry) -> bool:
+        if not self._deleted_ids:
             return False
         parts = [part for part in (entry.identifiers, entry.attrs) if part is not None]
-        return any(name in self._gone for name in _key_ids(parts))
+        return any(name in self._deleted_ids for name in _key_ids(parts))
 
 
 def _near(name: str, kind: Kind) -> str:
@@ -351,11 +352,11 @@ def _refused(entry: Entry, node: Node | None, message: str, field: str) -> Entry
     return EntryRefused([Fault(entry.position if node is None else node.position, message, entry.describe(), field)])
 
 
-def _together(attribute: object, identifier: object) -> object:
+def _joined(attribute: object, identifier: object) -> object:
     """Merge a field named in attrs and identifiers: the identifier wins, mappings are joined."""
     if isinstance(attribute, Mapping) and isinstance(identifier, Mapping):
         joined = dict(attribute)
         for key, value in identifier.items():
-            joined[key] = _together(joined.get(key), value)
+            joined[key] = _joined(joined.get(key), value)
         return joined
     return identifier

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Final
 
 from ostiary.blueprints.errors import Fault
-from ostiary.blueprints.hiding import hidden
+from ostiary.blueprints.hiding import masked_text
 from ostiary.blueprints.text.document import Entry
 from ostiary.blueprints.text.nodes import Items, Node, Table, Tag, walk
 from ostiary.resource import InvalidResource, Problem
@@ -37,9 +37,9 @@ def _fault(problem: Problem, entry: Entry, model: str, misses: Mapping[Node, str
         node = node.items[int(number[1])]
     if node is None and isinstance(entry.attrs, Tag):  # the values as a whole come from a tag
         node = entry.attrs
-    searched = [node] if node is not None else [] if problem.field else _parts(entry)
+    nodes = [node] if node is not None else [] if problem.field else _parts(entry)
     place = entry.position if node is None else node.position
-    return Fault(place, problem.message, entry.describe(model), problem.field, hints(searched, misses))
+    return Fault(place, problem.message, entry.describe(model), problem.field, hints(nodes, misses))
 
 
 def _parts(entry: Entry) -> list[Node]:
@@ -49,11 +49,12 @@ def _parts(entry: Entry) -> list[Node]:
 def masked(faults: Sequence[Fault], revealed: Collection[str]) -> list[Fault]:
     """Return the faults without texts of the environment or of files."""
     return [
-        replace(fault, message=hidden(fault.message, revealed), entry=hidden(fault.entry, revealed)) for fault in faults
+        replace(fault, message=masked_text(fault.message, revealed), entry=masked_text(fault.entry, revealed))
+        for fault in faults
     ]
 
 
 def hints(nodes: list[Node], misses: Mapping[Node, str]) -> tuple[str, ...]:
     """Return the failed look-ups of the tags inside some nodes, each once."""
-    found = [misses[inner] for node in nodes for inner in walk(node) if inner in misses]
-    return tuple(dict.fromkeys(found))
+    failed = [misses[inner] for node in nodes for inner in walk(node) if inner in misses]
+    return tuple(dict.fromkeys(failed))

@@ -31,25 +31,25 @@ class Match(Protocol):
 T = TypeVar("T", bound=Match)
 
 
-def best_match(found: Sequence[T], lookups: Sequence[tuple[str, object]]) -> tuple[T | None, str]:
+def best_match(candidates: Sequence[T], lookups: Sequence[tuple[str, object]]) -> tuple[T | None, str]:
     """Return the best match, and a notice when there are several: a managed object, else the oldest.
 
-    A second look finds the same one: what is made later, by this file or by anybody, comes after it. Look-ups of the
+    The same look-up gives the same object later, because younger objects come after it. Look-ups of the
     primary key must hold as well.
     """
-    wanted = [str(value).lower() for name, value in lookups if name == "pk"]
+    primary_keys = [str(value).lower() for name, value in lookups if name == "pk"]
     # guard: A57 of several that match, a managed one is meant
-    meant = sorted(
-        (one for one in found if all(str(one.pk) == pk for pk in wanted)),
+    matches = sorted(
+        (one for one in candidates if all(str(one.pk) == pk for pk in primary_keys)),
         key=lambda one: (not one.values.get("managed"), age(one.pk)),
     )
-    if len(meant) < 2:  # noqa: PLR2004 - several
-        return (meant[0] if meant else None), ""
-    first = meant[0]
+    if len(matches) < 2:  # noqa: PLR2004 - several
+        return (matches[0] if matches else None), ""
+    first = matches[0]
     why = "which is managed" if first.values.get("managed") else "the oldest"
     better = "managed or name" if "managed" in first.kind.fields else "something that only one has"
     name = first.values.get(first.kind.label_field) or first.pk
-    return first, f"matches {len(meant)} objects, and means {name}, {why}; look for {better} to be sure"
+    return first, f"matches {len(matches)} objects, and means {name}, {why}; look for {better} to be sure"
 
 
 def but_pk(lookups: Sequence[tuple[str, object]]) -> Sequence[tuple[str, object]]:
@@ -57,11 +57,11 @@ def but_pk(lookups: Sequence[tuple[str, object]]) -> Sequence[tuple[str, object]
     return [pair for pair in lookups if pair[0] != "pk"] or lookups
 
 
-def shown(found: Match) -> dict[str, object]:
+def as_api_object(match: Match) -> dict[str, object]:
     """Return an object as in API v3: the primary key and every field."""
-    fields = found.kind.fields
-    body = {name: item.wire(found.values[name]) for name, item in fields.items() if name in found.values}
-    return {"pk": found.pk, **body}
+    fields = match.kind.fields
+    body = {name: item.wire(match.values[name]) for name, item in fields.items() if name in match.values}
+    return {"pk": match.pk, **body}
 
 
 _PK_NAMES: Final = frozenset(

@@ -10,9 +10,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import field
 from typing import Any, Final, TypeVar
 
-from ostiary.blueprints.applying.matches import Match, best_match, lookup_name, shown
+from ostiary.blueprints.applying.matches import Match, as_api_object, best_match, lookup_name
 from ostiary.blueprints.errors import EntryRefused, Fault
-from ostiary.blueprints.hiding import hidden
+from ostiary.blueprints.hiding import masked_text
 from ostiary.blueprints.models import model_name, why_missing
 from ostiary.blueprints.text.nodes import (
     AtIndex,
@@ -54,7 +54,7 @@ MatchCall = Callable[[str, Sequence[tuple[str, object]]], Awaitable[Sequence[Mat
 
 
 @dataclass(slots=True)
-class _Turn:
+class _Iteration:
     """The current item of an !Enumerate."""
 
     index: object = _UNSET
@@ -74,12 +74,12 @@ class Resolver:
     absent: dict[str, str] = field(default_factory=dict)  # entry ids that made nothing, and why
     misses: dict[Node, str] = field(default_factory=dict)
     revealed: set[str] = field(default_factory=set)  # texts from the environment and files, kept out of messages
-    told: dict[str, None] = field(default_factory=dict)  # notices with their places, each once
-    unfound: int = 0  # how often a look-up found nothing: another file may still make the object
-    _turns: list[_Turn] = field(default_factory=list)
+    notices: dict[str, None] = field(default_factory=dict)  # notices with their places, each once
+    failed_lookups: int = 0  # how often a look-up found nothing: another file may still make the object
+    _iterations: list[_Iteration] = field(default_factory=list)
     _steps: int = 0
     _nesting: int = 0
-    _made: int = 0  # characters
+    _formatted_characters: int = 0
 
     async def value(self, node: Node) -> object:
         """Return plain data for a node. Raises Refused."""
@@ -89,15 +89,15 @@ class Resolver:
         if self._nesting >= MAX_NESTING:
             raise refused(node.position, "refers to itself, or is nested too deeply")
         self._nesting += 1
-        self.misses.pop(node, None)  # in an !Enumerate only the current turn counts
+        self.misses.pop(node, None)  # in an !Enumerate only the current iteration counts
         try:
             return await self._resolve(node)
         finally:
             self._nesting -= 1
 
-    def tell(self, position: TextPosition, text: str) -> None:
-        """Keep a notice, without values from the environment and files."""
-        self.told[f"{position}: {hidden(text, self.revealed)}"] = None
+    def add_notice(self, position: TextPosition, text: str) -> None:
+        """Add a notice, without values from the environment and files."""
+        self.notices[f"{position}: {masked_text(text, self.revealed)}"] = None
 
     async def _resolve(self, node: Node) -> object:  # noqa: PLR0911, PLR0912, C901 - one line for each kind of node
         match node:
@@ -111,7 +111,7 @@ class Resolver:
                 return self._key_of(node).pk
             case FindObject():
                 found = await self._find(node)
-                return None if found is None else shown(found)
+                return None if found is None else as_api_object(found)
             case Find():
                 found = await self._find(node)
                 return None if found is None else found.pk
@@ -127,7 +127,7 @@ class Resolver:
             case Enumerate():
                 return await self._enumerate(node)
             case Index() | Value():
-                return self._turn(node)
+                return self._iteration_value(node)
             case AtIndex():
                 return await self._at_index(node)
         raise refused(node.position, "cannot be resolved")
@@ -142,12 +142,12 @@ class Resolver:
         return found
 
     async def _find(self, node: Find) -> Match | None:
-        written = await self.value(node.model)
-        model = model_name(written)
-        if not isinstance(written, str) or not self.registry.family(model):
-            raise refused(node.position, f"{node.NAME}: {why_missing(str(written), (k.name for k in self.registry))}")
+        raw_model = await self.value(node.model)
+        model = model_name(raw_model)
+        if not isinstance(raw_model, str) or not self.registry.family(model):
+            raise refused(node.position, f"{node.NAME}: {why_missing(str(raw_model), (k.name for k in self.registry))}")
         if node.spare:
-            self.tell(node.position, f"{spelled(node)}: what follows a pair [FIELD, VALUE] is ignored")
+            self.add_notice(node.position, f"{spelled(node)}: what follows a pair [FIELD, VALUE] is ignored")
         lookups: list[tuple[str, object]] = []
         for name_node, value_node in node.lookups:
             name, value = await self.value(name_node), await self.value(value_node)
@@ -158,15 +158,15 @@ class Resolver:
                 return None
             lookups.append((lookup_name(name), value))
         try:
-            every = await self.match(model, [pair for pair in lookups if pair[0] != "pk"] or lookups)
+            matches = await self.match(model, [pair for pair in lookups if pair[0] != "pk"] or lookups)
         except InvalidResource as error:
             problems = ", ".join(f"{problem.field} {problem.message}" for problem in error.problems)
             raise refused(node.position, f"{node.NAME}: {problems}") from None
-        found, several = best_match(every, lookups)
+        found, several = best_match(matches, lookups)
         if several:
-            self.tell(node.position, f"{spelled(node)} {several}")
+            self.add_notice(node.position, f"{spelled(node)} {several}")
         if found is None:
-            self.unfound += 1
+            self.failed_lookups += 1
             self.misses[node] = f"{spelled(node)} found nothing"
         return found
 
@@ -208,8 +208,8 @@ class Resolver:
         for item in node.arguments:  # "None" in a text is no value
             if item in self.misses:
                 self.misses[node] = self.misses[item]
-        self._made += len(text)
-        if len(text) > MAX_TEXT or self._made > MAX_TEXTS:
+        self._formatted_characters += len(text)
+        if len(text) > MAX_TEXT or self._formatted_characters > MAX_TEXTS:
             most = MAX_TEXT if len(text) > MAX_TEXT else MAX_TEXTS
             raise refused(node.position, f"!Format: makes more than {most} characters")
         return text
@@ -227,15 +227,15 @@ class Resolver:
         return value
 
     async def _enumerate(self, node: Enumerate) -> object:
-        turn = _Turn()
-        self._turns.append(turn)
+        iteration = _Iteration()
+        self._iterations.append(iteration)
         try:
             items = await self._items(node)
             results = []
-            for turn.index, turn.value in items:
+            for iteration.index, iteration.value in items:
                 results.append((await self.value(node.body), node.body.position))
         finally:
-            self._turns.pop()
+            self._iterations.pop()
         if node.output == "SEQ":
             return [result for result, _ in results]
         return _merged([_pair(result, position) for result, position in results])
@@ -248,11 +248,11 @@ class Resolver:
             return list(enumerate(iterable))
         raise refused(node.iterable.position, "!Enumerate: expected a list, a mapping or a text")
 
-    def _turn(self, node: Index | Value) -> object:
-        if node.depth >= len(self._turns):
+    def _iteration_value(self, node: Index | Value) -> object:
+        if node.depth >= len(self._iterations):
             raise refused(node.position, f"{node.NAME} {node.depth}: there is no !Enumerate that deep")
-        turn = self._turns[-1 - node.depth]
-        value = turn.index if isinstance(node, Index) else turn.value
+        iteration = self._iterations[-1 - node.depth]
+        value = iteration.index if isinstance(node, Index) else iteration.value
         if value is _UNSET:
             raise refused(
                 node.position, f"{node.NAME} {node.depth} is the !Enumerate itself here, expected a depth above"
@@ -301,7 +301,7 @@ def _pair(result: object, position: TextPosition) -> Mapping[object, object]:
 def _merged(parts: Sequence[Mapping[object, object]]) -> dict[object, object]:
     """Return the parts as authentik merges them: mappings deeply, lists appended, else the later wins.
 
-    What is made here is added to, and never what came in, so that each item costs what it holds and no more.
+    Only containers made here are changed, never the parts. So each item costs its own size and no more.
     """
     table: dict[object, object] = {}
     own: dict[int, object] = {}  # keeps them alive, so that `id` stays unique
@@ -322,7 +322,7 @@ def _merge(table: dict[object, object], more: Mapping[object, object], own: dict
 
 
 def _owned(table: dict[object, object], key: object, present: T, own: dict[int, object]) -> T:
-    """Return what stands there, as a copy that is ours."""
+    """Return a container of the table, copied on first use, so that the original stays as it is."""
     if id(present) not in own:
         present = copy.copy(present)
         table[key] = own[id(present)] = present

@@ -17,7 +17,7 @@ META_APPLY: Final = "authentik_blueprints.metaapplyblueprint"
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One object that shall exist, or not."""
+    """One object that must exist, or must not."""
 
     index: int  # from 1, over all sections
     position: TextPosition
@@ -65,7 +65,7 @@ def read_blueprint(node: Node, *, path: str, digest: str) -> Blueprint:
     name, labels = _metadata(node.pairs.get("metadata"))
     context = _context(node.pairs.get("context"))
     entries = tuple(_entries(node.pairs.get("entries")))
-    _check_keys_of(entries)
+    _require_known_ids(entries)
     notices = tuple(
         f"{entry.position}: {entry.describe()}: unknown key {key} is ignored"
         for entry in entries
@@ -75,7 +75,7 @@ def read_blueprint(node: Node, *, path: str, digest: str) -> Blueprint:
 
 
 def unconditional_model(entry: Entry) -> str:
-    """Return the model of an entry that surely makes or needs an object of it; "" when that is only known later."""
+    """Return the model of an entry that certainly creates or needs an object of it, else ""."""
     sure = not entry.conditions and (entry.state is None or isinstance(entry.state, Plain))
     deletes = isinstance(entry.state, Plain) and entry.state.value == "absent"
     if not sure or deletes or not isinstance(entry.model, Plain) or not isinstance(entry.model.value, str):
@@ -105,12 +105,12 @@ def _metadata(node: Node | None) -> tuple[str, dict[str, str]]:
         return name.value, {}
     if not isinstance(labels, Table):
         raise Unreadable([Fault(labels.position, "expected a mapping of texts", field="metadata.labels")])
-    found: dict[str, str] = {}
+    texts: dict[str, str] = {}
     for key, item in labels.pairs.items():
         if not isinstance(item, Plain):
             raise Unreadable([Fault(item.position, "expected a text", field=f"metadata.labels.{key}")])
-        found[str(key)] = str(item.value).lower() if isinstance(item.value, bool) else str(item.value)
-    return name.value, found
+        texts[str(key)] = str(item.value).lower() if isinstance(item.value, bool) else str(item.value)
+    return name.value, texts
 
 
 def _context(node: Node | None) -> dict[str, Node]:
@@ -125,16 +125,16 @@ def _entries(node: Node | None) -> Iterator[Entry]:
     if node is None or _is_null(node):
         return
     if isinstance(node, Items):
-        found = list(node.items)
+        items = list(node.items)
     elif isinstance(node, Table):
-        found = []
+        items = []
         for section, part in node.pairs.items():
             if not isinstance(part, Items):
                 raise Unreadable([Fault(part.position, "expected a list of entries", field=f"entries.{section}")])
-            found.extend(part.items)
+            items.extend(part.items)
     else:
         raise Unreadable([Fault(node.position, "expected a list of entries, or sections of them", field="entries")])
-    for index, item in enumerate(found, 1):
+    for index, item in enumerate(items, 1):
         yield _entry(index, item)
 
 
@@ -171,8 +171,8 @@ def _entry_id(node: Node | None, label: str) -> str:
     return str(node.value)
 
 
-def _check_keys_of(entries: tuple[Entry, ...]) -> None:
-    """Refuse a !KeyOf whose id stands nowhere in the file, before anything is applied."""
+def _require_known_ids(entries: tuple[Entry, ...]) -> None:
+    """Refuse a !KeyOf whose id is not in the file, before anything is applied. Raises Unreadable."""
     known = {entry.id for entry in entries if entry.id}
     faults = []
     for entry in entries:

@@ -23,16 +23,22 @@ MAX_DEPTH: Final = 100
 MAX_NODES: Final = 200_000
 """Of one document, aliases counted as often as they are used, and so what merge keys bring in."""
 MAX_SCALAR: Final = 200
-"""Characters of a number, a truth value or a time: base 60 costs their square, and longer ones are never meant."""
+"""Characters of a number, a truth value or a time: base 60 costs their square, and nobody means longer ones."""
 
 _PREFIX: Final = "tag:yaml.org,2002:"
-_NAMED: Final = {"null": "null", "bool": "true or false", "int": "a number", "float": "a number", "timestamp": "a time"}
-_SCALARS: Final = frozenset({*_NAMED, "binary", "str"})
-_SHOWN: Final = 80  # characters of what was written, in messages
+_SCALAR_NAMES: Final = {
+    "null": "null",
+    "bool": "true or false",
+    "int": "a number",
+    "float": "a number",
+    "timestamp": "a time",
+}
+_SCALARS: Final = frozenset({*_SCALAR_NAMES, "binary", "str"})
+_MAX_QUOTED: Final = 80  # characters of the file quoted in a message
 
 
 @dataclass(slots=True)
-class _Open:
+class _OpenCollection:
     """A list or mapping whose end is not read yet."""
 
     event: Any
@@ -82,25 +88,25 @@ def _is_empty(node: Node) -> bool:
 
 
 class _Builder:
-    """Puts the events of one text together."""
+    """Builds the nodes of one text from its events."""
 
     def __init__(self, origin: TextOrigin) -> None:
         self._origin = origin
         self._anchors: dict[str, Node | None] = {}  # None while the anchored node is still open
         self._sizes: dict[int, int] = {}
         self._merged = 0  # keys that merge keys brought in
-        self._kept: list[Node] = []  # keeps every node alive, so that `id` stays unique
+        self._all_nodes: list[Node] = []  # keeps every node alive, so that `id` stays unique
 
     def documents(self, text: str) -> Iterator[Node]:
         import yaml  # noqa: PLC0415
 
-        stack: list[_Open] = []
+        stack: list[_OpenCollection] = []
         loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
         for event in yaml.parse(text, Loader=loader):
             if isinstance(event, yaml.DocumentStartEvent):
                 self._anchors.clear()
                 self._sizes.clear()
-                self._kept.clear()
+                self._all_nodes.clear()
                 self._merged = 0
             node = self._node(stack, event)
             if node is None:
@@ -110,7 +116,7 @@ class _Builder:
             else:
                 stack[-1].nodes.append(node)
 
-    def _node(self, stack: list[_Open], event: Any) -> Node | None:
+    def _node(self, stack: list[_OpenCollection], event: Any) -> Node | None:
         """Return the node an event completes."""
         import yaml  # noqa: PLC0415
 
@@ -129,21 +135,21 @@ class _Builder:
                 return self._scalar(event)
         return None
 
-    def _open(self, stack: list[_Open], event: Any) -> None:
+    def _open(self, stack: list[_OpenCollection], event: Any) -> None:
         if len(stack) >= MAX_DEPTH:
             raise Unreadable.at(self._place(event), f"is nested more than {MAX_DEPTH} deep")
         if event.anchor is not None:
             self._anchors[event.anchor] = None
-        stack.append(_Open(event))
+        stack.append(_OpenCollection(event))
 
-    def _list(self, opened: _Open) -> Node:
+    def _list(self, opened: _OpenCollection) -> Node:
         position, tag = self._place(opened.event), opened.event.tag
         items = tuple(opened.nodes)
         if tag in {None, "!", f"{_PREFIX}seq"}:
-            return self._done(opened.event, Items(position, items), items)
-        return self._done(opened.event, self._tagged(tag, Argument(position, items=items)), items)
+            return self._register(opened.event, Items(position, items), items)
+        return self._register(opened.event, self._tagged(tag, Argument(position, items=items)), items)
 
-    def _mapping(self, opened: _Open) -> Node:
+    def _mapping(self, opened: _OpenCollection) -> Node:
         position, tag = self._place(opened.event), opened.event.tag
         pairs: dict[object, Node] = {}
         places: dict[object, TextPosition] = {}
@@ -167,7 +173,7 @@ class _Builder:
                     pairs[name], places[name] = value, table.places[name]
         if tag not in {None, "!", f"{_PREFIX}map"}:
             self._tagged(tag, Argument(position))
-        return self._done(opened.event, Table(position, pairs, places), tuple(pairs.values()))
+        return self._register(opened.event, Table(position, pairs, places), tuple(pairs.values()))
 
     def _alias(self, event: Any) -> Node:
         if event.anchor not in self._anchors:
@@ -183,22 +189,22 @@ class _Builder:
         if tag is None or tag == "!":
             tag = _resolved_tag(event)
         if not tag.startswith(_PREFIX):
-            return self._done(event, self._tagged(tag, Argument(position, text=event.value)), ())
-        return self._done(event, Plain(position, _scalar_value(tag, event.value, position)), ())
+            return self._register(event, self._tagged(tag, Argument(position, text=event.value)), ())
+        return self._register(event, Plain(position, _scalar_value(tag, event.value, position)), ())
 
     def _tagged(self, tag: str, argument: Argument) -> Node:
         make = TAGS.get(tag)
         if make is None:
-            shown = _short(tag.replace(_PREFIX, "!!"))
-            raise Unreadable.at(argument.position, f"unknown tag {shown}, expected one of {', '.join(TAGS)}")
+            quoted = _short(tag.replace(_PREFIX, "!!"))
+            raise Unreadable.at(argument.position, f"unknown tag {quoted}, expected one of {', '.join(TAGS)}")
         return make(argument)
 
-    def _done(self, event: Any, node: Node, inside: tuple[Node, ...]) -> Node:
+    def _register(self, event: Any, node: Node, inside: tuple[Node, ...]) -> Node:
         size = 1 + sum(self._sizes.get(id(item), 1) for item in inside)
-        if size > MAX_NODES or len(self._kept) > MAX_NODES:
+        if size > MAX_NODES or len(self._all_nodes) > MAX_NODES:
             raise Unreadable.at(node.position, f"holds more than {MAX_NODES} values once its aliases are written out")
         self._sizes[id(node)] = size
-        self._kept.append(node)
+        self._all_nodes.append(node)
         if event.anchor is not None:
             self._anchors[event.anchor] = node
         return node
@@ -209,10 +215,10 @@ class _Builder:
 
 def _short(text: str) -> str:
     """Return the beginning of a text, for messages."""
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+    return text if len(text) <= _MAX_QUOTED else f"{text[:_MAX_QUOTED]}..."
 
 
-def _is_merge(opened: _Open, event: Any) -> bool:
+def _is_merge(opened: _OpenCollection, event: Any) -> bool:
     return len(opened.nodes) % 2 == 0 and event.value == "<<" and event.tag is None and event.implicit[0]
 
 
@@ -249,7 +255,7 @@ def _resolved_tag(event: Any) -> str:
 
 
 def _scalar_value(tag: str, text: str, position: TextPosition) -> object:
-    """Return what YAML 1.1 makes of a text, as PyYAML (and so authentik) reads it."""
+    """Return the value of a text in YAML 1.1, as PyYAML (and so authentik) reads it."""
     import yaml  # noqa: PLC0415
 
     name = tag.removeprefix(_PREFIX)
@@ -258,7 +264,7 @@ def _scalar_value(tag: str, text: str, position: TextPosition) -> object:
     if name == "str":
         return text
     if name != "binary" and len(text) > MAX_SCALAR:
-        message = f"reads as {_NAMED[name]} of more than {MAX_SCALAR} characters, quote it if it is a text"
+        message = f"reads as {_SCALAR_NAMES[name]} of more than {MAX_SCALAR} characters, quote it if it is a text"
         raise Unreadable.at(position, message)
     _, constructor = _yaml_rules()
     try:

@@ -44,7 +44,7 @@ class Table(Node):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tag(Node):
-    """A value that is found when its entry is applied."""
+    """A value that is resolved when its entry is applied."""
 
     NAME: ClassVar[str] = ""
 
@@ -76,7 +76,7 @@ class FindObject(Find):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Defaulted(Tag):
-    """A name to look up and what to take when there is nothing."""
+    """A name to look up, and a default."""
 
     key: Node
     default: Node | None
@@ -193,14 +193,14 @@ def _nodes_in(value: object) -> Iterator[Node]:
 
 def walk(node: Node) -> Iterator[Node]:
     """Yield a node and everything inside it, each once."""
-    seen: set[int] = set()
-    rest = [node]
-    while rest:
-        current = rest.pop()
-        if id(current) not in seen:
-            seen.add(id(current))
+    visited: set[int] = set()
+    pending = [node]
+    while pending:
+        current = pending.pop()
+        if id(current) not in visited:
+            visited.add(id(current))
             yield current
-            rest.extend(reversed(list(children(current))))
+            pending.extend(reversed(list(children(current))))
 
 
 def from_plain(value: object, position: TextPosition) -> Node:

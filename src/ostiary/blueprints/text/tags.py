@@ -38,7 +38,7 @@ _LONGEST_NUMBER: Final = 200  # characters
 
 @dataclass(frozen=True, slots=True)
 class Argument:
-    """What stands behind a tag: a text, a list, or neither (a mapping)."""
+    """The argument of a tag: a text, a list, or neither (a mapping)."""
 
     position: TextPosition
     text: str | None = None
