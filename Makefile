@@ -47,7 +47,7 @@ fuzz: ## Feed the parsers of the protocols with what a coverage-guided fuzzer fi
 	@$(BIN)/python scripts/fuzz.py
 
 bench: ## Measure beside the peers, and write docs/benchmarks.md (ARGS=--quick: shortly, for development)
-	@scripts/setup.sh run bench
+	@scripts/setup.sh run test bench
 	@bench/setup.sh
 	@$(BIN)/python bench/run.py $(ARGS)
 

@@ -10,4 +10,4 @@ formats.MEMORY_COST = 8  # type: ignore[misc] # KiB
 formats._CURRENT = "argon2$argon2id$v=19$m=8,t=1,p=1$"  # type: ignore[misc] # noqa: SLF001
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

@@ -149,10 +149,11 @@ def install(folder: Path, environ: dict[str, str], *, more: str = "") -> None:
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "bench.yaml"
     file.write_text(blueprint() + more, encoding="utf-8")
-    command = [sys.executable, str(CHEAP), "blueprint", "apply", str(file)]
-    done = subprocess.run(command, env=environ, text=True, capture_output=True, check=False)
-    if done.returncode != 0:
-        raise RuntimeError(f"the blueprint was not applied:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}")
+    for words in (["migrate"], ["blueprint", "apply", str(file)]):
+        command = [sys.executable, str(CHEAP), *words]
+        done = subprocess.run(command, env=environ, text=True, capture_output=True, check=False)
+        if done.returncode != 0:
+            raise RuntimeError(f"`{' '.join(words)}` failed:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}")
 
 
 def serve(folder: Path, environ: dict[str, str], *, cheap: bool = True, extra: tuple[str, ...] = ()) -> Started:

@@ -1,0 +1,31 @@
+"""The benchmark's own installation: it is made, and the server on it answers what is measured."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCH = Path(__file__).parents[2] / "bench"
+
+
+def test_the_benchmark_reaches_its_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCH))
+    import ostiary_target  # noqa: PLC0415 - on the path from here on
+
+    environ = ostiary_target.environment(tmp_path, None)
+    ostiary_target.install(tmp_path, environ)
+    server = ostiary_target.serve(tmp_path, environ)
+    try:
+        assert server.cpu > 0
+    finally:
+        server.stop()
+
+
+def test_a_failed_installation_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCH))
+    import ostiary_target  # noqa: PLC0415 - as above
+
+    with pytest.raises(RuntimeError, match="blueprint apply .* failed"):
+        ostiary_target.install(tmp_path, ostiary_target.environment(tmp_path, None), more="- nonsense")
