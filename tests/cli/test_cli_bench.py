@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ BENCH = Path(__file__).parents[2] / "bench"
 
 def test_the_benchmark_reaches_its_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(BENCH))
-    import ostiary_target  # noqa: PLC0415 - on the path from here on
+    import ostiary_target
 
     environ = ostiary_target.environment(tmp_path, None)
     ostiary_target.install(tmp_path, environ)
@@ -25,7 +24,7 @@ def test_the_benchmark_reaches_its_server(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_a_failed_installation_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(BENCH))
-    import ostiary_target  # noqa: PLC0415 - as above
+    import ostiary_target
 
-    with pytest.raises(RuntimeError, match="blueprint apply .* failed"):
+    with pytest.raises(RuntimeError, match=r"blueprint apply .* failed"):
         ostiary_target.install(tmp_path, ostiary_target.environment(tmp_path, None), more="- nonsense")
