@@ -15,6 +15,7 @@ step() {
 step format "$bin/ruff" format --check --quiet .
 step lint "$bin/ruff" check --quiet .
 step types "$bin/mypy"
+step types-of-tests "$bin/python" scripts/types_of_tests.py
 step floors "$bin/lint-imports"
 step circles "$bin/python" scripts/circles.py
 step sizes "$bin/python" scripts/sizes.py

@@ -23,6 +23,8 @@ COMMAND = [sys.executable, "-m", "ostiary_delivery"]
 NAMES = ("ostiary", "ostiary-valkey")
 TAG = {"ostiary": "v0.1.0-0123456", "ostiary-valkey": "v8.1.1-0123456"}
 STALE = 3
+Layouts = dict[str, oci.Layout]
+"""The images by their names."""
 
 
 def copy(source: Path, target: Path) -> Path:
@@ -68,7 +70,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def layouts(checkout: Path) -> dict[str, oci.Layout]:
+def layouts(checkout: Path) -> Layouts:
     return {name: built(checkout, name) for name in NAMES}
 
 
@@ -106,13 +108,11 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
 
 @pytest.fixture(scope="session")
 def place(shop: Shop) -> str:
-    return shop.archive_url
+    return str(shop.archive_url)
 
 
 @pytest.fixture(scope="session")
-def pulled(
-    layouts: dict[str, oci.Layout], place: str, tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, oci.Layout]:
+def pulled(layouts: Layouts, place: str, tmp_path_factory: pytest.TempPathFactory) -> Layouts:
     """Both images as another client, skopeo, brings them back from the registry."""
     folder = tmp_path_factory.mktemp("pulled")
     for name, layout in layouts.items():

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from delivery_world import World
 from ostiary_delivery import audit, build, compress, layer, oci, plan
 from ostiary_delivery.definition import Layers
 from ostiary_delivery.errors import BadDefinition, Refusal, Tampered
@@ -27,7 +28,9 @@ def members(built: build.BuiltImage) -> dict[str, tarfile.TarInfo]:
     return found
 
 
-def test_the_same_inputs_make_the_same_image_in_another_folder(world, tmp_path: Path, monkeypatch) -> None:
+def test_the_same_inputs_make_the_same_image_in_another_folder(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     world.lock()
     first = world.build()
     monkeypatch.setenv("TZ", "Asia/Tokyo")
@@ -44,14 +47,14 @@ def test_the_same_inputs_make_the_same_image_in_another_folder(world, tmp_path: 
     assert second.blobs == first.blobs
 
 
-def test_a_second_build_takes_every_layer_from_the_cache(world, monkeypatch) -> None:
+def test_a_second_build_takes_every_layer_from_the_cache(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.lock()
     first = world.build()
     monkeypatch.setattr(build, "_build_layer", None)
     assert world.build().image.digest == first.image.digest
 
 
-def test_the_image_is_what_was_declared(world) -> None:
+def test_the_image_is_what_was_declared(world: World) -> None:
     world.lock()
     built = world.build()
     found = members(built)
@@ -75,7 +78,7 @@ def test_the_image_is_what_was_declared(world) -> None:
     ]
 
 
-def test_our_change_moves_our_layer_alone(world) -> None:
+def test_our_change_moves_our_layer_alone(world: World) -> None:
     world.lock()
     before = world.build()
     (world.repository / "door/__init__.py").write_text("def main():\n    return 1\n")
@@ -84,7 +87,7 @@ def test_our_change_moves_our_layer_alone(world) -> None:
     assert [part.layer.title for part in after.layers if part.layer.digest in moved] == ["own door 1.2.0"]
 
 
-def test_an_input_in_the_cache_that_was_changed_is_refused_by_name(world) -> None:
+def test_an_input_in_the_cache_that_was_changed_is_refused_by_name(world: World) -> None:
     found = world.lock()
     libc = next(one for one in found.debs if one.name == "libc")
     world.cache.path(libc.sha256).write_bytes(b"evil")
@@ -101,7 +104,9 @@ def test_an_input_in_the_cache_that_was_changed_is_refused_by_name(world) -> Non
         ({"usr/share/door": b"other"}, {}, "/usr/share/door is in"),
     ],
 )
-def test_what_an_image_must_not_hold_stops_the_build(world, files, modes, said: str) -> None:
+def test_what_an_image_must_not_hold_stops_the_build(
+    world: World, files: dict[str, bytes], modes: dict[str, int], said: str
+) -> None:
     world.change("smallest = 200", "smallest = 0")
     world.archive.add("libc", "2.41-12", files=files, modes=modes)
     world.archive.publish()
@@ -116,7 +121,7 @@ def test_a_folder_for_everybody_needs_the_sticky_bit() -> None:
     assert audit.validate_layers({"a": seen}) == ["a: /open is a folder where everybody can replace everything"]
 
 
-def test_dropping_needs_something_to_drop(world) -> None:
+def test_dropping_needs_something_to_drop(world: World) -> None:
     world.change(
         "ports = [9000]", 'ports = [9000]\ndrop = ["usr/share/doc/*", "usr/nothing/*"]\nkeep = ["*/copyright"]'
     )
@@ -128,7 +133,7 @@ def test_dropping_needs_something_to_drop(world) -> None:
     assert "usr/share/doc/libc/copyright" in found
 
 
-def test_globs_are_for_what_packages_bring(world) -> None:
+def test_globs_are_for_what_packages_bring(world: World) -> None:
     world.archive.add("door-data", depends="libc, shell", files={"etc/door.conf": b"x", "usr/share/door": b"x" * 500})
     world.archive.publish()
     world.change("ports = [9000]", 'ports = [9000]\ndrop = ["etc/*"]')
@@ -138,7 +143,7 @@ def test_globs_are_for_what_packages_bring(world) -> None:
     assert {"etc/hosts", "etc/os-release", "etc/passwd"} <= set(found)
 
 
-def test_scripts_of_packages_must_be_declared_as_not_needed(world) -> None:
+def test_scripts_of_packages_must_be_declared_as_not_needed(world: World) -> None:
     world.archive.add("libc", "2.41-12", scripts=["postinst"])
     world.archive.publish()
     world.lock()
@@ -148,7 +153,7 @@ def test_scripts_of_packages_must_be_declared_as_not_needed(world) -> None:
     world.build()
 
 
-def test_a_raised_lock_stops_the_build_until_the_version_is_declared(world) -> None:
+def test_a_raised_lock_stops_the_build_until_the_version_is_declared(world: World) -> None:
     world.archive.add("libc", "2.42-1", files={"lib/libc.so.6": b"D" * 9000})
     world.archive.publish()
     world.lock()
@@ -158,7 +163,7 @@ def test_a_raised_lock_stops_the_build_until_the_version_is_declared(world) -> N
     world.build()
 
 
-def test_a_package_that_is_not_what_its_name_says_is_refused(world) -> None:
+def test_a_package_that_is_not_what_its_name_says_is_refused(world: World) -> None:
     found = world.lock()
     path = world.container.folder / "container.lock"
     path.write_text(path.read_text().replace('"2.41-12"', '"2.41-11"'))
@@ -167,7 +172,7 @@ def test_a_package_that_is_not_what_its_name_says_is_refused(world) -> None:
         world.build()
 
 
-def test_one_part_is_built_as_it_will_be_in_the_whole(world) -> None:
+def test_one_part_is_built_as_it_will_be_in_the_whole(world: World) -> None:
     world.lock()
     part = build.build_layer(world.container, "screw", at=world.at)
     assert part.layer.digest in world.build().blobs
@@ -175,7 +180,7 @@ def test_one_part_is_built_as_it_will_be_in_the_whole(world) -> None:
         build.build_layer(world.container, "nut", at=world.at)
 
 
-def test_a_layout_is_read_as_it_was_written(world, tmp_path: Path) -> None:
+def test_a_layout_is_read_as_it_was_written(world: World, tmp_path: Path) -> None:
     world.lock()
     built = world.build()
     oci.save(tmp_path / "image", built.image, blobs=built.blobs, tag="v1.2.0-0123456")
@@ -189,7 +194,7 @@ def test_a_layout_is_read_as_it_was_written(world, tmp_path: Path) -> None:
         found.blob(built.layers[0].layer.digest)
 
 
-def test_another_compressor_is_refused(world) -> None:
+def test_another_compressor_is_refused(world: World) -> None:
     found = world.lock()
     path = world.container.folder / "container.lock"
     path.write_text(path.read_text().replace(found.compressor.probe, "0" * 64))
@@ -227,7 +232,7 @@ def test_bytecode_says_nothing_of_time_place_and_order() -> None:
     assert b"/lib/a.py" in found[0].content
 
 
-def test_another_architecture_is_run_by_qemu_or_not_at_all(monkeypatch) -> None:
+def test_another_architecture_is_run_by_qemu_or_not_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("platform.machine", lambda: "x86_64")
     monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}" if name == "qemu-aarch64" else None)
     assert bytecode.emulator("amd64") == ()

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+from delivery_world import World
 from ostiary_delivery import contents, difference, git, lockfile, oci, sbom, services
 from ostiary_delivery.check import Report, check
 from ostiary_delivery.errors import BadDefinition, Refusal
@@ -29,7 +30,7 @@ KUSTOMIZATION = """images:
 
 
 @pytest.fixture
-def built(world):
+def built(world: World) -> World:
     """A world where all five places agree."""
     world.lock()
     image = world.build()
@@ -40,7 +41,7 @@ def built(world):
     return world
 
 
-def run(world) -> Report:
+def run(world: World) -> Report:
     return check(world.repository, images=world.repository / "dist/images", cache=world.cache)
 
 
@@ -50,14 +51,14 @@ def change(path: Path, old: str, new: str) -> None:
     path.write_text(text.replace(old, new, 1))
 
 
-def test_agreement_is_silent_and_quick(built) -> None:
+def test_agreement_is_silent_and_quick(built: World) -> None:
     assert run(built).problems == []
     begun = time.process_time()
     run(built)
     assert time.process_time() - begun < 1
 
 
-def test_place_1_the_declared_version(built) -> None:
+def test_place_1_the_declared_version(built: World) -> None:
     change(built.definition_file, 'version = "1.2.0"', 'version = "1.3.0"')
     wrong = "\n".join(run(built).problems)
     assert "service-versions.yaml:5: door is v1.2.0 here, and 1.3.0 in containers/door/container.toml:3" in wrong
@@ -65,7 +66,7 @@ def test_place_1_the_declared_version(built) -> None:
     assert "kustomization.yaml:3: door is 1.2.0 here, and 1.3.0" in wrong
 
 
-def test_place_1_is_repeated_for_nix(built) -> None:
+def test_place_1_is_repeated_for_nix(built: World) -> None:
     path = built.definition_file.with_name("default.nix")
     path.write_text('import ./image.nix {\n  folder = ./.;\n  version = "1.2.0"; # version = "7"\n}\n')
     assert run(built).problems == []
@@ -79,14 +80,14 @@ def test_place_1_is_repeated_for_nix(built) -> None:
     ]
 
 
-def test_place_2_the_reviewed_version(built) -> None:
+def test_place_2_the_reviewed_version(built: World) -> None:
     change(built.repository / services.FILE, "v1.2.0", "v1.1.0")
     assert run(built).problems == [
         "service-versions.yaml:5: door is v1.1.0 here, and 1.2.0 in containers/door/container.toml:3"
     ]
 
 
-def test_place_3_the_lock(built) -> None:
+def test_place_3_the_lock(built: World) -> None:
     change(built.container.folder / lockfile.FILE, '"2.41-12"', '"2.42-1"')
     wrong = run(built).problems
     assert any(
@@ -95,7 +96,7 @@ def test_place_3_the_lock(built) -> None:
     assert any("deb libc 2.42-1 is locked and not in the image" in line for line in wrong)
 
 
-def test_place_4_the_bytes_of_the_image(built) -> None:
+def test_place_4_the_bytes_of_the_image(built: World) -> None:
     """Another image stands where ours should: labels and lock agree, its bytes do not."""
     other = built.elsewhere(built.repository.with_name("other"))
     change(other.repository / "pyproject.toml", 'version = "1.2.0"', 'version = "1.1.9"')
@@ -121,14 +122,14 @@ def test_place_4_the_bytes_of_the_image(built) -> None:
         ("    digest:", "    other:", "kustomization.yaml:3: door has no digest"),
     ],
 )
-def test_place_5_the_manifests(built, old: str, new: str, said: str) -> None:
+def test_place_5_the_manifests(built: World, old: str, new: str, said: str) -> None:
     change(built.repository / "deploy/overlays/home/kustomization.yaml", old, new)
     wrong = run(built).problems
     assert len(wrong) == 1
     assert said in wrong[0]
 
 
-def test_a_name_alone_is_a_hint_and_a_wrong_parent_an_error(built) -> None:
+def test_a_name_alone_is_a_hint_and_a_wrong_parent_an_error(built: World) -> None:
     report = run(built)
     assert report.hints == ["service-versions.yaml:7: door-bell looks attached to door: `services backfill` says so"]
     path = built.repository / services.FILE
@@ -141,7 +142,7 @@ def test_a_name_alone_is_a_hint_and_a_wrong_parent_an_error(built) -> None:
     assert run(built).problems == ["service-versions.yaml:7: bell has the parent door: call it door-..."]
 
 
-def test_a_container_that_nobody_reviews_is_named(built) -> None:
+def test_a_container_that_nobody_reviews_is_named(built: World) -> None:
     (built.repository / services.FILE).write_text("services: []\n")
     assert run(built).problems == ["containers/door/container.toml:3: door is not in service-versions.yaml"]
     (built.repository / services.FILE).write_text("services: 7\n")
@@ -155,7 +156,7 @@ def test_latest_is_refused() -> None:
     assert git.parse_tag("v1.2.0-0123456")["version"] == "1.2.0"
 
 
-def test_the_bill_names_every_package_with_its_hash_and_is_stable(built) -> None:
+def test_the_bill_names_every_package_with_its_hash_and_is_stable(built: World) -> None:
     lock = lockfile.load(built.container.folder)
     layout = oci.open_layout(built.repository / "dist/images/door")
     text = sbom.bill(built.container, lock=lock, layout=layout)
@@ -174,7 +175,7 @@ def test_the_bill_names_every_package_with_its_hash_and_is_stable(built) -> None
     ("source", "upstream"), [("door", "door"), ("door (1:7.0~rc1+dfsg-1)", "door%401:7.0~rc1%2Bdfsg-1")]
 )
 def test_the_bill_names_the_source_package_that_trackers_know(
-    world, tmp_path: Path, source: str, upstream: str
+    world: World, tmp_path: Path, source: str, upstream: str
 ) -> None:
     fields = {"Source": source}
     world.archive.add("door-data", "1:7.0~rc1+dfsg-1+b2", depends="libc, shell", fields=fields)
@@ -188,7 +189,7 @@ def test_the_bill_names_the_source_package_that_trackers_know(
     )
 
 
-def test_a_difference_names_packages_and_predicts_the_push(built, tmp_path: Path) -> None:
+def test_a_difference_names_packages_and_predicts_the_push(built: World, tmp_path: Path) -> None:
     before = oci.open_layout(built.repository / "dist/images/door")
     (built.repository / "door/__init__.py").write_text("def main():\n    return 1\n")
     image = built.build()

@@ -80,7 +80,7 @@ def test_the_tree_shows_what_is_open_once() -> None:
         st.sampled_from("abcdef"), st.tuples(st.lists(st.sampled_from("abcdefg"), unique=True), st.booleans())
     )
 )
-def test_every_graph_can_be_drawn_and_every_card_is_below_a_goal(found) -> None:
+def test_every_graph_can_be_drawn_and_every_card_is_below_a_goal(found: dict[str, tuple[list[str], bool]]) -> None:
     cards = {
         name: Card(name=name, title=f'<{name}&">', requires=tuple(needs), status="done" if done else "active")
         for name, (needs, done) in found.items()
@@ -101,7 +101,7 @@ def test_every_graph_can_be_drawn_and_every_card_is_below_a_goal(found) -> None:
     st.dictionaries(st.sampled_from("abcdefgh"), st.lists(st.sampled_from("abcdefgh"), unique=True)),
     st.dictionaries(st.sampled_from("abcdefgh"), st.integers(20, 400)),
 )
-def test_boxes_do_not_overlap_and_no_line_hides_behind_one(needs, widths) -> None:
+def test_boxes_do_not_overlap_and_no_line_hides_behind_one(needs: dict[str, list[str]], widths: dict[str, int]) -> None:
     names = sorted(needs)
     links = [(name, one) for name in names for one in needs[name] if one in needs and one < name]  # no cycle
     placed = layout.layout(names, links, {name: float(widths.get(name, 50)) for name in names})

@@ -157,21 +157,25 @@ def after() -> dict[str, dict[str, Any]]:
     return {called(one): one for one in overlay.objects(overlay.find(ROOT, "homelab"))}
 
 
-def test_the_eight_objects_are_there_and_the_new_ones_are_known(before, after) -> None:
+def test_the_eight_objects_are_there_and_the_new_ones_are_known(
+    before: dict[str, dict[str, Any]], after: dict[str, dict[str, Any]]
+) -> None:
     assert len(before) == 8
     assert after.keys() == before.keys() | NEW_OBJECTS
 
 
 @pytest.mark.parametrize("name", sorted(DIFFERENCES))
-def test_an_object_differs_in_what_is_listed_and_in_nothing_else(name: str, before, after) -> None:
+def test_an_object_differs_in_what_is_listed_and_in_nothing_else(
+    name: str, before: dict[str, dict[str, Any]], after: dict[str, dict[str, Any]]
+) -> None:
     assert differences(before[name], after[name]) == DIFFERENCES[name]
 
 
-def test_every_object_was_compared(before) -> None:
+def test_every_object_was_compared(before: dict[str, dict[str, Any]]) -> None:
     assert before.keys() == DIFFERENCES.keys()
 
 
-def test_hash_digest_and_probes_are_what_they_should_be(after) -> None:
+def test_hash_digest_and_probes_are_what_they_should_be(after: dict[str, dict[str, Any]]) -> None:
     config = after["ConfigMap/authentik-blueprints"]["metadata"]["name"]
     pods = {name: one["spec"]["template"]["spec"] for name, one in after.items() if name.startswith("Deployment/")}
     assert config.startswith("authentik-blueprints-")

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 from ostiary_delivery import audit, contents
-from real_images import REPOSITORY, built, copy, deliver, ended_well
+from real_images import REPOSITORY, Layouts, built, copy, deliver, ended_well
 
 pytestmark = pytest.mark.image
 BOUNDS = {"ostiary": 42 * 2**20, "ostiary-valkey": 17 * 2**19}
 """Bytes, compressed. Ostiary's will have to grow by some 19 MB with the wheel of an expression sandbox."""
 
 
-def test_sizes_are_within_their_bounds(layouts) -> None:
+def test_sizes_are_within_their_bounds(layouts: Layouts) -> None:
     for name, layout in layouts.items():
         print(  # noqa: T201 - a figure to read
             f"{name}: {layout.image.size / 2**20:.1f} MiB in {len(layout.image.layers)} layers, {layout.image.digest}"
@@ -23,7 +23,7 @@ def test_sizes_are_within_their_bounds(layouts) -> None:
         assert layout.image.size <= BOUNDS[name]
 
 
-def test_nothing_is_inside_that_must_not_be(layouts) -> None:
+def test_nothing_is_inside_that_must_not_be(layouts: Layouts) -> None:
     for layout in layouts.values():
         found = {
             str(one["digest"]): contents.read(layout.blob(one["digest"]), name="").files for one in layout.image.layers
@@ -31,7 +31,7 @@ def test_nothing_is_inside_that_must_not_be(layouts) -> None:
         assert audit.validate_layers(found) == []
 
 
-def test_another_user_in_another_folder_gets_the_same_digest(checkout: Path, layouts, tmp_path: Path) -> None:
+def test_another_user_in_another_folder_gets_the_same_digest(checkout: Path, layouts: Layouts, tmp_path: Path) -> None:
     folder = copy(checkout, tmp_path / "a place with spaces")
     # a user namespace without any capability, where the process is an ordinary user and all else is read-only
     prefix = ("bwrap", "--unshare-user", "--uid", "1234", "--gid", "1234", "--ro-bind", "/", "/", "--dev", "/dev")
@@ -55,13 +55,13 @@ def test_another_user_in_another_folder_gets_the_same_digest(checkout: Path, lay
         assert built(folder, name).image.digest == layout.image.digest
 
 
-def test_what_is_pulled_is_what_was_pushed(layouts, pulled) -> None:
+def test_what_is_pulled_is_what_was_pushed(layouts: Layouts, pulled: Layouts) -> None:
     assert {name: one.image.digest for name, one in pulled.items()} == {
         name: one.image.digest for name, one in layouts.items()
     }
 
 
-def test_the_five_places_agree(checkout: Path, layouts) -> None:
+def test_the_five_places_agree(checkout: Path, layouts: Layouts) -> None:
     """With the images built, so that the packages inside are looked at as well."""
     ended_well(deliver(checkout, "check"))
     declared = REPOSITORY / "containers/ostiary/container.toml"

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from ostiary_delivery import lockfile
 from ostiary_delivery.registry import Place, Registry
-from real_images import COMMAND, NAMES, TAG, deliver, ended_well
+from real_images import COMMAND, NAMES, TAG, Layouts, deliver, ended_well
 
 pytestmark = pytest.mark.image
 NOTE, PROGRAM = "elf-binary-package-cataloger", "binary-classifier-cataloger"
@@ -28,7 +28,7 @@ Python once more by its program. The packages that brought these files are in bo
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_bill_is_good_cyclonedx(checkout: Path, layouts, name: str) -> None:
+def test_the_bill_is_good_cyclonedx(checkout: Path, layouts: Layouts, name: str) -> None:
     from cyclonedx.schema import SchemaVersion
     from cyclonedx.validation.json import JsonStrictValidator
 
@@ -40,7 +40,7 @@ def test_the_bill_is_good_cyclonedx(checkout: Path, layouts, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_syft_finds_the_same_packages(checkout: Path, pulled, name: str, tmp_path: Path) -> None:
+def test_syft_finds_the_same_packages(checkout: Path, pulled: Layouts, name: str, tmp_path: Path) -> None:
     """The whole package URL is compared: kind, name, version, architecture, distribution, source package."""
     ours = {one["purl"] for one in json.loads(ended_well(deliver(checkout, "sbom", name)))["components"]}
     syft = Path(sys.executable).with_name("syft")
@@ -58,11 +58,11 @@ def test_syft_finds_the_same_packages(checkout: Path, pulled, name: str, tmp_pat
 
 def finder(component: dict[str, Any]) -> str:
     """Return which part of syft found a component."""
-    return next(one["value"] for one in component["properties"] if one["name"] == "syft:package:foundBy")
+    return str(next(one["value"] for one in component["properties"] if one["name"] == "syft:package:foundBy"))
 
 
 def test_cosign_and_skopeo_believe_the_right_key_alone(
-    checkout: Path, pulled, layouts, place: str, tools: Path
+    checkout: Path, pulled: Layouts, layouts: Layouts, place: str, tools: Path
 ) -> None:
     work = tools / "work"
     for name in ("key", "other"):

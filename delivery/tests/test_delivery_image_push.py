@@ -12,7 +12,7 @@ from counting import counting
 from ostiary_delivery import difference, oci
 from ostiary_delivery.errors import Refusal
 from ostiary_delivery.registry import Place, Registry
-from real_images import TAG, Shop, built, copy, deliver, ended_well
+from real_images import TAG, Layouts, Shop, built, copy, deliver, ended_well
 
 pytestmark = pytest.mark.image
 LITTLE = 16 * 1024
@@ -32,14 +32,18 @@ def pushed(shop: Shop, layout: oci.Layout, name: str, tag: str) -> int:
     return counter.received
 
 
-def test_a_tag_is_never_moved_and_an_equal_push_sends_nothing(shop: Shop, layouts, pulled, place: str) -> None:
+def test_a_tag_is_never_moved_and_an_equal_push_sends_nothing(
+    shop: Shop, layouts: Layouts, pulled: Layouts, place: str
+) -> None:
     assert pushed(shop, layouts["ostiary"], "ostiary", TAG["ostiary"]) == 0
     registry = Registry(Place.parse(f"{place}/ostiary"))
     with pytest.raises(Refusal, match=r"a tag is never moved"):
         registry.push(layouts["ostiary-valkey"], TAG["ostiary"])
 
 
-def test_promotion_of_an_equal_image_sends_no_layer(shop: Shop, checkout: Path, layouts, pulled) -> None:
+def test_promotion_of_an_equal_image_sends_no_layer(
+    shop: Shop, checkout: Path, layouts: Layouts, pulled: Layouts
+) -> None:
     before = shop.stored()
     with counting(shop.port) as counter:
         place = f"127.0.0.1:{counter.port}/house/ostiary"
@@ -52,7 +56,7 @@ def test_promotion_of_an_equal_image_sends_no_layer(shop: Shop, checkout: Path, 
 
 
 def test_one_changed_line_sends_our_layer_and_little_more(
-    shop: Shop, checkout: Path, layouts, pulled, tmp_path: Path
+    shop: Shop, checkout: Path, layouts: Layouts, pulled: Layouts, tmp_path: Path
 ) -> None:
     folder = copy(checkout, tmp_path / "changed")
     with (folder / "src/ostiary/__init__.py").open("a") as file:
@@ -71,7 +75,7 @@ def test_one_changed_line_sends_our_layer_and_little_more(
 
 
 def test_a_dependency_that_moved_costs_a_fiftieth_of_one_layer_with_all(
-    shop: Shop, checkout: Path, layouts, pulled, tmp_path: Path
+    shop: Shop, checkout: Path, layouts: Layouts, pulled: Layouts, tmp_path: Path
 ) -> None:
     """segno, a wheel in pure Python, goes back by a version; the same move is made in an image with one layer for all."""
     folder = copy(checkout, tmp_path / "moved")

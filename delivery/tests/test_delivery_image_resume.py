@@ -6,11 +6,12 @@ import json
 import os
 import re
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from ostiary_delivery import lockfile
-from real_images import COMMAND, STALE, built, copy, deliver, ended_well
+from real_images import COMMAND, STALE, Layouts, built, copy, deliver, ended_well
 from slow_archive import slow_archive
 from support.waiting import wait_until
 
@@ -28,7 +29,7 @@ def kept(sha256: str, cache: str) -> Path:
     return Path(cache) / "sha256" / sha256[:2] / sha256
 
 
-def killed(folder: Path, *words: str, when, **environ: str) -> None:
+def killed(folder: Path, *words: str, when: Callable[[], object], **environ: str) -> None:
     """Start a command, and kill it (SIGKILL) as soon as something is true."""
     command = [*COMMAND, *words]
     process = subprocess.Popen(
@@ -42,7 +43,7 @@ def killed(folder: Path, *words: str, when, **environ: str) -> None:
         process.wait()
 
 
-def test_a_killed_build_goes_on_with_the_layers_it_has(checkout: Path, layouts, tmp_path: Path) -> None:
+def test_a_killed_build_goes_on_with_the_layers_it_has(checkout: Path, layouts: Layouts, tmp_path: Path) -> None:
     folder, cache = copy(checkout, tmp_path / "killed"), tmp_path / "cache"
     own = {"DELIVERY_CACHE": str(cache), "DELIVERY_INPUTS": inputs()}
 
@@ -61,7 +62,7 @@ def test_a_killed_build_goes_on_with_the_layers_it_has(checkout: Path, layouts, 
     assert built(folder, "ostiary").image.digest == layouts["ostiary"].image.digest
 
 
-def test_a_killed_fetch_goes_on_in_the_middle_of_a_file(checkout: Path, layouts, tmp_path: Path) -> None:
+def test_a_killed_fetch_goes_on_in_the_middle_of_a_file(checkout: Path, layouts: Layouts, tmp_path: Path) -> None:
     folder, cache = copy(checkout, tmp_path / "killed"), tmp_path / "cache"
     locked = lockfile.load(checkout / "containers" / VALKEY).debs
     with slow_archive({one.path: kept(one.sha256, inputs()) for one in locked}) as slow:

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import visitor
 from processes import as_nobody, ended, running
-from real_images import TAG, deliver
+from real_images import TAG, Layouts, deliver
 from runtimes import Podman, Runc
 from sandbox import Sandbox, config_of
 from support.ports import free_port
@@ -37,7 +37,7 @@ def podman_house(roots: Path) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def make(pulled, place: str, roots: Path, podman_house: Path) -> Make:
+def make(pulled: Layouts, place: str, roots: Path, podman_house: Path) -> Make:
     """Bring an image into a runtime; each image is unpacked or pulled once for each of them."""
     known: dict[tuple[str, str], Runtime] = {}
 
@@ -63,7 +63,7 @@ def closed() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
-def test_the_user_the_root_and_the_names_of_the_program(make: Make, pulled, runtime: str) -> None:
+def test_the_user_the_root_and_the_names_of_the_program(make: Make, pulled: Layouts, runtime: str) -> None:
     ostiary = make(runtime, "ostiary")
     assert ostiary.run("version").stdout.strip() == "ostiary 0.1.0"
     # what a process of the image sees, told by the image's own Python
@@ -156,7 +156,7 @@ def test_server_and_worker_with_postgresql_and_valkey_beside(
 
 
 @pytest.mark.parametrize("runtime", [one for one in RUNTIMES if one == "runc"])
-def test_the_declared_ports_answer_in_a_network_of_their_own(make: Make, pulled, runtime: str) -> None:
+def test_the_declared_ports_answer_in_a_network_of_their_own(make: Make, pulled: Layouts, runtime: str) -> None:
     ostiary = make(runtime, "ostiary")
     ostiary.lonely = True
     ostiary.volumes = {"/data": ostiary.volume("lonely")}
@@ -182,7 +182,7 @@ def link_of(ostiary: Runtime, environment: dict[str, str]) -> str:
     """Ask a running house for the first-run link, as its owner does: there is no terminal to print it on."""
     asked = ostiary.run("setup-link", environment=environment)
     assert asked.returncode == 0, asked.stderr
-    return asked.stdout.strip().split()[-1]
+    return str(asked.stdout.strip().split()[-1])
 
 
 def look_at_ports(house: visitor.House) -> None:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from delivery_world import World
 from ostiary_delivery import lockfile, locking, settings
 from ostiary_delivery.cache import Absent, Artifact, Cache
 from ostiary_delivery.definition import read
@@ -16,7 +17,7 @@ from ostiary_delivery.progress import Advance, Silent
 from small_archive import DATE, Signer, make_wheel
 
 
-def test_a_lock_holds_every_input_and_no_place(world) -> None:
+def test_a_lock_holds_every_input_and_no_place(world: World) -> None:
     found = world.lock()
     assert [(one.name, one.version) for one in found.debs] == [("door-data", "1:7.0~rc1+dfsg-1"), ("libc", "2.41-12")]
     assert [(one.name, one.version) for one in found.wheels] == [("hinge", "1.0"), ("screw", "1.0")]
@@ -27,13 +28,13 @@ def test_a_lock_holds_every_input_and_no_place(world) -> None:
     assert lockfile.identity(found) == hashlib.sha256(text.encode()).hexdigest()
 
 
-def test_locking_again_changes_nothing(world) -> None:
+def test_locking_again_changes_nothing(world: World) -> None:
     first = world.lock()
     world.archive.publish(date=DATE + 5)  # a newer release with the same packages is no news
     assert world.lock(update=locking.Update()) == first
 
 
-def test_what_is_gone_is_listed_and_never_replaced_in_silence(world) -> None:
+def test_what_is_gone_is_listed_and_never_replaced_in_silence(world: World) -> None:
     first = world.lock()
     world.archive.add("libc", "2.42-1", files={"lib/libc.so.6": b"D" * 9000})
     world.archive.publish()
@@ -47,7 +48,7 @@ def test_what_is_gone_is_listed_and_never_replaced_in_silence(world) -> None:
     assert locking.changes(first, moved) == ["deb libc 2.41-12 -> 2.42-1"]
 
 
-def test_a_lock_whose_packages_left_the_archive_is_stale_when_built(world) -> None:
+def test_a_lock_whose_packages_left_the_archive_is_stale_when_built(world: World) -> None:
     found = world.lock()
     for one in found.debs:
         (world.archive.root / one.path).unlink()
@@ -59,7 +60,7 @@ def test_a_lock_whose_packages_left_the_archive_is_stale_when_built(world) -> No
     assert stale.value.missing == ("door-data 1:7.0~rc1+dfsg-1", "libc 2.41-12", "hinge 1.0")
 
 
-def test_inputs_that_somebody_kept_serve_as_well(world, tmp_path: Path) -> None:
+def test_inputs_that_somebody_kept_serve_as_well(world: World, tmp_path: Path) -> None:
     found = world.lock()
     kept = tmp_path / "kept"
     kept.mkdir()
@@ -71,14 +72,14 @@ def test_inputs_that_somebody_kept_serve_as_well(world, tmp_path: Path) -> None:
     assert all(cache.read(one.artifact) for one in (*found.debs, *found.wheels))
 
 
-def test_a_release_of_another_key_is_refused(world, tmp_path: Path) -> None:
+def test_a_release_of_another_key_is_refused(world: World, tmp_path: Path) -> None:
     world.archive.signer = Signer(tmp_path / "other")
     world.archive.publish()
     with pytest.raises(Tampered, match=r"InRelease is not signed"):
         world.lock()
 
 
-def test_text_after_the_signature_is_not_believed(world) -> None:
+def test_text_after_the_signature_is_not_believed(world: World) -> None:
     path = world.archive.root / "dists/small/InRelease"
     signed = path.read_bytes()
     path.write_bytes(signed.replace(b"Codename: small", b"Codename: large"))
@@ -86,7 +87,7 @@ def test_text_after_the_signature_is_not_believed(world) -> None:
         world.lock()
 
 
-def test_a_list_of_packages_that_was_changed_is_refused_by_name(world) -> None:
+def test_a_list_of_packages_that_was_changed_is_refused_by_name(world: World) -> None:
     world.forget()
     path = world.archive.root / "dists/small/main/binary-amd64/Packages"
     path.write_bytes(path.read_bytes().replace(b"2.41-12", b"2.41-13"))
@@ -94,14 +95,14 @@ def test_a_list_of_packages_that_was_changed_is_refused_by_name(world) -> None:
         world.lock()
 
 
-def test_an_old_copy_of_an_archive_is_refused(world) -> None:
+def test_an_old_copy_of_an_archive_is_refused(world: World) -> None:
     world.archive.publish(until=DATE + 10)
     world.lock(now=DATE)
     with pytest.raises(Refusal, match=r"was valid until"):
         world.lock(now=DATE + 11)
 
 
-def test_a_package_that_was_changed_is_refused_by_name(world) -> None:
+def test_a_package_that_was_changed_is_refused_by_name(world: World) -> None:
     world.forget()
     path = next((world.archive.root / "pool").glob("libc_*"))
     path.write_bytes(path.read_bytes()[:-1] + b"!")
@@ -109,7 +110,7 @@ def test_a_package_that_was_changed_is_refused_by_name(world) -> None:
         world.lock()
 
 
-def test_every_step_is_counted_to_its_end(world) -> None:
+def test_every_step_is_counted_to_its_end(world: World) -> None:
     world.forget()
     steps: dict[str, list[int]] = {}
 
@@ -132,14 +133,14 @@ def test_every_step_is_counted_to_its_end(world) -> None:
     assert all(done == total > 0 for done, total in steps.values()), steps
 
 
-def test_a_wheel_that_was_changed_is_refused_by_name(world) -> None:
+def test_a_wheel_that_was_changed_is_refused_by_name(world: World) -> None:
     world.forget()
     (world.index / "screw-1.0-py3-none-any.whl").write_bytes(make_wheel("screw", body=b"evil\n"))
     with pytest.raises(Tampered, match=r"screw 1.0"):
         world.lock()
 
 
-def test_an_index_that_does_not_answer_is_not_a_stale_lock(world, monkeypatch) -> None:
+def test_an_index_that_does_not_answer_is_not_a_stale_lock(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.forget()
     monkeypatch.delenv("PIP_NO_INDEX")
     monkeypatch.delenv("PIP_FIND_LINKS")
@@ -148,14 +149,14 @@ def test_an_index_that_does_not_answer_is_not_a_stale_lock(world, monkeypatch) -
         world.lock()
 
 
-def test_a_requirement_that_is_not_pinned_is_named(world) -> None:
+def test_a_requirement_that_is_not_pinned_is_named(world: World) -> None:
     path = world.repository / "requirements.txt"
     path.write_text("".join(line for line in path.read_text().splitlines(keepends=True) if "screw" not in line))
     with pytest.raises(Refusal, match=r"hinge needs screw"):
         world.lock()
 
 
-def test_all_problems_of_packages_are_told_at_once(world) -> None:
+def test_all_problems_of_packages_are_told_at_once(world: World) -> None:
     world.change('packages = ["door-data", "libc"]', 'packages = ["door-data", "libd", "libe"]')
     world.change("[debian.without]", '[debian.without]\nnobody = "for no reason"')
     with pytest.raises(Refusal) as refusal:
@@ -167,7 +168,7 @@ def test_all_problems_of_packages_are_told_at_once(world) -> None:
     ]
 
 
-def test_bounds_and_conflicts_are_kept(world) -> None:
+def test_bounds_and_conflicts_are_kept(world: World) -> None:
     world.archive.add("door-data", "8", depends="libc (>= 3)", fields={"Breaks": "libc (<< 9)"})
     world.archive.publish()
     with pytest.raises(Refusal) as refusal:
@@ -186,7 +187,7 @@ def test_bounds_and_conflicts_are_kept(world) -> None:
         ("[debian]", 'parent = "house"\n[debian]', "must begin with 'house-'"),
     ],
 )
-def test_a_definition_that_is_wrong_says_where(world, old: str, new: str, said: str) -> None:
+def test_a_definition_that_is_wrong_says_where(world: World, old: str, new: str, said: str) -> None:
     world.change(old, new)
     with pytest.raises(BadDefinition, match=r"container.toml") as refusal:
         read(world.repository, "door")

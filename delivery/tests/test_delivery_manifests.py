@@ -10,6 +10,7 @@ from typing import Any
 import kubernetes_validate
 import pytest
 import yaml
+from delivery_world import World
 from ostiary_delivery import cli, oci
 from ostiary_delivery.check import check
 from ostiary_delivery.errors import BadDefinition, Refusal
@@ -90,7 +91,8 @@ SETS = ["generic", "sqlite", "homelab", "homelab/argocd", "everything", "plain",
 @pytest.fixture(scope="module", params=SETS)
 def objects(request: pytest.FixtureRequest) -> list[dict[str, Any]]:
     if request.param in {"everything", "plain", "trusting"}:
-        return request.getfixturevalue(request.param)
+        answer: list[dict[str, Any]] = request.getfixturevalue(request.param)
+        return answer
     return overlay.objects(overlay.find(ROOT, request.param))
 
 
@@ -150,7 +152,7 @@ def test_every_service_and_policy_finds_the_pods_it_is_for(which: str, request: 
             assert values <= {pod["component"] for pod in pods}
 
 
-def test_what_may_pass_is_what_is_needed(everything) -> None:
+def test_what_may_pass_is_what_is_needed(everything: list[dict[str, Any]]) -> None:
     policies = {one["metadata"]["name"]: one["spec"] for one in everything if one["kind"] == "NetworkPolicy"}
     assert policies["ostiary-nothing"]["policyTypes"] == ["Ingress", "Egress"]
     assert policies["ostiary-nothing"].keys() == {"podSelector", "policyTypes"}
@@ -176,7 +178,9 @@ def test_what_may_pass_is_what_is_needed(everything) -> None:
     assert https["to"][0]["ipBlock"] == {"cidr": "0.0.0.0/0", "except": ["169.254.0.0/16"]}
 
 
-def test_the_backup_plugin_names_an_object_store_that_is_there_and_leaves_no_default_out(everything) -> None:
+def test_the_backup_plugin_names_an_object_store_that_is_there_and_leaves_no_default_out(
+    everything: list[dict[str, Any]],
+) -> None:
     """The fields are those of CloudNativePG 1.28; a field left out of a list is a difference at each apply."""
     (cluster,) = (one for one in everything if one["kind"] == "Cluster")
     (plugin,) = cluster["spec"]["plugins"]
@@ -203,7 +207,7 @@ def test_a_changed_blueprint_has_another_name(tmp_path: Path) -> None:
     assert names[0] != names[1]
 
 
-def test_the_real_repository_agrees_with_its_manifests(world, tmp_path: Path) -> None:
+def test_the_real_repository_agrees_with_its_manifests(world: World, tmp_path: Path) -> None:
     """Without built images: tags are of the declared versions, and nothing runs without a digest."""
     wrong = check(ROOT, images=tmp_path, cache=world.cache).problems
     assert [line for line in wrong if "deploy/" in line] == []
@@ -227,7 +231,9 @@ def test_the_real_repository_agrees_with_its_manifests(world, tmp_path: Path) ->
         ),
     ],
 )
-def test_a_change_of_the_real_manifests_alone_is_caught(world, tmp_path: Path, old: str, new: str, said: str) -> None:
+def test_a_change_of_the_real_manifests_alone_is_caught(
+    world: World, tmp_path: Path, old: str, new: str, said: str
+) -> None:
     for name in ("containers", "deploy"):
         shutil.copytree(ROOT / name, tmp_path / name)
     shutil.copy(ROOT / "service-versions.yaml", tmp_path)
@@ -247,7 +253,7 @@ def test_a_change_of_the_real_manifests_alone_is_caught(world, tmp_path: Path, o
 
 
 @pytest.fixture
-def home(world):
+def home(world: World) -> World:
     """The small world with an image that is built, and an overlay that is pinned to another."""
     world.lock()
     write(world.repository / "deploy/kustomize/base/kustomization.yaml", "resources: [door.yaml]\n")
@@ -256,13 +262,13 @@ def home(world):
     return world
 
 
-def built(world, tag: str | None) -> str:
+def built(world: World, tag: str | None) -> str:
     image = world.build()
     oci.save(world.repository / "dist/images/door", image.image, blobs=image.blobs, tag=tag)
     return image.image.digest
 
 
-def run(monkeypatch, world, *words: str) -> int:
+def run(monkeypatch: pytest.MonkeyPatch, world: World, *words: str) -> int:
     monkeypatch.setenv("DELIVERY_CACHE", str(world.settings.cache))
     monkeypatch.chdir(world.repository)
     monkeypatch.setattr("sys.argv", ["ostiary-delivery", *words])
@@ -273,7 +279,9 @@ def images(text: str) -> set[str]:
     return {c["image"] for one in yaml.safe_load_all(text) for c in containers(one)}
 
 
-def test_rendering_puts_in_what_was_built(home, monkeypatch, capsys, tmp_path: Path) -> None:
+def test_rendering_puts_in_what_was_built(
+    home: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     place = "registry.example:5000/house/door"
     assert run(monkeypatch, home, "render", "home") == 0
     assert images(capsys.readouterr().out) == {f"{place}:v1.2.0-0123456@{OTHER}"}  # nothing is built: as it is pinned
@@ -309,7 +317,7 @@ def test_rendering_puts_in_what_was_built(home, monkeypatch, capsys, tmp_path: P
     ],
 )
 def test_what_must_not_be_rendered_is_refused(  # noqa: PLR0917 - fixtures and parameters
-    home, monkeypatch, capsys, old: str, new: str, said: str
+    home: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], old: str, new: str, said: str
 ) -> None:
     path = home.repository / HOME / "kustomization.yaml"
     text = path.read_text().replace(old, new)
@@ -320,14 +328,16 @@ def test_what_must_not_be_rendered_is_refused(  # noqa: PLR0917 - fixtures and p
     assert shown.out == ""
 
 
-def test_an_image_of_another_version_is_refused(home) -> None:
+def test_an_image_of_another_version_is_refused(home: World) -> None:
     built(home, "v1.2.0-7777777")
     home.change('version = "1.2.0"', 'version = "1.3.0"')
     with pytest.raises(Refusal, match=r"is version 1.2.0, and declared is 1.3.0: build it"):
         find_own_images(home.repository, images=home.repository / "dist/images", tags={})
 
 
-def test_pinning_changes_two_values_and_nothing_else(home, monkeypatch, capsys) -> None:
+def test_pinning_changes_two_values_and_nothing_else(
+    home: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = home.repository / HOME / "kustomization.yaml"
     assert run(monkeypatch, home, "pin") == 0
     assert capsys.readouterr().out == "nothing to write\n"
@@ -339,7 +349,9 @@ def test_pinning_changes_two_values_and_nothing_else(home, monkeypatch, capsys) 
     assert "kustomization.yaml:5: door needs both newTag and digest" in capsys.readouterr().err
 
 
-def test_what_kustomize_refuses_and_what_is_not_there(home, monkeypatch, capsys) -> None:
+def test_what_kustomize_refuses_and_what_is_not_there(
+    home: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run(monkeypatch, home, "render", "away") == 2
     assert "there is no overlay away" in capsys.readouterr().err
     (home.repository / "deploy/kustomize/base/door.yaml").write_text("kind: [")
@@ -347,7 +359,7 @@ def test_what_kustomize_refuses_and_what_is_not_there(home, monkeypatch, capsys)
         overlay.objects(overlay.find(home.repository, "home"))
 
 
-def test_kubectl_may_come_from_a_wheel_or_not_at_all(monkeypatch, tmp_path: Path) -> None:
+def test_kubectl_may_come_from_a_wheel_or_not_at_all(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr("sys.prefix", str(tmp_path))
     with pytest.raises(Refusal, match=r"kubectl was not found"):

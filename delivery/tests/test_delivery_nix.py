@@ -8,7 +8,9 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import nix_house
 import pytest
@@ -58,7 +60,7 @@ def digests(house: House) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def inputs(house: House, digests) -> Path:
+def inputs(house: House, digests: dict[str, str]) -> Path:
     """All locked files by their names, as somebody would carry them on a disk."""
     found = settings.load(os.environ)
     cache = Cache(found.cache, inputs=found.inputs)
@@ -88,7 +90,7 @@ def fresh(house: House, tmp_path: Path) -> House:
 
 
 @pytest.fixture
-def changed(house: House):
+def changed(house: House) -> Iterator[Callable[[str, str, str], None]]:
     """Change a file of the checkout for the time of one test."""
     before: dict[Path, str] = {}
 
@@ -104,7 +106,9 @@ def changed(house: House):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_nix_build_and_make_image_end_in_the_same_digest(house: House, digests, inputs, name: str) -> None:
+def test_nix_build_and_make_image_end_in_the_same_digest(
+    house: House, digests: dict[str, str], inputs: Path, name: str
+) -> None:
     result = house.built("nix-build", "--no-out-link", f"containers/{name}", **GIVEN)
     layout = oci.open_layout(result)
     assert layout.image.digest == digests[name]
@@ -112,7 +116,7 @@ def test_nix_build_and_make_image_end_in_the_same_digest(house: House, digests, 
         layout.blob(one["digest"])
 
 
-def test_the_flake_builds_the_same_and_asks_for_no_other(house: House, digests, inputs) -> None:
+def test_the_flake_builds_the_same_and_asks_for_no_other(house: House, digests: dict[str, str], inputs: Path) -> None:
     place = "path:/work/checkout"
     words = ("nix", "build", "--no-link", "--print-out-paths", f"{place}#ostiary-valkey")
     result = house.built(*words, "--impure", "--no-write-lock-file", **GIVEN, DELIVERY_PYTHON="/work/python/bin/python")
@@ -132,7 +136,9 @@ def test_a_python_of_the_store_becomes_an_input(fresh: House, inputs: Path) -> N
     assert "is not valid" in wrong.stderr or "does not exist" in wrong.stderr
 
 
-def test_files_that_are_not_given_are_fetched_and_fixed(fresh: House, digests, archive: Path, inputs) -> None:
+def test_files_that_are_not_given_are_fetched_and_fixed(
+    fresh: House, digests: dict[str, str], archive: Path, inputs: Path
+) -> None:
     fresh.shown = "/work/archive /work/inputs"
     places = {"DELIVERY_ARCHIVE": "file:///work/archive", "DELIVERY_SECURITY_ARCHIVE": "file:///work/archive"}
     result = fresh.built("nix-build", "--no-out-link", "containers/ostiary-valkey", **places)
@@ -191,7 +197,9 @@ def test_other_bytes_are_refused_by_name(fresh: House, archive: Path, inputs: Pa
         ),
     ],
 )
-def test_a_version_that_moved_alone_breaks_the_evaluation(house: House, changed, name: str, edit, said: str) -> None:
+def test_a_version_that_moved_alone_breaks_the_evaluation(
+    house: House, changed: Callable[[str, str, str], None], name: str, edit: tuple[str, str, str], said: str
+) -> None:
     assert house.run("nix-instantiate", f"containers/{name}", **GIVEN).returncode == 0
     changed(*edit)
     ended = house.run("nix-instantiate", f"containers/{name}", **GIVEN)
@@ -254,7 +262,7 @@ def test_the_module_makes_a_service_that_the_server_understands(house: House) ->
     assert package["version"] == definition.read(REPOSITORY, "ostiary").version
 
 
-def module(house: House, given: object, packages: list[str], part: str = "config") -> dict[str, dict]:
+def module(house: House, given: object, packages: list[str], part: str = "config") -> dict[str, dict[str, Any]]:
     expression = (
         "{ text, packages, part }: (import ./delivery/tests/nixos_stubs.nix { given = builtins.fromJSON text; "
         "packages = builtins.fromJSON packages; module = ./deploy/nix/module.nix; }).${part}"
@@ -262,10 +270,11 @@ def module(house: House, given: object, packages: list[str], part: str = "config
     return evaluated(house, expression, text=json.dumps(given), packages=json.dumps(packages), part=part)
 
 
-def evaluated(house: House, expression: str, **given: str) -> dict[str, dict]:
+def evaluated(house: House, expression: str, **given: str) -> dict[str, dict[str, Any]]:
     words = ["nix-instantiate", "--eval", "--strict", "--json", "--read-write-mode", "-E", expression]
     for name, value in given.items():
         words += ["--argstr", name, value]
     ended = house.run(*words)
     assert ended.returncode == 0, ended.stderr
-    return json.loads(ended.stdout)
+    answer: dict[str, dict] = json.loads(ended.stdout)
+    return answer

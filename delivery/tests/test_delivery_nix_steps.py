@@ -8,12 +8,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from delivery_world import World
 from ostiary_delivery import lockfile, nix, oci
 from ostiary_delivery.errors import BadDefinition, Refusal, Stale, Tampered
 
 
 @pytest.fixture
-def environ(world, tmp_path: Path) -> dict[str, str]:
+def environ(world: World, tmp_path: Path) -> dict[str, str]:
     """The environment of a derivation: nothing is cached, nothing is given."""
     (tmp_path / "top").mkdir()
     return {
@@ -26,19 +27,21 @@ def environ(world, tmp_path: Path) -> dict[str, str]:
     }
 
 
-def given(world) -> dict[str, str]:
+def given(world: World) -> dict[str, str]:
     lock = lockfile.load(world.container.folder)
     return {one.sha256: str(world.cache.path(one.sha256)) for one in (*lock.debs, *lock.wheels)}
 
 
-def test_an_image_from_given_files_is_the_one_of_the_cache(world, environ, capsys) -> None:
+def test_an_image_from_given_files_is_the_one_of_the_cache(
+    world: World, environ: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
     nix.build(environ | {"inputs": json.dumps(given(world))})
     digest = world.build().image.digest
     assert oci.open_layout(Path(environ["out"])).image.digest == digest
     assert digest in capsys.readouterr().out
 
 
-def test_nothing_is_fetched_while_an_image_is_built(world, environ) -> None:
+def test_nothing_is_fetched_while_an_image_is_built(world: World, environ: dict[str, str]) -> None:
     inputs = given(world)
     lock = lockfile.load(world.container.folder)
     del inputs[lock.debs[1].sha256]
@@ -47,13 +50,13 @@ def test_nothing_is_fetched_while_an_image_is_built(world, environ) -> None:
 
 
 @pytest.mark.parametrize("kind", ["debs", "wheels"])
-def test_one_locked_file_is_fetched(world, environ, kind: str) -> None:
+def test_one_locked_file_is_fetched(world: World, environ: dict[str, str], kind: str) -> None:
     wanted = getattr(lockfile.load(world.container.folder), kind)[0]
     nix.fetch(environ | {"wanted": wanted.sha256})
     assert hashlib.sha256(Path(environ["out"]).read_bytes()).hexdigest() == wanted.sha256
 
 
-def test_other_bytes_and_vanished_ones_are_refused_by_name(world, environ) -> None:
+def test_other_bytes_and_vanished_ones_are_refused_by_name(world: World, environ: dict[str, str]) -> None:
     deb = lockfile.load(world.container.folder).debs[0]
     path = world.archive.root / deb.path
     path.write_bytes(b"?" * deb.size)
@@ -67,7 +70,9 @@ def test_other_bytes_and_vanished_ones_are_refused_by_name(world, environ) -> No
     assert not Path(environ["out"]).exists()
 
 
-def test_a_refusal_ends_the_builder_with_its_code(world, environ, monkeypatch, capsys) -> None:
+def test_a_refusal_ends_the_builder_with_its_code(
+    world: World, environ: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     deb = lockfile.load(world.container.folder).debs[0]
     (world.archive.root / deb.path).write_bytes(b"?" * deb.size)
     for name, value in (environ | {"wanted": deb.sha256}).items():
@@ -78,7 +83,9 @@ def test_a_refusal_ends_the_builder_with_its_code(world, environ, monkeypatch, c
 
 
 @pytest.mark.parametrize("words", [[], ["other"], ["build", "fetch"]])
-def test_an_unknown_step_is_told_what_there_is(words: list[str], monkeypatch, capsys) -> None:
+def test_an_unknown_step_is_told_what_there_is(
+    words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(sys, "argv", ["nix", *words])
     assert nix.main() == BadDefinition.exit_code
     assert "fetch, build" in capsys.readouterr().err

@@ -14,6 +14,7 @@ from typing import ClassVar
 import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from delivery_world import World
 from ostiary_delivery import cache, cli, oci, provenance, sign
 from ostiary_delivery.errors import BadDefinition, Refusal, Unreachable
 from ostiary_delivery.registry import Place, Registry
@@ -70,13 +71,13 @@ def place() -> Iterator[str]:
     server.server_close()
 
 
-def saved(world, folder: Path, tag: str | None = None) -> oci.Layout:
+def saved(world: World, folder: Path, tag: str | None = None) -> oci.Layout:
     image = world.build()
     oci.save(folder, image.image, blobs=image.blobs, tag=tag)
     return oci.open_layout(folder)
 
 
-def test_only_what_is_missing_is_sent_and_no_tag_moves(world, place: str, tmp_path: Path) -> None:
+def test_only_what_is_missing_is_sent_and_no_tag_moves(world: World, place: str, tmp_path: Path) -> None:
     world.lock()
     first = saved(world, tmp_path / "first")
     registry = Registry(Place.parse(place))
@@ -92,7 +93,7 @@ def test_only_what_is_missing_is_sent_and_no_tag_moves(world, place: str, tmp_pa
     assert len(registry.push(second, "v1.2.0-2222222").blobs) == 2
 
 
-def test_a_registry_that_is_none_is_unreachable(world, tmp_path: Path) -> None:
+def test_a_registry_that_is_none_is_unreachable(world: World, tmp_path: Path) -> None:
     world.lock()
     layout = saved(world, tmp_path / "first")
     with pytest.raises(Unreachable, match=r"127.0.0.1:9 does not answer"):
@@ -105,7 +106,7 @@ def test_a_place_has_a_host_and_no_tag(text: str) -> None:
         Place.parse(text)
 
 
-def run(monkeypatch, world, *words: str) -> int:
+def run(monkeypatch: pytest.MonkeyPatch, world: World, *words: str) -> int:
     monkeypatch.setenv("DELIVERY_ARCHIVE", world.settings.archive)
     monkeypatch.setenv("DELIVERY_KEYRING", str(world.settings.keyring))
     monkeypatch.setenv("DELIVERY_CACHE", str(world.settings.cache))
@@ -114,7 +115,9 @@ def run(monkeypatch, world, *words: str) -> int:
     return cli.main()
 
 
-def test_the_commands_from_lock_to_push(world, place: str, monkeypatch, capsys) -> None:
+def test_the_commands_from_lock_to_push(
+    world: World, place: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run(monkeypatch, world, "lock", "--quiet") == 0
     assert "door: 2 debs, 2 wheels" in capsys.readouterr().out
     assert run(monkeypatch, world, "build", "--quiet") == 0
@@ -142,7 +145,9 @@ def test_the_commands_from_lock_to_push(world, place: str, monkeypatch, capsys) 
     assert "this commit builds sha256:" in capsys.readouterr().err
 
 
-def test_what_is_signed_verifies_and_says_which_image(world, place: str, monkeypatch, capsys, tmp_path: Path) -> None:
+def test_what_is_signed_verifies_and_says_which_image(
+    world: World, place: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     key, tag = tmp_path / "key.pem", "v1.2.0-0123456"
     monkeypatch.setenv("DELIVERY_KEY_PASSWORD", "house")
     assert run(monkeypatch, world, "new-key", str(key)) == 0
@@ -182,7 +187,9 @@ def test_a_key_that_is_none_is_refused(tmp_path: Path) -> None:
         sign.Signer.load(tmp_path / "key", password="wrong")
 
 
-def test_each_kind_of_error_has_its_exit_code(world, monkeypatch, capsys) -> None:
+def test_each_kind_of_error_has_its_exit_code(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run(monkeypatch, world, "build", "gate") == 2
     assert "known: door" in capsys.readouterr().err
     world.archive.add("libc", "2.42-1", files={"lib/libc.so.6": b"D" * 9000})
@@ -194,7 +201,9 @@ def test_each_kind_of_error_has_its_exit_code(world, monkeypatch, capsys) -> Non
     capsys.readouterr()
 
 
-def test_the_doctor_says_what_is_missing(world, monkeypatch, capsys) -> None:
+def test_the_doctor_says_what_is_missing(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     assert run(monkeypatch, world, "doctor") == 0
     lines = capsys.readouterr().out.splitlines()
@@ -207,7 +216,9 @@ def test_the_doctor_says_what_is_missing(world, monkeypatch, capsys) -> None:
     assert any(line.startswith("?   registry") for line in lines)
 
 
-def test_the_doctor_asks_nobody_when_told_so(world, monkeypatch, capsys) -> None:
+def test_the_doctor_asks_nobody_when_told_so(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(cache, "get", lambda *_, **__: pytest.fail("it asked"))
     assert run(monkeypatch, world, "doctor", "--offline") == 0
     lines = capsys.readouterr().out.splitlines()
@@ -220,7 +231,9 @@ def test_the_doctor_asks_nobody_when_told_so(world, monkeypatch, capsys) -> None
 
 
 @pytest.mark.parametrize(("status", "sign"), [(200, "yes"), (401, "yes"), (404, "no ")])
-def test_the_doctor_asks_a_registry(world, monkeypatch, capsys, status: int, sign: str) -> None:
+def test_the_doctor_asks_a_registry(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], status: int, sign: str
+) -> None:
     class Answer(Small):
         manifests: ClassVar = {}
 

@@ -6,6 +6,7 @@ import datetime as dt
 from pathlib import Path
 
 import pytest
+from click.testing import Result
 from hypothesis import given
 from hypothesis import strategies as st
 from ostiary_delivery import review, services
@@ -70,7 +71,9 @@ def test_a_date_that_cannot_be_is_named_with_its_line(tmp_path: Path, written: s
         st.tuples(st.none() | st.sampled_from("abcdefg"), st.none() | st.dates(max_value=TODAY)),
     )
 )
-def test_every_service_is_shown_once_whatever_it_is_attached_to(given_services) -> None:
+def test_every_service_is_shown_once_whatever_it_is_attached_to(
+    given_services: dict[str, tuple[str | None, dt.date | None]],
+) -> None:
     found = [
         services.Service(name=name, version=None, parent=parent, reviewed=day and day.isoformat(), line=1, lines={})
         for name, (parent, day) in given_services.items()
@@ -83,7 +86,7 @@ def test_every_service_is_shown_once_whatever_it_is_attached_to(given_services) 
 def test_the_command_shows_counts_and_can_fail(tmp_path: Path) -> None:
     listed(tmp_path, LISTED.replace("2026-06-29", dt.datetime.now(dt.UTC).date().isoformat()))
 
-    def run(*words: str):
+    def run(*words: str) -> Result:
         return CliRunner().invoke(app, ["services", "review", "-C", str(tmp_path), *words])
 
     assert "good  door         v1.2.0" in run().stdout

@@ -156,7 +156,9 @@ def secret(value: str) -> str:
     return yaml.safe_dump({"kind": "Secret", "metadata": {"name": "ostiary-config"}, "data": {"secret-key": value}})
 
 
-def rendered(monkeypatch, capsys, text: str, *words: str) -> tuple[int, list[dict[str, Any]], str]:
+def rendered(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], text: str, *words: str
+) -> tuple[int, list[dict[str, Any]], str]:
     monkeypatch.setattr("sys.stdin", io.StringIO(text))
     monkeypatch.setattr("sys.argv", ["ostiary-delivery", "render", "generic", "-C", str(ROOT), *words])
     code = cli.main()
@@ -169,7 +171,9 @@ def checksums(objects: list[dict[str, Any]]) -> set[str]:
     return {one["metadata"].get("annotations", {}).get(rolling.CHECKSUM, "") for one in templates}
 
 
-def test_a_changed_secret_makes_new_pods(monkeypatch, capsys, tmp_path: Path) -> None:
+def test_a_changed_secret_makes_new_pods(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     monkeypatch.chdir(tmp_path)
     code, first, _ = rendered(monkeypatch, capsys, secret("YQ=="), "--secrets", "-")
     assert code == 0
@@ -191,7 +195,9 @@ def test_a_changed_secret_makes_new_pods(monkeypatch, capsys, tmp_path: Path) ->
         ("kind: Secret\nmetadata: {name: another}\n", "reads ostiary-config, which is not given"),
     ],
 )
-def test_what_is_no_secret_is_refused(monkeypatch, capsys, text: str, said: str) -> None:
+def test_what_is_no_secret_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], text: str, said: str
+) -> None:
     code, objects, err = rendered(monkeypatch, capsys, text, "--secrets", "-")
     assert (code, objects) == (2, [])
     assert said in err

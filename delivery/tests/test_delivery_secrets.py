@@ -25,7 +25,7 @@ HOMELAB = {"secret-key", *DATABASE, "postgresql-port", "postgresql-password"} | 
 }
 
 
-def run(monkeypatch, *words: str) -> int:
+def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr("sys.argv", ["ostiary-delivery", "secrets", "init", *words])
     return cli.main()
@@ -45,7 +45,9 @@ def composed(folder: Path, *components: str) -> keys.SecretRequirements:
     return keys.required_secrets(overlay.objects(path.parent))
 
 
-def test_the_set_of_the_homelab_is_what_its_external_secret_brings(monkeypatch, capsys) -> None:
+def test_the_set_of_the_homelab_is_what_its_external_secret_brings(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run(monkeypatch, "homelab", *GIVEN) == 0
     found = json.loads(capsys.readouterr().out)
     assert found.keys() == {"authentik-config"}
@@ -61,7 +63,9 @@ def test_the_set_of_the_homelab_is_what_its_external_secret_brings(monkeypatch, 
     assert not set(secret) & set(again.values())
 
 
-def test_the_generic_set_makes_the_first_administrator(monkeypatch, capsys) -> None:
+def test_the_generic_set_makes_the_first_administrator(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run(monkeypatch, "generic", *GIVEN, "--format", "env") == 0
     lines = capsys.readouterr().out.splitlines()
     made = dict(shlex.split(line)[0].split("=", 1) for line in lines)
@@ -90,7 +94,9 @@ def test_components_bring_their_keys_and_tell_what_they_know(tmp_path: Path) -> 
     assert kinds.keys() == made.keys()
 
 
-def test_new_values_are_never_put_over_old_ones(monkeypatch, capsys) -> None:
+def test_new_values_are_never_put_over_old_ones(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """`kubectl apply` would replace the secret key without a question; `create` refuses what is there."""
     assert run(monkeypatch, "generic", *GIVEN, "--format", "kubernetes") == 0
     shown = capsys.readouterr()
@@ -107,7 +113,9 @@ def test_no_page_applies_secrets() -> None:
     assert any("kubectl create" in line for line in lines if "secrets init" in line)
 
 
-def test_a_key_that_is_asked_for_and_not_brought_is_named(monkeypatch, capsys, tmp_path: Path) -> None:
+def test_a_key_that_is_asked_for_and_not_brought_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     """valkey's password is no field of the component external-secret: its pod would wait for ever."""
     composed(tmp_path / "kustomize", "valkey", "valkey-password", "external-secret")
     folder = tmp_path / "kustomize/overlays/generic"
@@ -120,7 +128,9 @@ def test_a_key_that_is_asked_for_and_not_brought_is_named(monkeypatch, capsys, t
     assert capsys.readouterr().err == f"ostiary-delivery: {said}\n"  # the optional bootstrap keys may be missing
 
 
-def test_what_cannot_be_made_up_must_be_given(monkeypatch, capsys) -> None:
+def test_what_cannot_be_made_up_must_be_given(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run(monkeypatch, "homelab") == 2
     assert "--set postgresql-host=... --set postgresql-name=... --set postgresql-user=..." in capsys.readouterr().err
     assert run(monkeypatch, "homelab", *GIVEN, "--set", "valkey=1") == 2
@@ -133,7 +143,9 @@ def test_what_cannot_be_made_up_must_be_given(monkeypatch, capsys) -> None:
         )
 
 
-def test_a_file_is_for_its_owner_alone_and_never_replaced(monkeypatch, capsys, tmp_path: Path) -> None:
+def test_a_file_is_for_its_owner_alone_and_never_replaced(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     path = tmp_path / "secrets.json"
     assert run(monkeypatch, "homelab", *GIVEN, "--output", str(path)) == 0
     shown = capsys.readouterr()

@@ -8,7 +8,7 @@ import json
 import socketserver
 import ssl
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -17,12 +17,14 @@ from typing import ClassVar
 
 import pytest
 import yaml
+from click.testing import Result
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from ostiary_delivery.cli import app
 from ostiary_delivery.errors import BadDefinition
 from ostiary_delivery.running import finding, manifest, probe
+from ostiary_delivery.running.finding import Finding
 from typer.testing import CliRunner
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -92,7 +94,7 @@ def web() -> Iterator[str]:
         server.shutdown()
 
 
-def told(found) -> list[tuple[str, str, bool | None]]:
+def told(found: Iterable[Finding]) -> list[tuple[str, str, bool | None]]:
     return [(one.service, one.check, one.passed) for one in found]
 
 
@@ -303,7 +305,7 @@ def test_the_commands_answer(tmp_path: Path, web: str) -> None:
         "---\ntitle: a\nmodified: 2026-01-31\nrequires: []\nstatus: active\ntags: []\n---\n# a\n"
     )
 
-    def run(*words: str):
+    def run(*words: str) -> Result:
         return CliRunner().invoke(app, [*words, "-C", str(tmp_path)])
 
     assert run("mikado").stdout == "● a - a [ready]\nready: a\n"

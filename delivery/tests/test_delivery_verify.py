@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from delivery_world import World
 from ostiary_delivery import cli, lockfile, oci
 from ostiary_delivery.layer import digest_of
 from ostiary_delivery.registry import Place, Registry
@@ -42,7 +43,9 @@ def place() -> Iterator[str]:
 
 
 @pytest.fixture
-def pushed(world, place: str, monkeypatch, capsys, tmp_path: Path):
+def pushed(
+    world: World, place: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> World:
     """A world whose image was built, pushed and signed."""
     monkeypatch.setenv("DELIVERY_CACHE", str(world.settings.cache))
     assert run(monkeypatch, world, "build", "--quiet") == 0
@@ -56,7 +59,7 @@ def pushed(world, place: str, monkeypatch, capsys, tmp_path: Path):
     return world
 
 
-def run(monkeypatch, world, *words: str) -> int:
+def run(monkeypatch: pytest.MonkeyPatch, world: World, *words: str) -> int:
     monkeypatch.chdir(world.repository)
     monkeypatch.setenv("DELIVERY_ARCHIVE", world.settings.archive)
     monkeypatch.setattr("sys.argv", ["ostiary-delivery", *words])
@@ -68,12 +71,14 @@ def rows(text: str) -> dict[str, str]:
     return {what: sign for sign, what, _ in found}
 
 
-def verify(monkeypatch, world, image: str, key: Path | None, *more: str) -> int:
+def verify(monkeypatch: pytest.MonkeyPatch, world: World, image: str, key: Path | None, *more: str) -> int:
     words = ["--key", str(key)] if key else []
     return run(monkeypatch, world, "verify", image, "--quiet", *words, *more)
 
 
-def test_everything_holds(pushed, place: str, monkeypatch, capsys, tmp_path: Path) -> None:
+def test_everything_holds(
+    pushed: World, place: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     assert verify(monkeypatch, pushed, f"{place}:{TAG}", tmp_path / "key.pub") == 0
     shown = capsys.readouterr().out
     assert rows(shown) == dict.fromkeys(ROWS, "holds")
@@ -84,14 +89,18 @@ def test_everything_holds(pushed, place: str, monkeypatch, capsys, tmp_path: Pat
     assert [what for what, sign in unasked.items() if sign == "?"] == ["tag", "signature", "bill", "provenance"]
 
 
-def test_a_folder_has_no_signature_and_is_rebuilt_all_the_same(pushed, monkeypatch, capsys) -> None:
+def test_a_folder_has_no_signature_and_is_rebuilt_all_the_same(
+    pushed: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert verify(monkeypatch, pushed, "door", None) == 0
     found = rows(capsys.readouterr().out)
     assert found["rebuild"] == "holds"
     assert [what for what, sign in found.items() if sign == "?"] == ["tag", "signature", "bill", "provenance"]
 
 
-def test_layers_are_made_anew_and_not_taken_from_the_cache(pushed, place: str, monkeypatch, capsys) -> None:
+def test_layers_are_made_anew_and_not_taken_from_the_cache(
+    pushed: World, place: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """A cache that lies about what a layer is built to deceives a quick look, and no other."""
     assert run(monkeypatch, pushed, "build", "--quiet") == 0
     (pushed.repository / "door/__init__.py").write_text("def main():\n    return 1\n")
@@ -107,7 +116,7 @@ def test_layers_are_made_anew_and_not_taken_from_the_cache(pushed, place: str, m
 
 
 def test_another_source_gives_another_digest_and_the_layer_is_named(
-    pushed, place: str, monkeypatch, capsys, tmp_path: Path
+    pushed: World, place: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     (pushed.repository / "door/__init__.py").write_text("def main():\n    return 1\n")
     assert verify(monkeypatch, pushed, f"{place}:{TAG}", tmp_path / "key.pub") == 1
@@ -120,7 +129,9 @@ def test_another_source_gives_another_digest_and_the_layer_is_named(
     assert "rebuild" in shown.err
 
 
-def test_the_wrong_key_and_no_signature(pushed, place: str, monkeypatch, capsys, tmp_path: Path) -> None:
+def test_the_wrong_key_and_no_signature(
+    pushed: World, place: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     assert verify(monkeypatch, pushed, f"{place}:{TAG}", tmp_path / "other.pub", "--quick") == 1
     shown = capsys.readouterr()
     assert shown.err == "ostiary-delivery: signature, bill, provenance: not as promised\n"
@@ -132,7 +143,7 @@ def test_the_wrong_key_and_no_signature(pushed, place: str, monkeypatch, capsys,
 
 
 def test_a_signature_for_another_image_or_place_is_none(
-    pushed, place: str, monkeypatch, capsys, tmp_path: Path
+    pushed: World, place: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     digest = Registry(Place.parse(place)).digest(TAG) or ""
     signer = Signer.load(tmp_path / "key.pem", password=None)
@@ -150,7 +161,7 @@ def test_a_signature_for_another_image_or_place_is_none(
 
 
 def test_a_bill_and_a_provenance_that_say_something_else(
-    pushed, place: str, monkeypatch, capsys, tmp_path: Path
+    pushed: World, place: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     digest = Registry(Place.parse(place)).digest(TAG) or ""
     name = f"{digest.replace(':', '-')}.att"
@@ -176,7 +187,7 @@ def test_a_bill_and_a_provenance_that_say_something_else(
 
 
 def test_an_envelope_whose_words_were_changed_says_nothing(
-    pushed, place: str, monkeypatch, capsys, tmp_path: Path
+    pushed: World, place: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     digest = Registry(Place.parse(place)).digest(TAG) or ""
     name = f"{digest.replace(':', '-')}.att"
@@ -192,7 +203,9 @@ def test_an_envelope_whose_words_were_changed_says_nothing(
     assert capsys.readouterr().err == "ostiary-delivery: bill, provenance: not as promised\n"
 
 
-def test_a_registry_that_lies(pushed, place: str, monkeypatch, capsys) -> None:
+def test_a_registry_that_lies(
+    pushed: World, place: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     digest = Registry(Place.parse(place)).digest(TAG) or ""
     layer = json.loads(Small.manifests[TAG])["layers"][-1]["digest"]
     good, Small.blobs[layer] = Small.blobs[layer], b"something else"
@@ -206,14 +219,18 @@ def test_a_registry_that_lies(pushed, place: str, monkeypatch, capsys) -> None:
     assert f"the registry calls {digest} {digest}" in capsys.readouterr().err
 
 
-def test_a_version_that_is_not_declared_any_more(pushed, place: str, monkeypatch, capsys) -> None:
+def test_a_version_that_is_not_declared_any_more(
+    pushed: World, place: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     pushed.change('version = "1.2.0"', 'version = "1.3.0"')
     assert verify(monkeypatch, pushed, f"{place}:{TAG}", None, "--quick") == 1
     found = rows(capsys.readouterr().out)
     assert [what for what, sign in found.items() if sign == "BROKEN"] == ["tag", "versions", "lock", "rebuild"]
 
 
-def test_packages_that_are_not_those_of_the_lock(pushed, place: str, monkeypatch, capsys) -> None:
+def test_packages_that_are_not_those_of_the_lock(
+    pushed: World, place: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = pushed.container.folder / lockfile.FILE
     write(path, path.read_text().replace('"2.41-12"', '"2.42-1"'))
     assert verify(monkeypatch, pushed, f"{place}:{TAG}", None, "--quick") != 0
@@ -231,14 +248,22 @@ def test_packages_that_are_not_those_of_the_lock(pushed, place: str, monkeypatch
     ],
 )
 def test_what_names_no_image(  # noqa: PLR0917 - fixtures and parameters
-    pushed, place: str, monkeypatch, capsys, end: str, code: int, said: str
+    pushed: World,
+    place: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    end: str,
+    code: int,
+    said: str,
 ) -> None:
     digest = Registry(Place.parse(place)).digest(TAG) or ""
     assert verify(monkeypatch, pushed, f"{place}{end}{digest if end.endswith('@') else ''}", None) == code
     assert said in capsys.readouterr().err
 
 
-def test_what_is_no_key_and_no_container(pushed, monkeypatch, capsys, tmp_path: Path) -> None:
+def test_what_is_no_key_and_no_container(
+    pushed: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     assert verify(monkeypatch, pushed, "gate", None) == 2
     assert "gate is neither a place in a registry nor a container; known: door" in capsys.readouterr().err
     (tmp_path / "none.pub").write_text("none")

@@ -70,7 +70,8 @@ class Cluster:
 
     def container(self, kind: str, end: str) -> dict[str, Any]:
         (found,) = self.one(kind, end)["spec"]["template"]["spec"]["containers"]
-        return found
+        answer: dict[str, Any] = found
+        return answer
 
     def environment(self, container: Mapping[str, Any], *, ports: Mapping[int, int]) -> dict[str, str]:
         """The image's variables with this machine's folders and ports, and those of the manifest as they are."""

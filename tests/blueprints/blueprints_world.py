@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -25,6 +25,9 @@ from ostiary.store.workspace.changes import StoredObject
 from ostiary.store.workspace.editor import Editor
 
 NOW = 1_700_000_000_000_000
+
+Write = Callable[..., Path]
+"""Writes the entries of a blueprint to a file of the given name."""
 
 
 @dataclass

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from textwrap import dedent
 
@@ -10,7 +10,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from blueprints_world import World, make_world
+from blueprints_world import World, Write, make_world
 from support.postgres import apart
 
 from ostiary.blueprints.report import render
@@ -51,7 +51,7 @@ async def ready(ready_template: Path, tmp_path: Path) -> AsyncIterator[World]:
 
 
 @pytest.fixture
-def write(tmp_path: Path) -> Callable[..., Path]:
+def write(tmp_path: Path) -> Write:
     """Return what writes a blueprint with these entries to a file."""
 
     def write(text: str, name: str = "b.yaml") -> Path:

@@ -6,7 +6,7 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
-from blueprints_world import World
+from blueprints_world import World, Write
 
 from ostiary.blueprints.report import Report, render
 from ostiary.seal import Secret
@@ -27,7 +27,7 @@ def error(report: Report) -> str:
     return str(file.error).replace(file.path, "b.yaml")
 
 
-async def test_states(world: World, write) -> None:
+async def test_states(world: World, write: Write) -> None:
     text = """\
         - model: authentik_core.group
           id: a
@@ -50,7 +50,7 @@ async def test_states(world: World, write) -> None:
     assert error(await apply("gone", "true")).endswith("state: expected one of present, created, must_created, absent")
 
 
-async def test_updates_are_partial_and_identifiers_win(world: World, write) -> None:
+async def test_updates_are_partial_and_identifiers_win(world: World, write: Write) -> None:
     await world.apply(write("- {model: authentik_core.group, identifiers: {name: a}, attrs: {is_superuser: true}}"))
     report = await world.apply(
         write("- {model: authentik_core.group, identifiers: {name: a}, attrs: {name: b, attributes: {x: [1]}}}")
@@ -61,7 +61,7 @@ async def test_updates_are_partial_and_identifiers_win(world: World, write) -> N
     assert values["attributes"] == {"x": [1]}
 
 
-async def test_json_containment_finds_and_keeps_the_rest(world: World, write) -> None:
+async def test_json_containment_finds_and_keeps_the_rest(world: World, write: Write) -> None:
     await world.apply(
         write("""\
             - {model: authentik_core.group, identifiers: {name: a}, attrs: {attributes: {kind: red, size: {x: 1, y: 2}}}}
@@ -75,7 +75,7 @@ async def test_json_containment_finds_and_keeps_the_rest(world: World, write) ->
     assert (await world.one(GROUP, name="a")).values["attributes"] == {"kind": "red", "size": {"x": 1, "y": 2}}
 
 
-async def test_a_primary_key_is_an_alternative_to_the_rest(ready: World, write) -> None:
+async def test_a_primary_key_is_an_alternative_to_the_rest(ready: World, write: Write) -> None:
     pk = "0b0b0b0b-1111-4222-8333-444444444444"
     text = "- {{model: authentik_flows.flow, identifiers: {{pk: {pk}, slug: {slug}}}, attrs: {{name: n, title: {title}, designation: recovery}}}}"
     assert lists(await ready.apply(write(text.format(pk=pk, slug="one", title="t"))))[0] == ("authentik_flows.flow n",)
@@ -91,7 +91,7 @@ async def test_a_primary_key_is_an_alternative_to_the_rest(ready: World, write) 
     assert (await ready.one("authentik_flows.flow", slug="two")).pk == pk
 
 
-async def test_paths_of_two_names(ready: World, write) -> None:
+async def test_paths_of_two_names(ready: World, write: Write) -> None:
     text = """\
         - model: authentik_flows.flowstagebinding
           identifiers:
@@ -104,7 +104,7 @@ async def test_paths_of_two_names(ready: World, write) -> None:
     assert lists(await ready.apply(write(text)))[1] == ("authentik_flows.flowstagebinding 100 of Sign in",)
 
 
-async def test_conditions_and_key_of(world: World, write) -> None:
+async def test_conditions_and_key_of(world: World, write: Write) -> None:
     text = """\
         - {model: authentik_core.group, id: a, identifiers: {name: a}, conditions: [!Env ON, true]}
         - {model: nonsense.model, identifiers: {name: a}, conditions: [false]}
@@ -118,7 +118,7 @@ async def test_conditions_and_key_of(world: World, write) -> None:
     )
 
 
-async def test_find_sees_earlier_entries_and_the_first_of_two_ids_wins(world: World, write) -> None:
+async def test_find_sees_earlier_entries_and_the_first_of_two_ids_wins(world: World, write: Write) -> None:
     text = """\
         - {model: authentik_core.group, id: x, identifiers: {name: a}}
         - {model: authentik_core.group, id: x, identifiers: {name: b}}
@@ -131,7 +131,7 @@ async def test_find_sees_earlier_entries_and_the_first_of_two_ids_wins(world: Wo
     assert set((await world.one(GROUP, name="c")).values["parents"]) == set(names)
 
 
-async def test_nothing_of_a_failed_file_is_applied(world: World, write) -> None:
+async def test_nothing_of_a_failed_file_is_applied(world: World, write: Write) -> None:
     text = """\
         - {model: authentik_core.group, identifiers: {name: a}}
         - {model: authentik_core.group, identifiers: {name: b}, attrs: {parents: [5]}}
@@ -155,7 +155,7 @@ PROVIDER_TEXT = """\
 @pytest.mark.parametrize(
     "secret", ["!Env SECRET", "!Env [SECRET, null]", "!File /nowhere", "!Format ['%s', !Env SECRET]"]
 )
-async def test_an_unset_secret_stops_a_new_object_and_keeps_an_old_one(ready: World, write, secret: str) -> None:
+async def test_an_unset_secret_stops_a_new_object_and_keeps_an_old_one(ready: World, write: Write, secret: str) -> None:
     path = write(PROVIDER_TEXT.format(secret=secret))
     place = f'b.yaml:10:20: entry 1 "p" ({PROVIDER}): client_secret: '
     why = "the file /nowhere cannot be read" if "File" in secret else "the environment variable SECRET is not set"
@@ -172,7 +172,7 @@ async def test_an_unset_secret_stops_a_new_object_and_keeps_an_old_one(ready: Wo
     assert (await ready.one(PROVIDER, name="P")).values["client_secret"] == Secret("sesame")
 
 
-async def test_a_changed_secret_is_an_update_that_shows_nothing(ready: World, write) -> None:
+async def test_a_changed_secret_is_an_update_that_shows_nothing(ready: World, write: Write) -> None:
     path = write(PROVIDER_TEXT.format(secret="!Env SECRET"))
     await ready.apply(path, environ={"SECRET": "sesame"})
     report = await ready.apply(path, environ={"SECRET": "zanzibar"})
@@ -182,7 +182,7 @@ async def test_a_changed_secret_is_an_update_that_shows_nothing(ready: World, wr
     assert not any("zanzibar" in str(row["body"]) or "sesame" in str(row["body"]) for row in rows)
 
 
-async def test_an_unset_optional_secret_is_left_out(world: World, write) -> None:
+async def test_an_unset_optional_secret_is_left_out(world: World, write: Write) -> None:
     text = "- {model: authentik_core.user, identifiers: {username: u}, attrs: {name: U, password: !Env UNSET}}"
     report = await world.apply(write(text))
     assert lists(report)[0] == ("authentik_core.user u",)
@@ -191,7 +191,7 @@ async def test_an_unset_optional_secret_is_left_out(world: World, write) -> None
     )
 
 
-async def test_what_is_ignored_or_null_is_told(ready: World, write) -> None:
+async def test_what_is_ignored_or_null_is_told(ready: World, write: Write) -> None:
     text = """\
         - model: authentik_brands.brand
           identifiers: {domain: shop.example}
@@ -216,7 +216,7 @@ async def test_what_is_ignored_or_null_is_told(ready: World, write) -> None:
     ]
 
 
-async def test_absent_objects_that_hang_on_nothing(ready: World, write) -> None:
+async def test_absent_objects_that_hang_on_nothing(ready: World, write: Write) -> None:
     text = """\
         - model: authentik_policies.policybinding
           state: absent
@@ -225,14 +225,14 @@ async def test_absent_objects_that_hang_on_nothing(ready: World, write) -> None:
     assert not (await ready.apply(write(text))).changed
 
 
-async def test_deleting_what_others_need_names_them(ready: World, write) -> None:
+async def test_deleting_what_others_need_names_them(ready: World, write: Write) -> None:
     text = "- {model: authentik_stages_prompt.prompt, state: absent, identifiers: {name: default-password-change-field-password}}"
     message = error(await ready.apply(write(text)))
     assert "is still used by" in message
     assert "authentik_stages_prompt.promptstage default-password-change-prompt (fields)" in message
 
 
-async def test_cascades_are_listed(ready: World, write) -> None:
+async def test_cascades_are_listed(ready: World, write: Write) -> None:
     text = "- {model: authentik_flows.flow, state: absent, identifiers: {slug: default-authenticator-totp-setup}}"
     deleted = lists(await ready.apply(write(text)))[2]
     assert {label.partition(" ")[0] for label in deleted} == {
@@ -241,7 +241,7 @@ async def test_cascades_are_listed(ready: World, write) -> None:
     }
 
 
-async def test_one_revision_for_each_blueprint(ready: World, write) -> None:
+async def test_one_revision_for_each_blueprint(ready: World, write: Write) -> None:
     before = ready.editor.plane.snapshot.number
     text = """\
         - {model: authentik_brands.brand, identifiers: {domain: a.example}}
@@ -256,7 +256,7 @@ async def test_one_revision_for_each_blueprint(ready: World, write) -> None:
     assert ready.editor.plane.snapshot.number == before + 1
 
 
-async def test_check_says_what_would_happen_and_writes_nothing(ready: World, write) -> None:
+async def test_check_says_what_would_happen_and_writes_nothing(ready: World, write: Write) -> None:
     first = write("- {model: authentik_core.group, identifiers: {name: a}}", "d/1.yaml")
     write(
         "- {model: authentik_core.group, identifiers: {name: b}, attrs: {parents: [!Find [authentik_core.group, [name, a]]]}}",

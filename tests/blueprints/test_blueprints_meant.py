@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from blueprints_world import World, make_world
+from blueprints_world import World, Write, make_world
 
 from ostiary.blueprints.report import Report
 from ostiary.store.database import Database
@@ -42,7 +42,7 @@ EXPORT = f"""\
 """  # fmt: skip
 
 
-async def test_a_key_the_file_names_becomes_the_one_here(database: Database, write) -> None:
+async def test_a_key_the_file_names_becomes_the_one_here(database: Database, write: Write) -> None:
     world = await make_world(database)
     before = f"""\
   - {{model: {FLOW}, identifiers: {{slug: here}}, attrs: {{name: H, title: T, designation: invalidation}}}}
@@ -68,7 +68,7 @@ async def test_a_key_the_file_names_becomes_the_one_here(database: Database, wri
     assert not good(await world.apply(write(EXPORT))).changed
 
 
-async def test_a_key_is_known_only_from_its_entry_on(world: World, write) -> None:
+async def test_a_key_is_known_only_from_its_entry_on(world: World, write: Write) -> None:
     text = f"""\
   - {{model: {FLOW}, identifiers: {{slug: here}}, attrs: {{name: H, title: T, designation: invalidation}}}}
   - {{model: authentik_stages_user_logout.userlogoutstage, id: s, identifiers: {{name: leave}}}}
@@ -86,7 +86,7 @@ SAME = f"""\
 """
 
 
-async def test_several_that_match_are_the_oldest_at_every_apply(database: Database, write) -> None:
+async def test_several_that_match_are_the_oldest_at_every_apply(database: Database, write: Write) -> None:
     world = await make_world(database)
     for number in range(6):
         scope = f"same{number}"
@@ -110,7 +110,7 @@ async def test_several_that_match_are_the_oldest_at_every_apply(database: Databa
     assert not good(await world.apply(write(changed))).changed
 
 
-async def test_a_managed_one_wins(ready: World, write) -> None:
+async def test_a_managed_one_wins(ready: World, write: Write) -> None:
     own = f'  - {{model: {MAPPING}, identifiers: {{name: 0 mine}}, attrs: {{scope_name: email, expression: "return {{}}"}}}}\n'
     find = f"  - {{model: {GROUP}, identifiers: {{name: g}}, attrs: {{attributes: {{found: !Find [{MAPPING}, [scope_name, email]]}}}}}}\n"
     good(await ready.apply(write(find)))
@@ -129,7 +129,7 @@ def test_keys_sort_by_the_time_they_were_made() -> None:
 
 
 @pytest.mark.parametrize("model", ["authentik_core.Group", "AUTHENTIK_CORE.GROUP", "authentik_core.group"])
-async def test_the_case_of_a_model_does_not_matter(world: World, write, model: str) -> None:
+async def test_the_case_of_a_model_does_not_matter(world: World, write: Write, model: str) -> None:
     text = f"""\
   - {{model: {model}, id: a, identifiers: {{name: a}}}}
   - {{model: authentik_core.group, identifiers: {{name: b}}, attrs: {{parents: [!Find [{model}, [name, a]]]}}}}
@@ -138,7 +138,7 @@ async def test_the_case_of_a_model_does_not_matter(world: World, write, model: s
     assert (await world.one(GROUP, name="b")).values["parents"] == ((await world.one(GROUP, name="a")).pk,)
 
 
-async def test_more_than_one_pair_and_what_follows_a_pair(world: World, write) -> None:
+async def test_more_than_one_pair_and_what_follows_a_pair(world: World, write: Write) -> None:
     text = f"""\
   - {{model: {GROUP}, identifiers: {{name: a}}, attrs: {{is_superuser: true}}}}
   - {{model: {GROUP}, identifiers: {{name: b}}, attrs: {{attributes: {{x: !Find [{GROUP}, [name, a], [is_superuser, true]], y: !Find [{GROUP}, [name, a, spare]]}}}}}}
@@ -151,7 +151,7 @@ async def test_more_than_one_pair_and_what_follows_a_pair(world: World, write) -
     assert (await world.one(GROUP, name="b")).values["attributes"] == {"x": a, "y": a}
 
 
-async def test_look_ups_with_operators_and_hops(ready: World, write) -> None:
+async def test_look_ups_with_operators_and_hops(ready: World, write: Write) -> None:
     finds = {
         "binding": f"!Find [{BINDING}, [target__slug, default-authentication-flow], [stage__name, default-authentication-mfa-validation]]",
         "family": f"!Find [{BINDING}, [target__slug, default-authentication-flow], [stage__userloginstage__name__startswith, default-authentication]]",
@@ -172,7 +172,7 @@ async def test_look_ups_with_operators_and_hops(ready: World, write) -> None:
     assert found["base"] == (await ready.one("authentik_flows.stage", name="default-authentication-login")).pk
 
 
-async def test_nothing_is_left_to_delete_of_a_model_that_is_not_here(world: World, write) -> None:
+async def test_nothing_is_left_to_delete_of_a_model_that_is_not_here(world: World, write: Write) -> None:
     report = await world.apply(
         write("""\
   - {model: authentik_providers_proxy.proxyprovider, state: absent, identifiers: {name: old}}
@@ -191,7 +191,7 @@ async def test_nothing_is_left_to_delete_of_a_model_that_is_not_here(world: Worl
     assert "unknown model authentik_cor.group, did you mean authentik_core.group?" in str(file.error)
 
 
-async def test_everything_that_is_not_here_is_named_at_once(world: World, write) -> None:
+async def test_everything_that_is_not_here_is_named_at_once(world: World, write: Write) -> None:
     [file] = (
         await world.apply(
             write("""\

@@ -6,7 +6,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from blueprints_world import World, make_world
+from blueprints_world import World, Write, make_world
 
 from ostiary.blueprints.report import Report, render
 from ostiary.store.database import Database
@@ -29,7 +29,7 @@ SECOND = """\
 """
 
 
-async def test_fields_with_old_and_new_and_no_secret(world: World, write) -> None:
+async def test_fields_with_old_and_new_and_no_secret(world: World, write: Write) -> None:
     environ = {"A_TOKEN": 'sesame"open'}
     path = write(FIRST)
     expected = [
@@ -59,7 +59,7 @@ async def test_fields_with_old_and_new_and_no_secret(world: World, write) -> Non
     assert said(await world.apply(path, environ=environ), path) == ["b.yaml: no changes", "no changes"]
 
 
-async def test_an_unchanged_password_is_no_change(database: Database, write) -> None:
+async def test_an_unchanged_password_is_no_change(database: Database, write: Write) -> None:
     world = await make_world(database)
     path = write(FIRST.splitlines()[1] + "\n")
     await world.apply(path)
@@ -76,7 +76,9 @@ async def test_an_unchanged_password_is_no_change(database: Database, write) -> 
     assert [one.strip() for one in said(await world.check(changed), changed)[2:]] == ['name: "Jo" -> "Joan"']
 
 
-async def test_a_made_secret_is_shown_once_and_only_where_it_is_asked_for(ready: World, write, caplog: Any) -> None:
+async def test_a_made_secret_is_shown_once_and_only_where_it_is_asked_for(
+    ready: World, write: Write, caplog: Any
+) -> None:
     text = f"""\
   - model: {PROVIDER}
     identifiers: {{name: p}}
@@ -109,7 +111,7 @@ GOOD = "  - {model: authentik_core.group, identifiers: {name: good}}\n"
 BAD = "  - {model: authentik_core.group, identifiers: {name: bad}, attrs: {parents: [nobody]}}\n"
 
 
-async def test_what_was_applied_is_never_said_not_to_be(world: World, write) -> None:
+async def test_what_was_applied_is_never_said_not_to_be(world: World, write: Write) -> None:
     good, bad = write(GOOD, "good.yaml"), write(BAD, "bad.yaml")
     assert render(await world.check(good, bad)).splitlines()[-1] == (
         "1 of 2 blueprints failed; nothing of them would be applied"
@@ -126,7 +128,7 @@ async def test_what_was_applied_is_never_said_not_to_be(world: World, write) -> 
     assert render(await world.apply(bad)).splitlines()[-1] == "1 of 1 blueprints failed; nothing was applied"
 
 
-async def test_a_preview_of_several_files_leaves_out_what_failed(world: World, write) -> None:
+async def test_a_preview_of_several_files_leaves_out_what_failed(world: World, write: Write) -> None:
     halfway = GOOD.replace("good", "half") + BAD
     needs = "  - {model: authentik_core.group, identifiers: {name: child}, attrs: {parents: [!Find [authentik_core.group, [name, half]]]}}\n"
     report = await world.check(write(halfway, "a.yaml"), write(needs, "b.yaml"), write(GOOD, "c.yaml"))
@@ -136,7 +138,7 @@ async def test_a_preview_of_several_files_leaves_out_what_failed(world: World, w
     assert states["c.yaml"] == (True, ("authentik_core.group good",))
 
 
-async def test_a_misspelt_attribute_names_the_nearest(world: World, write) -> None:
+async def test_a_misspelt_attribute_names_the_nearest(world: World, write: Write) -> None:
     path = write("  - {model: authentik_core.group, identifiers: {name: a}, attrs: {is_superusr: true, zzz: 1}}\n")
     assert [line.rpartition("): ")[2] for line in said(await world.apply(path), path) if line.startswith("notice")] == [
         "is_superusr is no field of authentik_core.group here and is ignored, did you mean is_superuser?",

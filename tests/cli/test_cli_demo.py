@@ -57,7 +57,7 @@ def led_to(opener: OpenerDirector, url: str) -> str:
     """The path of the page that a browser ends on."""
     try:
         with opener.open(url, timeout=10) as page:
-            return urlsplit(page.url).path
+            return str(urlsplit(page.url).path)
     except HTTPError as refused:  # the application while Ostiary does not know it yet
         with refused:
             return f"{refused.code}"

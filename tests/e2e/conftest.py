@@ -15,7 +15,7 @@ from ostiary.store.postgresql.opening import PostgresConfig
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
-from live import OPEN, Server  # noqa: E402 - the folder is on the path only now
+from live import OPEN, Make, Server  # noqa: E402 - the folder is on the path only now
 
 PASSWORD = "correct horse battery"
 FLAGS = [
@@ -27,7 +27,6 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-Make = Callable[..., Server]
 
 
 @pytest.fixture(autouse=True)

@@ -8,8 +8,10 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlencode, urljoin, urlsplit
 
 import httpx2 as httpx
@@ -111,6 +113,10 @@ class Server:
         self.cli("user", "create", name, "--email", address, *joins, "--password-stdin", stdin=password)
 
 
+Make = Callable[..., Server]
+"""Makes a server with these variables of the environment, which is stopped at the end."""
+
+
 class Denied(AssertionError):
     """The flow ended in ak-stage-access-denied."""
 
@@ -164,15 +170,16 @@ class Person:
             challenge = self._follow(self.client.post(executor, json=body))
         raise AssertionError("the flow does not end")
 
-    def _follow(self, answer: httpx.Response) -> dict:
+    def _follow(self, answer: httpx.Response) -> dict[str, Any]:
         for _ in range(5):
             if not answer.is_redirect:
                 break
             answer = self.client.get(urljoin(str(answer.url), answer.headers["location"]))
         assert answer.status_code == 200, f"{answer.status_code} {answer.text[:500]}"
-        return answer.json()
+        decoded: dict[str, Any] = answer.json()
+        return decoded
 
-    def _answer(self, component: str, challenge: dict) -> dict:
+    def _answer(self, component: str, challenge: dict[str, Any]) -> dict[str, Any]:
         match component:
             case "ak-stage-identification":
                 both = {"uid_field": self.username}
@@ -194,7 +201,7 @@ class Person:
             return {"remember_me": False}
         raise AssertionError(f"no answer for {challenge}")
 
-    def _second_factor(self, challenge: dict) -> dict:
+    def _second_factor(self, challenge: dict[str, Any]) -> dict[str, Any]:
         stages = challenge.get("configuration_stages") or []
         if stages and not challenge["device_challenges"]:
             chosen = next(stage for stage in stages if "totp" in stage["meta_model_name"])

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Callable
+from typing import Any
 from urllib.parse import urlencode
 
 import httpx2 as httpx
@@ -71,7 +72,7 @@ def test_a_bad_token_and_the_secret_key_are_refused(booted: Server) -> None:
 class Checked(Person):
     """A person whose every challenge is read by the client's model of that component."""
 
-    def _follow(self, answer: httpx.Response) -> dict:
+    def _follow(self, answer: httpx.Response) -> dict[str, Any]:
         challenge = super()._follow(answer)
         MODELS[challenge["component"]].from_json(json.dumps(challenge))
         return challenge

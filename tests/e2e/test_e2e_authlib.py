@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx2 as httpx
@@ -32,13 +33,14 @@ def _client(scope: str = "openid email profile") -> OAuth2Client:
     return made
 
 
-def _discovery(server: Server) -> dict:
-    return httpx.get(f"{server.url}/application/o/authlib/.well-known/openid-configuration").json()
+def _discovery(server: Server) -> dict[str, Any]:
+    answer: dict[str, Any] = httpx.get(f"{server.url}/application/o/authlib/.well-known/openid-configuration").json()
+    return answer
 
 
 def _login(
     server: Server, scope: str = "openid email profile", *, name: str = "ada"
-) -> tuple[OAuth2Client, dict, dict, Person]:
+) -> tuple[OAuth2Client, dict[str, Any], dict[str, Any], Person]:
     known = _discovery(server)
     client = _client(scope)
     verifier = "a-code-verifier-that-is-long-enough-to-be-allowed-by-the-rfc"

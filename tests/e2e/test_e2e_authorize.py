@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from html.parser import HTMLParser
+from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import httpx2 as httpx
@@ -38,19 +39,21 @@ class Form(HTMLParser):
             self.members[found["name"] or ""] = found.get("value") or ""
 
 
-def known(server: Server) -> dict:
-    return httpx.get(f"{server.url}/application/o/authlib/.well-known/openid-configuration").json()
+def known(server: Server) -> dict[str, Any]:
+    answer: dict[str, Any] = httpx.get(f"{server.url}/application/o/authlib/.well-known/openid-configuration").json()
+    return answer
 
 
 def url(server: Server, **changes: str) -> str:
     return f"{server.url}/application/o/authorize/?{urlencode({**REQUEST, **changes})}"
 
 
-def exchange(server: Server, code: str) -> dict:
+def exchange(server: Server, code: str) -> dict[str, Any]:
     form = {"grant_type": "authorization_code", "code": code, "redirect_uri": CALLBACK}
     answer = httpx.post(known(server)["token_endpoint"], data=form, auth=BASIC)
     assert answer.status_code == 200, answer.text
-    return answer.json()
+    decoded: dict[str, Any] = answer.json()
+    return decoded
 
 
 def test_a_form_brings_the_code(server: Server) -> None:

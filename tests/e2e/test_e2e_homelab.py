@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import httpx2 as httpx
@@ -32,14 +33,14 @@ class Lab:
         self.path = path
         self.providers = self._providers()
 
-    def _providers(self) -> dict[str, dict]:
+    def _providers(self) -> dict[str, dict[str, Any]]:
         """Read clients, redirect URIs and restrictions with PyYAML alone, apart from the program's own loader."""
 
         class Loader(yaml.SafeLoader):
             pass
 
         Loader.add_multi_constructor("!", lambda loader, tag, node: (tag, _plain(loader, node)))
-        found: dict[str, dict] = {}
+        found: dict[str, dict[str, Any]] = {}
         for text in yaml.safe_load(self.path.read_text())["data"].values():
             entries = yaml.load(text, Loader)["entries"]  # noqa: S506 - a safe loader with plain tags
             for entry in entries:
@@ -65,13 +66,14 @@ class Lab:
         answer = person.get(start, stop=self.providers[client]["redirect"])
         return parse_qs(urlsplit(answer.headers.get("location", "")).query).get("code", [""])[0]
 
-    def claims(self, client: str, code: str) -> dict:
+    def claims(self, client: str, code: str) -> dict[str, Any]:
         known = self.providers[client]
         form = {"grant_type": "authorization_code", "code": code, "redirect_uri": known["redirect"]}
         answer = httpx.post(f"{self.server.url}/application/o/token/", data=form, auth=(client, known["secret"]))
         assert answer.status_code == 200, answer.text
         bearer = {"Authorization": f"Bearer {answer.json()['access_token']}"}
-        return httpx.get(f"{self.server.url}/application/o/userinfo/", headers=bearer).json()
+        answer: dict[str, Any] = httpx.get(f"{self.server.url}/application/o/userinfo/", headers=bearer).json()
+        return answer
 
 
 def _plain(loader: yaml.SafeLoader, node: yaml.Node) -> object:

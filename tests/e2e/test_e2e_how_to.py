@@ -12,11 +12,12 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, quote_plus, urlencode, urlsplit
 
 import httpx2 as httpx
 import pytest
-from live import Denied, Person, Server
+from live import Denied, Make, Person, Server
 from support.documents import ROOT, of_language, pages
 
 PAGES = Path(__file__).parents[2] / "docs" / "how-to"
@@ -27,11 +28,11 @@ VERIFIER = "v" * 43
 
 def blueprint(page: str) -> str:
     (found,) = re.findall(r"```yaml\n(version: 1.*?)```", (PAGES / page).read_text(), re.DOTALL)
-    return found
+    return str(found)
 
 
 @pytest.fixture(scope="module")
-def house(make_server) -> Server:
+def house(make_server: Make) -> Server:
     server = make_server(**SECRETS).start()
     for page in ("migrate-grafana.md", "connect-forgejo.md"):
         file = server.folder / f"{page}.yaml"
@@ -55,7 +56,7 @@ def challenge() -> str:
     return base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
 
 
-def grafana(server: Server, username: str, *, style: str, scope: str) -> dict:
+def grafana(server: Server, username: str, *, style: str, scope: str) -> dict[str, Any]:
     """Sign in as Grafana does and return what it takes for the person."""
     back = "https://grafana.example.org/login/generic_oauth"
     query = {"client_id": "grafana", "redirect_uri": back, "scope": scope, "access_type": "online"}
@@ -76,13 +77,15 @@ def grafana(server: Server, username: str, *, style: str, scope: str) -> dict:
     id_token = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
     userinfo = claims(server, tokens.json()["access_token"])
     assert id_token["sub"] == userinfo["sub"]
-    return userinfo | id_token  # the first that has a field is believed
+    answer: dict[str, Any] = userinfo | id_token  # the first that has a field is believed
+    return answer
 
 
-def claims(server: Server, access_token: str) -> dict:
+def claims(server: Server, access_token: str) -> dict[str, Any]:
     answer = httpx.get(f"{server.url}/application/o/userinfo/", headers={"Authorization": f"Bearer {access_token}"})
     assert answer.status_code == 200
-    return answer.json()
+    decoded: dict[str, Any] = answer.json()
+    return decoded
 
 
 @pytest.mark.parametrize("style", ["header", "form"])
@@ -204,7 +207,7 @@ PROGRAMS = [
 
 
 @pytest.fixture(scope="module")
-def street(make_server) -> Server:
+def street(make_server: Make) -> Server:
     """All programs at one server, their blueprints applied as on the pages; ada is in every group they ask for."""
     secrets = {one.secret: f"secret-of-{one.slug}" for one in PROGRAMS if one.secret}
     server = make_server(**secrets, ZOT_CI_PASSWORD="a password of builds").start()
@@ -302,7 +305,7 @@ def test_kubectl_may_use_its_second_port_and_a_device_code(street: Server) -> No
     assert asked.json()["user_code"]
 
 
-def test_an_address_that_is_verified_is_told_so(make_server) -> None:
+def test_an_address_that_is_verified_is_told_so(make_server: Make) -> None:
     server = make_server(WIKI_CLIENT_SECRET="s").start()
     server.cli("user", "create", "ada", "--email", "ada@example.org", "--password-stdin", stdin=PASSWORD)
     texts = of_language("docs/how-to/connect-an-application.md", "yaml", "version: 1")

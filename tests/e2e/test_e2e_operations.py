@@ -10,6 +10,7 @@ import sqlite3
 import stat
 from collections.abc import Callable
 from contextlib import closing
+from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import httpx2 as httpx
@@ -23,7 +24,7 @@ def _executor(server: Server, link: str) -> str:
     return f"{server.url}/api/v3/flows/executor/initial-setup/?{urlencode({'query': urlsplit(link).query})}"
 
 
-def _answer_wizard(person: Person, executor: str, email: str, password: str) -> dict:
+def _answer_wizard(person: Person, executor: str, email: str, password: str) -> dict[str, Any]:
     challenge = person._follow(person.client.get(executor))
     assert challenge["component"] == "ak-stage-prompt", challenge
     values = {"email": email, "password": password, "password_repeat": password}

@@ -16,11 +16,9 @@ from typing import Self
 
 import httpx2 as httpx
 import pytest
-from live import Person, Server
+from live import Make, Person, Server
 from support.ports import free_port
 from support.waiting import wait_until
-
-Make = Callable[..., Server]
 
 PASSWORD = "correct horse battery"
 ROUNDS = 100

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,11 +15,10 @@ for folder in (HERE, HERE.parent / "e2e"):
 
 from edge_fail2ban import Fail2ban  # noqa: E402 - the folders are on the path only now
 from edge_nginx import NAME, Edge  # noqa: E402
-from live import OPEN, Server  # noqa: E402
+from live import OPEN, Make, Server  # noqa: E402
 
 BLUEPRINT = HERE / "blueprint.yaml"
 PASSWORD = "correct horse battery"
-Make = Callable[..., Server]
 
 
 @pytest.fixture(autouse=True)

@@ -29,7 +29,8 @@ async def told(rig: Rig, path: str = DISCOVERY) -> dict[str, Any]:
 
 async def keys(rig: Rig) -> list[dict[str, Any]]:
     path = urlsplit((await told(rig))["jwks_uri"]).path
-    return json_of(await rig.call("GET", path)).get("keys", [])
+    answer: list[dict[str, Any]] = json_of(await rig.call("GET", path)).get("keys", [])
+    return answer
 
 
 async def test_nothing_stands_there_without_such_a_provider(rig: Rig) -> None:

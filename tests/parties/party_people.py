@@ -63,7 +63,7 @@ class Owner(Person):
 
     user_code: str = ""
 
-    def _answer(self, component: str, challenge: dict) -> dict:
+    def _answer(self, component: str, challenge: dict[str, Any]) -> dict[str, Any]:
         if component == "ak-provider-oauth2-device-code":
             return {"code": self.user_code}
         if component == "ak-provider-oauth2-device-code-finish":

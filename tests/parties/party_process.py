@@ -89,7 +89,8 @@ class Library:
         answer = json.loads(line)
         if "error" in answer:
             raise Refused(answer["error"])
-        return answer["result"]
+        decoded: dict[str, Any] = answer["result"]
+        return decoded
 
     def refused(self, command: str, **wanted: Any) -> Refused:
         """Have the library do something that it must not manage; return what it threw."""

@@ -117,7 +117,7 @@ class Strategy(BaseStrategy):
         return path or CALLBACK
 
 
-class Person(dict):
+class Person(dict[str, Any]):
     """Whom the site signed in: the claims of userinfo."""
 
     is_active = True
@@ -146,7 +146,7 @@ class SocialSite:
     def begin(self) -> str:
         """Return the address to which the visitor is sent."""
         self.backend = self._backend()
-        return self.backend.start()
+        return str(self.backend.start())
 
     def complete(self, url: str) -> Person:
         """Take the visitor back. Raises what social-auth-core raises."""

@@ -31,7 +31,8 @@ def judged(node: Node, objects: list[dict[str, Any]]) -> list[str | None]:
         timeout=60,
         check=True,
     )
-    return json.loads(ended.stdout)
+    answer: list[str | None] = json.loads(ended.stdout)
+    return answer
 
 
 @pytest.fixture(scope="module")

@@ -27,7 +27,8 @@ def _without_tls(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def known(server: Server) -> dict[str, Any]:
-    return httpx.get(f"{server.url}/application/o/plain/.well-known/openid-configuration").json()
+    answer: dict[str, Any] = httpx.get(f"{server.url}/application/o/plain/.well-known/openid-configuration").json()
+    return answer
 
 
 @pytest.fixture
@@ -49,7 +50,10 @@ def back(session: OAuth2Session, known: dict[str, Any], person: Person, **more: 
 
 
 def fetch(session: OAuth2Session, known: dict[str, Any], url: str, secret: str = SECRET) -> dict[str, Any]:
-    return session.fetch_token(known["token_endpoint"], authorization_response=url, client_secret=secret)
+    answer: dict[str, Any] = session.fetch_token(
+        known["token_endpoint"], authorization_response=url, client_secret=secret
+    )
+    return answer
 
 
 def test_signing_in_and_refreshing(known: dict[str, Any], session: Any, ada: Person) -> None:

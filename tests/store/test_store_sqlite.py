@@ -59,7 +59,7 @@ async def test_settings_of_the_file(sqlite_database: Database) -> None:
     assert await elsewhere == ["wal", 2, 1]
 
 
-async def test_nobody_is_answered_before_the_disk(sqlite_database: Database, monkeypatch) -> None:
+async def test_nobody_is_answered_before_the_disk(sqlite_database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = threading.Event()
     may_end = threading.Event()
 
@@ -77,7 +77,9 @@ async def test_nobody_is_answered_before_the_disk(sqlite_database: Database, mon
     await writing
 
 
-async def test_a_disk_that_does_not_confirm_is_unavailable(sqlite_database: Database, monkeypatch) -> None:
+async def test_a_disk_that_does_not_confirm_is_unavailable(
+    sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def broken(_file: int) -> None:
         raise OSError(5, "Input/output error")
 
@@ -88,7 +90,7 @@ async def test_a_disk_that_does_not_confirm_is_unavailable(sqlite_database: Data
     await sqlite_database.write(partial(put, "b"))
 
 
-async def test_what_takes_long_is_written_elsewhere(sqlite_database: Database, monkeypatch) -> None:
+async def test_what_takes_long_is_written_elsewhere(sqlite_database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ostiary.store.sqlite.database.SLICE", 0.0)
     names = await asyncio.gather(sqlite_database.write(_writer_name), sqlite_database.write(_writer_name))
     assert names == [1, 2]  # each ran whole, once
@@ -101,7 +103,7 @@ def _writer_name() -> Batch[int]:
     return int(count) + 1
 
 
-async def test_the_log_is_folded_and_starts_anew(sqlite_database: Database, monkeypatch) -> None:
+async def test_the_log_is_folded_and_starts_anew(sqlite_database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ostiary.store.sqlite.writer.CHECKPOINT_PAGES", 20)
     log = file_of(sqlite_database).with_name(file_of(sqlite_database).name + "-wal")
     for number in range(600):
@@ -202,7 +204,7 @@ async def test_a_file_that_is_no_database_is_unavailable(tmp_path: Path) -> None
         await open_sqlite(path)
 
 
-async def test_a_file_without_write_ahead_logging_is_refused(tmp_path: Path, monkeypatch) -> None:
+async def test_a_file_without_write_ahead_logging_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "_WAL", "PRAGMA journal_mode = DELETE")
     with pytest.raises(Unavailable, match="network file system"):
         await open_sqlite(tmp_path / "ostiary.db")
@@ -229,7 +231,9 @@ def test_opening_does_not_wait_for_ever(tmp_path: Path) -> None:
     other.close()
 
 
-async def test_a_long_queue_is_committed_in_several_groups(sqlite_database: Database, monkeypatch) -> None:
+async def test_a_long_queue_is_committed_in_several_groups(
+    sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("ostiary.store.sqlite.database.GROUP", 3)
     monkeypatch.setattr("ostiary.store.sqlite.writer.GROUP", 3)
     await asyncio.gather(*(sqlite_database.write(partial(put, str(number))) for number in range(20)))
@@ -250,7 +254,7 @@ async def test_a_caller_whose_loop_has_ended_harms_nobody(sqlite_database: Datab
     await sqlite_database.write(partial(put, "here"))
 
 
-async def test_an_error_in_a_long_read_is_told_too(sqlite_database: Database, monkeypatch) -> None:
+async def test_an_error_in_a_long_read_is_told_too(sqlite_database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ostiary.store.sqlite.database.SLICE", 0.0)
     long = "WITH RECURSIVE c (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < 9000) SELECT count(*) AS n FROM c"
 
@@ -323,7 +327,7 @@ def names() -> Batch[list[str]]:
     return [row["name"] for row in rows]
 
 
-async def test_a_late_read_is_not_stuck_in_the_past(sqlite_database: Database, monkeypatch) -> None:
+async def test_a_late_read_is_not_stuck_in_the_past(sqlite_database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """SQLite counts its steps over all runs of a text: one of some hundred BEGIN or ROLLBACK is where it looks up."""
     monkeypatch.setattr("ostiary.store.sqlite.database.SLICE", 0)
     with sqlite3.connect(file_of(sqlite_database), isolation_level=None) as other:
@@ -335,7 +339,9 @@ async def test_a_late_read_is_not_stuck_in_the_past(sqlite_database: Database, m
     assert await sqlite_database.read(names) == ["b"]
 
 
-async def test_what_is_left_to_the_thread_does_not_keep_the_lock(sqlite_database: Database, monkeypatch) -> None:
+async def test_what_is_left_to_the_thread_does_not_keep_the_lock(
+    sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("ostiary.store.sqlite.database.SLICE", 0)
     for number in range(1_200):
         await asyncio.wait_for(sqlite_database.write(partial(put, f"{number}")), 60)

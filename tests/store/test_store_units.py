@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from ostiary.store.counter import next_number
 from ostiary.store.database import Batch, Database, Statement
@@ -13,7 +14,7 @@ CODE: Purpose = Purpose("code")
 NOW = 1_000
 
 
-def one(statement: Statement):
+def one(statement: Statement) -> Callable[[], Batch[int]]:
     def batch() -> Batch[int]:
         return (yield statement).count
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from ostiary.room import Job
@@ -20,7 +21,7 @@ async def main(lease: str, where: str, *rest: str) -> None:
     else:
         database = await open_sqlite(Path(where))
 
-    async def handler(args, *, now: int) -> None:
+    async def handler(args: Mapping[str, object], *, now: int) -> None:
         sys.stdout.write("begun\n")
         sys.stdout.flush()
         await asyncio.sleep(600)

@@ -6,9 +6,10 @@ import asyncio
 import contextlib
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.waiting import PATIENCE, until
@@ -45,7 +46,7 @@ class Notebook:
         self.calls: list[dict[str, object]] = []
         self.done = asyncio.Event()
 
-    async def __call__(self, args, *, now: int) -> None:
+    async def __call__(self, args: Mapping[str, object], *, now: int) -> None:
         self.calls.append(dict(args))
         if len(self.calls) <= self.failures:
             raise RuntimeError(f"failure {len(self.calls)}")
@@ -165,14 +166,14 @@ async def test_after_the_last_attempt_it_is_a_dead_letter(database: Database, cl
             assert row is not None
             if row["state"] == "queued":  # to the next attempt and no further: a lease must not run out by that
                 clock.now = max(clock.now, row["due"])
-            return row["state"] == "dead"
+            return bool(row["state"] == "dead")
 
         await until(dead)
     assert await states(database) == [("dead", 3, "RuntimeError: failure 3")]
 
 
 async def test_a_handler_that_hangs_is_stopped(database: Database, clock: Clock) -> None:
-    async def hang(args, *, now: int) -> None:
+    async def hang(args: Mapping[str, object], *, now: int) -> None:
         await asyncio.sleep(600)
 
     await put(database)
@@ -196,7 +197,7 @@ async def test_unknown_names_are_left_to_others(database: Database, clock: Clock
 async def test_two_workers_share_without_doing_twice(database: Database, clock: Clock) -> None:
     done: list[object] = []
 
-    async def handler(args, *, now: int) -> None:
+    async def handler(args: Mapping[str, object], *, now: int) -> None:
         done.append(args["number"])
 
     for number in range(40):
@@ -218,7 +219,7 @@ async def test_a_heartbeat_keeps_a_long_task(database: Database, clock: Clock) -
     release = asyncio.Event()
     begun: list[int] = []
 
-    async def handler(args, *, now: int) -> None:
+    async def handler(args: Mapping[str, object], *, now: int) -> None:
         begun.append(now)
         await release.wait()
 
@@ -243,7 +244,7 @@ async def test_who_lost_the_lease_stops_and_does_not_finish(database: Database) 
     begun = asyncio.Event()
     stopped = asyncio.Event()
 
-    async def handler(args, *, now: int) -> None:
+    async def handler(args: Mapping[str, object], *, now: int) -> None:
         begun.set()
         try:
             await asyncio.sleep(600)
@@ -275,7 +276,7 @@ async def test_a_worker_that_is_lost_each_time_ends_in_a_dead_letter(database: D
 async def test_stopping_waits_for_work_in_flight(database: Database, clock: Clock) -> None:
     begun = asyncio.Event()
 
-    async def handler(args, *, now: int) -> None:
+    async def handler(args: Mapping[str, object], *, now: int) -> None:
         begun.set()
         await asyncio.sleep(0.3)
 
@@ -288,7 +289,7 @@ async def test_stopping_waits_for_work_in_flight(database: Database, clock: Cloc
 async def test_what_does_not_end_in_time_is_handed_back(database: Database, clock: Clock) -> None:
     begun = asyncio.Event()
 
-    async def handler(args, *, now: int) -> None:
+    async def handler(args: Mapping[str, object], *, now: int) -> None:
         begun.set()
         await asyncio.sleep(600)
 
@@ -305,7 +306,7 @@ async def test_stopping_before_the_start_does_not_hang(database: Database) -> No
 
 
 async def test_a_database_that_is_away_does_not_end_the_worker(
-    sqlite_database: Database, clock: Clock, monkeypatch
+    sqlite_database: Database, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     notebook = Notebook()
     fetch = sqlite_database.fetch
@@ -411,17 +412,19 @@ async def test_after_kill_nine_another_worker_finishes_it(database: Database) ->
     assert await states(database) == [("done", 2, None)]
 
 
-async def test_an_end_that_cannot_be_noted_is_done_again(sqlite_database: Database, monkeypatch) -> None:
+async def test_an_end_that_cannot_be_noted_is_done_again(
+    sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
     notebook = Notebook()
     write = sqlite_database.write
     away = asyncio.Event()
 
-    async def sometimes(batch):
+    async def sometimes(batch: Callable[[], Batch[Any]]) -> object:
         if away.is_set():
             raise Unavailable("away")
         return await write(batch)
 
-    async def handler(args, *, now: int) -> None:
+    async def handler(args: Mapping[str, object], *, now: int) -> None:
         if not notebook.calls:
             away.set()
             await asyncio.sleep(1.0)  # a heartbeat fails meanwhile
@@ -441,7 +444,9 @@ async def test_an_end_that_cannot_be_noted_is_done_again(sqlite_database: Databa
     assert len(notebook.calls) == 2
 
 
-async def test_a_leader_that_was_overtaken_between_reading_and_writing(sqlite_database: Database, monkeypatch) -> None:
+async def test_a_leader_that_was_overtaken_between_reading_and_writing(
+    sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
     job = Job("work", Notebook(), schedule=HOUR)
 
     async def stale(sql: str, *parameters: object) -> list[object]:

@@ -1,0 +1,44 @@
+"""Checks the types of the tests and of the scripts they import, as strictly as those of the program.
+
+The tests lie in folders that are no packages: pytest puts each folder on its path. mypy refuses two files of one
+module name, and there is a `conftest` in most folders. So every module is passed to mypy by name, with all folders on
+its path, and a `conftest` is named by its folder (`attacks.conftest`).
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+TESTS: Final = (ROOT / "tests", ROOT / "delivery" / "tests")
+# Folders of `tests` that are imported by their name, from `tests` or from the folder above them.
+NAMED: Final = {"support": ROOT / "tests", "garden": ROOT / "tests" / "plugins"}
+
+
+def main() -> int:
+    """Run mypy over the tests; its exit code."""
+    modules = {name: folder for root in TESTS for name, folder in modules_of(root)}
+    folders = [ROOT / "src", ROOT / "delivery" / "src", ROOT / "scripts", *dict.fromkeys(modules.values())]
+    path = os.pathsep.join(map(str, folders))
+    named = [word for name in sorted(modules) for word in ("-m", name)]
+    command = [sys.executable, "-m", "mypy", "-p", "ostiary", "-p", "ostiary_delivery", *named]
+    return subprocess.run(command, cwd=ROOT, env={**os.environ, "MYPYPATH": path}, check=False).returncode
+
+
+def modules_of(root: Path) -> Iterator[tuple[str, Path]]:
+    """Yield the name of each module below a folder of tests, with the folder from which it is imported."""
+    for path in sorted(root.rglob("*.py")):
+        inside = next((NAMED[part] for part in path.relative_to(root).parts if part in NAMED), path.parent)
+        start = root.parent if path.parent == root else root
+        base = start if path.stem == "conftest" else inside
+        parts = path.relative_to(base).with_suffix("").parts
+        yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts), base
+
+
+if __name__ == "__main__":
+    sys.exit(main())
