@@ -108,7 +108,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
 
 @pytest.fixture(scope="session")
 def place(shop: Shop) -> str:
-    return str(shop.archive_url)
+    return shop.place
 
 
 @pytest.fixture(scope="session")
