@@ -21,7 +21,7 @@ class Post:
     def clock(self) -> int:
         return self.now
 
-    async def __call__(self, _args: object, *, now: int) -> None:
+    async def __call__(self, args: object, *, now: int) -> None:
         if not self.mended:
             message = f"nobody answers at {now}"
             raise OSError(message)
