@@ -11,6 +11,7 @@ import typer
 
 from ostiary.cli import accounts, backups
 from ostiary.cli.events import events
+from ostiary.cli.explain import explain
 from ostiary.cli.hosts import hosts
 from ostiary.cli.keys import keys
 from ostiary.cli.processes import start
@@ -34,6 +35,7 @@ app.add_typer(keys, name="keys")
 app.add_typer(hosts, name="host")
 app.add_typer(events, name="events")
 app.add_typer(tasks, name="tasks")
+app.command("explain")(explain)
 app.command("recovery-link")(accounts.recovery_link)
 app.command("setup-link")(accounts.setup_link)
 app.command("backup")(backups.backup)

@@ -10,6 +10,7 @@ __all__ = [
     "authenticators",
     "errors",
     "first_run",
+    "group_tree",
     "install",
     "machines",
     "passwords",

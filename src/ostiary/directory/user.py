@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import field
 
 from ostiary.record import dataclass
@@ -77,6 +77,34 @@ class Subject:
     all_group_names: frozenset[str]
     is_superuser: bool
     attributes: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Membership:
+    """A group that a user belongs to, `direct` or through its descendants."""
+
+    group: GroupRef = field(kw_only=False)
+    direct: bool
+    superuser: bool
+
+
+def subject_of_groups(user: User, memberships: Sequence[Membership], *, install_id: str) -> Subject:
+    """Return the subject of a user and all its memberships, in order of the groups' names."""
+    groups = tuple(one.group for one in memberships)
+    attributes: dict[str, object] = {}
+    for group in groups:
+        if group.attributes:
+            attributes = merge_attributes(attributes, group.attributes)
+    return Subject(
+        user=user,
+        uid=uid_of(user.pk, install_id),
+        groups=tuple(one.group for one in memberships if one.direct),
+        every_group=groups,
+        all_groups=frozenset(group.pk for group in groups),
+        all_group_names=frozenset(group.name for group in groups),
+        is_superuser=any(one.superuser for one in memberships),
+        attributes=merge_attributes(attributes, user.attributes) if attributes else user.attributes,
+    )
 
 
 def uid_of(pk: int, install_id: str) -> str:

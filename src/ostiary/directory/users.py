@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Final, cast
 
 from ostiary.directory.case_key import case_key
-from ostiary.directory.user import GroupRef, Subject, User, merge_attributes, uid_of
+from ostiary.directory.user import GroupRef, Membership, Subject, User, subject_of_groups
 from ostiary.resource import codec
 from ostiary.resource.bounded_cache import BoundedCache
 from ostiary.store.database import Batch, Database, Guard, Row, Statement, Value, fetch_one
@@ -273,31 +273,16 @@ _subjects: Final[BoundedCache[tuple[str, int], tuple[_Columns, Subject]]] = Boun
 
 
 def _build_subject(rows: Sequence[Row], install_id: str) -> Subject:
-    user = user_of(rows[0])
-    groups: list[GroupRef] = []
-    direct: list[GroupRef] = []
-    attributes: dict[str, object] = {}
-    superuser = False
-    for row in rows:
-        if row["group_pk"] is None:
-            continue
-        group = GroupRef(row["group_pk"], row["group_name"], _object(row["group_attributes"]))
-        groups.append(group)
-        if row["group_direct"]:
-            direct.append(group)
-        if group.attributes:
-            attributes = merge_attributes(attributes, group.attributes)
-        superuser = superuser or bool(row["group_superuser"])
-    return Subject(
-        user=user,
-        uid=uid_of(user.pk, install_id),
-        groups=tuple(direct),
-        every_group=tuple(groups),
-        all_groups=frozenset(group.pk for group in groups),
-        all_group_names=frozenset(group.name for group in groups),
-        is_superuser=superuser,
-        attributes=merge_attributes(attributes, user.attributes) if attributes else user.attributes,
-    )
+    groups = [
+        Membership(
+            GroupRef(row["group_pk"], row["group_name"], _object(row["group_attributes"])),
+            direct=bool(row["group_direct"]),
+            superuser=bool(row["group_superuser"]),
+        )
+        for row in rows
+        if row["group_pk"] is not None
+    ]
+    return subject_of_groups(user_of(rows[0]), groups, install_id=install_id)
 
 
 def _spellings(user: User, fields: Sequence[str]) -> tuple[object, ...]:

@@ -55,11 +55,15 @@ class Trace:
             "revision": self.revision,
             "static": self.static,
             "passing": self.passing,
-            "steps": [
-                {name: _plain(getattr(step, name)) for name in TraceStep.__slots__}  # in the order of the definition
-                for step in self.steps
-            ],
+            "steps": self.data_of_steps(),
         }
+
+    def data_of_steps(self) -> list[dict[str, object]]:
+        """Return the steps as JSON data."""
+        return [
+            {name: _plain(getattr(step, name)) for name in TraceStep.__slots__}  # in the order of the definition
+            for step in self.steps
+        ]
 
 
 def _plain(value: object) -> object:

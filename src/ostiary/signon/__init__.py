@@ -10,6 +10,7 @@ __all__ = [
     "authorization",
     "context",
     "endpoint",
+    "explain",
     "finishing",
     "flow_choice",
     "interaction",

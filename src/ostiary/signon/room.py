@@ -9,6 +9,7 @@ from ostiary.flows.engine import FlowEngine
 from ostiary.flows.services import FlowHooks
 from ostiary.room import Room, Service
 from ostiary.sessions.sessions import Sessions
+from ostiary.signon.explain.preview import ProtocolPreviews
 from ostiary.signon.protocols import Protocols
 from ostiary.signon.services import SignOnServices
 from ostiary.store.configuration.plane import ConfigPlane
@@ -40,5 +41,8 @@ ROOM: Final = Room(
         Service(Protocols, lambda _: Protocols(), site=True),  # the application registers the endpoints of all rooms
         Service(SignOnServices, sign_on_services, site=True),
     ),
-    hooks=(Service(FlowHooks, flow_hooks, site=True),),
+    hooks=(
+        Service(FlowHooks, flow_hooks, site=True),
+        Service(ProtocolPreviews, lambda _: ProtocolPreviews()),  # the rooms of protocols hang theirs there
+    ),
 )

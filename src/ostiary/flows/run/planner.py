@@ -129,22 +129,16 @@ class Planner:
         return self._fate(decision, binding), decision.events
 
     def _fate(self, decision: Decision, binding: FlowStageBinding) -> Fate:
-        """Say what happens to a stage. What cannot be evaluated never makes it vanish: see `Stage.GUARD`."""
-        if decision.passing:
-            return "take"
-        # guard: A76 a policy that fails takes no guard away
-        if not decision.undecided:
-            return "leave"
-        stage = self._snapshot.resolve(STAGE, binding.stage)
-        guards = isinstance(stage, Stage) and stage.GUARD
-        log_not_evaluated(
-            f"whether stage {getattr(stage, 'name', binding.stage)} (binding {binding.pk}) is left out",
-            reason="a policy of its place failed",
-            consequence="the stage is taken" if guards else "the flow is refused",
-            now=self._now,
-        )
-        # guard: A76 a policy that fails opens no stage that lets in
-        return "take" if guards else "refuse"
+        fate = fate_of(decision, binding, self._snapshot)
+        if decision.undecided and not decision.passing:
+            stage = self._snapshot.resolve(STAGE, binding.stage)
+            log_not_evaluated(
+                f"whether stage {getattr(stage, 'name', binding.stage)} (binding {binding.pk}) is left out",
+                reason="a policy of its place failed",
+                consequence="the stage is taken" if fate == "take" else "the flow is refused",
+                now=self._now,
+            )
+        return fate
 
     async def _active(self, pk: int | None) -> Subject | None:
         """Return the subject if there is one who may still sign in."""
@@ -152,6 +146,19 @@ class Planner:
             return None
         subject = await subject_of(self._services.users, self._request, pk)
         return subject if subject is not None and subject.user.is_active else None
+
+
+def fate_of(decision: Decision, binding: FlowStageBinding, snapshot: Snapshot) -> Fate:
+    """Say what happens to a stage. What cannot be evaluated never makes it vanish: see `Stage.GUARD`."""
+    if decision.passing:
+        return "take"
+    # guard: A76 a policy that fails takes no guard away
+    if not decision.undecided:
+        return "leave"
+    stage = snapshot.resolve(STAGE, binding.stage)
+    guards = isinstance(stage, Stage) and stage.GUARD
+    # guard: A76 a policy that fails opens no stage that lets in
+    return "take" if guards else "refuse"
 
 
 def bindings_of(flow: Flow, snapshot: Snapshot) -> Sequence[FlowStageBinding]:

@@ -1,3 +1,3 @@
 """The stages, one file for each kind: its definition and its behaviour. They never import each other."""
 
-__all__ = ["consent"]
+__all__ = ["consent", "deny", "identification"]

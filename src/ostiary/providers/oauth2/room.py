@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from ostiary.directory.install import Installation
 from ostiary.directory.rows.backend import AccountHooks
 from ostiary.directory.users import Users
 from ostiary.events.refusals import Refusals
@@ -14,6 +15,7 @@ from ostiary.flows.services import FlowHooks
 from ostiary.grants.access_tokens import ApiTokens
 from ostiary.providers.oauth2.authorize.endpoint import authorize_endpoint
 from ostiary.providers.oauth2.device.stages import STAGES
+from ostiary.providers.oauth2.explain import preview
 from ostiary.providers.oauth2.logout import backchannel
 from ostiary.providers.oauth2.logout.frontchannel import frontchannel_hook
 from ostiary.providers.oauth2.logout.session_management import BrowserState
@@ -27,6 +29,7 @@ from ostiary.seal.derivation import DerivedKeys
 from ostiary.sessions.cookie import CookieSettings
 from ostiary.sessions.sessions import Hooks, Sessions
 from ostiary.settings import Settings
+from ostiary.signon.explain.preview import ProtocolPreviews
 from ostiary.signon.services import ProtocolPages
 from ostiary.store.configuration.plane import ConfigPlane
 
@@ -82,6 +85,11 @@ def flow_hooks(_services: ServiceRegistry) -> FlowHooks:
     return FlowHooks(stages=[*STAGES.items()])
 
 
+def previews(services: ServiceRegistry) -> ProtocolPreviews:
+    """Return what an application would be told, for explanations."""
+    return ProtocolPreviews([preview(services[Installation].install_id)])
+
+
 def api_tokens(services: ServiceRegistry) -> ApiTokens:
     """Return access tokens as our own API takes them."""
     return ApiTokens(partial(find_api_user, services.database, services[ConfigPlane]))
@@ -118,6 +126,7 @@ ROOM: Final = Room(
     hooks=(
         Service(Hooks, session_hooks),
         Service(AccountHooks, account_hooks),
+        Service(ProtocolPreviews, previews),
         Service(FlowHooks, flow_hooks, site=True),
     ),
     routes=routes,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from ostiary.grants.access_tokens import AccessToken, find_access
@@ -84,10 +85,14 @@ async def _claims(
         log_unavailable(item, now=now)
     requested = asked_of(token)
     single = client.claim_set.pick(subject, requested) if requested else {}
+    return userinfo_claims({**claim_values.values, **single}, payload_of(text, token))
+
+
+def userinfo_claims(claims: Mapping[str, object], identity: Mapping[str, object]) -> dict[str, object]:
+    """Return the answer: the claims of mappings, and what the token says of the person."""
     # The subject is that of the ID token, whatever a mapping says by now (Core 5.3.2).
-    payload = payload_of(text, token)
-    nonce = {"nonce": payload["nonce"]} if "nonce" in payload else {}  # as authentik does
-    return {**claim_values.values, **single, **nonce, "sub": payload["sub"]}
+    nonce = {"nonce": identity["nonce"]} if "nonce" in identity else {}  # as authentik does
+    return {**claims, **nonce, "sub": identity["sub"]}
 
 
 async def _sealed(client: Client, claims: dict[str, object], *, issuer: str, now: int) -> str:

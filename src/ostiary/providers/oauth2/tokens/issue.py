@@ -164,6 +164,22 @@ async def issue_front(
     )
 
 
+def preview_identity(
+    client: Client, authorization: Authorization, subject: Subject, *, issuer: str, now: int
+) -> tuple[dict[str, object], Claims]:
+    """Return the claims of the ID token that the token endpoint would sign, and those of the scopes. None is issued."""
+    making = _Making(
+        client=client,
+        authorization=authorization,
+        subject=subject,
+        scope=authorization.scope,
+        issuer=issuer,
+        claims=client.claim_set.claims(subject, authorization.scope),
+        now=now,
+    )
+    return making.identity(authorization.nonce, whole=client.provider.include_claims_in_id_token), making.claims
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Making:
     """The values shared by the tokens of one response."""

@@ -1,0 +1,131 @@
+"""The command that explains why somebody may use an application, or not."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from ostiary.cli.accounts import with_core
+from ostiary.record import dataclass
+from ostiary.settings import SettingsError
+
+if TYPE_CHECKING:
+    from ostiary.app.core import Core
+    from ostiary.signon.explain.situation import Situation
+
+_SECOND: Final = 1_000_000  # microseconds
+_NAMES: Final = ("ip", "time", "amr", "scope", "host")
+
+ContextOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--context",
+        help="What to suppose, as NAME=VALUE separated by commas: ip, time, amr, scope, host. A name may be repeated.",
+    ),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Supposed:
+    """What a command was told to suppose. `time` is microseconds UTC; None: now."""
+
+    ip: str | None = None
+    time: int | None = None
+    amr: tuple[str, ...] = ()
+    scopes: tuple[str, ...] | None = None
+    host: str | None = None
+
+
+def explain(
+    user: Annotated[str, typer.Argument(help="The username.", show_default=False)],
+    application: Annotated[
+        str, typer.Argument(help="The application: its slug, client id or name.", show_default=False)
+    ],
+    *,
+    context: ContextOption = None,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object with every detail.")] = False,
+) -> None:
+    """Tell whether a person may use an application, and why: policies, flows, claims. Nothing is written or sent."""
+    supposed = read_context(context or ())
+
+    async def work(core: Core, now: int) -> None:
+        from ostiary.resource import codec  # noqa: PLC0415 - only this command explains
+        from ostiary.signon.explain.explanation import explain as explained  # noqa: PLC0415 - as above
+        from ostiary.signon.explain.preview import ProtocolPreviews  # noqa: PLC0415 - as above
+        from ostiary.signon.explain.words import lines  # noqa: PLC0415 - as above
+
+        found = await explained(
+            await _situation(core, user, application, supposed, now), core.services[ProtocolPreviews]
+        )
+        typer.echo(codec.encode_canonical(found.data()) if json else "\n".join(lines(found)))
+
+    with_core(work)
+
+
+async def _situation(core: Core, user: str, application: str, supposed: Supposed, now: int) -> Situation:
+    """Read the person and the application. Raises SettingsError for names that nobody has."""
+    from ostiary.directory.group_tree import read_group_tree  # noqa: PLC0415 - as above
+    from ostiary.signon.explain.finding import NotFoundHere, find_application, find_person  # noqa: PLC0415 - as above
+    from ostiary.signon.explain.situation import Situation  # noqa: PLC0415 - as above
+
+    try:
+        found = find_application(core.plane.snapshot, application)
+        subject = await find_person(core.users, user)
+    except NotFoundHere as error:
+        raise SettingsError(str(error)) from None
+    host = supposed.host or core.hosts.address() or ""
+    return Situation(
+        subject=subject,
+        application=found,
+        snapshot=core.plane.snapshot,
+        groups=await read_group_tree(core.database, install_id=core.users.install_id),
+        now=now if supposed.time is None else supposed.time,
+        client_ip=supposed.ip,
+        host=host,
+        base_url=f"https://{host}" if host else "http://localhost:9000",
+        amr=supposed.amr,
+        scopes=supposed.scopes,
+    )
+
+
+def read_context(options: Sequence[str]) -> Supposed:
+    """Return what was supposed. Raises SettingsError."""
+    values: dict[str, list[str]] = {}
+    for option in options:
+        for pair in option.split(","):
+            name, equals, value = pair.strip().partition("=")
+            if not equals or name not in _NAMES:
+                raise SettingsError(f"--context {pair.strip()}: expected NAME=VALUE with one of {', '.join(_NAMES)}")
+            values.setdefault(name, []).append(value.strip())
+    return Supposed(
+        ip=_address(_last(values, "ip")),
+        time=_moment(_last(values, "time")),
+        amr=tuple(values.get("amr", ())),
+        scopes=tuple(values["scope"]) if "scope" in values else None,
+        host=_last(values, "host"),
+    )
+
+
+def _last(values: Mapping[str, Sequence[str]], name: str) -> str | None:
+    return values[name][-1] if name in values else None
+
+
+def _address(text: str | None) -> str | None:
+    try:
+        return None if text is None else str(ipaddress.ip_address(text))
+    except ValueError:
+        raise SettingsError(f"--context ip={text}: expected an address such as 192.0.2.1") from None
+
+
+def _moment(text: str | None) -> int | None:
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise SettingsError(f"--context time={text}: expected a time such as 2026-01-31T12:00") from None
+    return int((moment if moment.tzinfo is not None else moment.astimezone()).timestamp() * _SECOND)

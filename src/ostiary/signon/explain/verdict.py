@@ -1,0 +1,74 @@
+"""The verdict: whether the person, as things are, comes through to the application."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ostiary.applications.provider import PROVIDER, SignOnProvider
+from ostiary.flows.resources import Flow
+from ostiary.record import dataclass
+from ostiary.signon.access import NO_ACCESS, decide_access
+from ostiary.signon.explain.flow_runs import FlowRun, authentication_run, authorization_run
+from ostiary.signon.explain.situation import WatchedFacts
+from ostiary.signon.flow_choice import application_context, authentication_flow
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ostiary.signon.explain.preview import ProtocolPreviews
+    from ostiary.signon.explain.situation import Situation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reached:
+    """Whether the person reaches the application, and why not. `flows` are those that would run."""
+
+    allowed: bool
+    reasons: tuple[str, ...] = ()
+    flows: tuple[FlowRun, ...] = ()
+
+
+async def reach(situation: Situation, previews: ProtocolPreviews) -> Reached:
+    """Ask what a sign-in asks, in its order: the account, the application's policies, the authorization flow."""
+    reasons = [] if situation.subject.user.is_active else ["the account is not active"]
+    access = await decide_access(
+        subject=situation.subject,
+        application=situation.application,
+        snapshot=situation.snapshot,
+        client_ip=situation.client_ip,
+        now=situation.now,
+        facts=WatchedFacts(application_facts(situation, previews)),
+    )
+    if not access.allowed:
+        reasons.append(" ".join(access.messages) or NO_ACCESS)
+    provider = provider_of(situation)
+    flows = [] if provider is None else await _flows(situation, provider)
+    reasons += [f"flow {run.slug}: {run.refusal}" for run in flows if run.role == "authorization" and run.refusal]
+    if provider is not None and not any(run.role == "authorization" for run in flows):
+        reasons.append("the application's authorization flow does not exist")
+    return Reached(allowed=not reasons, reasons=tuple(reasons), flows=tuple(flows))
+
+
+def provider_of(situation: Situation) -> SignOnProvider | None:
+    """Return the provider that signs people on to the application."""
+    pk = situation.application.provider
+    found = None if pk is None else situation.snapshot.resolve(PROVIDER, pk)
+    return found if isinstance(found, SignOnProvider) else None
+
+
+def application_facts(situation: Situation, previews: ProtocolPreviews) -> Mapping[str, object]:
+    """Return what the protocol's requests hand to the application's policies."""
+    preview = previews.of(provider_of(situation))
+    return {} if preview is None else preview.facts(situation)
+
+
+async def _flows(situation: Situation, provider: SignOnProvider) -> list[FlowRun]:
+    found = []
+    signing_in = authentication_flow(situation.snapshot, situation.host, provider.authentication_flow)
+    if signing_in is not None:
+        found.append(await authentication_run(signing_in, situation))
+    passing = situation.snapshot.get(Flow, provider.authorization_flow)
+    if passing is not None:
+        facts = {"is_sso": True, "application": application_context(situation.application)}
+        found.append(await authorization_run(passing, situation, facts))
+    return found

@@ -1,0 +1,113 @@
+"""An explanation in words, for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Final
+
+from ostiary.resource import codec
+
+if TYPE_CHECKING:
+    from ostiary.signon.explain.explanation import Explanation
+    from ostiary.signon.explain.flow_runs import FlowRun, Place
+    from ostiary.signon.explain.situation import Examined, ExaminedStep
+
+_RESULTS: Final[Mapping[object, str]] = {True: "yes", False: "no", None: "not asked"}
+_HOW: Final = {
+    "static": "compared",
+    "native": "a stock expression",
+    "recognised": "a simple expression",
+    "sandbox": "an expression in the sandbox",
+    "rules": "its own rules",
+    "failed": "could not be evaluated",
+    "disabled": "switched off",
+}
+
+
+def lines(item: Explanation) -> Iterator[str]:
+    """Yield the lines: the verdict first, then how it came about, then what follows from it."""
+    user, application = item.situation.subject.user, item.situation.application
+    if item.reached.allowed:
+        yield f"{user.username} may use {application.name}."
+    else:
+        yield f"{user.username} may not use {application.name}:"
+        yield from (f"  {reason}" for reason in item.reached.reasons)
+    yield ""
+    yield from examined(f"Application {application.slug}", item.policies, item)
+    for run in item.reached.flows:
+        yield ""
+        yield from _flow(run, item)
+    yield ""
+    if not item.reached.allowed:
+        yield from _changes(item)
+        yield ""
+    yield from _claims(item)
+
+
+def examined(what: str, policies: Examined, item: Explanation) -> Iterator[str]:
+    """Yield the lines of one decision: each binding with its result, its messages and its cost."""
+    if not policies.steps:
+        yield f"{what}: nothing is bound, so everybody may."
+        return
+    need = "one of these has to say yes" if policies.mode == "any" else "each of these has to say yes"
+    yield f"{what}: {'yes' if policies.passing else 'no'} ({need}; revision {item.situation.snapshot.number})"
+    yield from (f"  {_step(step, item)}" for step in policies.steps)
+
+
+def _step(step: ExaminedStep, item: Explanation) -> str:
+    values = step.step
+    kind, name = values["kind"], values["name"] or values["object"]
+    placed = item.situation.groups.groups.get(str(values["object"]))
+    user = item.situation.subject.user
+    if kind == "group" and placed is not None:
+        name = placed.group.name
+    elif kind == "user" and values["object"] == user.pk:
+        name = user.username
+    notes = [_HOW.get(str(values["how"]), str(values["how"]))]
+    if values["negate"]:
+        notes.append("negated")
+    if values["error"]:
+        notes.append(str(values["error"]))
+    messages = values["messages"]
+    notes += [f'"{message}"' for message in messages] if isinstance(messages, Sequence) else []
+    notes += [f"depends on {name}" for name in step.depends]
+    return (
+        f"{_RESULTS[values['result']]}: {kind} {name} ({'; '.join(notes)}), {step.cost} µs, binding {values['binding']}"
+    )
+
+
+def _flow(run: FlowRun, item: Explanation) -> Iterator[str]:
+    yield f"Flow {run.slug} ({run.role}){f': {run.refusal}' if run.refusal else ''}"
+    if run.policies is not None and run.policies.steps:
+        yield from (f"  {line}" for line in examined("bound to the flow", run.policies, item))
+    for place in run.places:
+        yield f"  {_place(place)}"
+        if place.policies is not None:
+            yield from (f"      {_step(step, item)}" for step in place.policies.steps)
+
+
+def _place(place: Place) -> str:
+    depends = f"; depends on {', '.join(place.depends)}" if place.depends else ""
+    return f"{place.order}: {place.kind} {place.stage}: {place.fate}{depends}"
+
+
+def _claims(item: Explanation) -> Iterator[str]:
+    if item.told is None:
+        yield "No protocol tells this application about people."
+        return
+    yield (
+        "The application would receive:" if item.reached.allowed else "Were it allowed, the application would receive:"
+    )
+    for what, claims in item.told.claims.items():
+        yield f"  {what}:"
+        yield from (f"    {name}: {codec.encode_canonical(value)}" for name, value in sorted(claims.items()))
+    for name, reason in sorted(item.told.failed.items()):
+        yield f"  mapping {name}: {reason}"
+
+
+def _changes(item: Explanation) -> Iterator[str]:
+    if not item.changes:
+        yield f"No single change would allow it ({item.tried} were tried)."
+        return
+    yield "Any one of these would allow it:"
+    yield from (f"  {change.words}" for change in item.changes)

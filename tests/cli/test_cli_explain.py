@@ -1,0 +1,97 @@
+"""`ostiary explain`: what it prints, what it supposes, and names that nobody has."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from pathlib import Path
+
+import pytest
+from cli_runs import Run
+
+WIKI = """
+version: 1
+entries:
+  - {model: authentik_core.group, identifiers: {name: staff}, id: staff}
+  - model: authentik_providers_oauth2.oauth2provider
+    identifiers: {name: wiki}
+    id: provider
+    attrs:
+      authorization_flow: !Find [authentik_flows.flow, [slug, default-provider-authorization-implicit-consent]]
+      invalidation_flow: !Find [authentik_flows.flow, [slug, default-provider-invalidation-flow]]
+      client_id: w-1
+      redirect_uris: [{matching_mode: strict, url: "https://wiki.example.org/cb"}]
+      property_mappings:
+        - !Find [authentik_providers_oauth2.scopemapping, [managed, goauthentik.io/providers/oauth2/scope-openid]]
+        - !Find [authentik_providers_oauth2.scopemapping, [managed, goauthentik.io/providers/oauth2/scope-email]]
+  - model: authentik_core.application
+    identifiers: {slug: wiki}
+    id: wiki
+    attrs: {name: Wiki, provider: !KeyOf provider}
+  - {model: authentik_policies.policybinding, identifiers: {target: !KeyOf wiki, order: 0}, attrs: {group: !KeyOf staff}}
+"""
+
+
+@pytest.fixture
+def wiki(run: Run, tmp_path: Path) -> Run:
+    """An application for staff, and ada, who is not."""
+    (tmp_path / "wiki.yaml").write_text(WIKI)
+    assert run("blueprint", "apply", "wiki.yaml").code == 0
+    assert run("user", "create", "ada", "--email", "ada@example.org").code == 0
+    return run
+
+
+def dump(folder: Path) -> list[str]:
+    with sqlite3.connect(folder / "data" / "ostiary.db") as connection:
+        return list(connection.iterdump())
+
+
+def test_a_refusal_names_what_would_allow_it_and_writes_nothing(wiki: Run, tmp_path: Path) -> None:
+    before = dump(tmp_path)
+    done = wiki("explain", "ada", "wiki")
+    assert (done.code, done.err) == (0, "")
+    assert done.out.startswith("ada may not use Wiki:\n  You have no access to this application.\n")
+    for text in (
+        "no: group staff (compared), ",
+        "Flow default-authentication-flow (authentication)",
+        "Flow default-provider-authorization-implicit-consent (authorization)",
+        "Any one of these would allow it:\n  add ada to group staff\n",
+        '    email: "ada@example.org"',
+    ):
+        assert text in done.out
+    assert dump(tmp_path) == before
+
+
+def test_what_it_names_allows_it(wiki: Run) -> None:
+    assert wiki("group", "add-user", "staff", "ada").code == 0
+    done = wiki("explain", "ADA", "w-1", "--json", "--context", "amr=pwd,amr=otp,host=id.example.org", "--context", "time=2030-01-01T00:00Z")  # fmt: skip
+    found = json.loads(done.out)
+    assert (found["allowed"], found["reasons"], found["changes"]) == (True, [], [])
+    token = found["claims"]["ID token"]
+    assert token["amr"] == ["pwd", "otp"]
+    assert token["auth_time"] == 1_893_456_000
+    assert token["iss"] == "https://id.example.org/application/o/wiki/"
+    (step,) = found["policies"]["steps"]
+    assert step["step"]["result"] is True
+    assert step["cost"] >= 0
+
+
+def test_names_that_nobody_has(wiki: Run) -> None:
+    done = wiki("explain", "adda", "wiki")
+    assert (done.code, done.out, done.err) == (1, "", "ostiary: there is no user adda; near names: ada\n")
+    done = wiki("explain", "ada", "wikki")
+    assert (done.code, done.err) == (1, "ostiary: there is no application wikki; near names: wiki\n")
+
+
+@pytest.mark.parametrize(
+    ("context", "why"),
+    [
+        ("ip=nowhere", "expected an address"),
+        ("time=soon", "expected a time"),
+        ("colour=blue", "expected NAME=VALUE with one of ip, time, amr, scope, host"),
+    ],
+)
+def test_what_cannot_be_supposed(run: Run, context: str, why: str) -> None:
+    done = run("explain", "ada", "wiki", "--context", context)
+    assert done.code != 0
+    assert why in done.err
