@@ -101,16 +101,16 @@ def jose(data: bytes) -> None:
     from ostiary.proto.oauth2.clients.statement import (
         BadStatement,
         SignedStatement,
-        claimed,
-        header_of,
         read_statement,
+        unverified_claim,
+        unverified_header,
         verify_times,
     )
 
     keys = [VerifyingKey(b"k" * 64, algorithm=name) for name in ("HS256", "HS384", "HS512")]
     for token in (_text(data), Draw(data).jwt(HEADER, CLAIMS), _signed(data)):
-        claimed(token, "sub")
-        for read in (header_of, lambda text: read_statement(text, keys)):
+        unverified_claim(token, "sub")
+        for read in (unverified_header, lambda text: read_statement(text, keys)):
             try:
                 read(token)
             except BadStatement:

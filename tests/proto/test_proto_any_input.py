@@ -20,8 +20,8 @@ from ostiary.proto.oauth2.parameters import read_parameters
 from ostiary.proto.oauth2.scope import grant_scopes, narrow_scope, parse_scope
 from ostiary.proto.oauth2.token import (
     narrow_resources,
+    parse_client_credentials_request,
     parse_code_request,
-    parse_machine_request,
     parse_refresh_request,
 )
 
@@ -56,7 +56,7 @@ def test_a_duration_is_a_number_of_microseconds_or_refused(text: str) -> None:
 
 @given(PAIRS)
 def test_token_requests(pairs: list[tuple[str, str]]) -> None:
-    for parse in (parse_code_request, parse_refresh_request, parse_machine_request):
+    for parse in (parse_code_request, parse_refresh_request, parse_client_credentials_request):
         with suppress(OAuthError):
             parse(read_parameters(pairs))
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from ostiary.proto.jose import SigningKey, UnsupportedKey, VerifyingKey, base64url_encode, public_jwk, sign
 from ostiary.proto.jose.jwks import MOST_KEYS, public_key, verifying_keys
 from ostiary.proto.oauth2.authorization.claims_request import (
-    NOTHING,
+    NO_CLAIMS,
     ClaimsRequest,
     RequestedClaim,
     load_claims,
@@ -28,9 +28,9 @@ from ostiary.proto.oauth2.authorization.response import (
     RESPONSE_MODES,
     RESPONSE_TYPES,
     ResponseTarget,
-    answer_pairs,
     parse_mode,
     parse_response_type,
+    response_pairs,
     signed_claims,
 )
 from ostiary.proto.oauth2.errors import OAuthError
@@ -69,9 +69,9 @@ class TestClaims:
         assert not acr.accepts("x")
 
     def test_nothing(self) -> None:
-        assert parse_claims(None) is NOTHING
+        assert parse_claims(None) is NO_CLAIMS
         assert not parse_claims("{}")
-        assert load_claims(None) is NOTHING
+        assert load_claims(None) is NO_CLAIMS
 
     def test_true_is_not_one(self) -> None:
         claim = parse_claims('{"id_token": {"a": {"value": 1}}}').find("id_token", "a")
@@ -137,7 +137,7 @@ class TestResponses:
 
     def test_a_signed_answer_has_its_issuer_inside(self) -> None:
         target = ResponseTarget("https://a/b", "query", "s", signed=True)
-        pairs = answer_pairs(target, [("code", "c"), ("expires_in", "60")], issuer="i")
+        pairs = response_pairs(target, [("code", "c"), ("expires_in", "60")], issuer="i")
         assert signed_claims(pairs, issuer="i", client_id="me", expires=9) == {
             "iss": "i",
             "aud": "me",

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from ostiary.proto.jose import SigningKey, base64url_encode, public_jwk, thumbprint
-from ostiary.proto.oauth2.clients.dpop import NEWEST, NONCE_TURN, OLDEST, ProofTarget, make_nonce, verify_dpop_proof
+from ostiary.proto.oauth2.clients.dpop import MAX_AGE, MAX_SKEW, NONCE_TURN, ProofTarget, make_nonce, verify_dpop_proof
 from ostiary.proto.oauth2.errors import OAuthError
 
 NOW = 1_700_000_000_000_000
@@ -35,7 +35,7 @@ def proof(claims: dict[str, object] | None = None, header: dict[str, object] | N
 def test_a_proof_that_holds_names_its_key_and_how_long_it_is_remembered() -> None:
     found = verify_dpop_proof(proof(), TARGET, nonce_key=None, now=NOW)
     assert (found.jkt, found.jti) == (thumbprint(JWK), "one")
-    assert found.expires == NOW + (OLDEST + 1) * 1_000_000
+    assert found.expires == NOW + (MAX_AGE + 1) * 1_000_000
 
 
 @pytest.mark.parametrize(
@@ -46,8 +46,8 @@ def test_a_proof_that_holds_names_its_key_and_how_long_it_is_remembered() -> Non
         {"htu": None},
         {"jti": None},
         {"iat": None},
-        {"iat": SECONDS - OLDEST - 1},
-        {"iat": SECONDS + NEWEST + 1},
+        {"iat": SECONDS - MAX_AGE - 1},
+        {"iat": SECONDS + MAX_SKEW + 1},
     ],
     ids=str,
 )

@@ -13,7 +13,7 @@ from ostiary.proto.oauth2.authorization.claims_request import parse_claims
 from ostiary.proto.oauth2.authorization.redirect import origins, sectors
 from ostiary.proto.oauth2.authorization.request import grant_resources, parse_request
 from ostiary.proto.oauth2.authorization.request_object import read_object
-from ostiary.proto.oauth2.authorization.response import ResponseTarget, answer_pairs, parse_mode
+from ostiary.proto.oauth2.authorization.response import ResponseTarget, parse_mode, response_pairs
 from ostiary.proto.oauth2.clients.assertion import LEEWAY, verify_assertion
 from ostiary.proto.oauth2.clients.authentication import parse_client
 from ostiary.proto.oauth2.clients.certificate_header import (
@@ -21,11 +21,17 @@ from ostiary.proto.oauth2.clients.certificate_header import (
     certificate_thumbprint,
     read_certificate_header,
 )
-from ostiary.proto.oauth2.clients.statement import LONGEST, BadStatement, SignedStatement, header_of, read_statement
-from ostiary.proto.oauth2.device_authorization import DeviceAnswer, parse_device_request
+from ostiary.proto.oauth2.clients.statement import (
+    LONGEST,
+    BadStatement,
+    SignedStatement,
+    read_statement,
+    unverified_header,
+)
+from ostiary.proto.oauth2.device_authorization import DeviceAuthorizationResponse, parse_device_request
 from ostiary.proto.oauth2.errors import INVALID_SCOPE, OAuthError
 from ostiary.proto.oauth2.parameters import read_parameters
-from ostiary.proto.oauth2.token import TokenAnswer, narrow_resources
+from ostiary.proto.oauth2.token import TokenResponse, narrow_resources
 
 NOW = 1_700_000_000_000_000
 SECONDS = NOW // 1_000_000
@@ -108,8 +114,8 @@ def test_a_form_is_posted_to_the_web_alone() -> None:
 
 def test_a10_an_answer_names_its_issuer_beside_its_members_unless_it_is_signed() -> None:
     plain, signed = (ResponseTarget("https://a.example/", "query", "s", signed) for signed in (False, True))
-    assert answer_pairs(plain, [("code", "c")], issuer="i") == [("code", "c"), ("state", "s"), ("iss", "i")]
-    assert answer_pairs(signed, [("code", "c")], issuer="i") == [("code", "c"), ("state", "s")]
+    assert response_pairs(plain, [("code", "c")], issuer="i") == [("code", "c"), ("state", "s"), ("iss", "i")]
+    assert response_pairs(signed, [("code", "c")], issuer="i") == [("code", "c"), ("state", "s")]
 
 
 def assertion(**claims: object) -> SignedStatement:
@@ -185,7 +191,7 @@ def test_a_thumbprint_of_a_certificate() -> None:
     assert certificate_thumbprint(b"") == "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU"  # SHA-256 of nothing
 
 
-@pytest.mark.parametrize("reading", [header_of, lambda text: read_statement(text, [])])
+@pytest.mark.parametrize("reading", [unverified_header, lambda text: read_statement(text, [])])
 def test_a_statement_has_a_size(reading: object) -> None:
     with pytest.raises(BadStatement, match="too long"):
         reading("a" * (LONGEST + 1))  # type: ignore[operator]
@@ -199,7 +205,7 @@ def test_a_time_is_a_number_within_bounds() -> None:
 
 def test_what_a_device_asks_for_and_gets() -> None:
     assert parse_device_request(read_parameters([("scope", "openid email")])) == ("openid", "email")
-    answer = DeviceAnswer("d", "123456789", "https://id.example/device", expires_in=60, interval=5)
+    answer = DeviceAuthorizationResponse("d", "123456789", "https://id.example/device", expires_in=60, interval=5)
     assert answer.body() == {
         "device_code": "d",
         "user_code": "123456789",
@@ -218,8 +224,8 @@ def test_an_error_has_the_members_of_the_specification() -> None:
 
 
 def test_an_answer_without_scope_has_no_scope() -> None:
-    assert "scope" not in TokenAnswer("a", 60, (), None, None).body()
-    assert TokenAnswer("a", 60, ("x", "y"), "i", "r").body() == {
+    assert "scope" not in TokenResponse("a", 60, (), None, None).body()
+    assert TokenResponse("a", 60, ("x", "y"), "i", "r").body() == {
         "access_token": "a",
         "token_type": "Bearer",
         "expires_in": 60,

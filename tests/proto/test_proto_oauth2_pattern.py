@@ -11,7 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ostiary.proto.oauth2.authorization.pattern import LONGEST, MOST_KEPT, BadPattern, RedirectPattern, pattern
+from ostiary.proto.oauth2.authorization.pattern import (
+    MAX_CACHED_STEPS,
+    MAX_LENGTH,
+    BadPattern,
+    RedirectPattern,
+    pattern,
+)
 from ostiary.proto.oauth2.authorization.redirect import is_allowed, pattern_problem
 from ostiary.providers.oauth2.provider.fields import RedirectURI
 
@@ -86,7 +92,7 @@ def test_a04_no_address_makes_a_pattern_slow(expression: str) -> None:
 @pytest.mark.parametrize(
     "expression",
     [r"(a)\1", "(?=a)a", "(?!a)b", "(?<=a)b", "(?<!a)b", r"\ba", r"a\B", "a++", "(?>a)", "(a)?(?(1)b|c)", "(", "a**", "a{1001}",
-     "(?:a{40}){40}", "a" * (LONGEST + 1), "(" * 300 + ")" * 300, "(?:a|b|c|d){0,4294967294}", r"\p{L}"]
+     "(?:a{40}){40}", "a" * (MAX_LENGTH + 1), "(" * 300 + ")" * 300, "(?:a|b|c|d){0,4294967294}", r"\p{L}"]
 )  # fmt: skip
 def test_what_cannot_be_matched_in_time_is_refused_when_it_is_saved(expression: str) -> None:
     begun = time.process_time()
@@ -108,8 +114,8 @@ def test_nothing_however_often(expression: str) -> None:
 
 
 def test_a68_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ostiary.proto.oauth2.authorization.pattern.MOST_KEPT", 50)
-    made = RedirectPattern("(?:[!-~]{1,40}x)+")
+    monkeypatch.setattr("ostiary.proto.oauth2.authorization.pattern.MAX_CACHED_STEPS", 50)
+    compiled = RedirectPattern("(?:[!-~]{1,40}x)+")
     for number in range(200):
-        assert made.fullmatch(chr(0x21 + number % 90) * (1 + number % 38) + "x")
-    assert 0 < len(made._kept) <= 50 < MOST_KEPT
+        assert compiled.fullmatch(chr(0x21 + number % 90) * (1 + number % 38) + "x")
+    assert 0 < len(compiled._steps) <= 50 < MAX_CACHED_STEPS

@@ -18,13 +18,13 @@ from ostiary.proto.oauth2.authorization.pkce import (
     verify_code_verifier,
 )
 from ostiary.proto.oauth2.authorization.request import parse_request, parse_target
-from ostiary.proto.oauth2.authorization.response import ResponseTarget, answer_pairs, answer_url, error_pairs
+from ostiary.proto.oauth2.authorization.response import ResponseTarget, error_pairs, response_pairs, response_url
 from ostiary.proto.oauth2.bearer import challenge, parse_bearer
 from ostiary.proto.oauth2.clients.authentication import parse_client
 from ostiary.proto.oauth2.errors import OAuthError
 from ostiary.proto.oauth2.parameters import Parameters, read_parameters
 from ostiary.proto.oauth2.scope import grant_scopes, narrow_scope, parse_scope
-from ostiary.proto.oauth2.token import TokenAnswer, parse_code_request, parse_refresh_request
+from ostiary.proto.oauth2.token import TokenResponse, parse_code_request, parse_refresh_request
 
 # RFC 7636 appendix B
 VERIFIER = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
@@ -235,11 +235,11 @@ class TestAuthorize:
     def test_a10_answers_name_the_issuer(self) -> None:
         target = ResponseTarget("https://a/b", "query", "s t")
         assert (
-            answer_url(target, answer_pairs(target, [("code", "c")], issuer="https://i/"))
+            response_url(target, response_pairs(target, [("code", "c")], issuer="https://i/"))
             == "https://a/b?code=c&state=s%20t&iss=https%3A%2F%2Fi%2F"
         )
         failed = error_pairs(OAuthError("access_denied", "a secret reason"))
-        url = answer_url(ResponseTarget("https://a/b", "fragment", None), failed)
+        url = response_url(ResponseTarget("https://a/b", "fragment", None), failed)
         assert url.startswith("https://a/b#error=access_denied&error_description=")
         assert "secret" not in url
 
@@ -265,7 +265,7 @@ class TestToken:
             parse_refresh_request(of())
 
     def test_answers(self) -> None:
-        body = TokenAnswer("a", 60, ("openid", "email"), "i", None).body()
+        body = TokenResponse("a", 60, ("openid", "email"), "i", None).body()
         assert body == {
             "access_token": "a",
             "token_type": "Bearer",
@@ -273,7 +273,7 @@ class TestToken:
             "expires_in": 60,
             "id_token": "i",
         }
-        assert TokenAnswer("a", 60, (), "i", "r").body()["refresh_token"] == "r"
+        assert TokenResponse("a", 60, (), "i", "r").body()["refresh_token"] == "r"
 
 
 class TestBearer:

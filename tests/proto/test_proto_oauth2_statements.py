@@ -15,19 +15,19 @@ from ostiary.proto.oauth2.bearer import parse_token
 from ostiary.proto.oauth2.clients.assertion import verify_assertion
 from ostiary.proto.oauth2.clients.authentication import parse_client
 from ostiary.proto.oauth2.clients.certificate_header import BadCertificateHeader, read_certificate_header
-from ostiary.proto.oauth2.clients.dpop import NONCE_TURN, ProofTarget, make_nonce, same_address, verify_dpop_proof
+from ostiary.proto.oauth2.clients.dpop import NONCE_TURN, ProofTarget, is_same_url, make_nonce, verify_dpop_proof
 from ostiary.proto.oauth2.clients.statement import (
     BadStatement,
     SignedStatement,
-    claimed,
-    header_of,
     read_statement,
+    unverified_claim,
+    unverified_header,
     verify_times,
 )
-from ostiary.proto.oauth2.device_authorization import FIRST_CODE, LAST_CODE, read_user_code
+from ostiary.proto.oauth2.device_authorization import MAX_CODE, MIN_CODE, read_user_code
 from ostiary.proto.oauth2.errors import OAuthError
 from ostiary.proto.oauth2.parameters import read_parameters
-from ostiary.proto.oauth2.token import parse_machine_request
+from ostiary.proto.oauth2.token import parse_client_credentials_request
 
 NOW = 1_700_000_000_000_000
 KEY = SigningKey(b"k" * 32)
@@ -54,16 +54,18 @@ def signed(claims: object, header: object = None) -> str:
 
 @given(TOKENISH)
 def test_any_text_as_a_statement(text: str) -> None:
-    for read in (header_of, lambda one: read_statement(one, [KEY.verifying()])):
+    for read in (unverified_header, lambda one: read_statement(one, [KEY.verifying()])):
         with contextlib.suppress(BadStatement):
             read(text)
-    assert claimed(text, "sub") is None or "." in text
+    assert unverified_claim(text, "sub") is None or "." in text
 
 
 @given(CLAIMS)
 def test_any_claims(claims: dict[str, object]) -> None:
     statement = read_statement(signed(claims), [KEY.verifying()])
-    assert claimed(signed(claims), "sub") == (claims.get("sub") if isinstance(claims.get("sub"), str) else None)
+    assert unverified_claim(signed(claims), "sub") == (
+        claims.get("sub") if isinstance(claims.get("sub"), str) else None
+    )
     with contextlib.suppress(BadStatement):
         verify_times(statement, now=NOW, leeway=30, longest=3600)
     with pytest.raises(BadStatement):
@@ -88,14 +90,14 @@ def test_any_proof(header: dict[str, object], claims: dict[str, object], nonce_k
 
 @given(st.text(max_size=80))
 def test_any_address(text: str) -> None:
-    assert not same_address(text, "https://id.example.org/x") or text.lower().startswith("https")
+    assert not is_same_url(text, "https://id.example.org/x") or text.lower().startswith("https")
 
 
 @pytest.mark.parametrize(
     "sent", ["https://id.example.org:443", "https://ID.EXAMPLE.ORG/", "https://id.example.org/?a#b"]
 )
 def test_same_addresses(sent: str) -> None:
-    assert same_address(sent, "https://id.example.org/")
+    assert is_same_url(sent, "https://id.example.org/")
 
 
 @pytest.mark.parametrize(
@@ -110,7 +112,7 @@ def test_same_addresses(sent: str) -> None:
     ],
 )
 def test_other_addresses(sent: str) -> None:
-    assert not same_address(sent, "https://id.example.org/")
+    assert not is_same_url(sent, "https://id.example.org/")
 
 
 def test_nonces_turn() -> None:
@@ -149,7 +151,7 @@ def test_certificates_in_every_spelling(data: bytes) -> None:
 @given(st.text(max_size=20) | JSON)
 def test_any_user_code(typed: object) -> None:
     code = read_user_code(typed)
-    assert code is None or FIRST_CODE <= int(code) <= LAST_CODE
+    assert code is None or MIN_CODE <= int(code) <= MAX_CODE
 
 
 NAMES = st.sampled_from(
@@ -174,7 +176,7 @@ def test_any_form(pairs: list[tuple[str, str]], authorization: str | None) -> No
         with contextlib.suppress(OAuthError):
             assert parse_client(header, parameters).client_id
     with contextlib.suppress(OAuthError):
-        parse_machine_request(parameters)
+        parse_client_credentials_request(parameters)
     for scheme in ("Bearer", "dpop"):
         with contextlib.suppress(OAuthError):
             sent = parse_token(f"{scheme} {authorization}", parameters)
@@ -185,7 +187,7 @@ def test_any_form(pairs: list[tuple[str, str]], authorization: str | None) -> No
 def test_secrets_do_not_print() -> None:
     form = [("client_id", "a"), ("client_secret", "hidden"), ("username", "u"), ("password", "hidden")]
     parameters = read_parameters(form)
-    shown = f"{parse_client(None, parameters)} {parse_machine_request(parameters)} {parse_token('Bearer hidden', parameters)}"
+    shown = f"{parse_client(None, parameters)} {parse_client_credentials_request(parameters)} {parse_token('Bearer hidden', parameters)}"
     assert "hidden" not in shown
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from ostiary.grants.errors import GrantGone
-from ostiary.proto.oauth2.authorization.claims_request import NOTHING, ClaimsRequest, load_claims
+from ostiary.proto.oauth2.authorization.claims_request import NO_CLAIMS, ClaimsRequest, load_claims
 from ostiary.record import dataclass
 from ostiary.resource.codec import encode_canonical
 from ostiary.store.database import Guard, Statement, Value
@@ -27,7 +27,7 @@ class Authorization:
     amr: tuple[str, ...]
     sid: str | None  # the session id that clients get
     sub: str  # the subject identifier at the time of the authorization (OpenID Connect Core 12.2)
-    claims: ClaimsRequest = NOTHING  # individually requested claims (OpenID Connect Core 5.5)
+    claims: ClaimsRequest = NO_CLAIMS  # individually requested claims (OpenID Connect Core 5.5)
     resources: tuple[str, ...] = ()  # the resource indicators granted (RFC 8707)
     dpop_jkt: str | None = None  # thumbprint of the key the code is bound to (RFC 9449 10)
     acr: str | None = None  # the requested class that was reached; None: the default

@@ -1,7 +1,7 @@
-"""The host and port of an address (RFC 3986, section 3.2), in the one spelling in which two of them are compared.
+"""Authorities: the host and port of an address (RFC 3986, section 3.2), and their canonical spelling for comparison.
 
-That is: lower case, no final dot, IPv6 in brackets and as short as it can be (RFC 5952), and no port where it is the
-scheme's own. "id.example.org", "id.example.org:8443", "[2001:db8::1]:9000".
+Canonical is: lower case, no final dot, IPv6 in brackets and compressed (RFC 5952), and no default port of the scheme:
+"id.example.org", "id.example.org:8443", "[2001:db8::1]:9000".
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 from typing import Final
 from urllib.parse import urlsplit
 
-USUAL_PORTS: Final = {"http": 80, "https": 443}
+DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 EXPECTED: Final = "expected a host name such as id.example.org, with a port where it is not the usual one"
 
 _HIGHEST_PORT: Final = 65535
@@ -21,59 +21,59 @@ _AUTHORITY: Final = re.compile(r"(\[[0-9a-f:.]{2,45}\]|[^:\[\]]*)(?::([0-9]{1,5}
 
 
 def split(authority: str) -> tuple[str, int | None]:
-    """Return host and port of an authority; None without a port. Raises ValueError for what is none."""
-    found = _AUTHORITY.fullmatch(authority.lower())
-    if found is None:
+    """Return the host and the port, None without one. Raises ValueError when the authority is malformed."""
+    match = _AUTHORITY.fullmatch(authority.lower())
+    if match is None:
         raise ValueError(EXPECTED)
-    name = found[1]
+    name = match[1]
     if name.startswith("["):
         name = f"[{ipaddress.IPv6Address(name[1:-1]).compressed}]"
     else:
         name = name.removesuffix(".")
         if len(name) > _LONGEST or _NAME.fullmatch(name) is None or ".." in name:
             raise ValueError(EXPECTED)
-    port = int(found[2]) if found[2] else None
+    port = int(match[2]) if match[2] else None
     if port is not None and not 0 < port <= _HIGHEST_PORT:
         raise ValueError(EXPECTED)
     return name, port
 
 
 def joined(name: str, port: int | None) -> str:
-    """Return host and port as one text."""
+    """Return the authority of a host and a port."""
     return name if port is None else f"{name}:{port}"
 
 
 def canonical(authority: str, scheme: str) -> str:
-    """Return an authority in the spelling that is compared. Raises ValueError for what is none."""
+    """Return the canonical spelling of an authority. Raises ValueError when it is malformed."""
     name, port = split(authority)
-    return joined(name, None if port == USUAL_PORTS.get(scheme) else port)
+    return joined(name, None if port == DEFAULT_PORTS.get(scheme) else port)
 
 
 def read_address(text: str) -> str:
-    """Return the authority of an address as people write it, "https://ID.example.org/" or "id.example.org:8443".
+    """Return the authority of an address that a person wrote, "https://ID.example.org/" or "id.example.org:8443".
 
-    Without a scheme https is meant. Names in other letters than ASCII are written as DNS has them (RFC 3490).
-    Raises ValueError, with what was expected.
+    The default scheme is https. International names become ASCII (IDNA, RFC 3490).
+    Raises ValueError, whose message says what was expected.
     """
     text = text.strip()
-    scheme, rest = "https", text
+    scheme, authority = "https", text
     if "://" in text:
         parts = urlsplit(text)
-        scheme, rest = parts.scheme.lower(), parts.netloc
-        if scheme not in USUAL_PORTS or parts.query or parts.fragment:
+        scheme, authority = parts.scheme.lower(), parts.netloc
+        if scheme not in DEFAULT_PORTS or parts.query or parts.fragment:
             raise ValueError(EXPECTED)
-    rest = rest.removesuffix("/")
-    if not rest.isascii():
-        name, colon, port = rest.partition(":")
+    authority = authority.removesuffix("/")
+    if not authority.isascii():
+        name, colon, port = authority.partition(":")
         try:
-            rest = name.encode("idna").decode("ascii") + colon + port
+            authority = name.encode("idna").decode("ascii") + colon + port
         except UnicodeError:
             raise ValueError(EXPECTED) from None
-    return canonical(rest, scheme)
+    return canonical(authority, scheme)
 
 
 def is_loopback(name: str) -> bool:
-    """Tell whether a host, as `split` returns it, is this machine for whoever asks (RFC 6761, section 6.3)."""
+    """Tell whether a host, as `split` returns it, is a loopback address or name (RFC 6761, section 6.3)."""
     if name == "localhost" or name.endswith(".localhost"):
         return True
     try:

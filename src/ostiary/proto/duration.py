@@ -23,7 +23,7 @@ def parse_duration(text: str) -> int:
     Raises ValueError when no pair is valid, or when the sum exceeds a hundred years.
     """
     total = 0.0
-    found = False
+    has_pair = False
     for pair in text.split(";"):
         key, _, number = pair.partition("=")
         unit = _MICROSECONDS.get(key.strip().lower())
@@ -33,21 +33,21 @@ def parse_duration(text: str) -> int:
             total += float(number) * unit
         except ValueError:
             break
-        found = True
+        has_pair = True
     else:
-        if found and abs(total) <= _LIMIT:
+        if has_pair and abs(total) <= _LIMIT:
             return round(total)
     message = 'expected a duration such as "hours=1;minutes=30"'
     raise ValueError(message)
 
 
 def duration_text(microseconds: int) -> str:
-    """Return a duration as one would write it: 129,600,000,000 is "days=1;hours=12"."""
-    parts, rest = [], microseconds
+    """Return the text of a duration in microseconds: 129,600,000,000 is "days=1;hours=12"."""
+    parts, remainder = [], microseconds
     for unit, size in _MICROSECONDS.items():
         if unit == "weeks":
-            continue  # who writes days=14 does not look for weeks=2
-        number, rest = divmod(rest, size)
+            continue  # authentik's texts say days=14, not weeks=2
+        number, remainder = divmod(remainder, size)
         if number:
             parts.append(f"{unit}={number}")
     return ";".join(parts) or "seconds=0"

@@ -1,6 +1,6 @@
-"""One-time passwords: HOTP (RFC 4226) and TOTP (RFC 6238), and the otpauth address authenticator apps scan.
+"""One-time passwords: HOTP (RFC 4226) and TOTP (RFC 6238), and the otpauth URI of the QR code.
 
-Bytes in, values out: no clock, no storage. Whether a counter was used before is for the caller to remember.
+Pure: no clock, no storage. The caller rejects counters that were used before.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import hmac
 from typing import Final
 from urllib.parse import quote, urlencode
 
-KEY_BYTES: Final = 20  # RFC 4226, section 4, R6: 160 bit recommended
+KEY_BYTES: Final = 20  # RFC 4226, section 4, R6: 160 bits are recommended
 _SECOND: Final = 1_000_000
 
 
@@ -39,23 +39,23 @@ def match(
     tolerance: int = 1,
     drift: int = 0,
 ) -> int | None:
-    """Return the counter whose code this is, within `tolerance` steps of now plus `drift` steps; None for none.
+    """Return the counter of a code within `tolerance` steps of now plus `drift` steps, or None.
 
     Every candidate is compared in constant time, and all of them are compared (RFC 6238, section 5.2).
     """
-    typed = code.strip().replace(" ", "")
-    if len(typed) != digits or not typed.isascii() or not typed.isdigit():
+    digits_typed = code.strip().replace(" ", "")
+    if len(digits_typed) != digits or not digits_typed.isascii() or not digits_typed.isdigit():
         return None
-    middle = counter_at(now, step=step, t0=t0) + drift
-    found: int | None = None
-    for counter in range(max(middle - tolerance, 0), middle + tolerance + 1):
-        if hmac.compare_digest(hotp(key, counter, digits), typed):
-            found = counter
-    return found
+    center = counter_at(now, step=step, t0=t0) + drift
+    matched: int | None = None
+    for counter in range(max(center - tolerance, 0), center + tolerance + 1):
+        if hmac.compare_digest(hotp(key, counter, digits), digits_typed):
+            matched = counter
+    return matched
 
 
 def config_url(key: bytes, *, account: str, issuer: str, digits: int = 6, step: int = 30) -> str:
-    """Return the otpauth address for a QR code: the label is "issuer:account" when there is an issuer."""
+    """Return the otpauth URI for a QR code. Its label is "issuer:account", or the account without an issuer."""
     label = quote(f"{issuer}:{account}" if issuer else account, safe="@:")
     query = {"secret": base32(key), "algorithm": "SHA1", "digits": str(digits), "period": str(step)}
     if issuer:
@@ -64,5 +64,5 @@ def config_url(key: bytes, *, account: str, issuer: str, digits: int = 6, step: 
 
 
 def base32(key: bytes) -> str:
-    """Return the key as people type it: base32 without padding (RFC 4648, section 6)."""
+    """Return the key in base32 without padding, for typing (RFC 4648, section 6)."""
     return base64.b32encode(key).decode("ascii").rstrip("=")

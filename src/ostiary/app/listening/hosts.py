@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 
 from ostiary.brands.resources import Brand, Host
 from ostiary.flows.plans.destination import flow_page
-from ostiary.proto.authority import USUAL_PORTS, is_loopback, joined, split
+from ostiary.proto.authority import DEFAULT_PORTS, is_loopback, joined, split
 from ostiary.resource.bounded_cache import BoundedCache
 from ostiary.store.database import StoreError
 from ostiary.web.errors import HttpError
@@ -54,7 +54,7 @@ class Hosts:
         ports = [address.port for address in own]
         self._ports: frozenset[int | None] = frozenset({None, *ports})
         locals_ = {*LOCAL, *(address.host for address in own if is_loopback(address.host) and ":" not in address.host)}
-        usual = {None for port in ports if port in USUAL_PORTS.values()}
+        usual = {None for port in ports if port in DEFAULT_PORTS.values()}
         self._local = frozenset(joined(name, port) for name in locals_ for port in {*ports, *usual})
         self._names: frozenset[str] = frozenset()
         self._accepted: BoundedCache[str, bool] = BoundedCache(_CACHE_SIZE)  # accepted by `_names`

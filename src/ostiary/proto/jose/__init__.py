@@ -1,6 +1,6 @@
 """Compact JWS for our own tokens (RFC 7515, 7518, 7519), public keys as JWK with thumbprints (RFC 7517, 7638), and JWE.
 
-Pure: keys and bytes in, texts out. Foreign tokens are read by joserfc, elsewhere.
+Pure: keys and bytes in, texts out. JWE is joserfc's work; all else is ours.
 """
 
 from ostiary.proto.jose.base64url import base64url_decode, base64url_encode

@@ -1,8 +1,8 @@
-"""What can be wrong with tokens and keys.
+"""The errors of tokens and keys.
 
 JoseError
-├── MalformedToken   not a compact JWS we would ever have made
-├── BadSignature     no given key made this signature
+├── MalformedToken   not a compact JWS of the form we issue
+├── BadSignature     the signature is not of a given key
 └── UnsupportedKey   a key of a type, curve or size that is not used for signing here
 """
 
@@ -10,15 +10,15 @@ from __future__ import annotations
 
 
 class JoseError(ValueError):
-    """The root of this room's errors."""
+    """The base of these errors."""
 
 
 class MalformedToken(JoseError):
-    """Not a compact JWS we would ever have made."""
+    """Not a compact JWS of the form we issue."""
 
 
 class BadSignature(JoseError):
-    """No given key made this signature."""
+    """The signature is not of a given key."""
 
 
 class UnsupportedKey(JoseError):

@@ -1,7 +1,8 @@
-"""The compact serialisation of JWE (RFC 7516, section 7.1): what only the recipient may read.
+"""JWE in compact serialization (RFC 7516, section 7.1).
 
-The work is joserfc's, loaded when the first token is encrypted: few installations do. What is allowed is decided here,
-by the key alone: one algorithm for it, four for the content, no compression (its output has no end) and no extension.
+joserfc encrypts and decrypts; it is loaded on first use, as few installations need it. The allowed algorithms are
+chosen here: one for each type of key, four for the content. Compression (its output is unbounded) and extensions are
+refused.
 """
 
 from __future__ import annotations
@@ -28,19 +29,19 @@ READABLE_CONTENT: Final = ("A256GCM", "A256CBC-HS512", "A128GCM", "A128CBC-HS256
 LONGEST_ENCRYPTED: Final = 49_152  # characters: a signed token of 32 KiB inside
 
 _MEMBERS: Final = {"RSA": ("kty", "n", "e"), "EC": ("kty", "crv", "x", "y"), "OKP": ("kty", "crv", "x")}
-_JOINTS: Final = 4  # dots between the five parts
+_DOTS: Final = 4  # dots between the five parts
 _LONGEST_COORDINATE: Final = 88  # characters of base64url: 66 octets, of P-521
 _LEAST_MODULUS: Final = 342  # characters of base64url: 2048 bits (RFC 7518, section 4.3)
 _CURVES: Final = frozenset({"P-256", "P-384", "P-521", "X25519"})  # RFC 7518, section 6.2.1.1; RFC 8037, section 3.2
 
 
 class Recipient:
-    """The public key of somebody who decrypts, with the algorithms used for them (RFC 7518, sections 4 and 5)."""
+    """The public encryption key of a recipient, and its algorithms (RFC 7518, sections 4 and 5)."""
 
     __slots__ = ("_key", "algorithm", "content", "kid")
 
     def __init__(self, jwk: Mapping[str, object], *, algorithm: str, content: str, kid: str | None = None) -> None:
-        """Take a public key. Raises UnsupportedKey when it is none, or the algorithm is another type's."""
+        """Load a public JWK. Raises UnsupportedKey when it is malformed, or does not fit the algorithm."""
         require_recipient(jwk, algorithm)
         self._key: Final = _load(jwk)
         self.algorithm: Final = algorithm
@@ -51,7 +52,7 @@ class Recipient:
         return f"Recipient({self.algorithm}, {self.content}, kid={self.kid!r})"
 
     def encrypt(self, payload: bytes, *, cty: str | None = "JWT") -> str:
-        """Return the compact JWE of the octets. `cty` "JWT" says that a signed token is inside (RFC 7519, 5.2)."""
+        """Return the compact JWE of the payload. `cty` "JWT" marks a nested JWT (RFC 7519, section 5.2)."""
         from joserfc import jwe  # noqa: PLC0415 - see the top
 
         header: dict[str, object] = {"alg": self.algorithm, "enc": self.content, "typ": "JWT"}
@@ -63,12 +64,12 @@ class Recipient:
 
 
 class Decrypter:
-    """A private key that opens what was encrypted to its public half, with its one algorithm."""
+    """A private decryption key with its one algorithm."""
 
     __slots__ = ("_key", "algorithm")
 
     def __init__(self, key: PrivateKey) -> None:
-        """Take a private key. Raises UnsupportedKey when nothing can be encrypted to it."""
+        """Wrap a private key. Raises UnsupportedKey for a type that cannot decrypt."""
         jwk = public_jwk(key.public_key())
         self.algorithm: Final = "RSA-OAEP-256" if jwk["kty"] == "RSA" else "ECDH-ES"
         require_recipient(jwk, self.algorithm)
@@ -78,20 +79,20 @@ class Decrypter:
         return f"Decrypter({self.algorithm})"
 
     def decrypt(self, token: str) -> bytes:
-        """Return the plaintext octets of a compact JWE. Raises MalformedToken, which says nothing of the reason inside.
+        """Return the plaintext of a compact JWE. Raises MalformedToken.
 
-        One reason for all failures of decryption: whoever sees two could ask for the plaintext bit by bit.
+        All failures of decryption have the same message: different ones would be a padding oracle.
         """
         from joserfc import jwe  # noqa: PLC0415 - see the top
 
         self._check_header(token)
         try:
-            opened = jwe.decrypt_compact(token, self._wrapped(), algorithms=[self.algorithm, *READABLE_CONTENT])
+            decrypted = jwe.decrypt_compact(token, self._wrapped(), algorithms=[self.algorithm, *READABLE_CONTENT])
         except Exception as error:
             raise MalformedToken("it cannot be decrypted") from error
-        if opened.plaintext is None:  # pragma: no cover - the library's type allows it
+        if decrypted.plaintext is None:  # pragma: no cover - the library's type allows it
             raise MalformedToken("it cannot be decrypted")
-        return opened.plaintext
+        return decrypted.plaintext
 
     def _check_header(self, token: str) -> None:
         # guard: A15 encrypted objects have a size
@@ -110,7 +111,7 @@ class Decrypter:
             raise MalformedToken("cty: expected a JWT inside")
 
     def _wrapped(self) -> RSAKey | ECKey:
-        """Return the key as joserfc's. Never by way of PEM: reading that proves an RSA key, for 40 to 400 ms."""
+        """Return the key as joserfc's. Not through PEM: loading that checks an RSA key, which takes 40 to 400 ms."""
         from joserfc.jwk import ECKey, RSAKey  # noqa: PLC0415 - see the top
 
         key = self._key
@@ -122,11 +123,11 @@ class Decrypter:
 
 def is_encrypted(token: str) -> bool:
     """Tell a JWE from a JWS by its shape: five parts, not three (RFC 7516, section 9)."""
-    return token.count(".") == _JOINTS
+    return token.count(".") == _DOTS
 
 
 def require_recipient(jwk: Mapping[str, object], algorithm: str) -> None:
-    """Check that the algorithm is one for the type of the key. Raises UnsupportedKey."""
+    """Require that the algorithm fits the public JWK. Raises UnsupportedKey."""
     expected = "RSA-OAEP-256" if jwk.get("kty") == "RSA" else "ECDH-ES" if str(jwk.get("crv")) in _CURVES else None
     if expected is None:
         raise UnsupportedKey("expected an RSA key, or one on P-256, P-384, P-521 or X25519")
@@ -135,11 +136,11 @@ def require_recipient(jwk: Mapping[str, object], algorithm: str) -> None:
     if expected == "RSA-OAEP-256" and len(str(jwk.get("n"))) < _LEAST_MODULUS:
         raise UnsupportedKey("expected an RSA key of at least 2048 bits")
     if expected == "RSA-OAEP-256":
-        public_key(jwk)  # as a stranger's: bounded before anything is computed with it
+        public_key(jwk)  # bounds the numbers before anything is computed with them
 
 
 def _load(jwk: Mapping[str, object]) -> RSAKey | ECKey | OKPKey:
-    """Return joserfc's key of the public members alone: a private half in a document of ours stays unused."""
+    """Return joserfc's key of the public members only: a private key stays unused."""
     from joserfc.errors import JoseError as Foreign  # noqa: PLC0415 - see the top
     from joserfc.jwk import ECKey, OKPKey, RSAKey  # noqa: PLC0415
 
@@ -147,7 +148,7 @@ def _load(jwk: Mapping[str, object]) -> RSAKey | ECKey | OKPKey:
     models: dict[str, type[RSAKey | ECKey | OKPKey]] = {"RSA": RSAKey, "EC": ECKey, "OKP": OKPKey}
     try:
         key = models[kty].import_key({name: str(jwk[name]) for name in _MEMBERS[kty]})
-        _ = key.public_key  # read now: an impossible key is told when it is saved, not when it is used
+        _ = key.public_key  # read now, so that an invalid key is refused when it is saved
     except (Foreign, LookupError, ValueError, TypeError) as error:
         raise UnsupportedKey("expected a public key as a JWK (RFC 7517)") from error
     return key

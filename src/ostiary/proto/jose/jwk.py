@@ -18,7 +18,7 @@ _CURVE_NAMES: Final = {"secp256r1": ("P-256", 32), "secp384r1": ("P-384", 48), "
 
 
 def public_jwk(key: PublicKey) -> dict[str, str]:
-    """Return the members that describe the key itself: kty and its numbers. Raises UnsupportedKey."""
+    """Return the JWK of a public key: kty and its numbers only. Raises UnsupportedKey."""
     if isinstance(key, rsa.RSAPublicKey):
         numbers = key.public_numbers()
         return {"kty": "RSA", "n": _unsigned(numbers.n), "e": _unsigned(numbers.e)}

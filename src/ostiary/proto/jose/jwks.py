@@ -1,6 +1,6 @@
-"""Keys of others: a JSON Web Key Set (RFC 7517, section 5) as keys that check signatures.
+"""JSON Web Key Sets (RFC 7517, section 5): the verification keys of clients and issuers.
 
-They are bounded before anything is computed with them: anybody may send one with a DPoP proof.
+The size of a key is bounded before anything is computed with it: anybody may send one with a DPoP proof.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ _CURVES: Final[dict[str, ec.EllipticCurve]] = {
     "P-384": ec.SECP384R1(),
     "P-521": ec.SECP521R1(),
 }
-_LONGEST: Final = 700  # characters of one number of a key: 4,096 bits, and an octet or two of nothing before them
+_LONGEST: Final = 700  # characters of one number of a key: 4,096 bits, with a leading zero octet or two
 
 
 def verifying_keys(jwks: Mapping[str, object]) -> tuple[VerifyingKey, ...]:
-    """Return the keys of a set, one for each algorithm a key may have signed with.
+    """Return the verification keys of a set, one for each key and each algorithm it may be used with.
 
-    Keys for something else than signatures, and of types unknown here, are left out (RFC 7517, section 5).
-    Raises UnsupportedKey for what is not a set, and for a key that is malformed or weak.
+    Keys for other purposes, and of unknown types, are ignored (RFC 7517, section 5).
+    Raises UnsupportedKey for a malformed set, and for a malformed or weak key.
     """
     items = jwks.get("keys", [])
     if not isinstance(items, list | tuple) or len(items) > MOST_KEYS:
@@ -37,18 +37,18 @@ def verifying_keys(jwks: Mapping[str, object]) -> tuple[VerifyingKey, ...]:
 
 
 def usable_keys(jwks: Mapping[str, object]) -> tuple[VerifyingKey, ...]:
-    """Return what of somebody else's set can be used: a key that is malformed, weak or unknown here is left out.
+    """Return the usable verification keys of a set. Malformed, weak and unknown keys are ignored.
 
-    RFC 7517, section 5. Beyond `MOST_KEYS` keys none is looked at.
+    RFC 7517, section 5. At most `MOST_KEYS` keys are read.
     """
     items = jwks.get("keys", [])
-    made: list[VerifyingKey] = []
+    keys: list[VerifyingKey] = []
     for item in items[:MOST_KEYS] if isinstance(items, list | tuple) else ():
         try:
-            made.extend(_keys(item))
+            keys.extend(_keys(item))
         except (UnsupportedKey, MalformedToken):
             continue
-    return tuple(made)
+    return tuple(keys)
 
 
 def _keys(item: object) -> tuple[VerifyingKey, ...]:
@@ -61,12 +61,12 @@ def _keys(item: object) -> tuple[VerifyingKey, ...]:
     if key is None:
         return ()
     possible, alg, kid = algorithms_for(key), item.get("alg"), item.get("kid")
-    named = kid if isinstance(kid, str) else None
-    return tuple(VerifyingKey(key, kid=named, algorithm=name) for name in possible if alg in (None, name))
+    key_id = kid if isinstance(kid, str) else None
+    return tuple(VerifyingKey(key, kid=key_id, algorithm=name) for name in possible if alg in (None, name))
 
 
 def public_key(jwk: Mapping[str, object]) -> PublicKey | None:
-    """Return the public key of a JWK; None when its type is unknown here. Raises UnsupportedKey."""
+    """Return the public key of a JWK; None for an unknown type. Raises UnsupportedKey."""
     try:
         match jwk.get("kty"), jwk.get("crv"):
             case "RSA", _:

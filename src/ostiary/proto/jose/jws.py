@@ -1,4 +1,4 @@
-"""The compact serialisation of JWS (RFC 7515, sections 5 and 7.1): sign, and verify what we signed."""
+"""JWS in compact serialization (RFC 7515, sections 5 and 7.1): signing and verifying."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from ostiary.proto.jose.errors import BadSignature, MalformedToken
 from ostiary.proto.jose.keys import SigningKey, VerifyingKey
 from ostiary.record import dataclass
 
-LONGEST_TOKEN: Final = 65_536  # characters; nothing we make comes near
+LONGEST_TOKEN: Final = 65_536  # characters; our own tokens are far shorter
 _SEGMENTS: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
 class VerifiedJws:
-    """A token whose signature holds. Its claims (exp, iss, aud...) are still to be judged by the caller."""
+    """A JWS with a valid signature. Its claims (exp, iss, aud...) are not validated."""
 
     header: Mapping[str, object]
     payload: bytes
@@ -25,18 +25,18 @@ class VerifiedJws:
 
 
 def sign(payload: bytes, key: SigningKey, *, typ: str = "JWT") -> str:
-    """Return the compact JWS of the payload octets."""
+    """Return the compact JWS of a payload."""
     signing_input = f"{key.header(typ)}.{base64url_encode(payload)}"
     return f"{signing_input}.{base64url_encode(key.signature(signing_input.encode('ascii')))}"
 
 
 def peek_header(token: str) -> Mapping[str, object]:
-    """Return the header of a token, not verified: good for choosing a key, nothing else. Raises MalformedToken."""
+    """Return the unverified header of a token, only for choosing a key. Raises MalformedToken."""
     return read_header(_split(token)[0])
 
 
 def verify(token: str, keys: Iterable[VerifyingKey]) -> VerifiedJws:
-    """Return the payload of a token that one of the keys signed. Raises MalformedToken, BadSignature.
+    """Verify a token with one of the keys. Raises MalformedToken, BadSignature.
 
     A key is tried only when the header names its algorithm and, if both have one, its kid. "none" and every "crit"
     extension are refused (RFC 7515, section 4.1.11; RFC 8725, section 3.2).
@@ -71,9 +71,9 @@ def _split(token: str) -> tuple[str, str, str]:
 
 
 def read_header(encoded: str) -> Mapping[str, object]:
-    """Return an encoded header, of a JWS or a JWE. Raises MalformedToken."""
+    """Decode the header of a JWS or JWE. Raises MalformedToken."""
     try:
-        header = json.loads(base64url_decode(encoded), object_pairs_hook=_once)
+        header = json.loads(base64url_decode(encoded), object_pairs_hook=_unique)
     except (ValueError, RecursionError) as error:
         raise MalformedToken("expected a JSON object as header") from error
     if not isinstance(header, dict):
@@ -81,9 +81,9 @@ def read_header(encoded: str) -> Mapping[str, object]:
     return header
 
 
-def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    """Refuse a member named twice (RFC 7515, section 4: names must be unique)."""
-    made = dict(pairs)
-    if len(made) != len(pairs):
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Return the object. Raises MalformedToken for a repeated name (RFC 7515, section 4)."""
+    header = dict(pairs)
+    if len(header) != len(pairs):
         raise MalformedToken("a header parameter stands twice")
-    return made
+    return header

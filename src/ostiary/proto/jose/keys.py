@@ -1,4 +1,4 @@
-"""Keys that sign and keys that verify: one algorithm each, decided by the key, never by the token (RFC 8725, 3.1)."""
+"""Signing and verification keys. Each has one algorithm; the token never chooses it (RFC 8725, section 3.1)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519Pri
 LEAST_RSA_BITS: Final = 2048  # RFC 7518, section 3.3
 MOST_RSA_BITS: Final = 4096
 LEAST_EXPONENT: Final = 3
-MOST_EXPONENT: Final = 2**32  # of others' RSA keys: checking a signature costs time by its bits
+MOST_EXPONENT: Final = 2**32  # of clients' RSA keys: the time of a verification grows with its bits
 LEAST_SECRET: Final = 32  # octets of an HS256 key (RFC 7518, section 3.2)
 _PKCS1: Final = padding.PKCS1v15()
 # RFC 7518, sections 3.3 and 3.5: algorithm -> padding, hash.
@@ -45,9 +45,9 @@ _CURVES: Final[dict[str, tuple[str, ec.ECDSA, int]]] = {
 
 
 def algorithms_for(key: PrivateKey | PublicKey | bytes) -> tuple[str, ...]:
-    """Return the JWS algorithms a key may sign with, the usual one first. Raises UnsupportedKey.
+    """Return the JWS algorithms of a key, the default first. Raises UnsupportedKey.
 
-    Octets always sign HS256, and the longer ones when they are as long as the hash.
+    A secret always allows HS256; HS384 and HS512 need one as long as the hash (RFC 7518, section 3.2).
     """
     if isinstance(key, bytes):
         # guard: A14 a short secret makes no long signatures
@@ -66,9 +66,9 @@ def algorithms_for(key: PrivateKey | PublicKey | bytes) -> tuple[str, ...]:
 
 
 def require_key_size(key: object) -> None:
-    """Refuse a stranger's key that would cost us much: whoever brings a key must not choose what using it takes.
+    """Refuse a client's key that is expensive to use: its sender must not choose our costs.
 
-    RSA with more than `MOST_RSA_BITS`, or a public exponent beyond `MOST_EXPONENT`. Raises UnsupportedKey.
+    That is RSA with more than `MOST_RSA_BITS`, or a public exponent beyond `MOST_EXPONENT`. Raises UnsupportedKey.
     """
     if isinstance(key, rsa.RSAPrivateKey):
         numbers = key.private_numbers().public_numbers
@@ -80,7 +80,7 @@ def require_key_size(key: object) -> None:
 
 
 def require_rsa_size(modulus: int, exponent: int) -> None:
-    """Do the same for the numbers, before anything is computed with them. Raises UnsupportedKey."""
+    """Refuse the same by the numbers, before anything is computed with them. Raises UnsupportedKey."""
     # guard: A69 a stranger's modulus is bounded
     if modulus.bit_length() > MOST_RSA_BITS:
         raise UnsupportedKey(f"expected an RSA key of at most {MOST_RSA_BITS} bits")
@@ -89,18 +89,18 @@ def require_rsa_size(modulus: int, exponent: int) -> None:
         raise UnsupportedKey("expected an RSA key with a small public exponent, such as 65537")
 
 
-def algorithm_for(key: PrivateKey | PublicKey | bytes, wanted: str | None = None) -> str:
-    """Return the one algorithm used with a key: `wanted`, else the usual one. Raises UnsupportedKey."""
+def algorithm_for(key: PrivateKey | PublicKey | bytes, requested: str | None = None) -> str:
+    """Return the algorithm of a key: `requested`, else the default. Raises UnsupportedKey."""
     possible = algorithms_for(key)
-    if not wanted:
+    if not requested:
         return possible[0]
-    if wanted not in possible:
-        raise UnsupportedKey(f"{wanted} does not fit the key, expected {' or '.join(possible)}")
-    return wanted
+    if requested not in possible:
+        raise UnsupportedKey(f"{requested} does not fit the key, expected {' or '.join(possible)}")
+    return requested
 
 
 def _signer(key: PrivateKey | bytes, algorithm: str) -> Callable[[bytes], bytes]:
-    """Return what signs with a key; what kind of key it is has been asked once."""
+    """Return the signing function of a key. Its type is looked at once."""
     if isinstance(key, bytes):
         kind = _SECRETS[algorithm][0]
         return lambda data: hmac.digest(key, data, kind)
@@ -119,7 +119,7 @@ def _signer(key: PrivateKey | bytes, algorithm: str) -> Callable[[bytes], bytes]
 
 
 class SigningKey:
-    """A private key (or the octets of HMAC) with its one algorithm, its kid, and its headers ready-made."""
+    """A private key (or an HMAC secret) with its algorithm and its kid. Encoded headers are cached."""
 
     __slots__ = ("_headers", "_key", "_sign", "algorithm", "kid", "slow")
 
@@ -136,32 +136,32 @@ class SigningKey:
         return f"SigningKey({self.algorithm}, kid={self.kid!r})"
 
     def header(self, typ: str) -> str:
-        """Return the encoded header for tokens of that `typ`, made once."""
-        made = self._headers.get(typ)
-        if made is None:
+        """Return the encoded header of tokens of that `typ`, which is cached."""
+        header = self._headers.get(typ)
+        if header is None:
             fields = {"alg": self.algorithm, "typ": typ, **({"kid": self.kid} if self.kid is not None else {})}
-            made = self._headers[typ] = base64url_encode(json.dumps(fields, separators=(",", ":")).encode())
-        return made
+            header = self._headers[typ] = base64url_encode(json.dumps(fields, separators=(",", ":")).encode())
+        return header
 
     def signature(self, data: bytes) -> bytes:
-        """Sign octets in the form RFC 7518, section 3 gives the algorithm."""
+        """Return the signature of the data, in the format of RFC 7518, section 3."""
         return self._sign(data)
 
     def verifying(self) -> VerifyingKey:
-        """Return the other half, which checks what this key signed."""
+        """Return the verification key."""
         key = self._key
         public = key if isinstance(key, bytes) else key.public_key()
         return VerifyingKey(public, kid=self.kid, algorithm=self.algorithm)
 
     def verifying_all(self) -> tuple[VerifyingKey, ...]:
-        """Return the other half for each algorithm of the key: what a key that signs no longer may have signed with."""
+        """Return the verification keys for all algorithms of the key: a retired key may have used any of them."""
         key = self._key
         public = key if isinstance(key, bytes) else key.public_key()
         return tuple(VerifyingKey(public, kid=self.kid, algorithm=name) for name in algorithms_for(public))
 
 
 class VerifyingKey:
-    """A public key (or the octets of HMAC) that checks signatures of its one algorithm."""
+    """A public key (or an HMAC secret) with its one algorithm."""
 
     __slots__ = ("_key", "algorithm", "kid")
 
@@ -174,7 +174,7 @@ class VerifyingKey:
         return f"VerifyingKey({self.algorithm}, kid={self.kid!r})"
 
     def accepts(self, data: bytes, signature: bytes) -> bool:
-        """Tell whether the signature is this key's, for these octets."""
+        """Tell whether the signature of the data is valid."""
         key = self._key
         if isinstance(key, bytes):
             return hmac.compare_digest(hmac.digest(key, data, _SECRETS[self.algorithm][0]), signature)
@@ -196,5 +196,5 @@ class VerifyingKey:
 
 
 def secret_keys(secret: bytes) -> tuple[VerifyingKey, ...]:
-    """Return what checks the signatures of somebody who shares a secret with us, one for each algorithm it may have."""
+    """Return the verification keys of a shared secret, one for each algorithm."""
     return tuple(VerifyingKey(secret, algorithm=name) for name in algorithms_for(secret))

@@ -1,4 +1,4 @@
-"""Access tokens in requests: bearer tokens (RFC 6750), and those bound to a key (RFC 9449 7)."""
+"""Access tokens in requests: bearer tokens (RFC 6750) and DPoP-bound tokens (RFC 9449 7)."""
 
 from __future__ import annotations
 
@@ -19,38 +19,38 @@ _LONGEST: Final = 32_768  # characters
 
 @dataclass(frozen=True, slots=True)
 class SentToken:
-    """The access token of a request, and the scheme it was sent by."""
+    """The access token of a request and its authentication scheme."""
 
     token: str = field(repr=False)
     scheme: Scheme
 
 
 def parse_token(authorization: str | None, parameters: Parameters) -> SentToken | None:
-    """Return the token of the header (2.1; RFC 9449 7.1) or of the parameter access_token (2.2), None without one.
+    """Return the token of the Authorization header (2.1; RFC 9449 7.1) or of access_token (2.2); None without one.
 
     Raises OAuthError (invalid_request) when it is malformed or was sent twice (3.1).
     """
-    found = parameters.get("access_token")
-    scheme, _, rest = (authorization or "").partition(" ")
-    sent = None if found is None else SentToken(found, "bearer")
+    parameter = parameters.get("access_token")
+    scheme, _, credentials = (authorization or "").partition(" ")
+    sent = None if parameter is None else SentToken(parameter, "bearer")
     if scheme.lower() in {"bearer", "dpop"}:
         if sent is not None:
             raise OAuthError(INVALID_REQUEST, "the access token was sent twice")
-        sent = SentToken(rest.strip(), "dpop" if scheme.lower() == "dpop" else "bearer")
+        sent = SentToken(credentials.strip(), "dpop" if scheme.lower() == "dpop" else "bearer")
     if sent is not None and (len(sent.token) > _LONGEST or _TOKEN.fullmatch(sent.token) is None):
         raise OAuthError(INVALID_REQUEST, "malformed access token")
     return sent
 
 
 def parse_bearer(authorization: str | None, parameters: Parameters) -> str | None:
-    """Return the token when it was sent as a bearer token, else None. Raises OAuthError (invalid_request)."""
+    """Return the bearer token, or None. Raises OAuthError (invalid_request)."""
     sent = parse_token(authorization, parameters)
     return None if sent is None or sent.scheme != "bearer" else sent.token
 
 
 def challenge(error: OAuthError | None, *, realm: str, scheme: Scheme = "bearer") -> str:
-    """Return the value of WWW-Authenticate (3). Without an error nothing is told of the token (3.1)."""
-    name, more = ("Bearer", "") if scheme == "bearer" else ("DPoP", f', algs="{" ".join(ALGORITHMS)}"')
+    """Return the value of WWW-Authenticate (3). A request without a token gets no error code (3.1)."""
+    name, attributes = ("Bearer", "") if scheme == "bearer" else ("DPoP", f', algs="{" ".join(ALGORITHMS)}"')
     if error is None:
-        return f'{name} realm="{realm}"{more}'
-    return f'{name} realm="{realm}", error="{error.code}", error_description="{error.description}"{more}'
+        return f'{name} realm="{realm}"{attributes}'
+    return f'{name} realm="{realm}", error="{error.code}", error_description="{error.description}"{attributes}'

@@ -1,4 +1,4 @@
-"""The device authorization request and its answer (RFC 8628 3.1, 3.2, 6.1)."""
+"""The device authorization request and response (RFC 8628 3.1, 3.2, 6.1)."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from ostiary.proto.oauth2.parameters import Parameters
 from ostiary.proto.oauth2.scope import parse_scope
 from ostiary.record import dataclass
 
-FIRST_CODE: Final = 100_000_000
-LAST_CODE: Final = 999_999_999  # nine digits: people type them on any keyboard, and authentik's clients expect them
+MIN_CODE: Final = 100_000_000
+MAX_CODE: Final = 999_999_999  # nine digits: easy to type on any keyboard, and as in authentik
 
 _CODE: Final = re.compile(r"[1-9][0-9]{8}")
 _SPACES: Final = re.compile(r"[\s\-.]+")
-_LONGEST: Final = 64  # characters of what somebody typed
+_LONGEST: Final = 64  # characters of a typed code
 
 
 @dataclass(frozen=True, slots=True)
-class DeviceAnswer:
-    """What a device gets: one code for itself, one for the person. Times in seconds."""
+class DeviceAuthorizationResponse:
+    """The device authorization response. Times in seconds; `page` is verification_uri."""
 
     device_code: str = field(repr=False)
     user_code: str = field(repr=False)
@@ -42,12 +42,12 @@ class DeviceAnswer:
 
 
 def parse_device_request(parameters: Parameters) -> tuple[str, ...]:
-    """Return the scopes asked for (3.1). Raises OAuthError (invalid_request, invalid_scope)."""
+    """Return the requested scopes (3.1). Raises OAuthError (invalid_request, invalid_scope)."""
     return parse_scope(parameters.get("scope") or "")
 
 
 def read_user_code(typed: object) -> str | None:
-    """Return the code that somebody typed, however they grouped it (6.1); None when it cannot be one."""
+    """Return the typed user code without separators (6.1); None when it is malformed."""
     text = str(typed) if isinstance(typed, int) and not isinstance(typed, bool) else typed
     if not isinstance(text, str) or len(text) > _LONGEST:
         return None

@@ -1,6 +1,7 @@
-"""What goes wrong in OAuth 2.0, in the words of the specifications.
+"""The errors of OAuth 2.0 and OpenID Connect, with the codes of their specifications.
 
-`OAuthError.code` and `description` are public. `reason` is for the log alone: failures of security look alike outside.
+`OAuthError.code` and `description` are public. `reason` is for the log only: clients must not learn why a security
+check failed.
 """
 
 from __future__ import annotations
@@ -64,16 +65,16 @@ DESCRIPTIONS: Final[Mapping[str, str]] = {
 
 
 class OAuthError(Exception):
-    """An error of RFC 6749 5.2 or its neighbours."""
+    """An error with a code of RFC 6749 (4.1.2.1, 5.2) or an extension."""
 
     def __init__(self, code: str, reason: str = "", *, description: str | None = None) -> None:
         self.code = code
         self.description = DESCRIPTIONS[code] if description is None else description
         self.reason = reason
-        self.client_id: str | None = None  # who the request said to come from, where it did not get further
-        self.trace: Mapping[str, object] | None = None  # how policies came to a refusal: for the audit log only
+        self.client_id: str | None = None  # the unverified client of a failed request
+        self.trace: Mapping[str, object] | None = None  # how policies decided a refusal: for the audit log only
         super().__init__(f"{code}: {reason or self.description}")
 
     def body(self) -> dict[str, object]:
-        """Return the JSON members of an error answer (RFC 6749 5.2)."""
+        """Return the JSON members of an error response (RFC 6749 5.2)."""
         return {"error": self.code, "error_description": self.description}

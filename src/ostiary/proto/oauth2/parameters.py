@@ -1,4 +1,4 @@
-"""Request parameters as RFC 6749 3.1 and 3.2 want them: an empty one counts as omitted, none may be repeated."""
+"""Request parameters (RFC 6749 3.1, 3.2): an empty one counts as omitted, and none may be repeated."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ class Parameters:
 
     values: Mapping[str, str]
     repeated: frozenset[str]
-    every: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # of the repeated ones
+    every: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # all values of the repeated ones
 
     def get(self, name: str) -> str | None:
-        """Return one parameter, or None. Raises OAuthError (invalid_request) when it was sent more than once."""
+        """Return one parameter, or None. Raises OAuthError (invalid_request) when it is repeated."""
         if name in self.repeated:
             raise OAuthError(INVALID_REQUEST, f"{name} is repeated")
         return self.values.get(name)
@@ -31,12 +31,12 @@ class Parameters:
         return value
 
     def all(self, name: str) -> tuple[str, ...]:
-        """Return every value of one that may be repeated, such as resource (RFC 8707 2), without repetitions."""
+        """Return the distinct values of a parameter that may be repeated, such as resource (RFC 8707 2)."""
         single = self.values.get(name)
         return tuple(dict.fromkeys(self.every.get(name, () if single is None else (single,))))
 
     def require_single(self, *, but: frozenset[str] = frozenset()) -> None:
-        """Refuse repeated parameters (RFC 6749 3.1, 3.2), except those named. Raises OAuthError."""
+        """Require that no parameter is repeated (RFC 6749 3.1, 3.2), except those in `but`. Raises OAuthError."""
         wrong = sorted(self.repeated - but)
         if wrong:
             raise OAuthError(INVALID_REQUEST, f"repeated: {', '.join(wrong)}")
@@ -45,14 +45,14 @@ class Parameters:
 def read_parameters(pairs: Iterable[tuple[str, str]]) -> Parameters:
     """Return the parameters of decoded pairs of a query or form."""
     values: dict[str, str] = {}
-    seen: set[str] = set()
+    names: set[str] = set()
     repeated: set[str] = set()
     every: dict[str, tuple[str, ...]] = {}
     for name, value in pairs:
-        if name in seen:
+        if name in names:
             # guard: A07 repeated parameters are refused at authorize
             repeated.add(name)
-        seen.add(name)
+        names.add(name)
         if value:
             values.setdefault(name, value)
             every[name] = (*every.get(name, ()), value)
@@ -60,5 +60,5 @@ def read_parameters(pairs: Iterable[tuple[str, str]]) -> Parameters:
 
 
 def is_storable(text: str) -> bool:
-    """Tell whether a text that came as JSON can be kept: NUL and lone surrogates no database takes."""
+    """Tell whether a text from JSON can be stored: databases refuse NUL and lone surrogates."""
     return "\0" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)

@@ -1,4 +1,4 @@
-"""Scopes (RFC 6749 3.3): a set of names, kept in the order asked for."""
+"""Scopes (RFC 6749 3.3): sets of names in the requested order."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from ostiary.proto.oauth2.errors import INVALID_SCOPE, OAuthError
 OPENID: Final = "openid"
 OFFLINE_ACCESS: Final = "offline_access"
 
-_USUAL: Final = 256  # characters of a text whose names are kept
+_CACHED_LENGTH: Final = 256  # characters of the longest cached text
 _NAME: Final = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
 
 
 def parse_scope(text: str) -> tuple[str, ...]:
-    """Return the names without repetitions. Raises OAuthError (invalid_scope) for characters no scope may have."""
-    return _parse(text) if len(text) <= _USUAL else _parse.__wrapped__(text)
+    """Parse a scope parameter into distinct names. Raises OAuthError (invalid_scope) for forbidden characters."""
+    return _parse(text) if len(text) <= _CACHED_LENGTH else _parse.__wrapped__(text)
 
 
 @functools.lru_cache(maxsize=512)
@@ -30,17 +30,17 @@ def _parse(text: str) -> tuple[str, ...]:
     return names
 
 
-def grant_scopes(asked: tuple[str, ...], offered: Collection[str]) -> tuple[str, ...]:
-    """Return what of `asked` is offered; unknown names are dropped. Asking for nothing asks for everything offered."""
-    if not asked:
+def grant_scopes(requested: tuple[str, ...], offered: Collection[str]) -> tuple[str, ...]:
+    """Return the requested scopes that are offered. Unknown names are ignored; an empty request is for all offered."""
+    if not requested:
         return tuple(sorted(offered))
     # guard: A11 only what the application may have is granted
-    return tuple(name for name in asked if name in offered)
+    return tuple(name for name in requested if name in offered)
 
 
-def narrow_scope(asked: tuple[str, ...], granted: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the scopes of a refreshed token (RFC 6749 6). Raises OAuthError (invalid_scope) when they widen."""
+def narrow_scope(requested: tuple[str, ...], granted: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the scopes of a refreshed token (RFC 6749 6). Raises OAuthError (invalid_scope) for scopes not granted."""
     # guard: A11 a refresh does not widen
-    if not set(asked) <= set(granted):
+    if not set(requested) <= set(granted):
         raise OAuthError(INVALID_SCOPE, "the scope is wider than what was granted")
-    return asked or granted
+    return requested or granted

@@ -1,4 +1,4 @@
-"""Token requests (RFC 6749 4.1.3, 4.3.2, 4.4.2 and 6; RFC 8628 3.4) and the answer (5.1)."""
+"""Token requests (RFC 6749 4.1.3, 4.3.2, 4.4.2 and 6; RFC 8628 3.4) and the token response (5.1)."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ class RefreshRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class MachineRequest:
-    """grant_type=client_credentials or password, beside how the client proves itself."""
+class ClientCredentialsRequest:
+    """grant_type=client_credentials or password, without the client authentication."""
 
     username: str | None
     password: str | None = field(repr=False)
@@ -41,7 +41,7 @@ class MachineRequest:
 
 
 def parse_code_request(parameters: Parameters) -> CodeRequest:
-    """Return the request of 4.1.3. Raises OAuthError (invalid_request)."""
+    """Parse the request of 4.1.3. Raises OAuthError (invalid_request)."""
     return CodeRequest(
         parameters.need("code"),
         parameters.get("redirect_uri"),
@@ -51,28 +51,28 @@ def parse_code_request(parameters: Parameters) -> CodeRequest:
 
 
 def parse_refresh_request(parameters: Parameters) -> RefreshRequest:
-    """Return the request of 6. Raises OAuthError (invalid_request, invalid_scope)."""
+    """Parse the request of 6. Raises OAuthError (invalid_request, invalid_scope)."""
     scope = parse_scope(parameters.get("scope") or "")
     return RefreshRequest(parameters.need("refresh_token"), scope, parameters.all("resource"))
 
 
 def narrow_resources(
-    asked: tuple[str, ...], granted: Collection[str], *, known: Collection[str]
+    requested: tuple[str, ...], granted: Collection[str], *, known: Collection[str]
 ) -> tuple[str, ...] | None:
-    """Return the audience a token request names (RFC 8707 2.2), None when it names none. Raises OAuthError.
+    """Return the resources of a token request (RFC 8707 2.2), None without any. Raises OAuthError (invalid_target).
 
-    Where no resources are `known` to the provider the parameter means nothing, as to every server without RFC 8707.
+    A provider without `known` resources ignores the parameter, like a server without RFC 8707.
     """
     if not known:
         return None
-    if not set(asked) <= set(granted):
+    if not set(requested) <= set(granted):
         raise OAuthError(INVALID_TARGET, "the resource is not among those granted")
-    return asked or None
+    return requested or None
 
 
-def parse_machine_request(parameters: Parameters) -> MachineRequest:
-    """Return the request of 4.4.2 or 4.3.2. Raises OAuthError (invalid_request, invalid_scope)."""
-    return MachineRequest(
+def parse_client_credentials_request(parameters: Parameters) -> ClientCredentialsRequest:
+    """Parse the request of 4.4.2 or 4.3.2. Raises OAuthError (invalid_request, invalid_scope)."""
+    return ClientCredentialsRequest(
         username=parameters.get("username"),
         password=parameters.get("password"),
         scope=parse_scope(parameters.get("scope") or ""),
@@ -81,8 +81,8 @@ def parse_machine_request(parameters: Parameters) -> MachineRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class TokenAnswer:
-    """The tokens a client gets."""
+class TokenResponse:
+    """The token response (5.1)."""
 
     access_token: str
     expires_in: int  # seconds
@@ -98,7 +98,7 @@ class TokenAnswer:
             "token_type": self.token_type,
             "expires_in": self.expires_in,
         }
-        if self.scope:  # 3.3 knows no empty scope: libraries take "" for a scope that was changed
+        if self.scope:  # 3.3 has no empty scope, and libraries treat "" as a changed one
             members["scope"] = " ".join(self.scope)
         if self.id_token is not None:
             members["id_token"] = self.id_token

@@ -1,4 +1,4 @@
-"""The parameter `claims`: single claims asked for by name (OpenID Connect Core 5.5)."""
+"""The parameter `claims`: individually requested claims (OpenID Connect Core 5.5)."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from ostiary.proto.oauth2.errors import INVALID_REQUEST, OAuthError
 from ostiary.proto.oauth2.parameters import is_storable
 from ostiary.record import dataclass
 
-Place = Literal["userinfo", "id_token"]
-PLACES: Final[tuple[Place, ...]] = ("userinfo", "id_token")
+ClaimsTarget = Literal["userinfo", "id_token"]
+CLAIMS_TARGETS: Final[tuple[ClaimsTarget, ...]] = ("userinfo", "id_token")
 
 _LONGEST: Final = 4096  # characters of the parameter
-_MOST: Final = 64  # claims in one place, and values of one claim
+_MOST: Final = 64  # claims of one member, and values of one claim
 _Scalar = str | int | float | bool
 
 
 @dataclass(frozen=True, slots=True)
 class RequestedClaim:
-    """One claim. `values` are those the client accepts, in its order of preference; empty: any (5.5.1)."""
+    """A requested claim. `values` are the accepted ones by preference; empty: any value (5.5.1)."""
 
     name: str
     essential: bool = False
     values: tuple[_Scalar, ...] = ()
 
     def accepts(self, value: object) -> bool:
-        """Tell whether a value is one the client asked for. JSON keeps true and 1 apart, and so does this."""
+        """Tell whether the client accepts a value. As in JSON, true is not 1."""
         if not self.values:
             return True
         return any(type(one) is type(value) and one == value for one in self.values)
@@ -35,7 +35,7 @@ class RequestedClaim:
 
 @dataclass(frozen=True, slots=True)
 class ClaimsRequest:
-    """What was asked for, by the place where it shall appear."""
+    """The requested claims of userinfo and of the ID token."""
 
     userinfo: tuple[RequestedClaim, ...] = ()
     id_token: tuple[RequestedClaim, ...] = ()
@@ -43,78 +43,82 @@ class ClaimsRequest:
     def __bool__(self) -> bool:
         return bool(self.userinfo or self.id_token)
 
-    def names(self, place: Place) -> frozenset[str]:
-        """Return the names asked for in one place."""
-        return frozenset(item.name for item in self._items(place))
+    def names(self, target: ClaimsTarget) -> frozenset[str]:
+        """Return the names of the claims requested from one target."""
+        return frozenset(item.name for item in self._items(target))
 
-    def find(self, place: Place, name: str) -> RequestedClaim | None:
-        """Return one request."""
-        return next((item for item in self._items(place) if item.name == name), None)
+    def find(self, target: ClaimsTarget, name: str) -> RequestedClaim | None:
+        """Return the request of one claim, or None."""
+        return next((item for item in self._items(target) if item.name == name), None)
 
     def body(self) -> dict[str, object]:
-        """Return plain JSON for storage."""
+        """Return JSON data for storage."""
         return {
-            place: [[item.name, item.essential, list(item.values)] for item in self._items(place)] for place in PLACES
+            target: [[item.name, item.essential, list(item.values)] for item in self._items(target)]
+            for target in CLAIMS_TARGETS
         }
 
-    def _items(self, place: Place) -> tuple[RequestedClaim, ...]:
-        return self.userinfo if place == "userinfo" else self.id_token
+    def _items(self, target: ClaimsTarget) -> tuple[RequestedClaim, ...]:
+        return self.userinfo if target == "userinfo" else self.id_token
 
 
-NOTHING: Final = ClaimsRequest()
+NO_CLAIMS: Final = ClaimsRequest()
 
 
 def load_claims(body: Mapping[str, object] | None) -> ClaimsRequest:
-    """Return what `ClaimsRequest.body` stored; None is an empty request."""
+    """Return the request of a stored `ClaimsRequest.body`; None is an empty request."""
     if body is None:
-        return NOTHING
+        return NO_CLAIMS
     stored = cast("Mapping[str, list[tuple[str, bool, list[_Scalar]]]]", body)
-    places = ([RequestedClaim(name, essential, tuple(values)) for name, essential, values in stored[p]] for p in PLACES)
-    return ClaimsRequest(*(tuple(items) for items in places))
+    members = (
+        [RequestedClaim(name, essential, tuple(values)) for name, essential, values in stored[p]]
+        for p in CLAIMS_TARGETS
+    )
+    return ClaimsRequest(*(tuple(items) for items in members))
 
 
 def parse_claims(text: str | None) -> ClaimsRequest:
-    """Return the request of the parameter's JSON. Raises OAuthError (invalid_request).
+    """Parse the parameter's JSON. Raises OAuthError (invalid_request).
 
-    Members that are not understood are ignored (5.5): other top-level members, claims with a language tag, and members
+    Unknown members are ignored (5.5): other top-level members, claims with a language tag, and members
     of a claim's object beside essential, value and values.
     """
     if text is None:
-        return NOTHING
+        return NO_CLAIMS
     if len(text) > _LONGEST:
         raise _malformed("too long")
     try:
-        document = json.loads(text, object_pairs_hook=_once, parse_constant=_refuse)
+        document = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
         raise _malformed("not JSON") from error
     if not isinstance(document, dict):
         raise _malformed("not an object")
-    return ClaimsRequest(*(_place(document.get(place), place) for place in PLACES))
+    return ClaimsRequest(*(_member(document.get(target), target) for target in CLAIMS_TARGETS))
 
 
-def _place(items: object, place: str) -> tuple[RequestedClaim, ...]:
+def _member(items: object, target: str) -> tuple[RequestedClaim, ...]:
     if items is None:
         return ()
     if not isinstance(items, dict) or len(items) > _MOST:
-        raise _malformed(f"{place} is not an object of at most {_MOST} members")
-    return tuple(_claim(name, wanted) for name, wanted in items.items())
+        raise _malformed(f"{target} is not an object of at most {_MOST} members")
+    return tuple(_claim(name, options) for name, options in items.items())
 
 
-def _claim(name: str, wanted: object) -> RequestedClaim:
+def _claim(name: str, options: object) -> RequestedClaim:
     if not is_storable(name):
         raise _malformed("a name that cannot be stored")
-    if wanted is None:
+    if options is None:
         return RequestedClaim(name)
-    if not isinstance(wanted, dict):
+    if not isinstance(options, dict):
         raise _malformed(f"{name} is neither null nor an object")
-    essential = wanted.get("essential", False)
+    essential = options.get("essential", False)
     if not isinstance(essential, bool):
         raise _malformed(f"essential of {name} is not a boolean")
-    values = wanted.get("values", [])
+    values = options.get("values", [])
     if not isinstance(values, list) or len(values) > _MOST:
         raise _malformed(f"values of {name} is not an array of at most {_MOST} items")
-    if "value" in wanted:
-        values = [wanted["value"], *values]
+    if "value" in options:
+        values = [options["value"], *values]
     return RequestedClaim(name, essential, tuple(_scalars(name, values)))
 
 
@@ -127,12 +131,12 @@ def _scalars(name: str, values: Iterable[object]) -> Iterable[_Scalar]:
         yield value
 
 
-def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    made = dict(pairs)
-    if len(made) != len(pairs):
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    document = dict(pairs)
+    if len(document) != len(pairs):
         message = "a member stands twice"
         raise ValueError(message)
-    return made
+    return document
 
 
 def _refuse(text: str) -> object:

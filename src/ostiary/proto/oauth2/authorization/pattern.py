@@ -1,13 +1,13 @@
-"""Patterns of addresses: Python's regular expressions, matched in a time that grows with the text alone.
+"""Regular expressions for redirect URIs, in Python's syntax, matched in linear time.
 
-`re` tries one way through a pattern after the other; for `(a+)+$` there are as many as stars in the sky, and whoever
-sends the address chooses how many are tried. Here the pattern becomes an automaton, and all ways are followed at once
-(Thompson's construction; the sets of places met on the way are kept, so that most characters cost one look-up). What
-cannot be said by an automaton (references to groups, looking around, word boundaries, possessive repeats) is refused.
+`re` backtracks: for `(a+)+$` the number of attempts grows exponentially with the text, which the sender chooses. Here
+the pattern becomes a nondeterministic finite automaton (Thompson's construction), and all its states are followed at
+once. Sets of states are cached, so that most characters cost one look-up. What no automaton can match (references to
+groups, look-around, word boundaries, possessive repeats) is refused.
 
-Texts are visible ASCII: nothing else reaches a pattern (see `redirect.is_safe`). Places of a text may be *fixed*: there
-only a letter that the pattern names counts, or what ends it. So `https://.*[.]good[.]example/cb` does not match an
-address of another host that has the rest of the pattern in its path.
+Texts are visible ASCII: `redirect.is_safe_redirect_uri` refuses everything else. Positions of a text may be *fixed*: a
+wildcard in the middle of a pattern does not match the character there. So `https://.*[.]good[.]example/cb` does not
+match an address of another host that has the rest of the pattern in its path.
 """
 
 from __future__ import annotations
@@ -18,194 +18,198 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final
 
-LONGEST: Final = 1_024  # characters of a pattern
-MOST_PLACES: Final = 1_000  # of an automaton: what {1000} of a long group makes is more than anybody means
-MOST_KEPT: Final = 2_000  # steps an automaton remembers
+MAX_LENGTH: Final = 1_024  # characters of a pattern
+MAX_STATES: Final = 1_000  # of an automaton; only nested repetitions need more
+MAX_CACHED_STEPS: Final = 2_000  # of an automaton
 
-# The parser of `re` itself: a second reading of the same text could be another one.
+# The parser of `re` itself: a parser of our own could read a pattern differently.
 _parser: Final[Any] = importlib.import_module("re._parser")
 _names: Final[Any] = importlib.import_module("re._constants")
-_LETTERS: Final = "".join(chr(number) for number in range(0x21, 0x7F))
-_EVERY: Final = frozenset(_LETTERS)
+_CHARACTERS: Final = "".join(chr(number) for number in range(0x21, 0x7F))
+_ANY: Final = frozenset(_CHARACTERS)
 _CATEGORIES: Final = {
     "CATEGORY_DIGIT": frozenset("0123456789"),
     "CATEGORY_SPACE": frozenset(),
-    "CATEGORY_WORD": frozenset(letter for letter in _LETTERS if letter.isalnum() or letter == "_"),
+    "CATEGORY_WORD": frozenset(letter for letter in _CHARACTERS if letter.isalnum() or letter == "_"),
 }
 _BEGIN: Final = frozenset({"AT_BEGINNING", "AT_BEGINNING_STRING"})
-_DELIMITERS: Final = frozenset("/?:")  # what the host of an address ends with, and its scheme
+_DELIMITERS: Final = frozenset("/?:")  # they end the scheme and the host of an address
 _END: Final = frozenset({"AT_END", "AT_END_STRING"})
 
 
 class BadPattern(ValueError):
-    """Not a pattern that can be used; the text says what was expected."""
+    """An unusable pattern. The message says what was expected."""
 
 
 class RedirectPattern:
-    """One pattern, ready to match."""
+    """A compiled pattern."""
 
-    __slots__ = ("_kept", "_machine", "_start")
+    __slots__ = ("_automaton", "_start", "_steps")
 
     def __init__(self, text: str) -> None:
-        """Take a regular expression. Raises BadPattern."""
-        self._machine: Final = _machine(text)
-        self._start: Final = self._machine.reach([self._machine.start], begin=True)
-        self._kept: Final[dict[tuple[frozenset[int], str, bool], frozenset[int]]] = {}
+        """Compile a regular expression. Raises BadPattern."""
+        self._automaton: Final = _compile(text)
+        self._start: Final = self._automaton.closure([self._automaton.start], begin=True)
+        self._steps: Final[dict[tuple[frozenset[int], str, bool], frozenset[int]]] = {}
 
     def fullmatch(self, text: str, *, fixed: Collection[int] = ()) -> bool:
-        """Tell whether the whole text matches. Time: at most characters times places.
+        """Tell whether the whole text matches. The time is at most characters times states.
 
-        At the places of `fixed` a letter is matched by an item that says it, such as "/" or "[/?]", or by one that may
-        end the pattern, such as the last ".*": never by a "." or "[^x]" in its middle.
+        A character at one of the indexes in `fixed` is matched by an item that names delimiters only, such as "/" or
+        "[/?]", or by one that may end the pattern, such as the last ".*": never by a "." or "[^x]" in its middle.
         """
-        at = self._start
-        for index, letter in enumerate(text):
-            bound = index in fixed
-            following = self._kept.get((at, letter, bound))
+        states = self._start
+        for index, character in enumerate(text):
+            is_fixed = index in fixed
+            following = self._steps.get((states, character, is_fixed))
             if following is None:
-                following = self._machine.step(at, letter, bound=bound)
-                # guard: A68 what a pattern remembers is bounded
-                if len(self._kept) >= MOST_KEPT:
-                    self._kept.clear()
-                self._kept[at, letter, bound] = following
+                following = self._automaton.step(states, character, fixed=is_fixed)
+                # guard: A68 the cache of a pattern is bounded
+                if len(self._steps) >= MAX_CACHED_STEPS:
+                    self._steps.clear()
+                self._steps[states, character, is_fixed] = following
             if not following:
                 return False
-            at = following
-        return self._machine.ends(at, begin=not text)
+            states = following
+        return self._automaton.accepts(states, begin=not text)
 
 
 @functools.lru_cache(maxsize=512)
 def pattern(text: str) -> RedirectPattern:
-    """Return a pattern, made once. Raises BadPattern."""
+    """Return the compiled pattern, which is cached. Raises BadPattern."""
     return RedirectPattern(text)
 
 
-class _Machine:
-    """Places, what letters lead from one to the next, and what leads on without a letter."""
+class _Automaton:
+    """States, their transitions by a character, and their transitions without one (epsilon)."""
 
     def __init__(self) -> None:
         self.start = 0
-        self.letters: list[tuple[frozenset[str], int] | None] = [None]  # place 0 is the end
-        self.free: list[list[int]] = [[]]
+        self.transitions: list[tuple[frozenset[str], int] | None] = [None]  # state 0 accepts
+        self.epsilon: list[list[int]] = [[]]
         self.at_begin: dict[int, int] = {}
         self.at_end: dict[int, int] = {}
 
-    def place(self, *, letters: tuple[frozenset[str], int] | None = None, free: Iterable[int] = ()) -> int:
-        # guard: A04 a pattern has no more places than anybody means
-        if len(self.free) >= MOST_PLACES:
+    def add_state(self, *, transition: tuple[frozenset[str], int] | None = None, epsilon: Iterable[int] = ()) -> int:
+        # guard: A04 the states of a pattern are bounded
+        if len(self.epsilon) >= MAX_STATES:
             raise BadPattern("expected a simpler regular expression, this one repeats too much")
-        self.letters.append(letters)
-        self.free.append(list(free))
-        return len(self.free) - 1
+        self.transitions.append(transition)
+        self.epsilon.append(list(epsilon))
+        return len(self.epsilon) - 1
 
-    def reach(self, places: Iterable[int], *, begin: bool = False, end: bool = False) -> frozenset[int]:
-        """Return the places that are reached without a letter."""
-        found: set[int] = set()
-        todo = list(places)
+    def closure(self, states: Iterable[int], *, begin: bool = False, end: bool = False) -> frozenset[int]:
+        """Return the states that are reached without a character."""
+        reached: set[int] = set()
+        todo = list(states)
         while todo:
-            one = todo.pop()
-            if one in found:
+            state = todo.pop()
+            if state in reached:
                 continue
-            found.add(one)
-            todo.extend(self.free[one])
-            if begin and one in self.at_begin:
-                todo.append(self.at_begin[one])
-            if end and one in self.at_end:
-                todo.append(self.at_end[one])
-        return frozenset(found)
+            reached.add(state)
+            todo.extend(self.epsilon[state])
+            if begin and state in self.at_begin:
+                todo.append(self.at_begin[state])
+            if end and state in self.at_end:
+                todo.append(self.at_end[state])
+        return frozenset(reached)
 
-    def step(self, places: frozenset[int], letter: str, *, bound: bool = False) -> frozenset[int]:
-        edges = [edge for one in places if (edge := self.letters[one]) is not None and letter in edge[0]]
-        if bound:
-            edges = [edge for edge in edges if edge[0] <= _DELIMITERS or self.ends(frozenset({edge[1]}), begin=False)]
-        return self.reach([edge[1] for edge in edges])
+    def step(self, states: frozenset[int], character: str, *, fixed: bool = False) -> frozenset[int]:
+        edges = [edge for state in states if (edge := self.transitions[state]) is not None and character in edge[0]]
+        if fixed:
+            edges = [
+                edge for edge in edges if edge[0] <= _DELIMITERS or self.accepts(frozenset({edge[1]}), begin=False)
+            ]
+        return self.closure([edge[1] for edge in edges])
 
-    def ends(self, places: frozenset[int], *, begin: bool) -> bool:
-        return 0 in self.reach(places, begin=begin, end=True)
+    def accepts(self, states: frozenset[int], *, begin: bool) -> bool:
+        return 0 in self.closure(states, begin=begin, end=True)
 
 
-def _machine(text: str) -> _Machine:
-    if len(text) > LONGEST:
-        raise BadPattern(f"expected a regular expression of at most {LONGEST} characters")
+def _compile(text: str) -> _Automaton:
+    if len(text) > MAX_LENGTH:
+        raise BadPattern(f"expected a regular expression of at most {MAX_LENGTH} characters")
     try:
         re.compile(text)
         tree = _parser.parse(text)
-        made = _Machine()
-        made.start = _sequence(made, tree.data, 0, tree.state.flags)
+        automaton = _Automaton()
+        automaton.start = _sequence(automaton, tree.data, 0, tree.state.flags)
     except (re.error, RecursionError, OverflowError) as error:
         raise BadPattern(f"expected a regular expression ({error})") from error
-    return made
+    return automaton
 
 
-def _sequence(made: _Machine, items: Sequence[Any], following: int, flags: int) -> int:
-    """Add items, the last first, so that each knows what follows it; return where they begin."""
+def _sequence(automaton: _Automaton, items: Sequence[Any], following: int, flags: int) -> int:
+    """Add items and return their first state. The last one is added first: each needs the state that follows it."""
     for operator, value in reversed(items):
-        following = _item(made, str(operator), value, following, flags)
+        following = _item(automaton, str(operator), value, following, flags)
     return following
 
 
-def _item(made: _Machine, operator: str, value: Any, following: int, flags: int) -> int:
+def _item(automaton: _Automaton, operator: str, value: Any, following: int, flags: int) -> int:
     match operator:
         case "LITERAL" | "NOT_LITERAL" | "ANY" | "IN":
-            return made.place(letters=(_letters(operator, value, flags), following))
+            return automaton.add_state(transition=(_characters(operator, value, flags), following))
         case "BRANCH":
-            return made.place(free=[_sequence(made, one.data, following, flags) for one in value[1]])
+            return automaton.add_state(
+                epsilon=[_sequence(automaton, branch.data, following, flags) for branch in value[1]]
+            )
         case "SUBPATTERN":
             _, added, removed, inner = value
-            return _sequence(made, inner.data, following, (flags | added) & ~removed)
+            return _sequence(automaton, inner.data, following, (flags | added) & ~removed)
         case "MAX_REPEAT" | "MIN_REPEAT":
-            return _repeat(made, value, following, flags)
+            return _repeat(automaton, value, following, flags)
         case "AT" if str(value) in _BEGIN:
-            here = made.place()
-            made.at_begin[here] = following
-            return here
+            state = automaton.add_state()
+            automaton.at_begin[state] = following
+            return state
         case "AT" if str(value) in _END:
-            here = made.place()
-            made.at_end[here] = following
-            return here
+            state = automaton.add_state()
+            automaton.at_end[state] = following
+            return state
     raise BadPattern("expected a regular expression without references, look-around, boundaries and possessive repeats")
 
 
-def _repeat(made: _Machine, value: Any, following: int, flags: int) -> int:
+def _repeat(automaton: _Automaton, value: Any, following: int, flags: int) -> int:
     least, most, inner = value
     begin = following
     if most is _names.MAXREPEAT:
-        begin = made.place(free=[following])
-        made.free[begin].append(_sequence(made, inner.data, begin, flags))
+        begin = automaton.add_state(epsilon=[following])
+        automaton.epsilon[begin].append(_sequence(automaton, inner.data, begin, flags))
     else:
-        for _ in range(most - least):  # each makes a place, of which there are not too many
-            begin = made.place(free=[following, _sequence(made, inner.data, begin, flags)])
+        for _ in range(most - least):  # each adds a state, and states are bounded
+            begin = automaton.add_state(epsilon=[following, _sequence(automaton, inner.data, begin, flags)])
     for _ in range(least):
-        before, begin = begin, _sequence(made, inner.data, begin, flags)
-        if before == begin:
-            break  # nothing, however often
+        previous, begin = begin, _sequence(automaton, inner.data, begin, flags)
+        if previous == begin:
+            break  # an empty item
     return begin
 
 
-def _letters(operator: str, value: Any, flags: int) -> frozenset[str]:
-    """Return the letters that match one item."""
+def _characters(operator: str, value: Any, flags: int) -> frozenset[str]:
+    """Return the characters that match one item."""
     if operator == "ANY":
-        return _EVERY
+        return _ANY
     items = value if operator == "IN" else [(_names.LITERAL, value)]
-    found: set[str] = set()
-    for name, one in items:
-        found |= _some(str(name), one)
+    matched: set[str] = set()
+    for name, argument in items:
+        matched |= _characters_of(str(name), argument)
     if flags & re.IGNORECASE:
-        found |= {letter for letter in _LETTERS if letter.lower() in found or letter.upper() in found}
+        matched |= {letter for letter in _CHARACTERS if letter.lower() in matched or letter.upper() in matched}
     negated = operator == "NOT_LITERAL" or any(str(name) == "NEGATE" for name, _ in items)
-    return _EVERY - found if negated else frozenset(found)
+    return _ANY - matched if negated else frozenset(matched)
 
 
-def _some(name: str, one: Any) -> frozenset[str]:
+def _characters_of(name: str, argument: Any) -> frozenset[str]:
     match name:
         case "LITERAL":
-            return frozenset({chr(one)}) & _EVERY
+            return frozenset({chr(argument)}) & _ANY
         case "RANGE":
-            low, high = one
-            return frozenset(letter for letter in _LETTERS if low <= ord(letter) <= high)
+            low, high = argument
+            return frozenset(letter for letter in _CHARACTERS if low <= ord(letter) <= high)
         case "CATEGORY":
-            category = str(one)
-            plain = _CATEGORIES[category.replace("NOT_", "")]
-            return _EVERY - plain if "NOT_" in category else plain
+            category = str(argument)
+            members = _CATEGORIES[category.replace("NOT_", "")]
+            return _ANY - members if "NOT_" in category else members
         case _:
             return frozenset()

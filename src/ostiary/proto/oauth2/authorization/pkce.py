@@ -21,21 +21,21 @@ _S256: Final = re.compile(r"[A-Za-z0-9\-_]{43}")
 
 @dataclass(frozen=True, slots=True)
 class CodeChallenge:
-    """What the client showed at the authorization endpoint."""
+    """The code challenge of an authorization request."""
 
     value: str
     method: Method
 
 
 class WrongVerifier(OAuthError):
-    """A well-formed verifier of another challenge: a guess."""
+    """A well-formed verifier that does not match the challenge: a guess."""
 
     def __init__(self) -> None:
         super().__init__(INVALID_GRANT, "code_verifier does not match")
 
 
 def parse_challenge(value: str | None, method: str | None) -> CodeChallenge | None:
-    """Return the challenge of an authorization request (4.3), None without one. Raises OAuthError (4.4.1)."""
+    """Parse the challenge of an authorization request (4.3); None without one. Raises OAuthError (4.4.1)."""
     if value is None:
         if method is not None:
             raise OAuthError(INVALID_REQUEST, "code_challenge_method without code_challenge")
@@ -52,7 +52,7 @@ def parse_challenge(value: str | None, method: str | None) -> CodeChallenge | No
 
 
 def require_challenge(challenge: CodeChallenge | None, rule: Rule) -> None:
-    """Refuse a request without the proof a provider demands (RFC 7636 4.4.1, RFC 9700 2.1.1). Raises OAuthError."""
+    """Require the code challenge that a provider's rule demands (RFC 7636 4.4.1, RFC 9700 2.1.1). Raises OAuthError."""
     if challenge is None and rule != "optional":
         raise OAuthError(
             INVALID_REQUEST, "no code_challenge", description="The parameter code_challenge is missing (RFC 7636)."
@@ -69,9 +69,9 @@ def derive_challenge(verifier: str, method: Method) -> str:
 
 
 def verify_code_verifier(challenge: CodeChallenge | None, verifier: str | None) -> None:
-    """Compare as 4.6 says. Raises OAuthError (invalid_grant); WrongVerifier for a guess.
+    """Verify the code verifier (4.6). Raises OAuthError (invalid_grant); WrongVerifier for a guess.
 
-    A verifier for a code without challenge is refused as well: somebody has taken the challenge out of the
+    A verifier for a code without challenge is refused as well: an attacker removed the challenge from the
     authorization request (RFC 9700 4.8.2).
     """
     if challenge is None:

@@ -1,7 +1,8 @@
-"""Redirection addresses (RFC 6749 3.1.2, RFC 9700 2.1): which may be used, and how answers are put on them.
+"""Redirect URIs (RFC 6749 3.1.2, RFC 9700 2.1): validation, and adding the response parameters.
 
-Strict entries are compared as texts, to the character (RFC 9700 4.1.3). Patterns must match as a whole, host and rest
-apart, and a text that hides its target (user info, dot segments, backslashes, encoded separators) is not even tried.
+Strict entries are compared character by character (RFC 9700 4.1.3). A pattern must match the whole URI, and a wildcard
+does not cross the end of the host. A URI that hides its target (user info, dot segments, backslashes, encoded
+separators) matches no pattern.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from ostiary.proto.oauth2.authorization.pattern import BadPattern, pattern
 MatchingMode = Literal["strict", "regex"]
 
 FORBIDDEN_SCHEMES: Final = frozenset({"javascript", "data", "vbscript"})
-MAX_LENGTH: Final = 2048  # characters of an address
+MAX_LENGTH: Final = 2048  # characters of a URI
 
 _VISIBLE: Final = re.compile(r"[\x21-\x7e]+")
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
@@ -27,21 +28,21 @@ _WEB: Final = frozenset({"http", "https"})
 
 
 class RedirectEntry(Protocol):
-    """One address, or pattern, that an administrator allowed."""
+    """One redirect URI, or pattern of some, that an administrator allowed."""
 
     @property
     def matching_mode(self) -> MatchingMode:
-        """How `url` is meant."""
+        """How `url` is compared."""
         ...
 
     @property
     def url(self) -> str:
-        """The address or pattern."""
+        """The redirect URI or the pattern."""
         ...
 
 
 def pattern_problem(mode: MatchingMode, url: str) -> str | None:
-    """Return what was expected instead of an entry that can never be used, or None when it can."""
+    """Return what was expected instead of an unusable entry, or None when the entry is valid."""
     if mode == "regex":
         try:
             pattern(url)
@@ -57,53 +58,53 @@ def pattern_problem(mode: MatchingMode, url: str) -> str | None:
 
 
 def is_allowed(sent: str, entries: Iterable[RedirectEntry], *, any_port: bool = False) -> bool:
-    """Tell whether an answer may be sent to `sent`. No entries allow nothing.
+    """Tell whether the redirect URI of a request is allowed. Without entries none is.
 
-    `any_port` is for native apps: strict entries of this very device match whatever port the app was given.
+    `any_port` is for native apps: strict entries of loopback addresses match with any port (RFC 8252 7.3).
     """
     if not is_safe_redirect_uri(sent):
         return False
-    plain: bool | None = None
-    own = _without_port(sent) if any_port else None
+    is_plain: bool | None = None
+    sent_loopback = _without_port(sent) if any_port else None
     for entry in entries:
         if entry.matching_mode == "strict":
             # guard: A01 strict addresses are equal to the character
             # guard: A04 a strict address is not a pattern
-            if sent == entry.url or (own is not None and own == _without_port(entry.url)):
+            if sent == entry.url or (sent_loopback is not None and sent_loopback == _without_port(entry.url)):
                 return True
         else:
-            plain = _is_plain(sent) if plain is None else plain
-            if plain and _matches(entry.url, sent):
+            is_plain = _is_plain(sent) if is_plain is None else is_plain
+            if is_plain and _matches(entry.url, sent):
                 return True
     return False
 
 
 def _matches(text: str, sent: str) -> bool:
-    """Match in linear time (A04). A pattern from before the check, which cannot be, allows nothing."""
+    """Match a pattern in linear time (A04). A stored pattern that is invalid matches nothing."""
     try:
         # guard: A04 no address makes a pattern slow
         # guard: A04 patterns match as a whole
         # guard: A01 a wildcard does not reach across the end of the host
-        return pattern(text).fullmatch(sent, fixed=_joints(sent))
+        return pattern(text).fullmatch(sent, fixed=_boundaries(sent))
     except BadPattern:
         return False
 
 
-def _joints(url: str) -> list[int]:
-    """Return the places of an address where a wildcard in the middle of a pattern must not reach across.
+def _boundaries(url: str) -> list[int]:
+    """Return the indexes in a URI that a wildcard in the middle of a pattern must not cross.
 
-    The end of its host; and the end of its scheme, unless that is http or https.
+    These are the end of the host, and the end of the scheme unless that is http or https.
     """
-    found = _AUTHORITY.match(url)
+    match = _AUTHORITY.match(url)
     scheme = url.find(":")
     of_the_web = url[:scheme].lower() in _WEB
-    return [*([] if of_the_web else [scheme]), *([] if found is None else [found.end()])]
+    return [*([] if of_the_web else [scheme]), *([] if match is None else [match.end()])]
 
 
 def _without_port(url: str) -> tuple[str, str] | None:
-    """Return what of a loopback address must be the same (RFC 8252 7.3): an IP literal, never a name (8.3)."""
-    found = _LOOPBACK.fullmatch(url)
-    return None if found is None else (found["host"], found["rest"])
+    """Return the host and the rest of a loopback URI without its port (RFC 8252 7.3); None for names (8.3)."""
+    match = _LOOPBACK.fullmatch(url)
+    return None if match is None else (match["host"], match["rest"])
 
 
 def is_safe_redirect_uri(url: str) -> bool:
@@ -117,7 +118,7 @@ def is_safe_redirect_uri(url: str) -> bool:
 
 
 def with_query(url: str, pairs: Sequence[tuple[str, str]]) -> str:
-    """Return `url` with pairs added to its query (RFC 6749 4.1.2); a query it has is kept."""
+    """Return `url` with pairs appended to its query (RFC 6749 4.1.2)."""
     if not pairs:
         return url
     joint = "" if url.endswith(("?", "&")) else "&" if "?" in url else "?"
@@ -130,30 +131,30 @@ def with_fragment(url: str, pairs: Sequence[tuple[str, str]]) -> str:
 
 
 def origin(url: str) -> str | None:
-    """Return "scheme://host[:port]" of an http or https address, in the spelling browsers send, or None."""
+    """Return the origin of an http or https URL as browsers serialize it (RFC 6454 6.1), or None."""
     parts = _split(url)
     if parts is None or parts.scheme not in _WEB or not parts.hostname:
         return None
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    usual = {"http": 80, "https": 443}[parts.scheme]
-    return f"{parts.scheme}://{host}" + (f":{parts.port}" if parts.port not in {None, usual} else "")
+    default_port = {"http": 80, "https": 443}[parts.scheme]
+    return f"{parts.scheme}://{host}" + (f":{parts.port}" if parts.port not in {None, default_port} else "")
 
 
 def origins(entries: Iterable[RedirectEntry]) -> frozenset[str]:
     """Return the origins of the strict entries; a pattern has none."""
-    found = (origin(entry.url) for entry in entries if entry.matching_mode == "strict")
-    return frozenset(item for item in found if item is not None)
+    found_origins = (origin(entry.url) for entry in entries if entry.matching_mode == "strict")
+    return frozenset(item for item in found_origins if item is not None)
 
 
 def sectors(urls: Iterable[str]) -> tuple[str, ...]:
-    """Return the hosts of addresses (OpenID Connect Core 8.1), without repetitions; "" for one that has none."""
+    """Return the sectors (hosts) of redirect URIs (OpenID Connect Core 8.1), each once; "" for one without a host."""
     parts = (_split(url) for url in urls)
     return tuple(dict.fromkeys("" if part is None else (part.hostname or "") for part in parts))
 
 
 def _scheme(url: str) -> str | None:
-    found = _SCHEME.match(url)
-    return found.group(1).lower() if found else None
+    match = _SCHEME.match(url)
+    return match.group(1).lower() if match else None
 
 
 def _split(url: str) -> SplitResult | None:
@@ -166,7 +167,7 @@ def _split(url: str) -> SplitResult | None:
 
 
 def _is_plain(url: str) -> bool:
-    """Tell whether the target is where it seems to be: patterns are written by people who think so (A02, A03)."""
+    """Tell whether a URI leads where it seems to: authors of patterns rely on it (A02, A03)."""
     parts = _split(url)
     # guard: A02 user info hides the host from patterns
     if parts is None or "@" in parts.netloc or "%" in parts.netloc:

@@ -36,7 +36,7 @@ _THUMBPRINT: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuthorizeRequest:
-    """The checked request, beside its client and redirect_uri."""
+    """A validated authorization request, without its client and redirect URI."""
 
     parts: frozenset[Part]
     scope: tuple[str, ...]
@@ -55,9 +55,9 @@ class AuthorizeRequest:
 
 
 def parse_target(parameters: Parameters, redirect_uri: str) -> ResponseTarget:
-    """Return where even errors are sent. Called when client and redirect_uri are trusted; raises nothing.
+    """Return the target of the response, also of errors. The client and redirect URI must be validated. Never raises.
 
-    What is wrong with type and mode is told later, in the usual mode; a repeated state is left out of the answer.
+    `parse_request` reports an invalid type or mode, in the default mode; a repeated state is not returned.
     """
     single = {name: value for name, value in parameters.values.items() if name not in parameters.repeated}
     parts = CODE_ONLY
@@ -73,7 +73,7 @@ def parse_target(parameters: Parameters, redirect_uri: str) -> ResponseTarget:
 
 
 def parse_request(parameters: Parameters) -> AuthorizeRequest:
-    """Return the request. Raises OAuthError, to be sent to the target."""
+    """Parse an authorization request. Raises OAuthError, which is sent to the target."""
     parameters.require_single(but=MAY_REPEAT)
     parts = parse_response_type(parameters.need("response_type"))
     parse_mode(parameters.get("response_mode"), parts, parameters.get("redirect_uri") or "")
@@ -101,25 +101,25 @@ def parse_request(parameters: Parameters) -> AuthorizeRequest:
     )
 
 
-def grant_resources(asked: tuple[str, ...], known: Collection[str]) -> tuple[str, ...]:
+def grant_resources(requested: tuple[str, ...], known: Collection[str]) -> tuple[str, ...]:
     """Return the resource indicators that are granted (RFC 8707 2). Raises OAuthError (invalid_target).
 
-    All of them must be `known` to the provider: absolute addresses without a fragment. To one that knows none the
-    parameter means nothing, as to every server without RFC 8707.
+    Each must be an absolute URI without a fragment, and `known` to the provider. A provider without known resources
+    ignores the parameter, like a server without RFC 8707.
     """
     if not known:
         return ()
-    if len(asked) > _MOST_RESOURCES or not all(is_safe_redirect_uri(value) for value in asked):
+    if len(requested) > _MOST_RESOURCES or not all(is_safe_redirect_uri(value) for value in requested):
         raise OAuthError(INVALID_TARGET, "not an absolute address without a fragment, or too many")
-    if not set(asked) <= set(known):
+    if not set(requested) <= set(known):
         raise OAuthError(INVALID_TARGET, "a resource that the provider does not list")
-    return asked
+    return requested
 
 
 def _parse_prompt(text: str | None) -> frozenset[str]:
     prompt = frozenset((text or "").split()) & PROMPTS
     if "none" in prompt and prompt & {"login", "select_account"}:
-        # Core 3.1.2.1 forbids any companion of none; none with consent is let through to be answered consent_required
+        # Core 3.1.2.1 forbids other values beside none. none with consent is allowed: its response is consent_required
         raise OAuthError(INVALID_REQUEST, "prompt none with another")
     return prompt
 

@@ -1,6 +1,6 @@
 """Signed authorization requests (RFC 9101; OpenID Connect Core 6): the claims of a request object as parameters.
 
-"none" is never a signature. An encrypted object is opened before it comes here.
+The algorithm "none" is refused. An encrypted object must be decrypted before.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _MOST: Final = 64  # members
 
 @dataclass(frozen=True, slots=True)
 class RequestObject:
-    """The parameters, and until when they may be used for a request that begins: microseconds UTC, None for ever."""
+    """The parameters of a request object. A request must begin before `expires`, microseconds UTC; None: no limit."""
 
     parameters: Parameters
     expires: int | None
@@ -36,10 +36,10 @@ class RequestObject:
 def read_object(
     token: str, keys: Iterable[VerifyingKey], *, client_id: str, audiences: Collection[str], now: int
 ) -> RequestObject:
-    """Return the request that one of the client's keys signed. `now` is microseconds UTC; `exp` is the caller's.
+    """Verify a request object with the client's keys. `now` is microseconds UTC. The caller checks `exp`.
 
-    Raises OAuthError (invalid_request_object). client_id must be there and the same (RFC 9101 5); iss must be the
-    client and aud one of `audiences`, as far as they are there (4).
+    Raises OAuthError (invalid_request_object). client_id is required and must be equal (RFC 9101 5). iss must be
+    the client and aud one of `audiences`, if present (4).
     """
     try:
         statement = read_statement(token, keys, longest=LONGEST)
@@ -52,9 +52,9 @@ def read_object(
 
 
 def _times(statement: SignedStatement, now: int) -> int | None:
-    """Return until when the object is good, microseconds UTC."""
-    expires, begins = statement.seconds("exp"), statement.seconds("nbf")
-    if begins is not None and begins - LEEWAY > now / 1_000_000:
+    """Return the expiry, microseconds UTC; None without one."""
+    expires, not_before = statement.seconds("exp"), statement.seconds("nbf")
+    if not_before is not None and not_before - LEEWAY > now / 1_000_000:
         raise BadStatement("not valid yet")
     return None if expires is None else int((expires + LEEWAY) * 1_000_000)
 
@@ -86,7 +86,7 @@ def _pairs(claims: Mapping[str, object]) -> Iterable[tuple[str, str]]:
 
 
 def _text(name: str, value: object) -> str:
-    """Return a parameter as it would be in a query: numbers in digits, claims (Core 6.1) as JSON."""
+    """Return a claim as a query parameter: numbers as digits, `claims` (Core 6.1) as JSON."""
     if isinstance(value, dict) and name == "claims":
         value = json.dumps(value)
     if isinstance(value, int) and not isinstance(value, bool):

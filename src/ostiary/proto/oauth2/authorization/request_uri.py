@@ -1,4 +1,4 @@
-"""Pushed authorization requests (RFC 9126): the parameters a client may leave here, and the name it gets for them."""
+"""Pushed authorization requests (RFC 9126): the allowed parameters, and the request URI."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ from ostiary.proto.oauth2.errors import INVALID_REQUEST, OAuthError
 from ostiary.proto.oauth2.parameters import Parameters
 
 PREFIX: Final = "urn:ietf:params:oauth:request_uri:"  # RFC 9126 2.2
-LIFETIME: Final = 90  # seconds until the browser must have come with it
+LIFETIME: Final = 90  # seconds of a request URI
 
 _OF_THE_CLIENT: Final = frozenset({"client_secret", "client_assertion", "client_assertion_type", "request"})
 _LONGEST: Final = 32_768  # characters of all parameters together
 
 
 def handle_of(request_uri: str) -> str | None:
-    """Return the secret part of a request_uri of ours; None for any other."""
+    """Return the secret handle of our request URI; None for another one."""
     return request_uri.removeprefix(PREFIX) if request_uri.startswith(PREFIX) else None
 
 
 def pushed_pairs(parameters: Parameters) -> tuple[tuple[str, str], ...]:
-    """Return what of a form is the authorization request (2.1). Raises OAuthError."""
+    """Return the authorization request's parameters of a form (2.1). Raises OAuthError."""
     if parameters.get("request_uri") is not None:
         raise OAuthError(INVALID_REQUEST, "request_uri was pushed")
-    kept = tuple(
+    pairs = tuple(
         (name, one)
         for name in parameters.values
         if name not in _OF_THE_CLIENT
         for one in (parameters.all(name) if name in parameters.repeated else (parameters.values[name],))
     )
-    if sum(len(name) + len(one) for name, one in kept) > _LONGEST:
+    if sum(len(name) + len(one) for name, one in pairs) > _LONGEST:
         raise OAuthError(INVALID_REQUEST, "too long to be kept")
-    return kept
+    return pairs

@@ -1,4 +1,4 @@
-"""The answer of the authorization endpoint: response types and modes, and the address or form it is put on.
+"""The authorization response: response types, response modes and parameters.
 
 RFC 6749 4.1.2, OAuth 2.0 Multiple Response Types 1.0, Form Post Response Mode 1.0, JARM 1.0, RFC 9207.
 """
@@ -40,7 +40,7 @@ _KNOWN: Final = {frozenset(text.split(" ")): frozenset(cast("list[Part]", text.s
 
 @dataclass(frozen=True, slots=True)
 class ResponseTarget:
-    """Where the answer goes and how, once it is trusted. `signed`: as one JWT (JARM 2)."""
+    """The validated target of the response. `signed`: the parameters are one JWT (JARM 2)."""
 
     redirect_uri: str
     delivery: Delivery
@@ -49,28 +49,28 @@ class ResponseTarget:
 
 
 def parse_response_type(text: str) -> frozenset[Part]:
-    """Return the parts of the answer, in any order (RFC 6749 3.1.1). Raises OAuthError (unsupported_response_type)."""
+    """Parse response_type; its values have no order (RFC 6749 3.1.1). Raises OAuthError (unsupported_response_type)."""
     parts = text.split(" ")
-    found = _KNOWN.get(frozenset(parts))
-    if found is None or len(parts) != len(found):
+    response_type = _KNOWN.get(frozenset(parts))
+    if response_type is None or len(parts) != len(response_type):
         raise OAuthError(UNSUPPORTED_RESPONSE_TYPE)
-    return found
+    return response_type
 
 
 def parse_mode(text: str | None, parts: frozenset[Part], redirect_uri: str) -> tuple[Delivery, bool]:
-    """Return how the answer is delivered, and whether it is signed.
+    """Parse response_mode: the delivery, and whether the response is signed. None is the default mode.
 
-    Raises OAuthError (invalid_request): unknown modes are not guessed at, tokens are never put in a query (Multiple
-    Response Types 5, JARM 2.3.1), and a form is posted to http and https only.
+    Raises OAuthError (invalid_request): for an unknown mode, for tokens in a query (Multiple Response Types 5,
+    JARM 2.3.1), and for form_post to other schemes than http and https.
     """
-    usual: Delivery = "query" if parts == CODE_ONLY else "fragment"
+    default: Delivery = "query" if parts == CODE_ONLY else "fragment"
     if text is None:
-        return usual, False
+        return default, False
     if text not in RESPONSE_MODES:
         raise OAuthError(INVALID_REQUEST, "unknown response_mode", description="The response_mode is not supported.")
     name, _, suffix = text.partition(".")
     if name == "jwt":
-        return usual, True
+        return default, True
     # guard: A07 tokens are never put in a query
     if name == "query" and parts != CODE_ONLY:
         raise OAuthError(INVALID_REQUEST, "tokens in a query", description="The response_mode must not be query.")
@@ -79,30 +79,30 @@ def parse_mode(text: str | None, parts: frozenset[Part], redirect_uri: str) -> t
     return cast("Delivery", name), bool(suffix)
 
 
-def answer_pairs(target: ResponseTarget, pairs: Pairs, *, issuer: str) -> list[tuple[str, str]]:
-    """Return the members of an answer with its state and RFC 9207's iss, which a signed one has in its claims."""
-    made = list(pairs)
+def response_pairs(target: ResponseTarget, pairs: Pairs, *, issuer: str) -> list[tuple[str, str]]:
+    """Return the response parameters with state, and with iss (RFC 9207) unless signed claims contain it."""
+    parameters = list(pairs)
     if target.state is not None:
-        made.append(("state", target.state))
+        parameters.append(("state", target.state))
     # guard: A10 every answer names its issuer
     if not target.signed:
-        made.append(("iss", issuer))
-    return made
+        parameters.append(("iss", issuer))
+    return parameters
 
 
 def error_pairs(error: OAuthError) -> list[tuple[str, str]]:
-    """Return the members of an error answer (RFC 6749 4.1.2.1)."""
+    """Return the parameters of an error response (RFC 6749 4.1.2.1)."""
     return [("error", error.code), ("error_description", error.description)]
 
 
-def answer_url(target: ResponseTarget, pairs: Pairs) -> str:
-    """Return the address of an answer that is not a form."""
+def response_url(target: ResponseTarget, pairs: Pairs) -> str:
+    """Return the redirect URI with the response parameters, for query and fragment."""
     build = with_fragment if target.delivery == "fragment" else with_query
     return build(target.redirect_uri, pairs)
 
 
 def signed_claims(pairs: Pairs, *, issuer: str, client_id: str, expires: int) -> dict[str, object]:
-    """Return the claims of a signed answer (JARM 2.1). `expires` is in seconds UTC."""
+    """Return the claims of a signed response (JARM 2.1). `expires` is in seconds UTC."""
     return {"iss": issuer, "aud": client_id, "exp": expires, **_numbered(pairs)}
 
 

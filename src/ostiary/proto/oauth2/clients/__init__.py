@@ -1,3 +1,3 @@
-"""How clients prove who they are, and which key they hold."""
+"""Client authentication and proof of possession."""
 
 __all__ = ["assertion", "authentication", "certificate_header", "dpop", "statement"]

@@ -15,17 +15,17 @@ LONGEST_LIFE: Final = 3600  # seconds; a client makes a new assertion for each r
 
 @dataclass(frozen=True, slots=True)
 class Assertion:
-    """A client's statement that it is itself. To be used once until `expires`, microseconds UTC."""
+    """A verified client assertion. Its jti may be used once until `expires`, microseconds UTC."""
 
     jti: str
     expires: int
 
 
 def verify_assertion(statement: SignedStatement, *, client_id: str, audiences: Collection[str], now: int) -> Assertion:
-    """Check the claims of RFC 7523 3; the signature holds already. Raises BadStatement.
+    """Verify the claims of an assertion (RFC 7523 3) whose signature is valid. Raises BadStatement.
 
-    `audiences` are the texts by which this server may be meant, of which the assertion names one: a list is made for
-    somebody else as well, who could pass it on.
+    `audiences` are the identifiers of this server. The assertion must name exactly one: another server in a list could
+    replay it here.
     """
     if statement.text("iss") != client_id or statement.text("sub") != client_id:
         raise BadStatement("iss and sub are not both the client")

@@ -1,4 +1,4 @@
-"""The client's certificate as a proxy hands it over, in one header (RFC 9440; PEM as nginx, Caddy and Traefik do)."""
+"""The client certificate in a header of a reverse proxy (RFC 9440; PEM of nginx, Caddy and Traefik)."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _PEM: Final = re.compile(r"\s*-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]+)----
 
 
 class BadCertificateHeader(ValueError):
-    """Nothing a proxy would write."""
+    """A header that no supported proxy writes."""
 
 
 def read_certificate_header(text: str) -> bytes | None:
-    """Return the certificate's DER octets, or None when the proxy saw no certificate. Raises BadCertificateHeader.
+    """Return the certificate in DER, or None when the client sent none. Raises BadCertificateHeader.
 
-    Taken are `:base64:` (RFC 9440 2.1), PEM with percent encoding, and its base64 alone. Of several the first counts:
-    the client's own comes before its issuers'.
+    Formats: `:base64:` (RFC 9440 2.1), PEM with percent encoding, and base64 alone. Of a chain the first certificate
+    is read, which is the client's.
     """
     value = text.strip()
     if not value:
@@ -31,15 +31,15 @@ def read_certificate_header(text: str) -> bytes | None:
         raise BadCertificateHeader("too long")
     if value.startswith(":"):
         return _octets(value[1:].partition(":")[0])
-    plain = unquote(value)  # "+" stands for itself: proxies encode by RFC 3986
-    pem = _PEM.match(plain)
+    decoded = unquote(value)  # "+" stands for itself: proxies encode by RFC 3986
+    pem = _PEM.match(decoded)
     if pem is not None:
         return _octets("".join(pem.group(1).split()))
-    return _octets(plain.partition(",")[0])
+    return _octets(decoded.partition(",")[0])
 
 
 def certificate_thumbprint(der: bytes) -> str:
-    """Return x5t#S256 (RFC 8705 3.1)."""
+    """Return the x5t#S256 of a certificate in DER (RFC 8705 3.1)."""
     return base64.urlsafe_b64encode(hashlib.sha256(der).digest()).rstrip(b"=").decode()
 
 

@@ -1,4 +1,4 @@
-"""Proofs of possession of a key by the client (RFC 9449)."""
+"""DPoP: the client's proofs of possession of a key (RFC 9449)."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from urllib.parse import SplitResult, urlsplit
 
 from ostiary.proto.jose import JoseError, PublicKey, VerifyingKey, public_jwk, thumbprint
 from ostiary.proto.jose.jwks import public_key
-from ostiary.proto.oauth2.clients.statement import BadStatement, SignedStatement, header_of, read_statement
+from ostiary.proto.oauth2.clients.statement import BadStatement, SignedStatement, read_statement, unverified_header
 from ostiary.proto.oauth2.errors import INVALID_DPOP_PROOF, USE_DPOP_NONCE, OAuthError
 from ostiary.record import dataclass
 
 ALGORITHMS: Final = ("ES256", "ES384", "ES512", "EdDSA", "RS256", "RS384", "RS512", "PS256")
 LONGEST: Final = 8192  # characters of the header
-OLDEST: Final = 120  # seconds that iat may lie back
-NEWEST: Final = 30  # seconds that a client's clock may be ahead
-NONCE_TURN: Final = 300_000_000  # microseconds until the nonces change; the one before is good as well
+MAX_AGE: Final = 120  # seconds since iat
+MAX_SKEW: Final = 30  # seconds that a client's clock may be ahead
+NONCE_TURN: Final = 300_000_000  # microseconds between two nonces; the previous one is valid too
 
 _PRIVATE: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 _PORTS: Final = {"http": 80, "https": 443}
@@ -27,7 +27,7 @@ _PORTS: Final = {"http": 80, "https": 443}
 
 @dataclass(frozen=True, slots=True)
 class DPoPProof:
-    """A proof that holds. Its jti must not come twice until `expires`, microseconds UTC."""
+    """A verified proof. Its jti may be used once until `expires`, microseconds UTC."""
 
     jkt: str
     jti: str
@@ -36,7 +36,7 @@ class DPoPProof:
 
 @dataclass(frozen=True, slots=True)
 class ProofTarget:
-    """The request that the proof must be about. `token` is the access token sent with it, if any (7)."""
+    """The request that a proof must name. `token` is the access token of the request, if any (7)."""
 
     method: str
     url: str
@@ -44,36 +44,36 @@ class ProofTarget:
 
 
 def verify_dpop_proof(text: str, target: ProofTarget, *, nonce_key: bytes | None, now: int) -> DPoPProof:
-    """Make the checks of 4.3, except that the jti is new. Raises OAuthError (invalid_dpop_proof, use_dpop_nonce).
+    """Verify a proof (4.3), except that its jti is new. Raises OAuthError (invalid_dpop_proof, use_dpop_nonce).
 
-    With a `nonce_key` the proof must carry a nonce of ours (8). `now` is microseconds UTC.
+    With a `nonce_key` the proof must contain our current nonce (8). `now` is microseconds UTC.
     """
     try:
-        header = header_of(text, longest=LONGEST)
+        header = unverified_header(text, longest=LONGEST)
         key = _key(header)
         verifying = VerifyingKey(key, algorithm=str(header["alg"]))
         statement = read_statement(text, [verifying], longest=LONGEST)
         iat = _verify_claims(statement, target, now)
     except (BadStatement, JoseError) as error:
         raise OAuthError(INVALID_DPOP_PROOF, str(error)) from error
-    if nonce_key is not None and not _knows(nonce_key, statement.claims.get("nonce"), now):
+    if nonce_key is not None and not _is_current_nonce(nonce_key, statement.claims.get("nonce"), now):
         raise OAuthError(USE_DPOP_NONCE, "no nonce of ours")
-    return DPoPProof(thumbprint(public_jwk(key)), statement.text("jti"), int((iat + OLDEST + 1) * 1_000_000))
+    return DPoPProof(thumbprint(public_jwk(key)), statement.text("jti"), int((iat + MAX_AGE + 1) * 1_000_000))
 
 
 def make_nonce(nonce_key: bytes, now: int) -> str:
-    """Return the nonce of this moment: nothing is kept of it (8)."""
+    """Return the current nonce (8). It is derived from the time, so nothing is stored."""
     return _nonce(nonce_key, now // NONCE_TURN)
 
 
-def same_address(sent: str, url: str) -> bool:
-    """Compare htu with the request's address: without query and fragment, in their normal form (4.3, RFC 3986 6.2)."""
+def is_same_url(sent: str, url: str) -> bool:
+    """Tell whether htu equals the request's URL, normalized, without query and fragment (4.3, RFC 3986 6.2)."""
     one, other = _parts(sent), _parts(url)
     return one is not None and one == other
 
 
 def _key(header: Mapping[str, object]) -> PublicKey:
-    """Return the key that the proof brings along: only that it signed the proof counts, not what it says of itself."""
+    """Return the public key in the proof's header. Raises BadStatement."""
     jwk = header.get("jwk")
     # guard: A14 a proof says what it is
     if header.get("typ") != "dpop+jwt" or header.get("alg") not in ALGORITHMS or not isinstance(jwk, dict):
@@ -87,11 +87,11 @@ def _key(header: Mapping[str, object]) -> PublicKey:
 def _verify_claims(statement: SignedStatement, target: ProofTarget, now: int) -> float:
     if statement.claims.get("htm") != target.method:
         raise BadStatement("htm is another method")
-    if not same_address(statement.text("htu", longest=2048), target.url):
+    if not is_same_url(statement.text("htu", longest=2048), target.url):
         raise BadStatement("htu is another address")
     statement.text("jti")
     iat, seconds = statement.seconds("iat"), now / 1_000_000
-    if iat is None or iat < seconds - OLDEST or iat > seconds + NEWEST:
+    if iat is None or iat < seconds - MAX_AGE or iat > seconds + MAX_SKEW:
         raise BadStatement("iat is missing, too old or in the future")
     if target.token is not None and not hmac.compare_digest(_ath(target.token), statement.text("ath").encode()):
         raise BadStatement("ath is of another token")
@@ -103,7 +103,7 @@ def _ath(token: str) -> bytes:
     return base64.urlsafe_b64encode(digest).rstrip(b"=")
 
 
-def _knows(nonce_key: bytes, nonce: object, now: int) -> bool:
+def _is_current_nonce(nonce_key: bytes, nonce: object, now: int) -> bool:
     if not isinstance(nonce, str):
         return False
     turn = now // NONCE_TURN

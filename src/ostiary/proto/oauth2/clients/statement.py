@@ -1,6 +1,6 @@
-"""JWTs that others signed: client assertions, DPoP proofs, tokens of other issuers (RFC 7519, RFC 8725).
+"""JWTs signed by others: client assertions, DPoP proofs, tokens of other issuers (RFC 7519, RFC 8725).
 
-Read strictly into a frozen value; the signature and the claims are judged by who knows what the JWT is for.
+Parsed strictly. Callers validate the claims, which depend on the purpose of the JWT.
 """
 
 from __future__ import annotations
@@ -14,39 +14,39 @@ from ostiary.record import dataclass
 
 LONGEST: Final = 16_384  # characters
 
-_LAST: Final = 253_402_300_799  # seconds: the end of the year 9999; NaN and infinities are outside as well
+_MAX_TIME: Final = 253_402_300_799  # seconds: the end of the year 9999; excludes NaN and infinities
 
 
 class BadStatement(ValueError):
-    """Not a JWT that could be good; the text says why."""
+    """An invalid JWT. The message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class SignedStatement:
-    """A JWT whose signature holds."""
+    """A JWT with a valid signature."""
 
     header: Mapping[str, object]
     claims: Mapping[str, object]
 
     def text(self, name: str, *, longest: int = 512) -> str:
-        """Return a claim that must be a text. Raises BadStatement."""
+        """Return a required claim, a text. Raises BadStatement."""
         value = self.claims.get(name)
         if not isinstance(value, str) or not value or len(value) > longest:
             raise BadStatement(f"{name} is missing or not a text of at most {longest} characters")
         return value
 
     def seconds(self, name: str) -> float | None:
-        """Return a claim that must be a time, in seconds, or None without it. Raises BadStatement."""
+        """Return a time claim (NumericDate, seconds), or None without it. Raises BadStatement."""
         value = self.claims.get(name)
         if value is None:
             return None
-        if isinstance(value, bool) or not isinstance(value, int | float) or not -_LAST <= value <= _LAST:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not -_MAX_TIME <= value <= _MAX_TIME:
             raise BadStatement(f"{name} is not a time")
         return value
 
     @property
     def audience(self) -> frozenset[str]:
-        """The claim aud (RFC 7519 4.1.3), one text or several; empty when it is anything else."""
+        """The values of aud (RFC 7519 4.1.3); empty when it is missing or malformed."""
         value = self.claims.get("aud")
         if isinstance(value, str):
             return frozenset({value})
@@ -55,8 +55,8 @@ class SignedStatement:
         return frozenset()
 
 
-def header_of(text: str, *, longest: int = LONGEST) -> Mapping[str, object]:
-    """Return the header, not verified: good for choosing a key, nothing else. Raises BadStatement."""
+def unverified_header(text: str, *, longest: int = LONGEST) -> Mapping[str, object]:
+    """Return the unverified header, only for choosing a key. Raises BadStatement."""
     if len(text) > longest:
         raise BadStatement("too long")
     try:
@@ -65,8 +65,8 @@ def header_of(text: str, *, longest: int = LONGEST) -> Mapping[str, object]:
         raise BadStatement(str(error)) from error
 
 
-def claimed(text: str, name: str) -> str | None:
-    """Return a claim of a JWT that is not verified, a text, or None: good for finding a client, nothing else."""
+def unverified_claim(text: str, name: str) -> str | None:
+    """Return an unverified claim, a text or None, only for finding the client."""
     parts = text.split(".")
     if len(parts) != 3 or len(text) > LONGEST:  # noqa: PLR2004 - header, payload, signature
         return None
@@ -78,7 +78,7 @@ def claimed(text: str, name: str) -> str | None:
 
 
 def read_statement(text: str, keys: Iterable[VerifyingKey], *, longest: int = LONGEST) -> SignedStatement:
-    """Return the JWT that one of the keys signed. Raises BadStatement."""
+    """Verify the signature of a JWT with one of the keys. Raises BadStatement."""
     if len(text) > longest:
         raise BadStatement("too long")
     try:
@@ -90,9 +90,9 @@ def read_statement(text: str, keys: Iterable[VerifyingKey], *, longest: int = LO
 
 
 def verify_times(statement: SignedStatement, *, now: int, leeway: int, longest: int | None = None) -> float:
-    """Check exp, nbf and iat (RFC 7519 4.1.4-6) and return exp in seconds. Raises BadStatement.
+    """Verify exp, nbf and iat (RFC 7519 4.1.4-6). Returns exp in seconds. Raises BadStatement.
 
-    `now` is microseconds UTC, `leeway` and `longest` are seconds; with `longest` exp must not be further away.
+    `now` is microseconds UTC, `leeway` and `longest` are seconds; exp may be at most `longest` ahead.
     """
     seconds = now / 1_000_000
     exp, nbf, iat = (statement.seconds(name) for name in ("exp", "nbf", "iat"))
@@ -118,7 +118,7 @@ def _decode(encoded: str) -> bytes:
 
 def _claims(payload: bytes) -> Mapping[str, object]:
     try:
-        claims = json.loads(payload, object_pairs_hook=_once)
+        claims = json.loads(payload, object_pairs_hook=_unique)
     except (ValueError, RecursionError) as error:
         raise BadStatement("expected a JSON object as claims") from error
     if not isinstance(claims, dict):
@@ -126,9 +126,9 @@ def _claims(payload: bytes) -> Mapping[str, object]:
     return claims
 
 
-def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    """Refuse a claim named twice (RFC 7519 4: names must be unique)."""
-    made = dict(pairs)
-    if len(made) != len(pairs):
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Return the claims. Raises BadStatement for a repeated name (RFC 7519 4)."""
+    claims = dict(pairs)
+    if len(claims) != len(pairs):
         raise BadStatement("a claim stands twice")
-    return made
+    return claims

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from ostiary.proto.oauth2.authorization.response import (
-    answer_pairs,
-    answer_url,
     error_pairs,
+    response_pairs,
+    response_url,
     signed_claims,
 )
 from ostiary.proto.oauth2.errors import OAuthError
@@ -27,12 +27,12 @@ _SIGNED_LIFETIME: Final = 600  # seconds; JARM 2.1 advises ten minutes at most
 async def send(context: AuthorizationContext, pairs: Sequence[tuple[str, str]]) -> Response:
     """Answer the client. Its address was checked."""
     target = context.target
-    parameters = answer_pairs(target, pairs, issuer=context.issuer)
+    parameters = response_pairs(target, pairs, issuer=context.issuer)
     if target.signed:
         parameters = [("response", await _sign(context, parameters))]
     if target.delivery == "form_post":
         return context.services.form_post(context.request, target.redirect_uri, dict(parameters))
-    return redirect(answer_url(target, parameters), 302)
+    return redirect(response_url(target, parameters), 302)
 
 
 async def send_error(context: AuthorizationContext, error: OAuthError) -> Response:

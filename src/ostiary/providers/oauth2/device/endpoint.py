@@ -13,7 +13,12 @@ from ostiary.brands.select import select
 from ostiary.flows.resources import Flow
 from ostiary.grants.counters import hit_until
 from ostiary.grants.device_codes import WAIT, DeviceGrant, begin_device, drop_taken
-from ostiary.proto.oauth2.device_authorization import FIRST_CODE, LAST_CODE, DeviceAnswer, parse_device_request
+from ostiary.proto.oauth2.device_authorization import (
+    MAX_CODE,
+    MIN_CODE,
+    DeviceAuthorizationResponse,
+    parse_device_request,
+)
 from ostiary.proto.oauth2.errors import SLOW_DOWN, UNAUTHORIZED_CLIENT, OAuthError
 from ostiary.providers.oauth2.client_authentication.authentication import present, prove
 from ostiary.providers.oauth2.json_responses import allow_origin, error_json, read_form_parameters, token_json, too_many
@@ -74,12 +79,14 @@ def _check_flow(request: Request, services: OAuth2Services) -> None:
         raise OAuthError(UNAUTHORIZED_CLIENT, "the brand of this address has no flow for devices (flow_device_code)")
 
 
-async def _begin(request: Request, services: OAuth2Services, client: Client, scopes: tuple[str, ...]) -> DeviceAnswer:
+async def _begin(
+    request: Request, services: OAuth2Services, client: Client, scopes: tuple[str, ...]
+) -> DeviceAuthorizationResponse:
     """Store a request whose scopes are what was asked and is offered; none asked is none, as in authentik."""
     now, offered = services.clock(), offered_scopes(client)
     for _ in range(_TRIES):
         device_code = new_token(_CODE_BITS)
-        user_code = str(FIRST_CODE + secrets.randbelow(LAST_CODE - FIRST_CODE + 1))
+        user_code = str(MIN_CODE + secrets.randbelow(MAX_CODE - MIN_CODE + 1))
         item = DeviceGrant(
             hash=token_hash(device_code),
             user_hash=token_hash(user_code),
@@ -92,7 +99,7 @@ async def _begin(request: Request, services: OAuth2Services, client: Client, sco
             await write_all(services.database, [drop_taken(item.user_hash, now=now), begin_device(item)])
         except Duplicate:
             continue
-        return DeviceAnswer(
+        return DeviceAuthorizationResponse(
             device_code,
             user_code,
             f"{request.base_url}{PAGE}",

@@ -9,7 +9,7 @@ from ostiary.proto.jose import JoseError, algorithms_for
 from ostiary.proto.jose.jwks import verifying_keys
 from ostiary.proto.oauth2.authorization.pkce import METHODS
 from ostiary.proto.oauth2.clients.dpop import ALGORITHMS
-from ostiary.proto.oauth2.provider_metadata import Offer, Signing
+from ostiary.proto.oauth2.provider_metadata import Capabilities, Signing
 from ostiary.proto.oauth2.scope import OFFLINE_ACCESS
 from ostiary.providers.oauth2.authorize.subject_hints import CLASSES
 from ostiary.providers.oauth2.authorize.validation import pkce_rule
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 _SECRET_METHODS: Final = ("client_secret_post", "client_secret_basic")
 
 
-def capabilities_of(client: Client, options: Options, *, locales: Iterable[str], devices: bool) -> Offer:
+def capabilities_of(client: Client, options: Options, *, locales: Iterable[str], devices: bool) -> Capabilities:
     """Return the capabilities of a client under these settings.
 
     `locales` are the languages of the pages; `devices` says whether this host has a page for device codes.
     """
     provider = client.provider
     bound = provider.tls_client_certificate_bound_access_tokens
-    return Offer(
+    return Capabilities(
         grant_types=_grant_types(client, devices=devices),
         scopes=offered_scopes(client),
         claims=client.claim_set.claim_names(),

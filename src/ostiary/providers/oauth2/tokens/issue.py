@@ -11,7 +11,7 @@ from ostiary.grants.binding import UNBOUND, Binding
 from ostiary.grants.refresh_tokens import NewRefresh
 from ostiary.proto.jose import sign
 from ostiary.proto.oauth2.scope import OFFLINE_ACCESS
-from ostiary.proto.oauth2.token import TokenAnswer
+from ostiary.proto.oauth2.token import TokenResponse
 from ostiary.providers.oauth2.tokens.access_token_format import Form, make_access, row_body
 from ostiary.providers.oauth2.tokens.claims import add_claims, half_hash, protocol_claims, random_text
 from ostiary.providers.oauth2.tokens.signing_executor import desk
@@ -39,7 +39,7 @@ def claims_in_token(claims: Mapping[str, object], *, whole: bool) -> Mapping[str
 class Issued:
     """The token response, its rows, and the failures of mappings."""
 
-    answer: TokenAnswer
+    answer: TokenResponse
     access: AccessToken
     refresh: NewRefresh | None
     claims: Claims
@@ -93,7 +93,7 @@ async def issue_tokens(
     access_token, id_token = await _signed(client, form, identity)
     refresh_token = refresh if OFFLINE_ACCESS in authorization.scope else None
     return Issued(
-        answer=TokenAnswer(
+        answer=TokenResponse(
             access_token or "",
             (making.expires - now) // _SECOND,
             scope,

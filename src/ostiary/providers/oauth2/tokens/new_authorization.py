@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ostiary.grants.family import Authorization
-from ostiary.proto.oauth2.authorization.claims_request import NOTHING, ClaimsRequest
+from ostiary.proto.oauth2.authorization.claims_request import NO_CLAIMS, ClaimsRequest
 from ostiary.proto.oauth2.scope import OFFLINE_ACCESS
 from ostiary.providers.oauth2.tokens.claims import session_id, sub_claim
 from ostiary.store.hashing import new_token
@@ -25,7 +25,7 @@ def new_authorization(
     salt: str,
     now: int,
     nonce: str | None = None,
-    claims: ClaimsRequest = NOTHING,
+    claims: ClaimsRequest = NO_CLAIMS,
     resources: tuple[str, ...] = (),
     dpop_jkt: str | None = None,
     acr: str | None = None,

@@ -23,7 +23,7 @@ from ostiary.grants.derived_tokens import insert_derivation
 from ostiary.grants.family import Authorization, hold_family
 from ostiary.proto.oauth2.errors import INVALID_CLIENT, INVALID_GRANT, INVALID_REQUEST, UNAUTHORIZED_CLIENT, OAuthError
 from ostiary.proto.oauth2.scope import OFFLINE_ACCESS, OPENID
-from ostiary.proto.oauth2.token import MachineRequest, narrow_resources, parse_machine_request
+from ostiary.proto.oauth2.token import ClientCredentialsRequest, narrow_resources, parse_client_credentials_request
 from ostiary.providers.oauth2.client_authentication.authentication import BY_SECRET, Presented, has_secret, prove
 from ostiary.providers.oauth2.provider.client import offered_scopes
 from ostiary.providers.oauth2.token.grants.jwt_bearer import Federated, federated
@@ -62,7 +62,7 @@ class Proved:
 
 async def client_credentials(token_request: TokenRequest) -> GrantResult:
     """Authenticate a program. Two round trips with a client secret: one here, one to write. Raises OAuthError."""
-    parameters = parse_machine_request(token_request.parameters)
+    parameters = parse_client_credentials_request(token_request.parameters)
     known = token_request.client.provider.resources
     resources = narrow_resources(parameters.resources, known, known=known)
     proved = await _proved(token_request, parameters)
@@ -98,7 +98,7 @@ async def client_credentials(token_request: TokenRequest) -> GrantResult:
     )
 
 
-async def _proved(token_request: TokenRequest, parameters: MachineRequest) -> Proved:
+async def _proved(token_request: TokenRequest, parameters: ClientCredentialsRequest) -> Proved:
     client, claim = token_request.client, token_request.claim
     method = client.provider.token_endpoint_auth_method
     presented = Presented(client, claim)

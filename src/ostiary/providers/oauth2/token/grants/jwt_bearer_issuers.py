@@ -14,8 +14,8 @@ from ostiary.directory.machines import IDENTITY, Machines, NotGenerated, moved
 from ostiary.proto.oauth2.clients.statement import (
     BadStatement,
     SignedStatement,
-    header_of,
     read_statement,
+    unverified_header,
     verify_times,
 )
 from ostiary.proto.oauth2.errors import INVALID_GRANT, OAuthError
@@ -54,7 +54,7 @@ async def foreign(token_request: TokenRequest, text: str) -> Foreign:
     """Return the service account of the token. Raises OAuthError (invalid_grant), the same for every failure."""
     reasons = ["no source is federated"]
     try:
-        kid = header_of(text, longest=_LONGEST).get("kid")
+        kid = unverified_header(text, longest=_LONGEST).get("kid")
     except BadStatement as error:
         raise OAuthError(INVALID_GRANT, f"federated token: {error}") from error
     for source in _sources(token_request):
