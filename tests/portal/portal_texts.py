@@ -34,7 +34,7 @@ ELSEWHERE = (
     "These answers are not allowed.",
     "The password is too easy to guess.",
     "Too many visits began at this address.",
-    "Too many wrong codes. Please wait a little.",
+    "Too many wrong codes. Wait a little.",
     "You are not allowed to go on.",
     "You cannot use this flow now.",
     "You did not allow it.",

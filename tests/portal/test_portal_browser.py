@@ -141,7 +141,7 @@ def test_an_error_is_told_where_the_form_was(
     page.wait_for_selector("text=/request [0-9a-f]{32}/")
     assert page.locator("#field-password").count() == 0
     if status == 429:
-        assert page.locator("text=Please try again in 30 seconds.").count() == 1
+        assert page.locator("text=Try again in 30 seconds.").count() == 1
     if script:
         assert page.evaluate("document.activeElement.tagName") == "H1"
     house.engine.failure = None

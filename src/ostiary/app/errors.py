@@ -16,23 +16,23 @@ RETRY_SECONDS: Final = 5
 
 # Why the database is of no use, as anybody may read it; the log has its own words.
 UNAVAILABLE: Final[Mapping[Reason, str]] = {
-    Reason.UNREACHABLE: "The database cannot be reached. Please try again shortly.",
-    Reason.REFUSED: "The database refuses to answer. Please try again shortly.",
-    Reason.TIMEOUT: "The database does not answer in time. Please try again shortly.",
-    Reason.LOCKED: "Another program holds the database. Please try again shortly.",
-    Reason.FULL: "The disk of the database is full. An administrator has to make room.",
-    Reason.READ_ONLY: "The database takes no changes at the moment. Please try again shortly.",
-    Reason.DISK: "The disk of the database reports an error. An administrator has to look.",
-    Reason.CONNECTIONS: "The database has no free connection. Please try again shortly.",
-    Reason.CONTENTION: "Too many want to change the same thing. Please try again shortly.",
+    Reason.UNREACHABLE: "The database cannot be reached. Try again shortly.",
+    Reason.REFUSED: "The database refuses to answer. Try again shortly.",
+    Reason.TIMEOUT: "The database does not answer in time. Try again shortly.",
+    Reason.LOCKED: "Another program has locked the database. Try again shortly.",
+    Reason.FULL: "The disk of the database is full. An administrator must free some space.",
+    Reason.READ_ONLY: "The database is read-only at the moment. Try again shortly.",
+    Reason.DISK: "The disk of the database reports an error. An administrator must check it.",
+    Reason.CONNECTIONS: "The database has no free connection. Try again shortly.",
+    Reason.CONTENTION: "Too many people are changing the same thing. Try again shortly.",
 }
 
 # error, status, code, message; the first that fits counts. Without a message the error speaks for itself.
 _MEANINGS: Final[tuple[tuple[type[Exception], int, str, str | None], ...]] = (
     (Busy, 503, "busy", ""),
     (Throttled, 429, "throttled", ""),
-    (SessionGone, 409, "session_moved", "Your session moved on meanwhile. Please start again."),
-    (Conflict, 409, "conflict", "Somebody else was first. Please try again."),
+    (SessionGone, 409, "session_moved", "Your session has changed in another tab. Start again."),
+    (Conflict, 409, "conflict", "Somebody else changed this first. Try again."),
     (InvalidResource, 400, "invalid", None),
     (DirectoryError, 400, "invalid", None),
     (JoseError, 400, "invalid_token", "This token is not valid."),

@@ -19,4 +19,4 @@ def one_line(error: Exception) -> str:
         return text
     if isinstance(error, OSError):
         return f"{error.strerror or text}: {error.filename}" if error.filename else text
-    return f"unexpected error, please report it: {type(error).__name__}: {text} (--debug shows where)"
+    return f"unexpected error, a defect to report: {type(error).__name__}: {text} (--debug shows where)"

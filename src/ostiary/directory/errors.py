@@ -20,7 +20,7 @@ class Busy(DirectoryError):
     """The queue of password hashes is full."""
 
     def __init__(self) -> None:
-        super().__init__("Too many sign-ins at once. Please try again in a moment.")
+        super().__init__("Too many sign-ins at once. Try again in a moment.")
 
 
 class PasswordTooLong(DirectoryError):
@@ -35,7 +35,7 @@ class Throttled(DirectoryError):
 
     def __init__(self, retry_after: int) -> None:
         self.retry_after = retry_after
-        super().__init__(f"Too many attempts. Please try again in {retry_after} seconds.")
+        super().__init__(f"Too many attempts. Try again in {retry_after} seconds.")
 
 
 class SetupClosed(DirectoryError):

@@ -18,7 +18,7 @@ from ostiary.resource import Help, Resource
 FRESH: Final = 3_600_000_000  # microseconds since the sign-in within which an authenticator may be added
 SKEW: Final = 60_000_000  # microseconds: clocks of several servers may be apart; further ahead one was wrong
 ENROLLED: Final = "enrolled"
-STALE: Final = "Please sign in again before you add an authenticator."
+STALE: Final = "Sign in again before you add an authenticator."
 NOBODY: Final = "There is nobody to set this up for."
 
 if TYPE_CHECKING:

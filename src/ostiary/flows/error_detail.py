@@ -7,7 +7,7 @@ from typing import Final
 
 from ostiary.record import dataclass
 
-TOO_MANY: Final = "That was the wrong password too many times. Please start again."
+TOO_MANY: Final = "The password was wrong too many times. Start again."
 """The refusal after too many wrong passwords: its page says so in its heading, and begins again."""
 
 

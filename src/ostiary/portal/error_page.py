@@ -16,14 +16,14 @@ from ostiary.web.response import Response
 TEXTS: Final[Mapping[int, tuple[str, str]]] = {
     200: ("No access", "You have no access to this application."),  # as authentik answers a refused application
     400: ("That did not work", "The request could not be understood."),
-    401: ("Please sign in", "This page is only for people who are signed in."),
+    401: ("Sign in first", "This page is only for people who are signed in."),
     403: ("No access", "You are not allowed to use this page."),
     404: ("Page not found", "There is no such page, or it is not for you."),
     405: ("That did not work", "This address does not take such a request."),
     413: ("Too large", "More was sent than this page takes."),
     429: ("Too many attempts", "There were too many attempts."),
-    500: ("Something went wrong", "It is not your fault. Please try again in a while."),
-    503: ("Busy just now", "The service cannot answer at the moment. Please try again shortly."),
+    500: ("Something went wrong", "It is not your fault. Try again in a while."),
+    503: ("Busy just now", "The service cannot answer at the moment. Try again shortly."),
 }
 _REFUSED: Final = frozenset({"access_denied", "permission_denied"})  # authentik answers some of these with 200
 _PASSING: Final = frozenset({403, 408, 413, 429, 500, 502, 503, 504})  # what may go better the next time

@@ -19,7 +19,7 @@ class SessionEnded(HttpError):
     """The session ended while the request was on its way: nothing was stored."""
 
     def __init__(self) -> None:
-        super().__init__(403, "session_ended", "Your session has ended meanwhile. Please try again.")
+        super().__init__(403, "session_ended", "Your session has ended. Try again.")
 
 
 async def finish(context: SignOnContext, own: Callable[[], Batch[None]]) -> None:

@@ -73,7 +73,7 @@ async def prove_password(
     except Busy:
         await services.attempts.give_back(attempt)
         headers = (("retry-after", str(_BUSY_SECONDS)),)
-        raise HttpError(503, "busy", "Too many people are signing in. Please try again.", headers=headers) from None
+        raise HttpError(503, "busy", "Too many people are signing in. Try again.", headers=headers) from None
     # guard: A30 the wrong password does not pass
     if user is not None and backend is not None and user.is_active:
         return Proven(user, _context(user, backend), tuple(services.attempts.succeeded(attempt)))
@@ -92,7 +92,7 @@ async def _begun(stage_context: StageContext, user: User | None, typed: str, bro
         )
     except Throttled as error:
         log_failed_sign_in(user=_name(user), address=stage_context.client, reason="throttled")
-        message = "Too many failed attempts. Please wait a little."
+        message = "Too many failed attempts. Wait a little."
         raise TooManyRequests(retry_after=error.retry_after, message=message) from None
 
 

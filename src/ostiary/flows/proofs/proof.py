@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ostiary.flows.services import Services
     from ostiary.web.request import Request
 
-MESSAGE: Final = "Something about this account changed meanwhile. Please sign in again."
+MESSAGE: Final = "This account has changed. Sign in again."
 PROOF_ENDED: Final[Errors] = {"non_field_errors": (ErrorDetail(MESSAGE, "proof_ended"),)}
 _OF_PROOF: Final = frozenset({"pending_user", "user_backend", "auth_method", "auth_method_args"})
 

@@ -17,7 +17,7 @@ REAUTHENTICATE: Final = "flows.reauthenticate"
 """The step that asks, see `stages.password`."""
 FRESH: Final = 300_000_000  # microseconds since the sign-in within which nothing is asked
 SKEW: Final = 60_000_000  # microseconds: clocks of several servers may be apart; further ahead one was wrong
-STALE: Final = "Please sign in again before you change this."
+STALE: Final = "Sign in again before you change this."
 SENSITIVE: Final = frozenset({"password", "username", "email"})
 """Fields of a person that decide who signs in as them."""
 

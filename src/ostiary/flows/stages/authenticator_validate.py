@@ -81,7 +81,7 @@ class AuthenticatorValidateStage(Stage):
             device = await kinds.verify(user.pk, attempt, classes=self.device_classes)
         except Throttled:  # a challenge all the same: programs at the executor expect one
             log_failed_sign_in(user=user.username, address=stage_context.client, reason="throttled")
-            return wrong("code", "Too many wrong codes. Please wait a little.", "throttled")
+            return wrong("code", "Too many wrong codes. Wait a little.", "throttled")
         if device is None:
             log_failed_sign_in(user=user.username, address=stage_context.client, reason="mfa")
             verdict = wrong("code", "This code is not right, or was used before.")

@@ -74,7 +74,7 @@ class ConsentStage(Stage):
             or not isinstance(token, str)
             or not hmac.compare_digest(token.encode(), text_of(answer, "token").encode("utf-8", "replace"))
         ):
-            return wrong("token", "This page is out of date. Please look at it again.")
+            return wrong("token", "This page is out of date. Look at it again.")
         if answer.get("deny") in (True, "true"):
             return Declined()
         pk = stage_context.mapping("application").get("pk")

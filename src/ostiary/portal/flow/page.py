@@ -32,7 +32,7 @@ from ostiary.web.response import Response, redirect
 SETUP: Final = "initial-setup"
 DISPLAY: Final = "display"
 _DISPLAYS: Final = frozenset({"popup", "touch", "wap"})
-NOTICE: Final = "That page was too old, so please start again. If this comes back, allow cookies for this site."
+NOTICE: Final = "That page was too old. Start again. If this comes back, allow cookies for this site."
 
 
 class FlowPage:

@@ -56,7 +56,7 @@ DESCRIPTIONS: Final[Mapping[str, str]] = {
     INTERACTION_REQUIRED: "The person has to answer something first.",
     REQUEST_NOT_SUPPORTED: "Request objects are not supported.",
     REQUEST_URI_NOT_SUPPORTED: "Only request_uri values of the pushed authorization request endpoint are supported.",
-    TEMPORARILY_UNAVAILABLE: "There were too many requests. Please try again later.",
+    TEMPORARILY_UNAVAILABLE: "There were too many requests. Try again later.",
     INVALID_TARGET: "The resource is unknown, malformed or not allowed.",
     INVALID_REQUEST_OBJECT: "The request object is not valid.",
     INVALID_REQUEST_URI: "The request_uri is unknown, expired or was used.",

@@ -158,7 +158,7 @@ async def _entered(context: ApprovalContext) -> Response | None:
     grant = await find_claimed(database, token_hash(context.code), session.key, now=context.now)
     client = None if grant is None else client_by_provider(context.snapshot, grant.provider)
     if grant is None or client is None:
-        raise HttpError(400, "invalid_device_code", "This code is not valid any more. Please start again.")
+        raise HttpError(400, "invalid_device_code", "This code is no longer valid. Start again.")
     context.known_grant, context.known_client = grant, client
     context.known_party = RelyingParty(client.provider, client.application)
     return None

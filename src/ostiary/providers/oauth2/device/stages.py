@@ -51,10 +51,10 @@ MOST_BY_SESSION: Final = 10
 MOST_BY_PERSON: Final = 20
 MOST_BY_ADDRESS: Final = 60
 
-_GONE: Final = "This code is not valid any more. Please start again."
+_GONE: Final = "This code is no longer valid. Start again."
 _DECLINED: Final = "You did not allow it. The device is not signed in."
 _NOTHING: Final = "No device is waiting with this code."
-_TOO_OFTEN: Final = "Too many codes were tried. Please wait an hour."
+_TOO_OFTEN: Final = "Too many codes were tried. Wait an hour."
 
 
 @dataclass(frozen=True, kw_only=True)

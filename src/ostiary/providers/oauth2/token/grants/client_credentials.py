@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from ostiary.providers.oauth2.tokens.issue import Issued
     from ostiary.store.database import Batch, Statement
 
-_TOO_MANY: Final = "Too many wrong app passwords. Please wait a little."
+_TOO_MANY: Final = "Too many wrong app passwords. Wait a little."
 _LONGEST: Final = 4096  # characters of a secret that may be a username and app password
 _NAME: Final = 128  # characters of the provider's name in the username
 
