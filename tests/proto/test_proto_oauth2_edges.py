@@ -116,6 +116,8 @@ def test_a10_an_answer_names_its_issuer_beside_its_members_unless_it_is_signed()
     plain, signed = (ResponseTarget("https://a.example/", "query", "s", signed) for signed in (False, True))
     assert response_pairs(plain, [("code", "c")], issuer="i") == [("code", "c"), ("state", "s"), ("iss", "i")]
     assert response_pairs(signed, [("code", "c")], issuer="i") == [("code", "c"), ("state", "s")]
+    stateless = ResponseTarget("https://a.example/", "query", None)
+    assert response_pairs(stateless, [("code", "c")], issuer="i") == [("code", "c"), ("iss", "i")]
 
 
 def assertion(**claims: object) -> SignedStatement:
