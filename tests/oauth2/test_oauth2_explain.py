@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, cast
 
 import pytest
 from oauth2_rig import Rig, json_of
@@ -51,7 +51,10 @@ async def dump(rig: Rig) -> Mapping[str, list[str]]:
         " WHERE schemaname NOT IN ('pg_catalog', 'information_schema')",
     }[rig.database.dialect]
     names = [str(row["name"]) for row in await rig.rows(tables)]
-    found = {name: sorted(repr(list(row)) for row in await rig.rows(f"SELECT * FROM {name}")) for name in names}
+    found = {
+        name: sorted(repr(tuple(cast("Iterable[Any]", row))) for row in await rig.rows(f"SELECT * FROM {name}"))
+        for name in names
+    }
     assert sum(map(len, found.values())) > 3
     assert any(name.endswith("event") for name in found)
     return found

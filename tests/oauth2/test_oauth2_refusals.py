@@ -82,6 +82,21 @@ async def test_a_flow_whose_policies_refuse(rig: Rig, caplog: pytest.LogCaptureF
     assert line.startswith("flow silent refused: access_denied")
     assert "user=ada" in line
     assert found["application"]["name"] == "Wiki"
+    (step,) = found["trace"]["steps"]
+    assert (found["trace"]["target"], step["binding"], step["result"]) == ("silent", "b", False)
+
+
+async def test_an_application_that_is_opened_from_the_library(both: Rig, caplog: pytest.LogCaptureFixture) -> None:
+    both.change(PolicyBinding(pk="b", target="app", user=8, order=0))
+    await both.browser.sign_in()
+    answer = await both.browser.get("/application/launch/wiki/")
+    assert b"You have no access to this application." in answer.body
+    line, found = await told(both, caplog)
+    assert line.startswith("/application/launch/wiki/ refused: access_denied")
+    assert "user=ada" in line
+    assert found["application"] == {"pk": "app", "name": "Wiki", "slug": "wiki"}
+    (step,) = found["trace"]["steps"]
+    assert (step["binding"], step["result"]) == ("b", False)
 
 
 POSTS = {

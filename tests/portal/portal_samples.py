@@ -538,6 +538,7 @@ class SampleHouse:
             form_key=b"k" * 32,
             clock=lambda: NOW,
             recover=recover,
+            sign_on=SimpleNamespace(),  # type: ignore[arg-type]
         )
         self.renderer = Renderer(templates, static, plane)  # type: ignore[arg-type]
         extra = [Route("GET", "/-/error/{status}/", _fail)]

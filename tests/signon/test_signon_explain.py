@@ -113,7 +113,8 @@ class World:
     def by_hand(self) -> bool:
         """The rules, written down once more."""
         join = any if self.mode == "any" else all
-        statics, results = [], []
+        statics: list[bool] = []
+        results: list[bool] = []
         for binding in self.bindings:
             if not binding.enabled:
                 continue
@@ -134,7 +135,7 @@ class World:
     def changed(self, kind: str, what: str) -> World:
         """Do by hand what a change says."""
         done: dict[str, Any] = {}
-        fields = {
+        fields: dict[str, dict[str, Any]] = {
             "enable_binding": {"enabled": True},
             "disable_binding": {"enabled": False},
             "negate": {"negate": True},

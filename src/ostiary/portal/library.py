@@ -11,6 +11,7 @@ from urllib.parse import quote
 from ostiary.applications.resources import Application
 from ostiary.brands.pictures import picture
 from ostiary.directory.user import Subject
+from ostiary.events.refusals import Refusal
 from ostiary.flows.enrolment import SetupStage
 from ostiary.flows.password_change import password_change
 from ostiary.flows.plans.beginning import ANOTHER_URL
@@ -21,7 +22,7 @@ from ostiary.portal.services import Pages
 from ostiary.portal.start import active_person, sign_in_first, signed_in_person
 from ostiary.record import dataclass
 from ostiary.sessions.session import Session
-from ostiary.signon.access import NO_ACCESS, accessible
+from ostiary.signon.access import accessible, find_refusal
 from ostiary.signon.flow_choice import application_context, require_authentication_flow
 from ostiary.web.errors import NoAccess, NotFound
 from ostiary.web.request import Request
@@ -97,17 +98,39 @@ class Library:
         session, subject = found
         if request.query_one(_ANOTHER) is not None:
             return await self._sign_in_another(request, session, application, now)
-        if not await self._accessible(request, subject, [application], now):
-            raise NoAccess(
-                NO_ACCESS,
-                application=application.name,
-                account=subject.user.username,
-                another=f"{_launch_path(request, application)}?{_ANOTHER}=1",
-            )
+        refusal = await find_refusal(
+            request,
+            self._pages.sign_on,
+            subject=subject,
+            application=application,
+            snapshot=snapshot,
+            facts={},
+            now=now,
+            another=f"{_launch_path(request, application)}?{_ANOTHER}=1",
+        )
+        if refusal is not None:
+            await self._record(request, refusal, subject, application, now)
+            raise refusal
         address = self._address(application, subject)
         if address is None:
             raise NotFound("no_launch_url", "This application has no page to open.")
         return redirect(address)
+
+    async def _record(
+        self, request: Request, refusal: NoAccess, subject: Subject, application: Application, now: int
+    ) -> None:
+        """Write the refusal to log and events: its page shows a number only."""
+        item = Refusal(
+            where=_launch_path(request, application),
+            error=refusal.code,
+            reason=refusal.message,
+            address=request.client,
+            request_id=request.request_id,
+            client=application_context(application),
+            user=subject.user.who,
+            trace=refusal.trace,
+        )
+        await self._pages.refusals.tell(self._pages.sign_on.database, item, now=now)
 
     async def _sign_in_another(
         self, request: Request, session: Session, application: Application, now: int

@@ -10,6 +10,7 @@ from ostiary.directory.authenticators.devices import Devices
 from ostiary.directory.first_run.setup import Setup
 from ostiary.directory.tokens import Tokens
 from ostiary.directory.users import Users
+from ostiary.events.refusals import Refusals
 from ostiary.flows.engine import FlowEngine
 from ostiary.portal.autosubmit import autosubmit_page
 from ostiary.portal.error_page import ErrorPage
@@ -21,7 +22,7 @@ from ostiary.room import Room, Service
 from ostiary.seal.derivation import DerivedKeys
 from ostiary.sessions.sessions import Sessions
 from ostiary.signon.protocols import Protocols
-from ostiary.signon.services import ProtocolPages
+from ostiary.signon.services import ProtocolPages, SignOnServices
 from ostiary.store.configuration.plane import ConfigPlane
 from ostiary.web.templates import TemplateFolders
 
@@ -52,7 +53,9 @@ def pages(services: ServiceRegistry) -> Pages:
         form_key=services[DerivedKeys].key("web/form"),
         clock=services.clock,
         recover=recoverer.recover,
+        sign_on=services[SignOnServices],
         protocols=services[Protocols],
+        refusals=services[Refusals],
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import field
 from typing import TYPE_CHECKING, Protocol
 
+from ostiary.events.refusals import Refusals
 from ostiary.record import dataclass
 from ostiary.signon.protocols import Protocols, Settling
 from ostiary.web.request import Request
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from ostiary.flows.run.outcome import Outcome
     from ostiary.sessions.session import Session
     from ostiary.sessions.sessions import Sessions
+    from ostiary.signon.services import SignOnServices
     from ostiary.store.configuration.snapshot import Snapshot
     from ostiary.web.static import Static
     from ostiary.web.templates import Templates
@@ -73,7 +75,7 @@ class Pages:
 
     `form_key` is key material of its own for form tokens; `clock` gives microseconds UTC. `recover` consumes a recovery
     key, signs the person in and returns the path to go to, or None for a key that is not valid. `protocols` answer the
-    requests that flows lead to.
+    requests that flows lead to; `sign_on` asks their policies, and `refusals` records a no.
     """
 
     engine: Engine
@@ -87,4 +89,6 @@ class Pages:
     form_key: bytes
     clock: Callable[[], int]
     recover: Callable[[Request, str, int], Awaitable[str | None]]
+    sign_on: SignOnServices
     protocols: Protocols = field(default_factory=Protocols)
+    refusals: Refusals = field(default_factory=Refusals)

@@ -296,8 +296,8 @@ class Dispatcher:
             self._commit.plan = planned.plan
             return None
         if planned.undecided:
-            return await self._deny(" ".join(planned.messages))
-        return await refusing.not_applicable(at, planned.messages, later=self._later)
+            return await self._deny(" ".join(planned.messages), trace=planned.trace)
+        return await refusing.not_applicable(at, planned.messages, later=self._later, trace=planned.trace)
 
     async def _finish(self) -> Outcome:
         target = destination(self._at.plan, self._at.query, self._at.home)
@@ -375,8 +375,10 @@ class Dispatcher:
         self._commit.keep(plan, verdict.writes)
         return await self._step() or Passed() if plan.steps else Passed()
 
-    async def _deny(self, message: str, writes: tuple[Statement, ...] = ()) -> Outcome:
-        return await refusing.deny(self._at, message, writes, later=self._later)
+    async def _deny(
+        self, message: str, writes: tuple[Statement, ...] = (), *, trace: Mapping[str, object] | None = None
+    ) -> Outcome:
+        return await refusing.deny(self._at, message, writes, later=self._later, trace=trace)
 
     def _restart(self, *, keep_context: bool) -> None:
         old = self._at.plan

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final, Literal
 
 from ostiary.events.evaluation_log import log_not_evaluated
@@ -39,6 +39,7 @@ class Planned:
     messages: tuple[str, ...] = ()
     events: tuple[Statement, ...] = ()
     undecided: bool = False  # a rule could not be evaluated, so that nothing but a refusal may follow
+    trace: Mapping[str, object] | None = None  # of the decision that refused, as JSON data
 
 
 class Planner:
@@ -65,7 +66,7 @@ class Planner:
         )
         if not verdict.passing:
             messages = verdict.messages or ((UNDECIDED,) if verdict.undecided else ())
-            return Planned(None, messages, verdict.events, undecided=verdict.undecided)
+            return Planned(None, messages, verdict.events, undecided=verdict.undecided, trace=verdict.trace.data())
         events = list(verdict.events)
         steps = []
         for binding in bindings_of(flow, self._snapshot):
@@ -80,7 +81,7 @@ class Planner:
                 events.extend(decision.events)
                 fate = self._fate(decision, binding)
                 if fate == "refuse":
-                    return Planned(None, (UNDECIDED,), tuple(events), undecided=True)
+                    return Planned(None, (UNDECIDED,), tuple(events), undecided=True, trace=decision.trace.data())
                 if fate == "leave":
                     continue
             steps.append(PlanStep(binding.stage, str(binding.pk), binding.re_evaluate_policies))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from ostiary.events.refusals import Refusal
@@ -16,10 +16,20 @@ if TYPE_CHECKING:
 _NOT_NOW: Final = "You cannot use this flow now."
 
 
-async def deny(at: Position, message: str, writes: Sequence[Statement] = (), *, later: bool) -> Outcome:
-    """End the plan with a refusal. With `later` it is kept for one look: another request shows it."""
+async def deny(
+    at: Position,
+    message: str,
+    writes: Sequence[Statement] = (),
+    *,
+    later: bool,
+    trace: Mapping[str, object] | None = None,
+) -> Outcome:
+    """End the plan with a refusal. With `later` it is kept for one look: another request shows it.
+
+    `trace` is how policies came to it, as data, for the event.
+    """
     challenge = await access_denied(at.stage_context(), message)
-    writes = (*writes, *_refusal_event(at, message))
+    writes = (*writes, *_refusal_event(at, message, trace))
     if later:
         at.commit.keep(at.plan.to(denied=message, steps=(), scratch={}, errors={}, planned=True), writes)
     else:
@@ -28,8 +38,10 @@ async def deny(at: Position, message: str, writes: Sequence[Statement] = (), *, 
     return challenge
 
 
-async def not_applicable(at: Position, messages: Sequence[str], *, later: bool) -> Outcome:
-    """Do what the flow says about whoever it does not apply to (`Flow.denied_action`)."""
+async def not_applicable(
+    at: Position, messages: Sequence[str], *, later: bool, trace: Mapping[str, object] | None = None
+) -> Outcome:
+    """Do what the flow says about whoever it does not apply to (`Flow.denied_action`). `trace` as in `deny`."""
     flow, plan, following = at.flow, at.plan, at.following
     # Whoever began this flow would begin it again at once: going there would never end.
     back = following is not None and following == plan.next_url
@@ -39,13 +51,13 @@ async def not_applicable(at: Position, messages: Sequence[str], *, later: bool) 
     message = " ".join(messages) or _NOT_NOW
     going = {"continue": True, "message_continue": following is not None and not back}
     if going.get(flow.denied_action, False):
-        at.commit.add(_refusal_event(at, message))
+        at.commit.add(_refusal_event(at, message, trace))
         at.commit.drop()
         return Moved(following if following is not None and not back else at.home)
-    return await deny(at, message, later=later)
+    return await deny(at, message, later=later, trace=trace)
 
 
-def _refusal_event(at: Position, message: str) -> Sequence[Statement]:
+def _refusal_event(at: Position, message: str, trace: Mapping[str, object] | None) -> Sequence[Statement]:
     """Return the event of a refusal, unless there are too many; the log has its line."""
     application = at.plan.context.get("application")
     row = at.services.refusals.note(
@@ -57,6 +69,7 @@ def _refusal_event(at: Position, message: str) -> Sequence[Statement]:
             request_id=at.request.request_id,
             client=application if isinstance(application, dict) else None,
             user=at.session.who if at.session.user is not None else None,
+            trace=trace,
             logger="ostiary.flows",
         ),
         now=at.now,
