@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from typing import Any
 
 import pytest
 
 from ostiary.app.health import Health
+from ostiary.app.listening.connection_limits import HEALTH_CONNECTIONS, ConnectionLimits
 from ostiary.app.metrics import Metrics, MetricsSite
-from ostiary.store.database import Database
+from ostiary.app.process_measures import LoopLag, connection_measures
+from ostiary.room import Measure
+from ostiary.store.database import Database, Unavailable
 from ostiary.store.loop import Loop
-from ostiary.web.errors import NotFound
+from ostiary.web.asgi import Site
+from ostiary.web.errors import NotFound, TooManyRequests
 from ostiary.web.request import Request
 from ostiary.web.response import Response, empty
 from ostiary.web.router import Route, Router
@@ -141,6 +147,109 @@ async def test_health_of_a_worker_knows_the_last_turn_of_its_queue(database: Dat
     assert await ask(site, "/-/health/live/") == (503, b"background_work_ended: queue\n")
     assert (await ask(site, "/-/health/ready/", "POST"))[0] == 404
     assert (await ask(site, "/-/health/"))[0] == 404
+
+
+async def test_measures_are_read_when_somebody_scrapes(monkeypatch: pytest.MonkeyPatch) -> None:
+    metrics = Metrics(version="1")
+    reads = 0
+
+    async def slow() -> dict[tuple[str, ...], float]:
+        nonlocal reads
+        reads += 1
+        return {("a", "b"): 7.0}
+
+    async def away() -> dict[tuple[str, ...], float]:
+        raise Unavailable("nobody there")
+
+    metrics.add(
+        [
+            Measure(name="ostiary_one", summary="One.", labels=("x", "y"), read=slow),
+            Measure(name="ostiary_away", summary="Away.", read=away),
+            Measure(name="ostiary_two", summary="Two.", kind="counter", read=lambda: {(): 3}),
+        ]
+    )
+    site = MetricsSite(metrics)
+    page = (await ask(site, "/metrics"))[1].decode()
+    assert 'ostiary_one{x="a",y="b"} 7.0' in page
+    assert "ostiary_two_total 3.0" in page
+    assert "\nostiary_away " not in page, "what cannot be read is missing, and everything else is there"
+    await ask(site, "/metrics")
+    assert reads == 1, "many scrapes read once"
+    monkeypatch.setattr("ostiary.app.metrics.READ_SECONDS", 0.0)
+    await ask(site, "/metrics")
+    assert reads == 2
+
+
+async def test_a_database_that_hangs_does_not_hold_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ostiary.app.metrics.READ_TIMEOUT", 0.05)
+    metrics = Metrics(version="1")
+
+    async def hangs() -> dict[tuple[str, ...], float]:
+        await asyncio.sleep(60)
+        raise AssertionError
+
+    metrics.add(
+        [
+            Measure(name="ostiary_one", summary="One.", read=lambda: {(): 1.0}),
+            Measure(name="ostiary_hangs", summary="Hangs.", read=hangs),
+        ]
+    )
+    page = (await ask(MetricsSite(metrics), "/metrics"))[1].decode()
+    assert "ostiary_one 1.0" in page
+    assert "ostiary_build_info" in page
+
+
+async def test_answers_429_are_counted_by_reason() -> None:
+    metrics = Metrics(version="1")
+
+    async def often(_request: Request) -> Response:
+        raise TooManyRequests(retry_after=1, code="throttled")
+
+    async def slower(_request: Request) -> Response:
+        return empty(429)
+
+    routes = [Route("GET", "/a/", often), Route("GET", "/b/", slower)]
+    site = Site(Router(metrics.measured(route) for route in routes), throttled=metrics.throttled)
+    for path in (b"/a/", b"/a/", b"/b/"):
+        scope = {"path": path.decode(), "raw_path": path, "headers": [(b"host", b"a")]}
+        request = Request()
+        assert (await site.answer(request, scope)).status == 429
+    page = metrics.page()[0].decode()
+    assert 'ostiary_throttled_total{reason="throttled"} 2.0' in page
+    assert 'ostiary_throttled_total{reason="client"} 1.0' in page
+
+
+async def test_the_lag_of_the_event_loop_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ostiary.app.process_measures.LAG_EVERY", 0.01)
+    lag = LoopLag()
+    assert lag.longest() == 0.0
+    lag.start()
+    time.sleep(0.2)
+    await asyncio.sleep(0.05)
+    lag.stop()
+    assert 0.15 < lag.longest() < 60
+
+
+def test_refused_and_evicted_connections_are_counted() -> None:
+    class Connection:
+        peer, in_handshake = "192.0.2.1", False
+
+        def evict(self) -> None:
+            pass
+
+    limits = ConnectionLimits(1)
+    for _ in range(2 + HEALTH_CONNECTIONS + 1):
+        connection = Connection()
+        limits.admit(connection)
+        limits.set_busy(connection)
+    values = {measure.name: measure.read() for measure in connection_measures(limits)}
+    assert values == {"ostiary_connections_refused": {(): 2}, "ostiary_connections_evicted": {(): 0}}
+    idle = ConnectionLimits(1)
+    for _ in range(2):
+        connection = Connection()
+        idle.admit(connection)
+        idle.set_idle(connection)
+    assert (idle.evicted, idle.refused) == (1, 0)
 
 
 async def test_other_scopes_are_left_alone() -> None:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from http.client import HTTPConnection
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 from support.ports import free_port
 from support.waiting import wait_until
 
+ROOT = Path(__file__).resolve().parents[2]
 OSTIARY = Path(sys.executable).with_name("ostiary")
 
 
@@ -191,3 +194,22 @@ def test_a_start_and_a_first_answer_load_nothing_they_do_not_need(running: Runni
     assert "ostiary.app.site" in loaded
     assert len(loaded) < MOST_MODULES
     assert running.stop() == 0
+
+
+def test_the_page_of_metrics_shows_what_the_how_to_names(running: Running) -> None:
+    running.wait_until_ready()
+    with urlopen(f"http://127.0.0.1:{running.metrics}/metrics", timeout=20) as answer:
+        page = answer.read().decode()
+    shown = set(re.findall(r"^# TYPE (ostiary_\w+) ", page, re.MULTILINE))
+    shown -= {name for name in shown if name.endswith("_created")}
+    table = (ROOT / "docs/how-to/watch-health.md").read_text().partition("## What to measure")[2]
+    named = set(re.findall(r"`(ostiary_\w+)`", table.partition("## Where else")[0]))
+    named.remove("ostiary_folder_of_blueprints_age_seconds")  # here no folder is set
+    assert shown == named
+    assert re.search(r'^ostiary_background_alive\{work="queue"\} 1.0$', page, re.MULTILINE)
+    assert re.search(r'^ostiary_certificate_end_timestamp_seconds\{name=".+"\} \d', page, re.MULTILINE)
+    numbers = dict(re.findall(r"^(ostiary_\w*config_revision) (.+)$", page, re.MULTILINE))
+    assert numbers["ostiary_config_revision"] == numbers["ostiary_database_config_revision"]
+    latency = re.search(r"^ostiary_database_latency_seconds (.+)$", page, re.MULTILINE)
+    assert latency is not None
+    assert 0 < float(latency[1]) < 10

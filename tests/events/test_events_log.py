@@ -12,7 +12,7 @@ from ostiary.events.event import event
 from ostiary.events.masking import cleanse, is_hidden
 from ostiary.events.repository import EventFilter, Events, sweep
 from ostiary.events.session_events import login_event, logout_event
-from ostiary.events.signin_log import log_failed_sign_in
+from ostiary.events.signin_log import SignInLog
 from ostiary.resource import codec
 from ostiary.seal import Secret
 from ostiary.sessions.session import Session
@@ -176,7 +176,7 @@ def test_sign_in_and_sign_out_are_events() -> None:
 )
 def test_the_log_line_cannot_be_forged(caplog: pytest.LogCaptureFixture, typed: str | None, written: str) -> None:
     with caplog.at_level(logging.WARNING, logger="ostiary.signin"):
-        log_failed_sign_in(user=typed, address="2001:db8::1", reason="password")
+        SignInLog().failed(user=typed, address="2001:db8::1", reason="password")
     assert caplog.messages == [f"sign-in failed user={written} address=2001:db8::1 reason=password"]
 
 

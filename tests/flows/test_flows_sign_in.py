@@ -62,6 +62,25 @@ async def test_a_wrong_password_is_told_as_authentik_does(world: World, client: 
     assert (await client.answer(component="ak-stage-password", password=PASSWORD))["to"] == "/"
 
 
+async def test_sign_ins_and_failures_are_counted_by_method_and_reason(world: World, client: Client) -> None:
+    default_flow(world)
+    await world.user()
+    await client.get()
+    await client.answer(component="ak-stage-identification", uid_field="jo")
+    await client.answer(component="ak-stage-password", password="wrong")
+    await client.answer(component="ak-stage-password", password=PASSWORD)
+    other = Client(world)
+    await other.get()
+    await other.answer(component="ak-stage-identification", uid_field="nobody")
+    rooms, services = world.core.rooms, world.program.built.services
+    values = {measure.name: measure.read() for room in rooms for measure in room.measures(services)
+              if measure.name.startswith("ostiary_sign_in")}  # fmt: skip
+    assert values == {
+        "ostiary_sign_ins": {("password",): 1},
+        "ostiary_sign_in_failures": {("password",): 1, ("unknown_user",): 1},
+    }
+
+
 async def test_a42_an_unknown_user_reads_the_same(world: World) -> None:
     default_flow(world)
     await world.user()

@@ -53,6 +53,26 @@ def refused(response: Response, code: str) -> bool:
     return response.status in {400, 401} and json_of(response)["error"] == code
 
 
+async def test_a68_answers_and_refusals_are_counted_with_few_labels(rig: Rig) -> None:
+    assert (await credentials(rig)).status == 200
+    assert refused(await credentials(rig, ("wiki", "wrong")), "invalid_client")
+    for number in range(20):
+        await rig.token(grant_type=f"invented-{number}")
+    assert refused(await rig.token(grant_type="refresh_token", refresh_token="none"), "invalid_grant")
+    built = rig.program.built.services
+    values = {measure.name: measure.read() for room in rig.program.core.rooms for measure in room.measures(built)
+              if measure.name in {"ostiary_tokens", "ostiary_refusals"}}  # fmt: skip
+    assert values == {
+        "ostiary_tokens": {
+            ("client_credentials", "issued"): 1,
+            ("client_credentials", "invalid_client"): 1,
+            ("unknown", "unsupported_grant_type"): 20,
+            ("refresh_token", "invalid_grant"): 1,
+        },
+        "ostiary_refusals": {("invalid_client",): 1, ("unsupported_grant_type",): 20, ("invalid_grant",): 1},
+    }
+
+
 class TestSecret:
     async def test_the_account_is_made_once_and_then_it_costs_two_round_trips(self, both: Rig) -> None:
         first = await credentials(both, scope="openid profile")

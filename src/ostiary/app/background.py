@@ -37,6 +37,10 @@ class Background:
         """Everything that goes on by itself in this process, for health and metrics."""
         return (*self._loops, *((self._worker.loop,) if self._worker is not None else ()))
 
+    async def is_leader(self) -> bool:
+        """Tell whether this process enqueued the scheduled tasks last. Raises Unavailable."""
+        return self._worker is not None and await self._worker.is_leader()
+
     def start(self) -> None:
         """Begin."""
         for loop in self._loops:

@@ -6,13 +6,18 @@ Labels are bounded: the method is one of a few, the route is a pattern of the ro
 
 from __future__ import annotations
 
+import asyncio
+import inspect
+import logging
 import time
 from bisect import bisect_left
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, MutableMapping
 from dataclasses import field
 from typing import TYPE_CHECKING, Any, Final
 
 from ostiary.record import dataclass
+from ostiary.room import Measure, Samples
+from ostiary.store.database import StoreError
 from ostiary.web.errors import HttpError
 from ostiary.web.request import Request
 from ostiary.web.response import Response
@@ -27,6 +32,11 @@ BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 
 
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _SERVER_ERROR: Final = 500
+_TOO_MANY: Final = 429
+READ_SECONDS: Final = 2.0  # seconds for which what was read serves, however often somebody scrapes
+READ_TIMEOUT: Final = 5.0  # seconds for all that is read
+
+log: Final = logging.getLogger("ostiary.app")
 
 Gauge = Callable[[], float]
 
@@ -45,11 +55,34 @@ class Metrics:
         self._series: dict[tuple[str, str, str], _Series] = {}
         self._gauges: dict[str, tuple[str, Gauge]] = {}
         self._unavailable: dict[str, int] = {}
+        self._throttled: dict[str, int] = {}
+        self._measures: list[Measure] = []
+        self._samples: list[tuple[Measure, Samples]] = []
+        self._read_at = -READ_SECONDS
+        self._reading = asyncio.Lock()
         self._registry: CollectorRegistry | None = None
 
     def gauge(self, name: str, help_text: str, value: Gauge) -> None:
         """Show a number that is asked for at each scrape."""
         self._gauges[name] = (help_text, value)
+
+    def add(self, measures: Iterable[Measure]) -> None:
+        """Show these as well; each is read when somebody scrapes."""
+        self._measures.extend(measures)
+
+    async def read(self) -> None:
+        """Read what was added, at most once in `READ_SECONDS`. What cannot be read is missing on the page."""
+        async with self._reading:
+            if time.monotonic() - self._read_at < READ_SECONDS:
+                return
+            samples = []
+            try:
+                async with asyncio.timeout(READ_TIMEOUT):
+                    for measure in self._measures:
+                        samples.append((measure, await _read(measure)))  # noqa: PERF401 - those before a time-out stay
+            except TimeoutError:
+                log.warning("metrics: the database did not answer within %.0f s", READ_TIMEOUT)
+            self._samples, self._read_at = samples, time.monotonic()
 
     def measured(self, route: Route) -> Route:
         """Return the route with a handler that counts."""
@@ -64,6 +97,8 @@ class Metrics:
             try:
                 response = await handler(request)
                 status = response.status
+                if status == _TOO_MANY:
+                    self.throttled("client")
             except HttpError as error:
                 status = error.status
                 raise
@@ -87,6 +122,10 @@ class Metrics:
     def unavailable(self, reason: str) -> None:
         """Count one answer 503. Reasons are codes of errors: there are few."""
         self._unavailable[reason] = self._unavailable.get(reason, 0) + 1
+
+    def throttled(self, reason: str) -> None:
+        """Count one answer 429. Reasons are codes of errors: there are few."""
+        self._throttled[reason] = self._throttled.get(reason, 0) + 1
 
     def page(self) -> tuple[bytes, str]:
         """Return the text of a scrape and its content type."""
@@ -125,8 +164,30 @@ class Metrics:
         for reason, times in list(self._unavailable.items()):
             unavailable.add_metric([reason], float(times))
         yield unavailable
+        throttled = CounterMetricFamily(
+            "ostiary_throttled", "Requests answered 429, by reason: too many attempts.", labels=["reason"]
+        )
+        for reason, times in list(self._throttled.items()):
+            throttled.add_metric([reason], float(times))
+        yield throttled
+        families = {"counter": CounterMetricFamily, "gauge": GaugeMetricFamily}
+        for measure, samples in self._samples:
+            family = families[measure.kind](measure.name, measure.summary, labels=list(measure.labels))
+            for sample, number in list(samples.items()):
+                family.add_metric(list(sample), float(number))
+            yield family
         for name, (help_text, value) in self._gauges.items():
             yield GaugeMetricFamily(name, help_text, value=value())
+
+
+async def _read(measure: Measure) -> Samples:
+    """Return what a measure says now; nothing where the database does not answer."""
+    try:
+        samples = measure.read()
+        return await samples if inspect.isawaitable(samples) else samples
+    except StoreError as error:
+        log.debug("metrics: %s cannot be read: %s", measure.name, error)  # health says it for everybody
+        return {}
 
 
 class MetricsSite:
@@ -154,6 +215,7 @@ class MetricsSite:
 
     async def _answer(self, path: str) -> Response:
         if path.rstrip("/") == "/metrics":
+            await self._metrics.read()
             body, content_type = self._metrics.page()
             return Response(200, body, [("content-type", content_type)])
         response = await self._health(path) if self._health is not None else None

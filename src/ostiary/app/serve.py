@@ -98,6 +98,7 @@ class Process:
     def __init__(self, core: Core, *, site: bool, worker: bool) -> None:
         from ostiary.app.background import Background  # noqa: PLC0415 - as above
         from ostiary.app.health import Health  # noqa: PLC0415 - as above
+        from ostiary.app.process_measures import LoopLag, connection_measures, process_measures  # noqa: PLC0415 - as above
 
         self._core = core
         self._background = Background(core, worker=worker)
@@ -112,6 +113,9 @@ class Process:
             metrics.gauge(
                 f"ostiary_{loop.name.replace(' ', '_')}_age_seconds", f"Since the last turn of: {loop.name}.", loop.age
             )
+        self._lag = LoopLag()
+        metrics.add(process_measures(core, self._background, self._lag))
+        services = core.services
         listen = core.settings.listen
         metrics_site = MetricsSite(metrics, self._health.page)
         metrics_limits = ConnectionLimits(METRICS_CONNECTIONS)
@@ -122,12 +126,15 @@ class Process:
             from ostiary.app.site import build_site  # noqa: PLC0415 - a worker alone has no pages
 
             built = build_site(core, metrics, self._health)
+            services = built.services
             limits = ConnectionLimits(connection_limit(), trusts=Proxies(listen.trusted_proxy_cidrs).trusts)
             metrics.gauge("ostiary_connections", "Open connections of the listeners of pages.", partial(len, limits))
+            metrics.add(connection_measures(limits))
             self._listeners.insert(0, Listener(built.site, listen.http, setting="OSTIARY_LISTEN__HTTP", limits=limits))
             if listen.https is not None:
                 self._tls = _tls_listener(core, built.site, listen.https, limits)
                 self._listeners.append(self._tls)
+        metrics.add(measure for room in core.rooms for measure in room.measures(services))
 
     async def start(self) -> None:
         """Listen, begin the background work, and say so. Raises SettingsError when an address is taken."""
@@ -136,6 +143,7 @@ class Process:
         for listener in self._listeners:
             await listener.start()
         self._background.start()
+        self._lag.start()
         if self._has_site:
             await banner.announce(self._core, tls=self._tls is not None and self._tls.listening)
         self._health.begin()
@@ -144,6 +152,7 @@ class Process:
     async def stop(self, *, drain: bool) -> None:
         """Be ready no more, let a load balancer see that, close the doors, and let work in flight end."""
         self._health.stop()
+        self._lag.stop()
         if self._has_site and drain:
             await asyncio.sleep(DRAIN)
         await asyncio.gather(*(listener.stop() for listener in self._listeners), self._background.stop())

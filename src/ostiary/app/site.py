@@ -62,6 +62,7 @@ def build_site(core: Core, metrics: Metrics, health: Health | None = None) -> Bu
         translate=translate,
         from_proxies=[settings.mtls.header] if settings.mtls.header else (),
         unavailable=unavailable,
+        throttled=metrics.throttled,
     )
     return Built(site, health, routes, services)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Final
 
 from ostiary.directory import attempts, resources, tables, tokens
@@ -15,7 +15,7 @@ from ostiary.directory.passwords.pool import Passwords
 from ostiary.directory.rows.backend import AccountHooks, backends
 from ostiary.directory.tokens import Tokens
 from ostiary.directory.users import Users
-from ostiary.room import MINUTE, Job, Room, Service
+from ostiary.room import MINUTE, Job, Measure, Room, Service
 from ostiary.seal.envelope import Sealer
 
 if TYPE_CHECKING:
@@ -53,6 +53,17 @@ def jobs(services: ServiceRegistry) -> tuple[Job]:
     return (Job("directory.rotate_expired_tokens", rotate, summary, schedule=60 * MINUTE),)
 
 
+def measures(services: ServiceRegistry) -> Iterable[Measure]:
+    """Return how many passwords are hashed, and how many wait for that."""
+    passwords = services[Passwords]
+    yield Measure(
+        name="ostiary_password_hashes",
+        summary="Passwords that are being hashed, or wait for it.",
+        labels=("state",),
+        read=lambda: {("running",): passwords.running, ("waiting",): passwords.waiting},
+    )
+
+
 ROOM: Final = Room(
     name="directory",
     kinds=resources.KINDS,
@@ -69,4 +80,5 @@ ROOM: Final = Room(
     ),
     hooks=(Service(AccountHooks, lambda _: AccountHooks()),),
     jobs=jobs,
+    measures=measures,
 )

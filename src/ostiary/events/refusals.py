@@ -8,6 +8,7 @@ limit for each address and for all strangers together. The log has every refusal
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import field
 from typing import Final
@@ -81,6 +82,8 @@ class Refusals:
 
     def __init__(self) -> None:
         self._window = _Window()
+        self.counts: Final[Counter[str]] = Counter()
+        """All refusals since the start, by their code."""
 
     async def tell(self, database: Database, item: Refusal, *, now: int) -> None:
         """Write the log line, and the event unless the limit is reached. `now` is microseconds UTC. Raises nothing."""
@@ -95,6 +98,7 @@ class Refusals:
     def note(self, item: Refusal, *, now: int) -> Statement | None:
         """Write the log line; return the event for the caller's batch, None when the limit is reached."""
         log_refusal(item)
+        self.counts[item.error] += 1
         window = self._current(now)
         key = (
             item.where,

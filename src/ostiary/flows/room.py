@@ -12,6 +12,7 @@ from ostiary.directory.passwords.pool import Passwords
 from ostiary.directory.tokens import Tokens
 from ostiary.directory.users import Users
 from ostiary.events.refusals import Refusals
+from ostiary.events.signin_log import SignInLog
 from ostiary.flows import consents, tables
 from ostiary.flows.authenticators.static.stage import AuthenticatorStaticStage
 from ostiary.flows.authenticators.totp.stage import AuthenticatorTOTPStage
@@ -97,6 +98,7 @@ def flow_services(services: ServiceRegistry) -> Services:
         own_stages=dict(hooks.stages),
         begin_again=first_answer(hooks.begin_again),
         refusals=services[Refusals],
+        sign_ins=services[SignInLog],
     )
 
 

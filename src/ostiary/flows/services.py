@@ -7,6 +7,7 @@ from dataclasses import field
 from typing import TYPE_CHECKING
 
 from ostiary.events.refusals import Refusals
+from ostiary.events.signin_log import SignInLog
 from ostiary.flows.plans.beginning import BeginAgain, for_nothing
 from ostiary.record import dataclass
 
@@ -65,5 +66,6 @@ class Services:
     cookie_key: Secret
     own_stages: Mapping[str, Stage] = field(default_factory=dict)
     refusals: Refusals = field(default_factory=Refusals)
+    sign_ins: SignInLog = field(default_factory=SignInLog)
     begin_again: BeginAgain = for_nothing
     unnamed: Callable[[], bool] = lambda: False

@@ -5,7 +5,20 @@ room exports one `ROOM`; `app.rooms` lists them, and the composition root goes t
 """
 
 from ostiary.room.job import MINUTE, Handler, Job
+from ostiary.room.measure import Measure, Samples, by_one_label
 from ostiary.room.service import MissingService, Service, ServiceRegistry
 from ostiary.room.value import Room, Sweeper
 
-__all__ = ["MINUTE", "Handler", "Job", "MissingService", "Room", "Service", "ServiceRegistry", "Sweeper"]
+__all__ = [
+    "MINUTE",
+    "Handler",
+    "Job",
+    "Measure",
+    "MissingService",
+    "Room",
+    "Samples",
+    "Service",
+    "ServiceRegistry",
+    "Sweeper",
+    "by_one_label",
+]

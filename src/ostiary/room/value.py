@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ostiary.record import dataclass
 from ostiary.resource import Resource
 from ostiary.room.job import Job
+from ostiary.room.measure import Measure
 from ostiary.room.service import Service, ServiceRegistry
 from ostiary.store.database import Statement
 from ostiary.store.loop import Loop
@@ -46,6 +47,7 @@ class Room:
     it signs people on (`signon.protocols.ProtocolEndpoint`), `finishes` what is called with every answer.
 
     Background: `jobs` are done for it by the queue, `loops` go on beside the queue in a process that works on it.
+    `measures` are what the page of metrics shows of it, in every process.
 
     Each function is given the services; each service is built when it is first wanted.
     """
@@ -63,3 +65,4 @@ class Room:
     finishes: Callable[[ServiceRegistry], Iterable[Finish]] = _nothing
     jobs: Callable[[ServiceRegistry], Iterable[Job]] = _nothing
     loops: Callable[[ServiceRegistry], Iterable[Loop]] = _nothing
+    measures: Callable[[ServiceRegistry], Iterable[Measure]] = _nothing

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from ostiary.room import Job, Room
 from ostiary.tasks import repository, tables
 from ostiary.tasks.cleanup import Sweepers, clean_expired
+from ostiary.tasks.queue_measures import queue_measures
 
 if TYPE_CHECKING:
     from ostiary.room import ServiceRegistry
@@ -17,4 +18,6 @@ def jobs(services: ServiceRegistry) -> tuple[Job]:
     return (clean_expired(services.database, services[Sweepers].every),)
 
 
-ROOM: Final = Room(name="tasks", migrations=tables.MIGRATIONS, sweeps=(repository.sweep,), jobs=jobs)
+ROOM: Final = Room(
+    name="tasks", migrations=tables.MIGRATIONS, sweeps=(repository.sweep,), jobs=jobs, measures=queue_measures
+)

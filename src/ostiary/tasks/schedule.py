@@ -32,6 +32,12 @@ async def fire(database: Database, jobs: Sequence[Job], *, owner: str, now: int)
         return 0
 
 
+async def leader(database: Database) -> str:
+    """Return the owner that enqueued scheduled tasks last, "" before the first. Raises Unavailable."""
+    owner: str = (await database.fetch("SELECT owner FROM task_leader WHERE id = 1"))[0]["owner"]
+    return owner
+
+
 async def _due(database: Database, jobs: Sequence[Job], now: int) -> list[tuple[Job, int]]:
     """Return each job that is due, with its slot. A new job is due at once."""
     slots = {row["name"]: row["due"] for row in await database.fetch("SELECT name, due FROM task_schedule")}

@@ -28,7 +28,7 @@ from ostiary.tasks.repository import (
     release,
     retry,
 )
-from ostiary.tasks.schedule import fire
+from ostiary.tasks.schedule import fire, leader
 
 SECOND: Final = 1_000_000
 LEASE: Final = 30 * SECOND
@@ -79,6 +79,10 @@ class Worker:
     def wake(self) -> None:
         """Poll the queue now: a task was enqueued in this process, and committed."""
         self._wake_up.set()
+
+    async def is_leader(self) -> bool:
+        """Tell whether this worker enqueued the scheduled tasks last. Raises Unavailable."""
+        return await leader(self._database) == self._owner
 
     async def run(self) -> None:
         """Run until `stop`. Running tasks then have the grace period to end, and are released after it."""

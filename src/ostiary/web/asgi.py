@@ -37,6 +37,7 @@ _ALWAYS: Final = ((b"x-powered-by", b"authentik"), (b"x-content-type-options", b
 _WITHOUT_LENGTH: Final = frozenset({204, 304})
 _CONSTANT: Final = frozenset({"content-type", "cache-control", "pragma", "vary", "x-frame-options", "referrer-policy"})
 _UNAVAILABLE: Final = 503
+_TOO_MANY: Final = 429
 _MANY_SENT: Final = 256  # cached encoded headers
 # "same-origin" and not "no-referrer": with the latter browsers send "Origin: null" with our own forms.
 # guard: A41 pages are not kept by browsers
@@ -106,7 +107,7 @@ class Site:
     `finish` are called with every response in order; `error_answer` renders errors; `translate` turns other rooms'
     errors into HttpErrors.
     `from_proxies` are headers, in lower case, that are dropped unless a trusted proxy sent them.
-    `unavailable` is called with the code of every 503 response.
+    `unavailable` and `throttled` are called with the code of every error 503 and 429.
     """
 
     def __init__(
@@ -121,9 +122,11 @@ class Site:
         translate: Translate = _no_translation,
         from_proxies: Sequence[str] = (),
         unavailable: Callable[[str], None] = _nobody_counts,
+        throttled: Callable[[str], None] = _nobody_counts,
     ) -> None:
         self._handler = handler
         self._unavailable = unavailable
+        self._throttled = throttled
         self._from_proxies = tuple(from_proxies)
         self._prefix = prefix.rstrip("/")
         self._proxies = proxies or Proxies()
@@ -196,6 +199,8 @@ class Site:
             told = "" if known is error else f": {error}"
             log.warning("request %s is answered 503, %s%s", request.request_id, known.code, told)
             self._unavailable(known.code)
+        elif known.status == _TOO_MANY:
+            self._throttled(known.code)
         try:
             response = self._error_answer(request, known)
         except Exception:

@@ -68,7 +68,9 @@ class ConnectionLimits:
         self._idle: dict[Holder, None] = {}  # oldest first
         self._by_address: dict[str, dict[Holder, None]] = {}  # without trusted proxies
         self._shaking: dict[Holder, None] = {}
-        self._evicted = self._refused = 0  # since the last log line
+        self.evicted = self.refused = 0
+        """Connections closed for others, and refused ones, since the start."""
+        self._logged_counts = (0, 0)  # both, at the last log line
         self._logged_at = -LOG_INTERVAL
 
     def __len__(self) -> int:
@@ -174,12 +176,12 @@ class ConnectionLimits:
 
     def _evict(self, holder: Holder) -> None:
         self.release(holder)
-        self._evicted += 1
+        self.evicted += 1
         self._log_shortage()
         holder.evict()
 
     def _refuse(self) -> bool:
-        self._refused += 1
+        self.refused += 1
         self._log_shortage()
         return False
 
@@ -193,12 +195,12 @@ class ConnectionLimits:
             "connections are short: %d open, %d ended for others and %d refused since this was last said; "
             "at most %d, and %d from one address that is no trusted proxy",
             len(self),
-            self._evicted,
-            self._refused,
+            self.evicted - self._logged_counts[0],
+            self.refused - self._logged_counts[1],
             self._most,
             max(ADDRESS_MINIMUM, self._most // ADDRESS_SHARE),
         )
-        self._evicted = self._refused = 0
+        self._logged_counts = (self.evicted, self.refused)
 
 
 def client_network(peer: str) -> str:

@@ -49,6 +49,16 @@ class HashQueue:
         self._first: deque[Turn] = deque()
         self._later: deque[Turn] = deque()
 
+    @property
+    def running(self) -> int:
+        """How many have their turn."""
+        return self._running
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for a turn."""
+        return sum(not turn.done() for turn in (*self._first, *self._later))
+
     async def enter(self, requester: Requester) -> None:
         """Wait for a turn, which `leave` gives back. Raises Busy."""
         self._admit(requester)

@@ -58,6 +58,16 @@ class Passwords:
         """Take the time of a verification, for an account that does not exist. Raises Busy."""
         await self._run(lambda: [formats.make("", bytes(_SALT_BYTES)) for _ in range(hashes)], requester)
 
+    @property
+    def running(self) -> int:
+        """How many hashes are being computed."""
+        return self._queue.running
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for a core."""
+        return self._queue.waiting
+
     def close(self) -> None:
         """Shut the threads down."""
         self._pool.shutdown(wait=False, cancel_futures=True)

@@ -10,7 +10,6 @@ from ostiary.directory.errors import Busy, PasswordTooLong, Throttled
 from ostiary.directory.passwords.credentials import Credentials
 from ostiary.directory.passwords.hash_queue import Requester
 from ostiary.events.event import event
-from ostiary.events.signin_log import log_failed_sign_in
 from ostiary.flows.interface.stage_context import StageContext
 from ostiary.flows.people.subjects import forget
 from ostiary.flows.proofs.known_browser import known_browser, name_for
@@ -78,7 +77,7 @@ async def prove_password(
     if user is not None and backend is not None and user.is_active:
         return Proven(user, _context(user, backend), tuple(services.attempts.succeeded(attempt)))
     reason = "unknown_user" if user is None else "password" if backend is None else "inactive"
-    log_failed_sign_in(user=_name(user), address=stage_context.client, reason=reason)
+    stage_context.services.sign_ins.failed(user=_name(user), address=stage_context.client, reason=reason)
     return Failed(tuple(_told(stage_context, user)))
 
 
@@ -91,7 +90,7 @@ async def _begun(stage_context: StageContext, user: User | None, typed: str, bro
             account, stage_context.client, stage_context.now, browser=browser
         )
     except Throttled as error:
-        log_failed_sign_in(user=_name(user), address=stage_context.client, reason="throttled")
+        stage_context.services.sign_ins.failed(user=_name(user), address=stage_context.client, reason="throttled")
         message = "Too many failed attempts. Wait a little."
         raise TooManyRequests(retry_after=error.retry_after, message=message) from None
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
-from ostiary.events.signin_log import log_failed_sign_in
 from ostiary.flows.error_detail import ErrorDetail, Errors
 from ostiary.flows.people.subjects import subject_of
 from ostiary.flows.plans.plan import Plan
@@ -39,7 +38,7 @@ async def still_proven(services: Services, request: Request, plan: Plan) -> bool
     if subject is not None and subject.user.is_active and subject.user.stamp == plan.proof.stamp:
         return True
     name = None if subject is None else subject.user.username
-    log_failed_sign_in(user=name, address=request.client, reason="proof_ended")
+    services.sign_ins.failed(user=name, address=request.client, reason="proof_ended")
     return False
 
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from ostiary.directory.authenticators.device import Attempt
 from ostiary.directory.errors import Throttled
 from ostiary.events.event import event
-from ostiary.events.signin_log import log_failed_sign_in
 from ostiary.flows.challenge_page import ChallengePage
 from ostiary.flows.enrolment import SetupStage, with_device
 from ostiary.flows.interface.pending_user import pending_user
@@ -80,10 +79,10 @@ class AuthenticatorValidateStage(Stage):
         try:
             device = await kinds.verify(user.pk, attempt, classes=self.device_classes)
         except Throttled:  # a challenge all the same: programs at the executor expect one
-            log_failed_sign_in(user=user.username, address=stage_context.client, reason="throttled")
+            stage_context.services.sign_ins.failed(user=user.username, address=stage_context.client, reason="throttled")
             return wrong("code", "Too many wrong codes. Wait a little.", "throttled")
         if device is None:
-            log_failed_sign_in(user=user.username, address=stage_context.client, reason="mfa")
+            stage_context.services.sign_ins.failed(user=user.username, address=stage_context.client, reason="mfa")
             verdict = wrong("code", "This code is not right, or was used before.")
             return Wrong(verdict.errors, writes=(_failed(stage_context, user),))
         threshold = parse_duration(self.last_auth_threshold)

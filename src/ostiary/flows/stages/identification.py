@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal, cast
 
 from ostiary.brands.pictures import picture
-from ostiary.events.signin_log import log_failed_sign_in
 from ostiary.flows.challenge_page import ChallengePage, PageContext, Translate
 from ostiary.flows.error_detail import TOO_MANY
 from ostiary.flows.interface.stage_context import Ask, Done, Refused, StageContext, Verdict, Wrong, text_of, wrong
@@ -152,7 +151,7 @@ class IdentificationStage(Stage):
         """Name the pending user. Somebody unknown goes on as nobody, when the stage pretends that everybody exists."""
         user = await self._find(stage_context, typed)
         if user is None:
-            log_failed_sign_in(user=None, address=stage_context.client, reason="unknown_user")
+            stage_context.services.sign_ins.failed(user=None, address=stage_context.client, reason="unknown_user")
             if not self.pretend_user_exists:
                 return wrong("uid_field", "There is no such account.")
         pending = {"pk": None, "username": typed} if user is None else {"pk": user.pk, "username": user.username}

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from ostiary.directory.attempts import Account, known_address
 from ostiary.directory.users import renew_proof, signed_in
-from ostiary.events.signin_log import log_failed_sign_in
 from ostiary.flows.challenge_page import ChallengePage
 from ostiary.flows.enrolment import used_devices
 from ostiary.flows.errors import PlanChanged
@@ -53,7 +52,7 @@ class UserLoginStage(Stage):
         if user is None:
             return Refused("There is nobody to sign in.")
         if not user.is_active:
-            log_failed_sign_in(user=user.username, address=stage_context.client, reason="inactive")
+            stage_context.services.sign_ins.failed(user=user.username, address=stage_context.client, reason="inactive")
             return Refused("This account is not active.")
         if parse_duration(self.remember_me_offset) > 0:
             return Ask()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -10,6 +10,7 @@ from ostiary.directory.install import Installation
 from ostiary.directory.rows.backend import AccountHooks
 from ostiary.directory.users import Users
 from ostiary.events.refusals import Refusals
+from ostiary.events.signin_log import SignInLog
 from ostiary.flows.engine import FlowEngine
 from ostiary.flows.services import FlowHooks
 from ostiary.grants.access_tokens import ApiTokens
@@ -24,7 +25,7 @@ from ostiary.providers.oauth2.protected.own_api import find_api_user
 from ostiary.providers.oauth2.provider.definition import OAuth2Provider
 from ostiary.providers.oauth2.routes import routes as protocol_routes
 from ostiary.providers.oauth2.services import OAuth2Services
-from ostiary.room import Job, Room, Service
+from ostiary.room import Job, Measure, Room, Service
 from ostiary.seal.derivation import DerivedKeys
 from ostiary.sessions.cookie import CookieSettings
 from ostiary.sessions.sessions import Hooks, Sessions
@@ -65,6 +66,7 @@ def oauth2_services(services: ServiceRegistry) -> OAuth2Services:
         languages=pages.languages,
         options=services[Options],
         refusals=services[Refusals],
+        sign_ins=services[SignInLog],
     )
 
 
@@ -115,6 +117,18 @@ def jobs(services: ServiceRegistry) -> tuple[Job]:
     return (backchannel.job(services.database, services[ConfigPlane], services[Users]),)
 
 
+def measures(services: ServiceRegistry) -> Iterable[Measure]:
+    """Return what the token endpoint answered."""
+    if OAuth2Services in services:  # only where requests are answered
+        yield Measure(
+            name="ostiary_tokens",
+            summary="Answers of the token endpoint, by grant and result: issued, or the code of the error.",
+            labels=("grant", "result"),
+            kind="counter",
+            read=lambda: services[OAuth2Services].token_answers,
+        )
+
+
 ROOM: Final = Room(
     name="oauth2",
     kinds=(OAuth2Provider,),
@@ -133,4 +147,5 @@ ROOM: Final = Room(
     endpoints=endpoints,
     finishes=finishes,
     jobs=jobs,
+    measures=measures,
 )

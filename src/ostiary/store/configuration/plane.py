@@ -89,6 +89,10 @@ class ConfigPlane:
                 await self._apply(changes)
             return self._opening
 
+    async def stored_number(self) -> int:
+        """Return the number of the newest revision in the database. Raises Unavailable."""
+        return (await fetch_head(self.database)).number
+
     async def _refresh(self) -> None:
         await self.refresh()
 

@@ -15,7 +15,7 @@ from ostiary.providers.oauth2.client_authentication.dpop import offer_nonce
 from ostiary.providers.oauth2.client_authentication.token_binding import new_binding
 from ostiary.providers.oauth2.json_responses import allow_origin, error_json, read_form_parameters, token_json
 from ostiary.providers.oauth2.refusals import report_refusal
-from ostiary.providers.oauth2.token.registry import PROVE_THEMSELVES, find_grant, require_allowed_grant
+from ostiary.providers.oauth2.token.registry import GRANTS, PROVE_THEMSELVES, find_grant, require_allowed_grant
 from ostiary.providers.oauth2.token.request import GrantResult, TokenRequest
 from ostiary.providers.oauth2.tokens.issue import Issued, issue_tokens, new_refresh
 from ostiary.signon.access import Access, decide_access
@@ -32,16 +32,26 @@ if TYPE_CHECKING:
 
 _ATTEMPTS: Final = 64  # for a refresh token in concurrent use; each lost race is another request's success
 
+ISSUED: Final = "issued"
+UNKNOWN: Final = "unknown"
+"""The grant of requests without one, or with one that does not exist, in counts."""
+
 
 async def token(request: Request, services: OAuth2Services) -> Response:
     """Answer a token request."""
     client: Client | None = None
+    grant = UNKNOWN
     try:
         parameters = await read_form_parameters(request)
+        grant = parameters.get("grant_type") or UNKNOWN
+        # guard: A68 a grant that a stranger invents makes no series
+        grant = grant if grant in GRANTS else UNKNOWN
         presented = present(request, parameters, services)
         client = presented.client
         answer = token_json((await _serve(await _ask(request, services, parameters, presented))).answer.body())
+        services.token_answers[grant, ISSUED] += 1
     except OAuthError as error:
+        services.token_answers[grant, error.code] += 1
         await report_refusal(request, services, error, client=client)
         answer = error_json(request, error)
     return allow_origin(request, offer_nonce(request, answer, services), client)

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Final
 from ostiary.directory.errors import Throttled
 from ostiary.directory.machines import Machines, NotGenerated, moved
 from ostiary.events.event import event
-from ostiary.events.signin_log import log_failed_sign_in
 from ostiary.grants.access_tokens import insert_access
 from ostiary.grants.derived_tokens import insert_derivation
 from ostiary.grants.family import Authorization, hold_family
@@ -173,7 +172,7 @@ async def _log_failure(token_request: TokenRequest, username: str, reason: str) 
         username
     )  # people may type passwords there: only known names are logged
     name = None if named is None else named.username
-    log_failed_sign_in(user=name, address=token_request.request.client, reason=reason)
+    token_request.services.sign_ins.failed(user=name, address=token_request.request.client, reason=reason)
 
 
 async def _as_account(token_request: TokenRequest) -> Proved:
