@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from oauth2_rig import SECRET, Rig, authorize_url, basic_header, json_of
+from oauth2_rig import CALLBACK, SECRET, Rig, authorize_url, basic_header, json_of
 
 from ostiary.events.refusals import ACTION, MOST_OF_ONE, MOST_OF_STRANGERS, WINDOW, Refusal, Refusals
 from ostiary.policies.resources import PolicyBinding
@@ -56,8 +56,21 @@ async def test_pages(both: Rig, caplog: pytest.LogCaptureFixture, url: str, clie
     if "evil" in url:
         assert "offered=https://evil.example/cb" in line
         assert found["offered"] == "https://evil.example/cb"
+        assert found["nearest"] in {CALLBACK, "https://app.example.org/bye"}
+        assert "nearest=https://app.example.org/" in line
+
     if "forged" in url:
         assert f"client={quote('no body' + chr(10) + '2026 forged')}" in line
+
+
+async def test_a_redirect_address_with_a_slip_names_the_one_that_is_meant(
+    rig: Rig, caplog: pytest.LogCaptureFixture
+) -> None:
+    answer = await rig.call("GET", authorize_url(redirect_uri="https://app.example.org/by"))
+    line, found = await told(rig, caplog)
+    assert found["nearest"] == "https://app.example.org/bye"
+    assert "offered=https://app.example.org/by nearest=https://app.example.org/bye" in line
+    assert b"/bye" not in answer.body  # whoever reads the page may be a stranger
 
 
 async def test_a_person_whom_the_policies_refuse(both: Rig, caplog: pytest.LogCaptureFixture) -> None:

@@ -43,7 +43,8 @@ class Refusal:
 
     `client_id` is as sent, and may be anything; `client` is {"pk", "name", "slug", "client_id"} of the application, if
     there is one; `user` is the signed-in user. With neither `user` nor `proven` the requester is unauthenticated.
-    `offered` is the address in the request, if that is refused. `trace` is how the policies came to their no, as data.
+    `offered` is the address in the request, if that is refused, `nearest` the listed one most like it. `trace` is how
+    the policies came to their no, as data.
     """
 
     where: str
@@ -56,6 +57,7 @@ class Refusal:
     user: Mapping[str, object] | None = None
     proven: bool = False
     offered: str | None = None
+    nearest: str | None = None
     trace: Mapping[str, object] | None = None
     app: str = "authentik_core"
     logger: str = "ostiary.refused"
@@ -137,7 +139,7 @@ class Refusals:
 
 
 def log_refusal(item: Refusal) -> None:
-    """Write `PLACE refused: ERROR (REASON; client=... user=... offered=...) address=... request=...`.
+    """Write `PLACE refused: ERROR (REASON; client=... user=... offered=... nearest=...) address=... request=...`.
 
     Its form is stable, for fail2ban. Values of the request are cut and percent-encoded.
     """
@@ -146,6 +148,7 @@ def log_refusal(item: Refusal) -> None:
         "client": known or item.client_id,
         "user": item.user.get("username") if item.user else None,
         "offered": place_of(item.offered) if item.offered else None,
+        "nearest": item.nearest,
     }
     fields = " ".join(f"{name}={_sent(str(value))}" for name, value in named.items() if value)
     logging.getLogger(item.logger).warning(
@@ -185,6 +188,8 @@ def _row(item: Refusal, *, left_out: int, now: int) -> Statement:
         context["client_id"] = item.client_id[:_SHOWN]
     if item.offered:
         context["offered"] = place_of(item.offered)
+    if item.nearest:
+        context["nearest"] = item.nearest[:_SHOWN]
     if item.trace is not None:
         context["trace"] = dict(item.trace)
     if left_out:

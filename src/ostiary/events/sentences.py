@@ -102,6 +102,8 @@ def _refused(event: Event) -> str:
     application = _of(event, "application") or _text(event, "client_id")
     at = f" for {application}" if application else ""
     offered = f"; it brought {event.context['offered']}" if event.context.get("offered") else ""
+    if event.context.get("nearest"):
+        offered += f", and the nearest that is listed is {event.context['nearest']}"
     return f"{_who(event)} was refused at {_text(event, 'where')}{at}: {_text(event, 'reason')}{offered}"
 
 

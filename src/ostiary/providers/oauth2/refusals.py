@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import takewhile
 from typing import TYPE_CHECKING, Final
 
 from ostiary.events.refusals import Refusal
@@ -63,11 +64,26 @@ async def report_refusal(
         user=user,
         proven=client is not None and not client.public and error.code != INVALID_CLIENT and user is None,
         offered=offered,
+        nearest=None if offered is None or client is None else nearest_listed(offered, client),
         trace=error.trace,
         app=APP,
         logger="ostiary.oauth2",
     )
     await services.refusals.tell(services.database, item, now=services.clock())
+
+
+def nearest_listed(offered: str, client: Client) -> str | None:
+    """Return the listed redirect URI or pattern that begins and ends most like the one in a request."""
+    listed = [entry.url for entry in client.provider.redirect_uris]
+    return max(listed, key=lambda url: _likeness(offered, url), default=None)
+
+
+def _likeness(one: str, other: str) -> int:
+    """Return how many characters are the same at both ends: cheap, as strangers decide what is compared."""
+    return sum(
+        sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(first, second, strict=False)))
+        for first, second in ((one, other), (one[::-1], other[::-1]))
+    )
 
 
 def application(client: Client) -> Mapping[str, object]:
