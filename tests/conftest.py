@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -29,6 +30,19 @@ MIGRATED_AT = 1_700_000_000_000_000
 def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
     """Run what is marked so on both loops a process may run on, everything else on the standard one."""
     return LOOPS if item.get_closest_marker("both_loops") else {"asyncio": LOOPS["asyncio"]}
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_it_was() -> Iterator[None]:
+    """A test that configures logging does so for itself: what the next one sees of the log hangs on no order."""
+    loggers = [logging.getLogger(), logging.getLogger("asyncio")]
+    levels, handlers = [logger.level for logger in loggers], list(loggers[0].handlers)
+    yield
+    for logger, level in zip(loggers, levels, strict=True):
+        logger.setLevel(level)
+    for handler in list(loggers[0].handlers):
+        if handler not in handlers and not type(handler).__module__.startswith("_pytest"):
+            loggers[0].removeHandler(handler)
 
 
 async def _migrate(database: Database) -> None:
