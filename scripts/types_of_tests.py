@@ -23,7 +23,12 @@ NAMED: Final = {"support": ROOT / "tests", "garden": ROOT / "tests" / "plugins"}
 def main() -> int:
     """Run mypy over the tests; its exit code."""
     modules = {name: folder for root in TESTS for name, folder in modules_of(root)}
-    folders = [ROOT / "src", ROOT / "delivery" / "src", ROOT / "scripts", *dict.fromkeys(modules.values())]
+    folders = [
+        ROOT / "src",
+        ROOT / "delivery" / "src",
+        ROOT / "scripts",
+        *dict.fromkeys(modules.values()),
+    ]
     path = os.pathsep.join(map(str, folders))
     named = [word for name in sorted(modules) for word in ("-m", name)]
     command = [sys.executable, "-m", "mypy", "-p", "ostiary", "-p", "ostiary_delivery", *named]

@@ -164,10 +164,9 @@ def test_a_raised_lock_stops_the_build_until_the_version_is_declared(world: Worl
 
 
 def test_a_package_that_is_not_what_its_name_says_is_refused(world: World) -> None:
-    found = world.lock()
+    world.lock()
     path = world.container.folder / "container.lock"
     path.write_text(path.read_text().replace('"2.41-12"', '"2.41-11"'))
-    assert found
     with pytest.raises(Refusal, match=r"says it is libc 2.41-12, and the lock libc 2.41-11"):
         world.build()
 

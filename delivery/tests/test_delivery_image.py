@@ -34,7 +34,19 @@ def test_nothing_is_inside_that_must_not_be(layouts: Layouts) -> None:
 def test_another_user_in_another_folder_gets_the_same_digest(checkout: Path, layouts: Layouts, tmp_path: Path) -> None:
     folder = copy(checkout, tmp_path / "a place with spaces")
     # a user namespace without any capability, where the process is an ordinary user and all else is read-only
-    prefix = ("bwrap", "--unshare-user", "--uid", "1234", "--gid", "1234", "--ro-bind", "/", "/", "--dev", "/dev")
+    prefix: tuple[str, ...] = (
+        "bwrap",
+        "--unshare-user",
+        "--uid",
+        "1234",
+        "--gid",
+        "1234",
+        "--ro-bind",
+        "/",
+        "/",
+        "--dev",
+        "/dev",
+    )
     prefix = (*prefix, "--bind", str(tmp_path), str(tmp_path), "--tmpfs", "/run")
     cache = Path(os.environ.get("HOME", "/")) / ".cache/ostiary-delivery"
     begun = time.monotonic()

@@ -8,6 +8,7 @@ import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ostiary_delivery import lockfile
@@ -45,7 +46,7 @@ def killed(folder: Path, *words: str, when: Callable[[], object], **environ: str
 
 def test_a_killed_build_goes_on_with_the_layers_it_has(checkout: Path, layouts: Layouts, tmp_path: Path) -> None:
     folder, cache = copy(checkout, tmp_path / "killed"), tmp_path / "cache"
-    own = {"DELIVERY_CACHE": str(cache), "DELIVERY_INPUTS": inputs()}
+    own: dict[str, Any] = {"DELIVERY_CACHE": str(cache), "DELIVERY_INPUTS": inputs()}
 
     def packed() -> int:
         return len(list(cache.glob("layers/*.json")))
@@ -66,7 +67,7 @@ def test_a_killed_fetch_goes_on_in_the_middle_of_a_file(checkout: Path, layouts:
     folder, cache = copy(checkout, tmp_path / "killed"), tmp_path / "cache"
     locked = lockfile.load(checkout / "containers" / VALKEY).debs
     with slow_archive({one.path: kept(one.sha256, inputs()) for one in locked}) as slow:
-        own = {
+        own: dict[str, Any] = {
             "DELIVERY_CACHE": str(cache),
             "DELIVERY_INPUTS": "",
             "DELIVERY_ARCHIVE": slow.url,

@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -214,20 +215,25 @@ def database(roots: Path) -> Iterator[dict[str, str]]:
         os.chown(folder, 65534, 65534)
     (folder / "password").write_text("house")
     (folder / "password").chmod(0o644)
-    made = [programs / "initdb", "-D", folder / "data", "-U", "house", "--auth=scram-sha-256"]
+    made: list[str | Path] = [programs / "initdb", "-D", folder / "data", "-U", "house", "--auth=scram-sha-256"]
     made.append(f"--pwfile={folder}/password")
     subprocess.run([*as_nobody(), *made], check=True, capture_output=True)
     options = ["-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={folder}", "-p", str(port)]
     process = subprocess.Popen(
         [*as_nobody(), programs / "postgres", "-D", folder / "data", *options], stderr=subprocess.DEVNULL
     )
-    wait_until(lambda: socket.create_connection(("127.0.0.1", port), timeout=1).close() is None)
+
+    def answers() -> bool:
+        with socket.create_connection(("127.0.0.1", port), timeout=1):
+            return True
+
+    wait_until(answers)
     where = ["-h", "127.0.0.1", "-p", str(port), "-U", "house"]
     for name in RUNTIMES:
-        create = [programs / "createdb", *where, name]
-        wait_until(
-            lambda create=create: subprocess.run(create, env={"PGPASSWORD": "house"}, check=False).returncode == 0
+        create = partial(
+            subprocess.run, [programs / "createdb", *where, name], env={"PGPASSWORD": "house"}, check=False
         )
+        wait_until(partial(lambda run: run().returncode == 0, create))
     yield {
         "AUTHENTIK_POSTGRESQL__HOST": "127.0.0.1",
         "AUTHENTIK_POSTGRESQL__PORT": str(port),

@@ -64,12 +64,12 @@ def test_inputs_that_somebody_kept_serve_as_well(world: World, tmp_path: Path) -
     found = world.lock()
     kept = tmp_path / "kept"
     kept.mkdir()
-    for one in (*found.debs, *found.wheels):
-        world.cache.path(one.sha256).rename(kept / one.artifact.name)
+    for wanted in (one.artifact for part in (found.debs, found.wheels) for one in part):
+        world.cache.path(wanted.sha256).rename(kept / wanted.name)
     for one in found.debs:
         (world.archive.root / one.path).unlink()
     cache = Cache(tmp_path / "empty", inputs=[kept])
-    assert all(cache.read(one.artifact) for one in (*found.debs, *found.wheels))
+    assert all(cache.read(one.artifact) for part in (found.debs, found.wheels) for one in part)
 
 
 def test_a_release_of_another_key_is_refused(world: World, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -34,8 +35,10 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> House:
     """A checkout beside Nix, with `.venv` as `make image` makes it; locked anew, aloud, when packages are gone."""
     made = nix_house.make(tmp_path_factory.mktemp("nix"))
     for name in COPIED:
-        copy = shutil.copytree if (REPOSITORY / name).is_dir() else shutil.copy
-        copy(REPOSITORY / name, made.checkout / name, **({"dirs_exist_ok": True} if copy is shutil.copytree else {}))
+        if (REPOSITORY / name).is_dir():
+            shutil.copytree(REPOSITORY / name, made.checkout / name, dirs_exist_ok=True)
+        else:
+            shutil.copy(REPOSITORY / name, made.checkout / name)
     shutil.copy(REPOSITORY / "requirements.txt", made.checkout)
     return made
 
@@ -68,8 +71,8 @@ def inputs(house: House, digests: dict[str, str]) -> Path:
     folder.mkdir()
     for name in NAMES:
         lock = lockfile.load(house.checkout / "containers" / name)
-        for one in (*lock.debs, *lock.wheels):
-            (folder / one.artifact.name).write_bytes(cache.read(one.artifact))
+        for artifact in (one.artifact for part in (lock.debs, lock.wheels) for one in part):
+            (folder / artifact.name).write_bytes(cache.read(artifact))
     return folder
 
 
@@ -219,7 +222,7 @@ def test_nix_reads_debian_versions_as_we_do(house: House) -> None:
 def test_the_module_makes_a_service_that_the_server_understands(house: House) -> None:
     """Evaluated with stubs in place of NixOS: what its options become, not what NixOS makes of it."""
     declared = (REPOSITORY / "pyproject.toml").read_text()
-    needed = sorted(Requirement(one).name for one in definition.tomllib.loads(declared)["project"]["dependencies"])
+    needed = sorted(Requirement(one).name for one in tomllib.loads(declared)["project"]["dependencies"])
     given = {
         "enable": True,
         "settings": {"hosts": "id.example.org", "listen": {"trusted_proxy_cidrs": "10.0.0.0/8"}},
@@ -262,7 +265,7 @@ def test_the_module_makes_a_service_that_the_server_understands(house: House) ->
     assert package["version"] == definition.read(REPOSITORY, "ostiary").version
 
 
-def module(house: House, given: object, packages: list[str], part: str = "config") -> dict[str, dict[str, Any]]:
+def module(house: House, given: object, packages: list[str], part: str = "config") -> Any:
     expression = (
         "{ text, packages, part }: (import ./delivery/tests/nixos_stubs.nix { given = builtins.fromJSON text; "
         "packages = builtins.fromJSON packages; module = ./deploy/nix/module.nix; }).${part}"
@@ -270,11 +273,10 @@ def module(house: House, given: object, packages: list[str], part: str = "config
     return evaluated(house, expression, text=json.dumps(given), packages=json.dumps(packages), part=part)
 
 
-def evaluated(house: House, expression: str, **given: str) -> dict[str, dict[str, Any]]:
+def evaluated(house: House, expression: str, **given: str) -> Any:
     words = ["nix-instantiate", "--eval", "--strict", "--json", "--read-write-mode", "-E", expression]
     for name, value in given.items():
         words += ["--argstr", name, value]
     ended = house.run(*words)
     assert ended.returncode == 0, ended.stderr
-    answer: dict[str, dict] = json.loads(ended.stdout)
-    return answer
+    return json.loads(ended.stdout)

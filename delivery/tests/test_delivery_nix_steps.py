@@ -29,7 +29,7 @@ def environ(world: World, tmp_path: Path) -> dict[str, str]:
 
 def given(world: World) -> dict[str, str]:
     lock = lockfile.load(world.container.folder)
-    return {one.sha256: str(world.cache.path(one.sha256)) for one in (*lock.debs, *lock.wheels)}
+    return {one.sha256: str(world.cache.path(one.sha256)) for part in (lock.debs, lock.wheels) for one in part}
 
 
 def test_an_image_from_given_files_is_the_one_of_the_cache(

@@ -9,7 +9,6 @@ import json
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import ClassVar
 
 import pytest
 from cryptography.hazmat.primitives import hashes, serialization
@@ -162,6 +161,7 @@ def test_what_is_signed_verifies_and_says_which_image(
     assert run(monkeypatch, world, "sign", "door", place, "--key", str(key)) == 0
     name = layout.image.digest.replace(":", "-")
     public = serialization.load_pem_public_key(key.with_suffix(".pub").read_bytes())
+    assert isinstance(public, ec.EllipticCurvePublicKey)
     signed = json.loads(Small.manifests[f"{name}.sig"])["layers"][0]
     payload = Small.blobs[signed["digest"]]
     public.verify(base64.b64decode(signed["annotations"][SIGNATURE]), payload, ec.ECDSA(hashes.SHA256()))
@@ -235,7 +235,7 @@ def test_the_doctor_asks_a_registry(
     world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], status: int, sign: str
 ) -> None:
     class Answer(Small):
-        manifests: ClassVar = {}
+        manifests = {}  # noqa: RUF012 - as in the class above
 
         def answer(self, *_: object, **__: object) -> None:
             super().answer(status if self.path == "/v2/" else 500)

@@ -6,13 +6,12 @@ import datetime as dt
 from pathlib import Path
 
 import pytest
-from click.testing import Result
 from hypothesis import given
 from hypothesis import strategies as st
 from ostiary_delivery import review, services
 from ostiary_delivery.cli import app
 from ostiary_delivery.errors import BadDefinition
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 TODAY = dt.date(2026, 6, 30)
 LISTED = """\
@@ -75,7 +74,9 @@ def test_every_service_is_shown_once_whatever_it_is_attached_to(
     given_services: dict[str, tuple[str | None, dt.date | None]],
 ) -> None:
     found = [
-        services.Service(name=name, version=None, parent=parent, reviewed=day and day.isoformat(), line=1, lines={})
+        services.Service(
+            name=name, version=None, parent=parent, reviewed=day.isoformat() if day else None, line=1, lines={}
+        )
         for name, (parent, day) in given_services.items()
     ]
     shown = review.review(found, today=TODAY, days=10, path=Path("x"))

@@ -16,6 +16,7 @@ import yaml
 from ostiary_delivery import cli
 from ostiary_delivery.errors import BadDefinition, Refusal
 from ostiary_delivery.manifests import keys, overlay, secret_files, values
+from ostiary_delivery.manifests.images import containers
 
 ROOT = Path(__file__).resolve().parents[2]
 DATABASE = {"postgresql-host": "db.example.org", "postgresql-name": "house", "postgresql-user": "house"}
@@ -197,7 +198,7 @@ def test_nothing_secret_is_in_the_manifests() -> None:
     for name in overlay.names(ROOT):
         for one in overlay.objects(overlay.find(ROOT, name)):
             assert one["kind"] != "Secret"
-            for container in keys.containers(one):
+            for container in containers(one):
                 for variable in container.get("env", ()):
                     secret = re.search(r"(?i)password|secret|token|key$", variable["name"])
                     assert not secret or "secretKeyRef" in variable["valueFrom"], variable["name"]

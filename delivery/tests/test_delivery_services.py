@@ -17,15 +17,15 @@ from typing import ClassVar
 
 import pytest
 import yaml
-from click.testing import Result
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from ostiary_delivery import oci
 from ostiary_delivery.cli import app
 from ostiary_delivery.errors import BadDefinition
 from ostiary_delivery.running import finding, manifest, probe
 from ostiary_delivery.running.finding import Finding
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 ROOT = Path(__file__).resolve().parents[2]
 NOW = dt.datetime(2026, 6, 1, tzinfo=dt.UTC)
@@ -145,7 +145,7 @@ def test_the_declared_digest_is_the_built_one_or_the_pinned_one(
     (images / "door").mkdir(parents=True)
     (images / "door/index.json").write_text("{}")
     built = SimpleNamespace(image=SimpleNamespace(digest="sha256:4"))
-    monkeypatch.setattr(finding.oci, "open_layout", lambda _: built)
+    monkeypatch.setattr(oci, "open_layout", lambda _: built)
     assert finding.declared_digest(tmp_path, images, "door") == "sha256:4"
 
 
@@ -272,7 +272,7 @@ def test_a_folder_is_looked_at_with_its_kustomization(tmp_path: Path, monkeypatc
     (tmp_path / "door/index.json").write_text("{}")
 
     image = SimpleNamespace(digest=DIGEST)
-    monkeypatch.setattr(finding.oci, "open_layout", lambda _: SimpleNamespace(image=image))
+    monkeypatch.setattr(oci, "open_layout", lambda _: SimpleNamespace(image=image))
     found = told(manifest.inspect(tmp_path, versions={"door": "1.2.0"}, images=tmp_path))
     assert [good for *_, good in found] == [True, True, False, False]
     image.digest = "sha256:2"

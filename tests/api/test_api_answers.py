@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 from urllib.parse import unquote
 from xml.etree import ElementTree as ET
 
@@ -17,7 +18,7 @@ from ostiary.store.configuration.snapshot import Snapshot
 
 
 def _subject(**changes: object) -> Subject:
-    values = {
+    values: dict[str, Any] = {
         "pk": 7,
         "uuid": "5b8f6c1e-0000-4000-8000-000000000007",
         "username": "ada",
@@ -49,6 +50,7 @@ def _subject(**changes: object) -> Subject:
 
 def test_me_has_every_field_of_session_user() -> None:
     user = session_user(_subject(), [("r-1", "readers")])["user"]
+    assert isinstance(user, dict)
     assert user["groups"] == [{"name": "admins", "pk": "g-1"}, {"name": "staff", "pk": "g-0"}]
     assert user["roles"] == [{"name": "readers", "pk": "r-1"}]
     assert user["settings"] == {"locale": "de"}

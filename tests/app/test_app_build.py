@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -212,7 +213,7 @@ async def test_everything_that_expires_is_swept(core: Core) -> None:
         yield statement
 
     for sweeper in sweepers_of(ROOMS):
-        await core.database.write(lambda sweeper=sweeper: run(sweeper(clock())))
+        await core.database.write(partial(run, sweeper(clock())))
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +100,7 @@ class Cluster:
             for name in ("startupProbe", "livenessProbe", "readinessProbe"):
                 asked = container[name]["httpGet"]
                 url = f"http://127.0.0.1:{ports[asked['port']]}{asked['path']}"
-                wait_until(lambda url=url: status(url) == 200, process=process)
+                wait_until(partial(lambda where: status(where) == 200, url), process=process)
             yield ports
         finally:
             process.terminate()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import resource
 import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -421,10 +422,10 @@ def test_the_number_of_seats_follows_the_limit_of_files(monkeypatch: pytest.Monk
         + connection_limits.METRICS_CONNECTIONS
         + 2 * connection_limits.HEALTH_CONNECTIONS
     )
-    monkeypatch.setattr(connection_limits.resource, "getrlimit", lambda _: (1024, 1024))
-    monkeypatch.setattr(connection_limits.resource, "setrlimit", lambda *_: None)
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (1024, 1024))
+    monkeypatch.setattr(resource, "setrlimit", lambda *_: None)
     assert connection_limits.connection_limit() == 1024 - apart
-    monkeypatch.setattr(connection_limits.resource, "getrlimit", lambda _: (1024, 524_288))
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (1024, 524_288))
     assert connection_limits.connection_limit() == connection_limits.MAX_CONNECTIONS
-    monkeypatch.setattr(connection_limits.resource, "getrlimit", lambda _: (-1, -1))
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (-1, -1))
     assert connection_limits.connection_limit() == connection_limits.MAX_CONNECTIONS

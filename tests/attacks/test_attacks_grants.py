@@ -270,7 +270,7 @@ def test_a67_logout_addresses_are_checked_when_saved() -> None:
 
 
 async def test_a13_a_device_code_is_its_clients_and_bound_to_its_request(rig: Rig) -> None:
-    brand = rig.plane.snapshot.resolve("authentik_brands.brand", "brand")
+    brand = rig.brand
     rig.change(device.FLOW, dataclasses.replace(brand, flow_device_code="device"))
     form = {"client_id": "wiki", "scope": "openid admin"}
     begun = json_of(await rig.call("POST", "/application/o/device/", form=form))
@@ -289,7 +289,7 @@ async def test_a13_a_device_code_is_its_clients_and_bound_to_its_request(rig: Ri
 
 async def test_a13_what_was_granted_to_a_device_is_its_clients(rig: Rig) -> None:
     """The person has said yes: the code is worth tokens now, and to nobody else."""
-    brand = rig.plane.snapshot.resolve("authentik_brands.brand", "brand")
+    brand = rig.brand
     rig.change(device.FLOW, dataclasses.replace(brand, flow_device_code="device"))
     begun = await device.begin(rig)
     await rig.browser.sign_in()

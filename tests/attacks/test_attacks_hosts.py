@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
@@ -98,7 +99,7 @@ ANSWERS = {"email": "root@example.org", "password": PASSWORD, "password_repeat":
 
 async def test_a75_the_wizard_shows_the_address_asks_and_pins(fresh: House) -> None:
     query = await wizard(fresh)
-    how = {"client": "127.0.0.1", "headers": {"x-forwarded-proto": "https"}, "host": "id.example.org"}
+    how: dict[str, Any] = {"client": "127.0.0.1", "headers": {"x-forwarded-proto": "https"}, "host": "id.example.org"}
     shown = await fresh.flow(SETUP, query, **how)
     asked = field(shown, "hosts")
     assert asked is not None
@@ -135,7 +136,7 @@ async def test_a75_an_answer_that_would_lock_out_or_means_nothing_is_not_taken(
 
 async def test_a75_a_loopback_name_is_never_pinned(fresh: House) -> None:
     query = await wizard(fresh)
-    how = {"client": "127.0.0.1", "host": "localhost:9000"}
+    how: dict[str, Any] = {"client": "127.0.0.1", "host": "localhost:9000"}
     shown = await fresh.flow(SETUP, query, **how)
     assert (field(shown, "hosts") or {})["initial_value"] == ""
     body = {"component": "ak-stage-prompt", **ANSWERS, "hosts": ""}

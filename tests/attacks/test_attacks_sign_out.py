@@ -81,7 +81,7 @@ async def test_whoever_is_asked_decides(house: House, answer: str) -> None:
 
 async def test_a_program_answers_the_question_too(house: House) -> None:
     await somebody(house)
-    how = {"headers": ELSEWHERE["an executor in a window"]}
+    how: dict[str, Any] = {"headers": ELSEWHERE["an executor in a window"]}
     shown = await house.flow(SLUG, **how)
     assert (shown["component"], shown["confirm"]) == ("ak-stage-session-end", True)
     await house.reply(SLUG, component="ak-stage-session-end", sign_out=True)

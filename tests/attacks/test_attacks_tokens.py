@@ -175,7 +175,7 @@ async def test_a11_nor_does_a_refresh(rig: Rig) -> None:
     "grant", ["password", "implicit", TOKEN_EXCHANGE, "", "authorization_code ", "AUTHORIZATION_CODE", "__class__"]
 )
 async def test_a12_a_grant_that_is_not_there_gives_nothing(rig: Rig, grant: str) -> None:
-    form = {
+    form: dict[str, Any] = {
         "grant_type": grant,
         "username": "ada",
         "password": "x",

@@ -8,7 +8,7 @@ import html
 import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
 import pytest
@@ -182,7 +182,7 @@ async def walk(tmp_path: Path) -> AsyncIterator[Walk]:
     assert flow is not None
     await opened.application(authorization_flow=flow.pk)
     watched = Watched(opened.core.database)
-    core = await build_core(opened.core.settings, watched, environ={})
+    core = await build_core(opened.core.settings, cast("Database", watched), environ={})
     yield Walk(House(core, build_site(core, Metrics(version="test")), opened.metrics), watched)
     await opened.close()
 

@@ -6,6 +6,7 @@ import random
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -63,7 +64,7 @@ async def values(world: World) -> dict[str, list[dict[str, object]]]:
             labels = {}
             for name, field in kind.fields.items():
                 if field.reference and stored.values[name]:
-                    keys = stored.values[name] if field.many else (stored.values[name],)
+                    keys: Any = stored.values[name] if field.many else (stored.values[name],)
                     targets = [await workspace.get(field.reference.target, key) for key in keys]
                     labels[name] = [one.label for one in targets if one is not None]
             found.append({**plain, **labels, "uuid": "", "date_joined": 0, "last_updated": 0})

@@ -179,7 +179,7 @@ async def test_prompts_and_policy_bindings_are_where_files_look_for_them(ready: 
     found = {one.name: (one.field_key, one.label, one.type, one.order) for one in snapshot.all(Prompt)}
     assert prompts.items() <= found.items()
     orders = {
-        snapshot.resolve(POLICY, one.policy).name: one.order  # type: ignore[union-attr, arg-type]
+        snapshot.resolve(POLICY, one.policy).name: one.order  # type: ignore[union-attr]
         for one in snapshot.all(PolicyBinding)
         if one.policy is not None
     }

@@ -43,7 +43,9 @@ async def test_a_source_and_who_trusts_it(world: World, tmp_path: Path) -> None:
     provider = await world.one("authentik_providers_oauth2.oauth2provider", name="runner")
     assert provider.values["jwt_federation_sources"] == (made.pk,)
     assert "known to both" not in str(await world.documents())
-    assert world.editor.plane.snapshot.get(OAuthSource, made.pk).user_path == "goauthentik.io/sources/forge"
+    source = world.editor.plane.snapshot.get(OAuthSource, made.pk)
+    assert source is not None
+    assert source.user_path == "goauthentik.io/sources/forge"
     await world.delete("authentik_sources_oauth.oauthsource", slug="forge")
     provider = await world.one("authentik_providers_oauth2.oauth2provider", name="runner")
     assert provider.values["jwt_federation_sources"] == ()

@@ -49,7 +49,7 @@ def resolver(shelf: Shelf | None = None, **context: object) -> Resolver:
     )
 
 
-async def value(text: str, **context: object) -> Any:
+async def value(text: str, **context: Any) -> Any:
     [node] = load(f"x: {text}", "f.yaml")
     result = await resolver(**context).value(node)
     assert isinstance(result, dict)

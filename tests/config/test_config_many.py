@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from ostiary.keys import pem
 from ostiary.keys.certificate import generate_self_signed
+from ostiary.keys.errors import UnreadableKey
 from ostiary.keys.pem import read_private_key
 from ostiary.resource import Registry
 from ostiary.store import pace
@@ -34,12 +35,12 @@ async def make_many(ws: Any) -> None:
 
 async def test_a_look_up_does_not_look_at_everything(small_house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     looked = 0
-    real = overlay.holds
+    real: Any = vars(overlay)["holds"]
 
     async def counted(*given: Any) -> bool:
         nonlocal looked
         looked += 1
-        return await real(*given)
+        return bool(await real(*given))
 
     monkeypatch.setattr(overlay, "holds", counted)
     await small_house.edit(make_many)
@@ -87,7 +88,7 @@ async def test_what_is_made_up_of_many_is_made_up_in_a_thread(
 def test_a_key_is_proven_once(monkeypatch: pytest.MonkeyPatch) -> None:
     key = generate_self_signed("k", "k.example", now=1_700_000_000_000_000).key_data.reveal()
     proofs = []
-    real = pem.load_pem_private_key
+    real: Any = vars(pem)["load_pem_private_key"]
 
     def loaded(data: bytes, **how: Any) -> Any:
         if not how["unsafe_skip_rsa_key_validation"]:
@@ -100,7 +101,7 @@ def test_a_key_is_proven_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(proofs) == 1
     read_private_key(generate_self_signed("k", "k.example", now=1_700_000_000_000_000).key_data.reveal())
     assert len(proofs) == 2
-    with pytest.raises(pem.UnreadableKey):
+    with pytest.raises(UnreadableKey):
         read_private_key(key.replace("PRIVATE", "PUBLIC"))
 
 
@@ -120,7 +121,8 @@ STEP = st.one_of(
 
 @given(st.lists(STEP, max_size=40))
 def test_what_is_pending_is_found_as_by_looking_at_all_of_it(steps: list[Any]) -> None:
-    pending, plain = Pending(), {}
+    pending = Pending()
+    plain: dict[tuple[str, str | int], StoredObject | None] = {}
     for verb, key, name, slug in steps:
         if verb == "set":
             plain[key] = stored(key[1], name, slug)

@@ -166,7 +166,7 @@ async def test_a_new_password_lifts_the_lock(
     attempts: Attempts, database: Database, people: People, users: Users, passwords: Passwords
 ) -> None:
     jo = await people.user("jo", email="jo@example.org")
-    names = [Account(jo.pk, typed, kind) for typed in ("JO", jo.email) for kind in ("name", "app")]  # type: ignore[arg-type]
+    names = [Account(jo.pk, typed, kind) for typed in ("JO", jo.email) for kind in ("name", "app")]
     await database.write(lambda: run([known_address(names[0], HERE, NOW)]))
     for number in range(ACCOUNT_LIMIT):
         for account in names:

@@ -21,7 +21,7 @@ with warnings.catch_warnings():
 
 pytestmark = pytest.mark.party
 
-MODELS = {
+MODELS: dict[str, Any] = {
     "ak-stage-identification": ak.IdentificationChallenge,
     "ak-stage-password": ak.PasswordChallenge,
     "ak-stage-authenticator-validate": ak.AuthenticatorValidationChallenge,

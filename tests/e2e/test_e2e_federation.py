@@ -57,7 +57,7 @@ def forge() -> Iterator[tuple[str, Key]]:
 
     class Answer(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            url = f"http://127.0.0.1:{self.server.server_address[1]}"
+            url = f"http://127.0.0.1:{self.connection.getsockname()[1]}"
             documents = {
                 "/.well-known/openid-configuration": {"issuer": url, "jwks_uri": f"{url}/jwks"},
                 "/jwks": {"keys": [{**key.jwk, "kid": "k", "use": "sig"}]},
@@ -102,6 +102,7 @@ def test_a_job_of_a_forge(server: Server, forge: tuple[str, Key]) -> None:
         return given if given.status_code == 200 else None
 
     answer = wait_until(accepted)  # protocols may lag behind the configuration by a second
+    assert answer is not None
     assert 0 < answer.json()["expires_in"] <= 301
     bearer = {"authorization": f"Bearer {answer.json()['access_token']}"}
     person = web.get(f"{server.url}/application/o/userinfo/", headers=bearer).json()

@@ -72,8 +72,8 @@ class Lab:
         answer = httpx.post(f"{self.server.url}/application/o/token/", data=form, auth=(client, known["secret"]))
         assert answer.status_code == 200, answer.text
         bearer = {"Authorization": f"Bearer {answer.json()['access_token']}"}
-        answer: dict[str, Any] = httpx.get(f"{self.server.url}/application/o/userinfo/", headers=bearer).json()
-        return answer
+        claims: dict[str, Any] = httpx.get(f"{self.server.url}/application/o/userinfo/", headers=bearer).json()
+        return claims
 
 
 def _plain(loader: yaml.SafeLoader, node: yaml.Node) -> object:
@@ -81,6 +81,7 @@ def _plain(loader: yaml.SafeLoader, node: yaml.Node) -> object:
         return loader.construct_sequence(node, deep=True)
     if isinstance(node, yaml.MappingNode):
         return loader.construct_mapping(node, deep=True)
+    assert isinstance(node, yaml.ScalarNode)
     return loader.construct_scalar(node)
 
 

@@ -16,10 +16,10 @@ import subprocess
 import sys
 import time
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 import typer
@@ -239,8 +239,10 @@ READINGS = [
     ),
 ]
 
+T = TypeVar("T")
 
-def of(found: dict[str, Callable[[Machine], None] | str], command: str) -> Callable[[Machine], None] | str | None:
+
+def of(found: Mapping[str, T], command: str) -> T | None:
     return next((value for start, value in found.items() if command.startswith(start)), None)
 
 

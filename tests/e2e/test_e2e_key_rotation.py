@@ -8,12 +8,13 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx2 as httpx
 from joserfc import jwt
-from joserfc.jwk import KeySet
+from joserfc.jwk import KeySet, KeySetSerialization
 from live import Server, client
 from support.waiting import wait_until
 
@@ -112,14 +113,18 @@ def test_a_rotation_without_one_failed_verification(
             options = ["--algorithm", algorithm] if algorithm else []
             told = server.cli("keys", "rotate", "Robot", "--wait", "4", *options).stdout
             assert "Robot signs with authentik Self-signed Certificate (rotated " in told
-            wait_until(lambda wanted=number: len(set(kids)) >= wanted)  # the server reads the change, then signs
+            wait_until(
+                partial(lambda wanted: len(set(kids)) >= wanted, number)
+            )  # the server reads the change, then signs
     finally:
         over.set()
         thread.join()
     assert failures == []
     assert len(dict.fromkeys(kids)) == 3
     assert len(kids) > 50
-    jwt.decode(before, KeySet.import_key_set(fetch()), algorithms=["RS256"])  # by somebody who has read nothing yet
+    jwt.decode(
+        before, KeySet.import_key_set(cast("KeySetSerialization", fetch())), algorithms=["RS256"]
+    )  # by somebody who has read nothing yet
     assert server.cli("keys", "retire").stdout == "nothing to retire\n"
 
 

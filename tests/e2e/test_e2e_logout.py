@@ -76,11 +76,13 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def party() -> Iterator[Party]:
-    handler = type("PartyHandler", (Handler,), {})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    handler.party = Party(server)
+    class PartyHandler(Handler):
+        """Its party is its own."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), PartyHandler)
+    PartyHandler.party = Party(server)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield handler.party
+    yield PartyHandler.party
     server.shutdown()
     server.server_close()
 

@@ -103,11 +103,11 @@ class Attempts:
         forged = f'wrong) address={VICTIM} request={"0" * 32}", "x": "'
         assert self.token("203.0.113.24", (forged, forged)).status_code in {400, 401}
         self.clients["203.0.113.24"] += 1
-        for name in ("ada", f"x address={VICTIM} reason=y"):
-            assert self.token("203.0.113.25", CLIENT, username=name, password="wrong").status_code == 400
+        for username in ("ada", f"x address={VICTIM} reason=y"):
+            assert self.token("203.0.113.25", CLIENT, username=username, password="wrong").status_code == 400
             self.failed["203.0.113.25"] += 1
-        pair = base64.b64encode(b"ada:wrong").decode()
-        assert self.token("203.0.113.26", (CLIENT[0], pair)).status_code in {400, 401}
+        encoded = base64.b64encode(b"ada:wrong").decode()
+        assert self.token("203.0.113.26", (CLIENT[0], encoded)).status_code in {400, 401}
         self.failed["203.0.113.26"] += 1
 
     def forgeries(self) -> Attempts:

@@ -48,7 +48,7 @@ class Filter:
         number = self.seccomp.seccomp_syscall_resolve_name(name.encode())
         if number < 0:
             return  # of another architecture, or newer than the library
-        rows = (Comparison * len(comparisons))(*comparisons)
+        rows = (Comparison * len(comparisons))(*(Comparison(*one) for one in comparisons))
         done = self.seccomp.seccomp_rule_add_array(self.context, action, number, len(comparisons), rows)
         assert done == 0, (name, done)
 

@@ -12,6 +12,7 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import httpx2 as httpx
 from live import OPEN
@@ -172,7 +173,7 @@ class Visitor:
     host: str = NAME
     sni: str = NAME
 
-    def ask(self, method: str, path: str, **options: object) -> httpx.Response:
+    def ask(self, method: str, path: str, **options: Any) -> httpx.Response:
         headers = {"Host": self.host, CLAIM: self.address, **dict(options.pop("headers", {}))}
         request = self.client.build_request(
             method, path, headers=headers, extensions={"sni_hostname": self.sni}, **options
@@ -182,5 +183,5 @@ class Visitor:
         except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
             return self.client.send(request)  # a reload closed the connection: browsers ask once more, too
 
-    def get(self, path: str, **options: object) -> httpx.Response:
+    def get(self, path: str, **options: Any) -> httpx.Response:
         return self.ask("GET", path, **options)

@@ -85,7 +85,7 @@ async def test_consent_is_asked_once_and_new_permissions_alone_afterwards(journe
     given = await world.services.consents.given(
         (await journey.client.session()).user, str(journey.application.pk), now=NOW
     )
-    assert given == {"openid", "email"}
+    assert given == frozenset({"openid", "email"})
 
     await journey.begin(OPENID, consent_always=True)
     assert (await journey.show())["component"] == "ak-stage-consent"
@@ -99,7 +99,7 @@ async def test_a_consent_belongs_to_one_person_and_one_application(journey: Jour
     shown = await journey.show()
     await journey.client.answer(component="ak-stage-consent", token=shown["token"])
     user = (await journey.client.session()).user
-    assert await world.services.consents.given(user, str(journey.application.pk), now=NOW) == {"openid"}
+    assert await world.services.consents.given(user, str(journey.application.pk), now=NOW) == frozenset({"openid"})
     assert await world.services.consents.given(user + 1, str(journey.application.pk), now=NOW) is None
     assert await world.services.consents.given(user, pk(), now=NOW) is None
 

@@ -22,6 +22,7 @@ from ostiary.flows.stages.user_write import UserWriteStage
 from ostiary.proto import totp
 from ostiary.seal import Secret
 from ostiary.sessions.cookie import COOKIE
+from ostiary.store.workspace.commit import run
 from ostiary.store.workspace.editor import Workspace
 from ostiary.web.request import Request
 
@@ -79,7 +80,7 @@ Change = Callable[[World, Any], Awaitable[None]]
 async def with_totp(world: World, user: Any, name: str = "x") -> Secret:
     key = world.devices.kind(TotpAuthenticator).new_key()
     await world.database.write(
-        lambda: (yield world.devices.kind(TotpAuthenticator).add(user=user.pk, name=name, key=key, now=NOW))
+        lambda: run([world.devices.kind(TotpAuthenticator).add(user=user.pk, name=name, key=key, now=NOW)])
     )
     return key
 

@@ -18,6 +18,7 @@ from ostiary.flows.stages.prompt import Prompt, PromptStage
 from ostiary.flows.stages.user_login import UserLoginStage
 from ostiary.flows.stages.user_logout import UserLogoutStage
 from ostiary.proto import totp
+from ostiary.store.workspace.commit import run
 from ostiary.web.request import Request
 
 EVERYTHING = {
@@ -74,7 +75,7 @@ async def test_a30_authenticator_validate(world: World, client: Client) -> None:
     user = await world.user()
     key = world.devices.kind(TotpAuthenticator).new_key()
     await world.database.write(
-        lambda: (yield world.devices.kind(TotpAuthenticator).add(user=user.pk, name="x", key=key, now=NOW))
+        lambda: run([world.devices.kind(TotpAuthenticator).add(user=user.pk, name="x", key=key, now=NOW)])
     )
     await client.sign_in()
     stages: list[dict[str, Any]] = [
@@ -184,7 +185,7 @@ async def test_a30_user_login_asks_and_wants_an_answer(world: World, client: Cli
 
 
 async def test_a30_an_inactive_user_is_not_signed_in_by_any_flow(world: World, client: Client) -> None:
-    default = default_flow(world)
+    default_flow(world)
     user = await world.user()
     await client.get()
     await client.answer(component="ak-stage-identification", uid_field="jo")
@@ -192,8 +193,7 @@ async def test_a30_an_inactive_user_is_not_signed_in_by_any_flow(world: World, c
     from ostiary.store.database import Statement
 
     off = Statement("UPDATE directory_user SET is_active = 0 WHERE pk = ?", (user.pk,))
-    await world.database.write(lambda: (yield off))
-    assert default.login
+    await world.database.write(lambda: run([off]))
     assert (await client.get())["component"] == "ak-stage-identification", "the sign-in ended with the account"
     assert (await client.session()).user is None
 
@@ -387,7 +387,7 @@ async def test_a30_a_code_is_not_heard_before_it_was_asked_for(world: World, cli
     user = await world.user()
     key = world.devices.kind(TotpAuthenticator).new_key()
     await world.database.write(
-        lambda: (yield world.devices.kind(TotpAuthenticator).add(user=user.pk, name="x", key=key, now=NOW))
+        lambda: run([world.devices.kind(TotpAuthenticator).add(user=user.pk, name="x", key=key, now=NOW)])
     )
     await client.get()
     await client.answer(component="ak-stage-identification", uid_field="jo")

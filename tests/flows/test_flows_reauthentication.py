@@ -11,6 +11,7 @@ from ostiary.flows.proofs.sensitive import FRESH, STALE
 from ostiary.flows.stages.prompt import Prompt, PromptStage
 from ostiary.flows.stages.user_write import UserWriteStage
 from ostiary.store.database import Statement
+from ostiary.store.workspace.commit import run
 
 NEW = "another horse battery"
 
@@ -108,7 +109,7 @@ async def test_a33_without_a_password_there_has_to_be_a_sign_in(world: World) ->
     change_flow(world, ("password", "password"))
     client = await signed_in(world, ago=FRESH + SECOND)
     await world.database.write(
-        lambda: (yield Statement("UPDATE directory_user SET password = '!x' WHERE pk = ?", (user.pk,)))
+        lambda: run([Statement("UPDATE directory_user SET password = '!x' WHERE pk = ?", (user.pk,))])
     )
     assert (await client.get())["component"] == "ak-stage-prompt"
     shown = await client.answer(component="ak-stage-prompt", password=NEW)

@@ -11,6 +11,7 @@ from ostiary.flows.authenticators.totp.authenticator import TotpAuthenticator
 from ostiary.proto import totp
 from ostiary.resource import codec
 from ostiary.sessions.cookie import COOKIE
+from ostiary.store.workspace.commit import run
 
 
 async def test_the_default_flow_signs_in_and_tells_it(world: World, client: Client) -> None:
@@ -117,7 +118,7 @@ async def test_a42_an_inactive_user_reads_the_same(world: World, client: Client)
     default_flow(world)
     user = await world.user()
     await world.database.write(
-        lambda: (yield _statement("UPDATE directory_user SET is_active = 0 WHERE pk = ?", user.pk))
+        lambda: run([_statement("UPDATE directory_user SET is_active = 0 WHERE pk = ?", user.pk)])
     )
     shown = await client.sign_in()
     assert shown["response_errors"]["password"][0]["string"] == "Invalid password"
@@ -249,7 +250,7 @@ async def test_a34_wrong_codes_make_the_device_wait(world: World, client: Client
     user = await world.user()
     key = world.devices.kind(TotpAuthenticator).new_key()
     await world.database.write(
-        lambda: (yield world.devices.kind(TotpAuthenticator).add(user=user.pk, name="x", key=key, now=NOW))
+        lambda: run([world.devices.kind(TotpAuthenticator).add(user=user.pk, name="x", key=key, now=NOW)])
     )
     await client.sign_in()
     assert (await client.answer(component="ak-stage-authenticator-validate", code="000000"))["response_errors"]
@@ -267,7 +268,7 @@ async def test_a34_one_code_in_parallel_signs_in_once(world: World) -> None:
     user = await world.user()
     key = world.devices.kind(TotpAuthenticator).new_key()
     await world.database.write(
-        lambda: (yield world.devices.kind(TotpAuthenticator).add(user=user.pk, name="x", key=key, now=NOW))
+        lambda: run([world.devices.kind(TotpAuthenticator).add(user=user.pk, name="x", key=key, now=NOW)])
     )
     clients = [Client(world) for _ in range(4)]
     for one in clients:
@@ -288,7 +289,7 @@ async def test_a36_who_has_a_device_cannot_choose_to_set_up_another(world: World
     user = await world.user()
     key = world.devices.kind(TotpAuthenticator).new_key()
     await world.database.write(
-        lambda: (yield world.devices.kind(TotpAuthenticator).add(user=user.pk, name="x", key=key, now=NOW))
+        lambda: run([world.devices.kind(TotpAuthenticator).add(user=user.pk, name="x", key=key, now=NOW)])
     )
     await client.sign_in()
     shown = await client.answer(component="ak-stage-authenticator-validate", selected_stage=str(default.static.pk))
@@ -333,7 +334,7 @@ async def test_a_proof_holds_for_its_threshold_on_the_same_browser(world: World,
     user = await world.user()
     key = world.devices.kind(TotpAuthenticator).new_key()
     await world.database.write(
-        lambda: (yield world.devices.kind(TotpAuthenticator).add(user=user.pk, name="x", key=key, now=NOW))
+        lambda: run([world.devices.kind(TotpAuthenticator).add(user=user.pk, name="x", key=key, now=NOW)])
     )
     await client.sign_in()
     code = totp.hotp(bytes.fromhex(key.reveal()), totp.counter_at(world.now), 6)

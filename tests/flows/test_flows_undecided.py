@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from flows_world import PASSWORD, SLUG, Client, World, bind, default_flow, pk
@@ -21,6 +21,7 @@ from ostiary.flows.stages.prompt import Prompt, PromptStage
 from ostiary.flows.stages.user_logout import UserLogoutStage
 from ostiary.policies.expression import ExpressionPolicy
 from ostiary.policies.resources import PolicyBinding
+from ostiary.store.workspace.commit import run
 
 LOST = 'return request.context.get("geoip", {}).get("country") == "DE"'
 NO = "return False"
@@ -30,7 +31,9 @@ def policy(source: str) -> ExpressionPolicy:
     return ExpressionPolicy(pk=pk(), name=f"policy {pk()}", expression=source)
 
 
-def only(world: World, stage: Stage, *sources: str, on_plan: bool = False, mode: str = "any", **values: Any) -> None:
+def only(
+    world: World, stage: Stage, *sources: str, on_plan: bool = False, mode: Literal["all", "any"] = "any", **values: Any
+) -> None:
     """Bind these policies to the stage's place, and nothing else."""
     flow = world.program.snapshot.find(Flow, slug=SLUG)
     assert flow is not None
@@ -47,7 +50,7 @@ async def enrolled(world: World, name: str = "jo") -> None:
     user = await world.user(name)
     key = world.devices.kind(TotpAuthenticator).new_key()
     await world.database.write(
-        lambda: (yield world.devices.kind(TotpAuthenticator).add(user=user.pk, name="phone", key=key, now=world.now))
+        lambda: run([world.devices.kind(TotpAuthenticator).add(user=user.pk, name="phone", key=key, now=world.now)])
     )
 
 
@@ -77,7 +80,7 @@ async def test_a76_the_second_factor_stays(
     ],
 )
 async def test_a76_only_a_verdict_that_hangs_on_it_is_changed(
-    small_world: World, mode: str, sources: tuple[str, ...], *, left: bool
+    small_world: World, mode: Literal["all", "any"], sources: tuple[str, ...], *, left: bool
 ) -> None:
     house = default_flow(small_world)
     await enrolled(small_world)

@@ -6,7 +6,7 @@ import base64
 import hashlib
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from cryptography.hazmat.primitives import hashes
@@ -26,11 +26,12 @@ class Key:
     """A key pair that signs whatever it is told to."""
 
     def __init__(self, kind: str = "ec") -> None:
-        self.private: Any = {
+        make: Mapping[str, Callable[[], Any]] = {
             "ec": lambda: ec.generate_private_key(ec.SECP256R1()),
             "rsa": lambda: rsa.generate_private_key(65537, 2048),
             "ed": ed25519.Ed25519PrivateKey.generate,
-        }[kind]()
+        }
+        self.private = make[kind]()
         self.alg = {"ec": "ES256", "rsa": "RS256", "ed": "EdDSA"}[kind]
         self.jwk: dict[str, str] = public_jwk(self.private.public_key())
 

@@ -181,6 +181,12 @@ class Rig:
         database = cast("Database", self.database)
         self.program = await open_program(database, self.program.clock, snapshot=self.plane.snapshot, **environ)
 
+    @property
+    def brand(self) -> Brand:
+        found = self.plane.snapshot.get(Brand, "brand")
+        assert found is not None
+        return found
+
     def change(self, *objects: Resource) -> None:
         self.program.change(*objects)
 
@@ -208,10 +214,10 @@ class Rig:
         headers = {} if basic is None else {"authorization": basic_header(*basic)}
         return await self.call("POST", "/application/o/token/", form=form, headers=headers)
 
-    async def rows(self, sql: str) -> Sequence[Row]:
+    async def rows(self, sql: str) -> Sequence[Any]:
         return await self.database.fetch(sql)
 
-    async def events(self, action: str) -> Sequence[Row]:
+    async def events(self, action: str) -> Sequence[Any]:
         return await self.database.fetch("SELECT * FROM event WHERE action = ?", action)
 
     async def run(self, *statements: Statement) -> None:

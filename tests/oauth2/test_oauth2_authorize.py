@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import pytest
@@ -106,7 +107,9 @@ class TestPages:
         rig.change(provider(1, redirect_uris=()))
         await rig.browser.sign_in()
         assert (await rig.browser.authorize()).status == 400
-        assert rig.plane.snapshot.get(type(provider(1)), 1).redirect_uris == (), "nothing is learned from a request"
+        learned = rig.plane.snapshot.get(type(provider(1)), 1)
+        assert learned is not None
+        assert learned.redirect_uris == (), "nothing is learned from a request"
 
     async def test_a_provider_without_application(self, rig: Rig) -> None:
         rig.drop("authentik_core.application", "app")
@@ -146,7 +149,7 @@ async def test_state_and_nonce_of_eight_kibibytes(both: Rig, mode: str) -> None:
     if mode == "jwt":
         members = await verified(both, members["response"])
     assert members["state"] == state
-    form = {"code": members["code"], "redirect_uri": CALLBACK, "code_verifier": VERIFIER}
+    form: dict[str, Any] = {"code": members["code"], "redirect_uri": CALLBACK, "code_verifier": VERIFIER}
     tokens = json_of(await both.token(grant_type="authorization_code", **form))
     assert (await verified(both, tokens["id_token"]))["nonce"] == nonce
     for name in ("state", "nonce"):
@@ -160,7 +163,7 @@ class TestResources:
     async def test_without_resources_it_means_nothing(self, rig: Rig, resource: str) -> None:
         await rig.browser.sign_in()
         code = await rig.browser.code(resource=resource)
-        form = {"code": code, "redirect_uri": CALLBACK, "code_verifier": VERIFIER, "resource": resource}
+        form: dict[str, Any] = {"code": code, "redirect_uri": CALLBACK, "code_verifier": VERIFIER, "resource": resource}
         answer = await rig.token(grant_type="authorization_code", **form)
         assert (await verified(rig, json_of(answer)["access_token"]))["aud"] == "wiki"
         refresh = {"refresh_token": json_of(answer)["refresh_token"], "resource": resource}

@@ -6,10 +6,12 @@ import asyncio
 import base64
 import hmac
 import json
+from typing import Any
 
 import pytest
 from oauth2_client_keys import TOKEN_URL, Key, assertion_claims, b64
 from oauth2_rig import CALLBACK, SECOND, SECRET, VERIFIER, Rig, json_of, provider
+from support.noting import noting
 
 from ostiary.proto.oauth2.clients.assertion import JWT_BEARER
 from ostiary.seal import Secret
@@ -136,7 +138,7 @@ class TestPrivateKey:
             {"exp": 1_700_000_000 - 31}, {"exp": 1_700_000_000 + 3700}, {"exp": 10**400},
         ],
     )  # fmt: skip
-    async def test_wrong_claims(self, rig: Rig, key: Key, claims: dict[str, object]) -> None:
+    async def test_wrong_claims(self, rig: Rig, key: Key, claims: dict[str, Any]) -> None:
         assert denied(await ask(rig, key.assertion(rig.now, **claims)))
 
     @pytest.mark.parametrize(
@@ -265,6 +267,6 @@ class TestSecretsInBasic:
         rig.change(provider(1, client_secret=Secret("a b")))
         seen: list[str] = []
         matches = Secret.matches
-        monkeypatch.setattr(Secret, "matches", lambda own, text: (seen.append(text), matches(own, text))[1])
+        monkeypatch.setattr(Secret, "matches", noting(lambda _, text: seen.append(text), matches))
         assert await self.sent(rig, "wiki:a+b") == 200
         assert seen == ["a b", "a+b"]

@@ -27,7 +27,7 @@ FLOW = Flow(
 
 @pytest.fixture
 def ready(both: Rig) -> Rig:
-    brand = both.plane.snapshot.resolve("authentik_brands.brand", "brand")
+    brand = both.brand
     both.change(
         FLOW, dataclasses.replace(brand, flow_device_code="device"), provider(1, device_code_validity="minutes=10")
     )
@@ -65,12 +65,12 @@ async def test_they_are_offered_where_the_brand_has_the_flow(ready: Rig) -> None
         )
 
     assert await offered() == (True, True, 200)
-    brand = ready.plane.snapshot.resolve("authentik_brands.brand", "brand")
+    brand = ready.brand
     ready.change(dataclasses.replace(brand, pk="other", domain="id.example.org", default=False, flow_device_code=None))
     assert await offered() == (False, False, 400)
 
 
-async def poll(rig: Rig, code: str, **form: str) -> Response:
+async def poll(rig: Rig, code: str, **form: Any) -> Response:
     return await rig.token(**{"grant_type": DEVICE_CODE, "device_code": code, **form})
 
 

@@ -42,7 +42,7 @@ def error(response: Response) -> str:
 @pytest.mark.parametrize("name", CLIENTS)
 class TestWalk:
     async def test_grant_types(self, rig: Rig, name: str) -> None:
-        brand = rig.plane.snapshot.resolve("authentik_brands.brand", "brand")
+        brand = rig.brand
         rig.change(provider(1, **CLIENTS[name]), dataclasses.replace(brand, flow_device_code="ask"))
         offered = (await told(rig))["grant_types_supported"]
         public = CLIENTS[name].get("client_type") == "public"

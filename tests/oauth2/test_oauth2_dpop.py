@@ -39,7 +39,7 @@ def refused(response: Response, code: str = "invalid_dpop_proof") -> bool:
     return response.status == 400 and json_of(response)["error"] == code
 
 
-def resource_proof(rig: Rig, key: Key, token: str, **claims: object) -> str:
+def resource_proof(rig: Rig, key: Key, token: str, **claims: Any) -> str:
     return key.proof(rig.now, token=token, **{"htm": "GET", "htu": USERINFO_URL, **claims})
 
 
@@ -79,7 +79,7 @@ class TestTokenEndpoint:
             {"iat": 10**400}, {"jti": None}, {"jti": ""}, {"jti": 5}, {"jti": "x" * 513},
         ],
     )  # fmt: skip
-    async def test_wrong_claims(self, rig: Rig, key: Key, claims: dict[str, object]) -> None:
+    async def test_wrong_claims(self, rig: Rig, key: Key, claims: dict[str, Any]) -> None:
         assert refused(await ask(rig, key.proof(rig.now, **claims)))
 
     @pytest.mark.parametrize("htu", [TOKEN_URL + "?a=1#b", "HTTPS://ID.example.org:443/application/o/token/"])
@@ -119,13 +119,13 @@ class TestTokenEndpoint:
 
 
 class TestCodes:
-    async def exchange(self, rig: Rig, code: str, proof: str | None, **form: str) -> Response:
-        form = {
+    async def exchange(self, rig: Rig, code: str, proof: str | None, **changes: Any) -> Response:
+        form: dict[str, Any] = {
             "grant_type": "authorization_code",
             "code": code,
             "redirect_uri": CALLBACK,
             "code_verifier": VERIFIER,
-            **form,
+            **changes,
         }
         return await ask(rig, proof, **form)
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from joserfc import jwe, jwt
-from joserfc.jwk import ECKey, KeySet, RSAKey
+from joserfc.jwk import ECKey, KeySet, KeySetSerialization, RSAKey
 from oauth2_rig import BASE, SECRET, START, Rig, json_of, pair, provider, user, verified
 
 from ostiary.directory.users import insert
@@ -90,7 +90,12 @@ class TestAlgorithms:
         keys = json_of(await rig.call("GET", "/application/o/wiki/jwks/"))
         assert [key["alg"] for key in keys["keys"]] == [algorithm]
         for token in (found["id_token"], found["access_token"]):
-            assert jwt.decode(token, KeySet.import_key_set(keys), algorithms=[algorithm]).header["alg"] == algorithm
+            assert (
+                jwt.decode(
+                    token, KeySet.import_key_set(cast("KeySetSerialization", keys)), algorithms=[algorithm]
+                ).header["alg"]
+                == algorithm
+            )
         assert payload(found["id_token"])["at_hash"] == half_hash(found["access_token"], algorithm)
         document = json_of(await rig.call("GET", "/application/o/wiki/.well-known/openid-configuration"))
         assert document["id_token_signing_alg_values_supported"] == [algorithm]

@@ -80,7 +80,7 @@ class TestTokens:
         allow_implicit(both)
         await both.browser.sign_in()
         answer = answer_of(await both.browser.authorize(response_type="code token"), "fragment")
-        form = {
+        form: dict[str, Any] = {
             "grant_type": "authorization_code",
             "code": answer["code"],
             "redirect_uri": CALLBACK,

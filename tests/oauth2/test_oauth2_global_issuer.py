@@ -128,7 +128,7 @@ async def test_the_hint_or_the_client_id_say_who_asks_for_the_sign_out(both: Rig
     ["", "client_id=nobody", "id_token_hint=x", "id_token_hint=a.b.c", "id_token_hint=a.WzFd.c", "client_id=alone"],
 )
 async def test_without_a_client_the_person_is_asked_and_goes_nowhere(rig: Rig, query: str) -> None:
-    brand = rig.plane.snapshot.resolve("authentik_brands.brand", "brand")
+    brand = rig.brand
     rig.change(shared(), provider(2, client_id="alone"), dataclasses.replace(brand, flow_invalidation="leave"))
     await rig.browser.sign_in()
     slug = await left(rig, f"{query}&post_logout_redirect_uri={APP}/bye")

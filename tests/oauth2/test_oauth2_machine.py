@@ -8,11 +8,12 @@ import json
 import logging
 import uuid
 from collections import Counter
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from oauth2_rig import SECOND, SECRET, Rig, json_of, provider, user, verified
 
+from ostiary.applications.resources import Application
 from ostiary.directory.attempts import ACCOUNT_LIMIT, Account, Attempts
 from ostiary.directory.errors import Throttled
 from ostiary.directory.tokens import Token
@@ -20,7 +21,7 @@ from ostiary.directory.tokens import insert as insert_token
 from ostiary.directory.users import insert
 from ostiary.policies.resources import PolicyBinding
 from ostiary.proto.oauth2.clients.assertion import JWT_BEARER
-from ostiary.store.database import Statement
+from ostiary.store.database import Database, Statement
 from ostiary.store.hashing import token_hash
 from ostiary.web.response import Response
 
@@ -114,7 +115,8 @@ class TestSecret:
 
     async def test_the_path_follows_the_application(self, rig: Rig) -> None:
         await credentials(rig)
-        application = rig.plane.snapshot.resolve("authentik_core.application", "app")
+        application = rig.plane.snapshot.get(Application, "app")
+        assert application is not None
         from dataclasses import replace
 
         rig.change(replace(application, slug="moved"))
@@ -202,7 +204,7 @@ class TestAppPassword:
         await app_password(both)
         form = {"client_id": "wiki", "username": "ada"}
         assert (await credentials(both, None, password=KEY, **form)).status == 200
-        attempts = Attempts(both.database)
+        attempts = Attempts(cast("Database", both.database))
         account = Account(7, "ada", "app")
         for number in range(ACCOUNT_LIMIT):
             await attempts.begin(account, f"198.51.100.{number}", both.now)
@@ -213,7 +215,7 @@ class TestAppPassword:
 
     async def test_password_grant_must_be_listed_and_takes_nothing_else(self, rig: Rig) -> None:
         await app_password(rig)
-        form = {"grant_type": "password", "username": "ada", "password": KEY}
+        form: dict[str, Any] = {"grant_type": "password", "username": "ada", "password": KEY}
         assert refused(await rig.token(**form), "unauthorized_client")
         rig.change(provider(1, grant_types=("password",)))
         assert (await rig.token(**form)).status == 200

@@ -13,7 +13,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, get_args, get_type_hints
+from typing import Any, cast, get_args, get_type_hints
 from urllib.parse import parse_qsl, quote, urlsplit
 
 import pytest
@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import NameOID
 from joserfc import jwt
-from joserfc.jwk import ECKey, KeySet, OctKey
+from joserfc.jwk import ECKey, KeySet, KeySetSerialization, OctKey
 from oauth2_rig import (
     BASE,
     CALLBACK,
@@ -101,7 +101,10 @@ class Told:
     async def read(cls, rig: Rig) -> Told:
         document = json_of(await rig.call("GET", "/application/o/wiki/.well-known/openid-configuration"))
         published = json_of(await rig.call("GET", urlsplit(document["jwks_uri"]).path))
-        return cls(document, KeySet.import_key_set(published) if published else OctKey.import_key(SECRET))
+        return cls(
+            document,
+            KeySet.import_key_set(cast("KeySetSerialization", published)) if published else OctKey.import_key(SECRET),
+        )
 
     @property
     def algorithm(self) -> str:

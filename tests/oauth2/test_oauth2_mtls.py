@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from oauth2_client_keys import Key
 from oauth2_rig import CALLBACK, SECRET, START, VERIFIER, Rig, certificates_in, json_of, provider, verified
 
+from ostiary.keys.resources import CertificateKeyPair
 from ostiary.proto.jose import public_jwk
 from ostiary.proto.oauth2.clients.certificate_header import certificate_thumbprint
 from ostiary.providers.oauth2.client_authentication.mtls import subject_problem
@@ -112,10 +113,11 @@ class TestSubject:
         assert denied(await ask(strict, header))
 
     async def test_the_authorities_of_the_brand(self, strict: Rig) -> None:
-        brand = strict.plane.snapshot.resolve("authentik_brands.brand", "brand")
+        brand = strict.brand
         mine, other = certificate(), certificate()  # each is its own authority
         data = mine.public_bytes(Encoding.PEM).decode()
-        pair = dataclasses.replace(strict.plane.snapshot.resolve("authentik_crypto.certificatekeypair", "key-ec"))
+        pair = strict.plane.snapshot.get(CertificateKeyPair, "key-ec")
+        assert pair is not None
         pair = dataclasses.replace(pair, pk="ca", name="ca", certificate_data=data)
         strict.change(pair, dataclasses.replace(brand, client_certificates=("ca",)))
         assert (await ask(strict, rfc9440(mine))).status == 200

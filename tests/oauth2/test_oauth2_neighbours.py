@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlencode
 
 import pytest
@@ -69,7 +69,7 @@ class TestGitHub:
         )
         await both.browser.sign_in()
         token = (await github(both))["access_token"]
-        (team,) = json_of(await get(both, "/user/teams", token))
+        (team,) = cast("list[dict[str, Any]]", json_of(await get(both, "/user/teams", token)))
         assert (team["name"], team["slug"], team["id"]) == ("Door & Keepers", "door-keepers", _number(GROUP))
         assert team["organization"]["login"] == "ostiary"
         assert _number(GROUP) == 22685

@@ -165,6 +165,7 @@ class TestChoosing:
 
     async def test_a_flow_for_strangers_only_ends_the_present_sign_in(self, both: Rig) -> None:
         flow = both.plane.snapshot.get(Flow, "login")
+        assert flow is not None
         both.change(replace(flow, authentication="require_unauthenticated"))
         await both.browser.sign_in()
         assert page_of(await both.browser.authorize(prompt="login")) == LOGIN

@@ -56,7 +56,7 @@ async def push(rig: Rig, client: tuple[str, str] | None = ("wiki", SECRET), **ch
     return await rig.call("POST", PAR, form=form, headers=headers)
 
 
-async def pushed(rig: Rig, **changes: str) -> str:
+async def pushed(rig: Rig, **changes: Any) -> str:
     response = await push(rig, **changes)
     assert response.status == 201, response.body
     return str(json_of(response)["request_uri"])

@@ -155,7 +155,7 @@ async def test_userinfo(both: Rig, caplog: pytest.LogCaptureFixture) -> None:
 
 @pytest.mark.parametrize("query", [{"prompt": "none"}])
 async def test_what_is_usual_is_not_told(rig: Rig, caplog: pytest.LogCaptureFixture, query: dict[str, str]) -> None:
-    brand = rig.plane.snapshot.resolve("authentik_brands.brand", "brand")
+    brand = rig.brand
     rig.change(dataclasses.replace(brand, flow_device_code="ask"))
     await rig.browser.authorize(**query)
     form = {"grant_type": "urn:ietf:params:oauth:grant-type:device_code", "client_id": "wiki"}

@@ -205,7 +205,8 @@ class TestRequest:
             assert refused(await rig.token(grant_type=grant), "unauthorized_client")
 
     async def test_missing_parameters(self, rig: Rig) -> None:
-        for form in ({}, {"grant_type": "authorization_code"}, {"grant_type": "refresh_token"}):
+        forms: list[dict[str, Any]] = [{}, {"grant_type": "authorization_code"}, {"grant_type": "refresh_token"}]
+        for form in forms:
             assert refused(await rig.token(**form), "invalid_request")
 
     async def test_a07_repeated_parameters(self, rig: Rig) -> None:

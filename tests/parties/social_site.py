@@ -77,7 +77,7 @@ class Storage(BaseStorage):
     association = Association
 
 
-class Strategy(BaseStrategy):
+class Strategy(BaseStrategy[Any]):
     """A site as one object: settings, one visitor's session, and the request at hand."""
 
     def __init__(self, settings: dict[str, Any]) -> None:
@@ -140,7 +140,7 @@ class SocialSite:
         self.redirect_uri = redirect_uri
         self.backend = self._backend()
 
-    def _backend(self) -> OpenIdConnectAuth:
+    def _backend(self) -> Any:
         return OpenIdConnectAuth(self.strategy, redirect_uri=self.redirect_uri)
 
     def begin(self) -> str:
@@ -152,4 +152,5 @@ class SocialSite:
         """Take the visitor back. Raises what social-auth-core raises."""
         self.strategy.request = dict(parse_qsl(urlsplit(url).query))
         self.backend = self._backend()
-        return self.backend.complete(now=time.time())
+        found: Person = self.backend.complete(now=time.time())
+        return found

@@ -147,13 +147,13 @@ async def test_what_cannot_be_evaluated_counts_as_the_failure_result_and_is_told
 async def test_the_trace_is_plain_data_and_names_everything() -> None:
     first, second = binding(0, group=ADMINS), binding(1, policy=str(NO.pk), negate=True)
     found = await decided(second, first, who=subject(groups=(STAFF,)))
-    data = found.trace.data()
+    data: dict[str, Any] = dict(found.trace.data())
     assert json.loads(json.dumps(data)) == data
     assert (data["target"], data["mode"], data["user"], data["revision"]) == (TARGET, "any", 7, 3)
     assert (data["static"], data["passing"]) == (False, True)
     assert [
         (one["binding"], one["kind"], one["object"], one["how"], one["raw"], one["result"]) for one in data["steps"]
-    ] == [  # type: ignore[attr-defined]
+    ] == [
         (first.pk, "group", ADMINS, "static", False, False),
         (second.pk, "policy", NO.pk, "recognised", False, True),
     ]

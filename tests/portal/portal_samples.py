@@ -9,7 +9,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import uvicorn
 
@@ -25,6 +25,7 @@ from ostiary.flows.error_detail import ErrorDetail
 from ostiary.flows.errors import UnknownFlow
 from ostiary.flows.logout.stages import STAGES as LOGOUT_STAGES
 from ostiary.flows.proofs.methods import KINDS, STAGE_NAMES
+from ostiary.flows.resources import Stage
 from ostiary.flows.room import STAGES
 from ostiary.flows.run.challenge_frame import ACCESS_DENIED, DENIED_PAGE
 from ostiary.flows.run.flow_commit import PendingCommit
@@ -266,7 +267,7 @@ SAMPLES: Mapping[str, tuple[str, str, Mapping[str, object], Mapping[str, list[Er
         "ak-provider-oauth2-device-code",
         "Device",
         {**PERSON, "code": "123456789"},
-        {"code": (ErrorDetail("No device is waiting with this code."),)},
+        {"code": [ErrorDetail("No device is waiting with this code.")]},
     ),
     "device-code-finish": ("ak-provider-oauth2-device-code-finish", "Device", PERSON, {}),
     "autosubmit": (
@@ -285,7 +286,9 @@ KINDS_BY_CLASS = {kind.DEVICE_CLASS: kind(SEALER) for kind in authenticators_of(
 PAGES: Mapping[str, ChallengePage] = {
     **{
         one.COMPONENT: one.PAGE
-        for one in (*STAGES, *map(type, [*DEVICE_STAGES.values(), *LOGOUT_STAGES.values()]))
+        for one in cast(
+            "tuple[type[Stage], ...]", (*STAGES, *map(type, [*DEVICE_STAGES.values(), *LOGOUT_STAGES.values()]))
+        )
         if one.PAGE is not UNKNOWN_PAGE
     },
     ACCESS_DENIED: DENIED_PAGE,
@@ -527,9 +530,9 @@ class SampleHouse:
             return prefix + "/if/user/" if key == "right" else None
 
         self.pages = Pages(
-            engine=self.engine,
+            engine=cast("Any", self.engine),
             sessions=self.sessions,  # type: ignore[arg-type]
-            plane=plane,  # type: ignore[arg-type]
+            plane=plane,
             users=SimpleNamespace(subject=the_subject),  # type: ignore[arg-type]
             devices=SimpleNamespace(confirmed=confirmed, delete=delete, kind_of=kind_of),  # type: ignore[arg-type]
             setup=SimpleNamespace(closed=is_closed, is_valid_link=check),  # type: ignore[arg-type]
@@ -540,7 +543,7 @@ class SampleHouse:
             recover=recover,
             sign_on=SimpleNamespace(),  # type: ignore[arg-type]
         )
-        self.renderer = Renderer(templates, static, plane)  # type: ignore[arg-type]
+        self.renderer = Renderer(templates, static, plane)
         extra = [Route("GET", "/-/error/{status}/", _fail)]
         self.site = Site(
             Router([*routes(self.pages), *extra]),

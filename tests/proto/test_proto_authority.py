@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -55,7 +57,8 @@ def test_the_spelling_is_a_fixed_point(name: str, port: int | None, scheme: str)
 
 @given(st.text(max_size=40), st.sampled_from(["http", "https"]))
 def test_any_text_is_refused_or_spelt(text: str, scheme: str) -> None:
-    for read in (lambda: canonical(text, scheme), lambda: read_address(text)):
+    reads: tuple[Callable[[], str], ...] = (lambda: canonical(text, scheme), lambda: read_address(text))
+    for read in reads:
         try:
             spelt = read()
         except ValueError:

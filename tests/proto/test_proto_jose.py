@@ -104,7 +104,7 @@ def test_another_implementation_agrees(algorithm: str) -> None:
     if isinstance(inner, bytes):
         theirs: Any = OctKey.import_key(inner)
     else:
-        theirs = (RSAKey if algorithm == "RS256" else ECKey).import_key(public_jwk(inner.public_key()))
+        theirs = (RSAKey if algorithm == "RS256" else ECKey).import_key(dict[str, Any](public_jwk(inner.public_key())))
     found = foreign.deserialize_compact(sign(b"payload", key), theirs, algorithms=[algorithm])
     assert found.payload == b"payload"
 

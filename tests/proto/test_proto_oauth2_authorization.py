@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -239,7 +239,7 @@ class TestRequestObject:
 
     @pytest.mark.parametrize("missing", ["iss", "aud"])
     def test_iss_and_aud_may_be_missing(self, missing: str) -> None:
-        assert read(request_object(**{missing: ...})).expires is None
+        assert read(request_object(**cast("dict[str, Any]", {missing: ...}))).expires is None
 
     def test_with_the_clients_published_keys(self) -> None:
         jwks: dict[str, object] = {
@@ -277,7 +277,7 @@ class TestRequestObject:
             {str(number): "x" for number in range(70)},
         ],
     )
-    def test_refused(self, claims: dict[str, object]) -> None:
+    def test_refused(self, claims: dict[str, Any]) -> None:
         token = request_object(**claims)
         refused(lambda: read(token), "invalid_request_object")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 from contextlib import suppress
 from urllib.parse import quote
 
@@ -46,7 +47,12 @@ class TestParameters:
     def test_a07_a_repeated_one_is_refused(self) -> None:
         found = read_parameters([("a", "1"), ("a", "1"), ("b", "2")])
         assert found.get("b") == "2"
-        for check in (lambda: found.get("a"), lambda: found.need("a"), found.require_single):
+        checks: tuple[Callable[[], object], ...] = (
+            lambda: found.get("a"),
+            lambda: found.need("a"),
+            found.require_single,
+        )
+        for check in checks:
             with pytest.raises(OAuthError) as raised:
                 check()
             assert code_of(raised) == "invalid_request"

@@ -6,6 +6,7 @@ import copy
 import dataclasses
 import pickle
 from collections.abc import Callable
+from functools import partial
 from typing import Any, ClassVar
 
 import pytest
@@ -139,13 +140,14 @@ def test_other_shapes_are_the_standard_ones(shape: Callable[[Maker], Any]) -> No
         lambda made: made(age=-1),
         lambda made: setattr(made(**words), "value", "other"),
     ):
-        assert _plain(told(lambda ask=ask: ask(ours))) == _plain(told(lambda ask=ask: ask(theirs)))
+        assert _plain(told(partial(ask, ours))) == _plain(told(partial(ask, theirs)))
 
 
 @pytest.mark.parametrize("shape", [point, family, own, nothing])
 def test_what_is_no_field_cannot_be_set_either(shape: Callable[[Maker], Any]) -> None:
     made = shape(record.dataclass)
-    item = made(**{point: {"x": 1}, family: {"age": 3}, own: {"value": "A"}}.get(shape, {}))
+    words: dict[Any, dict[str, Any]] = {point: {"x": 1}, family: {"age": 3}, own: {"value": "A"}}
+    item = made(**words.get(shape, {}))
     with pytest.raises(dataclasses.FrozenInstanceError, match="cannot assign to field 'elsewhere'"):
         item.elsewhere = 1
     with pytest.raises(dataclasses.FrozenInstanceError, match="cannot delete field 'elsewhere'"):
@@ -157,7 +159,7 @@ def _plain(text: str) -> str:
 
 
 def test_equal_records_have_one_hash_and_a_record_with_one_field_is_not_its_value() -> None:
-    made = record.dataclass(frozen=True)(type("One", (), {"__annotations__": {"value": "int"}, "__doc__": "One."}))
+    made: Any = record.dataclass(frozen=True)(type("One", (), {"__annotations__": {"value": "int"}, "__doc__": "One."}))
     assert hash(made(1)) == hash(made(1))
     assert made(1) != 1
     assert {made(1), made(1)} == {made(1)}
@@ -182,7 +184,7 @@ def test_a_record_can_be_pickled() -> None:
 
 @pytest.mark.parametrize("frozen", [True, False])
 def test_frozen_and_changing_records_do_not_inherit_from_each_other(frozen: bool) -> None:
-    base = record.dataclass(frozen=not frozen)(type("Base", (), {"__doc__": "A base."}))
+    base: Any = record.dataclass(frozen=not frozen)(type("Base", (), {"__doc__": "A base."}))
     with pytest.raises(TypeError, match="cannot inherit"):
         record.dataclass(frozen=frozen)(type("Child", (base,), {"__doc__": "A child."}))
 
@@ -195,5 +197,5 @@ def test_a_record_without_fields_and_equality() -> None:
 
 
 def test_without_parentheses() -> None:
-    made = record.dataclass(type("Plain", (), {"__annotations__": {"value": "int"}, "__doc__": "Plain."}))
+    made: Any = record.dataclass(type("Plain", (), {"__annotations__": {"value": "int"}, "__doc__": "Plain."}))
     assert made(1).value == 1

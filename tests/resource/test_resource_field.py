@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
@@ -167,16 +168,18 @@ def test_frozen_data() -> None:
     assert isinstance(frozen["a"], ImmutableList)
     assert frozen == {"a": [1, {"b": 2}], "c": "text"}
     assert json.loads(json.dumps(frozen)) == frozen
-    for change in (
+    changes: tuple[Callable[[], object], ...] = (
         lambda: frozen.update(x=1),
         lambda: frozen.pop("a"),
         lambda: frozen.__delitem__("a"),
         lambda: frozen["a"].append(1),
         lambda: frozen["a"].__setitem__(0, 1),
         lambda: frozen["a"][1].setdefault("x", 1),
-    ):
+    )
+    for change in changes:
         with pytest.raises(TypeError, match="shared"):
             change()
+    plain: Any
     for plain in (copy.deepcopy(frozen), thaw(frozen)):
         plain["a"][1]["b"] = 3
         plain["a"].append(4)

@@ -6,7 +6,7 @@ import importlib
 import importlib.util
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from resource_kinds import FULL, Lamp, Person, Room
@@ -66,10 +66,14 @@ def test_masked_diff(golden: Golden) -> None:
         golden(f"resource/lamp.{name}.diff", data)
     assert (
         masked_diff(
-            kind, before, kind.parse({"extra": {"list": FULL["extra"]["list"], "tuple": [1, 2]}}, current=before)
+            kind,
+            before,
+            kind.parse(
+                {"extra": {"list": cast("dict[str, Any]", FULL["extra"])["list"], "tuple": [1, 2]}}, current=before
+            ),
         )
         == ()
-    )  # type: ignore[index]
+    )
 
 
 @pytest.mark.parametrize("model", real_kinds(), ids=lambda model: model.KIND.name)

@@ -145,7 +145,7 @@ def test_codec() -> None:
             decode(bad)
 
 
-class Note(Record):
+class Note(Record, frozen=True):
     text: str = ""
     number: int = 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from typing import Literal
 
 import pytest
 
@@ -37,7 +38,7 @@ def person(pk: int, *groups: str) -> Subject:
     )
 
 
-def application(slug: str, mode: str = "any") -> Application:
+def application(slug: str, mode: Literal["all", "any"] = "any") -> Application:
     return Application(pk=str(uuid.uuid4()), name=slug, slug=slug, policy_engine_mode=mode)
 
 
@@ -46,7 +47,7 @@ def binding(target: Application, order: int, **who: object) -> PolicyBinding:
 
 
 @pytest.mark.parametrize(("mode", "allowed"), [("any", True), ("all", False)])
-async def test_the_mode_of_the_application_counts(mode: str, allowed: bool) -> None:
+async def test_the_mode_of_the_application_counts(mode: Literal["all", "any"], allowed: bool) -> None:
     item = application("wiki", mode)
     bindings = [binding(item, 0, group="staff"), binding(item, 1, group="admins")]
     snapshot = Snapshot.of(REGISTRY, [item, *bindings])

@@ -10,6 +10,7 @@ from typing import Any
 import asyncpg
 import pytest
 
+from ostiary.seal import Secret
 from ostiary.store.database import Batch, Reason, Unavailable
 from ostiary.store.postgresql import database as module
 from ostiary.store.postgresql.config import PostgresConfig
@@ -296,7 +297,7 @@ async def test_a_reading_that_is_cancelled_from_outside_leaves_nobody_waiting() 
 # Connections for reading
 
 
-CONFIG = PostgresConfig(host="localhost", port=1, name="x", user="x", password=None)
+CONFIG = PostgresConfig(host="localhost", port=1, name="x", user="x", password=Secret("unused"))
 
 
 @pytest.fixture

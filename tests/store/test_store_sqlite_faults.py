@@ -91,7 +91,7 @@ async def test_what_comes_while_the_disk_is_asked_shares_the_next_group(database
         await asyncio.sleep(0)
     database._unconfirmed = False
     database._write_queued()
-    assert await asyncio.gather(first, second) == ["a", "b"]
+    assert list(await asyncio.gather(first, second)) == ["a", "b"]
     database._write_queued()  # nothing is queued: nothing happens
 
 

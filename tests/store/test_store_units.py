@@ -10,7 +10,7 @@ from ostiary.store.database import Batch, Database, Statement
 from ostiary.store.hashing import new_token, token_hash
 from ostiary.store.single_use import Consumed, Fresh, Purpose, Replayed, Unknown, consume, issue, peek, sweep, withdraw
 
-CODE: Purpose = Purpose("code")
+CODE: Purpose[dict[str, str]] = Purpose("code")
 NOW = 1_000
 
 
@@ -27,7 +27,7 @@ async def put(database: Database, value: str, *, expires: int = NOW + 100, famil
     return hashed
 
 
-async def use(database: Database, hashed: bytes, *, now: int = NOW, tombstone: bool = True) -> Consumed:
+async def use(database: Database, hashed: bytes, *, now: int = NOW, tombstone: bool = True) -> Consumed[dict[str, str]]:
     return await database.write(lambda: consume(CODE, hashed, now=now, tombstone=tombstone))
 
 
@@ -61,7 +61,7 @@ async def test_an_expired_value_is_unknown_and_so_is_its_tombstone(database: Dat
 
 async def test_namespaces_are_apart(database: Database) -> None:
     hashed = await put(database, "a")
-    other: Purpose = Purpose("link")
+    other: Purpose[dict[str, str]] = Purpose("link")
     assert await database.write(lambda: consume(other, hashed, now=NOW, tombstone=True)) == Unknown()
 
 

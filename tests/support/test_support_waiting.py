@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from http.client import RemoteDisconnected
 from pathlib import Path
 
@@ -28,7 +29,7 @@ TESTS = Path(__file__).parents[1]
     ],
 )
 def test_a_connection_that_ends_is_no_answer_yet(error: Exception) -> None:
-    answers = iter([error, error, "there"])
+    answers: Iterator[Exception | str] = iter([error, error, "there"])
 
     def ask() -> str:
         answer = next(answers)

@@ -12,11 +12,12 @@ import pytest
 from support.explain import explain
 
 from ostiary.app.rooms import ROOMS, sweepers_of
+from ostiary.room import Sweeper
 from ostiary.sessions.expiry import AT_ONCE, end_expired
 from ostiary.store.database import Batch, Database, Statement
 from ostiary.store.sweeping import BITE, expired, in_bites
 from ostiary.store.workspace.commit import run
-from ostiary.tasks.cleanup import Sweeper, clean_expired
+from ostiary.tasks.cleanup import clean_expired
 
 NOW = 1_700_000_000_000_000
 MANY = 3 * BITE + 7

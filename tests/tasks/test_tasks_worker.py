@@ -15,7 +15,7 @@ import pytest
 from support.waiting import PATIENCE, until
 
 from ostiary.room import Job
-from ostiary.store.database import Batch, Database, Statement, Unavailable, fetch_one
+from ostiary.store.database import Batch, Database, Statement, Unavailable, Value, fetch_one
 from ostiary.tasks import repository as queue
 from ostiary.tasks.cleanup import clean_expired
 from ostiary.tasks.job import enqueue
@@ -195,7 +195,7 @@ async def test_unknown_names_are_left_to_others(database: Database, clock: Clock
 
 
 async def test_two_workers_share_without_doing_twice(database: Database, clock: Clock) -> None:
-    done: list[object] = []
+    done: list[Any] = []
 
     async def handler(args: Mapping[str, object], *, now: int) -> None:
         done.append(args["number"])
@@ -312,7 +312,7 @@ async def test_a_database_that_is_away_does_not_end_the_worker(
     fetch = sqlite_database.fetch
     answers = iter([Unavailable("away")] * 3)
 
-    async def sometimes(sql: str, *parameters: object) -> object:
+    async def sometimes(sql: str, *parameters: Value) -> object:
         for error in answers:
             raise error
         return await fetch(sql, *parameters)

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 from support.waiting import PATIENCE
 
-from ostiary.web.outgoing import requests
 from ostiary.web.outgoing.documents import DOCUMENT_LIMIT, document_url_problem, fetch_json
 from ostiary.web.outgoing.requests import OutgoingFailed
 
@@ -134,7 +133,7 @@ async def test_a67_the_address_that_was_looked_at_is_the_one_that_is_reached(mon
         raise OSError("nobody is there")
 
     monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", look_up)
-    monkeypatch.setattr(requests.asyncio, "open_connection", reach)
+    monkeypatch.setattr(asyncio, "open_connection", reach)
     assert "nobody is there" in await failure("https://forge.example/", public=True)
     assert reached == ["93.184.216.34", "forge.example"]
     assert ipaddress.ip_address("93.184.216.34").is_global

@@ -92,6 +92,8 @@ async def test_a_party_that_says_nothing_is_left() -> None:
 
 
 async def test_a_body_without_end_costs_nothing() -> None:
+    sent = 0
+
     async def endless(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
@@ -104,8 +106,6 @@ async def test_a_body_without_end_costs_nothing() -> None:
         except OSError:
             pass
         writer.close()
-
-    sent = 0
 
     async with party(endless) as url:
         assert await post_form(url, [("a", "b")]) == 200

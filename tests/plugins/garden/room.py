@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from garden.address_policy import AddressPolicy
 from garden.fork_stage import ForkStage
@@ -29,7 +29,7 @@ def end_tickets(_session: bytes, now: int) -> Iterable[Statement]:
     return [event("custom_tickets_ended", user={}, app="ticket", context={}, client_ip=None, now=now)]
 
 
-def endpoints(services: ServiceRegistry) -> Iterable[SignOnEndpoint]:
+def endpoints(services: ServiceRegistry) -> Iterable[SignOnEndpoint[Any]]:
     """Return the endpoint at which people are signed on."""
     return [ticket_endpoint(services[SignOnServices])]
 
