@@ -21,6 +21,8 @@ from ostiary.app.site import build_site  # noqa: E402
 from ostiary.blueprints.service import apply_paths  # noqa: E402
 from ostiary.settings.load import load  # noqa: E402
 
+__all__ = ["BEGIN", "BLUEPRINT", "LOGIN", "PASSWORD", "Browser", "open_browser"]
+
 BEGIN = "/ticket/?application=notes"
 FIELD = re.compile(r'<input type="hidden" name="([^"]*)" value="([^"]*)"')
 ACTION = re.compile(r'<form method="post" action="([^"]*)"')

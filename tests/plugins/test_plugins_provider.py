@@ -6,10 +6,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from attacks_house import PASSWORD
 from garden.ticket_mapping import TicketMapping
 from garden.ticket_provider import TicketProvider
-from plugins_browser import BEGIN, BLUEPRINT, Browser, open_browser
+from plugins_browser import BEGIN, BLUEPRINT, PASSWORD, Browser, open_browser
 
 from ostiary.app.core import clock, open_core
 from ostiary.applications.by_provider import application_of, provider_of

@@ -8,8 +8,7 @@ from urllib.parse import quote
 
 import garden.ticket
 import pytest
-from attacks_house import LOGIN, PASSWORD
-from plugins_browser import BEGIN, Browser, open_browser
+from plugins_browser import BEGIN, LOGIN, PASSWORD, Browser, open_browser
 
 from ostiary.app.core import clock
 from ostiary.store.workspace.editor import Workspace
