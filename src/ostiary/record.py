@@ -40,7 +40,7 @@ def record(
     """Decorate a class as a dataclass. Import it as `dataclass`, which type checkers know."""
 
     def make(model: type[T]) -> type[T]:
-        kept = _defined(model)
+        defined = _defined(model)
         _refuse_mixed(model, frozen=frozen)
         made = dataclasses.dataclass(init=False, repr=False, eq=False, slots=slots, kw_only=kw_only)(model)
         fields = dataclasses.fields(made)  # type: ignore[arg-type] # made one in the line above
@@ -52,7 +52,7 @@ def record(
         if frozen:
             methods |= _frozen(made, frozenset(field.name for field in fields), slots=slots)
         for name, method in methods.items():
-            if name not in kept:
+            if name not in defined:
                 setattr(made, name, method)
                 if method is not None:
                     method.__qualname__ = f"{made.__qualname__}.{name}"

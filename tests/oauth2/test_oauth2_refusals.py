@@ -218,5 +218,5 @@ async def test_a_database_that_is_away_changes_no_answer(rig: Rig, caplog: pytes
             raise Unavailable
 
     caplog.set_level(logging.WARNING)
-    await Refusals().tell(Away(), refusal(), now=rig.now)  # type: ignore[arg-type]
+    await Refusals().record(Away(), refusal(), now=rig.now)  # type: ignore[arg-type]
     assert [record.levelname for record in caplog.records] == ["WARNING", "WARNING"]

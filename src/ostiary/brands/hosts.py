@@ -1,4 +1,4 @@
-"""Pinning: the hosts that somebody said are ours, kept as configuration, so that every process knows them."""
+"""Pinned hosts: the host names of this installation, stored as configuration, so that every process has them."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ KIND: Final = "ostiary_brands.host"
 
 
 async def pin(editor: Editor, hosts: Sequence[str], *, author: str, now: int) -> Sequence[str]:
-    """Pin hosts, as `proto.authority.read_address` returns them, and return those that were not before."""
+    """Pin hosts (as `proto.authority.read_address` returns them), and return the new ones."""
 
     async def work(workspace: Workspace) -> Sequence[str]:
-        known = {item.host for item in workspace.snapshot.all(Host)}
-        new = [host for host in dict.fromkeys(hosts) if host not in known]
+        pinned_before = {item.host for item in workspace.snapshot.all(Host)}
+        new = [host for host in dict.fromkeys(hosts) if host not in pinned_before]
         for host in new:
             await workspace.create(KIND, {"host": host})
         return new
 
-    made, _ = await editor.edit(work, author=author, message=f"Our hosts: {', '.join(hosts)}", now=now)
-    return made
+    pinned, _ = await editor.edit(work, author=author, message=f"Our hosts: {', '.join(hosts)}", now=now)
+    return pinned
 
 
 async def unpin(editor: Editor, host: str, *, author: str, now: int) -> bool:
-    """Forget a pinned host. False when it was not pinned."""
+    """Unpin a host. Returns False when it was not pinned."""
 
     async def work(workspace: Workspace) -> bool:
-        found = await workspace.find(KIND, [("host", host)])
-        if found is None:
+        host_object = await workspace.find(KIND, [("host", host)])
+        if host_object is None:
             return False
-        await workspace.delete(found)
+        await workspace.delete(host_object)
         return True
 
     removed, _ = await editor.edit(work, author=author, message=f"No more our host: {host}", now=now)

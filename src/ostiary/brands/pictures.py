@@ -1,4 +1,4 @@
-"""Which addresses of pictures a page may show."""
+"""The addresses of pictures in pages."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ _FOREIGN: Final = ("/static/dist/", "fa://")
 
 
 def picture(address: str) -> str:
-    """Return the address of a picture a page may show, or "" for one that is not ours to serve."""
+    """Return the address of a picture, or "" for authentik's own pictures, which we do not ship."""
     return "" if address.startswith(_FOREIGN) or not address.startswith(("/", "https://", "data:image/")) else address

@@ -1,4 +1,4 @@
-"""The brand: what people see, and which flows they take, on one domain."""
+"""The definitions of brands and pinned hosts."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ def _check(brand: Brand) -> Iterable[Problem]:
 
 def _validate_host(host: Host) -> Iterable[Problem]:
     try:
-        spelt = canonical(host.host, "https")
+        canonical_host = canonical(host.host, "https")
     except ValueError as error:
         yield Problem("host", str(error))
         return
-    if spelt != host.host:
-        yield Problem("host", f"expected {spelt}")
+    if canonical_host != host.host:
+        yield Problem("host", f"expected {canonical_host}")
 
 
 @kind(
@@ -37,7 +37,7 @@ def _validate_host(host: Host) -> Iterable[Problem]:
     label_field="host",
 )
 class Host(Resource):
-    """One of our own addresses: requests for it are answered. authentik has nothing of the kind."""
+    """A pinned host: requests for it are answered. authentik has no such kind."""
 
     host: Annotated[
         str, UNIQUE, Length(least=1), Help("Host name in lower case, with a port where it is not the usual one.")
@@ -53,7 +53,7 @@ class Host(Resource):
     label_field="domain",
 )
 class Brand(Resource):
-    """One brand. Its domain matches the host itself and every host below it."""
+    """A brand: look and flows of a domain and its subdomains."""
 
     domain: Annotated[str, UNIQUE, Length(least=1), Help("Host name; matches itself and the names below it.")]
     default: Annotated[bool, Help("Taken when no other brand matches.")] = False

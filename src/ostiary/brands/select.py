@@ -1,4 +1,4 @@
-"""Which brand a host name belongs to."""
+"""The choice of the brand for a host name."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _FALLBACK: Final = Brand(pk="00000000-0000-0000-0000-000000000000", domain="fall
 def select(snapshot: Snapshot, host: str) -> Brand:
     """Return the brand with the longest domain that is `host` or a parent of it, else the default one.
 
-    `host` may carry a port. Without any brand a plain one is answered, so that pages always have a title.
+    `host` may carry a port. Without any brand a fallback is returned, so that pages always have a title.
     """
     brands = snapshot.all(Brand)
     if len(brands) == 1 and brands[0].default:

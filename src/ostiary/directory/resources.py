@@ -168,6 +168,6 @@ KINDS = (RoleKind, GroupKind, UserKind, TokenKind)
 
 @dataclass(frozen=True, slots=True)
 class KeepSession:
-    """A note with the change of a user (`Change.note`): the session of that key outlives a new password."""
+    """A note of a user's change (`Change.note`): the session of that key survives a new password."""
 
     key: bytes

@@ -1,4 +1,4 @@
-"""What this room gives to the application."""
+"""The registration of this room with the application."""
 
 from __future__ import annotations
 
@@ -36,18 +36,18 @@ def object_backends(services: ServiceRegistry) -> dict[str, Backend]:
 
 
 def accounts(services: ServiceRegistry) -> Accounts:
-    """Return the verbs of commands about accounts."""
+    """Return the service behind the account commands."""
     hooks = services[AccountHooks]
     return Accounts(services.database, services[Users], services[Passwords], on_ended=hooks.on_ended)
 
 
 def jobs(services: ServiceRegistry) -> tuple[Job]:
-    """Return the job that gives another key to tokens that are to be rotated when they expire."""
-    kept = services[Tokens]
+    """Return the job that rotates the keys of expired API tokens."""
+    token_service = services[Tokens]
 
     async def rotate(args: Mapping[str, object], *, now: int) -> None:
         del args
-        await kept.rotate_expired(now)
+        await token_service.rotate_expired(now)
 
     summary = "Gives each API token that has expired another key for a day, as authentik does"
     return (Job("directory.rotate_expired_tokens", rotate, summary, schedule=60 * MINUTE),)

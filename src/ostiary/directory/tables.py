@@ -1,7 +1,7 @@
 """The tables of this room. Names do not collide with reserved words of either database.
 
-There are no foreign keys: a unit of work writes its rows in the order people thought of them. Deletes take what hangs
-on a row along; a link whose other end is gone is passed over by every join, and keys are never given twice.
+There are no foreign keys, because a unit of work may write rows in any order. Deletes remove dependent rows; joins
+ignore a link without its other end, and keys are never reused.
 """
 
 from __future__ import annotations

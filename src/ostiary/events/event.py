@@ -168,8 +168,8 @@ _cache: Final[BoundedCache[bytes, _Columns]] = BoundedCache(_CACHED_EVENTS)
 def _who(user: Mapping[str, object] | None) -> tuple[str, int | None, str]:
     who = _mapping(cleanse(user or {}))
     pk = who.get("pk")
-    known = pk if isinstance(pk, int) and abs(pk) < _BIG else None
-    return codec.encode_canonical(who), known, str(who.get("username", ""))
+    number = pk if isinstance(pk, int) and abs(pk) < _BIG else None
+    return codec.encode_canonical(who), number, str(who.get("username", ""))
 
 
 def _mapping(value: object) -> Mapping[str, object]:

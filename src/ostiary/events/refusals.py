@@ -87,7 +87,7 @@ class Refusals:
         self.counts: Final[Counter[str]] = Counter()
         """All refusals since the start, by their code."""
 
-    async def tell(self, database: Database, item: Refusal, *, now: int) -> None:
+    async def record(self, database: Database, item: Refusal, *, now: int) -> None:
         """Write the log line, and the event unless the limit is reached. `now` is microseconds UTC. Raises nothing."""
         row = self.note(item, now=now)
         if row is None:

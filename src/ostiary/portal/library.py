@@ -130,7 +130,7 @@ class Library:
             user=subject.user.who,
             trace=refusal.trace,
         )
-        await self._pages.refusals.tell(self._pages.sign_on.database, item, now=now)
+        await self._pages.refusals.record(self._pages.sign_on.database, item, now=now)
 
     async def _sign_in_another(
         self, request: Request, session: Session, application: Application, now: int

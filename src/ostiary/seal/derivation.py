@@ -1,4 +1,4 @@
-"""Keys derived from the secret key, one for each purpose, so that no two rooms share a key."""
+"""Key derivation: one key for each purpose, so that no two rooms share a key."""
 
 from __future__ import annotations
 

@@ -111,8 +111,8 @@ class Sealer:
         self._data_keys[head] = key
 
     def _split(self, head: str) -> tuple[str, str]:
-        version, _, rest = head.partition(".")
-        key_id, _, wrapped = rest.partition(".")
+        version, _, tail = head.partition(".")
+        key_id, _, wrapped = tail.partition(".")
         if version != VERSION or not wrapped:
             raise Tampered("this is not a sealed text")
         if key_id not in self._wrapping:

@@ -1,4 +1,4 @@
-"""What this room gives to the application."""
+"""The registration of this room with the application."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ if TYPE_CHECKING:
 
 
 def cookies(services: ServiceRegistry) -> CookieSettings:
-    """Return where our cookies are sent."""
+    """Return the domain and path of the session cookie."""
     settings = services[Settings]
     return CookieSettings(domain=settings.cookie_domain, path=settings.web.path)
 
 
 def sessions(services: ServiceRegistry) -> Sessions:
-    """Return the sessions of browsers, with what other rooms hang on their beginning, moving and end."""
+    """Return the sessions service, with the hooks of other rooms."""
     life = services[Settings].sessions.unauthenticated_age
     return Sessions(services.database, services[CookieSettings], services[Hooks], anonymous=life)
 
 
 def finishes(services: ServiceRegistry) -> Iterable[Finish]:
-    """Return what sets and clears the cookie of sessions."""
+    """Return the function that sets and clears the session cookie."""
     return (services[Sessions].finish,)
 
 
 def jobs(services: ServiceRegistry) -> tuple[Job]:
-    """Return the job that ends sessions whose time is over."""
+    """Return the job that ends expired sessions."""
     on_end = services[Hooks].on_end
 
     async def end_sessions(args: Mapping[str, object], *, now: int) -> None:

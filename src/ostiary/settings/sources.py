@@ -25,12 +25,12 @@ class RawValue:
 
 def refuse_unknown(environ: Mapping[str, str]) -> None:
     """Refuse unknown OSTIARY_ variables. Unknown AUTHENTIK_ ones may be for blueprints. Raises UnknownSetting."""
-    known = {setting.variable for setting in TABLE} | {CONFIG_VARIABLE}
+    variables = {setting.variable for setting in TABLE} | {CONFIG_VARIABLE}
     for name in sorted(environ):
-        if name.startswith(PREFIX) and name not in known:
-            near = difflib.get_close_matches(name, known, n=1, cutoff=0)[0]
+        if name.startswith(PREFIX) and name not in variables:
+            nearest = difflib.get_close_matches(name, variables, n=1, cutoff=0)[0]
             raise UnknownSetting(
-                f"{name}: no such setting, the nearest is {near}"
+                f"{name}: no such setting, the nearest is {nearest}"
                 f" (a variable meant for !Env in a blueprint needs a name without {PREFIX})"
             )
 
@@ -54,10 +54,10 @@ def find(setting: Setting, environ: Mapping[str, str], file: Mapping[str, str], 
 
 def _dereference(text: str, blame: str, environ: Mapping[str, str]) -> str:
     """Resolve env://NAME?default and file:///path?default; return any other text as it is."""
-    scheme, mark, rest = text.partition("://")
+    scheme, mark, location = text.partition("://")
     if not mark or scheme not in {"env", "file"}:
         return text
-    target, has_default, default = rest.partition("?")
+    target, has_default, default = location.partition("?")
     if scheme == "env":
         if target in environ:
             return environ[target]

@@ -1,4 +1,4 @@
-"""What this room gives to the application."""
+"""The registration of this room with the application."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def jobs(services: ServiceRegistry) -> tuple[Job]:
-    """Return the clean-up, with the sweepers of all rooms."""
+    """Return the clean-up job, with the sweepers of all rooms."""
     return (clean_expired(services.database, services[Sweepers].every),)
 
 

@@ -199,8 +199,8 @@ class Worker:
         if not self._running:
             return
         claims = dict(self._running)
-        _, late = await asyncio.wait(tuple(claims), timeout=self._grace)
-        for running in late:
+        _, unfinished = await asyncio.wait(tuple(claims), timeout=self._grace)
+        for running in unfinished:
             task = claims[running]
             running.cancel()
             with contextlib.suppress(asyncio.CancelledError):

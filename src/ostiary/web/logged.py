@@ -1,7 +1,7 @@
 """The path of a request for the log, without secrets, such as the key of a recovery link.
 
-The values of a few parameters are names, and are logged; of every other one the name of the parameter is. What no
-route takes may be such a path misspelt: there segments as long as a key are left out.
+Values of the parameters in `NAMED` are logged; other values are replaced by the parameter's name. In a path without
+a route, long segments are left out: it may be a misspelled path with a key.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ def logged_path(path: str, params: Mapping[str, str]) -> str:
     """Return the path of a request as logs may have it; `params` are the route's, by name."""
     if len(path) <= SEGMENT_MOST and not params:
         return path
-    known = {value: value if name in NAMED else f"{{{name}}}" for name, value in params.items()}
-    return "/".join(known.get(segment) or _short(segment) for segment in path.split("/"))
+    replacements = {value: value if name in NAMED else f"{{{name}}}" for name, value in params.items()}
+    return "/".join(replacements.get(segment) or _short(segment) for segment in path.split("/"))
 
 
 def _short(segment: str) -> str:

@@ -41,11 +41,11 @@ def phrase(status: int) -> str:
 
 def json_error(request: Request, error: HttpError) -> Response:
     """Answer in the form of API v3 (`detail` for people, `code` for programs), or OAuth's at its endpoints."""
-    told = error.message or f"{phrase(error.status)}."
+    detail = error.message or f"{phrase(error.status)}."
     if request.path.startswith(_OAUTH):
-        body = {"error": _oauth_code(error.status), "error_description": told, "code": error.code}
+        body = {"error": _oauth_code(error.status), "error_description": detail, "code": error.code}
     else:
-        body = {"detail": told, "code": error.code}
+        body = {"detail": detail, "code": error.code}
     if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         body["request_id"] = request.request_id
     return answers.json(body, error.status)

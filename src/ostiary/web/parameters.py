@@ -65,10 +65,10 @@ def decode_path(raw: str) -> str:
 def clean(text: str) -> str:
     """Return the text unchanged. Raises BadRequest for NUL or a lone surrogate, which databases cannot store."""
     if text.isascii():
-        good = "\0" not in text
+        is_storable = "\0" not in text
     else:
-        good = "\0" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)
-    if not good:
+        is_storable = "\0" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)
+    if not is_storable:
         raise BadRequest("malformed_text", "The text holds a character that cannot be stored.")
     return text
 
@@ -86,15 +86,15 @@ def unique(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
 def parse_cookies(header: str) -> Mapping[str, str]:
     """Return the cookies by name. A repeated name is left out: either of the two may be ours."""
     cookies: dict[str, str] = {}
-    twice: set[str] = set()
+    repeated: set[str] = set()
     for part in header.split(";"):
         name, equals, value = part.strip(" \t").partition("=")
         if not equals or not name:
             continue
         if name in cookies:
-            twice.add(name)
+            repeated.add(name)
         cookies[name] = value[1:-1] if len(value) > 1 and value[0] == value[-1] == '"' else value
     # guard: A40 two session cookies count as none
-    for name in twice:
+    for name in repeated:
         del cookies[name]
     return cookies

@@ -79,14 +79,14 @@ class Proxies:
         return ClientOrigin(client, scheme, self._canonical(_first(headers, "x-forwarded-host") or host, scheme))
 
     def _canonical(self, host: str, scheme: str) -> str:
-        known = self._hosts.get((host, scheme))
-        if known is None:
+        cached = self._hosts.get((host, scheme))
+        if cached is None:
             try:
-                known = canonical(host, scheme)
+                cached = canonical(host, scheme)
             except ValueError:
                 return ""
-            self._hosts.keep((host, scheme), known)
-        return known
+            self._hosts.keep((host, scheme), cached)
+        return cached
 
     def _client(self, peer: str, chain: list[str]) -> str:
         client = peer

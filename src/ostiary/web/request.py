@@ -35,10 +35,10 @@ class RequestState:
     def of(self, notes: type[T]) -> T:
         """Return the notes of that class, made without arguments on first use."""
         try:
-            found: T = self._by_class[notes]
+            value: T = self._by_class[notes]
         except KeyError:
-            found = self._by_class[notes] = notes()
-        return found
+            value = self._by_class[notes] = notes()
+        return value
 
 
 class Request:
@@ -104,7 +104,7 @@ class Request:
 
     def moved(self, path: str, query: str) -> Request:
         """Return the GET request that a redirect there would lead to. `state` is shared."""
-        there = Request(
+        moved = Request(
             path=path,
             prefix=self.prefix,
             query=query,
@@ -114,9 +114,9 @@ class Request:
             host=self.host,
             request_id=self.request_id,
         )
-        there.own_tls = self.own_tls
-        there.state = self.state
-        return there
+        moved.own_tls = self.own_tls
+        moved.state = self.state
+        return moved
 
     @property
     def cookies(self) -> Mapping[str, str]:

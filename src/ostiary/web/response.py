@@ -1,4 +1,4 @@
-"""Responses, and the functions that create them. Header names are lower case."""
+"""Responses and their constructors. Header names are lower case."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Authenticators: what every kind of second factor has in common, and the devices people have of them.
+"""Authenticators: the base class of second factors, and the devices of users.
 
 Each kind is a class of its own (`authenticator.Authenticator`) beside its set-up stage, in a room above.
 """

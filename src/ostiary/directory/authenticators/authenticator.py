@@ -1,4 +1,4 @@
-"""The base of every kind of authenticator: where its devices lie, what it asks, what proves somebody, its words.
+"""The base class of authenticators: table of the devices, challenge, verification and texts.
 
 A kind is one class; the set-up stage beside it names it (`flows.enrolment.SetupStage`), and the lists of stages that
 rooms have are the only places that know which kinds there are.
@@ -56,30 +56,30 @@ class Authenticator:
         self.sealer = sealer
 
     async def challenge(self, device: Device, attempt: Attempt) -> DeviceChallenge:
-        """Return what to ask of a device. `attempt.answer` is empty; its state is what an earlier challenge left."""
+        """Return the challenge for a device. `attempt.answer` is empty, and its states are of an earlier challenge."""
         del device
         return DeviceChallenge(state=attempt.state_of(self.DEVICE_CLASS))
 
     async def select(self, device: Device, attempt: Attempt) -> Mapping[str, object] | None:
-        """Do what a device needs before it can prove anything, once its owner chose it: send a code, for example.
+        """Prepare a device that its owner chose: send a code, for example.
 
-        Returns what is kept until the answer; None where nothing was to be done.
+        Returns the state for the verification; None without any preparation.
         """
         del device, attempt
         return None
 
     def is_proof(self, attempt: Attempt) -> bool:
-        """Tell whether an answer has anything that this kind could verify."""
+        """Tell whether the answer contains a proof of this kind."""
         return 0 < len(attempt.code) <= CODE_MOST
 
     async def verify(self, device: Device, attempt: Attempt) -> Sequence[Statement]:
-        """Return the statements that use up the proof, none when it is not right.
+        """Verify a proof, and return the statements that use it up; none for a wrong proof.
 
-        The first decides: it touches one row, or the proof was used already. It runs in the transaction that accepts.
+        The first statement touches one row, unless the proof was used before. The caller runs them in one transaction.
         """
         raise NotImplementedError
 
     def deletion(self, user: int, device: Device | None = None) -> Iterable[Statement]:
-        """Return what is deleted before the rows of this kind: of one device of a user, or of all of them."""
+        """Return the statements that delete dependent rows of one device of a user, or of all."""
         del user, device
         return ()

@@ -1,4 +1,4 @@
-"""One authenticator of one person, and one attempt to prove oneself with it."""
+"""The device of a user, and the attempt of a verification."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Device:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What somebody answers to a challenge, at `now` (microseconds UTC).
+    """An attempt of a verification: the answer to a challenge, at `now` (microseconds UTC).
 
     `states` is what each kind of authenticator (by device class) left when it made its challenge. `request` is None for
     programs that verify without one.
@@ -55,7 +55,7 @@ class Attempt:
         return self.text("code").replace(" ", "")
 
     def state_of(self, device_class: str) -> Mapping[str, object]:
-        """Return what the kind of that class left."""
+        """Return the state of that device class."""
         state = self.states.get(device_class)
         return state if isinstance(state, Mapping) else {}
 
@@ -67,7 +67,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class DeviceChallenge:
-    """What a kind asks of a device: `public` is in the JSON (member `challenge`), `state` is kept until the answer."""
+    """The challenge for a device: `public` is in the JSON (member `challenge`), `state` is stored until the answer."""
 
     public: Mapping[str, object] = field(default_factory=dict)
     state: Mapping[str, object] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""The devices people have, of every kind that is registered.
+"""The devices of users, of every registered kind.
 
 A proof is accepted once, and failures throttle the device: 1, 2, 4... seconds, at most ten minutes. Both hold against
 concurrent requests, because one guarded statement decides.
@@ -37,12 +37,12 @@ class Devices:
 
     def __init__(self, database: Database, sealer: Sealer, kinds: Iterable[type[Authenticator]]) -> None:
         self._database = database
-        made = [kind(sealer) for kind in kinds]
-        self.kinds: Mapping[str, Authenticator] = {kind.DEVICE_CLASS: kind for kind in made}
+        authenticators = [kind(sealer) for kind in kinds]
+        self.kinds: Mapping[str, Authenticator] = {kind.DEVICE_CLASS: kind for kind in authenticators}
         """The kinds by device class, in the order in which people are offered them."""
-        if len(self.kinds) != len(made):
+        if len(self.kinds) != len(authenticators):
             raise ValueError("two kinds of authenticator of one device class")
-        self.listing = listing(made)
+        self.listing = listing(authenticators)
 
     async def of_user(self, user: int) -> list[Device]:
         """Return all devices of a user, unconfirmed ones too. One query."""
@@ -74,10 +74,10 @@ class Devices:
         devices = [one for one in await self.confirmed(user, classes) if self.kind_of(one).is_proof(attempt)]
         now = attempt.now
         # A wait longer than the longest was set by a wrong clock, and is ignored.
-        ready = [one for one in devices if not now < one.locked_until <= now + DELAY_MOST + SKEW]
-        if devices and not ready:
+        unlocked = [one for one in devices if not now < one.locked_until <= now + DELAY_MOST + SKEW]
+        if devices and not unlocked:
             raise Throttled(_seconds(min(one.locked_until for one in devices) - now))
-        proofs = [(one, await self.kind_of(one).verify(one, attempt)) for one in ready]
+        proofs = [(one, await self.kind_of(one).verify(one, attempt)) for one in unlocked]
         return await self._database.write(lambda: self._decide(proofs, now))
 
     async def rename(self, user: int, device: Device, name: str, *, now: int) -> bool:

@@ -1,4 +1,4 @@
-"""The bootstrap settings: an administrator and an API token for installations that nobody sits in front of. Once."""
+"""The bootstrap settings: the administrator and API token of an automated installation, applied once."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ OnDisabled = Callable[[int, int], Iterable[Statement]]
 
 @dataclass(slots=True)
 class AccountHooks:
-    """What other rooms end together with what was issued to a user, in the same transaction."""
+    """The hooks of other rooms that end what was issued to a user, in the same transaction."""
 
     on_ended: list[OnDisabled] = field(default_factory=list)
 

@@ -42,12 +42,12 @@ def changed(
     link: Link, pk: Pk, before: Mapping[str, object] | None, after: Mapping[str, object], *, field: str
 ) -> Iterator[Statement]:
     """Yield the statements for the keys added to and removed from a field."""
-    old, new = _keys(before, field), _keys(after, field)
-    for other in old:
-        if other not in new:
+    before_keys, after_keys = _keys(before, field), _keys(after, field)
+    for other in before_keys:
+        if other not in after_keys:
             yield cut(link, pk, other)
-    for other in new:
-        if other not in old:
+    for other in after_keys:
+        if other not in before_keys:
             yield join(link, pk, other)
 
 
@@ -71,15 +71,15 @@ def cut_all(links: Iterable[Link], pk: Pk) -> Iterator[Statement]:
 
 def parents(pk: str, before: Mapping[str, object] | None, after: Mapping[str, object]) -> Iterator[Statement]:
     """Yield the statements for a group's parents. Cycles are refused (InvalidResource), concurrent changes included."""
-    old, new = _keys(before, "parents"), _keys(after, "parents")
-    if set(old) != set(new):
+    before_keys, after_keys = _keys(before, "parents"), _keys(after, "parents")
+    if set(before_keys) != set(after_keys):
         # Every change of the hierarchy updates this row, so that two of them cannot build a cycle together.
         yield Statement("UPDATE directory_install SET hierarchy = hierarchy + 1 WHERE one = 1")
-    for parent in old:
-        if parent not in new:
+    for parent in before_keys:
+        if parent not in after_keys:
             yield cut(PARENTS, pk, parent)
-    for parent in new:
-        if parent not in old:
+    for parent in after_keys:
+        if parent not in before_keys:
             yield Statement(
                 "INSERT INTO directory_group_parent (child_pk, parent_pk) SELECT CAST(? AS TEXT), CAST(? AS TEXT)"
                 f" WHERE CAST(? AS TEXT) <> CAST(? AS TEXT) AND NOT EXISTS ({_ABOVE})",

@@ -157,8 +157,8 @@ def _update(pk: int, before: Mapping[str, object], after: Mapping[str, object], 
     if isinstance(password := after.get("password"), Secret):
         columns |= {"password": password.reveal(), "password_change_date": now}
     # Strictly later than before, so that two changes within one microsecond differ.
-    seen = cast("int", before["last_updated"])
-    columns["last_updated"] = max(now, seen + 1)
+    last_updated = cast("int", before["last_updated"])
+    columns["last_updated"] = max(now, last_updated + 1)
     assignments = ", ".join(
         f"{name} = CAST(? AS BIGINT)" if name == "last_login" else f"{name} = ?" for name in columns
     )
@@ -166,7 +166,7 @@ def _update(pk: int, before: Mapping[str, object], after: Mapping[str, object], 
         assignments += ", security_stamp = security_stamp + 1"
     return Statement(
         f"UPDATE directory_user SET {assignments} WHERE pk = ? AND last_updated = ?",
-        (*columns.values(), pk, seen),
+        (*columns.values(), pk, last_updated),
         guard=Guard(lambda: Conflict(f"user {pk} was changed meanwhile")),
     )
 

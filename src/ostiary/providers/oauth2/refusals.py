@@ -69,7 +69,7 @@ async def report_refusal(
         app=APP,
         logger="ostiary.oauth2",
     )
-    await services.refusals.tell(services.database, item, now=services.clock())
+    await services.refusals.record(services.database, item, now=services.clock())
 
 
 def nearest_listed(offered: str, client: Client) -> str | None:

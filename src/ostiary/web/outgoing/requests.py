@@ -122,8 +122,8 @@ async def connected(
 
 async def _public_address(target: RequestTarget) -> str:
     """Return an address of the host. Raises OutgoingFailed when any of them lies in a private or special network."""
-    found = await asyncio.get_running_loop().getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
-    addresses = [str(one[4][0]) for one in found]
+    infos = await asyncio.get_running_loop().getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
+    addresses = [str(one[4][0]) for one in infos]
     for text in addresses:
         if not _is_public(ipaddress.ip_address(text.partition("%")[0])):
             raise OutgoingFailed("the host is not a public one")
@@ -158,10 +158,10 @@ async def _exchange(target: RequestTarget, body: bytes) -> int:
 
 async def _status(reader: asyncio.StreamReader) -> int:
     for _ in range(_INTERIM_MOST):
-        found = _STATUS.fullmatch(await reader.readline())
-        if found is None:
+        match = _STATUS.fullmatch(await reader.readline())
+        if match is None:
             raise OutgoingFailed("the answer is not HTTP")
-        status = int(found.group(1))
+        status = int(match.group(1))
         if status >= _CONTINUE:
             return status
         size = 0
