@@ -1,4 +1,4 @@
-"""Work that nobody waits for: the queue's worker with every room's jobs, and the tasks that keep this process fresh."""
+"""Background work: the queue's worker with every room's jobs, and the loops that keep this process up to date."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Background:
 
     @property
     def loops(self) -> Sequence[Loop]:
-        """Everything that goes on by itself in this process, for health and metrics."""
+        """The background loops of this process, for health and metrics."""
         return (*self._loops, *((self._worker.loop,) if self._worker is not None else ()))
 
     async def is_leader(self) -> bool:
@@ -42,7 +42,7 @@ class Background:
         return self._worker is not None and await self._worker.is_leader()
 
     def start(self) -> None:
-        """Begin."""
+        """Start the loops and the worker."""
         for loop in self._loops:
             self._begin(loop.run())
         if self._worker is not None:
@@ -54,7 +54,7 @@ class Background:
         self._tasks.append(task)
 
     async def stop(self) -> None:
-        """End: tasks in flight are finished, or handed back after the grace time."""
+        """Stop. Running tasks are finished, or returned to the queue after the grace period."""
         if self._worker is not None:
             await self._worker.stop()
         for task in self._tasks:

@@ -1,8 +1,8 @@
-"""The inner half of the program: database, configuration, directory, and what a first start brings with it.
+"""The inner half of the program: database, configuration, directory, and the first start.
 
-Commands work with this half alone; a process that listens puts `site` and `background` around it. What stands here is
-what must be read from outside before anything else can be built; every other service is offered by a room
-(`ostiary.room.Room`) and built when it is first wanted.
+Commands work with this half alone; a process that listens puts `site` and `background` around it. This module
+reads what must be known before anything else can be built. Every other service comes from a room (`ostiary.room.Room`)
+and is built at its first use.
 """
 
 from __future__ import annotations
@@ -54,13 +54,13 @@ log = logging.getLogger("ostiary.app")
 
 
 def clock() -> int:
-    """Return microseconds since 1970 UTC: the one clock of the program, handed to everybody."""
+    """Return microseconds since 1970 UTC: the clock of the program, passed to every service."""
     return time.time_ns() // 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Core:
-    """What is open in every process: settings, database, and the services that rooms offer. `close` ends it.
+    """The core of every process: settings, database, and the services of the rooms. `close` ends it.
 
     The properties are services that commands ask for by name.
     """
@@ -145,9 +145,10 @@ async def open_core(
     rooms: Sequence[Room] = ROOMS,
     clock: Callable[[], int] = clock,
 ) -> Core:
-    """Open the database, bring it up to date, and build everything that does not listen.
+    """Open the database, migrate it, and build everything that does not listen.
 
-    `environ` is what !Env in blueprints sees. Where requests are served, nothing waits long for a foreign lock.
+    `environ` is what !Env in blueprints sees. Where requests are served, waits for another process's lock
+    are short.
     Without `create` there must be an installation: a command in the wrong folder does not make another one.
     Raises SettingsError, StoreError (Unavailable, NewerSchema), SealError.
     """
@@ -167,7 +168,7 @@ async def open_core(
 async def open_database(settings: Settings, *, serving: bool = False, create: bool = False) -> Database:
     """Open PostgreSQL when it is set, else SQLite in the data folder.
 
-    Raises Unavailable; SettingsError, also when there is no installation and none is to be made.
+    Raises Unavailable; SettingsError, also when there is no installation and none may be created.
     """
     if settings.postgresql is None:
         from ostiary.store.sqlite.database import LOCK_TIMEOUT, REQUEST_LOCK_TIMEOUT, open_sqlite  # noqa: PLC0415 - each installation loads one
@@ -179,18 +180,18 @@ async def open_database(settings: Settings, *, serving: bool = False, create: bo
         return await open_sqlite(settings.database_file, lock_timeout=REQUEST_LOCK_TIMEOUT if serving else LOCK_TIMEOUT)
     from ostiary.store.postgresql.opening import PostgresConfig, open_postgresql  # noqa: PLC0415 - as above
 
-    wanted = settings.postgresql
+    postgresql = settings.postgresql
     database = await open_postgresql(
         PostgresConfig(
-            host=wanted.host,
-            port=wanted.port,
-            name=wanted.name,
-            user=wanted.user,
-            password=wanted.password,
-            sslmode=wanted.sslmode,
-            sslrootcert=str(wanted.sslrootcert) if wanted.sslrootcert else None,
-            sslcert=str(wanted.sslcert) if wanted.sslcert else None,
-            sslkey=str(wanted.sslkey) if wanted.sslkey else None,
+            host=postgresql.host,
+            port=postgresql.port,
+            name=postgresql.name,
+            user=postgresql.user,
+            password=postgresql.password,
+            sslmode=postgresql.sslmode,
+            sslrootcert=str(postgresql.sslrootcert) if postgresql.sslrootcert else None,
+            sslcert=str(postgresql.sslcert) if postgresql.sslcert else None,
+            sslkey=str(postgresql.sslkey) if postgresql.sslkey else None,
         ),
         create=create,
     )
@@ -209,7 +210,7 @@ async def build_core(
     rooms: Sequence[Room] = ROOMS,
     clock: Callable[[], int] = clock,
 ) -> Core:
-    """Build the rooms on an open, migrated database, without what a first start makes. Raises WrongKey, Unavailable."""
+    """Build the services on an open, migrated database, without the first start. Raises WrongKey, Unavailable."""
     secret_key = settings.secret_key
     assert secret_key is not None  # noqa: S101 - `with_secret_key` just saw to it, or whoever calls this
     sealer, kinds = Sealer(secret_key), Registry(kinds_of(rooms))
@@ -242,7 +243,7 @@ def _editor(rooms: Sequence[Room], services: ServiceRegistry, *, rest: float) ->
 
 
 async def _hosts(services: ServiceRegistry) -> Hosts:
-    """Return which hosts are ours. Where any was until now, that ends as soon as one is named."""
+    """Return our hosts. An old installation that accepts any host stops doing so when the first is set."""
     setup = services[Setup]
     was_open = await setup.hosts_open()
     hosts = Hosts(services[ConfigPlane], services[Settings], open_before=was_open)
@@ -252,24 +253,24 @@ async def _hosts(services: ServiceRegistry) -> Hosts:
 
 
 async def _first_start(core: Core) -> None:
-    """Make what every installation has. On later starts this is three small queries."""
+    """Create the objects of every installation. On later starts this is three small queries."""
     clock = core.services.clock
     await make_default_pairs(core.editor, core.plane.snapshot, now=clock())
     report = await core.discovery.apply_shipped(now=clock())
-    _tell(report)
-    wanted = core.settings.bootstrap
-    if wanted.password is not None and not await core.setup.closed():
-        require_good_password(core.plane.snapshot, wanted.password, place="OSTIARY_BOOTSTRAP_PASSWORD")
+    _log_report(report)
+    bootstrap = core.settings.bootstrap
+    if bootstrap.password is not None and not await core.setup.closed():
+        require_good_password(core.plane.snapshot, bootstrap.password, place="OSTIARY_BOOTSTRAP_PASSWORD")
     await apply_bootstrap(
         core.database,
         core.passwords,
         core.services[Sealer],
-        settings=Bootstrap(password=wanted.password, token=wanted.token, email=wanted.email),
+        settings=Bootstrap(password=bootstrap.password, token=bootstrap.token, email=bootstrap.email),
         now=clock(),
     )
 
 
-def _tell(report: Report) -> None:
+def _log_report(report: Report) -> None:
     for item in report.files:
         if item.error is not None:
             log.error("the shipped blueprint %s was not applied: %s", item.path, item.error)

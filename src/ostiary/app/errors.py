@@ -1,4 +1,4 @@
-"""Errors of the rooms as answers: the one table of what other errors than `HttpError` mean to a client."""
+"""Errors of the rooms as HTTP errors: one table for all errors except `HttpError` itself."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ostiary.web.errors import HttpError
 
 RETRY_SECONDS: Final = 5
 
-# Why the database is of no use, as anybody may read it; the log has its own words.
+# Why the database is unavailable, for everybody to read. The log has the driver's message.
 UNAVAILABLE: Final[Mapping[Reason, str]] = {
     Reason.UNREACHABLE: "The database cannot be reached. Try again shortly.",
     Reason.REFUSED: "The database refuses to answer. Try again shortly.",
@@ -27,7 +27,7 @@ UNAVAILABLE: Final[Mapping[Reason, str]] = {
     Reason.CONTENTION: "Too many people are changing the same thing. Try again shortly.",
 }
 
-# error, status, code, message; the first that fits counts. Without a message the error speaks for itself.
+# error, status, code, message; the first match counts. None means the error's own message.
 _MEANINGS: Final[tuple[tuple[type[Exception], int, str, str | None], ...]] = (
     (Busy, 503, "busy", ""),
     (Throttled, 429, "throttled", ""),
@@ -40,7 +40,7 @@ _MEANINGS: Final[tuple[tuple[type[Exception], int, str, str | None], ...]] = (
 
 
 def translate(error: Exception) -> HttpError | None:
-    """Return the answer for a room's error; None for one that nobody expected (500)."""
+    """Return the HTTP error for a room's error, None for an unexpected one (500)."""
     if isinstance(error, Unavailable):
         return HttpError(503, error.reason, UNAVAILABLE[error.reason], headers=_retry(error, 503))
     for kind, status, code, message in _MEANINGS:

@@ -1,4 +1,4 @@
-"""Health: does the process live, and may it be sent work. The listener of metrics answers both pages as well."""
+"""Liveness and readiness of the process. The metrics listener serves both pages as well."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ log: Final = logging.getLogger("ostiary.app")
 class Health:
     """`live` as long as the process can do its work; `ready` between `begin` and `stop`, while it also succeeds.
 
-    `loops` are what goes on in the background: a process whose configuration is out of date, or a worker whose queue
-    does not turn, is not ready; one that has ended a loop is to be restarted.
+    `loops` are the background loops. A process with an outdated configuration, or a worker that cannot read its queue,
+    is not ready. When a loop has ended, the process must be restarted.
     """
 
     def __init__(
@@ -55,11 +55,11 @@ class Health:
         self._reported = ""
 
     def begin(self) -> None:
-        """Be ready from now on: everything is built, and what a first start leaves behind lies in its place."""
+        """Become ready: everything is built, and the first start is done."""
         self._phase = ""
 
     def stop(self) -> None:
-        """Be ready no more: the process ends as soon as work in flight has."""
+        """Stop being ready: the process ends when the running work is done."""
         self._phase = STOPPING
 
     def routes(self) -> Sequence[Route]:
@@ -67,7 +67,7 @@ class Health:
         return (Route("GET", LIVE, self._live, "health-live"), Route("GET", READY, self._ready, "health-ready"))
 
     async def page(self, path: str) -> Response | None:
-        """Return the answer for one of both paths, for a listener without routes; None for another path."""
+        """Return the response of one of both paths, for a listener without routes; None for other paths."""
         if path.rstrip("/") == LIVE.rstrip("/"):
             return _answer(self.why_dead())
         if path.rstrip("/") == READY.rstrip("/"):
@@ -75,15 +75,15 @@ class Health:
         return None
 
     async def is_ready(self) -> bool:
-        """Say whether work may be sent here."""
+        """Return whether requests may be sent here."""
         return not await self.why_not_ready()
 
     def why_dead(self) -> str:
-        """Return why the process is to be restarted, "" when it lives."""
+        """Return why the process must be restarted, "" when it is alive."""
         return next((f"{DEAD}: {loop.name}" for loop in self._loops if loop.is_dead()), "")
 
     async def why_not_ready(self) -> str:
-        """Return why no work is to be sent here, in words that anybody may read, "" when it may be sent."""
+        """Return why the process is not ready, without details that are secret; "" when it is ready."""
         if self._phase:
             return self._phase
         reason, detail = await self._trouble()
@@ -96,15 +96,15 @@ class Health:
         return reason or self._phase
 
     def record_unavailable(self, reason: str) -> None:
-        """Take note of the reason a request was answered 503 for.
+        """Record the reason of a response 503.
 
-        A disk that has no room for a person's sign-in may have some for the small write of a probe.
+        A disk without space for a sign-in may still have space for the small write of a probe.
         """
         if reason in _NO_ROOM:
             self._full = (reason, self._clock())
 
     async def _trouble(self) -> tuple[str, str]:
-        """Return what is wrong: for everybody, and for the log."""
+        """Return the problem in two forms: for everybody, and for the log."""
         for loop in self._loops:
             detail = loop.trouble()
             if detail is not None:
@@ -126,7 +126,7 @@ class Health:
         return self._result
 
     async def _database_trouble(self) -> tuple[str, str]:
-        """Read and write, as a sign-in does: what only reads lets nobody in."""
+        """Read and write, as a sign-in does: a read-only database lets nobody sign in."""
         try:
             async with asyncio.timeout(DATABASE_TIMEOUT):
                 await self._database.fetch("SELECT 1")

@@ -1,4 +1,4 @@
-"""What rooms hang on each other's hooks: the same in every process."""
+"""The hooks of all rooms, joined: the same in every process."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from ostiary.room import Room, Service, ServiceRegistry
 
 
 def joined_hooks(rooms: Sequence[Room]) -> Sequence[Service[Any]]:
-    """Return one service for each class of hooks, which joins what all rooms hang there.
+    """Return one service for each class of hooks, with the hooks of all rooms.
 
-    A room above comes first: clients are told before the rooms below forget what they know a session by.
+    Higher rooms come first: clients are notified before lower rooms delete the data of the session.
     """
     by_kind: dict[type[Any], list[Service[Any]]] = {}
     for room in reversed(rooms):
@@ -26,7 +26,7 @@ def joined_hooks(rooms: Sequence[Room]) -> Sequence[Service[Any]]:
 
 
 def _joined(kind: type[Any], hooks: Iterable[Service[Any]], services: ServiceRegistry) -> object:
-    """Return one value of a class of hooks, each of its lists joined."""
+    """Return one value of a class of hooks, with each list joined."""
     joined = kind()
     for hook in hooks:
         value = hook.build(services)

@@ -1,4 +1,4 @@
-"""Where an installation is, in words: what a command says that was called in the wrong folder."""
+"""The location of an installation in words, for commands that run in the wrong folder."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from ostiary.settings import Settings
 
 
 def location(settings: Settings) -> str:
-    """Return the words for where the database of these settings is."""
+    """Return the location of the database of these settings, as text."""
     at = settings.postgresql
     return str(settings.database_file) if at is None else f"the PostgreSQL database {at.name} at {at.host}:{at.port}"
 
 
 def missing_installation(settings: Settings) -> str:
-    """Return what is said when there is no installation: the setting, the place, and how one is made."""
+    """Return the message for a missing installation: the setting, the location, and how to create one."""
     setting = "OSTIARY_DATA_DIR" if settings.postgresql is None else "OSTIARY_POSTGRESQL__HOST and __NAME"
     return (
         f"{setting}: there is no installation in {location(settings)}. Is it the right one? "

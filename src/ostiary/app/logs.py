@@ -1,7 +1,7 @@
 """Logs: one line per event, plain on a terminal and JSON elsewhere, with the request's id, never with a secret.
 
-Rooms log through the standard library; this is the one place that decides what a line looks like. (structlog was
-measured at 0.3 s of import, which is a third of a whole start; see docs/decisions.)
+Rooms log through the standard library; this module alone decides the format. (Importing structlog takes 0.3 s, a third
+of a start; see docs/decisions.)
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def configure(level: str, *, stream: TextIO | None = None, terminal: bool | None
 
 
 def mask(name: str, value: object) -> object:
-    """Return a value that may be logged under a name: secrets become stars, at any depth."""
+    """Return a value as it may be logged under a name: secrets become stars, at any depth."""
     if isinstance(value, Secret) or (SECRET_NAME.search(name) and value not in (None, "", False, True)):
         return STARS
     if isinstance(value, Mapping):
@@ -81,10 +81,10 @@ def mask(name: str, value: object) -> object:
 
 
 def mask_text(text: str, *, ours: Sequence[tuple[int, int]] = ()) -> str:
-    """Star what follows `password=`, `token: ` and the like in a text somebody else wrote; one line for one event.
+    """Mask what follows `password=`, `token: ` and the like in a text from elsewhere, and make it one line.
 
-    `ours` are spans of the text that stand in the program itself: they are no secret, whatever they follow. Elsewhere a
-    few short words of sentences stay too ("token: a text was expected"), where no sign says that they are a value.
+    `ours` are spans that come from the program itself: they are no secret. Elsewhere a few short words of sentences
+    stay too ("token: a text was expected"), where nothing marks them as a value.
     """
 
     def starred(match: re.Match[str]) -> str:
@@ -97,13 +97,13 @@ def mask_text(text: str, *, ours: Sequence[tuple[int, int]] = ()) -> str:
 
 
 def _is_prose(sign: str, value: str) -> bool:
-    """Say whether a sentence goes on after a colon: quotes, an equals sign and Bearer always announce a value."""
+    """Return whether a sentence continues after a colon. Quotes, an equals sign and Bearer always mark a value."""
     word = value.rstrip(".!?:)").lower()
     return bool(_PROSE.fullmatch(sign)) and word.isalpha() and (len(word) < _SHORTEST or word in _WORDS)
 
 
 def _message(record: logging.LogRecord) -> str:
-    """Return what a record says, without secrets. The words of its format are the program's own."""
+    """Return the message of a record, without secrets. The text of its format is the program's own."""
     text = record.getMessage()
     if _PAIR.search(text) is None:
         return _harmless(text)
@@ -111,7 +111,7 @@ def _message(record: logging.LogRecord) -> str:
 
 
 def _literal(record: logging.LogRecord, text: str) -> Sequence[tuple[int, int]]:
-    """Return the spans of a message that its format gave; none where the message was put together elsewhere."""
+    """Return the spans of a message that come from its format, none when it was formatted elsewhere."""
     if not isinstance(record.msg, str) or not isinstance(record.args, tuple):
         return ()
     spans: list[tuple[int, int]] = []
@@ -126,7 +126,7 @@ def _literal(record: logging.LogRecord, text: str) -> Sequence[tuple[int, int]]:
 
 
 def _harmless(text: str) -> str:
-    """Return a text that ends no line and gives no orders to a terminal, whoever wrote it."""
+    """Return a text without line breaks and control characters."""
     return _CONTROLS.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), text)
 
 
@@ -143,7 +143,7 @@ def _extra(record: logging.LogRecord) -> dict[str, object]:
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object per line: time, level, logger, event, then what else is known."""
+    """One JSON object per line: time, level, logger, event, then the other fields."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
@@ -160,7 +160,7 @@ class JsonFormatter(logging.Formatter):
 
 
 class ConsoleFormatter(logging.Formatter):
-    """One readable line: time of day, level, event, then what else is known."""
+    """One readable line: time of day, level, event, then the other fields."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line, and a traceback below it when there is one."""

@@ -1,4 +1,4 @@
-"""Counting of requests, and the page that a Prometheus server reads.
+"""Metrics: counters of requests, and the page that Prometheus scrapes.
 
 Requests are counted in plain dictionaries; prometheus-client (90 ms of import) is loaded with the first scrape.
 Labels are bounded: the method is one of a few, the route is a pattern of the router, the status a class.
@@ -48,7 +48,7 @@ class _Series:
 
 
 class Metrics:
-    """What was counted since the start, and what runs: its version and, where it is known, its image's digest."""
+    """The counters since the start, the version, and the digest of the image if it is known."""
 
     def __init__(self, *, version: str, digest: str | None = None) -> None:
         self._build = {"version": version} | ({"digest": digest} if digest else {})
@@ -63,7 +63,7 @@ class Metrics:
         self._registry: CollectorRegistry | None = None
 
     def gauge(self, name: str, help_text: str, value: Gauge) -> None:
-        """Show a number that is asked for at each scrape."""
+        """Add a gauge, whose value is read at each scrape."""
         self._gauges[name] = (help_text, value)
 
     def add(self, measures: Iterable[Measure]) -> None:
@@ -111,7 +111,7 @@ class Metrics:
         return count
 
     def observe(self, method: str, route: str, status: int, seconds: float) -> None:
-        """Count one answer."""
+        """Count one response."""
         key = (method if method in _METHODS else "other", route, f"{status // 100}xx")
         series = self._series.get(key)
         if series is None:
@@ -120,7 +120,7 @@ class Metrics:
         series.seconds += seconds
 
     def unavailable(self, reason: str) -> None:
-        """Count one answer 503. Reasons are codes of errors: there are few."""
+        """Count one response 503. The reason is an error code, so there are few."""
         self._unavailable[reason] = self._unavailable.get(reason, 0) + 1
 
     def throttled(self, reason: str) -> None:
@@ -140,7 +140,7 @@ class Metrics:
         return generate_latest(self._registry), CONTENT_TYPE_LATEST
 
     def collect(self) -> Iterator[Metric]:
-        """Yield everything counted, as prometheus-client asks its collectors."""
+        """Yield all metrics, as a collector of prometheus-client."""
         from prometheus_client.core import (  # noqa: PLC0415 - lazy
             CounterMetricFamily,
             GaugeMetricFamily,
@@ -191,10 +191,10 @@ async def _read(measure: Measure) -> Samples:
 
 
 class MetricsSite:
-    """The ASGI application of the metrics port: /metrics, and both pages of health, which a worker has nowhere else."""
+    """The ASGI application of the metrics port: /metrics and both health pages, which a worker serves nowhere else."""
 
     def __init__(self, metrics: Metrics, health: Callable[[str], Awaitable[Response | None]] | None = None) -> None:
-        """`health` answers the pages of health, given the path, and None for any other."""
+        """`health` returns the response of a health page by its path, None for other paths."""
         self._metrics = metrics
         self._health = health
 

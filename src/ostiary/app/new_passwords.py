@@ -16,7 +16,7 @@ POLICY: Final = "default-password-change-password-policy"
 
 
 def require_good_password(snapshot: Snapshot, password: Secret, *, place: str = "The password") -> None:
-    """See that the wizard would take that password, too. Raises WeakPassword, which names the place."""
+    """Apply the wizard's rules to a password. Raises WeakPassword with the name of its source."""
     policy = snapshot.find(PasswordPolicy, name=POLICY)
     problems = () if policy is None else broken_rules(policy, password.reveal())
     if problems:

@@ -1,4 +1,4 @@
-"""What the application gives itself, above all other rooms."""
+"""The room of the application itself, above all others."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ if TYPE_CHECKING:
 
 
 def flow_hooks(services: ServiceRegistry) -> FlowHooks:
-    """Return what tells the first-run wizard whether any of our hosts is named."""
+    """Return the hook by which the first-run wizard learns whether one of our hosts is set."""
     return FlowHooks(unnamed=[services[Hosts].unnamed])
 
 
 def routes(services: ServiceRegistry) -> Sequence[Route]:
-    """Return the pages of health."""
+    """Return the routes of the health pages."""
     from ostiary.app.health import Health  # noqa: PLC0415 - commands answer nothing
 
     return services[Health].routes()
 
 
 def finishes(services: ServiceRegistry) -> Sequence[Finish]:
-    """Return what tells browsers to come back over TLS alone."""
+    """Return the function that adds Strict-Transport-Security."""
     from ostiary.app.listening.tls import StrictTransport  # noqa: PLC0415 - commands and workers speak no TLS
 
     return (StrictTransport(services[ConfigPlane], services[Settings].listen.hsts).finish,)

@@ -62,12 +62,12 @@ def kinds_of(rooms: Iterable[Room]) -> tuple[type[Resource], ...]:
 
 
 def migrations_of(rooms: Iterable[Room]) -> tuple[Migration, ...]:
-    """Return every step of the schema; their numbers decide the order."""
+    """Return every migration; their numbers decide the order."""
     return tuple(step for room in rooms for step in room.migrations)
 
 
 def sweepers_of(rooms: Iterable[Room]) -> tuple[Sweeper, ...]:
-    """Return what deletes rows that expired."""
+    """Return the functions that delete expired rows."""
     return tuple(sweeper for room in rooms for sweeper in room.sweeps)
 
 

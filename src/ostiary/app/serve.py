@@ -1,4 +1,4 @@
-"""A process from start to end: open, build, listen, wait for a signal, stop in the same order backwards."""
+"""A process from start to end: open, build, listen, wait for a signal, stop in reverse order."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def run_briefly(work: Coroutine[Any, Any, None]) -> None:
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """Return uvloop where it is installed; the standard loop does the same work more slowly."""
+    """Return uvloop where it is installed; the standard loop is slower."""
     try:
         import uvloop  # noqa: PLC0415 - not for every platform
     except ImportError:
@@ -85,7 +85,7 @@ _SETTLE_AFTER: Final = 1.0
 
 
 def _settle() -> None:
-    """Collect what the start left behind; what is there then lives as long as the process."""
+    """Collect the garbage of the start, and freeze the objects that are left: they live as long as the process."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_COLLECT_AFTER)
@@ -93,7 +93,7 @@ def _settle() -> None:
 
 
 class Process:
-    """What runs in one process: listeners and background work around a core."""
+    """One process: listeners and background work around a core."""
 
     def __init__(self, core: Core, *, site: bool, worker: bool) -> None:
         from ostiary.app.background import Background  # noqa: PLC0415 - as above
@@ -137,7 +137,7 @@ class Process:
         metrics.add(measure for room in core.rooms for measure in room.measures(services))
 
     async def start(self) -> None:
-        """Listen, begin the background work, and say so. Raises SettingsError when an address is taken."""
+        """Listen, start the background work, and announce it. Raises SettingsError when an address is taken."""
         from ostiary.app.operator import banner  # noqa: PLC0415 - as above
 
         for listener in self._listeners:
@@ -150,7 +150,7 @@ class Process:
         asyncio.get_running_loop().call_later(_SETTLE_AFTER, _settle)
 
     async def stop(self, *, drain: bool) -> None:
-        """Be ready no more, let a load balancer see that, close the doors, and let work in flight end."""
+        """Stop being ready, wait until a load balancer has seen it, stop listening, and finish running requests."""
         self._health.stop()
         self._lag.stop()
         if self._has_site and drain:
@@ -173,7 +173,7 @@ def _tls_listener(core: Core, site: Site, address: Address, limits: ConnectionLi
 
 
 async def _wait_for_database(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """Wait for a database that starts at the same time as we do."""
+    """Wait for a database that is still starting."""
     from ostiary.store.database import Unavailable  # noqa: PLC0415 - as above
 
     deadline = asyncio.get_running_loop().time() + STARTUP_TIMEOUT

@@ -1,4 +1,4 @@
-"""The outer half: everything that answers requests, behind one ASGI application. Its parts come from the rooms."""
+"""The outer half: the ASGI application, which answers all requests. Its parts come from the rooms."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """The ASGI application, and the parts of it that others ask for."""
+    """The ASGI application, and those of its parts that others use."""
 
     site: Site
     health: Health
@@ -38,7 +38,7 @@ class Built:
 
 
 def build_site(core: Core, metrics: Metrics, health: Health | None = None) -> Built:
-    """Build everything that answers requests; `health` is the process's, where it has background work to look at."""
+    """Build the application; `health` is given by a process with background work."""
     health = health or Health(core.database)
     offered = (service for service in services_of(core.rooms) if service.site)
     templates = TemplateFolders([folder for room in core.rooms for folder in room.templates])
@@ -68,7 +68,7 @@ def build_site(core: Core, metrics: Metrics, health: Health | None = None) -> Bu
 
 
 class _with_request_id:  # noqa: N801 - reads as what it does to the router
-    """The router, with the request's id known to every log line written while it answers, and a bound of its time."""
+    """The router, with the request id in every log line of a request, and with a limit on its time."""
 
     def __init__(self, router: Router) -> None:
         self._router = router

@@ -55,4 +55,4 @@ SWEEPS: Final[Sequence[Callable[[int], Statement]]] = (
     device_codes.sweep,
     counters.sweep,
 )
-"""What removes rows that expired, a bite each."""
+"""The functions that delete expired rows, in batches."""

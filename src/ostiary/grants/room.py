@@ -1,4 +1,4 @@
-"""What this room gives to the application. `cascades` holds the hooks for sessions, directory and clean-up."""
+"""The migrations, sweeps and hooks of this room. `cascades` holds the hooks for sessions, directory and clean-up."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 
 def session_hooks(_services: ServiceRegistry) -> Hooks:
-    """Return what ends with a session, and what follows a session that moves."""
+    """Return the hooks for the end of a session and for its new key."""
     return Hooks(on_move=[on_session_moved], on_end=[on_session_end])
 
 
 def account_hooks(_services: ServiceRegistry) -> AccountHooks:
-    """Return what ends with an account."""
+    """Return the hooks for the end of an account."""
     return AccountHooks(on_ended=[on_user_disabled])
 
 

@@ -1,4 +1,4 @@
-"""Copies of the database for the operator: SQLite's are made and put back here, PostgreSQL's by its own programs."""
+"""Copies of the database for the operator: SQLite's are made and restored here, PostgreSQL's by its own programs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def back_up(settings: Settings, copy: Path) -> int:
 
 
 def restore(settings: Settings, copy: Path, *, now: int) -> Path | None:
-    """Put a copy in the place of the SQLite database and return where the present one was moved, if there was one.
+    """Replace the SQLite database by a copy, and return where the old one was moved, if there was one.
 
     Nothing must use the database. Raises SettingsError (PostgreSQL is used, or no secret key), StoreError (NewerSchema
     when a newer version wrote the copy), SealError (the secret key is not the copy's), OSError.
@@ -52,13 +52,13 @@ def restore(settings: Settings, copy: Path, *, now: int) -> Path | None:
 
 
 def secret_key_location(settings: Settings) -> str:
-    """Return the words for where the secret key of this installation is kept."""
+    """Return the location of the secret key of this installation, as text."""
     is_set = settings.secret_key is not None
     return "the setting OSTIARY_SECRET_KEY" if is_set else f"the file {settings.data_dir / FILE_NAME}"
 
 
 def _existing_key(settings: Settings) -> Secret:
-    """Return the key that is set or lies in the data folder; a new one would open nothing."""
+    """Return the key from the settings or the data folder. A new one could not open the copy."""
     path = settings.data_dir / FILE_NAME
     if settings.secret_key is None and not path.exists():
         raise SettingsError(f"put the secret key of the backup into {path} (mode 0600) first: without it nothing opens")

@@ -1,4 +1,4 @@
-"""What is said at start: in a few lines where it runs, where its data lies, and the link of the first run."""
+"""The banner at start: a few lines with the address, the location of the data, and the first-run link."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ log: Final = logging.getLogger("ostiary.app")
 
 
 async def announce(core: Core, *, tls: bool, stream: TextIO | None = None) -> None:
-    """Print the lines on a terminal; elsewhere log them, and leave the link in a file only its owner reads.
+    """Print the lines on a terminal. Elsewhere log them, and write the link to a file that only its owner can read.
 
-    `tls` tells whether the TLS address listens: an address nobody asked for is done without when it is taken.
+    `tls` says whether the TLS listener runs: the default address is skipped when it is in use.
     """
     out = stream if stream is not None else sys.stdout
     link = await _first_run_link(core)
@@ -52,7 +52,7 @@ async def announce(core: Core, *, tls: bool, stream: TextIO | None = None) -> No
 
 
 def data_place(settings: Settings) -> str:
-    """Return where the data lies, for people."""
+    """Return the location of the data, as text."""
     if settings.postgresql is None:
         return f"{settings.database_file} (SQLite)"
     postgresql = settings.postgresql
@@ -60,7 +60,7 @@ def data_place(settings: Settings) -> str:
 
 
 def host_notes(core: Core) -> list[str]:
-    """Return what the operator has to know about our hosts, one sentence each."""
+    """Return notes for the operator about our hosts, one sentence each."""
     how = "set OSTIARY_HOSTS=id.example.org (your name), or run: ostiary host add id.example.org"
     if core.hosts.accepts_any():
         return [f"any host name is answered, as before hosts were pinned, so that strangers choose our address; {how}"]

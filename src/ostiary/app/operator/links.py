@@ -1,4 +1,4 @@
-"""Addresses that are told to the operator: never built from a request."""
+"""Addresses for the operator. They are never built from a request."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 def base_url(settings: Settings, host: str | None = None) -> str:
-    """Return where people find the site, with its prefix and a final slash.
+    """Return the address of the site, with its prefix and a final slash.
 
-    `host` is what `Hosts.address` says; without it the settings tell, as far as they do.
+    `host` is the value of `Hosts.address`; without it the settings are used.
     """
     host = host or next((name.lstrip(".") for name in settings.hosts), None)
     if host is not None:
@@ -32,7 +32,7 @@ def base_url(settings: Settings, host: str | None = None) -> str:
 
 
 def tls_url(settings: Settings) -> str | None:
-    """Return where the same is served over TLS by ourselves; None for nowhere."""
+    """Return the address of our own TLS listener, None without one."""
     address = settings.listen.https
     return _at("https", address, settings.web.path) if address is not None else None
 
@@ -43,9 +43,9 @@ def _at(scheme: str, address: Address, path: str) -> str:
 
 
 def remote_access_hint(settings: Settings, host: str | None = None) -> str | None:
-    """Return how a link that says localhost is opened on another machine; None when it names a host.
+    """Return how to open a localhost link from another machine; None when the link names a host.
 
-    An address like 0.0.0.0 is none to open, and which name leads here only the operator knows.
+    Nobody can open 0.0.0.0, and only the operator knows the name of this machine.
     """
     address = settings.listen.http
     if host or settings.hosts or address.host not in _ANY | _LOOPBACK:
@@ -62,7 +62,7 @@ def setup_link(settings: Settings, token: Secret, host: str | None = None) -> st
 
 
 def recovery_link(settings: Settings, key: Secret, host: str | None = None) -> str:
-    """Return the link that signs somebody in once."""
+    """Return a recovery link, which signs a user in once."""
     return f"{base_url(settings, host)}{RECOVERY_PATH}{key.reveal()}/"
 
 
@@ -77,5 +77,5 @@ def write_setup_link(settings: Settings, link: str) -> Path:
 
 
 def remove_setup_link(settings: Settings) -> None:
-    """Remove the file of a link that is of no use any more."""
+    """Remove the file of a link that no longer works."""
     (settings.data_dir / SETUP_FILE).unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""The database brought up to date, and nothing else: for deployments that do it in a step of its own."""
+"""Migration of the database alone, for deployments with a separate migration step."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ostiary.store.migrations import migrate
 
 
 async def migrate_only(settings: Settings) -> int:
-    """Return how many steps were applied. Raises SettingsError, Unavailable, NewerSchema."""
+    """Migrate, and return the number of applied migrations. Raises SettingsError, Unavailable, NewerSchema."""
     database = await open_database(settings, create=True)
     try:
         return await migrate(database, MIGRATIONS, now=clock())

@@ -1,4 +1,4 @@
-"""The question of a container's health check: does the process with these settings answer that it is ready?"""
+"""The health check of a container: asks the process with these settings whether it is ready."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _ANY: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared, no
 def why_not_ready(settings: Settings) -> str:
     """Ask over HTTP and return the reason, "" when it is ready.
 
-    A worker has no pages: where nobody listens for them, the listener of metrics is asked, which has the same answer.
+    A worker serves no pages, so without a web listener the metrics listener is asked.
     """
     page = settings.web.path.rstrip("/") + READY
     listen = settings.listen
