@@ -54,12 +54,20 @@ def test_kill_nine_loses_nothing_that_was_acknowledged(sqlite_template: Path, tm
     assert acknowledged
 
 
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However loaded the machine is, the loop writes the batch itself, and does not hand it to the thread."""
+    monkeypatch.setattr("ostiary.store.sqlite.database.SLICE", 60.0)
+
+
+@pytest.mark.usefixtures("patient")
 async def test_settings_of_the_file(sqlite_database: Database) -> None:
     assert await sqlite_database.write(_pragmas) == ["wal", 1, 1]  # the thread asks the disk, see below
     elsewhere = asyncio.to_thread(asyncio.run, sqlite_database.write(_pragmas))
     assert await elsewhere == ["wal", 2, 1]
 
 
+@pytest.mark.usefixtures("patient")
 async def test_nobody_is_answered_before_the_disk(sqlite_database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = threading.Event()
     may_end = threading.Event()
@@ -78,6 +86,7 @@ async def test_nobody_is_answered_before_the_disk(sqlite_database: Database, mon
     await writing
 
 
+@pytest.mark.usefixtures("patient")
 async def test_a_disk_that_does_not_confirm_is_unavailable(
     sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
