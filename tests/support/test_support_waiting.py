@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from email.message import Message
 from http.client import RemoteDisconnected
 from pathlib import Path
+from urllib.error import HTTPError
 
 import httpx2 as httpx
 import pytest
@@ -79,3 +82,16 @@ def test_no_example_is_too_slow() -> None:
     current = settings()
     assert current.deadline is None
     assert HealthCheck.too_slow in current.suppress_health_check
+
+
+def test_a_response_that_refuses_is_closed() -> None:
+    body = io.BytesIO(b"starting")
+    answers = iter([HTTPError("http://localhost/", 503, "starting", Message(), body)])
+
+    def check() -> bool:
+        for refusal in answers:
+            raise refusal
+        return True
+
+    assert wait_until(check)
+    assert body.closed

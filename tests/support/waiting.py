@@ -11,6 +11,7 @@ import time
 from collections.abc import Awaitable, Callable
 from http.client import HTTPException
 from typing import Protocol, TypeVar
+from urllib.error import HTTPError
 
 import httpx2 as httpx
 
@@ -50,6 +51,8 @@ def wait_until(
                 return answer
         except NOT_YET as error:
             last = error
+            if isinstance(error, HTTPError):
+                error.close()  # it is the response as well: its socket would be found open at any later moment
         ended = process is not None and process.poll() is not None
         if ended or time.monotonic() > deadline:
             told = what() if callable(what) else what
