@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from support.program import ask, take_cookies
+
 from ostiary.app.core import Core, clock, open_core
 from ostiary.app.metrics import Metrics
 from ostiary.app.site import Built, build_site
@@ -61,8 +63,7 @@ class House:
         host: str = "id.example.org",
     ) -> Answer:
         """Send a request through the site: limits, proxies, hosts, errors and all."""
-        path, _, query = url.partition("?")
-        sent = {"host": host, **(headers or {})}
+        sent = dict(headers or {})
         content = b""
         if self.cookies:
             sent.setdefault("cookie", "; ".join(f"{name}={value}" for name, value in self.cookies.items()))
@@ -74,36 +75,11 @@ class House:
         elif body is not None:
             content = json.dumps(body).encode()
             sent.setdefault("content-type", "application/json")
-        if content:
-            sent["content-length"] = str(len(content))
-        scope = {
-            "type": "http",
-            "method": method,
-            "path": path,
-            "raw_path": path.encode(),
-            "query_string": query.encode(),
-            "scheme": "http",
-            "client": (client, 4711),
-            "headers": [(name.lower().encode(), value.encode("latin-1")) for name, value in sent.items()],
-        }
-        answer = Answer(0, [], b"")
-
-        async def receive() -> dict[str, Any]:
-            return {"type": "http.request", "body": content, "more_body": False}
-
-        async def send(message: Any) -> None:
-            if message["type"] == "http.response.start":
-                answer.status = message["status"]
-                answer.headers = [(name.decode(), value.decode("latin-1")) for name, value in message["headers"]]
-            else:
-                answer.body += message.get("body", b"")
-
-        await self.built.site(scope, receive, send)
-        for name, value in answer.headers:
-            if name == "set-cookie":
-                key, _, rest = value.partition("=")
-                self.cookies[key] = rest.partition(";")[0]
-        return answer
+        response = await ask(
+            self.built.site, method, url, headers=sent, body=content, scheme="http", host=host, client=client
+        )
+        take_cookies(self.cookies, response)
+        return Answer(response.status, response.headers, response.body)
 
     def another_browser(self) -> House:
         return House(self.core, self.built, self.metrics)

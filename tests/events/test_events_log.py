@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 import logging
 import uuid
 from collections.abc import Mapping
@@ -10,7 +11,7 @@ from support.explain import explain
 from ostiary.events.audit import app_module, audit_changes
 from ostiary.events.event import event
 from ostiary.events.masking import cleanse, is_hidden
-from ostiary.events.repository import EventFilter, Events, sweep
+from ostiary.events.repository import Event, EventFilter, Events, sweep
 from ostiary.events.session_events import login_event, logout_event
 from ostiary.events.signin_log import SignInLog
 from ostiary.resource import codec
@@ -39,6 +40,22 @@ async def test_an_event_is_written_and_found(database: Database) -> None:
     assert await events.get("nothing") is None
     assert await events.count(EventFilter(user=8)) == 0
     assert [one.action for one in await events.search(EventFilter(), limit=1, offset=1)] == ["login"]
+
+
+async def test_all_are_yielded_once_newest_first_whatever_is_written_meanwhile(database: Database) -> None:
+    # Three share each moment, and pages end among them.
+    rows = [
+        event("login", user=WHO, app="a", context={}, client_ip=None, now=NOW + number // 3) for number in range(250)
+    ]
+    await database.write(lambda: run([*rows, event("logout", user=WHO, app="a", context={}, client_ip=None, now=NOW)]))
+    seen: list[Event] = []
+    async for one in Events(database).newest_first(EventFilter(actions=("login",))):
+        if len(seen) % 50 == 0:
+            later = event("login", user=WHO, app="a", context={}, client_ip=None, now=NOW + 1_000)
+            await database.write(functools.partial(run, [later]))
+        seen.append(one)
+    assert len(seen) == len({one.pk for one in seen}) == 250
+    assert [one.created for one in seen] == sorted((one.created for one in seen), reverse=True)
 
 
 async def test_the_sweep_deletes_what_expired(database: Database) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
-from support.program import Clock, Program, open_program, take_cookies
+from support.program import Clock, Driven, open_program, take_cookies
 
 from ostiary.app.core import Core
 from ostiary.brands.resources import Brand
@@ -49,19 +49,10 @@ def pk() -> str:
 
 
 @dataclass(repr=False)
-class World:
+class World(Driven):
     """The program with a configuration made on the spot, and a clock that stands until it is moved."""
 
-    program: Program
     database: Database
-
-    @property
-    def now(self) -> int:
-        return self.program.clock.now
-
-    @now.setter
-    def now(self, now: int) -> None:
-        self.program.clock.now = now
 
     @property
     def core(self) -> Core:

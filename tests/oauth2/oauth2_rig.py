@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from joserfc import jwt
 from joserfc.jwk import KeySet, OctKey
-from support.program import HOST, REGISTRY, Clock, Program, open_program, take_cookies
+from support.program import HOST, REGISTRY, Clock, Driven, open_program, take_cookies
 
 from ostiary.applications.resources import Application
 from ostiary.brands.resources import Brand
@@ -148,20 +148,11 @@ def provider(pk: int, **changes: object) -> OAuth2Provider:
 
 
 @dataclass(repr=False)
-class Rig:
+class Rig(Driven):
     """The program, and a clock that stands until it is moved."""
 
-    program: Program
     database: Counting
     browser: Browser = field(init=False)
-
-    @property
-    def now(self) -> int:
-        return self.program.clock.now
-
-    @now.setter
-    def now(self, now: int) -> None:
-        self.program.clock.now = now
 
     @property
     def plane(self) -> ConfigPlane:

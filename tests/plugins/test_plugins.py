@@ -16,6 +16,7 @@ from garden.gate import Gate
 from garden.pigeon.authenticator import PigeonAuthenticator
 from garden.riddle_stage import RiddleStage
 from garden.room import ROOM as GARDEN
+from support.program import ask
 
 from ostiary.app.core import Core, clock, open_core
 from ostiary.app.metrics import Metrics
@@ -144,30 +145,14 @@ class Browser:
         return await self.page(path) if self.location.startswith(path) else self.location
 
     async def _send(self, method: str, path: str, content: bytes = b"", media: str = "") -> tuple[int, bytes]:
-        headers = {"host": "id.example.org", "cookie": self._cookie, "content-type": media}
-        scope = {
-            "type": "http", "method": method, "path": path,
-            "raw_path": path.encode(), "query_string": b"", "scheme": "http", "client": (self._address, 4711),
-            "headers": [(b"content-length", b"%d" % len(content))]
-            + [(name.encode(), value.encode()) for name, value in headers.items() if value],
-        }  # fmt: skip
-        status, answer = 0, b""
-
-        async def receive() -> dict[str, Any]:
-            return {"type": "http.request", "body": content, "more_body": False}
-
-        async def send(message: Any) -> None:
-            nonlocal status, answer
-            status = message.get("status", status)
-            answer += message.get("body", b"")
-            for name, value in message.get("headers", ()):
-                if name == b"set-cookie" and value.startswith(b"authentik_session"):
-                    self._cookie = value.decode().partition(";")[0]
-                if name == b"location":
-                    self.location = value.decode()
-
-        await self._site(scope, receive, send)
-        return status, answer
+        headers = {name: value for name, value in (("cookie", self._cookie), ("content-type", media)) if value}
+        answer = await ask(self._site, method, path, headers=headers, body=content, scheme="http", client=self._address)
+        for name, value in answer.headers:
+            if name == "set-cookie" and value.startswith("authentik_session"):
+                self._cookie = value.partition(";")[0]
+            if name == "location":
+                self.location = value
+        return answer.status, answer.body
 
     async def shown(self, slug: str = "through-the-gate") -> Any:
         status, answer = await self.call("GET", slug=slug)

@@ -96,6 +96,21 @@ async def open_program(
     return program
 
 
+@dataclass(repr=False)
+class Driven:
+    """What tests put around a program: its clock stands until it is moved."""
+
+    program: Program
+
+    @property
+    def now(self) -> int:
+        return self.program.clock.now
+
+    @now.setter
+    def now(self, now: int) -> None:
+        self.program.clock.now = now
+
+
 @functools.cache
 def _settings(environ: tuple[tuple[str, str], ...]) -> Settings:
     usual = {"OSTIARY_DATA_DIR": "/nowhere", "OSTIARY_SECRET_KEY": SECRET_KEY, "OSTIARY_HOSTS": HOST}

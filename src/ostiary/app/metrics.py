@@ -11,6 +11,7 @@ import inspect
 import logging
 import time
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator, MutableMapping
 from dataclasses import field
 from typing import TYPE_CHECKING, Any, Final
@@ -54,8 +55,8 @@ class Metrics:
         self._build = {"version": version} | ({"digest": digest} if digest else {})
         self._series: dict[tuple[str, str, str], _Series] = {}
         self._gauges: dict[str, tuple[str, Gauge]] = {}
-        self._unavailable: dict[str, int] = {}
-        self._throttled: dict[str, int] = {}
+        self._unavailable: Counter[str] = Counter()
+        self._throttled: Counter[str] = Counter()
         self._measures: list[Measure] = []
         self._samples: list[tuple[Measure, Samples]] = []
         self._read_at = -READ_SECONDS
@@ -121,11 +122,11 @@ class Metrics:
 
     def unavailable(self, reason: str) -> None:
         """Count one response 503. The reason is an error code, so there are few."""
-        self._unavailable[reason] = self._unavailable.get(reason, 0) + 1
+        self._unavailable[reason] += 1
 
     def throttled(self, reason: str) -> None:
         """Count one answer 429. Reasons are codes of errors: there are few."""
-        self._throttled[reason] = self._throttled.get(reason, 0) + 1
+        self._throttled[reason] += 1
 
     def page(self) -> tuple[bytes, str]:
         """Return the text of a scrape and its content type."""
@@ -160,16 +161,14 @@ class Metrics:
                 buckets.append((bound, float(total)))
             requests.add_metric(labels, buckets, series.seconds)
         yield requests
-        unavailable = CounterMetricFamily("ostiary_unavailable", "Requests answered 503, by reason.", labels=["reason"])
-        for reason, times in list(self._unavailable.items()):
-            unavailable.add_metric([reason], float(times))
-        yield unavailable
-        throttled = CounterMetricFamily(
-            "ostiary_throttled", "Requests answered 429, by reason: too many attempts.", labels=["reason"]
-        )
-        for reason, times in list(self._throttled.items()):
-            throttled.add_metric([reason], float(times))
-        yield throttled
+        for name, summary, counts in (
+            ("ostiary_unavailable", "Requests answered 503, by reason.", self._unavailable),
+            ("ostiary_throttled", "Requests answered 429, by reason: too many attempts.", self._throttled),
+        ):
+            by_reason = CounterMetricFamily(name, summary, labels=["reason"])
+            for reason, times in list(counts.items()):
+                by_reason.add_metric([reason], float(times))
+            yield by_reason
         families = {"counter": CounterMetricFamily, "gauge": GaugeMetricFamily}
         for measure, samples in self._samples:
             family = families[measure.kind](measure.name, measure.summary, labels=list(measure.labels))

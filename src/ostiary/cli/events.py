@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from ostiary.cli.accounts import up_to, with_core
+from ostiary.cli.times import SECOND, read_time, show_time
 from ostiary.settings import SettingsError
 
 if TYPE_CHECKING:
@@ -20,9 +20,7 @@ if TYPE_CHECKING:
 events = typer.Typer(help="Read the audit log: who did what, and who was refused why.", invoke_without_command=True)
 
 _UNITS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
-_SECOND: Final = 1_000_000  # microseconds
-_BATCH: Final = 100
-_OVERLAP: Final = 10 * _SECOND
+_OVERLAP: Final = 10 * SECOND
 """How far back each look of --follow goes again: events of one moment may be committed out of order."""
 _REQUEST: Final = re.compile(r"[0-9a-f]{32}")
 _EVENT: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -50,7 +48,7 @@ def read(
 
         log = Events(core.database)
         wanted = EventFilter(actions=actions, username=user or None, since=_since(since, now))
-        found = [event async for event in up_to(limit or None, _newest_first(log, wanted, app))]
+        found = [event async for event in up_to(limit or None, _matching(log, wanted, app))]
         for event in reversed(found):
             _print(event, json=json)
         if follow:
@@ -82,21 +80,16 @@ def show(
         if not found:
             raise SettingsError(f"no event has the number {number}; `ostiary events --since 7d` lists what there is")
         for event in reversed(found):
-            typer.echo("\n".join((_time(event.created), *story(event), "")))
+            typer.echo("\n".join((show_time(event.created), *story(event), "")))
 
     with_core(work)
 
 
-async def _newest_first(log: Events, wanted: EventFilter, app: str) -> AsyncIterator[Event]:
-    offset = 0
-    while True:
-        rows = await log.search(wanted, limit=_BATCH, offset=offset)
-        for row in rows:
-            if not app or _concerns(row, app):
-                yield row
-        if len(rows) < _BATCH:
-            return
-        offset += _BATCH
+async def _matching(log: Events, wanted: EventFilter, app: str) -> AsyncIterator[Event]:
+    """Yield the events, newest first; of one application where it is named."""
+    async for event in log.newest_first(wanted):
+        if not app or _concerns(event, app):
+            yield event
 
 
 async def _follow(log: Events, wanted: EventFilter, app: str, seen: set[str], *, json: bool) -> None:
@@ -107,10 +100,11 @@ async def _follow(log: Events, wanted: EventFilter, app: str, seen: set[str], *,
         await asyncio.sleep(1)
         since = time.time_ns() // 1_000 - _OVERLAP
         recent = dataclasses.replace(wanted, since=since)
-        found = [event async for event in _newest_first(log, recent, app) if event.pk not in seen]
+        found = [event async for event in _matching(log, recent, app)]
         for event in reversed(found):
-            _print(event, json=json)
-        seen |= {event.pk for event in found}
+            if event.pk not in seen:
+                _print(event, json=json)
+        seen = {event.pk for event in found}
 
 
 def _concerns(event: Event, app: str) -> bool:
@@ -129,15 +123,13 @@ def _print(event: Event, *, json: bool) -> None:
 
     if json:
         data = {name: getattr(event, name) for name in event.__slots__}
-        typer.echo(codec.encode_canonical({**data, "created": _time(event.created), "expires": _time(event.expires)}))
+        typer.echo(
+            codec.encode_canonical({**data, "created": show_time(event.created), "expires": show_time(event.expires)})
+        )
         return
     address = f" [{event.client_ip}]" if event.client_ip else ""
     number = event.context.get("request_id") or event.pk
-    typer.echo(f"{_time(event.created)} {sentence(event)}{address} {number}")
-
-
-def _time(microseconds: int) -> str:
-    return datetime.fromtimestamp(microseconds / _SECOND, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    typer.echo(f"{show_time(event.created)} {sentence(event)}{address} {number}")
 
 
 def _action(name: str) -> str:
@@ -153,11 +145,8 @@ def _action(name: str) -> str:
 def _since(text: str, now: int) -> int:
     amount = re.fullmatch(r"(\d{1,6})([smhdw])", text.strip())
     if amount is not None:
-        return now - int(amount[1]) * _UNITS[amount[2]] * _SECOND
+        return now - int(amount[1]) * _UNITS[amount[2]] * SECOND
     try:
-        moment = datetime.fromisoformat(text.strip())
+        return read_time(text.strip())
     except ValueError:
         raise SettingsError(f"--since {text}: expected 30m, 24h, 7d, or a time such as 2026-01-31T12:00") from None
-    if moment.tzinfo is None:
-        moment = moment.astimezone()
-    return int(moment.timestamp() * _SECOND)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from ostiary.cli.accounts import with_core
+from ostiary.cli.times import read_time
 from ostiary.record import dataclass
 from ostiary.settings import SettingsError
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from ostiary.app.core import Core
     from ostiary.signon.explain.situation import Situation
 
-_SECOND: Final = 1_000_000  # microseconds
 _NAMES: Final = ("ip", "time", "amr", "scope", "host")
 
 ContextOption = Annotated[
@@ -122,10 +121,7 @@ def _address(text: str | None) -> str | None:
 
 
 def _moment(text: str | None) -> int | None:
-    if text is None:
-        return None
     try:
-        moment = datetime.fromisoformat(text)
+        return None if text is None else read_time(text)
     except ValueError:
         raise SettingsError(f"--context time={text}: expected a time such as 2026-01-31T12:00") from None
-    return int((moment if moment.tzinfo is not None else moment.astimezone()).timestamp() * _SECOND)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from ostiary.cli.accounts import up_to, with_core
+from ostiary.cli.times import show_time
 from ostiary.settings import SettingsError
 
 if TYPE_CHECKING:
@@ -19,8 +19,8 @@ tasks = typer.Typer(help="Look into the queue of background work.", invoke_witho
 
 _WORDS: Final = {"queued": "waiting", "running": "running", "dead": "given up", "done": "done"}
 _STATES: Final = {"waiting": "queued", "running": "running", "dead": "dead", "done": "done"}
+_NAMES: Final = {state: name for name, state in _STATES.items()}
 _OPEN: Final = "waiting,running,dead"
-_SECOND: Final = 1_000_000  # microseconds
 _LIMIT: Final = 100
 _ERROR: Final = 80  # characters of an error in a list
 
@@ -135,11 +135,11 @@ def _story(task: QueuedTask, most: Mapping[str, int], now: int) -> Sequence[str]
     """Return the lines about one task."""
     from ostiary.resource import codec  # noqa: PLC0415 - as above
 
-    ended = () if task.finished is None else (f"ended: {_time(task.finished)}",)
+    ended = () if task.finished is None else (f"ended: {show_time(task.finished)}",)
     return (
         f"{task.name}: {_WORDS[task.state]}",
         f"number: {task.id}",
-        f"queued: {_time(task.created)}",
+        f"queued: {show_time(task.created)}",
         f"tries: {_tries(task, most)}",
         f"next try: {_next_try(task, now)}",
         *ended,
@@ -160,7 +160,7 @@ def _next_try(task: QueuedTask, now: int) -> str:
     if task.state == "running":
         # The lease of a worker that lives lies ahead: without a renewal another one begins the task again.
         return "runs now" if task.due > now else "now: its worker is lost"
-    return _time(task.due) if task.due > now else "now"
+    return show_time(task.due) if task.due > now else "now"
 
 
 def _print_json(task: QueuedTask) -> None:
@@ -168,16 +168,12 @@ def _print_json(task: QueuedTask) -> None:
 
     times = {name: getattr(task, name) for name in ("created", "due", "finished")}
     data = {name: getattr(task, name) for name in task.__slots__}
-    shown = {name: None if value is None else _time(value) for name, value in times.items()}
-    typer.echo(codec.encode_canonical({**data, **shown, "state": {"queued": "waiting"}.get(task.state, task.state)}))
+    shown = {name: None if value is None else show_time(value) for name, value in times.items()}
+    typer.echo(codec.encode_canonical({**data, **shown, "state": _NAMES[task.state]}))
 
 
 def _unknown(number: str) -> SettingsError:
     return SettingsError(f"no task has the number {number}; `ostiary tasks list` lists what there is")
-
-
-def _time(microseconds: int) -> str:
-    return datetime.fromtimestamp(microseconds / _SECOND, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _state(word: str) -> str:

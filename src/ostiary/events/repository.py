@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Final, cast
 
 from ostiary.record import dataclass
@@ -69,6 +69,22 @@ class Events:
             offset,
         )
         return [_event(row) for row in rows]
+
+    async def newest_first(self, criteria: EventFilter) -> AsyncIterator[Event]:
+        """Yield all events, newest first. A page begins behind the last row: what is written meanwhile moves none."""
+        where, values = _where(criteria)
+        page, behind = where, list(values)
+        while True:
+            rows = await self._database.fetch(
+                f"SELECT {_COLUMNS} FROM event{page} ORDER BY created DESC, pk DESC LIMIT ?", *behind, PAGE_LIMIT
+            )
+            for row in rows:
+                yield _event(row)
+            if len(rows) < PAGE_LIMIT:
+                return
+            created, pk = rows[-1]["created"], rows[-1]["pk"]
+            page = f"{where}{' AND' if where else ' WHERE'} created <= ? AND (created < ? OR pk < ?)"
+            behind = [*values, created, created, pk]
 
     async def count(self, criteria: EventFilter) -> int:
         """Return how many events there are."""

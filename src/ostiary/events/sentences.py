@@ -15,7 +15,6 @@ _HOW: Final = {
     "static": "compared",
     "native": "a stock expression",
     "recognised": "a simple expression",
-    "sandbox": "an expression in the sandbox",
     "rules": "its own rules",
     "failed": "could not be evaluated",
     "disabled": "switched off",
@@ -53,11 +52,18 @@ def decision(trace: Mapping[str, object]) -> Iterator[str]:
     steps = trace.get("steps")
     for step in steps if isinstance(steps, Sequence) else ():
         if isinstance(step, Mapping):
-            yield f"  {_step(step)}"
+            yield f"  {binding_line(step)}"
 
 
-def _step(step: Mapping[str, object]) -> str:
-    kind, name = step.get("kind"), step.get("name") or step.get("object")
+def binding_line(
+    step: Mapping[str, object], *, name: str | None = None, more: Sequence[str] = (), cost: str = ""
+) -> str:
+    """Return the line of one step of a trace: its result, then how it came about.
+
+    `name` is that of the group or person where the trace has its key only; `more` are further notes; `cost` stands
+    before the binding.
+    """
+    kind, name = step.get("kind"), name or str(step.get("name") or step.get("object"))
     result = {True: "yes", False: "no"}.get(cast("bool", step.get("result")), "not asked")
     notes = [_HOW.get(str(step.get("how")), str(step.get("how")))]
     if step.get("negate"):
@@ -66,7 +72,8 @@ def _step(step: Mapping[str, object]) -> str:
         notes.append(str(step["error"]))
     messages = step.get("messages")
     notes += [f'"{message}"' for message in messages] if isinstance(messages, Sequence) else []
-    return f"{result}: {kind} {name} ({'; '.join(notes)}), binding {step.get('binding')}"
+    notes += more
+    return f"{result}: {kind} {name} ({'; '.join(notes)}), {f'{cost}, ' if cost else ''}binding {step.get('binding')}"
 
 
 def _detail(name: str, value: object, depth: int = 0) -> Iterator[str]:

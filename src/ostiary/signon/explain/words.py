@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
+from ostiary.events.sentences import binding_line
 from ostiary.resource import codec
 
 if TYPE_CHECKING:
     from ostiary.signon.explain.explanation import Explanation
     from ostiary.signon.explain.flow_runs import FlowRun, Place
     from ostiary.signon.explain.situation import Examined, ExaminedStep
-
-_RESULTS: Final[Mapping[object, str]] = {True: "yes", False: "no", None: "not asked"}
-_HOW: Final = {
-    "static": "compared",
-    "native": "a stock expression",
-    "recognised": "a simple expression",
-    "sandbox": "an expression in the sandbox",
-    "rules": "its own rules",
-    "failed": "could not be evaluated",
-    "disabled": "switched off",
-}
 
 
 def lines(item: Explanation) -> Iterator[str]:
@@ -56,24 +46,14 @@ def examined(what: str, policies: Examined, item: Explanation) -> Iterator[str]:
 
 def _step(step: ExaminedStep, item: Explanation) -> str:
     values = step.step
-    kind, name = values["kind"], values["name"] or values["object"]
+    kind, name = values["kind"], None
     placed = item.situation.groups.groups.get(str(values["object"]))
     user = item.situation.subject.user
     if kind == "group" and placed is not None:
         name = placed.group.name
     elif kind == "user" and values["object"] == user.pk:
         name = user.username
-    notes = [_HOW.get(str(values["how"]), str(values["how"]))]
-    if values["negate"]:
-        notes.append("negated")
-    if values["error"]:
-        notes.append(str(values["error"]))
-    messages = values["messages"]
-    notes += [f'"{message}"' for message in messages] if isinstance(messages, Sequence) else []
-    notes += [f"depends on {name}" for name in step.depends]
-    return (
-        f"{_RESULTS[values['result']]}: {kind} {name} ({'; '.join(notes)}), {step.cost} µs, binding {values['binding']}"
-    )
+    return binding_line(values, name=name, more=[f"depends on {fact}" for fact in step.depends], cost=f"{step.cost} µs")
 
 
 def _flow(run: FlowRun, item: Explanation) -> Iterator[str]:

@@ -138,15 +138,7 @@ async def issue_front(
     The ID token has at_hash, c_hash and s_hash. Without an access token for userinfo
     it holds the claims itself (5.4).
     """
-    making = _Making(
-        client=client,
-        authorization=authorization,
-        subject=subject,
-        scope=authorization.scope,
-        issuer=issuer,
-        claims=client.claim_set.claims(subject, authorization.scope),
-        now=now,
-    )
+    making = _making(client, authorization, subject, issuer=issuer, now=now)
     form = making.access_form(authorization.nonce, UNBOUND, authorization.resources) if access else None
     identity = None
     if identify:
@@ -168,7 +160,13 @@ def preview_identity(
     client: Client, authorization: Authorization, subject: Subject, *, issuer: str, now: int
 ) -> tuple[dict[str, object], Claims]:
     """Return the claims of the ID token that the token endpoint would sign, and those of the scopes. None is issued."""
-    making = _Making(
+    making = _making(client, authorization, subject, issuer=issuer, now=now)
+    return making.identity(authorization.nonce, whole=client.provider.include_claims_in_id_token), making.claims
+
+
+def _making(client: Client, authorization: Authorization, subject: Subject, *, issuer: str, now: int) -> _Making:
+    """Return the values of tokens for the whole scope of an authorization."""
+    return _Making(
         client=client,
         authorization=authorization,
         subject=subject,
@@ -177,7 +175,6 @@ def preview_identity(
         claims=client.claim_set.claims(subject, authorization.scope),
         now=now,
     )
-    return making.identity(authorization.nonce, whole=client.provider.include_claims_in_id_token), making.claims
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
