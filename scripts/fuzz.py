@@ -42,7 +42,7 @@ class Draw:
 
         self._data = atheris.FuzzedDataProvider(data)
 
-    def object(self, names: Sequence[str], depth: int = 2) -> dict[str, object]:
+    def members(self, names: Sequence[str], depth: int = 2) -> dict[str, object]:
         """Return an object of some of these names."""
         count = self._data.ConsumeIntInRange(0, 12)
         return {self._data.PickValueInList([*names, "x"]): self.value(names, depth) for _ in range(count)}
@@ -68,11 +68,11 @@ class Draw:
             case 9 | 10:
                 return [self.value(names, depth - 1) for _ in range(self._data.ConsumeIntInRange(0, 4))]
             case _:
-                return self.object(names, depth - 1)
+                return self.members(names, depth - 1)
 
     def text(self, names: Sequence[str]) -> bytes:
         """Return such an object as octets."""
-        return json.dumps(self.object(names)).encode()
+        return json.dumps(self.members(names)).encode()
 
     def jwt(self, header: Sequence[str], claims: Sequence[str]) -> str:
         """Return a JWT whose signature nobody made."""
@@ -115,7 +115,7 @@ def jose(data: bytes) -> None:
                 read(token)
             except BadStatement:
                 continue
-    statement = SignedStatement({}, Draw(data).object(CLAIMS))
+    statement = SignedStatement({}, Draw(data).members(CLAIMS))
     _ = statement.audience
     for judge in (lambda: verify_times(statement, now=_NOW, leeway=30), lambda: statement.text("sub")):
         try:
@@ -136,7 +136,7 @@ def jwks(data: bytes) -> None:
     from ostiary.proto.jose.jwks import usable_keys, verifying_keys
 
     draw = Draw(data)
-    document = {"keys": [draw.object(KEYS) for _ in range(3)], **draw.object(KEYS)}
+    document = {"keys": [draw.members(KEYS) for _ in range(3)], **draw.members(KEYS)}
     usable_keys(document)
     try:
         verifying_keys(document)
@@ -158,8 +158,8 @@ def jwe(data: bytes) -> None:
     from ostiary.proto.jose import MalformedToken
 
     draw = Draw(data)
-    header = {"alg": "ECDH-ES", "enc": "A256GCM", **draw.object(HEADER)}
-    key = {"kty": "EC", "crv": "P-256", **draw.object(KEYS)}
+    header = {"alg": "ECDH-ES", "enc": "A256GCM", **draw.members(HEADER)}
+    key = {"kty": "EC", "crv": "P-256", **draw.members(KEYS)}
     for made in (header, {**header, "epk": key}):
         rest = _b64(data[-16:])
         for token in (_text(data), f"{_b64(json.dumps(made).encode())}..{rest}.{rest}.{rest}"):
@@ -176,7 +176,7 @@ def request_object(data: bytes) -> None:
     from ostiary.proto.oauth2.authorization.request_object import read_object
     from ostiary.proto.oauth2.errors import OAuthError
 
-    made = {"client_id": "c", "response_type": "code", **Draw(data).object(REQUEST, 3)}
+    made = {"client_id": "c", "response_type": "code", **Draw(data).members(REQUEST, 3)}
     for payload in (data, json.dumps(made).encode(), json.dumps({**made, "client_id": "c"}).encode()):
         token = sign(payload, SigningKey(b"k" * 32))
         try:
@@ -205,8 +205,8 @@ def dpop(data: bytes) -> None:
 
     key, jwk = _prover()
     draw = Draw(data)
-    header = {"alg": "EdDSA", "typ": "dpop+jwt", "jwk": jwk, **draw.object(HEADER)}
-    claims = {"htm": "POST", "htu": "https://a/b", "iat": _NOW // 10**6, "jti": "j", **draw.object(CLAIMS)}
+    header = {"alg": "EdDSA", "typ": "dpop+jwt", "jwk": jwk, **draw.members(HEADER)}
+    claims = {"htm": "POST", "htu": "https://a/b", "iat": _NOW // 10**6, "jti": "j", **draw.members(CLAIMS)}
     for head in (header, {**header, "alg": "EdDSA", "typ": "dpop+jwt", "jwk": jwk}):
         signed = f"{_b64(json.dumps(head).encode())}.{_b64(json.dumps(claims).encode())}"
         proof = f"{signed}.{_b64(key.signature(signed.encode()))}"  # type: ignore[attr-defined]
