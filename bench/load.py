@@ -20,7 +20,7 @@ from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
 import uvloop
-from browser import Browser
+from browser import Browser, Visit
 from message import Answer, cut, form
 
 _SHOWN: Final = 400  # characters of an answer that was not expected
@@ -181,13 +181,14 @@ class Login:
         people = job["people"]
         begun = 0
 
-        def begin() -> Any:
+        def begin() -> Visit:
             nonlocal begun
             typed = people[(position + begun * job["connections"]) % len(people)]
             begun += 1
             return Browser(typed).visit(job["url"], until=job["until"])
 
-        visit = begin()
+        first = begin()
+        visit: Visit | None = first
 
         def turn(answer: Answer) -> bytes | None:
             nonlocal visit
@@ -205,7 +206,7 @@ class Login:
                 code = parse_qs(urlsplit(stop.value).query)["code"][0]
                 return form(job["token"], {**job["form"], "code": code}, headers=job["headers"])
 
-        return next(visit), turn
+        return next(first), turn
 
 
 KINDS: Final = {"cycle": Cycle, "refresh": Refresh, "login": Login}

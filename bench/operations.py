@@ -11,7 +11,7 @@ from typing import Any, Final, Self
 from urllib.parse import parse_qs, urlsplit
 
 from message import basic, form
-from processes import LOAD_CORE
+from servers import LOAD_CORE
 from target import CALLBACK, PEOPLE, SECRET, Target, get
 
 CONNECTIONS: Final = 32

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from processes import Started, free_port, start
+from servers import Started, free_port, start
 from target import CALLBACK, PASSWORD, PEOPLE, SECRET, Paths, Target
 
 if TYPE_CHECKING:
@@ -156,10 +156,10 @@ def install(folder: Path, environ: dict[str, str], *, more: str = "") -> None:
             raise RuntimeError(f"`{' '.join(words)}` failed:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}")
 
 
-def serve(folder: Path, environ: dict[str, str], *, cheap: bool = True, extra: tuple[str, ...] = ()) -> Started:
-    """Start the server; `cheap` with the password hash that costs nothing."""
+def serve(folder: Path, environ: dict[str, str], *, program: Path = CHEAP) -> Started:
+    """Start the server by that program; `CHEAP` has the password hash that costs nothing, `OSTIARY` is the command."""
     port = free_port()
-    command = [sys.executable, *extra, CHEAP, "serve"] if cheap else [OSTIARY, "serve"]
+    command: list[str | Path] = [OSTIARY, "serve"] if program == OSTIARY else [sys.executable, program, "serve"]
     settings = {
         **environ,
         "OSTIARY_LISTEN__HTTP": f"127.0.0.1:{port}",

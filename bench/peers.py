@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from processes import SERVER_CORE, Started, free_port, start
+from servers import SERVER_CORE, Started, free_port, start
 from target import Paths, Target
 
 HERE: Final = Path(__file__).parent / "peers"
@@ -58,7 +58,7 @@ def serve_django(folder: Path) -> Started:
     """Start django-oauth-toolkit behind gunicorn: one process with threads, as it is pinned to one core."""
     port = free_port()
     environ = {"PATH": os.environ["PATH"], "BENCH_FOLDER": str(folder), "PYTHONPATH": str(HERE)}
-    subprocess.run([sys.executable, HERE / "django_site.py"], env=environ, check=True, capture_output=True)
+    subprocess.run([sys.executable, HERE / "django_provider.py"], env=environ, check=True, capture_output=True)
     bound = f"127.0.0.1:{port}"
     options = [
         "--workers",
@@ -72,7 +72,7 @@ def serve_django(folder: Path) -> Started:
         "--no-control-socket",
     ]
     return start(
-        [sys.executable, "-m", "gunicorn", *options, "--bind", bound, "django_site:application"],
+        [sys.executable, "-m", "gunicorn", *options, "--bind", bound, "django_provider:application"],
         port=port,
         path="/o/.well-known/oauth-authorization-server",
         environ=environ,

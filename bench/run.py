@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -28,8 +29,8 @@ import ostiary_target  # noqa: E402
 import peers  # noqa: E402
 import report  # noqa: E402
 from operations import TITLES, Load, measure  # noqa: E402
-from processes import LOAD_CORE, Started, pin, tree  # noqa: E402
 from results import NODE, POSTGRESQL, SQLITE, Results, Start, goals  # noqa: E402
+from servers import LOAD_CORE, Started, pin, tree  # noqa: E402
 from support.postgres import make_server  # noqa: E402
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
 DOCUMENT: Final = ROOT / "docs" / "benchmarks.md"
 REST: Final = 2.0  # seconds before memory at rest is read
+SAMPLED: Final = Path(__file__).with_name("sampled.py")
 _SHOWN: Final = 14  # lines of a profile
 
 
@@ -138,8 +140,8 @@ def _starts(results: Results, folder: Path, *, times: int) -> None:
     environ = ostiary_target.environment(folder / "sqlite", None)
     for _ in range(times):
         for name, started in (
-            (SQLITE, lambda: ostiary_target.serve(folder / "sqlite", environ, cheap=False)),
-            (NODE, lambda: peers.serve_node(folder)),
+            (SQLITE, partial(ostiary_target.serve, folder / "sqlite", environ, program=ostiary_target.OSTIARY)),
+            (NODE, partial(peers.serve_node, folder)),
         ):
             server = started()
             time.sleep(REST)
@@ -199,13 +201,12 @@ def _rounds(results: Results, targets: list[Target], load: Load, options: argpar
 def _profiles(results: Results, folder: Path, load: Load, *, seconds: float) -> None:
     """Profile what has not reached its goal."""
     wanted = dict.fromkeys(goal.operation for goal in goals(results) if not goal.reached and goal.operation)
-    ostiary_target.CHEAP = Path(__file__).with_name("sampled.py")
     environ = ostiary_target.environment(folder / "sqlite", None)
     for operation in wanted:
         if operation not in TITLES:
             continue
         output = folder / f"{operation}.profile"
-        started = ostiary_target.serve(folder / "sqlite", {**environ, "BENCH_PROFILE": str(output)})
+        started = ostiary_target.serve(folder / "sqlite", {**environ, "BENCH_PROFILE": str(output)}, program=SAMPLED)
         results.profiles[operation] = _profile(operation, started, load, output=output, seconds=seconds)
 
 

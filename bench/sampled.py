@@ -14,7 +14,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Final
 
-from cheap_hash import main
+import cheap_hash  # noqa: F401 - makes the password hash cheap
+
+from ostiary.cli import main
 
 STEP: Final = 0.001  # seconds of CPU time
 _DEPTH: Final = 60

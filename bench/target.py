@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from browser import Browser, query
 from message import Answer, basic, cut, form, request
-from processes import Started, cpu_of, tree
+from servers import Started, cpu_of, tree
 
 CALLBACK: Final = "http://localhost:9/callback"
 SECRET: Final = "bench-secret-0123456789-0123456789-0123456789"  # noqa: S105 - of servers that live for minutes

@@ -1,8 +1,8 @@
-"""Checks the types of the tests and of the scripts, as strictly as those of the program.
+"""Checks the types of tests, scripts, benchmark and examples, as strictly as those of the program.
 
-The tests lie in folders that are no packages: pytest puts each folder on its path. mypy refuses two files of one
-module name, and there is a `conftest` in most folders. So every module is passed to mypy by name, with all folders on
-its path, and a `conftest` is named by its folder (`attacks.conftest`).
+They lie in folders that are no packages: each folder is put on the path. mypy refuses two files of one module name,
+and there is a `conftest` in most folders. So every module is passed to mypy by name, with all folders on its path; a
+`conftest` is named by its folder (`attacks.conftest`), and so is the `run` of benchmark and demo.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parent.parent
-TESTS: Final = (ROOT / "tests", ROOT / "delivery" / "tests")
+CHECKED: Final = (ROOT / "tests", ROOT / "delivery" / "tests", ROOT / "bench", ROOT / "examples")
+BY_FOLDER: Final = frozenset({"conftest", "run"})
 # Folders of `tests` that are imported by their name, from `tests` or from the folder above them.
 NAMED: Final = {"support": ROOT / "tests", "garden": ROOT / "tests" / "plugins"}
 # A contract for import-linter, which has no types for the classes that contracts extend.
@@ -23,8 +24,8 @@ IMPORT_LINTER: Final = {"contracts"}
 
 
 def main() -> int:
-    """Run mypy over the tests and scripts; return its exit code."""
-    modules = {name: folder for root in TESTS for name, folder in modules_of(root)}
+    """Run mypy over them; return its exit code."""
+    modules = {name: folder for root in CHECKED for name, folder in modules_of(root)}
     folders = [
         ROOT / "src",
         ROOT / "delivery" / "src",
@@ -39,11 +40,10 @@ def main() -> int:
 
 
 def modules_of(root: Path) -> Iterator[tuple[str, Path]]:
-    """Yield the name of each module below a folder of tests, with the folder from which it is imported."""
+    """Yield the name of each module below a folder, with the folder from which it is imported."""
     for path in sorted(root.rglob("*.py")):
         inside = next((NAMED[part] for part in path.relative_to(root).parts if part in NAMED), path.parent)
-        start = root.parent if path.parent == root else root
-        base = start if path.stem == "conftest" else inside
+        base = path.parent.parent if path.stem in BY_FOLDER else inside
         parts = path.relative_to(base).with_suffix("").parts
         yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts), base
 

@@ -57,7 +57,7 @@ def main() -> int:
         return 1
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     # In a process group of its own: Ctrl-C reaches it once, through us, and not twice.
-    command = [Path(sys.executable).with_name("ostiary"), "serve"]
+    command = [str(Path(sys.executable).with_name("ostiary")), "serve"]
     ostiary = subprocess.Popen(command, env=environ, process_group=0)
     threading.Thread(target=application.serve_forever, daemon=True).start()
     try:

@@ -1,6 +1,6 @@
 """django-oauth-toolkit as its documentation sets it up, with durable SQLite: the WSGI application for gunicorn.
 
-`python django_site.py` makes the database. The folder of the database is in BENCH_FOLDER.
+`python django_provider.py` makes the database. The folder of the database is in BENCH_FOLDER.
 """
 
 from __future__ import annotations
