@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cli_runs import Run
@@ -29,6 +30,14 @@ entries:
     id: wiki
     attrs: {name: Wiki, provider: !KeyOf provider}
   - {model: authentik_policies.policybinding, identifiers: {target: !KeyOf wiki, order: 0}, attrs: {group: !KeyOf staff}}
+"""
+
+OPEN = """
+version: 1
+entries:
+  - model: authentik_policies.policybinding
+    identifiers: {target: !Find [authentik_core.application, [slug, wiki]], order: 0}
+    attrs: {enabled: false}
 """
 
 
@@ -76,6 +85,38 @@ def test_what_it_names_allows_it(wiki: Run) -> None:
     assert step["cost"] >= 0
 
 
+def test_an_earlier_configuration(wiki: Run, tmp_path: Path) -> None:
+    def data(*words: str) -> dict[str, Any]:
+        done = wiki("explain", "ada", "wiki", "--json", *words)
+        assert (done.code, done.err) == (0, "")
+        return dict(json.loads(done.out))
+
+    newest = data()["revision"]
+    (tmp_path / "open.yaml").write_text(OPEN)
+    assert wiki("blueprint", "apply", "open.yaml").code == 0
+    before = dump(tmp_path)
+    assert data()["allowed"] is True
+    earlier = data("--context", f"revision={newest}")
+    assert (earlier["allowed"], earlier["revision"], earlier["newest_revision"]) == (False, newest, newest + 1)
+    assert [change["kind"] for change in earlier["changes"]][:2] == ["join_group", "bind_user"]
+    text = wiki("explain", "ada", "wiki", "--context", f"revision={newest}").out
+    assert f"As of revision {newest} of the configuration (the newest is {newest + 1}); " in text
+    assert f"(one of these has to say yes; revision {newest})" in text
+    assert "newest" not in wiki("explain", "ada", "wiki", "--context", f"revision={newest + 1}").out
+    assert dump(tmp_path) == before
+    done = wiki("explain", "ada", "wiki", "--context", "revision=99")
+    assert (done.code, done.err) == (1, f"ostiary: there is no revision 99; the newest is {newest + 1}\n")
+    done = wiki("explain", "ada", "wiki", "--context", "revision=1")
+    assert (done.code, done.err) == (1, "ostiary: there is no application wiki (as of revision 1)\n")
+
+
+def test_tokens_name_the_address_of_this_installation(wiki: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OSTIARY_LISTEN__HTTP", "127.0.0.1:9123")
+    monkeypatch.setenv("OSTIARY_WEB__PATH", "/id/")
+    found = json.loads(wiki("explain", "ada", "wiki", "--json").out)
+    assert found["claims"]["ID token"]["iss"] == "http://localhost:9123/id/application/o/wiki/"
+
+
 def test_names_that_nobody_has(wiki: Run) -> None:
     done = wiki("explain", "adda", "wiki")
     assert (done.code, done.out, done.err) == (1, "", "ostiary: there is no user adda; near names: ada\n")
@@ -88,7 +129,8 @@ def test_names_that_nobody_has(wiki: Run) -> None:
     [
         ("ip=nowhere", "expected an address"),
         ("time=soon", "expected a time"),
-        ("colour=blue", "expected NAME=VALUE with one of ip, time, amr, scope, host"),
+        ("revision=first", "expected the number of a revision"),
+        ("colour=blue", "expected NAME=VALUE with one of ip, time, amr, scope, host, revision"),
     ],
 )
 def test_what_cannot_be_supposed(run: Run, context: str, why: str) -> None:

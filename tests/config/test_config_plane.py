@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 from typing import Annotated, Any
 
 import pytest
@@ -14,7 +15,7 @@ from support.waiting import PATIENCE, until
 from ostiary.resource import Reading, Registry, Resource, Sealed, kind
 from ostiary.seal import Secret
 from ostiary.seal.envelope import Tampered, WrongKey
-from ostiary.store.configuration.plane import ConfigPlane
+from ostiary.store.configuration.plane import ConfigPlane, UnknownRevision
 from ostiary.store.configuration.snapshot import Snapshot, fold
 from ostiary.store.database import Database, NewerSchema, Statement, StoreError, Unavailable, WrongStatement
 
@@ -302,3 +303,56 @@ async def test_a_deletion_with_an_impossible_key_is_passed_over(small_house: Hou
     await run(small_house.database, "UPDATE revision SET diff = replace(diff, ?, 'x') WHERE number = 2", made["rule"])
     await other.plane.refresh()
     assert other.plane.snapshot.number == 2
+
+
+def contents(snapshot: Snapshot) -> dict[str, dict[Any, Any]]:
+    return {kind: dict(objects) for kind, objects in snapshot._objects.items() if objects}
+
+
+async def test_an_earlier_revision_is_as_it_was(house: House) -> None:
+    """What was changed, deleted and made since is undone; what was deleted and made again under the same name as well."""
+    was = [house.plane.snapshot]
+    made, _ = await house.edit(furnish)
+    was.append(house.plane.snapshot)
+
+    async def change(ws: Any) -> None:
+        await ws.update(await ws.get("test_zones.zone", made["South"]), {"slug": "south", "secret": "another"})
+        await ws.delete(await ws.get("test_rules.rule", made["rule"]))
+
+    async def change_again(ws: Any) -> None:
+        await ws.update(await ws.get("test_zones.zone", made["South"]), {"slug": "more-south"})
+        await ws.delete(await ws.get("test_steps.ask", made["ask"]))
+        await ws.create("test_steps.ask", {"name": "ask"})
+
+    for work in (change, change_again):
+        await house.edit(work)
+        was.append(house.plane.snapshot)
+    assert all(contents(one) != contents(following) for one, following in itertools.pairwise(was))
+    other = await open_house(house.database)
+    for number, snapshot in enumerate(was):
+        found = await other.plane.snapshot_at(number)
+        assert found.number == number
+        assert contents(found) == contents(snapshot)
+    assert await other.plane.snapshot_at(3) is other.plane.snapshot
+    earlier = (await other.plane.snapshot_at(1)).get(Zone, made["South"])
+    assert earlier is not None
+    assert earlier.secret.reveal() == "South"
+    assert other.plane.snapshot.number == 3, "the newest stays in force"
+
+
+async def test_a_revision_that_no_commit_made_is_refused(small_house: House) -> None:
+    await small_house.edit(furnish)
+    for number in (-1, 2, 99):
+        with pytest.raises(UnknownRevision, match=f"there is no revision {number}; the newest is 1"):
+            await small_house.plane.snapshot_at(number)
+
+
+async def test_an_earlier_revision_of_kinds_that_are_not_known_here(house: House) -> None:
+    made, _ = await house.edit(furnish)
+
+    async def drop(ws: Any) -> None:
+        await ws.delete(await ws.get("test_steps.deny", made["deny"]))
+
+    await house.edit(drop)
+    other = await open_house(house.database, kinds=tuple(one for one in KINDS if one is not Deny))
+    assert (await other.plane.snapshot_at(1)).get(Zone, made["North"]) is not None

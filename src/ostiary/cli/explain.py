@@ -17,26 +17,29 @@ if TYPE_CHECKING:
     from ostiary.app.core import Core
     from ostiary.signon.explain.situation import Situation
 
-_NAMES: Final = ("ip", "time", "amr", "scope", "host")
+_NAMES: Final = ("ip", "time", "amr", "scope", "host", "revision")
+_DIGITS: Final = 15  # of the number of a revision
 
 ContextOption = Annotated[
     list[str] | None,
     typer.Option(
         "--context",
-        help="What to suppose, as NAME=VALUE separated by commas: ip, time, amr, scope, host. A name may be repeated.",
+        help="What to suppose, as NAME=VALUE separated by commas: ip, time, amr, scope, host, or the configuration of"
+        " an earlier revision. A name may be repeated.",
     ),
 ]
 
 
 @dataclass(frozen=True, slots=True)
 class Supposed:
-    """What a command was told to suppose. `time` is microseconds UTC; None: now."""
+    """What a command was told to suppose. `time` is microseconds UTC; None: now. `revision` None: the newest."""
 
     ip: str | None = None
     time: int | None = None
     amr: tuple[str, ...] = ()
     scopes: tuple[str, ...] | None = None
     host: str | None = None
+    revision: int | None = None
 
 
 def explain(
@@ -67,25 +70,30 @@ def explain(
 
 async def _situation(core: Core, user: str, application: str, supposed: Supposed, now: int) -> Situation:
     """Read the person and the application. Raises SettingsError for names that nobody has."""
+    from ostiary.app.operator.links import base_url  # noqa: PLC0415 - as above
     from ostiary.directory.group_tree import read_group_tree  # noqa: PLC0415 - as above
     from ostiary.signon.explain.finding import NotFoundHere, find_application, find_person  # noqa: PLC0415 - as above
     from ostiary.signon.explain.situation import Situation  # noqa: PLC0415 - as above
 
+    newest = core.plane.snapshot
+    snapshot = newest if supposed.revision is None else await core.plane.snapshot_at(supposed.revision)
     try:
-        found = find_application(core.plane.snapshot, application)
+        found = find_application(snapshot, application)
         subject = await find_person(core.users, user)
     except NotFoundHere as error:
-        raise SettingsError(str(error)) from None
-    host = supposed.host or core.hosts.address() or ""
+        earlier = "" if snapshot is newest else f" (as of revision {snapshot.number})"
+        raise SettingsError(f"{error}{earlier}") from None
+    host = supposed.host or core.hosts.address()
     return Situation(
         subject=subject,
         application=found,
-        snapshot=core.plane.snapshot,
+        snapshot=snapshot,
+        newest_revision=newest.number,
         groups=await read_group_tree(core.database, install_id=core.users.install_id),
         now=now if supposed.time is None else supposed.time,
         client_ip=supposed.ip,
-        host=host,
-        base_url=f"https://{host}" if host else "http://localhost:9000",
+        host=host or "",
+        base_url=base_url(core.settings, host).rstrip("/"),
         amr=supposed.amr,
         scopes=supposed.scopes,
     )
@@ -106,6 +114,7 @@ def read_context(options: Sequence[str]) -> Supposed:
         amr=tuple(values.get("amr", ())),
         scopes=tuple(values["scope"]) if "scope" in values else None,
         host=_last(values, "host"),
+        revision=_number(_last(values, "revision")),
     )
 
 
@@ -125,3 +134,11 @@ def _moment(text: str | None) -> int | None:
         return None if text is None else read_time(text)
     except ValueError:
         raise SettingsError(f"--context time={text}: expected a time such as 2026-01-31T12:00") from None
+
+
+def _number(text: str | None) -> int | None:
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdecimal() and len(text) <= _DIGITS):
+        raise SettingsError(f"--context revision={text}: expected the number of a revision, as decisions show it")
+    return int(text)

@@ -38,6 +38,7 @@ class Explanation:
             "user": {**user.who, "is_active": user.is_active},
             "application": {"pk": str(application.pk), "name": application.name, "slug": application.slug},
             "revision": self.situation.snapshot.number,
+            "newest_revision": self.situation.newest_revision,
             "time": self.situation.now,
             "client_ip": self.situation.client_ip,
             "allowed": self.reached.allowed,

@@ -21,7 +21,8 @@ class Situation:
     """A person, an application, and the moment. `now` is microseconds UTC.
 
     `client_ip` is the person's address, `host` the name of ours that they came to, `base_url` its address, `amr` how
-    they signed in, `scopes` what the application asks for (None: everything it may ask for).
+    they signed in, `scopes` what the application asks for (None: everything it may ask for). `snapshot` may be an
+    earlier configuration than the one in force, whose number is `newest_revision`; people and groups are those of now.
     """
 
     subject: Subject
@@ -34,6 +35,7 @@ class Situation:
     base_url: str = ""
     amr: tuple[str, ...] = ()
     scopes: tuple[str, ...] | None = None
+    newest_revision: int | None = None
 
     def context(self, facts: WatchedFacts, *, is_sso: bool = False) -> PolicyContext:
         """Return what policies see."""

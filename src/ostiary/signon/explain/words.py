@@ -22,6 +22,9 @@ def lines(item: Explanation) -> Iterator[str]:
     else:
         yield f"{user.username} may not use {application.name}:"
         yield from (f"  {reason}" for reason in item.reached.reasons)
+    number, newest = item.situation.snapshot.number, item.situation.newest_revision
+    if newest not in {None, number}:
+        yield f"As of revision {number} of the configuration (the newest is {newest}); people and groups as now."
     yield ""
     yield from examined(f"Application {application.slug}", item.policies, item)
     for run in item.reached.flows:

@@ -12,15 +12,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, cast
 
 from ostiary.record import dataclass
-from ostiary.resource import Registry, Resource
+from ostiary.resource import Kind, Pk, Registry, Resource
 from ostiary.resource.codec import decode
 from ostiary.resource.immutable_json import freeze
 from ostiary.seal.envelope import Sealer
 from ostiary.store.configuration.config_tables import Changes, Head, fetch_changes, fetch_head, set_canary
 from ostiary.store.configuration.documents import open_body
-from ostiary.store.configuration.revisions import Revision, deletions, read_revision
+from ostiary.store.configuration.revisions import Revision, deletions, read_revision, undone
 from ostiary.store.configuration.snapshot import Snapshot
-from ostiary.store.database import Batch, Database, Row, Statement
+from ostiary.store.database import Batch, Database, Row, Statement, StoreError
 from ostiary.store.loop import Loop
 from ostiary.store.pace import in_thread
 from ostiary.store.timeouts import extended_timeout
@@ -39,6 +39,10 @@ class Opening:
 
     snapshot: Snapshot
     head: Head
+
+
+class UnknownRevision(StoreError):
+    """There is no revision of that number."""
 
 
 class ConfigPlane:
@@ -89,6 +93,29 @@ class ConfigPlane:
                 await self._apply(changes)
             return self._opening
 
+    async def snapshot_at(self, number: int) -> Snapshot:
+        """Return the configuration of an earlier revision: the newest one, with all later changes undone.
+
+        What is in force stays so. Raises UnknownRevision, Unavailable.
+        """
+        newest = await self.refresh()
+        if number == newest.number:
+            return newest
+        if not 0 <= number < newest.number:
+            raise UnknownRevision(f"there is no revision {number}; the newest is {newest.number}")
+        with extended_timeout(LOAD_TIMEOUT):
+            diffs = await self.database.fetch(
+                "SELECT diff FROM revision WHERE number > ? AND number <= ? ORDER BY number DESC", number, newest.number
+            )
+
+        def undo() -> Snapshot:
+            states = undone((str(row["diff"]) for row in diffs), self.registry)
+            drop = [key for key, state in states.items() if state is None]
+            put = [self._open(self.registry.get(key[0]), key[1], state) for key, state in states.items() if state]
+            return newest.changed(number=number, put=put, drop=drop)
+
+        return await in_thread(len(diffs), undo)
+
     async def stored_number(self) -> int:
         """Return the number of the newest revision in the database. Raises Unavailable."""
         return (await fetch_head(self.database)).number
@@ -123,8 +150,10 @@ class ConfigPlane:
         if pk is None:
             _log.error("document %s %r has an impossible key and is ignored", kind.name, row["id"])
             return None
-        body = cast("Mapping[str, Any]", decode(row["body"]))
-        values = open_body(kind, pk, body, schema=row["schema"], sealer=self.sealer)
+        return self._open(kind, pk, {"schema": row["schema"], "body": decode(row["body"])})
+
+    def _open(self, kind: Kind, pk: Pk, state: Mapping[str, Any]) -> Resource:
+        values = open_body(kind, pk, state["body"], schema=state["schema"], sealer=self.sealer)
         return cast("Resource", kind.model(pk=pk, **{name: freeze(value) for name, value in values.items()}))
 
 

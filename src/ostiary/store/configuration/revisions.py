@@ -6,7 +6,7 @@ roll-back needs (`before` and `after`: schema and body, with secrets still seale
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from ostiary.record import dataclass
@@ -67,6 +67,20 @@ def deletions(diff: str, registry: Registry) -> Iterator[Key]:
             pk = normal_pk(registry.get(entry["kind"]), entry["pk"])
             if pk is not None:
                 yield entry["kind"], pk
+
+
+def undone(diffs: Iterable[str], registry: Registry) -> Mapping[Key, Mapping[str, object] | None]:
+    """Return the state (schema and body) of each object before all these diffs, None for one that did not exist.
+
+    The diffs come newest first. Kinds that are not known here are left out.
+    """
+    states: dict[Key, Mapping[str, object] | None] = {}
+    for diff in diffs:
+        for entry in cast("list[dict[str, Any]]", decode(diff)):
+            pk = normal_pk(registry.get(entry["kind"]), entry["pk"]) if entry["kind"] in registry else None
+            if pk is not None:
+                states[entry["kind"], pk] = entry["before"]
+    return states
 
 
 def _entry(change: Change, sealer: Sealer) -> dict[str, object]:
