@@ -15,6 +15,7 @@ from support.memory import fast_folder
 from support.postgres import NoPostgres, PostgresServer, apart, make_server
 from support.schema import all_migrations
 
+from ostiary.store import timeouts
 from ostiary.store.database import Database
 from ostiary.store.migrations import migrate
 from ostiary.store.postgresql.opening import PostgresConfig, open_postgresql
@@ -43,6 +44,15 @@ def _logging_as_it_was() -> Iterator[None]:
     for handler in list(loggers[0].handlers):
         if handler not in handlers and not type(handler).__module__.startswith("_pytest"):
             loggers[0].removeHandler(handler)
+
+
+@pytest.fixture(autouse=True)
+def _patient_requests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give the database more time than users do: on a busy machine five seconds say nothing about the program.
+
+    Tests of the limit set their own.
+    """
+    monkeypatch.setattr(timeouts, "TIMEOUT", 60.0)
 
 
 async def _migrate(database: Database) -> None:
