@@ -22,6 +22,7 @@ from ostiary.portal.room import ROOM as PORTAL
 from ostiary.providers.oauth2.room import ROOM as OAUTH2
 from ostiary.resource import Registry, Resource
 from ostiary.room import Room, Service, Sweeper
+from ostiary.sandbox.room import ROOM as SANDBOX
 from ostiary.sessions.room import ROOM as SESSIONS
 from ostiary.signon.room import ROOM as SIGN_ON
 from ostiary.store import room as store
@@ -40,6 +41,7 @@ ROOMS: Final[Sequence[Room]] = (
     DIRECTORY,
     KEYS,
     TRUST,
+    SANDBOX,
     BRANDS,
     MAPPINGS,
     POLICIES,

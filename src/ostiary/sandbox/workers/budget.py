@@ -1,0 +1,63 @@
+"""What is left of the limits of a run, shared with the runs that its host functions start."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from ostiary.sandbox.workers.outcome import AbortReason
+
+if TYPE_CHECKING:
+    from ostiary.sandbox.workers.limits import Limits
+
+
+class Spent(Exception):
+    """A limit is reached. The program does not see this."""
+
+    def __init__(self, reason: AbortReason, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+
+
+class Budget:
+    """Counts down from the limits. Used by one thread at a time: an outer run waits for the inner one."""
+
+    __slots__ = ("_limits", "calls", "ends", "output", "seconds")
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self.seconds = limits.seconds
+        self.calls = limits.calls
+        self.output = limits.output
+        self.ends = time.monotonic() + limits.deadline
+
+    def computed(self, seconds: float) -> None:
+        """Take computing time. Raises Spent."""
+        self.seconds -= seconds
+        if self.seconds <= 0:
+            raise Spent(AbortReason.TIME, f"it computed for more than {self._limits.seconds:g} seconds")
+        self.remaining()
+
+    def remaining(self) -> float:
+        """Return the seconds until the deadline. Raises Spent."""
+        left = self.ends - time.monotonic()
+        if left <= 0:
+            raise Spent(AbortReason.TIME, f"it took more than {self._limits.deadline:g} seconds")
+        return left
+
+    def called(self) -> None:
+        """Take one call of the host. Raises Spent."""
+        self.calls -= 1
+        if self.calls < 0:
+            raise Spent(AbortReason.CALLS, f"it called the host more than {self._limits.calls} times")
+
+    def printed(self, characters: int) -> None:
+        """Take output. Raises Spent."""
+        self.output -= characters
+        if self.output < 0:
+            raise Spent(AbortReason.OUTPUT, f"it printed more than {self._limits.output} characters")
+
+    def too_large(self) -> Spent:
+        """Return the error of a value with too many items and characters."""
+        return Spent(AbortReason.RESULT, f"a value has more than {self._limits.result} items and characters")

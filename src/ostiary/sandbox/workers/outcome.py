@@ -1,0 +1,51 @@
+"""How a run ended."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from ostiary.record import dataclass
+
+
+class AbortReason(Enum):
+    """Why there is no result. The values are the labels of the metric."""
+
+    TIME = "time"  # computed too long, or passed its deadline
+    MEMORY = "memory"
+    RECURSION = "recursion"
+    OUTPUT = "output"  # printed too much
+    CALLS = "calls"  # called the host too often, or started too many runs inside each other
+    RESULT = "result"  # the value is too large, or none that can leave the sandbox
+    ERROR = "error"  # the program raised an exception, or is not one
+    CRASHED = "crashed"  # the worker died
+    BUSY = "busy"  # no worker was free in time
+    UNAVAILABLE = "unavailable"  # no worker can be started
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """A program ended with a value: plain data, and host objects as they were handed in.
+
+    `printed` is its output. `seconds` is the whole time in the worker and in host functions.
+    """
+
+    value: object
+    printed: str = ""
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Aborted:
+    """A program ended without a value. `message` is for administrators: it may hold data that the program had.
+
+    `line` is the line of the program's source where the exception arose, counted from 1; None when it has none.
+    """
+
+    reason: AbortReason
+    message: str
+    line: int | None = None
+    printed: str = ""
+    seconds: float = 0.0
+
+
+Outcome = Returned | Aborted

@@ -1,0 +1,243 @@
+"""One run: a thread feeds the program to a worker, and does what the program asks of the host."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+import time
+from collections.abc import Callable
+from concurrent.futures import CancelledError, Future
+from typing import TYPE_CHECKING, Any, Final
+
+from pydantic_monty import (
+    ClassInstance,
+    ExternalModule,
+    FunctionSnapshot,
+    Monty,
+    MontyComplete,
+    MontyCrashedError,
+    MontyError,
+    MontySession,
+    NameLookupSnapshot,
+)
+
+from ostiary.sandbox.workers.budget import Spent
+from ostiary.sandbox.workers.host import Finish, HostError, HostFunction, HostObject
+from ostiary.sandbox.workers.outcome import Aborted, AbortReason, Outcome, Returned
+from ostiary.sandbox.workers.stand_ins import named, wrapped
+from ostiary.sandbox.workers.values import NoValue, Outwards, inwards
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from pydantic_monty import ExternalResult, SyncSnapshot
+
+    from ostiary.sandbox.workers.run_request import RunRequest
+
+MESSAGE_LONGEST: Final = 1000  # characters of an exception's text
+
+_REASONS: Final = {
+    "MemoryError": AbortReason.MEMORY,
+    "TimeoutError": AbortReason.TIME,
+    "RecursionError": AbortReason.RECURSION,
+}
+_OF_THE_CLIENT: Final = 100  # suspensions that we do not count
+
+log: Final = logging.getLogger("ostiary.sandbox")
+
+
+class Run:
+    """A run of one request. `execute` is called once, in a thread."""
+
+    def __init__(self, request: RunRequest, monty: Monty) -> None:
+        self._request = request
+        self._monty = monty
+        self._budget = request.budget
+        self._limits = request.limits
+        self._pending: Future[object] | None = None
+        self._cancelled = False
+        self._printed: list[str] = []
+        self._spent: Spent | None = None  # by output, which is counted while the worker runs
+        self._functions = dict(request.functions)
+        self._objects: dict[UUID, HostObject] = {}
+        self._wrapped: dict[HostObject, ClassInstance] = {}
+        self._began = time.perf_counter()
+
+    def cancel(self) -> None:
+        """End the run when it next calls the host, or now if it waits for it. Called on the event loop."""
+        self._cancelled = True
+        if self._pending is not None:
+            self._pending.cancel()
+
+    def execute(self) -> Outcome:
+        """Run the program and say how it ended. Blocks."""
+        try:
+            return self._returned(self._checked_out())
+        except Finish as finish:
+            return self._returned(finish.value)
+        except MontyError as error:
+            return self._raised(error)
+        except Spent as spent:
+            reason, message = spent.reason, spent.message
+        except CancelledError:
+            reason, message = AbortReason.UNAVAILABLE, "the workers are being closed"
+        except TimeoutError:
+            reason, message = AbortReason.BUSY, "no worker was free in time"
+        except NoValue as error:
+            log.error("%s: %s", self._request.program.name, error)  # noqa: TRY400 - the message says it all
+            reason, message = AbortReason.ERROR, str(error)
+        except (ValueError, OverflowError, RecursionError) as error:  # of the client, about what came out
+            reason, message = AbortReason.RESULT, str(error)
+        return self._failed(reason, message)
+
+    def _checked_out(self) -> object:
+        budget, limits = self._budget, self._limits
+        budget.remaining()
+        session = self._monty.checkout(
+            script_name="expression",
+            limits={
+                "max_feed_duration_secs": budget.seconds,
+                "max_memory": limits.memory,
+                "max_recursion_depth": limits.recursion,
+                "max_suspensions": budget.calls + _OF_THE_CLIENT,
+            },
+            os_policy={"sleep": "zero"},
+            external_modules={name: self._module(name) for name in self._request.modules},
+        )
+        with session:
+            value = self._drive(session)
+        if self._spent is not None:  # the program may have caught what we raised
+            raise self._spent
+        return value
+
+    def _module(self, name: str) -> ExternalModule:
+        """Return a module. Its functions go by their whole names, which no other function can have."""
+        content: dict[str, Any] = {}
+        for key, value in self._request.modules[name].items():
+            if callable(value):
+                whole = f"{name}.{key}"
+                self._functions[whole] = value
+                content[key] = named(whole)
+            else:
+                content[key] = self._inwards(value)
+        return ExternalModule(content)
+
+    def _drive(self, session: MontySession) -> object:
+        inputs = {name: self._inwards(value) for name, value in self._request.inputs.items()}
+        began = time.perf_counter()
+        state = session.feed_start(self._request.program.source, inputs=inputs, print_callback=self._print)
+        while not isinstance(state, MontyComplete):
+            self._budget.computed(time.perf_counter() - began)
+            self._budget.called()
+            if self._cancelled:
+                raise CancelledError
+            resume = self._next(state)
+            began = time.perf_counter()
+            state = resume()
+        self._budget.computed(time.perf_counter() - began)
+        return Outwards(self._limits.result).copy(state.output)
+
+    def _next(self, state: SyncSnapshot) -> Callable[[], SyncSnapshot]:
+        """Do what the program waits for, and return how it goes on."""
+        if isinstance(state, NameLookupSnapshot):
+            found = self._look_up(state)
+            return lambda: state.resume(**found)
+        if not isinstance(state, FunctionSnapshot):
+            raise Spent(AbortReason.ERROR, "asynchronous code is not supported")
+        if state.function_name == "import":
+            return state.resume_auto
+        # A56: the program has no operating system
+        if state.is_os_function:
+            return state.resume_not_handled
+        answer = self._call(state)
+        return lambda: state.resume(answer)
+
+    def _look_up(self, state: NameLookupSnapshot) -> dict[str, object]:
+        name = state.variable_name
+        if state.object_id is None:
+            return {"value": named(name)} if name in self._functions else {}
+        # A56: of a host object, only what it names is read
+        read = self._objects[state.object_id].lazy.get(name)
+        return {} if read is None else {"value": self._inwards(self._answer(name, read))}
+
+    def _call(self, state: FunctionSnapshot) -> ExternalResult:
+        name = str(state.function_name)
+        function = self._function(name, state.object_id)
+        if function is None:
+            if state.object_id is None:
+                return {"exc_type": "NameError", "message": f"name {name!r} is not defined"}
+            return {"exc_type": "AttributeError", "message": f"no method {name!r}"}
+        # A56: arguments are copied with a limit
+        copies = Outwards(self._limits.result)
+        args = [copies.copy(value) for value in state.args]
+        kwargs = {key: copies.copy(value) for key, value in state.kwargs.items()}
+        try:
+            return {"return_value": self._inwards(self._answer(name, lambda: function(*args, **kwargs)))}
+        except HostError as error:
+            return {"exception": error.kind(str(error))}
+
+    def _function(self, name: str, receiver: UUID | None) -> HostFunction | None:
+        if receiver is not None:
+            # A56: of a host object, only what it names is called
+            return self._objects[receiver].methods.get(name)
+        return self._functions.get(name)
+
+    def _answer(self, name: str, function: Callable[[], object]) -> object:
+        """Call the host. Raises HostError for what the program sees, and Finish, Spent, CancelledError."""
+        try:
+            answer = function()
+            return self._awaited(answer) if inspect.iscoroutine(answer) else answer
+        except (HostError, Finish, Spent, CancelledError):
+            raise
+        except Exception:
+            log.exception("%s: the host function %s failed", self._request.program.name, name)
+            # A56: texts of our own errors stay here
+            raise HostError(f"{name} failed", RuntimeError) from None
+
+    def _awaited(self, coroutine: Any) -> object:
+        pending = self._pending = asyncio.run_coroutine_threadsafe(coroutine, self._request.loop)
+        try:
+            return pending.result(self._budget.remaining())
+        except TimeoutError:
+            self._budget.remaining()  # ours, not one that was raised over there
+            raise
+        finally:
+            pending.cancel()
+            self._pending = None
+
+    def _inwards(self, value: object) -> object:
+        return inwards(value, self._wrap)
+
+    def _wrap(self, one: HostObject) -> object:
+        known = self._wrapped.get(one)
+        if known is None:
+            known = self._wrapped[one] = wrapped(one, self._inwards)
+            self._objects[known.id] = one
+        return known
+
+    def _print(self, _stream: str, text: str) -> None:
+        try:
+            self._budget.printed(len(text))
+        except Spent as spent:
+            self._spent = spent
+            raise
+        self._printed.append(text)
+
+    def _returned(self, value: object) -> Returned:
+        return Returned(value, "".join(self._printed), time.perf_counter() - self._began)
+
+    def _failed(self, reason: AbortReason, message: str, line: int | None = None) -> Aborted:
+        return Aborted(reason, message, line, "".join(self._printed), time.perf_counter() - self._began)
+
+    def _raised(self, error: MontyError) -> Outcome:
+        if self._spent is not None:
+            return self._failed(self._spent.reason, self._spent.message)
+        if isinstance(error, MontyCrashedError):
+            late = bool(getattr(error, "timed_out", False))
+            return self._failed(AbortReason.TIME if late else AbortReason.CRASHED, "the worker died")
+        text = str(error)
+        message = text if len(text) <= MESSAGE_LONGEST else f"{text[:MESSAGE_LONGEST]}..."
+        frames = error.traceback() if hasattr(error, "traceback") else ()
+        reason = _REASONS.get(type(error.exception()).__name__, AbortReason.ERROR)
+        return self._failed(reason, message, frames[-1].line if frames else None)

@@ -1,0 +1,51 @@
+"""Host objects as the client of the worker takes them. Imports the client."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any
+
+from pydantic_monty import ClassInstance, ClassType
+
+from ostiary.sandbox.workers.host import HostObject
+
+
+class StandIn:
+    """Stands for a host object on the way: its class has the name that a program sees."""
+
+    __slots__ = ("one",)
+
+    def __init__(self, one: HostObject) -> None:
+        self.one = one
+
+
+class _Wrapped(ClassInstance):
+    """Sends the named values; the run answers for everything else itself."""
+
+    def __init__(self, shown: StandIn, class_type: ClassType, attributes: Mapping[str, object]) -> None:
+        super().__init__(shown, class_type=class_type)
+        self._attributes = dict(attributes)
+
+    def get_eager_attrs(self) -> dict[str, Any]:
+        return self._attributes
+
+
+def wrapped(one: HostObject, inwards: Callable[[object], object]) -> ClassInstance:
+    """Return the object with its values."""
+    kind = _class(one.kind)
+    return _Wrapped(kind.value(one), kind, {name: inwards(value) for name, value in one.values.items()})
+
+
+@lru_cache(256)
+def _class(kind: str) -> ClassType:
+    return ClassType(type(kind, (StandIn,), {"__slots__": ()}))
+
+
+def named(name: str) -> Callable[[], None]:
+    """Return what stands for a host function: the client takes its name and nothing else of it."""
+
+    def function() -> None: ...
+
+    function.__name__ = name
+    return function

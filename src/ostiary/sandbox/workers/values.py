@@ -1,0 +1,96 @@
+"""Values on their way into the sandbox and out of it.
+
+What comes out was made by the program: it may hold one list a million times, or a text as large as the worker's memory.
+So it is copied with a limit, and only the types of plain data pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any, Final
+from uuid import UUID
+
+from ostiary.sandbox.workers.budget import Spent
+from ostiary.sandbox.workers.host import HostObject
+from ostiary.sandbox.workers.outcome import AbortReason
+from ostiary.sandbox.workers.stand_ins import StandIn
+
+_ATOMS: Final = frozenset({bool, int, float, type(None), str, bytes, datetime, date, time, timedelta, Decimal})
+_SIZED: Final = frozenset({str, bytes})
+_LONGEST_NUMBER: Final = 4096  # bits; Python does not print numbers of more than 4,300 digits
+
+_COLLECTIONS: Final[tuple[tuple[Any, Callable[[list[object]], object]], ...]] = (
+    (list, list),
+    (tuple, tuple),
+    (set, set),
+    (frozenset, frozenset),
+)
+DEEPEST: Final = 100
+"""Lists in lists, on both ways."""
+
+
+class NoValue(TypeError):
+    """A value of the host that has no place in the sandbox: a mistake of whoever passed it."""
+
+
+def inwards(value: object, wrap: Callable[[HostObject], object], depth: int = 0) -> object:
+    """Return a value as the client of the worker takes it. Raises NoValue.
+
+    Objects go through `wrap`; UUIDs become text, mappings dicts.
+    """
+    if type(value) in _ATOMS:
+        return value
+    if depth > DEEPEST:
+        raise NoValue("a value is nested too deeply")
+    if isinstance(value, HostObject):
+        return wrap(value)
+    if isinstance(value, Mapping):
+        return {inwards(key, wrap, depth + 1): inwards(one, wrap, depth + 1) for key, one in value.items()}
+    for kind, kept in _COLLECTIONS:
+        if isinstance(value, kind):
+            return kept([inwards(one, wrap, depth + 1) for one in value])
+    if isinstance(value, str | UUID):
+        return str(value)
+    raise NoValue(f"a {type(value).__name__} cannot go into the sandbox")
+
+
+class Outwards:
+    """Copies values that leave the sandbox, up to a number of items and characters together."""
+
+    def __init__(self, limit: int) -> None:
+        self._left = limit
+
+    def copy(self, value: Any, depth: int = 0) -> object:
+        """Return a copy. Raises Spent."""
+        kind = type(value)
+        self._take(1 + len(value) if kind in _SIZED else 1)
+        if kind is int and value.bit_length() > _LONGEST_NUMBER:
+            raise Spent(AbortReason.RESULT, "a number is too large to leave the sandbox")
+        if kind in _ATOMS:
+            return value
+        if isinstance(value, StandIn):
+            return value.one
+        if depth > DEEPEST:
+            raise Spent(AbortReason.RESULT, "a value is nested too deeply")
+        if kind is dict:
+            return {self.copy(key, depth + 1): self.copy(one, depth + 1) for key, one in value.items()}
+        if kind in (list, set, frozenset):
+            return kind(self.copy(one, depth + 1) for one in value)
+        if isinstance(value, tuple):
+            return tuple([self.copy(one, depth + 1) for one in value])
+        raise Spent(AbortReason.RESULT, f"a {_name(value)} cannot leave the sandbox")
+
+    def _take(self, size: int) -> None:
+        self._left -= size
+        if self._left < 0:
+            raise Spent(AbortReason.RESULT, "a value is too large to leave the sandbox")
+
+
+def _name(value: object) -> str:
+    if isinstance(value, type):
+        return "class"
+    return (
+        "class or an object of the program's own" if type(value).__name__.startswith("Monty") else type(value).__name__
+    )
