@@ -23,9 +23,9 @@ def test_slugs_of_endpoints_are_reserved(slug: str) -> None:
 
 
 def test_defaults() -> None:
-    made = Application.KIND.make("1", Application.KIND.parse({"name": "A", "slug": "a-1_B"}))
-    assert made.policy_engine_mode == "any"
-    assert made.provider is None
+    application = Application.KIND.make("1", Application.KIND.parse({"name": "A", "slug": "a-1_B"}))
+    assert application.policy_engine_mode == "any"
+    assert application.provider is None
     with pytest.raises(InvalidResource, match="slug"):
         Application.KIND.parse({"name": "A", "slug": "a b"})
 
@@ -64,7 +64,7 @@ def test_the_provider_of_an_application() -> None:
     assert provider_of(snapshot, Application(pk="3", name="None", slug="none")) is None
 
 
-def test_an_application_opens_at_the_origin_of_its_first_strict_redirect() -> None:
+def test_the_launch_url_is_the_origin_of_the_first_strict_redirect_address() -> None:
     uris = RedirectURI("regex", "https://a.example/.*"), RedirectURI("strict", "https://b.example:8443/cb?x=1")
     assert provider(*uris).launch_url() == "https://b.example:8443/"
     assert provider().launch_url() is None
@@ -72,12 +72,12 @@ def test_an_application_opens_at_the_origin_of_its_first_strict_redirect() -> No
 
 
 @pytest.mark.parametrize("method", ["backchannel", "frontchannel"])
-def test_an_application_with_an_address_for_it_hears_of_a_logout(method: str) -> None:
+def test_a_provider_with_a_logout_uri_has_a_logout_channel(method: str) -> None:
     assert provider(logout_uri="https://a.example/out", logout_method=method).logout_channel() == method
     assert provider(logout_method=method).logout_channel() is None
 
 
-def test_a_provider_of_which_nothing_is_said_has_no_address_and_hears_nothing() -> None:
+def test_a_bare_provider_has_no_launch_url_and_no_logout_channel() -> None:
     plain = Provider(pk=1, name="Plain")
     assert plain.launch_url() is None
     assert plain.logout_channel() is None

@@ -39,9 +39,9 @@ def test_the_longest_domain_wins_on_whole_labels(host: str, domain: str) -> None
     assert select(SNAPSHOT, host).domain == domain
 
 
-def test_without_brands_there_is_a_plain_one() -> None:
-    found = select(Snapshot.of(Registry(ROOM.kinds), []), "example.org")
-    assert (found.branding_title, found.flow_authentication) == ("Ostiary", None)
+def test_without_brands_a_fallback_is_selected() -> None:
+    selected = select(Snapshot.of(Registry(ROOM.kinds), []), "example.org")
+    assert (selected.branding_title, selected.flow_authentication) == ("Ostiary", None)
 
 
 def test_a_domain_is_a_host_name() -> None:

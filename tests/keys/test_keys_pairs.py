@@ -1,4 +1,4 @@
-"""Certificate-key pairs: checked when saved, made self-signed, signing under their kid."""
+"""Certificate-key pairs: validation, generation of self-signed pairs, and signers with their kid."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def generated(key_type: str = "ec-p256") -> Generated:
     return generate_self_signed("a pair", "id.example.org", now=NOW, key_type=key_type)  # type: ignore[arg-type]
 
 
-def pair(made: Generated, **fields: object) -> CertificateKeyPair:
-    values = {"name": made.name, "certificate_data": made.certificate_data, "key_data": made.key_data, **fields}
+def pair(data: Generated, **fields: object) -> CertificateKeyPair:
+    values = {"name": data.name, "certificate_data": data.certificate_data, "key_data": data.key_data, **fields}
     kind = CertificateKeyPair.KIND
     item: CertificateKeyPair = kind.make(PK, kind.parse(values))
     return item
@@ -39,24 +39,28 @@ def pair(made: Generated, **fields: object) -> CertificateKeyPair:
 
 @pytest.mark.parametrize(("key_type", "algorithm"), [("rsa-2048", "RS256"), ("ec-p256", "ES256")])
 def test_a_generated_pair_signs_and_its_jwk_verifies(key_type: str, algorithm: str) -> None:
-    made = Signer(pair(generated(key_type)))
-    assert made.jwk["alg"] == algorithm
-    assert made.jwk["use"] == "sig"
-    token = sign(b"{}", made.key)
-    assert verify(token, [made.key.verifying()]).header == {"alg": algorithm, "typ": "JWT", "kid": made.jwk["kid"]}
+    key_signer = Signer(pair(generated(key_type)))
+    assert key_signer.jwk["alg"] == algorithm
+    assert key_signer.jwk["use"] == "sig"
+    token = sign(b"{}", key_signer.key)
+    assert verify(token, [key_signer.key.verifying()]).header == {
+        "alg": algorithm,
+        "typ": "JWT",
+        "kid": key_signer.jwk["kid"],
+    }
 
 
 def test_the_jwk_carries_the_certificate() -> None:
-    made = Signer(pair(generated()))
+    key_signer = Signer(pair(generated()))
     certificate = x509.load_pem_x509_certificate(generated().certificate_data.encode())
     der = certificate.public_bytes(serialization.Encoding.DER)
-    assert made.jwk["x5c"] == [base64.b64encode(der).decode()]
-    assert made.jwk["x5t#S256"] == base64.urlsafe_b64encode(hashlib.sha256(der).digest()).rstrip(b"=").decode()
-    assert made.jwk["x5t"] == base64.urlsafe_b64encode(hashlib.sha1(der).digest()).rstrip(b"=").decode()  # noqa: S324
-    assert "d" not in made.jwk
+    assert key_signer.jwk["x5c"] == [base64.b64encode(der).decode()]
+    assert key_signer.jwk["x5t#S256"] == base64.urlsafe_b64encode(hashlib.sha256(der).digest()).rstrip(b"=").decode()
+    assert key_signer.jwk["x5t"] == base64.urlsafe_b64encode(hashlib.sha1(der).digest()).rstrip(b"=").decode()  # noqa: S324
+    assert "d" not in key_signer.jwk
 
 
-def test_a_self_signed_certificate_says_what_it_is() -> None:
+def test_a_self_signed_certificate_has_its_names_and_validity() -> None:
     certificate = x509.load_pem_x509_certificate(generated().certificate_data.encode())
     assert certificate.subject == certificate.issuer
     moment = datetime.fromtimestamp(NOW // 1_000_000, tz=UTC)
@@ -65,24 +69,24 @@ def test_a_self_signed_certificate_says_what_it_is() -> None:
     assert names.get_values_for_type(x509.DNSName) == ["id.example.org"]
 
 
-def test_the_kid_is_made_from_the_pem_text_or_kept_from_elsewhere() -> None:
-    made = generated()
-    text = made.key_data.reveal()
+def test_the_kid_is_derived_from_the_pem_text_or_configured() -> None:
+    data = generated()
+    text = data.key_data.reveal()
     expected = base64.urlsafe_b64encode(hashlib.sha512(text.encode()).digest()).rstrip(b"=").decode()
     assert key_id(text) == expected
-    assert kid_of(pair(made)) == expected
-    assert kid_of(pair(made, kid="cached-by-clients")) == "cached-by-clients"
+    assert kid_of(pair(data)) == expected
+    assert kid_of(pair(data, kid="cached-by-clients")) == "cached-by-clients"
 
 
-def test_halves_that_do_not_belong_together_are_refused() -> None:
+def test_a_private_key_of_another_certificate_is_refused() -> None:
     other = generate_self_signed("b", "b.example.org", now=NOW, key_type="ec-p256")
     with pytest.raises(InvalidResource, match="key_data: expected the private key of this certificate"):
         pair(generated(), key_data=other.key_data)
 
 
-def test_every_part_that_is_wrong_is_named() -> None:
-    found = {problem.field: problem.message for problem in validate_pair("no certificate", "no key")}
-    assert found == {
+def test_every_unreadable_part_is_reported() -> None:
+    problems = {problem.field: problem.message for problem in validate_pair("no certificate", "no key")}
+    assert problems == {
         "certificate_data": "expected a certificate in PEM",
         "key_data": "expected a private key in PEM without a passphrase",
     }
@@ -114,7 +118,7 @@ def test_a_certificate_alone_is_a_pair_that_does_not_sign() -> None:
         signer(snapshot, "00000000-0000-4000-8000-000000000002")
 
 
-def test_a_signer_is_made_once_per_snapshot() -> None:
+def test_a_signer_is_built_once_per_snapshot() -> None:
     snapshot = Snapshot.of(Registry([CertificateKeyPair]), [pair(generated())])
     assert signer(snapshot, PK) is signer(snapshot, PK)
 
@@ -123,11 +127,11 @@ def test_the_private_key_is_never_shown() -> None:
     item = pair(generated())
     text = generated().key_data.reveal()
     kind = CertificateKeyPair.KIND
-    shown = [
+    outputs = [
         repr(item),
         str(kind.fields["key_data"].wire(item.key_data)),
         str(kind.fields["key_data"].masked(item.key_data)),
     ]
-    assert not any("PRIVATE KEY" in one or text in one for one in shown)
+    assert not any("PRIVATE KEY" in output or text in output for output in outputs)
     assert repr(Signer(item)).count("PRIVATE") == 0
     assert item.key_data == Secret(text)

@@ -1,4 +1,4 @@
-"""Keys and certificates read without X.509: the same as with it, and the same refusals."""
+"""The PEM readers without the X.509 library: they return and refuse the same as that library."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PEM = PAIR.certificate_data
     ],
     ids=["plain", "stripped", "carriage returns", "text before", "a chain", "a key before", "the older spelling"],
 )
-def test_the_octets_of_a_certificate_are_those_that_x509_gives(pem: str) -> None:
+def test_the_der_of_a_certificate_is_that_of_the_x509_library(pem: str) -> None:
     assert certificate_der(pem) == x509.load_pem_x509_certificate(pem.encode()).public_bytes(Encoding.DER)
 
 
@@ -44,7 +44,7 @@ def test_the_octets_of_a_certificate_are_those_that_x509_gives(pem: str) -> None
     ],
     ids=["empty", "a word", "a key", "no base64", "no end"],
 )
-def test_what_is_no_certificate_is_refused(pem: str) -> None:
+def test_a_malformed_certificate_is_refused(pem: str) -> None:
     with pytest.raises(UnreadableKey, match="expected a certificate in PEM"):
         certificate_der(pem)
 
@@ -54,15 +54,15 @@ def test_a_proven_key_is_the_same_key() -> None:
     assert _numbers(pem, proven=True) == _numbers(pem, proven=False)
 
 
-def test_a_key_whose_factors_are_no_primes_is_refused_before_it_is_proven() -> None:
-    made = rsa.generate_private_key(public_exponent=65537, key_size=2048).private_numbers()
-    p, q = made.p * 3, made.q
+def test_a_key_with_composite_factors_is_refused() -> None:
+    numbers = rsa.generate_private_key(public_exponent=65537, key_size=2048).private_numbers()
+    p, q = numbers.p * 3, numbers.q
     false = rsa.RSAPrivateNumbers(
         p=p,
         q=q,
-        d=made.d,
-        dmp1=made.d % (p - 1),
-        dmq1=made.dmq1,
+        d=numbers.d,
+        dmp1=numbers.d % (p - 1),
+        dmq1=numbers.dmq1,
         iqmp=rsa.rsa_crt_iqmp(p, q),
         public_numbers=rsa.RSAPublicNumbers(e=65537, n=p * q),
     ).private_key(unsafe_skip_rsa_key_validation=True)

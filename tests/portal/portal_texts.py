@@ -33,7 +33,7 @@ ELSEWHERE = (
     "Invalid next URL",
     "These answers are not allowed.",
     "The password is too easy to guess.",
-    "Too many visits began at this address.",
+    "Too many new visits from this address.",
     "Too many wrong codes. Wait a little.",
     "You are not allowed to go on.",
     "You cannot use this flow now.",

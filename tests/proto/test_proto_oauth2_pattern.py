@@ -113,7 +113,7 @@ def test_nothing_however_often(expression: str) -> None:
     assert time.process_time() - begun < 2
 
 
-def test_a68_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a68_the_number_of_tracked_addresses_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ostiary.proto.oauth2.authorization.pattern.MAX_CACHED_STEPS", 50)
     compiled = RedirectPattern("(?:[!-~]{1,40}x)+")
     for number in range(200):

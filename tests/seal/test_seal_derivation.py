@@ -1,4 +1,4 @@
-"""Derived keys: one for each purpose, the same wherever the secret key is."""
+"""Derived keys: one per purpose, and the same in every process with the secret key."""
 
 from __future__ import annotations
 

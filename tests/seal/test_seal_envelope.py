@@ -1,4 +1,4 @@
-"""Sealing: what opens, what does not, and with which error."""
+"""Envelope encryption: sealed texts that open, and the errors of those that do not."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ KEY, OLD = Secret("the key"), Secret("the old key")
 
 
 @given(st.binary(max_size=100), st.text(st.characters(exclude_categories=["Cs"]), max_size=30))
-def test_what_is_sealed_opens(plain: bytes, context: str) -> None:
+def test_a_sealed_text_opens(plain: bytes, context: str) -> None:
     sealed = Sealer(KEY).seal(plain, context=context)
     assert Sealer(KEY).open(sealed, context=context) == plain
 
 
-def test_same_content_looks_different_and_shows_its_key() -> None:
+def test_sealing_twice_gives_different_texts_with_one_key_id() -> None:
     sealer = Sealer(KEY)
     one, two = sealer.seal(b"x", context="c"), sealer.seal(b"x", context="c")
     assert one != two
@@ -26,13 +26,13 @@ def test_same_content_looks_different_and_shows_its_key() -> None:
     assert one.split(".")[2] == two.split(".")[2]  # the data key serves many
 
 
-def test_context_binds() -> None:
+def test_a_sealed_text_is_bound_to_its_context() -> None:
     sealer = Sealer(KEY)
     with pytest.raises(Tampered, match="changed or moved"):
         sealer.open(sealer.seal(b"x", context="kind/1/field"), context="kind/2/field")
 
 
-def test_another_key_is_named() -> None:
+def test_the_error_names_the_other_key() -> None:
     with pytest.raises(WrongKey, match=Sealer(OLD).key_id):
         Sealer(KEY).open(Sealer(OLD).seal(b"x", context="c"), context="c")
 
@@ -51,12 +51,12 @@ def test_previous_keys_open_and_rewrap() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "x", "s1", "s1.abc", "s2.a.b.c", "plain text", "s1..x.y"])
-def test_what_is_no_sealed_text(text: str) -> None:
+def test_a_malformed_text_is_refused(text: str) -> None:
     with pytest.raises((Tampered, WrongKey)):
         Sealer(KEY).open(text, context="c")
 
 
-def test_every_changed_character_is_noticed() -> None:
+def test_every_changed_character_is_detected() -> None:
     sealed = Sealer(KEY).seal(b"secret", context="c")
     for index, character in enumerate(sealed):
         changed = sealed[:index] + ("A" if character != "A" else "B") + sealed[index + 1 :]
@@ -73,7 +73,7 @@ def test_canary() -> None:
     Sealer(OLD, [KEY]).verify_canary(canary)
     with pytest.raises(WrongKey):
         Sealer(OLD).verify_canary(canary)
-    with pytest.raises(Tampered, match="something else"):
+    with pytest.raises(Tampered, match="unexpected content"):
         Sealer(KEY).verify_canary(Sealer(KEY).seal(b"other", context="ostiary/canary"))
 
 

@@ -1,4 +1,4 @@
-"""A secret shows itself to nobody by accident."""
+"""A secret is not shown by accident."""
 
 from __future__ import annotations
 

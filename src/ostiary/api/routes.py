@@ -44,7 +44,7 @@ class Api:
 
 def routes(api: Api) -> Sequence[Route]:
     """Return the routes of this room."""
-    # guard: A57 there is no way to a blueprint over HTTP
+    # guard: A57 the API has no endpoint for blueprints
     return (
         Route("GET", f"{PREFIX}/root/config/", api.config),
         Route("GET", f"{PREFIX}/core/brands/current/", api.brand),

@@ -175,7 +175,7 @@ async def open_database(settings: Settings, *, serving: bool = False, create: bo
     if settings.postgresql is None:
         from ostiary.store.sqlite.database import LOCK_TIMEOUT, REQUEST_LOCK_TIMEOUT, open_sqlite  # noqa: PLC0415 - each installation loads one
 
-        # guard: A39 a command in the wrong folder makes no installation
+        # guard: A39 a command in the wrong folder creates no installation
         if not create and not settings.database_file.exists():
             raise InvalidSetting(missing_installation(settings))
         make_data_dir(settings.data_dir)

@@ -130,7 +130,7 @@ class Health:
         try:
             async with asyncio.timeout(DATABASE_TIMEOUT):
                 await self._database.fetch("SELECT 1")
-                # guard: A77 ready writes
+                # guard: A77 the readiness check writes
                 await self._database.write(lambda: next_number(COUNTER))
         except Unavailable as error:
             return error.reason, f"{error.reason}: {error}"

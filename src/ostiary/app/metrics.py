@@ -106,7 +106,7 @@ class Metrics:
             else:
                 return response
             finally:
-                # guard: A68 series are named after routes, not paths
+                # guard: A68 metrics are labelled with routes, not paths
                 self.observe(request.method, route.path, status, time.perf_counter() - started)
 
         return count

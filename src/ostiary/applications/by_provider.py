@@ -1,4 +1,4 @@
-"""Which application a provider belongs to, and which provider an application has."""
+"""The application of a provider, and the provider of an application."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def application_of(snapshot: Snapshot, provider: int) -> Application | None:
-    """Return the application whose main provider this is; of several the first by slug."""
+    """Return the application with this main provider; if there are several, the first by slug."""
     applications = snapshot.referring(Application, "provider", provider)
     return min(applications, key=lambda item: item.slug) if applications else None
 

@@ -1,7 +1,7 @@
-"""The family of providers: the fields and verbs of every provider, whatever its protocol.
+"""The family of providers: the fields and methods of every provider, of any protocol.
 
-A kind of provider derives from `SignOnProvider`, or from `Provider` when it signs nobody on (as SCIM), and lies in the
-room of its protocol (`providers.*`). Applications, pages and sign-on know the family only.
+Each kind of provider derives from `SignOnProvider`, or from `Provider` if it has no sign-on (such as SCIM), and belongs
+to the room of its protocol (`providers.*`). Applications, pages and sign-on know only the family.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from ostiary.resource import UNIQUE, Help, Length, OnDelete, Reference, Resource
 PROVIDER: Final = "authentik_core.provider"
 
 LogoutChannel = Literal["backchannel", "frontchannel"]
-"""The way in which an application hears of a logout: from this server, or through the browser."""
+"""How a logout is announced to an application: by this server, or through the browser."""
 
 _FLOW: Final = "authentik_flows.flow"
 
@@ -27,28 +27,28 @@ class Provider(Resource):
     property_mappings: Annotated[
         tuple[str, ...],
         Reference("authentik_core.propertymapping", OnDelete.SET_NULL),
-        Help("What the application is told about people; at OAuth2 also the scopes that the client may ask for."),
+        Help("Claims for the application. With OAuth2, also the scopes that the client may request."),
     ] = ()
 
     def launch_url(self) -> str | None:
-        """Return the address at which people open an application that names none itself; None: there is none."""
+        """Return the launch address for an application that has none of its own, or None."""
         return None
 
     def logout_channel(self) -> LogoutChannel | None:
-        """Return how the application hears that a session has ended; None: what it issued there ends, unheard."""
+        """Return how a logout is announced to the application. None: its tokens end without an announcement."""
         return None
 
 
 @dataclass(frozen=True, kw_only=True)
 class SignOnProvider(Provider):
-    """A provider that signs people on, with the flows that stand around it."""
+    """A provider with a sign-on, and the flows of that sign-on."""
 
     authentication_flow: Annotated[
         str | None,
         Reference(_FLOW, OnDelete.SET_NULL),
-        Help("Flow in which people sign in; without it the brand's."),
+        Help("Flow for the sign-in. Default: the brand's."),
     ] = None
     authorization_flow: Annotated[
-        str, Reference(_FLOW), Help("Flow that people pass before the application gets an answer.")
+        str, Reference(_FLOW), Help("Flow between the sign-in and the response to the application.")
     ]
-    invalidation_flow: Annotated[str, Reference(_FLOW), Help("Flow that is run when the application signs people out.")]
+    invalidation_flow: Annotated[str, Reference(_FLOW), Help("Flow for a logout started by the application.")]

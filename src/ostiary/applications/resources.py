@@ -19,11 +19,11 @@ from ostiary.resource import (
 )
 
 RESERVED_SLUGS: Final = frozenset({"authorize", "token", "device", "userinfo", "introspect", "revoke"})
-"""Names of OAuth2 endpoints, whose paths would shadow an application of that slug."""
+"""Names of OAuth2 endpoints. The endpoint's path would shadow an application with such a slug."""
 
 
 def validate_application(item: Application) -> Iterable[Problem]:
-    """Refuse a slug that would shadow an OAuth2 endpoint."""
+    """Yield a problem for a reserved slug."""
     if item.slug in RESERVED_SLUGS:
         yield Problem("slug", f"{item.slug!r} is reserved for an OAuth2 endpoint, expected another slug")
 
@@ -38,28 +38,28 @@ def validate_application(item: Application) -> Iterable[Problem]:
     check=validate_application,
 )
 class Application(Resource):
-    """An application: what people open, and what policies guard."""
+    """An application. People open it, and policies guard it."""
 
-    name: Annotated[str, Length(1), Help("What people read in their library and on the consent page.")]
+    name: Annotated[str, Length(1), Help("Shown in the library and on the consent page.")]
     slug: Annotated[str, SLUG, UNIQUE, Length(1), Help("Name of the application in addresses.")]
     provider: Annotated[
         int | None,
         Reference(PROVIDER, OnDelete.SET_NULL),
-        Help("The provider through which the application signs people in."),
+        Help("Provider of the application's sign-on."),
     ] = None
     backchannel_providers: Annotated[
         tuple[int, ...],
         Reference(PROVIDER, OnDelete.SET_NULL),
-        Help("Providers that work beside the main one, such as LDAP or SCIM."),
+        Help("Additional providers, such as LDAP or SCIM."),
     ] = ()
     open_in_new_tab: Annotated[bool, Help("Open the application in a new tab of the browser.")] = False
     meta_launch_url: Annotated[
-        str, Length(0, 2000), Help("Where the library link leads; %(username)s and the like are filled in.")
+        str, Length(0, 2000), Help("Address of the library's link, with placeholders such as %(username)s.")
     ] = ""
     meta_icon: Annotated[str, Help("Path or address of the icon.")] = ""
     meta_description: Annotated[str, Help("A sentence for the library.")] = ""
-    meta_publisher: Annotated[str, Help("Who publishes the application.")] = ""
+    meta_publisher: Annotated[str, Help("Publisher of the application.")] = ""
     policy_engine_mode: Annotated[Literal["all", "any"], Help("Whether all bindings must pass, or one is enough.")] = (
         "any"
     )
-    group: Annotated[str, Help("Heading under which the library shows the application.")] = ""
+    group: Annotated[str, Help("Heading of the application in the library.")] = ""

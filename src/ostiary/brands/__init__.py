@@ -1,8 +1,7 @@
-"""Brands: title, logo, and the flows a host name leads to.
+"""Brands: title, logo and default flows of a domain.
 
-Owns the kinds `authentik_brands.brand` and `ostiary_brands.host` (which addresses are ours), and the choice of the
-brand of a request. Serves no paths.
-Must not know flows or pages: it only names them by primary key.
+Owns the kinds `authentik_brands.brand` and `ostiary_brands.host` (the installation's own addresses), and selects the
+brand of a request. Serves no paths. Must not know flows or pages: brands reference them by primary key.
 """
 
 __all__ = ["hosts", "pictures", "resources", "room", "select"]

@@ -1,4 +1,4 @@
-"""Pinned hosts: the host names of this installation, stored as configuration, so that every process has them."""
+"""Pinned hosts: the installation's host names. They are configuration, so that every process knows them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ KIND: Final = "ostiary_brands.host"
 
 
 async def pin(editor: Editor, hosts: Sequence[str], *, author: str, now: int) -> Sequence[str]:
-    """Pin hosts (as `proto.authority.read_address` returns them), and return the new ones."""
+    """Pin hosts (as returned by `proto.authority.read_address`). Returns the newly pinned ones."""
 
     async def work(workspace: Workspace) -> Sequence[str]:
         pinned_before = {item.host for item in workspace.snapshot.all(Host)}
@@ -23,12 +23,12 @@ async def pin(editor: Editor, hosts: Sequence[str], *, author: str, now: int) ->
             await workspace.create(KIND, {"host": host})
         return new
 
-    pinned, _ = await editor.edit(work, author=author, message=f"Our hosts: {', '.join(hosts)}", now=now)
+    pinned, _ = await editor.edit(work, author=author, message=f"Pin hosts: {', '.join(hosts)}", now=now)
     return pinned
 
 
 async def unpin(editor: Editor, host: str, *, author: str, now: int) -> bool:
-    """Unpin a host. Returns False when it was not pinned."""
+    """Unpin a host. Returns False if it was not pinned."""
 
     async def work(workspace: Workspace) -> bool:
         host_object = await workspace.find(KIND, [("host", host)])
@@ -37,5 +37,5 @@ async def unpin(editor: Editor, host: str, *, author: str, now: int) -> bool:
         await workspace.delete(host_object)
         return True
 
-    removed, _ = await editor.edit(work, author=author, message=f"No more our host: {host}", now=now)
+    removed, _ = await editor.edit(work, author=author, message=f"Unpin host: {host}", now=now)
     return removed

@@ -13,7 +13,7 @@ _FLOW = Reference("authentik_flows.flow", OnDelete.SET_NULL)
 _CERTIFICATE = Reference("authentik_crypto.certificatekeypair", OnDelete.SET_NULL)
 
 
-def _check(brand: Brand) -> Iterable[Problem]:
+def _validate_brand(brand: Brand) -> Iterable[Problem]:
     if brand.domain.startswith(".") or "/" in brand.domain:
         yield Problem("domain", "expected a host name, without a leading dot and without a path")
 
@@ -37,10 +37,10 @@ def _validate_host(host: Host) -> Iterable[Problem]:
     label_field="host",
 )
 class Host(Resource):
-    """A pinned host: requests for it are answered. authentik has no such kind."""
+    """A pinned host: one whose requests are answered. authentik has no such kind."""
 
     host: Annotated[
-        str, UNIQUE, Length(least=1), Help("Host name in lower case, with a port where it is not the usual one.")
+        str, UNIQUE, Length(least=1), Help("Host name in lower case, with its port unless that is the default port.")
     ]
 
 
@@ -49,14 +49,14 @@ class Host(Resource):
     verbose_name="Brand",
     component="ak-brand-form",
     routes="core/brands",
-    check=_check,
+    check=_validate_brand,
     label_field="domain",
 )
 class Brand(Resource):
-    """A brand: look and flows of a domain and its subdomains."""
+    """A brand: appearance and flows of a domain and its subdomains."""
 
-    domain: Annotated[str, UNIQUE, Length(least=1), Help("Host name; matches itself and the names below it.")]
-    default: Annotated[bool, Help("Taken when no other brand matches.")] = False
+    domain: Annotated[str, UNIQUE, Length(least=1), Help("Domain; matches itself and its subdomains.")]
+    default: Annotated[bool, Help("Used if no other brand matches.")] = False
     branding_title: str = "Ostiary"
     branding_logo: str = ""
     branding_favicon: str = ""

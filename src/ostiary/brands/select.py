@@ -1,4 +1,4 @@
-"""The choice of the brand for a host name."""
+"""The selection of the brand for a host name."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ _FALLBACK: Final = Brand(pk="00000000-0000-0000-0000-000000000000", domain="fall
 
 
 def select(snapshot: Snapshot, host: str) -> Brand:
-    """Return the brand with the longest domain that is `host` or a parent of it, else the default one.
+    """Return the brand with the longest domain that is `host` or a parent domain of it, else the default brand.
 
-    `host` may carry a port. Without any brand a fallback is returned, so that pages always have a title.
+    `host` may include a port. If there is no brand, a fallback is returned, so that pages always have a title.
     """
     brands = snapshot.all(Brand)
     if len(brands) == 1 and brands[0].default:
         return brands[0]
     name = _name_of(host)
-    matching = [brand for brand in brands if _covers(brand.domain.lower(), name)]
+    matching = [brand for brand in brands if _matches(brand.domain.lower(), name)]
     if matching:
         return max(matching, key=lambda brand: len(brand.domain))
     return next((brand for brand in brands if brand.default), _FALLBACK)
@@ -32,5 +32,5 @@ def _name_of(host: str) -> str:
     return bare.lower().rstrip(".")
 
 
-def _covers(domain: str, name: str) -> bool:
+def _matches(domain: str, name: str) -> bool:
     return name == domain or name.endswith("." + domain)

@@ -128,7 +128,7 @@ class Accounts:
         return key
 
     def _ending(self, user: User, now: int) -> Sequence[Statement]:
-        # guard: A72 a revoke ends what waits, too
+        # guard: A72 revoking a user's sessions ends the waiting proofs
         return [
             end_proofs(user.pk),
             end_recovery(user.pk),

@@ -39,7 +39,7 @@ SKEW: Final = 60 * SECOND  # clocks of several servers may be apart
 
 _A: Final = "directory_attempt"
 # A count from the future was written by a wrong clock; it must not throttle anybody until then.
-# guard: A34 a clock that was wrong locks no name afterwards
+# guard: A34 a corrected clock leaves no user locked
 _OVER: Final = f"({_A}.started + {_A}.delay <= excluded.started - {WINDOW} OR {_A}.started > excluded.started + {SKEW})"
 _UNDER: Final = f"({_OVER} OR {_A}.failures + 1 < excluded.most)"
 _DELAY: Final = (
@@ -73,7 +73,7 @@ class Account:
     @property
     def key(self) -> str:
         """The key of the counter shared by all unknown browsers and addresses."""
-        # guard: A42 a wait does not tell which address belongs to a name
+        # guard: A42 a throttle's wait does not reveal a user's known addresses
         return _named(self.kind, self.typed)
 
     def known(self, what: str) -> str:
@@ -180,7 +180,7 @@ def _back(attempt: Attempt, forgiven: str) -> Statement:
 
 
 def _named(kind: str, typed: str) -> str:
-    # guard: A63 a name counts together in any case
+    # guard: A63 spellings of a user name are counted together
     return f"{kind}:" + hashlib.sha256(case_key(typed).encode("utf-8", "surrogatepass")).hexdigest()
 
 
@@ -198,7 +198,7 @@ def _reading(account: Account, address: str, now: int, browser: str | None) -> S
 
 def _attempt(account: Account, address: str, blocked: Iterable[str], browser: str | None) -> Attempt:
     """Return the attempt with its counters: those of a known browser, of a known address, or those of strangers."""
-    # guard: A42 a stranger does not lock out the owner
+    # guard: A42 failures at other addresses do not lock out the owner
     if account.user is not None and browser is not None:
         own = account.known(browser)
         return Attempt(account, address, (own,), own)
@@ -225,7 +225,7 @@ def _count(attempt: Attempt, now: int) -> Statement:
         life = KNOWN_FOR if key == attempt.own and len(attempt.keys) > 1 else WINDOW  # an address stays known
         values += (key, now, now + life, limits.get(key, ACCOUNT_LIMIT))
     rows = ", ".join(_ROW for _ in attempt.keys)
-    # guard: A34 an attempt is counted before it is judged
+    # guard: A34 an attempt is counted before it is verified
     return Statement(
         f"INSERT INTO {_A} (key, failures, started, delay, blocked_until, expires, most) VALUES {rows}{_COUNT}",
         values,

@@ -83,7 +83,7 @@ class Machines:
             subject = await self._users.subject_named(username)
         if subject is None or subject.user.type != _TYPE or subject.user.attributes.get(GENERATED) is not True:
             raise NotGenerated(username)
-        # guard: A16 a generated account serves exactly whom it was made for
+        # guard: A16 a generated account belongs to exactly one identity
         if subject.user.attributes.get(IDENTITY) != attributes.get(IDENTITY):
             raise NotGenerated(username)
         return subject

@@ -112,8 +112,8 @@ class Tokens:
         if row is None:
             return None
         bearer = Bearer(token_of(row, "token_"), user_of(row))
-        # guard: A20 a recovery link is a token of that intent
-        # guard: A58 a key speaks for an active person only
+        # guard: A20 a recovery link needs a token with that intent
+        # guard: A58 an API token works for an active user only
         valid = bearer.token.intent == intent and bearer.token.alive(now) and bearer.user.is_active
         return bearer if valid else None
 
@@ -218,7 +218,7 @@ def _row(token: Token) -> tuple[str | int | bytes | None, ...]:
 
 
 def _consuming(hashed: bytes, now: int) -> Batch[Recovery | None]:
-    # guard: A31 a recovery link has its time
+    # guard: A31 a recovery link expires
     rows = yield Statement(
         "DELETE FROM directory_token WHERE key_hash = ? AND intent = 'recovery' AND expires > ?"
         " RETURNING user_pk, without_mfa",
@@ -227,7 +227,7 @@ def _consuming(hashed: bytes, now: int) -> Batch[Recovery | None]:
     if not len(rows):
         return None
     user = cast("int", rows[0]["user_pk"])
-    # guard: A73 a recovery link ends the others
+    # guard: A73 a new recovery link ends the earlier ones
     yield end_recovery(user)
     stamps = yield Statement("SELECT security_stamp FROM directory_user WHERE pk = ?", (user,))
     stamp = cast("int", stamps[0]["security_stamp"]) if len(stamps) else -1

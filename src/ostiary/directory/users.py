@@ -204,7 +204,7 @@ def keys_of(username: str, email: str, attributes: Mapping[str, object]) -> tupl
 
 def signed_in(user: User, now: int, *, error: Callable[[], Exception]) -> Statement:
     """Return the statement that records a sign-in. It fails the batch when its authentication has ended meanwhile."""
-    # guard: A72 the statement that signs in looks once more
+    # guard: A72 the statement that signs in checks the credential again
     return Statement(
         "UPDATE directory_user SET last_login = ? WHERE pk = ? AND security_stamp = ? AND is_active = 1",
         (now, user.pk, user.security_stamp),

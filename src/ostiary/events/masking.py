@@ -76,7 +76,7 @@ def _denotes_secret(name: str) -> bool:
 
 
 def _clean(value: object, *, hidden: bool, depth: int) -> object:
-    # guard: A54 what is named like a secret is not shown
+    # guard: A54 values with a secret's name are masked
     if value.__class__ is str:  # nearly every value is a text: the fast path
         return clean_text(value) if not hidden else STARS if value else ""
     if value is None or isinstance(value, bool | Secret) or depth > DEPTH_LIMIT:

@@ -129,8 +129,8 @@ class Refusals:
         window, place = self._window, address_key(item.address)
         most = MOST_OF_KNOWN if item.known else MOST_OF_STRANGERS
         of_one = window.of_one.get(place, 0)
-        # guard: A68 one address writes few events of refusals
-        # guard: A68 all strangers together write a bounded number of events
+        # guard: A68 refusal events are limited per address
+        # guard: A68 refusal events are limited in total
         if window.rows.get(item.known, 0) >= most or of_one >= MOST_OF_ONE:
             return False
         window.rows[item.known] = window.rows.get(item.known, 0) + 1
@@ -167,7 +167,7 @@ def place_of(url: str) -> str:
 
 
 def _sent(text: str) -> str:
-    # guard: A68 what a stranger sends forges no line of the log
+    # guard: A68 untrusted text cannot forge a log line
     return quote(text[:_SHOWN].encode("utf-8", "replace"), safe="@.+_-:/")
 
 

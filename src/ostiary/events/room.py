@@ -1,4 +1,4 @@
-"""What this room gives to the application."""
+"""The registration of this room with the application."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ class SignInLog:
         there. `reason` is one of our words, such as "password", "throttled" or "unknown_user".
         """
         self.failures[reason] += 1
-        # guard: A68 a typed name cannot forge a log line
+        # guard: A68 a user name cannot forge a log line
         name = quote((user or "")[:_USER_LIMIT].encode("utf-8", "replace"), safe="@.+_-")
         _LOGGER.warning(
             "sign-in failed user=%s address=%s reason=%s", name, quote(address, safe=":."), quote(reason, safe="_-")

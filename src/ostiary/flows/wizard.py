@@ -74,7 +74,7 @@ async def is_open(stage_context: StageContext) -> bool:
     if stage_context.context.get(DONE) is True:
         return True
     token = stage_context.text(TOKEN)
-    # guard: A39 the wizard wants its link
+    # guard: A39 the set-up wizard requires its link
     return bool(token) and await stage_context.services.setup.is_valid_link(Secret(token or ""), stage_context.now)
 
 
@@ -90,7 +90,7 @@ def hosts_of(stage_context: StageContext, answer: object) -> Sequence[str]:
         return [] if local else [here]
     hosts = [read_address(one) for one in str(answer).split(",") if one.strip()]
     for host in hosts:
-        # guard: A75 the wizard pins no loopback name
+        # guard: A75 the wizard never pins a loopback name
         if _is_local(host):
             raise ValueError(f"{host} leads to this machine alone, and always does: name another address, or none.")
     if not local and here not in hosts:

@@ -98,5 +98,5 @@ async def find_access(
 
 def revoke_access(token_hash: bytes, *, provider: int) -> Statement:
     """Return the statement that revokes one token of that provider. For its derived tokens see `derived_tokens`."""
-    # guard: A16 revocation takes back a client's own tokens only
+    # guard: A16 a client can revoke only its own tokens
     return Statement("DELETE FROM access_token WHERE hash = ? AND provider = ?", (token_hash, provider))

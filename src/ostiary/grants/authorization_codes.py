@@ -98,16 +98,16 @@ def use_code(
     if isinstance(result, Unknown) or result.body is None:
         return result
     rejected = mismatch(result.body)
-    # guard: A09 a replay is one by the client, with its proof
+    # guard: A09 only the authenticated client can trigger a replay
     if rejected is None:
         return result
     if isinstance(result, Fresh):
-        # guard: A08 wrong verifiers are counted
+        # guard: A08 wrong verifiers are counted and limited
         if (
             rejected.guess
             and (yield from hit(f"verifier:{code_hash.hex()}", window=_REMEMBERED, now=now)) >= MOST_GUESSES
         ):
             return Mismatch(rejected.error, guess=True, spent=True)
-        # guard: A09 a request that does not fit uses nothing up
+        # guard: A09 a mismatched request does not use up the code
         yield restore(CODE, code_hash)
     return rejected

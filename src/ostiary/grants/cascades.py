@@ -21,7 +21,7 @@ def on_session_end(key: bytes, now: int) -> Iterable[Statement]:  # noqa: ARG001
     yield Statement("UPDATE grant_family SET session = NULL WHERE session = ?", (key,))
     yield Statement("DELETE FROM refresh_token WHERE session = ?", (key,))
     # guard: A19 tokens without offline_access end with the session
-    # guard: A41 a sign-out ends the access tokens
+    # guard: A41 a sign-out revokes the access tokens
     yield Statement("DELETE FROM access_token WHERE session = ?", (key,))
     yield device_codes.forget_session(key)
     yield session_clients.forget_session(key)
@@ -41,7 +41,7 @@ def on_user_disabled(user: int, now: int = 0) -> Iterable[Statement]:  # noqa: A
     """Yield the statements that end all grants of a user, offline ones too: disabled, deleted, or a new password."""
     yield Statement("DELETE FROM grant_family WHERE user_pk = ?", (user,))
     yield Statement("DELETE FROM refresh_token WHERE user_pk = ?", (user,))
-    # guard: A58 disabling ends what was issued
+    # guard: A58 disabling a user revokes the issued tokens
     yield Statement("DELETE FROM access_token WHERE user_pk = ?", (user,))
     yield device_codes.forget_user(user)
     yield session_clients.forget_user(user)

@@ -23,7 +23,7 @@ def insert_derivation(token_hash: bytes, *, source: bytes) -> Batch[None]:
 def revoke_with_derived(token_hash: bytes, *, provider: int) -> Batch[None]:
     """Revoke one token of that provider, and recursively every token derived from it."""
     revoked = yield revoke_access(token_hash, provider=provider)
-    # guard: A18 what is made of a token ends with it
+    # guard: A18 derived tokens end with their original
     if revoked.count:
         yield Statement(
             "DELETE FROM access_token WHERE hash IN (WITH RECURSIVE reach (token) AS ("

@@ -85,7 +85,7 @@ async def find_device(database: Database, user_hash: bytes, *, now: int) -> Devi
 async def find_claimed(database: Database, user_hash: bytes, session: bytes, *, now: int) -> DeviceGrant | None:
     """Return the pending request that this session has claimed. One round trip."""
     pending = await find_device(database, user_hash, now=now)
-    # guard: A13 a code belongs to the session that entered it
+    # guard: A13 a user code is bound to the session that entered it
     return pending if pending is not None and pending.session == session else None
 
 
@@ -124,7 +124,7 @@ def deny_device(item: DeviceGrant) -> Statement:
 
 def poll_device(code_hash: bytes, *, provider: int, now: int) -> Batch[Authorization | Poll]:
     """Consume the granted authorization, once, or return why there is none yet."""
-    # guard: A13 a device code is its client's
+    # guard: A13 a device code is bound to its client
     rows = yield Statement(
         "DELETE FROM device_grant WHERE hash = ? AND provider = ? AND state = 'granted' AND expires > ?"
         " RETURNING provider, family, user_pk, session, offline, body",

@@ -78,7 +78,7 @@ def successor(token: str, *, key: bytes) -> str:
 
     HKDF-Expand of RFC 5869 2.3 with SHA-512 and the token as `info`, base64url.
     """
-    # guard: A19 a refresh token's successor needs a key of ours
+    # guard: A19 a refresh token's successor is derived with a secret key
     output = block = b""
     for number in range(1, _BLOCKS + 1):
         block = hmac.digest(key, block + b"refresh successor " + token.encode() + bytes([number]), "sha512")
@@ -132,13 +132,13 @@ def revoke_family(family: str) -> Batch[None]:
     """Revoke a family: its code, its refresh tokens and its access tokens."""
     yield Statement("DELETE FROM grant_family WHERE id = ?", (family,))
     yield Statement("DELETE FROM refresh_token WHERE family = ?", (family,))
-    # guard: A09 a replay ends what came of the first use
+    # guard: A09 a replay revokes the tokens of the first use
     yield Statement("DELETE FROM access_token WHERE family = ?", (family,))
 
 
 def _retire(token: RefreshToken, now: int) -> Statement:
-    # guard: A19 of siblings only the first that is used lives on
-    # guard: A19 of fifty uses at once one retires the token
+    # guard: A19 of sibling refresh tokens only the first used stays valid
+    # guard: A19 of concurrent uses only one rotates the token
     return Statement(
         "UPDATE refresh_token SET rotated = ? WHERE hash = ? AND rotated IS NULL AND NOT EXISTS ("
         "SELECT 1 FROM refresh_token s WHERE s.family = refresh_token.family AND s.parent = refresh_token.parent "

@@ -1,4 +1,4 @@
-"""Certificate-key pairs: validation, and generation of self-signed ones."""
+"""Certificate-key pairs: validation, and generation of self-signed pairs."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _CURVES: Final[Mapping[KeyType, ec.EllipticCurve]] = {
     "ec-p521": ec.SECP521R1(),
 }
 DEFAULT_VALIDITY: Final = timedelta(days=3650)
-_BACKDATE: Final = timedelta(days=1)  # clocks of clients may be behind ours
+_BACKDATE: Final = timedelta(days=1)  # a client's clock may be behind ours
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Generated:
 
 
 def validate_pair(certificate_pem: str, key_pem: str) -> Iterator[Problem]:
-    """Yield the problems of a pair: unreadable parts, a key too weak or too large, a key that does not match."""
+    """Yield the problems of a pair: unreadable PEM, a key too weak or too large, a key of another certificate."""
     certificate = key = None
     try:
         certificate = read_certificate(certificate_pem)
@@ -62,7 +62,7 @@ def validate_pair(certificate_pem: str, key_pem: str) -> Iterator[Problem]:
         yield Problem("key_data", str(error))
         return
     if certificate is not None and _spki(certificate.public_key()) != _spki(key.public_key()):
-        yield Problem("key_data", "expected the private key of this certificate, and it belongs to another one")
+        yield Problem("key_data", "expected the private key of this certificate, got that of another one")
 
 
 def generate_self_signed(
@@ -73,7 +73,7 @@ def generate_self_signed(
     key_type: KeyType = "rsa-2048",
     validity: timedelta = DEFAULT_VALIDITY,
 ) -> Generated:
-    """Generate a key and its self-signed certificate. `now` is in microseconds UTC. RSA takes a tenth of a second."""
+    """Return a new key and its self-signed certificate. `now` is in microseconds UTC. RSA takes about 0.1 seconds."""
     key = _new_key(key_type)
     subject = x509.Name(
         [x509.NameAttribute(NameOID.COMMON_NAME, common_name), x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Ostiary")]
@@ -99,7 +99,7 @@ def generate_self_signed(
 
 
 def key_type_of(key: PrivateKey) -> KeyType:
-    """Return the key type for a successor of a key: the same algorithm, and at least the same strength."""
+    """Return the key type of a key's successor: the same algorithm, at least the same size."""
     if isinstance(key, ed25519.Ed25519PrivateKey):
         return "ed25519"
     if isinstance(key, ec.EllipticCurvePrivateKey):

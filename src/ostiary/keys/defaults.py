@@ -1,4 +1,4 @@
-"""The two default pairs of every installation, generated on its first start under authentik's names."""
+"""The two default pairs of every installation, with authentik's names. They are generated on the first start."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class _DefaultPair:
     managed: str | None
 
     def is_present(self, snapshot: Snapshot) -> bool:
-        """Tell whether the pair exists. Like authentik, find the first by its name, the second by its managed key."""
+        """Return whether the pair exists. As in authentik, a pair is found by its managed key, else by its name."""
         if self.managed is not None:
             return snapshot.find(CertificateKeyPair, managed=self.managed) is not None
         return snapshot.find(CertificateKeyPair, name=self.name) is not None
@@ -32,7 +32,7 @@ _DEFAULT_PAIRS: Final = (_DefaultPair(SELF_SIGNED_NAME, None), _DefaultPair(INTE
 
 
 async def make_default_pairs(editor: Editor, snapshot: Snapshot, *, now: int) -> None:
-    """Create the default pairs that are missing (RSA 2048, valid ten years)."""
+    """Create the missing default pairs (RSA 2048, valid for ten years)."""
     missing = [default for default in _DEFAULT_PAIRS if not default.is_present(snapshot)]
     if not missing:
         return

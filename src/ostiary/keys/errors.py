@@ -1,7 +1,9 @@
-"""The errors of keys and certificates, for the operator.
+"""The errors of keys and certificates. Their texts are for the operator.
 
 KeysError
-'- CannotRotate   the named provider or pair does not exist, or signs nothing
+'- CannotRotate   the provider or pair does not exist, or signs nothing
+
+UnreadableKey     a certificate or key cannot be read or used
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ class KeysError(LookupError):
 
 
 class CannotRotate(KeysError):
-    """The named provider or pair does not exist, or signs nothing. The text says which."""
+    """The provider or pair does not exist, or signs nothing. The text says which."""
 
 
 class UnreadableKey(ValueError):

@@ -1,6 +1,6 @@
-"""PEM readers that avoid the X.509 library, which costs a tenth of a start.
+"""PEM readers without the X.509 library, whose import takes a tenth of the start-up time.
 
-They do not validate: `certificate.validate_pair` did that when the pair was saved.
+They do not validate: `certificate.validate_pair` did so when the pair was saved.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ _proven: Final[BoundedCache[bytes, bytes]] = BoundedCache(1_024)  # digests of P
 
 
 def read_private_key(pem: str, *, proven: bool = False) -> PrivateKey:
-    """Return the private key of a PEM text. Raises UnreadableKey, also for types that are not used here.
+    """Return the private key of a PEM text. Raises UnreadableKey, also for unsupported key types.
 
-    `proven` skips the primality check of an RSA key, which takes as long as many signatures. Use it for keys that
-    passed the check before and were sealed since. Keys that passed in this process are remembered by digest, so that
-    one key of a thousand applications is checked once.
+    `proven` skips the primality check of an RSA key, which takes as long as many signatures. Use it for a key that
+    passed the check before it was sealed. Keys that passed in this process are cached by digest, so that a key shared
+    by a thousand applications is checked once.
     """
     key = _load(pem, proven=True)
     if not isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey):
@@ -39,7 +39,7 @@ def read_private_key(pem: str, *, proven: bool = False) -> PrivateKey:
     if proven or not isinstance(key, rsa.RSAPrivateKey) or digest in _proven:
         return key
     try:
-        require_key_size(key)  # first: the primality check takes longer the larger the key
+        require_key_size(key)  # first, because the primality check takes longer for a larger key
     except UnsupportedKey as error:
         raise UnreadableKey(str(error)) from error
     _load(pem, proven=False)
@@ -55,14 +55,14 @@ def _load(pem: str, *, proven: bool) -> object:
 
 
 def certificate_der(pem: str) -> bytes:
-    """Return the octets of the first certificate of a PEM text. Raises UnreadableKey."""
+    """Return the DER encoding of the first certificate of a PEM text. Raises UnreadableKey."""
     block = _CERTIFICATE.search(pem)
     if block is not None:
         try:
             return b64decode("".join(block[1].split()), validate=True)
         except binascii.Error as error:
             raise UnreadableKey("expected a certificate in PEM") from error
-    from cryptography.hazmat.primitives.serialization import Encoding  # noqa: PLC0415 - an older spelling
+    from cryptography.hazmat.primitives.serialization import Encoding  # noqa: PLC0415 - rare: an older PEM label
 
     from ostiary.keys.x509 import read_certificate  # noqa: PLC0415
 
@@ -70,5 +70,5 @@ def certificate_der(pem: str) -> bytes:
 
 
 def key_id(key_pem: str) -> str:
-    """Return the kid of a key: unpadded base64url of SHA-512 over the PEM text, as authentik 2025.12 makes it."""
+    """Return the `kid` of a key: SHA-512 of the PEM text as unpadded base64url, as in authentik since 2025.12."""
     return base64url_encode(hashlib.sha512(key_pem.encode()).digest())

@@ -48,8 +48,8 @@ class CertificateKeyPair(Resource):
         Help("Private key in PEM, without a passphrase. Without it the pair only verifies and encrypts."),
     ] = Secret("")
     managed: Annotated[
-        str | None, UNIQUE, BLUEPRINT_ONLY, Help("Key by which pairs that the program made are recognised.")
+        str | None, UNIQUE, BLUEPRINT_ONLY, Help("Identifies a pair that the program itself created.")
     ] = None
     kid: Annotated[
-        str, BLUEPRINT_ONLY, Length(0, 255), Help("Key id kept from elsewhere. Empty: made from the key, see key_id.")
+        str, BLUEPRINT_ONLY, Length(0, 255), Help("Key id of an imported key. Empty: derived from the key.")
     ] = ""

@@ -1,4 +1,4 @@
-"""Signers and public keys of pairs, cached per snapshot."""
+"""Signers and public keys of certificate-key pairs, cached per snapshot."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class NoSigningKey(LookupError):
 
 
 class Signer:
-    """The signing key of a pair, and the JWK that clients verify with.
+    """The signing key of a pair, and the JWK with which clients verify its signatures.
 
-    `algorithm` must fit the key; the default is the usual one for its type. Raises UnsupportedKey.
+    `algorithm` must fit the key; the default is the usual algorithm of the key type. Raises UnsupportedKey.
     """
 
     __slots__ = ("jwk", "key", "pair")
@@ -55,7 +55,7 @@ def signer(snapshot: Snapshot, pk: Pk, algorithm: str | None = None) -> Signer:
 
 
 def certificate_public_key(pair: CertificateKeyPair) -> PublicKey:
-    """Return the public key of a pair's certificate. We need not hold the private key."""
+    """Return the public key of a pair's certificate. The pair needs no private key."""
     from ostiary.keys.x509 import read_certificate  # noqa: PLC0415 - X.509 is loaded on first use
 
     return cast("PublicKey", read_certificate(pair.certificate_data).public_key())
@@ -72,9 +72,9 @@ def certificate_jwk(pair: CertificateKeyPair, *, use: Literal["sig", "enc"]) -> 
 
 
 def kid_of(pair: CertificateKeyPair) -> str:
-    """Return the key id: the configured one, which clients may have cached, else the one derived from the key.
+    """Return the key id: the configured one, which clients may have cached, or one derived from the private key.
 
-    For a pair without a private key it is derived from the certificate.
+    Without a private key it is derived from the certificate.
     """
     return pair.kid or key_id(pair.key_data.reveal() or pair.certificate_data)
 
@@ -84,6 +84,6 @@ def certificate_members(certificate_pem: str) -> dict[str, object]:
     der = certificate_der(certificate_pem)
     return {
         "x5c": [b64encode(der).decode("ascii")],
-        "x5t": base64url_encode(hashlib.sha1(der).digest()),  # noqa: S324 - RFC 7517 asks for SHA-1 here
+        "x5t": base64url_encode(hashlib.sha1(der).digest()),  # noqa: S324 - RFC 7517 requires SHA-1 here
         "x5t#S256": base64url_encode(hashlib.sha256(der).digest()),
     }

@@ -1,4 +1,4 @@
-"""How old certificates are and when they end, for the page of metrics."""
+"""The validity of certificates as metrics: their age, and when they expire."""
 
 from __future__ import annotations
 
@@ -17,59 +17,59 @@ if TYPE_CHECKING:
 
     from ostiary.room import Samples, ServiceRegistry
 
-_READ: Final = 256  # certificates whose times are remembered
+_CACHED: Final = 256  # certificates
 
 
 @dataclass(frozen=True, slots=True)
 class _Validity:
-    """From when until when a certificate is valid, in seconds since 1970 UTC."""
+    """The validity period of a certificate, in seconds since 1970 UTC."""
 
     begin: float
     end: float
 
 
 class _Validities:
-    """The validity of every certificate; each is read once."""
+    """The validity periods of all certificates. Each certificate is parsed once and cached."""
 
     def __init__(self, plane: ConfigPlane) -> None:
         self._plane = plane
-        self._read: BoundedCache[str, _Validity] = BoundedCache(_READ)
+        self._cache: BoundedCache[str, _Validity] = BoundedCache(_CACHED)
 
-    async def read(self, which: Literal["begin", "end"]) -> Samples:
-        """Return one end of each certificate's validity, by the name of its pair."""
-        found: dict[tuple[str, ...], float] = {}
+    async def read(self, bound: Literal["begin", "end"]) -> Samples:
+        """Return one bound of each certificate's validity period, by the name of its pair."""
+        samples: dict[tuple[str, ...], float] = {}
         for pair in self._plane.snapshot.all(CertificateKeyPair):
-            validity = self._read.get(pair.certificate_data)
+            validity = self._cache.get(pair.certificate_data)
             if validity is None:
                 try:
                     validity = await asyncio.to_thread(_validity, pair.certificate_data)
                 except UnreadableKey:
-                    continue  # a test or an old version stored it; nothing can be said of it
-                self._read.keep(pair.certificate_data, validity)
-            found[pair.name,] = getattr(validity, which)
-        return found
+                    continue  # stored unvalidated by a test or an old version
+                self._cache.keep(pair.certificate_data, validity)
+            samples[pair.name,] = getattr(validity, bound)
+        return samples
 
 
 def _validity(pem: str) -> _Validity:
-    from ostiary.keys.x509 import read_certificate  # noqa: PLC0415 - the library is loaded with the first scrape
+    from ostiary.keys.x509 import read_certificate  # noqa: PLC0415 - X.509 is loaded on the first scrape
 
     certificate = read_certificate(pem)
     return _Validity(certificate.not_valid_before_utc.timestamp(), certificate.not_valid_after_utc.timestamp())
 
 
 def validity_measures(services: ServiceRegistry) -> Sequence[Measure]:
-    """Return both ends of the validity of each certificate; its key is as old as it is."""
+    """Return the metrics of both bounds. A pair's key is as old as its certificate."""
     validities = _Validities(services[ConfigPlane])
     return (
         Measure(
             name="ostiary_certificate_begin_timestamp_seconds",
-            summary="When the validity of a certificate began: the age of its key.",
+            summary="Start of a certificate's validity: the age of its key.",
             labels=("name",),
             read=lambda: validities.read("begin"),
         ),
         Measure(
             name="ostiary_certificate_end_timestamp_seconds",
-            summary="When the validity of a certificate ends.",
+            summary="Expiry of a certificate.",
             labels=("name",),
             read=lambda: validities.read("end"),
         ),

@@ -1,4 +1,4 @@
-"""The X.509 reader. Imported on first use only: the library costs a tenth of a start."""
+"""The X.509 reader. Imported on first use: the library takes a tenth of the start-up time."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ def submit_policy(url: str) -> str:
     Raises ValueError for a URL that is not http or https.
     """
     parts = urlsplit(url)
-    # guard: A29 a page posts itself to the web alone
+    # guard: A29 a self-submitting page posts to http and https only
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         message = "a page posts only to http and https"
         raise ValueError(message)
@@ -36,5 +36,5 @@ def submit_policy(url: str) -> str:
     port = f":{parts.port}" if parts.port is not None else ""
     # ";" and "," end a source in the policy's grammar (CSP level 3, section 2.3.1).
     path = quote(parts.path, safe="/%:@!$&'()*+=~-._")
-    # guard: A29 a page that posts itself names the one place
+    # guard: A29 a self-submitting page allows only its own form target
     return CSP.replace("form-action 'self'", f"form-action {parts.scheme}://{host}{port}{path}")

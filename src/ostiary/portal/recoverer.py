@@ -42,7 +42,7 @@ class Recoverer:
         if recovery is None or user is None or not user.is_active or user.security_stamp != recovery.security_stamp:
             return None
         session = await self.sessions.ensure(request, now)
-        # guard: A32 recovery asks for the second factor
+        # guard: A32 recovery requires the second factor
         flow = None if recovery.without_mfa else await self._authentication(request, now)
         if flow is None:
             proof = SessionLogin(user=user.pk, who=user.who, auth_method=METHOD)

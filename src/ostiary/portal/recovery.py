@@ -45,7 +45,7 @@ class RecoveryPage:
             raise Forbidden("cross_origin", "This form was sent from another site.")
         token = unique(await request.form()).get("_form_token", "")
         session = await self._pages.sessions.read(request, now)
-        # guard: A31 a recovery link is used by the form of this browser alone
+        # guard: A31 a recovery link is redeemed only by a form of this browser
         if session is None or not is_form_token(token, session.key, _purpose(request), self._pages.form_key):
             return redirect(request.prefix + request.path, 303)
         to = await self._pages.recover(request, request.params["key"], now)

@@ -235,7 +235,7 @@ class Field:
         if self.record is None or not isinstance(raw, Mapping):
             raise self._unlike(raw)
         unknown = [str(name) for name in raw if name not in self.parts]
-        # guard: A01 an address of another purpose is not taken for one to sign in
+        # guard: A01 a post-logout address is not accepted for a sign-in
         if unknown:  # an address of another purpose, say, must not become one of this
             raise ValueError(f"unknown {', '.join(unknown[:8])[:200]}, expected {self.expectation()}")
         values: dict[str, object] = {}

@@ -130,7 +130,7 @@ class Kind:
         problems: list[Problem] = []
         result: dict[str, object] = {}
         for name, item in self.fields.items():
-            # guard: A52 what the program sets itself is not taken from outside
+            # guard: A52 read-only fields are not accepted from outside
             if name in values and Flag.READ_ONLY not in item.flags:
                 try:
                     result[name] = item.parse(values[name])

@@ -1,4 +1,4 @@
-"""Key derivation: one key for each purpose, so that no two rooms share a key."""
+"""Key derivation: one key per purpose, so that no two rooms share a key."""
 
 from __future__ import annotations
 
@@ -16,6 +16,6 @@ class DerivedKeys:
         self._secret_key = secret_key
 
     def key(self, purpose: str) -> bytes:
-        """Return the key for a purpose, `room/what`: the same in every process of the installation."""
-        # guard: A49 what a process signed another one knows
+        """Return the key for a purpose such as `room/use`. It is the same in every process of the installation."""
+        # guard: A49 derived keys are the same in every process
         return hmac.digest(self._secret_key.reveal().encode(), f"ostiary/{purpose}/1".encode(), "sha256")

@@ -3,7 +3,8 @@
 A sealed text is "s1.KEYID.WRAPPED.BODY". KEYID (16 hex digits) names the wrapping key, WRAPPED is the data key under
 AES-256-GCM, BODY the content under the data key; both carry their 96-bit nonce in front, as base64url without padding.
 The wrapping key is HKDF-SHA256 (RFC 5869) of the secret key. The context (kind, object and field) is additional
-authenticated data, so that a sealed text moved elsewhere does not open. `rewrap` changes the wrapping key alone.
+authenticated data: a sealed text that was moved to another field does not decrypt. `rewrap` replaces the wrapping key
+and leaves the content encrypted.
 """
 
 from __future__ import annotations
@@ -35,11 +36,11 @@ class SealError(Exception):
 
 
 class WrongKey(SealError):
-    """The text was sealed with a secret key that is neither the current one nor a known previous one."""
+    """The text was sealed with an unknown secret key: neither the current one nor a configured previous one."""
 
 
 class Tampered(SealError):
-    """The text was changed, cut, or moved to another object or field."""
+    """The text was changed, truncated, or moved to another object or field."""
 
 
 class Sealer:
@@ -69,7 +70,10 @@ class Sealer:
         return _decrypt(self._data_key(head), body, context)
 
     def rewrap(self, sealed: str) -> str:
-        """Return the text under the current secret key, its content not decrypted. Raises WrongKey and Tampered."""
+        """Return the text wrapped with the current secret key. The content is not decrypted.
+
+        Raises WrongKey and Tampered.
+        """
         head, _, body = sealed.rpartition(".")
         key_id, wrapped = self._split(head)
         if key_id == self.key_id:
@@ -78,13 +82,13 @@ class Sealer:
         return f"{self._wrap(key)}.{body}"
 
     def canary(self) -> str:
-        """Return a sealed text to store beside the data, so that `verify_canary` can test the key later."""
+        """Return a sealed text to store with the data. `verify_canary` tests the secret key with it later."""
         return self.seal(_CANARY, context=_CANARY_CONTEXT)
 
     def verify_canary(self, sealed: str) -> None:
-        """Verify that the key decrypts the canary. Raises WrongKey and Tampered."""
+        """Verify that the secret key decrypts the canary. Raises WrongKey and Tampered."""
         if self.open(sealed, context=_CANARY_CONTEXT) != _CANARY:
-            raise Tampered("the canary holds something else")
+            raise Tampered("the canary has an unexpected content")
 
     def _renew(self) -> None:
         key = AESGCM.generate_key(8 * _KEY)
@@ -116,7 +120,7 @@ class Sealer:
         if version != VERSION or not wrapped:
             raise Tampered("this is not a sealed text")
         if key_id not in self._wrapping:
-            raise WrongKey(f"sealed with the secret key {key_id}, the present one is {self.key_id}")
+            raise WrongKey(f"sealed with the secret key {key_id}, the current one is {self.key_id}")
         return key_id, wrapped
 
 
@@ -147,8 +151,8 @@ def _raw(text: str) -> bytes:
         raw = urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
     except (NotBase64, UnicodeEncodeError) as error:
         raise Tampered("the sealed text was changed: it is not base64") from error
-    if _text(raw) != text:  # Python skips what is not base64
-        raise Tampered("the sealed text was changed: it is not spelled as it was")
+    if _text(raw) != text:  # Python ignores characters outside the alphabet
+        raise Tampered("the sealed text was changed: it is not canonical base64")
     return raw
 
 

@@ -12,7 +12,7 @@ STARS: Final = "********"
 class Secret:
     """A text that must not be printed, logged, pickled or compared in variable time.
 
-    `reveal()` is the only way to the text; search for it to see every place that reads a secret.
+    Only `reveal()` returns the text; search for it to see every place that reads a secret.
     """
 
     __slots__ = ("_text",)
@@ -21,7 +21,7 @@ class Secret:
         self._text = text
 
     def reveal(self) -> str:
-        """Return the text itself."""
+        """Return the plain text."""
         return self._text
 
     def matches(self, candidate: str) -> bool:

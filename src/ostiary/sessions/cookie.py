@@ -1,4 +1,4 @@
-"""The session cookie: its name and value, setting and clearing it."""
+"""The session cookie: name, value, setting and clearing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ostiary.web.request import Request
 from ostiary.web.response import Response, set_cookie
 
 COOKIE: Final = "authentik_session"
-"""The cookie name that headless clients and outposts expect."""
+"""The cookie's name, as headless clients and outposts expect it."""
 
 _ID_BYTES: Final = 32  # 256 bit
 _FORM: Final = re.compile(r"[A-Za-z0-9_-]{43}")
@@ -21,14 +21,14 @@ _FORM: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CookieSettings:
-    """`domain` None makes the cookie host-only; `path` is the prefix the program is served under."""
+    """The attributes of the cookie. `domain` None: host-only. `path` is the path prefix of the installation."""
 
     domain: str | None = None
     path: str = "/"
 
 
 def new_id() -> str:
-    """Return a fresh id of 256 bit, 43 URL-safe characters."""
+    """Return a new session id: 256 random bits as 43 URL-safe characters."""
     return secrets.token_urlsafe(_ID_BYTES)
 
 
@@ -38,7 +38,7 @@ def key_of(identifier: str) -> bytes:
 
 
 def cookie_key(request: Request) -> bytes | None:
-    """Return the session key of the request's cookie; None without one, with two, or with one that is not ours."""
+    """Return the session key of the request's cookie. None if the cookie is missing, repeated or malformed."""
     value = request.cookies.get(COOKIE)
     return key_of(value) if value is not None and _FORM.fullmatch(value) else None
 
@@ -46,7 +46,7 @@ def cookie_key(request: Request) -> bytes | None:
 def set_session_cookie(
     request: Request, response: Response, *, identifier: str, session: Session, settings: CookieSettings
 ) -> None:
-    """Set the cookie: HttpOnly, SameSite=Lax, Secure on https, and Max-Age only for a persistent session."""
+    """Set the cookie: HttpOnly, SameSite=Lax, Secure over https, and Max-Age only for a persistent session."""
     seconds = (session.expires - session.last_seen) // 1_000_000 if session.persistent else None
     set_cookie(
         response,

@@ -1,4 +1,4 @@
-"""Expiry: expired sessions end like any other, with the same hooks, a bounded number per transaction."""
+"""Expiry of sessions. It runs the same hooks as a sign-out, for a bounded number of sessions per transaction."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from ostiary.store.database import Batch, Database, Statement
 from ostiary.store.sweeping import in_bites
 from ostiary.store.workspace.commit import run
 
-AT_ONCE: Final = 25  # sessions per transaction, so that others can write in between
+AT_ONCE: Final = 25  # sessions per transaction, so that other writes are not delayed
 
 OnEnd = Callable[[bytes, int], Iterable[Statement]]
 
 
 async def end_expired(database: Database, on_end: Sequence[OnEnd], now: int) -> int:
-    """End the expired sessions and return how many. `on_end` are the hooks of `Sessions`."""
+    """End the expired sessions and return their number. `on_end` are the hooks of `Sessions`."""
     ended = 0
 
     async def end_some() -> int:
@@ -35,7 +35,7 @@ def _end(keys: Sequence[bytes], on_end: Sequence[OnEnd], now: int) -> Batch[int]
     ended = 0
     for key in keys:
         result = yield repository.remove_expired(key, now)
-        if result.count:  # otherwise another process was first
+        if result.count:  # otherwise another process ended it first
             ended += 1
             yield from run([one for hook in on_end for one in hook(key, now)])
     return ended

@@ -16,7 +16,7 @@ _COLUMNS: Final = (
 
 
 async def load(database: Database, key: bytes, now: int) -> Session | None:
-    """Return the session of that key unless it has expired."""
+    """Return the session with this key, or None if it is missing or expired."""
     row = await fetch_one(
         database, f"SELECT {_COLUMNS} FROM session WHERE key = ? AND expires > ? AND idle_expires > ?", key, now, now
     )
@@ -62,20 +62,20 @@ def insert(session: Session) -> Statement:
 
 
 def remove(key: bytes, *, must_exist: bool) -> Statement:
-    """Return the statement that deletes a session, guarded by SessionGone if it `must_exist`."""
+    """Return the statement that deletes a session. With `must_exist`, a missing one raises SessionGone."""
     return Statement("DELETE FROM session WHERE key = ?", (key,), guard=Guard(SessionGone) if must_exist else None)
 
 
 def touch(session: Session, now: int) -> Statement:
-    """Return the statement that extends the idle timeout. It does nothing when another request was first."""
+    """Return the statement that extends the idle timeout. It has no effect if another request did so first."""
     return Statement(
         "UPDATE session SET last_seen = ?, idle_expires = ? WHERE key = ? AND (last_seen <= ? OR last_seen > ?)",
         (now, min(now + session.idle, session.expires), session.key, now - TOUCH_EVERY, now + TOUCH_EVERY),
     )
 
 
-def keep(session: Session, data: Mapping[str, object]) -> Statement:
-    """Return the statement that replaces a session's data."""
+def replace_data(session: Session, data: Mapping[str, object]) -> Statement:
+    """Return the statement that replaces a session's data. Raises SessionGone."""
     return Statement(
         "UPDATE session SET data = ? WHERE key = ?",
         (codec.encode_canonical(data), session.key),
@@ -83,26 +83,26 @@ def keep(session: Session, data: Mapping[str, object]) -> Statement:
     )
 
 
-def hold(session: Session) -> Statement:
-    """Return the statement that locks a session for the transaction, guarded by SessionGone."""
+def lock(session: Session) -> Statement:
+    """Return the statement that locks a session's row for the transaction. Raises SessionGone."""
     return Statement("UPDATE session SET last_seen = last_seen WHERE key = ?", (session.key,), guard=Guard(SessionGone))
 
 
 def keys_of_user(user: int) -> Batch[list[bytes]]:
-    """Read the keys of all sessions of a user."""
+    """Return the keys of all sessions of a user, as a batch."""
     rows = yield Statement("SELECT key FROM session WHERE user_pk = ?", (user,))
     return [row["key"] for row in rows]
 
 
 def end_of_user(user: int, *, but: bytes | None = None) -> Statement:
-    """Return the statement that ends every session of a person, except the one of key `but`."""
+    """Return the statement that deletes every session of a user, except the one with the key `but`."""
     if but is not None:
         return Statement("DELETE FROM session WHERE user_pk = ? AND key <> ?", (user, but))
     return Statement("DELETE FROM session WHERE user_pk = ?", (user,))
 
 
 async def expired(database: Database, now: int, *, most: int) -> list[bytes]:
-    """Return the keys of expired sessions. The idle timeout never lies after the absolute one."""
+    """Return the keys of expired sessions, at most `most`. The idle expiry is never later than the absolute one."""
     rows = await database.fetch(
         "SELECT key FROM session WHERE idle_expires <= ? ORDER BY idle_expires LIMIT ?", now, most
     )

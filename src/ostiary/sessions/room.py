@@ -35,14 +35,14 @@ def finishes(services: ServiceRegistry) -> Iterable[Finish]:
 
 
 def jobs(services: ServiceRegistry) -> tuple[Job]:
-    """Return the job that ends expired sessions."""
+    """Return the job for the expiry of sessions."""
     on_end = services[Hooks].on_end
 
     async def end_sessions(args: Mapping[str, object], *, now: int) -> None:
         del args
         await end_expired(services.database, on_end, now)
 
-    summary = "Ends sessions whose time is over, as a sign-out does: what hangs on them ends, clients are notified"
+    summary = "Ends expired sessions like a sign-out: revokes what depends on them and notifies clients"
     return (Job("sessions.end_expired", end_sessions, summary, schedule=MINUTE),)
 
 

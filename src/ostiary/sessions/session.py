@@ -12,22 +12,22 @@ MINUTE: Final = 60_000_000
 HOUR: Final = 60 * MINUTE
 DAY: Final = 24 * HOUR
 
-ANONYMOUS: Final = DAY  # microseconds of an anonymous session, as in authentik
-BROWSER_ABSOLUTE: Final = DAY  # session_duration 0: ends with the browser, and after a day at the latest
+ANONYMOUS: Final = DAY  # lifetime of an anonymous session in microseconds, as in authentik
+BROWSER_ABSOLUTE: Final = DAY  # session_duration 0: ends with the browser, at the latest after a day
 BROWSER_IDLE: Final = 12 * HOUR
-ABSOLUTE_DEFAULT: Final = 30 * DAY  # instead of a negative session_duration, which is a mistake
+ABSOLUTE_DEFAULT: Final = 30 * DAY  # for a negative session_duration, which is a mistake
 ABSOLUTE_MOST: Final = 366 * DAY
-IDLE_DEFAULT: Final = 7 * DAY  # of a session with a duration; a remembered one has no idle timeout
-TOUCH_EVERY: Final = MINUTE  # the interval between writes of last_seen
+IDLE_DEFAULT: Final = 7 * DAY  # idle timeout of a session with a duration; a remembered one has none
+TOUCH_EVERY: Final = MINUTE  # interval between writes of last_seen
 
 
 class SessionGone(Exception):
-    """The session ended, or got a new id, while the request was processed. The request has to start again."""
+    """The session ended or got a new id while the request was processed. The request must start again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """A browser session. `key` is the SHA-256 of the id, which only the browser has. Times are microseconds UTC."""
+    """A browser session. `key` is the SHA-256 of the id, which only the browser has. Times are in microseconds UTC."""
 
     key: bytes
     pk: str  # UUID, for people and the API
@@ -48,7 +48,7 @@ class Session:
     data: Mapping[str, object] = field(default_factory=dict)
 
     def alive(self, now: int) -> bool:
-        """Tell whether the session has neither expired nor idled out."""
+        """Return whether the session has neither expired nor exceeded its idle timeout."""
         return now < self.expires and now < self.idle_expires
 
 
@@ -62,10 +62,11 @@ class Lifetime:
 
 
 def lifetime(duration: int, remember: int = 0) -> Lifetime:
-    """Return the lifetime for a user_login stage's session_duration and a chosen remember_me_offset.
+    """Return the lifetime for a user_login stage's session_duration and remember_me_offset, in microseconds.
 
-    No duration: the cookie ends with the browser, the session after 24 hours, or 12 idle hours. A duration: that long,
-    or 7 idle days. Remembered: the offset is added, and there is no idle timeout.
+    Without a duration, the cookie ends with the browser, and the session after 24 hours or 12 idle hours. With a
+    duration, the session ends after it, or after 7 idle days. If the user chose to be remembered, the offset is added
+    and there is no idle timeout.
     """
     if duration == 0 and remember <= 0:
         return Lifetime(BROWSER_ABSOLUTE, BROWSER_IDLE, persistent=False)

@@ -1,11 +1,13 @@
-"""Browser sessions of requests: reading, starting, sign-in and sign-out.
+"""The sessions service: the session of a request, sign-in and sign-out.
 
-Other rooms add statements to these transactions through hooks, which are lists that the application fills: `on_begin`
-(sign-in: the audit log), `on_move` (old and new session, when the id changes: plans always move, grants only for the
-same user), `on_end` (the session ended: grants and plans end), `on_logout` (a person signed out: the audit log),
-`on_close` (sessions of a user were ended from outside: proofs that wait in other browsers end), and `on_frontchannel`
-(the front-channel logouts of a session). At a sign-in as another user `on_move` runs before `on_end` of the old key,
-which ends what was not moved.
+Other rooms add statements to these transactions through hooks, lists that the application fills:
+`on_begin`         a sign-in: writes the audit log
+`on_move`          the session id changes, with the old and the new session: moves plans, and grants of the same user
+`on_end`           a session ended: ends its grants and plans
+`on_logout`        a user signed out: writes the audit log
+`on_close`         a user's sessions were ended from outside: ends the proofs that wait in other browsers
+`on_frontchannel`  returns the front-channel logouts of a session
+At a sign-in as another user, `on_move` runs before `on_end` of the old key, which ends everything that was not moved.
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ _AGENT_LIMIT: Final = 512  # characters
 
 @dataclass(slots=True)
 class Hooks:
-    """The hooks into the transactions of sessions. Bytes are session keys; times are microseconds UTC."""
+    """The hooks into the transactions of sessions. Bytes are session keys, times are in microseconds UTC."""
 
     on_begin: list[Callable[[Session, int], Iterable[Statement]]] = field(default_factory=list)
     on_move: list[Callable[[Session, Session], Iterable[Statement]]] = field(default_factory=list)
@@ -45,8 +47,8 @@ class Hooks:
 class SessionLogin:
     """The completed authentication of a user, from the user_login stage.
 
-    `who` is {"pk", "username", "email"} for the audit log; `duration` and `remember` are microseconds (see
-    `session.lifetime`); `data` replaces the session's data when given.
+    `who` is {"pk", "username", "email"} for the audit log. `duration` and `remember` are in microseconds (see
+    `session.lifetime`). `data`, if given, replaces the session's data.
     """
 
     user: int
@@ -61,7 +63,7 @@ class SessionLogin:
 
 @dataclass(frozen=True, slots=True)
 class PendingSession:
-    """A session that is not stored yet. The caller commits its `statements`, then calls `arrived`.
+    """A session that is not stored yet. The caller commits its `statements`, then calls `Sessions.committed`.
 
     `identifier` is the session id for the cookie.
     """
@@ -72,15 +74,15 @@ class PendingSession:
 
 
 @dataclass(slots=True)
-class _Notes:
-    """The session of a request once it was read, and its cookie: the id to set, "" to clear it, None to leave it."""
+class _RequestSession:
+    """The session of a request, once read, and the cookie for its response: an id to set, "" to clear, None to keep."""
 
     was_read: bool = False
     session: Session | None = None
     cookie: str | None = None
 
     def replace(self, session: Session | None, *, cookie: str | None = None) -> None:
-        """Note another session, or that there is none; the cookie stays as it is unless one is given."""
+        """Replace the session, None for no session, and the cookie unless it is None."""
         self.was_read = True
         self.session = session
         if cookie is not None:
@@ -93,7 +95,7 @@ class Sessions:
     def __init__(
         self, database: Database, cookies: CookieSettings, hooks: Hooks | None = None, *, anonymous: int = ANONYMOUS
     ) -> None:
-        """`anonymous` is the lifetime of an anonymous session, in microseconds."""
+        """`anonymous` is the lifetime of an anonymous session in microseconds."""
         self._database = database
         self._cookies = cookies
         self._anonymous_lifetime = anonymous
@@ -101,13 +103,13 @@ class Sessions:
         self.hooks = hooks if hooks is not None else Hooks()
 
     async def read(self, request: Request, now: int) -> Session | None:
-        """Return the live session of the request, or None. One query per request; it is touched once a minute."""
-        notes = request.state.of(_Notes)
-        if not notes.was_read:
+        """Return the live session of the request, or None. One query per request, and one write a minute."""
+        current = request.state.of(_RequestSession)
+        if not current.was_read:
             key = cookie_key(request)
             stored = await repository.load(self._database, key, now) if key is not None else None
-            notes.replace(await self._touched(stored, now) if stored is not None else None)
-        return notes.session
+            current.replace(await self._touched(stored, now) if stored is not None else None)
+        return current.session
 
     async def ensure(self, request: Request, now: int) -> Session:
         """Return the session, or start an anonymous one. `finish` sets the cookie.
@@ -116,14 +118,14 @@ class Sessions:
         """
         session = await self.read(request, now)
         if session is None:
-            pending = self.beginning(request, now)
+            pending = self.new_anonymous(request, now)
             await self._database.write(partial(run, pending.statements))
             self.committed(request, pending)
             session = pending.session
         return session
 
-    def beginning(self, request: Request, now: int) -> PendingSession:
-        """Return a new anonymous session for a request without one. The caller commits it with its own statements.
+    def new_anonymous(self, request: Request, now: int) -> PendingSession:
+        """Return a new anonymous session for a request that has none. The caller commits it with its own statements.
 
         Raises TooManyRequests.
         """
@@ -133,28 +135,28 @@ class Sessions:
         return PendingSession(session, identifier, (repository.insert(session),))
 
     def committed(self, request: Request, pending: PendingSession) -> None:
-        """Continue the request in a session that is now stored. `finish` sets the cookie."""
-        request.state.of(_Notes).replace(pending.session, cookie=pending.identifier)
+        """Make a session, which is now stored, that of the request. `finish` sets the cookie."""
+        request.state.of(_RequestSession).replace(pending.session, cookie=pending.identifier)
 
     async def sign_in(
         self, request: Request, session: Session, proof: SessionLogin, *, now: int, extra: Iterable[Statement] = ()
     ) -> Session:
-        """Sign a user in: a new id, the old one invalid at once, all in one transaction.
+        """Sign a user in. In one transaction, the session gets a new id and the old id becomes invalid.
 
-        Data of the session moves along, unless another user was signed in before: then it ends. `extra` are statements
-        of the caller. Raises SessionGone when the id changed meanwhile.
+        The session's data moves to the new id, unless another user was signed in before: then it is deleted. `extra`
+        are statements of the caller. Raises SessionGone if the id changed meanwhile.
         """
-        pending = self.signing_in(request, session, proof, now=now)
+        pending = self.prepare_sign_in(request, session, proof, now=now)
         await self._database.write(partial(run, (*pending.statements, *extra)))
         self.committed(request, pending)
         return pending.session
 
-    def signing_in(self, request: Request, session: Session, proof: SessionLogin, *, now: int) -> PendingSession:
-        """Return the same as a pending session. Its first statement is guarded by SessionGone."""
+    def prepare_sign_in(self, request: Request, session: Session, proof: SessionLogin, *, now: int) -> PendingSession:
+        """Return the pending session of a sign-in. Its first statement raises SessionGone."""
         identifier = new_id()
-        # guard: A40 a sign-in gives a new id
+        # guard: A40 a sign-in changes the session id
         fresh = _signed_in(request, session, proof, key=key_of(identifier), now=now)
-        # guard: A41 another person ends what the first one left
+        # guard: A41 a sign-in as another user ends the first user's data
         another = session.user is not None and session.user != proof.user
         statements = (
             repository.remove(session.key, must_exist=True),
@@ -166,7 +168,7 @@ class Sessions:
         return PendingSession(fresh, identifier, statements)
 
     async def end(self, request: Request, session: Session, *, now: int, extra: Iterable[Statement] = ()) -> None:
-        """Sign out: the session ends with all its hooks in one transaction, and the cookie is cleared."""
+        """Sign out: end the session with its hooks in one transaction, and clear the cookie."""
         statements = [
             repository.remove(session.key, must_exist=False),
             *(one for hook in self.hooks.on_end for one in hook(session.key, now)),
@@ -174,27 +176,28 @@ class Sessions:
             *extra,
         ]
         await self._database.write(partial(run, statements))
-        request.state.of(_Notes).replace(None, cookie="")
+        request.state.of(_RequestSession).replace(None, cookie="")
 
     async def frontchannel_urls(self, session: Session) -> list[Mapping[str, object]]:
-        """Return the front-channel logouts of a session, each {"url", "provider_name", "binding"}."""
+        """Return the front-channel logouts of a session, each as {"url", "provider_name", "binding"}."""
         return [one for hook in self.hooks.on_frontchannel for one in await hook(session)]
 
     async def end_all(self, user: int, *, now: int, but: bytes | None = None) -> int:
-        """End every session of a user, except the one of key `but`. Returns how many ended.
+        """End every session of a user, except the one with the key `but`. Returns the number of ended sessions.
 
-        With `but` a sign-in ends the others; its own batch has ended the proofs that wait in other browsers.
+        `but` is for a sign-in that ends the other sessions. Its own batch has ended the proofs that wait in other
+        browsers.
         """
         return await self._database.write(lambda: self._ending(user, now=now, but=but))
 
     async def end_one(self, user: int, pk: str, *, now: int) -> bool:
-        """End the session of that UUID if it belongs to the user. Tells whether there was one."""
+        """End the session with this UUID if it belongs to the user. Returns whether it existed."""
         for session in await self.list(user, now):
             if session.pk == pk:
                 statements = [
                     repository.remove(session.key, must_exist=False),
                     *(one for hook in self.hooks.on_end for one in hook(session.key, now)),
-                    # guard: A72 ending one session ends what waits
+                    # guard: A72 ending one session ends the user's waiting proofs
                     *(one for hook in self.hooks.on_close for one in hook(user)),
                 ]
                 await self._database.write(partial(run, statements))
@@ -205,33 +208,33 @@ class Sessions:
         """Return the live sessions of a user, the most recently used first."""
         return await repository.of_user(self._database, user, now)
 
-    async def keep(self, request: Request, session: Session, data: Mapping[str, object]) -> Session:
+    async def replace_data(self, request: Request, session: Session, data: Mapping[str, object]) -> Session:
         """Replace the session's data. Raises SessionGone."""
-        await self._database.write(lambda: run([repository.keep(session, data)]))
+        await self._database.write(lambda: run([repository.replace_data(session, data)]))
         updated = replace(session, data=dict(data))
-        request.state.of(_Notes).replace(updated)
+        request.state.of(_RequestSession).replace(updated)
         return updated
 
     def was_read(self, request: Request) -> bool:
-        """Tell whether this request has read its session."""
-        return request.state.of(_Notes).was_read
+        """Return whether this request has read its session."""
+        return request.state.of(_RequestSession).was_read
 
-    def known(self, request: Request) -> Session | None:
-        """Return the session this request has read; None when there is none, or it was not read."""
-        return request.state.of(_Notes).session
+    def cached(self, request: Request) -> Session | None:
+        """Return the session that this request has read, or None if it has no session or did not read it."""
+        return request.state.of(_RequestSession).session
 
     def finish(self, request: Request, response: Response) -> None:
-        """Set or clear the cookie, as the request decided. The site calls this for every response."""
-        notes = request.state.of(_Notes)
-        if notes.cookie == "":
+        """Set or clear the cookie if the request changed it. The site calls this for every response."""
+        current = request.state.of(_RequestSession)
+        if current.cookie == "":
             clear_session_cookie(request, response, settings=self._cookies)
-        elif notes.cookie is not None and notes.session is not None:
+        elif current.cookie is not None and current.session is not None:
             set_session_cookie(
-                request, response, identifier=notes.cookie, session=notes.session, settings=self._cookies
+                request, response, identifier=current.cookie, session=current.session, settings=self._cookies
             )
 
     async def _touched(self, session: Session, now: int) -> Session:
-        if -TOUCH_EVERY <= now - session.last_seen < TOUCH_EVERY:  # further in the future: the clock was wrong
+        if -TOUCH_EVERY <= now - session.last_seen < TOUCH_EVERY:  # further in the future: the clock was set back
             return session
         await self._database.write(lambda: run([repository.touch(session, now)]))
         return replace(session, last_seen=now, idle_expires=min(now + session.idle, session.expires))
@@ -243,7 +246,7 @@ class Sessions:
             yield repository.remove(key, must_exist=False)
             yield from run([one for hook in self.hooks.on_end for one in hook(key, now)])
         if but is None:
-            # guard: A72 ending all sessions ends what waits
+            # guard: A72 ending all sessions ends the user's waiting proofs
             yield from run([one for hook in self.hooks.on_close for one in hook(user)])
         return len(ended)
 
@@ -265,7 +268,7 @@ def _anonymous(request: Request, key: bytes, *, now: int, life: int) -> Session:
 
 def _signed_in(request: Request, old: Session, proof: SessionLogin, *, key: bytes, now: int) -> Session:
     life = lifetime(proof.duration, proof.remember)
-    carried: Mapping[str, object] = old.data if old.user in {None, proof.user} else {}
+    data: Mapping[str, object] = old.data if old.user in {None, proof.user} else {}
     return Session(
         key=key,
         pk=str(uuid.uuid4()),
@@ -283,7 +286,7 @@ def _signed_in(request: Request, old: Session, proof: SessionLogin, *, key: byte
         address=request.client,
         user_agent=_agent(request),
         who=proof.who,
-        data=carried if proof.data is None else proof.data,
+        data=data if proof.data is None else proof.data,
     )
 
 

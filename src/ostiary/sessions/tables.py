@@ -1,4 +1,4 @@
-"""The table of sessions: the id is kept as its SHA-256 only."""
+"""The table of sessions. Only the SHA-256 of a session id is stored."""
 
 from __future__ import annotations
 

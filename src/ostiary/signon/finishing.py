@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ostiary.sessions.repository import hold
+from ostiary.sessions.repository import lock
 from ostiary.sessions.session import SessionGone
 from ostiary.store.workspace.commit import run
 from ostiary.web.errors import HttpError
@@ -28,7 +28,7 @@ async def finish(context: SignOnContext, own: Callable[[], Batch[None]]) -> None
     No protocol can leave out the policies: without their yes this raises RuntimeError. Raises SessionEnded, SessionGone
     when a session that begins here moved first, and what `own` raises.
     """
-    # guard: A58 no protocol answers for a person without the policies
+    # guard: A58 no protocol answers without evaluating the policies
     if not context.allowed:
         raise RuntimeError("a protocol answers for a person without asking the policies")
     session, _ = context.signed_in
@@ -38,9 +38,9 @@ async def finish(context: SignOnContext, own: Callable[[], Batch[None]]) -> None
     def batch() -> Batch[None]:
         if pending is not None:
             yield from run(pending.statements)
-        # guard: A41 nothing is stored for a session that has ended
+        # guard: A41 nothing is stored for an ended session
         if pending_session is None:  # else the session is stored by this very batch
-            yield hold(session)  # what is stored now either is seen by the end of the session, or is not stored
+            yield lock(session)  # what is stored now either is seen by the end of the session, or is not stored
         yield from own()
 
     try:

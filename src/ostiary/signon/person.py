@@ -58,7 +58,7 @@ async def begin_sign_in(context: SignOnContext) -> Interaction:
         await services.sessions.end(request, session, now=now)
         session = None
     if session is None:
-        pending = pending_from(services.sessions.beginning(request, now))
+        pending = pending_from(services.sessions.new_anonymous(request, now))
         session = pending.session
     await prolong_request(context)
     await services.engine.start(
@@ -77,7 +77,7 @@ async def begin_sign_in(context: SignOnContext) -> Interaction:
 def sign_in_again(context: SignOnContext, flow: Flow) -> Beginning | None:
     """Return what that flow is begun for when this request needs a sign-in; None when it begins another one."""
     wanted = authentication_flow(context.snapshot, context.request.host, context.own_authentication_flow)
-    # guard: A30 a pushed request that is late begins for nobody at the page of its flow
+    # guard: A30 an expired pushed request starts no flow
     return _beginning(context) if wanted is not None and wanted.pk == flow.pk and context.late is None else None
 
 

@@ -63,7 +63,7 @@ class Loop:
     async def attempt(self) -> float:
         """Make one attempt, catching every error, and return the seconds until the next."""
         self._last_attempt = self._clock()
-        # guard: A77 the reader of configuration goes on after every error
+        # guard: A77 the configuration reader survives every error
         try:
             async with asyncio.timeout(self.bound):
                 await self._turn()
@@ -84,7 +84,7 @@ class Loop:
 
     def trouble(self) -> str | None:
         """Return why the result of this work is stale, for the log; None when it is fresh."""
-        # guard: A77 a stale configuration is not ready
+        # guard: A77 a process with a stale configuration is not ready
         if self.age() <= self.bound:
             return None
         return f"{self.name}: nothing succeeded for {self.age():.0f} s ({self._error or 'no turn has ended'})"

@@ -69,7 +69,7 @@ def first(purpose: Purpose[T], value_hash: bytes, *, expires: int, error: Callab
 
     It is for the `jti` of signed tokens, which may be used once until they expire.
     """
-    # guard: A14 an assertion counts once
+    # guard: A14 an assertion is accepted once
     return Statement(
         "INSERT INTO single_use (namespace, hash, body, expires, family, consumed) VALUES (?, ?, '{}', ?, NULL, ?) "
         "ON CONFLICT (namespace, hash) DO NOTHING",
@@ -88,7 +88,7 @@ def consume(purpose: Purpose[T], value_hash: bytes, *, now: int, tombstone: bool
         )
         return _load(purpose, rows[0]) if rows else Unknown()
     # guard: A09 a code is used once
-    # guard: A09 a code is short-lived
+    # guard: A09 an expired code is refused
     # guard: A20 a single-use value belongs to its namespace
     rows = yield Statement(
         "UPDATE single_use SET consumed = ? WHERE namespace = ? AND hash = ? AND expires > ? AND consumed IS NULL "

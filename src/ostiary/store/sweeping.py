@@ -20,7 +20,7 @@ def bite(table: str, key: str, condition: str, *parameters: Value, order: str = 
     that there may be more. The condition stands twice, so that a row extended meanwhile stays.
     """
     sorted_by = f" ORDER BY {order}" if order else ""
-    # guard: A69 clean-up deletes in bites
+    # guard: A69 clean-up deletes in batches
     chosen = f"SELECT {key} FROM {table} WHERE {condition}{sorted_by} LIMIT {BITE}"
     names = f"({key})" if "," in key else key
     return Statement(f"DELETE FROM {table} WHERE {names} IN ({chosen}) AND {condition}", (*parameters, *parameters))

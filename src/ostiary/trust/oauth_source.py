@@ -1,4 +1,4 @@
-"""The OAuth source: an issuer elsewhere, and our client there."""
+"""The OAuth source: another identity provider, and our client there."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ProviderType = Literal[
 
 
 def validate_source(item: OAuthSource) -> Iterable[Problem]:
-    """Check addresses, keys and path of a source."""
+    """Yield the problems of a source: its addresses, keys, scopes and user path."""
     if "%" in item.user_path_template.replace(SLUG_PLACEHOLDER, ""):
         yield Problem("user_path_template", f"expected a path in which only {SLUG_PLACEHOLDER} is filled in")
     for name in ("request_token_url", "authorization_url", "access_token_url", "profile_url"):
@@ -50,7 +50,7 @@ def _validate_keys(jwks: Mapping[str, object]) -> Iterable[Problem]:
     listed = jwks.get("keys")
     for index, key in enumerate(listed if isinstance(listed, list | tuple) else ()):
         if _PRIVATE & key.keys():
-            yield Problem("oidc_jwks", f"key {index}: it is nobody's but the issuer's, expected its public half")
+            yield Problem("oidc_jwks", f"key {index} is a private key, expected its public key")
 
 
 @kind(
@@ -63,22 +63,22 @@ def _validate_keys(jwks: Mapping[str, object]) -> Iterable[Problem]:
     check=validate_source,
 )
 class OAuthSource(Source):
-    """One issuer that speaks OAuth or OpenID Connect."""
+    """A source that speaks OAuth or OpenID Connect."""
 
-    provider_type: Annotated[ProviderType, Help("Whose dialect the source speaks.")]
-    request_token_url: Annotated[str | None, Help("Address for OAuth 1 only.")] = None
-    authorization_url: Annotated[str | None, Help("Where people are sent to sign in.")] = None
-    access_token_url: Annotated[str | None, Help("Where codes are exchanged.")] = None
-    profile_url: Annotated[str | None, Help("Where the person's claims are read.")] = None
-    pkce: Annotated[Literal["none", "plain", "S256"], Help("Proof key for the codes of the source.")] = "none"
+    provider_type: Annotated[ProviderType, Help("Vendor whose dialect the source speaks.")]
+    request_token_url: Annotated[str | None, Help("Request token endpoint, for OAuth 1 only.")] = None
+    authorization_url: Annotated[str | None, Help("Authorization endpoint: where people sign in.")] = None
+    access_token_url: Annotated[str | None, Help("Token endpoint: where codes are exchanged.")] = None
+    profile_url: Annotated[str | None, Help("Userinfo endpoint of the source.")] = None
+    pkce: Annotated[Literal["none", "plain", "S256"], Help("PKCE method for the codes of the source.")] = "none"
     consumer_key: Annotated[str, Length(1), Help("Our client id at the source.")]
     consumer_secret: Annotated[Secret, Sealed(Reading.WRITE_ONLY), Help("Our client secret at the source.")]
-    additional_scopes: Annotated[str, Help("Scopes beside the usual ones; with a leading * in place of them.")] = ""
-    oidc_well_known_url: Annotated[str, Help("Discovery document of the source; tells issuer and keys.")] = ""
-    oidc_jwks_url: Annotated[str, Help("Where the keys of the source are read, instead of what discovery says.")] = ""
-    oidc_jwks: Annotated[Mapping[str, object], Help("Keys of the source; they count when no address is given.")] = (
-        field(default_factory=dict)
+    additional_scopes: Annotated[str, Help("Scopes added to the default ones; a leading * replaces those.")] = ""
+    oidc_well_known_url: Annotated[str, Help("Discovery document: the issuer, and the address of its keys.")] = ""
+    oidc_jwks_url: Annotated[str, Help("Address of the key set, in place of the one in the discovery document.")] = ""
+    oidc_jwks: Annotated[Mapping[str, object], Help("Keys of the source. Used if no address is configured.")] = field(
+        default_factory=dict
     )
     authorization_code_auth_method: Annotated[
-        Literal["basic_auth", "post_body"], Help("How we prove ourselves at the source.")
+        Literal["basic_auth", "post_body"], Help("Client authentication at the source.")
     ] = "basic_auth"

@@ -6,7 +6,7 @@ import hashlib
 import ipaddress
 from typing import Final
 
-# guard: A74 changing networks of IPv6 count together
+# guard: A74 addresses of one IPv6 network are counted together
 NETWORKS: Final = (64, 56, 48)
 """Prefixes of IPv6 networks that one person may have: those assigned to a host, a home and a site (RFC 6177)."""
 

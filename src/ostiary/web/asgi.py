@@ -28,7 +28,7 @@ QUERY_LIMIT: Final = 49_152  # bytes; an authorization request is about 2,000, o
 HEADERS_LIMIT: Final = 32_768  # bytes of all names and values
 HEADER_COUNT_LIMIT: Final = 100
 
-# guard: A29 a page runs our own scripts alone
+# guard: A29 a page may run only our own scripts
 CSP: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: https:; connect-src 'self'; "
     "form-action 'self'; frame-ancestors 'self'; base-uri 'none'"
@@ -40,7 +40,7 @@ _UNAVAILABLE: Final = 503
 _TOO_MANY: Final = 429
 _MANY_SENT: Final = 256  # cached encoded headers
 # "same-origin" and not "no-referrer": with the latter browsers send "Origin: null" with our own forms.
-# guard: A41 pages are not kept by browsers
+# guard: A41 pages are not cached by browsers
 _PAGE: Final = tuple(
     (name, (name.encode(), value.encode()))
     for name, value in (
@@ -163,7 +163,7 @@ class Site:
         await _send(request, response, send, extensions.get(WHOLE))
         if access_log.isEnabledFor(logging.INFO):
             # The query is never logged: it holds codes and tokens. Nor are secrets in a path.
-            # guard: A73 the access log shows no key
+            # guard: A73 the access log contains no link keys
             access_log.info(
                 "%s %s %d %.1fms %s %s",
                 request.method,
@@ -242,7 +242,7 @@ class Site:
         for name in self._from_proxies:
             if trusted and names.count(name) > 1:  # one of them is not the proxy's
                 raise BadRequest("duplicate_header", "A header was sent more than once.")
-        # guard: A43 headers of a proxy count from trusted proxies alone
+        # guard: A43 forwarded headers are accepted from trusted proxies only
         if trusted:
             return request.headers
         return {name: value for name, value in request.headers.items() if name not in self._from_proxies}
@@ -258,7 +258,7 @@ async def _refuse(hosts: AnsweredHosts, request: Request) -> None:
     if request.path.startswith(_ANYWHERE):
         return
     refusal = await hosts.refusal(request)
-    # guard: A47 another host is not answered
+    # guard: A47 requests for an unknown host are refused
     if refusal is not None:
         raise refusal
 
@@ -278,7 +278,7 @@ def _headers(raw: Sequence[tuple[bytes, bytes]]) -> Mapping[str, str]:
             elif name in _LISTS:
                 value = f"{headers[name]}, {value}"
         headers[name] = value
-    # guard: A69 headers have a bounded size
+    # guard: A69 request headers have a size limit
     if len(raw) > HEADER_COUNT_LIMIT or size > HEADERS_LIMIT:
         raise HttpError(431, "headers_too_large", "The headers are too large.")
     return headers
@@ -318,7 +318,7 @@ def _outgoing(request: Request, response: Response) -> list[tuple[bytes, bytes]]
 def _encoded(pair: tuple[str, str]) -> tuple[bytes, bytes]:
     """Return one encoded header; constant ones are cached. Raises ValueError."""
     name, value = pair[0].encode("latin-1"), pair[1].encode("latin-1")
-    # guard: A47 an answer cannot be split by a line break in a header
+    # guard: A47 a line break in a header cannot split a response
     if _UNSENDABLE.search(value):
         raise ValueError("a header with a value that cannot be sent")
     if _UNSENDABLE_NAME.search(name):

@@ -21,7 +21,7 @@ def form_token(session_key: bytes, purpose: str, key: bytes) -> str:
 def is_form_token(token: str, session_key: bytes, purpose: str, key: bytes) -> bool:
     """Tell whether the token is that of `form_token` for the same session and purpose."""
     expected = form_token(session_key, purpose, key)
-    # guard: A40 a form carries the token of its session
+    # guard: A40 a form requires the token of its session
     return hmac.compare_digest(token.encode("utf-8", "replace"), expected.encode("ascii"))
 
 
@@ -59,7 +59,7 @@ def same_origin(request: Request) -> bool:
         return True
     try:
         sender = urlsplit(origin)
-        # guard: A40 another site cannot answer a flow
+        # guard: A40 another site cannot submit to a flow
         return sender.scheme in {"http", "https"} and canonical(sender.netloc, sender.scheme) == request.host
     except ValueError:
         return False

@@ -22,7 +22,7 @@ def parse_pairs(text: str) -> list[tuple[str, str]]:
     if not text:
         return []
     parts = text.split("&")
-    # guard: A69 forms have a bounded number of pairs
+    # guard: A69 the number of form fields is bounded
     if len(parts) > PAIRS_LIMIT:
         raise BadRequest("too_many_parameters", "Too many parameters were sent.")
     clear = text.isascii() and "\0" not in text

@@ -69,7 +69,7 @@ class Proxies:
         host = headers.get("host", "")
         if _FORWARDED.isdisjoint(headers):
             return ClientOrigin(peer, scheme, self._canonical(host, scheme))
-        # guard: A47 only trusted proxies name the host
+        # guard: A47 a forwarded host is accepted from trusted proxies only
         if not self.trusts(peer):
             self._warn_once(peer)
             return ClientOrigin(peer, scheme, self._canonical(host, scheme))
@@ -95,7 +95,7 @@ class Proxies:
             if parsed is None:  # written by a stranger before the first trusted proxy
                 break
             client = parsed
-            # guard: A48 who a stranger claims to come from is not believed
+            # guard: A48 a forwarded address from an untrusted peer is ignored
             if not self.trusts(parsed):
                 break
         return client

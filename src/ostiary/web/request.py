@@ -153,7 +153,7 @@ class Request:
             self._body = self._at_hand()
         if self._body is None:
             try:
-                # guard: A69 a body has its seconds
+                # guard: A69 a request body has a time limit
                 async with asyncio.timeout(BODY_SECONDS):
                     self._body = await self._read(limit)
             except TimeoutError:
@@ -166,7 +166,7 @@ class Request:
         announced = self.headers.get("content-length", "0")
         if not announced.isascii() or not announced.isdigit():
             raise BadRequest("malformed_header", "Content-Length is not a number.")
-        # guard: A69 bodies have a bounded size
+        # guard: A69 request bodies have a size limit
         if int(announced) > limit:
             raise _too_large()
         chunks: list[bytes] = []
@@ -196,7 +196,7 @@ class Request:
 
     async def json(self, limit: int = BODY_LIMIT) -> object:
         """Return the JSON body. Raises HttpError: 415 for another content type, 400, 413."""
-        # guard: A40 the executor takes JSON only
+        # guard: A40 the executor accepts JSON only
         if self.content_type != "application/json":
             raise HttpError(415, "unsupported_media_type", "Expected application/json.")
         try:

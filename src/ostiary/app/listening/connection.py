@@ -156,7 +156,7 @@ class Connection(asyncio.Protocol):
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
             end: int = upgrade.args[0]
-            # guard: A71 a head with Upgrade is not the end of reading
+            # guard: A71 reading continues after a head with Upgrade
             self._continue_after_upgrade()
             return data[end:]
         return b""
@@ -170,7 +170,7 @@ class Connection(asyncio.Protocol):
         self._skipped = False
         self._parser = httptools.HttpRequestParser(_AfterHead(self))
         version = b"1.1" if self.takes_chunks else b"1.0"
-        # guard: A71 the body of a request with Upgrade is its body
+        # guard: A71 a request with Upgrade may have a body
         framing = b"".join(b"%b: %b\r\n" % pair for pair in self._headers if pair[0] in _FRAMING)
         self._parser.feed_data(b"POST / HTTP/%b\r\n%b\r\n" % (version, framing))
 
@@ -180,13 +180,13 @@ class Connection(asyncio.Protocol):
             if not self._head_just_began:
                 self._head_bytes += size
             self._head_just_began = False
-            # guard: A69 a head has its octets
+            # guard: A69 a request head has a size limit
             if self._head_bytes > HEAD_BYTES:
                 self._refuse(431)
         elif reading is not None and reading is self._reading:
             self._framing += size - (0 if reading.answered else self._body_bytes - passed)
             limit = LEFTOVER_BYTES if reading.answered else FRAMING_BYTES + FRAMING_FACTOR * self._body_bytes
-            # guard: A69 framing has its octets
+            # guard: A69 chunk framing has a size limit
             if self._framing > limit:
                 self.abort()
 
@@ -206,7 +206,7 @@ class Connection(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Store a header. A trailer is dropped (RFC 9110 6.5.1)."""
-        # guard: A69 a trailer is no header
+        # guard: A69 trailers are not merged into the headers
         if self._in_head:
             name, value = name.lower(), value.rstrip()
             if name in _INSPECTED:
@@ -217,7 +217,7 @@ class Connection(asyncio.Protocol):
         """Inspect a header about the connection. Raises TargetRefused."""
         if name == b"expect":
             self._expects = value == b"100-continue"
-        # guard: A71 a coding that nobody understands is refused
+        # guard: A71 an unknown transfer coding is refused
         elif value != b"chunked":  # RFC 9112 6.1: an unknown transfer coding
             raise TargetRefused(501)
 
@@ -338,7 +338,7 @@ class Connection(asyncio.Protocol):
             self._pipeline.remove(broken)
             broken = None
         last = self._last()
-        # guard: A69 bytes that are no request are not answered in place of one
+        # guard: A69 malformed bytes never replace the response to an earlier request
         if last is not None and last is not broken:
             last.keep_alive = False
         elif broken is not None and broken.answered:
@@ -457,8 +457,8 @@ class Connection(asyncio.Protocol):
         """Return the seconds a client has in a phase; the application limits bodies itself."""
         if state == "body":
             return None
-        # guard: A69 a head has its seconds
-        # guard: A69 who does not read is given up
+        # guard: A69 a request head has a time limit
+        # guard: A69 a client that does not read is disconnected
         return WRITE_TIMEOUT if state == "taking" else HEAD_TIMEOUT
 
     def _phase(self) -> str:
@@ -466,7 +466,7 @@ class Connection(asyncio.Protocol):
         if self._writable is not None:
             return "taking"
         if self._exchange is not None:
-            # guard: A74 who waits for a body gives way
+            # guard: A74 a connection that waits for a body can be evicted
             return "work" if self._exchange.complete else "body"
         if self._reading is not None:
             return "leftover"

@@ -83,11 +83,11 @@ class ConnectionLimits:
         if address and not self._admits_address(address):
             return self._refuse()
         if new.in_handshake:
-            # guard: A74 hand-shakes are counted
+            # guard: A74 TLS handshakes are limited
             if len(self._shaking) >= max(1, self._most // HANDSHAKE_SHARE):
                 self._evict(next(iter(self._shaking)))
             self._shaking[new] = None
-        # guard: A69 connections are bounded, and who waits longest gives way
+        # guard: A69 connections are limited, and the longest idle one is evicted
         if len(self._all) < self._most or self._evict_any():
             self._all[new] = None
             self._waiting[new] = self._clock()

@@ -211,7 +211,7 @@ class Exchange:
     def _start(self, status: int) -> None:
         """Decide whether another request may follow: not if its start would be unknown."""
         self.started = True
-        # guard: A69 a body that was never asked for is not waited for
+        # guard: A69 a body that was never requested is not awaited
         if status == _REQUEST_TIMEOUT or self.awaits_continue:
             self.keep_alive = False
 

@@ -101,7 +101,7 @@ class Hosts:
             return True
         if self._is_named(host):
             return self._accepted.keep(host, value=True)
-        # guard: A75 a loopback name counts for clients on the loopback alone
+        # guard: A75 a loopback name is accepted from loopback clients only
         if host in self._local and (request.client in _LOOPBACK or is_loopback(request.client)):
             return True
         if names:
@@ -114,7 +114,7 @@ class Hosts:
                 self._logged.keep(request.host, value=True)
                 log.warning("answered to %s, which nobody named, as to any; if it is yours, %s", *_advice(request))
             return True
-        # guard: A75 a host nobody named is answered for the wizard alone
+        # guard: A75 an unpinned host is answered for the wizard only
         return request.path == "/" or request.path.startswith(WIZARD)
 
     def _is_named(self, host: str) -> bool:
@@ -124,7 +124,7 @@ class Hosts:
             name, port = split(host)
         except ValueError:
             return False
-        # guard: A75 a port that nobody named is another address
+        # guard: A75 an unlisted port is another address
         if port not in self._ports:
             return False
         return name in self._names or any(one.startswith(".") and name.endswith(one) for one in self._names)

@@ -168,7 +168,7 @@ async def _open(endpoint: Endpoint, connection: Connection, accepted: socket.soc
     """Open the connection of an accepted socket; over TLS this is the handshake."""
     options: dict[str, Any] = {}
     if endpoint.context is not None:
-        # guard: A74 a hand-shake has its seconds
+        # guard: A74 a TLS handshake has a time limit
         options = {"ssl_handshake_timeout": HANDSHAKE_TIMEOUT, "ssl_shutdown_timeout": CLOSE_TIMEOUT}
     await endpoint.loop.connect_accepted_socket(lambda: connection, accepted, ssl=endpoint.context, **options)
 

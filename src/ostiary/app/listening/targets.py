@@ -40,7 +40,7 @@ def target(url: bytes, headers: list[tuple[bytes, bytes]]) -> tuple[bytes, bytes
     authority = b"%b:%d" % (host, parsed.port) if parsed.port else host
     if sum(name == b"host" for name, _ in headers) > 1:
         raise TargetRefused(400)
-    # guard: A47 the host of a whole address counts
+    # guard: A47 the host of an absolute-form target is used
     headers[:] = [pair for pair in headers if pair[0] != b"host"]
     headers.append((b"host", authority))
     return parsed.path or b"/", parsed.query or b""

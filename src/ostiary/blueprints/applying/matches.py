@@ -38,7 +38,7 @@ def best_match(candidates: Sequence[T], lookups: Sequence[tuple[str, object]]) -
     primary key must hold as well.
     """
     primary_keys = [str(value).lower() for name, value in lookups if name == "pk"]
-    # guard: A57 of several that match, a managed one is meant
+    # guard: A57 of several matches the managed object is used
     matches = sorted(
         (one for one in candidates if all(str(one.pk) == pk for pk in primary_keys)),
         key=lambda one: (not one.values.get("managed"), age(one.pk)),

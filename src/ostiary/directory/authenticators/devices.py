@@ -125,7 +125,7 @@ class Devices:
 
     def _fail(self, device: Device, now: int) -> Statement:
         # While locked nothing is counted: one guess per delay, however many are sent at once.
-        # guard: A34 one guess per delay is judged
+        # guard: A34 one guess per delay is verified
         return Statement(
             f"UPDATE {self.kind_of(device).TABLE} SET failures = failures + 1, delay = {_NEXT_DELAY},"
             f" locked_until = CAST(? AS BIGINT) + {_NEXT_DELAY} WHERE pk = ? AND {FREE}",

@@ -62,7 +62,7 @@ def close(now: int, *, token: Secret | None) -> Statement:
             " WHERE one = 1 AND setup_closed = 0",
             guard=Guard(SetupClosed),
         )
-    # guard: A39 the set-up closes when there is an administrator
+    # guard: A39 the set-up wizard closes once there is an administrator
     return Statement(
         "UPDATE directory_install SET setup_closed = 1, setup_hash = NULL, setup_expires = 0"
         " WHERE one = 1 AND setup_closed = 0 AND setup_hash = ? AND setup_expires > ?",

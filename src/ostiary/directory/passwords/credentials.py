@@ -25,7 +25,7 @@ class Credentials:
         It does not check whether the user is active. Raises PasswordTooLong and Busy.
         """
         if user is None:
-            # guard: A42 an unknown name costs a hash
+            # guard: A42 an unknown user name costs a hash
             await self._passwords.verify(text, "", requester)
             return False
         verified = await self._passwords.verify(text, user.password, requester)

@@ -82,12 +82,12 @@ class HashQueue:
 
     def _admit(self, requester: Requester) -> None:
         stranger = _is_stranger(requester)
-        # guard: A69 hashes wait in a bounded queue
+        # guard: A69 the password queue is bounded
         if self._inside >= self._places or (stranger and self._inside_strangers >= self._strangers):
             raise Busy
         if requester.browser is not None and self._held[requester.browser] >= BROWSER_MOST:
             raise Busy
-        # guard: A74 one network does not fill the queue of passwords
+        # guard: A74 one network cannot fill the password queue
         if stranger and self._inside_strangers * 2 >= self._strangers:
             share = max(1, self._strangers // SHARE)
             if any(self._held[network] >= share for network in requester.networks):

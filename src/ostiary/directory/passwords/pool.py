@@ -47,7 +47,7 @@ class Passwords:
 
     async def verify(self, text: Secret, stored: str, requester: Requester = INTERNAL) -> Verified:
         """Compare a password with a stored hash of any known format. Raises PasswordTooLong, Busy."""
-        # guard: A69 a long password is not hashed
+        # guard: A69 an oversized password is not hashed
         _bounded(text)
         if not stored or stored.startswith(UNUSABLE):
             await self.dummy(requester, hashes=len(spellings(text.reveal())))

@@ -28,7 +28,7 @@ async def person_fields(stage_context: StageContext) -> dict[str, object]:
     typed = stage_context.text("pending_user_identifier")
     proven = "user_backend" in stage_context.context or "auth_method" in stage_context.context
     name = typed
-    # guard: A42 before the proof only what was typed is shown
+    # guard: A42 before the password only the typed name is shown
     if name is None or proven:
         user = await pending_user(stage_context)
         name = user.username if user is not None else (typed or "")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 
-# guard: A67 nothing is fetched but through the one way out
+# guard: A67 outgoing requests are made by one module only
 import hashlib
 from typing import Final
 from urllib.parse import quote

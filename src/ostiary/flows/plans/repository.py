@@ -32,7 +32,7 @@ class Plans:
 
     async def read(self, session: bytes, slug: str, destination: str, *, now: int) -> Plan | None:
         """Return the plan of a session for a flow and a destination. One that cannot be opened counts as none."""
-        # guard: A30 a tab goes on with the plan of its own destination only
+        # guard: A30 a tab continues only the plan of its own destination
         row = await fetch_one(
             self._database,
             "SELECT id, destination, version, body FROM flow_tab_plan"
@@ -70,7 +70,7 @@ class Plans:
 
     def _opened(self, row: Row, slug: str) -> Plan | None:
         plan_id, version = cast("str", row["id"]), cast("int", row["version"])
-        # guard: A49 a plan that cannot be read is begun again
+        # guard: A49 an unreadable plan starts the flow again
         try:
             data = self._sealer.open(cast("str", row["body"]), context=_context(plan_id))
             destination = cast("str", row["destination"])
@@ -93,7 +93,7 @@ class Plans:
 
         Named by its id alone, so that it may stand behind the statements that move a session to a new id.
         """
-        # guard: A30 of two tabs that answer one stage, one is heard
+        # guard: A30 of two concurrent responses to a stage, one is accepted
         return Statement(
             "UPDATE flow_tab_plan SET version = version + 1, body = ?, expires = ? WHERE id = ? AND version = ?",
             (self._seal(plan), now + PLAN_LIFETIME, plan.id, plan.version),
@@ -119,7 +119,7 @@ class Plans:
                 "DELETE FROM flow_completion WHERE session = ? AND completion = ? AND expires > ?",
                 (session, completion, now),
             )
-            # guard: A30 no code without the proof of the authorization flow
+            # guard: A30 a code requires the completed authorization flow
             return result.count == 1
 
         return await self._database.write(consume)
@@ -158,7 +158,7 @@ def drop_leading_to(session: bytes, destination: str) -> Statement:
 
 def drop_oldest(session: bytes) -> Statement:
     """Forget the plans of a session beyond `PLANS_MOST`, the one that rested longest first."""
-    # guard: A30 one session leaves a bounded number of plans behind
+    # guard: A30 the number of plans per session is bounded
     return Statement(
         "DELETE FROM flow_tab_plan WHERE session = ? AND expires < (SELECT expires FROM flow_tab_plan"
         " WHERE session = ? ORDER BY expires DESC LIMIT 1 OFFSET ?)",

@@ -49,7 +49,7 @@ class KnownBrowser:
 def known_browser(request: Request, key: Secret, now: int) -> KnownBrowser | None:
     """Return the browser that sent its cookie, if it is ours and still good."""
     match = _FORM.fullmatch(request.cookies.get(COOKIE, ""))
-    # guard: A42 nobody makes a known browser
+    # guard: A42 a client cannot forge the mark of a known browser
     if match is None or not hmac.compare_digest(_mac(key, match[0].rpartition(".")[0]), match["mac"]):
         return None
     until = int(match["until"])

@@ -83,7 +83,7 @@ async def prove_password(
 
 async def _begun(stage_context: StageContext, user: User | None, typed: str, browser: str | None) -> Attempt:
     """Count the attempt before it is judged. Raises TooManyRequests."""
-    # guard: A69 guessing waits
+    # guard: A69 failures delay the next attempt
     account = Account(None if user is None else user.pk, typed)
     try:
         return await stage_context.services.attempts.begin(
@@ -126,14 +126,14 @@ def _context(user: User, backend: str) -> Mapping[str, object]:
 
 
 def _name(user: User | None) -> str | None:
-    # guard: A73 a name that nobody has is not logged
+    # guard: A73 an unknown user name is not logged
     return None if user is None else user.username
 
 
 def _told(stage_context: StageContext, user: User | None) -> Sequence[Statement]:
     """The event of a failure. None for a name nobody has: people type passwords there."""
     if user is None:
-        # guard: A68 a name nobody has makes no event
+        # guard: A68 an unknown user name creates no event
         return ()
     return (
         event(

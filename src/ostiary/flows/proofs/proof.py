@@ -34,7 +34,7 @@ async def still_proven(services: Services, request: Request, plan: Plan) -> bool
     if plan.proof is None:
         return "user_backend" not in plan.context  # a proof that does not say what it rests on is none
     subject = await subject_of(services.users, request, plan.proof.user)
-    # guard: A72 a plan ends when what its proof rests on has changed
+    # guard: A72 a changed credential ends the plans it was proven in
     if subject is not None and subject.user.is_active and subject.user.stamp == plan.proof.stamp:
         return True
     name = None if subject is None else subject.user.username

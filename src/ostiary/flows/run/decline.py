@@ -19,7 +19,7 @@ MESSAGE: Final = "You did not allow it."
 
 def declined_proof(completion: str) -> str:
     """Return the completion key that a flow begun with `completion` leaves when its person said no."""
-    # guard: A30 a no leaves another proof than a yes
+    # guard: A30 a declined completion differs from an accepted one
     return f"{completion}:declined"
 
 

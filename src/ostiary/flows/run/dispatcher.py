@@ -153,7 +153,7 @@ class Dispatcher:
 
         That end is left to the caller to commit (`Moved.pending`). The form of an old showing is not looked at: Passed.
         """
-        # guard: A30 a form names the showing it answers
+        # guard: A30 a form carries the ticket of its challenge
         if ticket != self._at.plan.ticket:
             return Passed()
         return await self._answered(form, form=True)
@@ -164,7 +164,7 @@ class Dispatcher:
         if plan.denied is not None:
             return Passed()
         try:
-            # guard: A30 an answer is judged only after its challenge was shown
+            # guard: A30 a response is verified only after its challenge was shown
             if not plan.shown or not await self._still_there():
                 return Passed()  # nothing was asked in this session, or not this: an answer needs its challenge
             outcome = await self._judge(answer, form=form)
@@ -234,7 +234,7 @@ class Dispatcher:
         stage = self._at.stage()
         if stage is None:
             # The configuration changed under the plan: everything is asked again, nothing is left out.
-            # guard: A30 a stage that vanished is not left out
+            # guard: A30 a deleted stage is not skipped
             self._restart(keep_context=False)
             return None
         fate, events = await self._planner.decide_again(self._at.plan, self._at.session)

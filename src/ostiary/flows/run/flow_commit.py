@@ -127,7 +127,7 @@ class FlowCommit:
 
     def sign_in(self, plan: Plan, proof: SignIn, statements: Iterable[Statement]) -> None:
         """Have the session become that person's, under a new id. The browser hears of it after the commit."""
-        self._pending_session = self._services.sessions.signing_in(
+        self._pending_session = self._services.sessions.prepare_sign_in(
             self._request,
             self.session,
             Proof(

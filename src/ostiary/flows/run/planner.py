@@ -153,12 +153,12 @@ def fate_of(decision: Decision, binding: FlowStageBinding, snapshot: Snapshot) -
     """Say what happens to a stage. What cannot be evaluated never makes it vanish: see `Stage.GUARD`."""
     if decision.passing:
         return "take"
-    # guard: A76 a policy that fails takes no guard away
+    # guard: A76 a failing policy never removes a guard stage
     if not decision.undecided:
         return "leave"
     stage = snapshot.resolve(STAGE, binding.stage)
     guards = isinstance(stage, Stage) and stage.GUARD
-    # guard: A76 a policy that fails opens no stage that lets in
+    # guard: A76 a failing policy never adds a stage that signs in
     return "take" if guards else "refuse"
 
 

@@ -34,7 +34,7 @@ def switched(plan: Plan, flow: Flow, *, user: int | None, keep_context: bool) ->
     """
     origin = {**plan.origin, IS_REDIRECTED: True}
     return new_plan(flow.slug, plan.destination).to(
-        # guard: A30 a flow that is switched to takes over a proof only with its context
+        # guard: A30 a switched flow takes over a proof only with its context
         context={**plan.context, IS_REDIRECTED: True} if keep_context else origin,
         proof=plan.proof if keep_context else None,
         origin=origin,

@@ -211,7 +211,7 @@ def _choices(prompt: Prompt, stage_context: StageContext, user: User | None) -> 
 
 async def _judged(prompt: Prompt, stage_context: StageContext, user: User | None, raw: object) -> object:
     """Return the value of one field. Raises NotValid."""
-    # guard: A52 values of the server are not the client's
+    # guard: A52 server-side prompt values are not accepted from the client
     if prompt.type in SERVER_SIDE:
         if "initial_value" in _lost(prompt) and not isinstance(
             stage_context.mapping("prompt_data").get(prompt.field_key), str

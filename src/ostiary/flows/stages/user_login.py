@@ -71,7 +71,7 @@ class UserLoginStage(Stage):
 
     async def _user(self, stage_context: StageContext) -> User | None:
         """Whoever earlier stages proved. Whoever was signed in before does not count."""
-        # guard: A30 nobody is signed in whom no stage has proved
+        # guard: A30 only a user proven by a stage is signed in
         return await stage_context.person(stage_context.pending_pk) if stage_context.pending_pk is not None else None
 
     def _done(self, stage_context: StageContext, user: User, *, remember: bool) -> Done:
@@ -95,7 +95,7 @@ class UserLoginStage(Stage):
         if not self.terminate_other_sessions:
             return Done(writes=writes, sign_in=proof)
         renewed, others_end = renew_proof(user, error=PlanChanged)
-        # guard: A72 a sign-in that ends the other sessions ends what waits, too
+        # guard: A72 a sign-in that ends the other sessions ends their waiting proofs
         return Done(writes=(*writes, others_end), sign_in=proof, proof=renewed)
 
 

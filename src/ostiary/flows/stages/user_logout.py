@@ -36,7 +36,7 @@ class UserLogoutStage(Stage):
         wanted = stage_context.context.get(END)
         if stage_context.session.user is None or wanted is False:
             return Done()
-        # guard: A40 another site signs nobody out
+        # guard: A40 another site cannot sign a user out
         if wanted is True or not is_cross_site(stage_context.request):
             return Done(sign_out=True)
         return Ask({**await session_end_fields(stage_context), "confirm": True}, person=False)

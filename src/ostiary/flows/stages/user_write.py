@@ -55,7 +55,7 @@ class UserWriteStage(Stage):
         """Return what has to be proven first, where this changes by what the person signs in."""
         user = await stage_context.person(pk)
         values = changed(stage_context.mapping("prompt_data"), {})
-        # guard: A33 what writes a password asks for the old one
+        # guard: A33 a password change requires the old password
         if user is None or not sensitive.is_sensitive(user, values):
             return None
         if sensitive.is_proven(

@@ -95,13 +95,13 @@ class Decrypter:
         return decrypted.plaintext
 
     def _check_header(self, token: str) -> None:
-        # guard: A15 encrypted objects have a size
+        # guard: A15 encrypted objects have a size limit
         if len(token) > LONGEST_ENCRYPTED:
             raise MalformedToken("too long")
         header = read_header(token.partition(".")[0])
         if header.get("alg") != self.algorithm or header.get("enc") not in READABLE_CONTENT:
             raise MalformedToken("alg or enc is another than the key's")
-        # guard: A15 no compression, whose output has no end
+        # guard: A15 compressed content is refused, its size would be unbounded
         if "zip" in header or "crit" in header:
             raise MalformedToken("neither compression nor a critical extension is supported")
         point = header.get("epk", {})

@@ -54,14 +54,14 @@ def verify(token: str, keys: Iterable[VerifyingKey]) -> VerifiedJws:
         # guard: A14 the key decides the algorithm
         if key.algorithm != header.get("alg") or (kid is not None and key.kid is not None and key.kid != kid):
             continue
-        # guard: A14 the signature of a hint is checked
+        # guard: A14 the signature of an id_token_hint is verified
         if key.accepts(signing_input, signature):
             return VerifiedJws(header, payload, key)
     raise BadSignature("no key made this signature")
 
 
 def _split(token: str) -> tuple[str, str, str]:
-    # guard: A17 a token longer than any of ours is not read
+    # guard: A17 an oversized token is refused unread
     if len(token) > LONGEST_TOKEN:
         raise MalformedToken("longer than any token made here")
     parts = token.split(".")

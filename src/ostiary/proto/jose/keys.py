@@ -50,7 +50,7 @@ def algorithms_for(key: PrivateKey | PublicKey | bytes) -> tuple[str, ...]:
     A secret always allows HS256; HS384 and HS512 need one as long as the hash (RFC 7518, section 3.2).
     """
     if isinstance(key, bytes):
-        # guard: A14 a short secret makes no long signatures
+        # guard: A14 a secret shorter than the hash is refused
         return tuple(name for name, (_, least) in _SECRETS.items() if name == "HS256" or len(key) >= least)
     if isinstance(key, rsa.RSAPrivateKey | rsa.RSAPublicKey):
         if key.key_size < LEAST_RSA_BITS:
@@ -81,10 +81,10 @@ def require_key_size(key: object) -> None:
 
 def require_rsa_size(modulus: int, exponent: int) -> None:
     """Refuse the same by the numbers, before anything is computed with them. Raises UnsupportedKey."""
-    # guard: A69 a stranger's modulus is bounded
+    # guard: A69 a foreign RSA modulus is bounded
     if modulus.bit_length() > MOST_RSA_BITS:
         raise UnsupportedKey(f"expected an RSA key of at most {MOST_RSA_BITS} bits")
-    # guard: A69 a stranger's exponent is small
+    # guard: A69 a foreign RSA exponent is bounded
     if not LEAST_EXPONENT <= exponent <= MOST_EXPONENT or exponent % 2 == 0:
         raise UnsupportedKey("expected an RSA key with a small public exponent, such as 65537")
 

@@ -50,7 +50,7 @@ def read_parameters(pairs: Iterable[tuple[str, str]]) -> Parameters:
     every: dict[str, tuple[str, ...]] = {}
     for name, value in pairs:
         if name in names:
-            # guard: A07 repeated parameters are refused at authorize
+            # guard: A07 repeated parameters of an authorization request are refused
             repeated.add(name)
         names.add(name)
         if value:

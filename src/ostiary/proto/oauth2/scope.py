@@ -34,13 +34,13 @@ def grant_scopes(requested: tuple[str, ...], offered: Collection[str]) -> tuple[
     """Return the requested scopes that are offered. Unknown names are ignored; an empty request is for all offered."""
     if not requested:
         return tuple(sorted(offered))
-    # guard: A11 only what the application may have is granted
+    # guard: A11 only the application's scopes are granted
     return tuple(name for name in requested if name in offered)
 
 
 def narrow_scope(requested: tuple[str, ...], granted: tuple[str, ...]) -> tuple[str, ...]:
     """Return the scopes of a refreshed token (RFC 6749 6). Raises OAuthError (invalid_scope) for scopes not granted."""
-    # guard: A11 a refresh does not widen
+    # guard: A11 a refresh cannot add scopes
     if not set(requested) <= set(granted):
         raise OAuthError(INVALID_SCOPE, "the scope is wider than what was granted")
     return requested or granted

@@ -58,7 +58,7 @@ _REFUSED_CLASSES: Final = (
 )  # connection and server, not the statement
 # With these states a connection is lost: it is broken, ended by the server, or leads to a read-only server (after a
 # failover behind a stable address another server accepts writes).
-# guard: A77 a server that takes no writes is a lost connection
+# guard: A77 a read-only database server counts as a lost connection
 _LOST_STATES: Final = ("08", "57P", "25006", "25P02", "25P03", "25P04")
 _REASONS: Final = {
     "08": Reason.UNREACHABLE,

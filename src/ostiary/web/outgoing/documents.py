@@ -112,7 +112,7 @@ async def _read(target: RequestTarget, *, public: bool, limit: int) -> bytes:
                 parser.feed_data(data)
             except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
                 raise OutgoingFailed("the answer is not HTTP") from error
-            # guard: A67 documents have an end
+            # guard: A67 fetched documents have a size limit
             if len(answer.body) > limit or (head > HEAD_LIMIT and not answer.headers_done):
                 raise OutgoingFailed("the answer is too long")
         if not answer.headers_done or (answer.framed and not answer.done):

@@ -59,7 +59,7 @@ async def post_form(url: str, pairs: Sequence[tuple[str, str]], *, seconds: floa
     """Post a form and return the status of the response. Raises OutgoingFailed."""
     target = target_of(url)
     try:
-        # guard: A67 the way out has an end
+        # guard: A67 outgoing requests have a time limit
         async with asyncio.timeout(seconds):
             return await _exchange(target, urlencode(pairs).encode("ascii"))
     except TimeoutError:
@@ -78,7 +78,7 @@ def target_of(url: str) -> RequestTarget:
         port = parts.port
     except ValueError as error:
         raise OutgoingFailed(expected) from error
-    # guard: A67 the way out leads to the web only
+    # guard: A67 outgoing requests use http and https only
     if parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc:
         raise OutgoingFailed(expected)
     tls = parts.scheme == "https"
@@ -106,7 +106,7 @@ async def connected(
 
         context = ssl.create_default_context()
     # Connect to the verified address: a second look-up could return another one (DNS rebinding).
-    # guard: A67 the address that was looked at is the one that is reached
+    # guard: A67 the connection goes to the verified address
     host = await _public_address(target) if public else target.host
     reader, writer = await asyncio.open_connection(
         host, target.port, ssl=context, server_hostname=target.host if context is not None else None, limit=HEAD_LIMIT
@@ -140,7 +140,7 @@ def _is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
             return _is_public(inner)
         if address in _NAT64:
             return _is_public(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
-    # guard: A67 an address of others never leads into a private network
+    # guard: A67 an untrusted address never leads into a private network
     return address.is_global and not address.is_multicast
 
 

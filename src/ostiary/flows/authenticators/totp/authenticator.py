@@ -73,7 +73,7 @@ class TotpAuthenticator(Authenticator):
         counter = self._match(device, attempt)
         if counter is None:
             return ()
-        # guard: A34 a one-time code is used up
+        # guard: A34 a one-time code is accepted once
         return (
             Statement(
                 "UPDATE directory_totp SET last_t = ?, last_used = ?"

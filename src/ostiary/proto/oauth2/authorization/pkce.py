@@ -41,7 +41,7 @@ def parse_challenge(value: str | None, method: str | None) -> CodeChallenge | No
             raise OAuthError(INVALID_REQUEST, "code_challenge_method without code_challenge")
         return None
     method = method or "plain"
-    # guard: A08 an unknown method is not plain
+    # guard: A08 an unknown method is not treated as plain
     if method not in METHODS:
         raise OAuthError(
             INVALID_REQUEST, "unknown code_challenge_method", description="The code_challenge_method is not supported."
@@ -75,12 +75,12 @@ def verify_code_verifier(challenge: CodeChallenge | None, verifier: str | None) 
     authorization request (RFC 9700 4.8.2).
     """
     if challenge is None:
-        # guard: A08 a verifier for a code without challenge is a downgrade
+        # guard: A08 a verifier for a code without challenge is refused
         if verifier is not None:
             raise OAuthError(INVALID_GRANT, "code_verifier for a code without code_challenge: downgrade")
         return
     if verifier is None:
-        # guard: A08 the verifier cannot be left out
+        # guard: A08 a missing verifier is refused
         raise OAuthError(INVALID_GRANT, "code_verifier is missing")
     if _VERIFIER.fullmatch(verifier) is None:
         raise OAuthError(INVALID_GRANT, "malformed code_verifier")

@@ -51,7 +51,7 @@ def pattern_problem(mode: MatchingMode, url: str) -> str | None:
         return None
     if _scheme(url) in FORBIDDEN_SCHEMES:
         return f"expected an address that is not {_scheme(url)}:"
-    # guard: A05 they cannot be saved
+    # guard: A05 dangerous addresses cannot be saved
     if not is_safe_redirect_uri(url):
         return "expected an absolute address of visible ASCII characters, without a fragment"
     return None
@@ -68,7 +68,7 @@ def is_allowed(sent: str, entries: Iterable[RedirectEntry], *, any_port: bool = 
     sent_loopback = _without_port(sent) if any_port else None
     for entry in entries:
         if entry.matching_mode == "strict":
-            # guard: A01 strict addresses are equal to the character
+            # guard: A01 strict addresses are compared exactly
             # guard: A04 a strict address is not a pattern
             if sent == entry.url or (sent_loopback is not None and sent_loopback == _without_port(entry.url)):
                 return True
@@ -82,9 +82,9 @@ def is_allowed(sent: str, entries: Iterable[RedirectEntry], *, any_port: bool = 
 def _matches(text: str, sent: str) -> bool:
     """Match a pattern in linear time (A04). A stored pattern that is invalid matches nothing."""
     try:
-        # guard: A04 no address makes a pattern slow
-        # guard: A04 patterns match as a whole
-        # guard: A01 a wildcard does not reach across the end of the host
+        # guard: A04 matching time is linear for every address
+        # guard: A04 patterns match the whole address
+        # guard: A01 a wildcard does not match beyond the host
         return pattern(text).fullmatch(sent, fixed=_boundaries(sent))
     except BadPattern:
         return False
@@ -109,11 +109,11 @@ def _without_port(url: str) -> tuple[str, str] | None:
 
 def is_safe_redirect_uri(url: str) -> bool:
     """Tell whether `url` is absolute, visible ASCII, without fragment (RFC 6749 3.1.2) and of no dangerous scheme."""
-    # guard: A05 a fragment is no part of an address
+    # guard: A05 an address with a fragment is refused
     if len(url) > MAX_LENGTH or _VISIBLE.fullmatch(url) is None or "#" in url or "\\" in url:
         return False
     scheme = _scheme(url)
-    # guard: A05 dangerous schemes are refused whatever the list says
+    # guard: A05 dangerous schemes are refused even if listed
     return scheme is not None and scheme not in FORBIDDEN_SCHEMES and _split(url) is not None
 
 
@@ -169,16 +169,16 @@ def _split(url: str) -> SplitResult | None:
 def _is_plain(url: str) -> bool:
     """Tell whether a URI leads where it seems to: authors of patterns rely on it (A02, A03)."""
     parts = _split(url)
-    # guard: A02 user info hides the host from patterns
+    # guard: A02 addresses with user information never match a pattern
     if parts is None or "@" in parts.netloc or "%" in parts.netloc:
         return False
-    # guard: A03 an address of the web has a host
+    # guard: A03 an http address must have a host
     if parts.scheme in _WEB and not parts.hostname:  # browsers take "https:a" and "https:///a" for "https://a"
         return False
     path = parts.path
     for _ in range(_UNQUOTE_ROUNDS):
         if "\\" in path or any(segment in {".", ".."} for segment in path.split("/")):
             return False
-        # guard: A03 dot segments are looked for behind several encodings
+        # guard: A03 dot segments are found behind repeated encodings
         path = unquote(path)
     return "\\" not in path and not any(segment in {".", ".."} for segment in path.split("/"))

@@ -71,7 +71,7 @@ def parse_mode(text: str | None, parts: frozenset[Part], redirect_uri: str) -> t
     name, _, suffix = text.partition(".")
     if name == "jwt":
         return default, True
-    # guard: A07 tokens are never put in a query
+    # guard: A07 tokens are never returned in a query
     if name == "query" and parts != CODE_ONLY:
         raise OAuthError(INVALID_REQUEST, "tokens in a query", description="The response_mode must not be query.")
     if name == "form_post" and not redirect_uri.lower().startswith(("https://", "http://")):
@@ -84,7 +84,7 @@ def response_pairs(target: ResponseTarget, pairs: Pairs, *, issuer: str) -> list
     parameters = list(pairs)
     if target.state is not None:
         parameters.append(("state", target.state))
-    # guard: A10 every answer names its issuer
+    # guard: A10 every authorization response names its issuer
     if not target.signed:
         parameters.append(("iss", issuer))
     return parameters

@@ -75,7 +75,7 @@ def is_same_url(sent: str, url: str) -> bool:
 def _key(header: Mapping[str, object]) -> PublicKey:
     """Return the public key in the proof's header. Raises BadStatement."""
     jwk = header.get("jwk")
-    # guard: A14 a proof says what it is
+    # guard: A14 a DPoP proof must have its own type
     if header.get("typ") != "dpop+jwt" or header.get("alg") not in ALGORITHMS or not isinstance(jwk, dict):
         raise BadStatement("typ, alg or jwk of the header")
     key = None if _PRIVATE & jwk.keys() else public_key(jwk)

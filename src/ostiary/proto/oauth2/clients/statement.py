@@ -82,7 +82,7 @@ def read_statement(text: str, keys: Iterable[VerifyingKey], *, longest: int = LO
     if len(text) > longest:
         raise BadStatement("too long")
     try:
-        # guard: A15 a request object's signature is checked
+        # guard: A15 the signature of a request object is verified
         verified = verify(text, keys)
     except JoseError as error:
         raise BadStatement(str(error)) from error

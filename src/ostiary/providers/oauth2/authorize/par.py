@@ -66,7 +66,7 @@ async def _keep(services: OAuth2Services, handle_hash: bytes, pushed: Pushed, *,
     def batch() -> Batch[int | None]:
         if counted is not None:
             count, until = yield from hit_until(counted, window=rate.window, now=now)
-            # guard: A69 public clients push so many from one address
+            # guard: A69 pushed requests of public clients are limited per address
             if count > rate.most:
                 return until
         yield keep_pushed(handle_hash, pushed)

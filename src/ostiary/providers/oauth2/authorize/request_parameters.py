@@ -48,7 +48,7 @@ async def find_parameters(context: AuthorizationContext) -> None:
         context.parameters = signed.parameters
         if signed.expires is not None and signed.expires <= context.now:
             context.late = OAuthError(INVALID_REQUEST_OBJECT, "expired")
-    # guard: A15 a provider that demands signed requests gets no others
+    # guard: A15 unsigned requests are refused if the provider requires signed ones
     elif provider.require_signed_request_object:
         raise unsigned()
 

@@ -65,7 +65,7 @@ async def _parameters(context: AuthorizationContext) -> Response | None:
 async def _redirect_uri(context: AuthorizationContext) -> Response | None:
     """RFC 9700 2.1: nothing is sent to an address that the administrator has not allowed."""
     uri = _sent_uri(context.parameters)
-    # guard: A01 an address that is not allowed is told to the person, not followed
+    # guard: A01 an unlisted redirect address is shown, not followed
     if uri is None or not context.client.may_redirect_to(uri):
         raise BadRequest("invalid_redirect_uri", "The application sent an address to return to that is not allowed.")
     context.known_target = parse_target(context.parameters, uri)
@@ -114,7 +114,7 @@ async def _expected(context: AuthorizationContext) -> Response | None:
 
 async def _strong_enough(context: AuthorizationContext) -> Response | None:
     """Core 5.5.1.1, an essential acr: sign in again, once, which may ask for more; then the answer is an error."""
-    # guard: A36 an essential class is reached or refused
+    # guard: A36 an essential authentication class is reached or the request refused
     if is_strong_enough(context):
         return None
     if context.arrival is Arrival.FIRST:

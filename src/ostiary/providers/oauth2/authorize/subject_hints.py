@@ -57,7 +57,7 @@ def reached_class(context: AuthorizationContext) -> str | None:
     """
     acr = context.wanted.claims.find("id_token", "acr")
     requested = (*(acr.values if acr is not None else ()), *context.wanted.acr_values)
-    # guard: A36 a class that was not reached is never told
+    # guard: A36 an authentication class that was not reached is never claimed
     best = next((one for one in requested if one in reached(context)), ACR)
     return None if best == ACR else str(best)
 

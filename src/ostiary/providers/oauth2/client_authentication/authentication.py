@@ -139,7 +139,7 @@ def _audiences(client: Client, request: Request) -> tuple[str, ...]:
     """
     base = request.base_url
     issuer, provider = client.issuer(base), client.provider
-    # guard: A14 who must bind tokens names the issuer
+    # guard: A14 a client that must bind tokens uses the issuer as audience
     if provider.dpop == "required" or provider.tls_client_certificate_bound_access_tokens:
         return (issuer,)
     own = (f"{base}{PAR_PATH}",) if request.path == PAR_PATH else ()
@@ -151,7 +151,7 @@ def _assertion_keys(client: Client) -> Sequence[VerifyingKey]:
     provider = client.provider
     if provider.token_endpoint_auth_method == "client_secret_jwt":  # noqa: S105 - the name of a method
         return secret_keys(provider.client_secret.reveal().encode()) if provider.client_secret else ()
-    # guard: A14 the client's method decides the kind of key, not the token
+    # guard: A14 the client's method decides the key type, not the token
     return verifying_keys(provider.jwks)
 
 

@@ -49,7 +49,7 @@ async def verify_token_binding(request: Request, services: OAuth2Services, token
     A bound token is refused as a bearer token (7.2), an unbound one as a DPoP token. Raises OAuthError.
     """
     bound = token.binding
-    # guard: A16 a bound token is no bearer token
+    # guard: A16 a bound token is not accepted as a bearer token
     if (sent.scheme == "dpop") is not (bound.jkt is not None):
         raise OAuthError(INVALID_TOKEN, "not a token for this scheme")
     if bound.jkt is not None:

@@ -168,7 +168,7 @@ async def _allowed(context: ApprovalContext) -> Response | None:
     """The application's policies (A13). After a refusal the device gets access_denied."""
     grant = context.grant
     refusal = await check_access(context, policy_facts(grant), if_refused=(deny_device(grant),))
-    # guard: A13 the policies decide when the code is entered
+    # guard: A13 the policies are evaluated when the code is entered
     if refusal is not None:
         raise refusal
     return None

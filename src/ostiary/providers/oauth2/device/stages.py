@@ -31,7 +31,7 @@ from ostiary.providers.oauth2.provider.client import client_by_provider
 from ostiary.providers.oauth2.provider.fields import DEVICE_CODE
 from ostiary.providers.oauth2.tokens.new_authorization import new_authorization
 from ostiary.record import dataclass
-from ostiary.sessions.repository import hold
+from ostiary.sessions.repository import lock
 from ostiary.signon.access import NO_ACCESS, decide_access
 from ostiary.signon.person import person_of
 from ostiary.store.hashing import token_hash
@@ -118,7 +118,7 @@ class DeviceApproveStage(Stage):
         return Done(
             drop=("device_grant",),
             writes=(
-                hold(stage_context.session),
+                lock(stage_context.session),
                 *approve_device(
                     item,
                     authorization,
@@ -152,7 +152,7 @@ class DeviceDeclinedStage(Stage):
     async def open(self, stage_context: StageContext) -> Verdict:
         """Tell it, and end here."""
         item = await _claimed(stage_context)
-        # guard: A13 a device whose person said no is told so
+        # guard: A13 a declined device receives access_denied
         return Refused(_DECLINED, () if item is None else (deny_device(item),))
 
     async def answer(self, stage_context: StageContext, answer: Mapping[str, object]) -> Verdict:

@@ -204,7 +204,7 @@ def _target(client: Client | None, parameters: Parameters) -> str | None:
     uri = parameters.get("post_logout_redirect_uri")
     if uri is None:
         return None
-    # guard: A06 the way back from a sign-out is on the list
+    # guard: A06 the address after a sign-out must be listed
     if client is None or not is_allowed(uri, client.provider.post_logout_redirect_uris):
         raise BadRequest("invalid_request", "The application sent an address to return to that is not allowed.")
     state = parameters.get("state")

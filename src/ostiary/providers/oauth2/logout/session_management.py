@@ -83,14 +83,14 @@ class BrowserState:
     """Keeps the browser state cookie in step with the session. The site calls `finish` with every response."""
 
     def __init__(self, sessions: Sessions, settings: CookieSettings) -> None:
-        self._gate = sessions
+        self._sessions = sessions
         self._settings = settings
 
     def finish(self, request: Request, response: Response) -> None:
         """Set or delete the cookie, if the request has read the session and the cookie differs."""
-        if not self._gate.was_read(request):
+        if not self._sessions.was_read(request):
             return
-        session = self._gate.known(request)
+        session = self._sessions.cached(request)
         expected = "" if session is None or session.user is None else browser_state(session.key)
         if request.cookies.get(COOKIE, "") == expected:
             return

@@ -122,7 +122,7 @@ async def _subject(request: Request, services: OAuth2Services, scope: str) -> Su
     if token is None or client_by_provider(services.plane.snapshot, token.provider) is None:
         raise OAuthError(INVALID_TOKEN, "unknown, expired or revoked")
     await verify_token_binding(request, services, token, sent)
-    # guard: A16 GitHub's addresses take only tokens that are meant for us
+    # guard: A16 the GitHub endpoints accept only tokens with their audience
     if not is_meant_here(sent.token, token):
         raise OAuthError(INVALID_TOKEN, "made for another resource")
     if scope not in token.scope:

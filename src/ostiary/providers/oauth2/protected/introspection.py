@@ -61,9 +61,9 @@ async def introspect(request: Request, services: OAuth2Services) -> Response:
 
 
 async def _access(services: OAuth2Services, client: Client, token: str, *, now: int) -> Mapping[str, object]:
-    # guard: A58 the token of a disabled account is not active, whenever it was stored
+    # guard: A58 tokens of a disabled account are inactive
     access = await find_access(services.database, token_hash(token), now=now, of_active=True)
-    # guard: A16 introspection tells a client about its own tokens only
+    # guard: A16 introspection answers about a client's own tokens only
     if access is None or access.provider != client.pk:
         return _INACTIVE
     return {

@@ -28,6 +28,6 @@ async def find_api_user(database: Database, plane: ConfigPlane, key: Secret, now
     if token is None or API_SCOPE not in token.scope or token.binding:
         return None
     served = client_by_provider(plane.snapshot, token.provider) is not None
-    # guard: A16 our API takes only tokens that are meant for us
-    # guard: A16 our API takes no tokens of a client that is gone
+    # guard: A16 the API accepts only tokens with its audience
+    # guard: A16 the API refuses tokens of a deleted client
     return token.user if served and is_meant_here(text, token) else None

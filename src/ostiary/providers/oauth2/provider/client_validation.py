@@ -51,7 +51,7 @@ def _validate_keys(item: OAuth2ProviderFields, *, needed: bool) -> Iterable[Prob
     listed = item.jwks.get("keys")
     for index, key in enumerate(listed if isinstance(listed, list | tuple) else ()):
         if _PRIVATE & key.keys():
-            yield Problem("jwks", f"key {index}: it is nobody's but the client's, expected its public half")
+            yield Problem("jwks", f"key {index} is a private key, expected its public key")
 
 
 def _validate_subject(item: OAuth2ProviderFields) -> Iterable[Problem]:

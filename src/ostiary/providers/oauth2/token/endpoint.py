@@ -44,7 +44,7 @@ async def token(request: Request, services: OAuth2Services) -> Response:
     try:
         parameters = await read_form_parameters(request)
         grant = parameters.get("grant_type") or UNKNOWN
-        # guard: A68 a grant that a stranger invents makes no series
+        # guard: A68 an unknown grant type creates no time series
         grant = grant if grant in GRANTS else UNKNOWN
         presented = present(request, parameters, services)
         client = presented.client
@@ -97,7 +97,7 @@ async def _serve(token_request: TokenRequest) -> Issued:
 
 async def _person(token_request: TokenRequest, granted: GrantResult) -> Subject:
     subject = granted.subject or await token_request.services.users.subject(granted.authorization.user)
-    # guard: A58 the person is read again for every grant
+    # guard: A58 the user is read again for every grant
     if subject is None or not subject.user.is_active:
         raise OAuthError(INVALID_GRANT, "the person is gone or disabled")
     return subject
@@ -113,8 +113,8 @@ async def _require_access(token_request: TokenRequest, granted: GrantResult, sub
         now=token_request.now,
         facts=facts,
     )
-    # guard: A19 a refresh asks the policies again
-    # guard: A18 a federated person is asked by the policies
+    # guard: A19 a refresh evaluates the policies again
+    # guard: A18 the policies are evaluated for a federated user
     if not access.allowed:
         error = OAuthError(INVALID_GRANT, "the application's policies refuse the person")
         error.trace = access.data

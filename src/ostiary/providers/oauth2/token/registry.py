@@ -34,12 +34,12 @@ def find_grant(name: str) -> Grant:
     try:
         return GRANTS[name]
     except KeyError:
-        # guard: A12 an unknown grant is an error
+        # guard: A12 an unknown grant type is refused
         raise OAuthError(UNSUPPORTED_GRANT_TYPE, name[:_SHOWN]) from None
 
 
 def require_allowed_grant(client: Client, grant: Grant) -> None:
     """Require that the client may use the grant (RFC 6749 5.2). Raises OAuthError (unauthorized_client)."""
-    # guard: A12 a grant must be among the client's
+    # guard: A12 the grant type must be one of the client's
     if grant.name not in client.provider.grant_types:
         raise OAuthError(UNAUTHORIZED_CLIENT, f"{grant.name} is not among the client's grants")

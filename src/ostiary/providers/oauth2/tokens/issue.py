@@ -193,7 +193,7 @@ class _Making:
     @property
     def expires(self) -> int:
         usual = self.now + self.client.access_lifetime
-        # guard: A18 what is made of a token lives no longer than it
+        # guard: A18 derived tokens expire no later than their original
         return usual if self.until is None else min(usual, self.until)
 
     def protocol(self) -> dict[str, object]:

@@ -66,10 +66,10 @@ def _mismatch(token_request: TokenRequest, request: CodeRequest, code: Code) -> 
 def _compare(token_request: TokenRequest, request: CodeRequest, code: Code) -> None:
     """Raise OAuthError unless the request matches. If the code is bound to a key, only its holder may try verifiers."""
     item = code.authorization
-    # guard: A09 a code is its client's
+    # guard: A09 a code is bound to its client
     if item.provider != token_request.client.pk:
         raise OAuthError(INVALID_GRANT, "the code was issued to another client")
-    # guard: A09 a code is its address's
+    # guard: A09 a code is bound to its redirect address
     if request.redirect_uri != code.redirect_uri:
         raise OAuthError(INVALID_GRANT, "redirect_uri is not the one the code was sent to")
     verify_same_binding(Binding(jkt=item.dpop_jkt), token_request.binding)

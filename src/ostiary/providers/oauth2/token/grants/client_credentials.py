@@ -112,7 +112,7 @@ async def _proved(token_request: TokenRequest, parameters: ClientCredentialsRequ
         return await _by_app_password(token_request, parameters.username, parameters.password)
     if token_request.grant.name == "password":
         raise OAuthError(INVALID_REQUEST, "username or password is missing")
-    # guard: A12 a public client has no credentials of its own
+    # guard: A12 a public client cannot use client credentials
     if method not in BY_SECRET or (has_secret(presented) and not client.public):
         return await _as_account(token_request)
     pair = _pair(claim.secret) if method in {"secret", claim.method} else None

@@ -50,7 +50,7 @@ async def federated(token_request: TokenRequest, text: str) -> Federated | None:
     token = await find_access(services.database, token_hash(text), now=token_request.now)
     if token is None and provider.jwt_federation_sources:
         return None
-    # guard: A17 a token that is not federated does not fall back to the client's rights
+    # guard: A17 an invalid federated token does not fall back to the client itself
     if token is None or token.provider not in provider.jwt_federation_providers:
         raise OAuthError(INVALID_GRANT, "not a token of a federated provider")
     origin = client_by_provider(services.plane.snapshot, token.provider)

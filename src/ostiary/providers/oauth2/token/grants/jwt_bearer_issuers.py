@@ -71,7 +71,7 @@ async def foreign(token_request: TokenRequest, text: str) -> Foreign:
 def _sources(token_request: TokenRequest) -> list[OAuthSource]:
     snapshot = token_request.services.plane.snapshot
     sources = (snapshot.get(OAuthSource, pk) for pk in token_request.client.provider.jwt_federation_sources)
-    # guard: A18 a source that is disabled proves nobody
+    # guard: A18 tokens of a disabled source are refused
     return [source for source in sources if source is not None and source.enabled]
 
 
@@ -80,13 +80,13 @@ def _verified(
 ) -> tuple[SignedStatement, int]:
     """Return the token's claims and its expiry in microseconds UTC. Raises BadStatement."""
     statement = read_statement(text, issuer.keys, longest=_LONGEST)
-    # guard: A14 another kind of token is no proof
+    # guard: A14 a token of another type is refused
     if str(statement.header.get("typ", "JWT")).lower() not in _TYPES or "events" in statement.claims:
         raise BadStatement("another kind of token")
-    # guard: A10 a federated token is of the source's issuer
+    # guard: A10 a federated token must have the source's issuer
     if issuer.name is not None and statement.claims.get("iss") != issuer.name:
         raise BadStatement("iss is not the source's issuer")
-    # guard: A16 a federated token is meant for us
+    # guard: A16 a federated token must have our audience
     if not statement.audience & _audiences(token_request, source):
         raise BadStatement("aud is somebody else")
     return statement, int(verify_times(statement, now=token_request.now, leeway=LEEWAY) * _SECOND)

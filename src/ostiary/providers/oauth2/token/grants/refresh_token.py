@@ -26,7 +26,7 @@ async def refresh_token(token_request: TokenRequest) -> GrantResult:
     if token is None:
         raise OAuthError(INVALID_GRANT, "unknown refresh token")
     item = token.authorization
-    # guard: A16 a refresh token is its client's
+    # guard: A16 a refresh token is bound to its client
     if item.provider != token_request.client.pk:
         raise OAuthError(INVALID_GRANT, "the refresh token was issued to another client")
     verify_same_binding(
@@ -35,7 +35,7 @@ async def refresh_token(token_request: TokenRequest) -> GrantResult:
     use = token.use(token_request.now)
     if use is Use.EXPIRED:
         raise OAuthError(INVALID_GRANT, "expired refresh token")
-    # guard: A19 reuse is noticed
+    # guard: A19 reuse of a refresh token is detected
     if use is Use.REUSED:
         await end_family(token_request, item.family, "a refresh token was used twice")
     return GrantResult(
