@@ -37,9 +37,9 @@ def sealer() -> Sealer:
 
 @pytest.fixture
 async def passwords() -> AsyncIterator[Passwords]:
-    made = Passwords(workers=2, queue=8)
-    yield made
-    made.close()
+    pool = Passwords(workers=2, queue=8)
+    yield pool
+    pool.close()
 
 
 @pytest.fixture

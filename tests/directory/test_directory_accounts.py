@@ -35,7 +35,7 @@ async def test_create_and_list(accounts: Accounts, people: People, users: Users,
     assert [one.username async for one in accounts.list(search="MO")] == ["mo"]
 
 
-async def test_clear_errors(accounts: Accounts, people: People) -> None:
+async def test_errors_name_the_missing_or_taken_object(accounts: Accounts, people: People) -> None:
     await accounts.create("jo", now=NOW)
     await people.group("g")
     with pytest.raises(UsernameTaken, match="JO"):
@@ -75,9 +75,9 @@ async def test_set_password_and_add_to_group(
 async def test_a_recovery_link_is_logged(accounts: Accounts, database: Database, sealer: Sealer) -> None:
     user = await accounts.create("jo", now=NOW)
     key = await accounts.recovery_link("jo", without_mfa=True, now=NOW)
-    (told,) = await Events(database).search(EventFilter(action="suspicious_request"))
-    assert told.context["without_mfa"] is True
-    assert key.reveal() not in str(told.context)
+    (recorded,) = await Events(database).search(EventFilter(action="suspicious_request"))
+    assert recorded.context["without_mfa"] is True
+    assert key.reveal() not in str(recorded.context)
     assert await Tokens(database, sealer).consume_recovery(key, NOW) == Recovery(user.pk, without_mfa=True)
 
 
@@ -87,8 +87,8 @@ async def test_an_old_hash_is_renewed_at_sign_in_unless_it_changed(
     import base64
     import hashlib
 
-    made = hashlib.pbkdf2_hmac("sha256", b"secret", b"salt", 1000)
-    user = await people.user("jo", password=f"pbkdf2_sha256$1000$salt${base64.b64encode(made).decode()}")
+    digest = hashlib.pbkdf2_hmac("sha256", b"secret", b"salt", 1000)
+    user = await people.user("jo", password=f"pbkdf2_sha256$1000$salt${base64.b64encode(digest).decode()}")
     credentials = Credentials(database, passwords)
     assert not await credentials.verify(user, Secret("wrong"))
     assert await users.get(user.pk) == user

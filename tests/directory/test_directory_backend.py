@@ -26,7 +26,7 @@ from ostiary.store.workspace.commit import run, write_all
 from ostiary.store.workspace.editor import Editor, Workspace
 
 
-async def make(editor: Editor, kind: str, **values: object) -> StoredObject:
+async def create(editor: Editor, kind: str, **values: object) -> StoredObject:
     async def work(workspace: Workspace) -> StoredObject:
         return await workspace.create(kind, values)
 
@@ -38,9 +38,9 @@ async def make(editor: Editor, kind: str, **values: object) -> StoredObject:
 
 async def change(editor: Editor, stored: StoredObject, *, now: int = NOW + 1, **values: object) -> object:
     async def work(workspace: Workspace) -> None:
-        found = await workspace.get(stored.kind.name, stored.pk)
-        assert found is not None
-        await workspace.update(found, values)
+        current = await workspace.get(stored.kind.name, stored.pk)
+        assert current is not None
+        await workspace.update(current, values)
 
     _, committed = await editor.edit(work, author="test", message="", now=now)
     return committed
@@ -57,10 +57,10 @@ async def read(editor: Editor, stored: StoredObject) -> StoredObject | None:
     return await (await editor.open()).get(stored.kind.name, stored.pk)
 
 
-async def test_a_user_is_created_with_everything(editor: Editor, users: Users, passwords: Passwords) -> None:
-    group = await make(editor, GROUP, name="g", attributes={"a": [1]})
-    role = await make(editor, ROLE, name="r", permissions=["authentik_core.view_user"])
-    stored = await make(
+async def test_a_user_is_created_with_every_field(editor: Editor, users: Users, passwords: Passwords) -> None:
+    group = await create(editor, GROUP, name="g", attributes={"a": [1]})
+    role = await create(editor, ROLE, name="r", permissions=["authentik_core.view_user"])
+    stored = await create(
         editor, USER, username="Jo", name="Jo", email="Jo@example.org", groups=[group.pk], roles=[role.pk],
         attributes={"upn": "jo@corp", "goauthentik.io/user/debug": True, "x": {"y": None}}, path="a/b",
         type="service_account", password="pässword",
@@ -71,26 +71,26 @@ async def test_a_user_is_created_with_everything(editor: Editor, users: Users, p
     assert uuid.UUID(user.uuid).version == 4
     assert (user.type, user.path, user.date_joined, user.last_login) == ("service_account", "a/b", NOW, None)
     assert (await passwords.verify(Secret("pässword"), user.password)).ok
-    again = await read(editor, stored)
-    assert again is not None
-    assert again.values["groups"] == (group.pk,)
-    assert again.values["roles"] == (role.pk,)
-    assert again.values["attributes"] == {"upn": "jo@corp", "goauthentik.io/user/debug": True, "x": {"y": None}}
-    assert again.values["password"] is None
+    reread = await read(editor, stored)
+    assert reread is not None
+    assert reread.values["groups"] == (group.pk,)
+    assert reread.values["roles"] == (role.pk,)
+    assert reread.values["attributes"] == {"upn": "jo@corp", "goauthentik.io/user/debug": True, "x": {"y": None}}
+    assert reread.values["password"] is None
     assert await users.by_login(["upn"], "JO@CORP") == user
 
 
-async def test_the_same_again_is_no_change(editor: Editor) -> None:
-    group = await make(editor, GROUP, name="g")
-    stored = await make(editor, USER, username="jo", groups=[group.pk])
+async def test_an_update_with_the_same_values_changes_nothing(editor: Editor) -> None:
+    group = await create(editor, GROUP, name="g")
+    stored = await create(editor, USER, username="jo", groups=[group.pk])
     assert await change(editor, stored, username="jo", groups=[group.pk], attributes={}) is None
     assert await change(editor, group, name="g") is None
-    token = await make(editor, TOKEN, identifier="t", user=stored.pk, key="given", intent="api")
+    token = await create(editor, TOKEN, identifier="t", user=stored.pk, key="given", intent="api")
     assert await change(editor, token, identifier="t", user=stored.pk, key="given", intent="api") is None
 
 
 async def test_a52_read_only_fields_are_not_written(editor: Editor, users: Users) -> None:
-    stored = await make(editor, USER, username="jo", uuid="x", date_joined=5)
+    stored = await create(editor, USER, username="jo", uuid="x", date_joined=5)
     user = await users.get(int(stored.pk))
     assert user is not None
     assert (len(user.uuid), user.date_joined) == (36, NOW)
@@ -98,7 +98,7 @@ async def test_a52_read_only_fields_are_not_written(editor: Editor, users: Users
 
 async def test_a_hash_is_not_accepted_as_a_password(editor: Editor, users: Users, passwords: Passwords) -> None:
     hashed = await passwords.hash(Secret("secret"))
-    stored = await make(editor, USER, username="jo", password=hashed)
+    stored = await create(editor, USER, username="jo", password=hashed)
     user = await users.get(int(stored.pk))
     assert user is not None
     assert user.password != hashed
@@ -106,10 +106,10 @@ async def test_a_hash_is_not_accepted_as_a_password(editor: Editor, users: Users
     assert (await passwords.verify(Secret(hashed), user.password)).ok
 
 
-async def test_a_password_is_changed_and_told_and_the_same_one_is_not(
+async def test_a_new_password_is_stored_and_audited_and_the_same_one_ignored(
     editor: Editor, users: Users, passwords: Passwords, database: Database
 ) -> None:
-    stored = await make(editor, USER, username="jo", password="first")
+    stored = await create(editor, USER, username="jo", password="first")
     user = await users.get(int(stored.pk))
     assert user is not None
     assert await change(editor, stored, password="first") is None
@@ -129,36 +129,36 @@ async def test_a_password_is_changed_and_told_and_the_same_one_is_not(
 
 async def test_a69_a_long_password_is_a_field_problem(editor: Editor) -> None:
     with pytest.raises(InvalidResource) as caught:
-        await make(editor, USER, username="jo", password="x" * 1025)
+        await create(editor, USER, username="jo", password="x" * 1025)
     assert [one.field for one in caught.value.problems] == ["password"]
 
 
-async def test_problems_are_told_together(editor: Editor) -> None:
-    await make(editor, USER, username="Jo")
+async def test_all_problems_are_reported_together(editor: Editor) -> None:
+    await create(editor, USER, username="Jo")
     with pytest.raises(InvalidResource) as caught:
-        await make(editor, USER, username="JO", email="no address", groups=[str(uuid.uuid4())], type="alien")
+        await create(editor, USER, username="JO", email="no address", groups=[str(uuid.uuid4())], type="alien")
     assert {one.field for one in caught.value.problems} == {"username", "email", "groups", "type"}
 
 
-async def test_memberships_are_one_truth_from_both_sides(editor: Editor, users: Users) -> None:
-    jo = await make(editor, USER, username="jo")
-    mo = await make(editor, USER, username="mo")
-    group = await make(editor, GROUP, name="g", users=[jo.pk])
+async def test_memberships_can_be_changed_from_both_sides(editor: Editor, users: Users) -> None:
+    jo = await create(editor, USER, username="jo")
+    mo = await create(editor, USER, username="mo")
+    group = await create(editor, GROUP, name="g", users=[jo.pk])
     await change(editor, mo, groups=[group.pk])
-    found = await read(editor, group)
-    assert found is not None
-    assert found.values["users"] == (jo.pk, mo.pk)
+    reread = await read(editor, group)
+    assert reread is not None
+    assert reread.values["users"] == (jo.pk, mo.pk)
     await change(editor, group, users=[mo.pk])
-    found = await read(editor, jo)
-    assert found is not None
-    assert found.values["groups"] == ()
+    reread = await read(editor, jo)
+    assert reread is not None
+    assert reread.values["groups"] == ()
     await change(editor, group, name="renamed")
     subject = await users.subject(int(mo.pk))
     assert subject is not None
     assert subject.all_group_names == {"renamed"}
 
 
-async def test_both_sides_within_one_unit_of_work_in_any_order(editor: Editor) -> None:
+async def test_one_unit_of_work_changes_both_sides_in_any_order(editor: Editor) -> None:
     async def work(workspace: Workspace) -> tuple[StoredObject, StoredObject]:
         user = await workspace.create(USER, {"username": "jo"})
         group = await workspace.create(GROUP, {"name": "g"})
@@ -168,15 +168,15 @@ async def test_both_sides_within_one_unit_of_work_in_any_order(editor: Editor) -
         return user, child
 
     (user, child), _ = await editor.edit(work, author="test", message="", now=NOW)
-    found = await read(editor, user)
-    assert found is not None
-    assert found.values["groups"] == (child.pk,)
+    reread = await read(editor, user)
+    assert reread is not None
+    assert reread.values["groups"] == (child.pk,)
 
 
 async def test_a_cycle_of_groups_is_refused(editor: Editor) -> None:
-    top = await make(editor, GROUP, name="top")
-    middle = await make(editor, GROUP, name="middle", parents=[top.pk])
-    leaf = await make(editor, GROUP, name="leaf", parents=[middle.pk])
+    top = await create(editor, GROUP, name="top")
+    middle = await create(editor, GROUP, name="middle", parents=[top.pk])
+    leaf = await create(editor, GROUP, name="leaf", parents=[middle.pk])
     for below in (top, middle, leaf):
         with pytest.raises(InvalidResource) as caught:
             await change(editor, top, parents=[below.pk])
@@ -184,12 +184,12 @@ async def test_a_cycle_of_groups_is_refused(editor: Editor) -> None:
     await change(editor, leaf, parents=[top.pk, middle.pk])
 
 
-async def test_every_walk_over_parents_ends_even_in_a_cycle(editor: Editor, database: Database) -> None:
-    """Rows that another program wrote may hold one: authentik accepts cycles, and groups that are their own parent."""
-    role = await make(editor, ROLE, name="r")
-    groups = [await make(editor, GROUP, name=name) for name in "abc"]
+async def test_queries_over_parents_terminate_in_a_cycle(editor: Editor, database: Database) -> None:
+    """Imported rows may contain a cycle: authentik accepts cycles, and groups that are their own parent."""
+    role = await create(editor, ROLE, name="r")
+    groups = [await create(editor, GROUP, name=name) for name in "abc"]
     await change(editor, groups[2], roles=[role.pk], is_superuser=True)
-    user = await make(editor, USER, username="jo", groups=[groups[0].pk])
+    user = await create(editor, USER, username="jo", groups=[groups[0].pk])
     pairs = [(0, 1), (1, 2), (2, 0), (1, 1)]
     rows = [
         Statement(
@@ -199,21 +199,21 @@ async def test_every_walk_over_parents_ends_even_in_a_cycle(editor: Editor, data
     ]
     await write_all(database, rows)
     users = Users(database, install_id="x")
-    for found in (await users.subject(int(user.pk)), await users.subject_named("jo")):
-        assert found is not None
-        assert found.all_group_names == {"a", "b", "c"}
-        assert found.is_superuser
+    for subject in (await users.subject(int(user.pk)), await users.subject_named("jo")):
+        assert subject is not None
+        assert subject.all_group_names == {"a", "b", "c"}
+        assert subject.is_superuser
     assert [name for _, name in await roles_of(database, int(user.pk))] == ["r"]
-    with pytest.raises(InvalidResource):  # whoever touches it has to mend it
+    with pytest.raises(InvalidResource):  # a change must remove the cycle
         await change(editor, groups[0], parents=[groups[1].pk, groups[2].pk])
     await change(editor, groups[2], parents=[])
     await remove(editor, groups[1])
 
 
-async def test_two_changes_at_once_cannot_build_a_cycle(editor: Editor, database: Database) -> None:
+async def test_concurrent_changes_cannot_build_a_cycle(editor: Editor, database: Database) -> None:
     for number in range(5):
-        one = await make(editor, GROUP, name=f"one{number}")
-        two = await make(editor, GROUP, name=f"two{number}")
+        one = await create(editor, GROUP, name=f"one{number}")
+        two = await create(editor, GROUP, name=f"two{number}")
         tries = [change(editor, one, parents=[two.pk]), change(editor, two, parents=[one.pk])]
         results = await asyncio.gather(*tries, return_exceptions=True)
         assert sum(isinstance(result, InvalidResource) for result in results) == 1
@@ -221,31 +221,31 @@ async def test_two_changes_at_once_cannot_build_a_cycle(editor: Editor, database
     assert len(rows) == 5
 
 
-async def test_deleting_a_user_takes_along_what_hangs_on_it(editor: Editor, database: Database) -> None:
-    group = await make(editor, GROUP, name="g")
-    role = await make(editor, ROLE, name="r")
-    user = await make(editor, USER, username="jo", groups=[group.pk], roles=[role.pk])
-    await make(editor, TOKEN, identifier="t", user=user.pk)
+async def test_deleting_a_user_deletes_memberships_and_tokens(editor: Editor, database: Database) -> None:
+    group = await create(editor, GROUP, name="g")
+    role = await create(editor, ROLE, name="r")
+    user = await create(editor, USER, username="jo", groups=[group.pk], roles=[role.pk])
+    await create(editor, TOKEN, identifier="t", user=user.pk)
     await remove(editor, user)
     for table in ("directory_user", "directory_user_group", "directory_user_role", "directory_token"):
         assert await database.fetch(f"SELECT 1 AS x FROM {table}") == []
     assert await Events(database).count(EventFilter(action="model_deleted")) == 2
-    again = await make(editor, USER, username="jo")
-    assert again.pk != user.pk
+    recreated = await create(editor, USER, username="jo")
+    assert recreated.pk != user.pk
 
 
-async def test_deleting_a_group_and_a_role_cuts_their_links(editor: Editor, database: Database) -> None:
-    role = await make(editor, ROLE, name="r")
-    group = await make(editor, GROUP, name="g", roles=[role.pk])
-    child = await make(editor, GROUP, name="child", parents=[group.pk])
-    user = await make(editor, USER, username="jo", groups=[group.pk], roles=[role.pk])
+async def test_deleting_a_group_or_role_deletes_its_links(editor: Editor, database: Database) -> None:
+    role = await create(editor, ROLE, name="r")
+    group = await create(editor, GROUP, name="g", roles=[role.pk])
+    child = await create(editor, GROUP, name="child", parents=[group.pk])
+    user = await create(editor, USER, username="jo", groups=[group.pk], roles=[role.pk])
     await remove(editor, group)
     await remove(editor, role)
     for table in ("directory_user_group", "directory_user_role", "directory_group_role", "directory_group_parent"):
         assert await database.fetch(f"SELECT 1 AS x FROM {table}") == []
     for stored in (child, user):
-        found = await read(editor, stored)
-        assert found is not None
+        reread = await read(editor, stored)
+        assert reread is not None
 
 
 async def test_deactivating_a_user_ends_the_sessions(editor: Editor, database: Database) -> None:
@@ -253,7 +253,7 @@ async def test_deactivating_a_user_ends_the_sessions(editor: Editor, database: D
     from ostiary.sessions.sessions import SessionLogin, Sessions
     from ostiary.web.request import Request
 
-    user = await make(editor, USER, username="jo")
+    user = await create(editor, USER, username="jo")
     sessions = Sessions(database, CookieSettings())
     request = Request()
     proof = SessionLogin(user=int(user.pk), who={}, auth_method="password")
@@ -264,7 +264,7 @@ async def test_deactivating_a_user_ends_the_sessions(editor: Editor, database: D
     assert await sessions.list(int(user.pk), NOW) == []
 
 
-async def test_what_was_issued_ends_with_the_user(
+async def test_a_disabled_or_deleted_user_runs_the_hooks(
     editor: Editor, database: Database, passwords: Passwords, sealer: Sealer
 ) -> None:
     ended: list[int] = []
@@ -275,49 +275,49 @@ async def test_what_was_issued_ends_with_the_user(
         return [Statement("SELECT 1 AS x")]
 
     hooked = Editor(editor.plane, backends(database, passwords, sealer, on_disabled=[hook]), audit_changes)
-    jo = await make(hooked, USER, username="jo")
-    mo = await make(hooked, USER, username="mo")
+    jo = await create(hooked, USER, username="jo")
+    mo = await create(hooked, USER, username="mo")
     await change(hooked, jo, name="active still")
     assert ended == []
     await change(hooked, jo, is_active=False)
     await remove(hooked, jo)
     await change(hooked, mo, password=Secret("correct horse"))
     await change(hooked, mo, password=Secret("correct horse"))
-    assert ended == [jo.pk, mo.pk], "the same password again changes nothing"
+    assert ended == [jo.pk, mo.pk], "the same password changes nothing"
     await remove(hooked, mo)
     assert ended == [jo.pk, mo.pk, mo.pk]
 
 
 async def test_a_row_changed_meanwhile_is_a_conflict(editor: Editor) -> None:
-    user = await make(editor, USER, username="jo")
-    group = await make(editor, GROUP, name="g")
+    user = await create(editor, USER, username="jo")
+    group = await create(editor, GROUP, name="g")
     for stored, values in ((user, {"name": "mine"}), (group, {"name": "mine"})):
         slow = await editor.open()
-        found = await slow.get(stored.kind.name, stored.pk)
-        assert found is not None
-        await slow.update(found, values)
+        current = await slow.get(stored.kind.name, stored.pk)
+        assert current is not None
+        await slow.update(current, values)
         await change(editor, stored, now=NOW, attributes={"theirs": 1})
         with pytest.raises(Conflict):
             await slow.commit(author="test", message="", now=NOW)
 
 
-async def test_of_ten_edits_at_once_none_is_lost(editor: Editor) -> None:
-    user = await make(editor, USER, username="jo")
+async def test_ten_concurrent_edits_are_all_applied(editor: Editor) -> None:
+    user = await create(editor, USER, username="jo")
 
     async def add(number: int) -> None:
         async def work(workspace: Workspace) -> None:
-            found = await workspace.get(USER, user.pk)
-            assert found is not None
-            old = found.values["attributes"]
+            current = await workspace.get(USER, user.pk)
+            assert current is not None
+            old = current.values["attributes"]
             assert isinstance(old, dict)
-            await workspace.update(found, {"attributes": {**old, str(number): 1}})
+            await workspace.update(current, {"attributes": {**old, str(number): 1}})
 
         await editor.edit(work, author="test", message="", now=NOW)
 
     await asyncio.gather(*(add(number) for number in range(5)))
-    found = await read(editor, user)
-    assert found is not None
-    assert found.values["attributes"] == {str(number): 1 for number in range(5)}
+    current = await read(editor, user)
+    assert current is not None
+    assert current.values["attributes"] == {str(number): 1 for number in range(5)}
 
 
 @pytest.mark.parametrize(
@@ -342,19 +342,19 @@ async def test_of_ten_edits_at_once_none_is_lost(editor: Editor) -> None:
     ],
 )
 async def test_look_ups(editor: Editor, kind: str, lookups: list[tuple[str, object]], names: list[str]) -> None:
-    group = await make(editor, GROUP, name="g")
-    jo = await make(editor, USER, username="jo", email="jo@example.org", groups=[group.pk], attributes={"size": 3})
-    await make(editor, USER, username="mo", attributes={"team": {"name": "red", "x": 1}})
-    await make(editor, TOKEN, identifier="t", user=jo.pk, intent="api")
+    group = await create(editor, GROUP, name="g")
+    jo = await create(editor, USER, username="jo", email="jo@example.org", groups=[group.pk], attributes={"size": 3})
+    await create(editor, USER, username="mo", attributes={"team": {"name": "red", "x": 1}})
+    await create(editor, TOKEN, identifier="t", user=jo.pk, intent="api")
     workspace = await editor.open()
     assert [one.label for one in await workspace.match(kind, lookups)] == names
 
 
-async def test_tokens_have_a_key_and_an_end(editor: Editor, database: Database, sealer: Sealer) -> None:
-    user = await make(editor, USER, username="jo")
-    await make(editor, TOKEN, identifier="made", user=user.pk, intent="api")
-    await make(editor, TOKEN, identifier="given", user=user.pk, intent="app_password", key="000123", expiring=False)
-    await make(editor, TOKEN, identifier="silent", user=user.pk)
+async def test_a_token_gets_a_default_key_and_expiry(editor: Editor, database: Database, sealer: Sealer) -> None:
+    user = await create(editor, USER, username="jo")
+    await create(editor, TOKEN, identifier="made", user=user.pk, intent="api")
+    await create(editor, TOKEN, identifier="given", user=user.pk, intent="app_password", key="000123", expiring=False)
+    await create(editor, TOKEN, identifier="silent", user=user.pk)
     tokens = Tokens(database, sealer)
     made, given, silent = [await tokens.get(name) for name in ("made", "given", "silent")]
     assert made is not None
@@ -375,17 +375,17 @@ async def test_tokens_have_a_key_and_an_end(editor: Editor, database: Database, 
         assert key.reveal() not in str(one.context)
 
 
-async def test_numbers_given_by_hand_are_passed_over(editor: Editor) -> None:
+async def test_manually_assigned_numbers_are_skipped(editor: Editor) -> None:
     async def work(workspace: Workspace) -> StoredObject:
         return await workspace.create(USER, {"username": "imported"}, pk=1)
 
     stored, _ = await editor.edit(work, author="test", message="", now=NOW)
     assert stored.pk == 1
-    assert (await make(editor, USER, username="next")).pk == 2
+    assert (await create(editor, USER, username="next")).pk == 2
 
 
-async def test_hierarchy_changes_wait_for_each_other(postgres_server: PostgresServer, postgres_template: str) -> None:
-    """Two transactions that do not see each other's rows could build a cycle, were there not one row to wait at."""
+async def test_hierarchy_changes_are_serialized(postgres_server: PostgresServer, postgres_template: str) -> None:
+    """Transactions that do not see each other's rows could build a cycle. They wait for one shared row."""
     config = postgres_server.create_database(postgres_template)
     one, two = await open_postgresql(config), await open_postgresql(config)
 

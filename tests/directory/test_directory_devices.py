@@ -63,14 +63,13 @@ def wrong_at(key: bytes, now: int) -> str:
     return next(code for code in ("000000", "111111", "222222", "333333") if code not in near)
 
 
-async def test_a_right_code_is_accepted_and_told(database: Database, devices: Devices, user: User) -> None:
+async def test_a_right_code_is_accepted(database: Database, devices: Devices, user: User) -> None:
     key = await enrol(database, devices, user)
     (device,) = await devices.confirmed(user.pk)
     assert (device.device_class, device.name, device.own["digits"], device.last_used) == ("totp", "Phone", 6, None)
     assert device.model == "authentik_stages_authenticator_totp.totpdevice"
     assert key.hex() not in repr(device)
-    found = await verify(devices, user.pk, code_at(key, NOW), now=NOW)
-    assert found == device
+    assert await verify(devices, user.pk, code_at(key, NOW), now=NOW) == device
     (device,) = await devices.confirmed(user.pk)
     assert device.last_used == NOW
 
@@ -88,9 +87,7 @@ async def test_a34_a_code_is_never_accepted_twice(database: Database, devices: D
     assert await verify(devices, user.pk, code_at(key, later), now=later) is not None
 
 
-async def test_the_code_that_confirmed_the_enrolment_is_used_up(
-    database: Database, devices: Devices, user: User
-) -> None:
+async def test_the_code_of_the_enrolment_is_used_up(database: Database, devices: Devices, user: User) -> None:
     key = await enrol(database, devices, user, used=totp.counter_at(NOW))
     assert await verify(devices, user.pk, code_at(key, NOW), now=NOW) is None
 
@@ -113,7 +110,7 @@ async def test_a34_of_fifty_parallel_uses_of_a_static_code_one_succeeds(
     assert sum(isinstance(one, Device) for one in results) == 1
 
 
-async def test_a34_failures_wait_longer_and_longer(database: Database, devices: Devices, user: User) -> None:
+async def test_a34_failures_double_the_wait(database: Database, devices: Devices, user: User) -> None:
     key = await enrol(database, devices, user)
     now = NOW
     for delay in (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 600, 600):
@@ -131,7 +128,7 @@ async def test_a34_failures_wait_longer_and_longer(database: Database, devices: 
     assert await verify(devices, user.pk, code_at(key, now + STEP), now=now + SECOND) is not None
 
 
-async def test_a34_of_fifty_parallel_guesses_one_counts(database: Database, devices: Devices, user: User) -> None:
+async def test_a34_of_fifty_parallel_guesses_one_is_counted(database: Database, devices: Devices, user: User) -> None:
     key = await enrol(database, devices, user)
     wrong = wrong_at(key, NOW)
     await asyncio.gather(*(verify(devices, user.pk, wrong, now=NOW) for _ in range(50)), return_exceptions=True)
@@ -139,10 +136,10 @@ async def test_a34_of_fifty_parallel_guesses_one_counts(database: Database, devi
     assert (rows[0]["failures"], rows[0]["locked_until"]) == (1, NOW + SECOND)
 
 
-async def test_tampered_moments_between_look_and_write_do_not_help(
+async def test_a34_a_guess_verified_before_the_lock_is_refused_by_the_statement(
     database: Database, devices: Devices, user: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A guess that was let in before the lock came is refused by the statement itself."""
+    """The statement itself refuses a guess whose verification began before the device was locked."""
     key = await enrol(database, devices, user)
     before = await devices.confirmed(user.pk)
     assert await verify(devices, user.pk, wrong_at(key, NOW), now=NOW) is None
@@ -154,7 +151,7 @@ async def test_tampered_moments_between_look_and_write_do_not_help(
     assert await verify(devices, user.pk, code_at(key, NOW), now=NOW) is None
 
 
-async def test_static_codes_work_once_in_any_spelling(database: Database, devices: Devices, user: User) -> None:
+async def test_a_static_code_is_accepted_once_in_any_spelling(database: Database, devices: Devices, user: User) -> None:
     codes = await print_codes(database, devices, user)
     for number, code in enumerate(codes):
         text = code.reveal()
@@ -166,7 +163,7 @@ async def test_static_codes_work_once_in_any_spelling(database: Database, device
     assert rows == []
 
 
-async def test_static_codes_are_kept_as_hashes(database: Database, devices: Devices, user: User) -> None:
+async def test_static_codes_are_stored_as_hashes(database: Database, devices: Devices, user: User) -> None:
     codes = await print_codes(database, devices, user)
     rows = await database.fetch("SELECT hash FROM directory_static_code")
     assert len(rows) == len(codes)
@@ -182,12 +179,12 @@ async def test_a_code_belongs_to_its_user_and_class(
     assert await verify(devices, other.pk, code_at(key, NOW), now=NOW) is None
     assert await verify(devices, other.pk, codes[0].reveal(), now=NOW) is None
     assert await verify(devices, user.pk, codes[0].reveal(), now=NOW, classes=("totp",)) is None
-    found = await verify(devices, user.pk, codes[0].reveal(), now=NOW, classes=("static",))
-    assert found is not None
-    assert found.device_class == "static"
+    device = await verify(devices, user.pk, codes[0].reveal(), now=NOW, classes=("static",))
+    assert device is not None
+    assert device.device_class == "static"
 
 
-async def test_a_right_code_forgives_every_authenticator(database: Database, devices: Devices, user: User) -> None:
+async def test_a_right_code_resets_every_device(database: Database, devices: Devices, user: User) -> None:
     key = await enrol(database, devices, user)
     codes = await print_codes(database, devices, user)
     assert await verify(devices, user.pk, wrong_at(key, NOW), now=NOW) is None
@@ -198,19 +195,19 @@ async def test_a_right_code_forgives_every_authenticator(database: Database, dev
     assert [row["failures"] for row in rows] == [0]
 
 
-async def test_either_of_two_authenticators_will_do(database: Database, devices: Devices, user: User) -> None:
+async def test_a_code_of_either_of_two_devices_is_accepted(database: Database, devices: Devices, user: User) -> None:
     await enrol(database, devices, user)
     key = await enrol(database, devices, user, digits=8)
-    found = await verify(devices, user.pk, code_at(key, NOW, 8), now=NOW)
-    assert found is not None
-    assert found.own["digits"] == 8
+    device = await verify(devices, user.pk, code_at(key, NOW, 8), now=NOW)
+    assert device is not None
+    assert device.own["digits"] == 8
 
 
 def told(user: User) -> Statement:
     return event("model_deleted", user=user.who, app="test", context={}, client_ip=None, now=NOW)
 
 
-async def test_rename_and_delete_are_for_the_owner(
+async def test_only_the_owner_renames_and_deletes_a_device(
     database: Database, devices: Devices, user: User, people: People
 ) -> None:
     other = await people.user("other")
@@ -243,7 +240,7 @@ async def test_hot_statements_use_an_index(database: Database, devices: Devices)
 
 
 @pytest.mark.parametrize("ahead", [3600, 24 * 3600])
-async def test_a_clock_that_was_wrong_locks_no_authenticator_afterwards(
+async def test_a_corrected_clock_leaves_no_device_locked(
     database: Database, devices: Devices, user: User, ahead: int
 ) -> None:
     key = await enrol(database, devices, user)

@@ -1,4 +1,4 @@
-"""One rule for user names, by whichever way they come in."""
+"""The validation of usernames and addresses is the same for every way to set them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BAD = ["trail ", " lead", "tab\t", "line\n", "\u00a0nbsp", "x\u3000", "", "y" * 
 
 
 @pytest.mark.parametrize("name", BAD)
-async def test_a_name_nobody_could_sign_in_with(
+async def test_names_that_cannot_sign_in_are_refused(
     database: Database, users: Users, passwords: Passwords, editor: Editor, name: str
 ) -> None:
     with pytest.raises(BadName):
@@ -37,13 +37,13 @@ async def test_a_name_nobody_could_sign_in_with(
 
 
 @pytest.mark.parametrize("email", ["x", "a b@example.org", "a@b c", "a@", "y" * 260 + "@b.c"])
-def test_what_is_no_address(email: str) -> None:
+def test_malformed_addresses_are_refused(email: str) -> None:
     with pytest.raises(BadName):
         require_user_names("ada", email)
 
 
 @given(st.text())
-def test_a_name_that_is_taken_is_what_sign_in_looks_for(name: str) -> None:
+def test_uniqueness_and_sign_in_use_the_same_key(name: str) -> None:
     if name_fault(name) is None:
         assert name.strip() == name
         assert 1 <= len(name) <= 150

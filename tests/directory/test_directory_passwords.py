@@ -26,19 +26,19 @@ RIGHT = Secret("correct horse é")
 
 @pytest.fixture
 async def passwords() -> AsyncIterator[Passwords]:
-    made = Passwords(workers=2, queue=8)
-    yield made
-    made.close()
+    pool = Passwords(workers=2, queue=8)
+    yield pool
+    pool.close()
 
 
 def pbkdf2(digest: str, text: str, iterations: int = 1000) -> str:
-    made = hashlib.pbkdf2_hmac(digest, text.encode(), b"saltsaltsalt", iterations)
-    return f"pbkdf2_{digest}${iterations}$saltsaltsalt${base64.b64encode(made).decode()}"
+    computed = hashlib.pbkdf2_hmac(digest, text.encode(), b"saltsaltsalt", iterations)
+    return f"pbkdf2_{digest}${iterations}$saltsaltsalt${base64.b64encode(computed).decode()}"
 
 
 def scrypt(text: str) -> str:
-    made = hashlib.scrypt(text.encode(), salt=b"seasalt", n=1024, r=8, p=5, maxmem=2**26, dklen=64)
-    return f"scrypt$1024$seasalt$8$5${base64.b64encode(made).decode()}"
+    computed = hashlib.scrypt(text.encode(), salt=b"seasalt", n=1024, r=8, p=5, maxmem=2**26, dklen=64)
+    return f"scrypt$1024$seasalt$8$5${base64.b64encode(computed).decode()}"
 
 
 def imported() -> dict[str, str]:
@@ -58,19 +58,19 @@ async def test_new_hashes_are_argon2id_in_djangos_spelling(passwords: Passwords)
     stored = await passwords.hash(RIGHT)
     assert stored.startswith("argon2$argon2id$v=19$m=19456,t=2,p=1$")
     assert stored != await passwords.hash(RIGHT)
-    found = await passwords.verify(RIGHT, stored)
-    assert (found.ok, found.upgrade) == (True, None)
+    verified = await passwords.verify(RIGHT, stored)
+    assert (verified.ok, verified.upgrade) == (True, None)
     assert not (await passwords.verify(Secret("wrong"), stored)).ok
 
 
 @pytest.mark.parametrize("name", ["pbkdf2_sha256", "pbkdf2_sha1", "bcrypt", "bcrypt_sha256", "scrypt", "argon2"])
-async def test_imported_hashes_are_verified_and_upgraded(passwords: Passwords, name: str) -> None:
+async def test_an_imported_hash_is_verified_and_upgraded(passwords: Passwords, name: str) -> None:
     stored = imported()[name]
-    found = await passwords.verify(RIGHT, stored)
-    assert found.ok
-    assert found.upgrade is not None
-    assert formats.is_current(found.upgrade)
-    assert (await passwords.verify(RIGHT, found.upgrade)).ok
+    verified = await passwords.verify(RIGHT, stored)
+    assert verified.ok
+    assert verified.upgrade is not None
+    assert formats.is_current(verified.upgrade)
+    assert (await passwords.verify(RIGHT, verified.upgrade)).ok
     wrong = await passwords.verify(Secret("correct horse e"), stored)
     assert (wrong.ok, wrong.upgrade) == (False, None)
 
@@ -99,13 +99,13 @@ async def test_imported_hashes_are_verified_and_upgraded(passwords: Passwords, n
         "scrypt$1024$salt$8",
     ],
 )
-async def test_what_is_no_known_hash_is_wrong_for_every_password(passwords: Passwords, stored: str) -> None:
+async def test_an_unknown_hash_format_matches_no_password(passwords: Passwords, stored: str) -> None:
     for text in ("", "plain", stored):
-        found = await passwords.verify(Secret(text), stored)
-        assert (found.ok, found.upgrade) == (False, None)
+        verified = await passwords.verify(Secret(text), stored)
+        assert (verified.ok, verified.upgrade) == (False, None)
 
 
-async def test_bcrypt_looks_at_72_bytes_and_refuses_nul(passwords: Passwords) -> None:
+async def test_bcrypt_uses_72_bytes_and_refuses_nul(passwords: Passwords) -> None:
     stored = "bcrypt$" + bcrypt.hashpw(b"x" * 72, bcrypt.gensalt(4)).decode()
     assert (await passwords.verify(Secret("x" * 100), stored)).ok
     assert not (await passwords.verify(Secret("x\0"), stored)).ok
@@ -132,7 +132,7 @@ async def test_a69_the_queue_is_bounded() -> None:
     passwords.close()
 
 
-async def test_a_caller_who_leaves_keeps_its_place_until_the_work_is_done() -> None:
+async def test_a_cancelled_caller_keeps_its_place_until_the_hash_is_done() -> None:
     passwords = Passwords(workers=1, queue=0)
     task = asyncio.ensure_future(passwords.dummy())
     await asyncio.sleep(0)
@@ -164,7 +164,7 @@ async def test_a42_an_unknown_user_costs_one_hash(monkeypatch: pytest.MonkeyPatc
     assert len(calls) == 2
 
 
-def test_unusable_texts_differ() -> None:
+def test_unusable_hashes_differ() -> None:
     assert unusable() != unusable()
 
 
@@ -172,30 +172,30 @@ NFC, NFD = "crème brûlée à l'été", unicodedata.normalize("NFD", "crème br
 
 
 @pytest.mark.parametrize(("kept", "typed"), [(NFC, NFD), (NFD, NFC), (NFC, NFC), (NFD, NFD)])
-async def test_one_password_however_its_letters_are_sent(passwords: Passwords, kept: str, typed: str) -> None:
-    stored = await passwords.hash(Secret(kept))
-    found = await passwords.verify(Secret(typed), stored)
-    assert (found.ok, found.upgrade) == (True, None)
+async def test_every_unicode_form_of_a_password_matches(passwords: Passwords, hashed_form: str, typed: str) -> None:
+    stored = await passwords.hash(Secret(hashed_form))
+    verified = await passwords.verify(Secret(typed), stored)
+    assert (verified.ok, verified.upgrade) == (True, None)
     assert not (await passwords.verify(Secret("creme brulee a l'ete"), stored)).ok
 
 
 @pytest.mark.parametrize("typed", [NFC, NFD])
-async def test_a_hash_of_what_was_typed_in_former_times_is_renewed(passwords: Passwords, typed: str) -> None:
+async def test_an_old_hash_of_the_typed_form_is_replaced(passwords: Passwords, typed: str) -> None:
     stored = formats.make(NFD, b"saltsaltsaltsalt")
-    found = await passwords.verify(Secret(typed), stored)
-    assert found.ok
-    assert found.upgrade is not None
-    assert formats.is_match(NFC, found.upgrade)
+    verified = await passwords.verify(Secret(typed), stored)
+    assert verified.ok
+    assert verified.upgrade is not None
+    assert formats.is_match(NFC, verified.upgrade)
 
 
 @given(st.text(max_size=20), st.sampled_from(["NFC", "NFD"]))
-def test_the_spellings_of_a_password(text: str, form: Literal["NFC", "NFD"]) -> None:
+def test_the_unicode_forms_of_a_password(text: str, form: Literal["NFC", "NFD"]) -> None:
     assert 1 <= len(spellings(text)) <= 3
     assert text in spellings(text)
     assert spellings(unicodedata.normalize(form, text))[0] == spellings(text)[0]
 
 
-async def test_a42_an_unknown_user_costs_as_many_hashes_for_letters_with_marks(
+async def test_a42_an_unknown_user_costs_as_many_hashes_for_every_unicode_form(
     monkeypatch: pytest.MonkeyPatch, passwords: Passwords
 ) -> None:
     stored = await passwords.hash(RIGHT)

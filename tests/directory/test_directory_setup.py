@@ -44,7 +44,7 @@ async def test_a_link_is_valid_for_a_day_and_a_new_one_replaces_it(setup: Setup,
     assert second.reveal().encode() not in rows[0]["setup_hash"]
 
 
-async def test_a39_setup_makes_the_administrator_and_closes_for_ever(
+async def test_a39_setup_creates_the_administrator_and_closes_for_good(
     setup: Setup, database: Database, passwords: Passwords, users: Users
 ) -> None:
     token = await setup.new_link_token(NOW)
@@ -59,9 +59,9 @@ async def test_a39_setup_makes_the_administrator_and_closes_for_ever(
     assert (await passwords.verify(PASSWORD, subject.user.password)).ok
     with pytest.raises(SetupClosed):
         await setup.new_link_token(NOW)
-    for again in (token, None):
+    for later_token in (token, None):
         with pytest.raises(SetupClosed):
-            await make(database, passwords, again)
+            await make(database, passwords, later_token)
     assert await Events(database).count(EventFilter(action="password_set")) == 1
     assert await Events(database).count(EventFilter(action="model_created")) == 1
 
@@ -89,7 +89,7 @@ async def test_a39_a_wrong_or_old_link_writes_nothing(setup: Setup, database: Da
     assert not await setup.closed()
 
 
-async def test_setup_uses_the_group_there_is(
+async def test_setup_uses_an_existing_group(
     setup: Setup, database: Database, passwords: Passwords, users: Users, people: People
 ) -> None:
     group = await people.group(GROUP_NAME, superuser=True)
@@ -99,20 +99,20 @@ async def test_setup_uses_the_group_there_is(
     assert subject.all_groups == {group}
 
 
-async def test_bootstrap_applies_once_and_stays_text(
+async def test_bootstrap_applies_once_and_keeps_leading_zeros(
     setup: Setup, database: Database, passwords: Passwords, sealer: Sealer, users: Users
 ) -> None:
-    given = Bootstrap(password=Secret("00012345"), token=Secret("0000"), email=None)
-    await apply_bootstrap(database, passwords, sealer, settings=given, now=NOW)
+    settings = Bootstrap(password=Secret("00012345"), token=Secret("0000"), email=None)
+    await apply_bootstrap(database, passwords, sealer, settings=settings, now=NOW)
     assert await setup.closed()
     admin = await users.by_username("akadmin")
     assert admin is not None
     assert admin.email == "root@example.com"
     assert (await passwords.verify(Secret("00012345"), admin.password)).ok
     tokens = Tokens(database, sealer)
-    found = await tokens.bearer(Secret("0000"), NOW * 2)
-    assert found is not None
-    assert (found.user.pk, found.token.identifier, found.token.expiring) == (admin.pk, TOKEN_IDENTIFIER, False)
+    bearer = await tokens.bearer(Secret("0000"), NOW * 2)
+    assert bearer is not None
+    assert (bearer.user.pk, bearer.token.identifier, bearer.token.expiring) == (admin.pk, TOKEN_IDENTIFIER, False)
     other = Bootstrap(password=Secret("other"), token=Secret("other"), email="other@example.org")
     await apply_bootstrap(database, passwords, sealer, settings=other, now=NOW + 1)
     assert await users.by_username("akadmin") == admin
@@ -130,10 +130,10 @@ async def test_a_bootstrap_token_alone_leaves_the_setup_open(
     assert not await setup.closed()
     pk = await make(database, passwords, await setup.new_link_token(NOW))
     assert pk == admin.pk
-    found = await users.get(pk)
-    assert found is not None
-    assert found.has_password
-    assert found.email == "a@example.org"
+    user = await users.get(pk)
+    assert user is not None
+    assert user.has_password
+    assert user.email == "a@example.org"
     assert await Tokens(database, sealer).bearer(Secret("key"), NOW) is not None
 
 

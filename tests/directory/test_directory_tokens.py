@@ -40,7 +40,7 @@ def tokens(database: Database, sealer: Sealer) -> Tokens:
     return Tokens(database, sealer)
 
 
-async def given(database: Database, sealer: Sealer, user: User, **fields: object) -> tuple[Secret, Token]:
+async def stored_token(database: Database, sealer: Sealer, user: User, **fields: object) -> tuple[Secret, Token]:
     key, pk = new_key(), str(uuid.uuid4())
     values: dict[str, object] = {
         "pk": pk,
@@ -63,37 +63,37 @@ def test_keys_are_sixty_letters_and_digits() -> None:
     assert key.isascii()
 
 
-async def test_a_key_speaks_for_its_user(database: Database, sealer: Sealer, people: People, tokens: Tokens) -> None:
+async def test_a_key_authenticates_its_user(database: Database, sealer: Sealer, people: People, tokens: Tokens) -> None:
     user = await people.user("jo")
-    key, token = await given(database, sealer, user)
-    found = await tokens.bearer(key, NOW)
-    assert found is not None
-    assert (found.token, found.user) == (token, user)
+    key, token = await stored_token(database, sealer, user)
+    bearer = await tokens.bearer(key, NOW)
+    assert bearer is not None
+    assert (bearer.token, bearer.user) == (token, user)
     assert await tokens.get(token.identifier) == token
     assert tokens.reveal(token) == key
     assert key.reveal() not in repr(token)
 
 
-async def test_a58_what_is_over_or_not_meant_for_it_speaks_for_nobody(
+async def test_a58_an_expired_token_or_another_intent_authenticates_nobody(
     database: Database, sealer: Sealer, people: People, tokens: Tokens
 ) -> None:
     user = await people.user("jo")
     inactive = await people.user("gone", is_active=False)
-    expired, _ = await given(database, sealer, user, expires=NOW)
-    undated, _ = await given(database, sealer, user, expires=None)
-    app, _ = await given(database, sealer, user, intent="app_password")
-    off, _ = await given(database, sealer, inactive)
+    expired, _ = await stored_token(database, sealer, user, expires=NOW)
+    undated, _ = await stored_token(database, sealer, user, expires=None)
+    app, _ = await stored_token(database, sealer, user, intent="app_password")
+    off, _ = await stored_token(database, sealer, inactive)
     for key in (expired, undated, app, off, Secret(""), Secret("\ud800"), new_key()):
         assert await tokens.bearer(key, NOW) is None
     assert await tokens.app_password(user.pk, app, NOW)
     assert not await tokens.app_password(inactive.pk, app, NOW)
-    endless, _ = await given(database, sealer, user, expiring=False, expires=None)
+    endless, _ = await stored_token(database, sealer, user, expiring=False, expires=None)
     assert await tokens.bearer(endless, NOW * 2) is not None
 
 
 async def test_the_database_never_sees_a_key(database: Database, sealer: Sealer, people: People) -> None:
     user = await people.user("jo")
-    key, _ = await given(database, sealer, user)
+    key, _ = await stored_token(database, sealer, user)
     link, statement = recovery_link(user, without_mfa=False, now=NOW)
     await database.write(lambda: run([statement]))
     for row in await database.fetch("SELECT * FROM directory_token"):
@@ -104,23 +104,23 @@ async def test_the_database_never_sees_a_key(database: Database, sealer: Sealer,
     assert sealed[0]["key_sealed"] is None
 
 
-async def test_a_sealed_key_does_not_open_elsewhere(
+async def test_a_sealed_key_is_bound_to_its_token(
     database: Database, sealer: Sealer, people: People, tokens: Tokens
 ) -> None:
     from dataclasses import replace
 
     from ostiary.seal.envelope import Tampered
 
-    _, token = await given(database, sealer, await people.user("jo"))
+    _, token = await stored_token(database, sealer, await people.user("jo"))
     with pytest.raises(Tampered):
         tokens.reveal(replace(token, pk=str(uuid.uuid4())))
 
 
 async def test_identifiers_are_unique(database: Database, sealer: Sealer, people: People) -> None:
     user = await people.user("jo")
-    await given(database, sealer, user, identifier="same")
+    await stored_token(database, sealer, user, identifier="same")
     with pytest.raises(Duplicate):
-        await given(database, sealer, user, identifier="same")
+        await stored_token(database, sealer, user, identifier="same")
 
 
 @pytest.mark.parametrize("without_mfa", [True, False])
@@ -134,7 +134,7 @@ async def test_a31_of_fifty_uses_of_a_recovery_link_one_succeeds(
     assert [one for one in results if one is not None] == [Recovery(user.pk, without_mfa)]
 
 
-async def test_a31_a_recovery_link_expires_and_is_nothing_else(
+async def test_a31_a_recovery_link_expires_and_is_no_other_token(
     database: Database, people: People, tokens: Tokens
 ) -> None:
     user = await people.user("jo")
@@ -166,10 +166,10 @@ async def test_a73_older_recovery_links_end(
     accounts = Accounts(database, users, passwords)
 
     async def write(workspace: Workspace) -> None:
-        found = await workspace.get(USER, user.pk)
-        assert found is not None
+        current = await workspace.get(USER, user.pk)
+        assert current is not None
         values = {"password": Secret("another horse battery")} if end == "write_password" else {"is_active": False}
-        await workspace.update(found, values)
+        await workspace.update(current, values)
 
     match end:
         case "use":
@@ -187,22 +187,22 @@ async def test_a73_older_recovery_links_end(
 async def test_a20_an_api_key_is_no_recovery_link(
     database: Database, sealer: Sealer, people: People, tokens: Tokens
 ) -> None:
-    key, _ = await given(database, sealer, await people.user("jo"))
+    key, _ = await stored_token(database, sealer, await people.user("jo"))
     assert await tokens.consume_recovery(key, NOW) is None
     assert await tokens.bearer(key, NOW) is not None
 
 
-async def test_expired_tokens_go_and_expired_api_keys_rotate(
+async def test_expired_tokens_are_deleted_and_expired_api_keys_rotated(
     database: Database, sealer: Sealer, people: People, tokens: Tokens
 ) -> None:
     user = await people.user("jo")
-    old, api = await given(database, sealer, user)
-    _, gone = await given(database, sealer, user, intent="app_password")
-    _, kept = await given(database, sealer, user, intent="app_password", expiring=False, expires=None)
+    old, api = await stored_token(database, sealer, user)
+    _, expired = await stored_token(database, sealer, user, intent="app_password")
+    _, permanent = await stored_token(database, sealer, user, intent="app_password", expiring=False, expires=None)
     later = NOW + MINUTE
     await database.write(lambda: run([sweep(later)]))
-    assert await tokens.get(gone.identifier) is None
-    assert await tokens.get(kept.identifier) is not None
+    assert await tokens.get(expired.identifier) is None
+    assert await tokens.get(permanent.identifier) is not None
     counts = await asyncio.gather(tokens.rotate_expired(later), tokens.rotate_expired(later))
     assert max(counts) == 1
     assert await tokens.bearer(old, later) is None

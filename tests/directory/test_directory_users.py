@@ -38,7 +38,7 @@ async def test_login_ignores_case_and_unicode_spelling(people: People, users: Us
     assert await users.by_login(["username", "email", "upn"], typed) == user
 
 
-async def test_login_looks_only_where_it_is_told(people: People, users: Users) -> None:
+async def test_login_matches_only_the_given_fields(people: People, users: Users) -> None:
     user = await people.user("jo", email="jo@example.org")
     assert await users.by_login(["username"], "jo@example.org") is None
     assert await users.by_login(["email"], "jo") is None
@@ -49,29 +49,29 @@ async def test_login_looks_only_where_it_is_told(people: People, users: Users) -
 
 
 @pytest.mark.parametrize("typed", ["", "\0", "jo\0", "\ud800", "%", "_o", "' OR 1=1 --"])
-async def test_odd_input_finds_nobody(people: People, users: Users, typed: str) -> None:
+async def test_malformed_input_matches_nobody(people: People, users: Users, typed: str) -> None:
     await people.user("jo")
     assert await users.by_login(["username", "email", "upn"], typed) is None
 
 
-async def test_users_without_an_address_are_not_found_by_none(people: People, users: Users) -> None:
+async def test_an_empty_address_matches_nobody(people: People, users: Users) -> None:
     await people.user("jo", email="", attributes={"upn": 5})
     assert await users.by_login(["email", "upn"], "") is None
 
 
-async def test_an_address_of_several_users_means_none_of_them(people: People, users: Users) -> None:
+async def test_an_address_of_several_users_matches_none(people: People, users: Users) -> None:
     await people.user("a", email="shared@example.org")
     await people.user("b", email="Shared@example.org")
     assert await users.by_login(["username", "email"], "shared@example.org") is None
 
 
-async def test_a_username_wins_over_the_address_of_somebody_else(people: People, users: Users) -> None:
+async def test_a_username_takes_precedence_over_another_users_address(people: People, users: Users) -> None:
     await people.user("a", email="name@example.org")
     named = await people.user("name@example.org")
     assert await users.by_login(["email", "username"], "name@example.org") == named
 
 
-async def test_usernames_are_unique_whatever_their_case(people: People) -> None:
+async def test_usernames_are_unique_in_any_case(people: People) -> None:
     await people.user("Straße")
     with pytest.raises(Duplicate):
         await people.user("STRASSE")
@@ -133,35 +133,35 @@ def test_uid() -> None:
     assert uid_of(5, "abc") == hashlib.sha256(b"5-abc").hexdigest()
 
 
-def test_merge_leaves_its_parts_alone() -> None:
+def test_merge_does_not_change_its_arguments() -> None:
     below: dict[str, object] = {"a": {"b": [1]}}
     assert merge_attributes(below, {"a": {"b": [2]}, "c": None}) == {"a": {"b": [1, 2]}, "c": None}
     assert below == {"a": {"b": [1]}}
     assert merge_attributes({"a": 1}, {"a": {"b": 1}}) == {"a": {"b": 1}}
 
 
-async def test_the_install_id_is_made_once(database: Database) -> None:
+async def test_the_install_id_is_generated_once(database: Database) -> None:
     first = await install_id(database)
     assert uuid.UUID(first).version == 4
     assert await install_id(database) == first
 
 
 async def test_pages_and_search(people: People, users: Users) -> None:
-    made = [await people.user(f"user{number}", email=f"u{number}@example.org") for number in range(5)]
-    assert await users.page(limit=2) == made[:2]
-    assert await users.page(after=made[1].pk, limit=2) == made[2:4]
-    assert await users.page(search="USER3") == [made[3]]
-    assert await users.page(search="u4@EXAMPLE") == [made[4]]
+    created = [await people.user(f"user{number}", email=f"u{number}@example.org") for number in range(5)]
+    assert await users.page(limit=2) == created[:2]
+    assert await users.page(after=created[1].pk, limit=2) == created[2:4]
+    assert await users.page(search="USER3") == [created[3]]
+    assert await users.page(search="u4@EXAMPLE") == [created[4]]
     assert await users.page(search="%") == []
     assert await users.page(search="_ser1") == []
 
 
-async def test_the_time_of_a_sign_in_is_kept(people: People, users: Users, database: Database) -> None:
+async def test_the_time_of_a_sign_in_is_stored(people: People, users: Users, database: Database) -> None:
     user = await people.user("jo")
     await database.write(lambda: run([signed_in(user, NOW + 5, error=ValueError)]))
-    found = await users.get(user.pk)
-    assert found is not None
-    assert (found.last_login, found.last_updated) == (NOW + 5, NOW)
+    stored = await users.get(user.pk)
+    assert stored is not None
+    assert (stored.last_login, stored.last_updated) == (NOW + 5, NOW)
 
 
 async def test_hot_statements_use_an_index(database: Database) -> None:
@@ -187,7 +187,7 @@ async def _disable(database: Database, pk: int) -> None:
     await database.write(batch)
 
 
-async def test_what_is_kept_is_what_is_there_now(people: People, users: Users, database: Database) -> None:
+async def test_a_cached_subject_is_the_current_one(people: People, users: Users, database: Database) -> None:
     user = await people.user("jo")
     before = await users.subject(user.pk)
     assert before is not None
@@ -205,7 +205,7 @@ def _count(name: str) -> Batch[None]:
     yield Statement("INSERT INTO counter (name, value) VALUES (?, 1)", (name,))
 
 
-async def test_people_read_together_are_the_same_values(people: People, database: Database) -> None:
+async def test_concurrent_reads_return_the_identical_subject(people: People, database: Database) -> None:
     user = await people.user("jo")
     await people.group("g", users=(user,))
     many = [Users(database, install_id="x") for _ in range(8)]
@@ -231,7 +231,7 @@ async def test_an_unchanged_directory_is_not_read_again(
 
 
 @pytest.mark.parametrize("where", ["another process", "the writer's thread", "this process, elsewhere"])
-async def test_a_change_made_elsewhere_is_seen_at_once(sqlite_database: Database, where: str) -> None:
+async def test_a_change_by_another_process_is_seen_at_once(sqlite_database: Database, where: str) -> None:
     user = await People(sqlite_database).user("jo")
     users = Users(sqlite_database, install_id="x")
     assert await users.subject(user.pk) is not None
@@ -247,14 +247,12 @@ async def test_a_change_made_elsewhere_is_seen_at_once(sqlite_database: Database
             other = await open_sqlite(path)
             await _disable(other, user.pk)
             await other.close()
-    found = await users.subject(user.pk)
-    assert found is not None
-    assert not found.user.is_active
+    subject = await users.subject(user.pk)
+    assert subject is not None
+    assert not subject.user.is_active
 
 
-async def test_a_change_between_two_looks_is_not_lost(
-    sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_change_during_a_read_is_not_lost(sqlite_database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     user = await People(sqlite_database).user("jo")
     users = Users(sqlite_database, install_id="x")
     fetch = sqlite_database.fetch
@@ -263,11 +261,11 @@ async def test_a_change_between_two_looks_is_not_lost(
         rows = await fetch(sql, *parameters)
         monkeypatch.setattr(sqlite_database, "fetch", fetch)
         await _disable(sqlite_database, user.pk)
-        await users.subject_named("nobody")  # another request looks meanwhile
+        await users.subject_named("nobody")  # a concurrent read
         return rows
 
     monkeypatch.setattr(sqlite_database, "fetch", slow)
-    await users.subject(user.pk)  # as it was when it was asked
-    found = await users.subject(user.pk)
-    assert found is not None
-    assert not found.user.is_active
+    await users.subject(user.pk)  # the state at the time of the query
+    subject = await users.subject(user.pk)
+    assert subject is not None
+    assert not subject.user.is_active

@@ -41,7 +41,7 @@ def test_what_people_write(text: str, expected: str) -> None:
         "x" * 254, "https://[::1", "ü" * 70, "*.example.org",
     ],
 )  # fmt: skip
-def test_what_is_no_address(text: str) -> None:
+def test_malformed_addresses_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"expected|valid|URL|netloc|IPv6|At least|octet|Permitted"):
         read_address(text)
 

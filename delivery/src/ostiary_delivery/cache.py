@@ -50,7 +50,7 @@ class Cache:
         return self.root / "sha256" / sha256[:2] / sha256
 
     def has(self, artifact: Artifact) -> bool:
-        """Tell whether the file exists. Its bytes are not read."""
+        """Return whether the file exists. Its bytes are not read."""
         return self._find(artifact) is not None
 
     def read(self, artifact: Artifact) -> bytes:

@@ -81,7 +81,7 @@ def _programs(name: str, how: str, programs: Sequence[str], purpose: str) -> Cap
 
 
 def _writable(folder: Path) -> bool:
-    """Tell whether a folder exists or can be created."""
+    """Return whether a folder exists or can be created."""
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
     return folder.is_dir()

@@ -30,7 +30,7 @@ class Update:
     everything: bool = False
 
     def allows(self, name: str, source: str = "") -> bool:
-        """Tell whether a package may get another version than the locked one."""
+        """Return whether a package may get another version than the locked one."""
         return self.everything or name in self.names or source in self.names
 
 

@@ -38,7 +38,7 @@ class Background:
         return (*self._loops, *((self._worker.loop,) if self._worker is not None else ()))
 
     async def is_leader(self) -> bool:
-        """Tell whether this process enqueued the scheduled tasks last. Raises Unavailable."""
+        """Return whether this process enqueued the scheduled tasks last. Raises Unavailable."""
         return self._worker is not None and await self._worker.is_leader()
 
     def start(self) -> None:

@@ -152,7 +152,7 @@ def model_name(name: object) -> str:
 
 
 def is_unbuilt(name: str, available: Container[str]) -> bool:
-    """Tell whether this version does not support the model of authentik."""
+    """Return whether this version does not support the model of authentik."""
     return name in MODELS and name not in available
 
 

@@ -33,12 +33,12 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """Tell whether no blueprint failed."""
+        """Return whether no blueprint failed."""
         return all(item.error is None for item in self.files)
 
     @property
     def changed(self) -> bool:
-        """Tell whether anything was changed."""
+        """Return whether anything was changed."""
         return any(item.applied.changed for item in self.files)
 
 

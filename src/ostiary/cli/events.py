@@ -108,7 +108,7 @@ async def _follow(log: Events, wanted: EventFilter, app: str, seen: set[str], *,
 
 
 def _concerns(event: Event, app: str) -> bool:
-    """Tell whether an event is about an application, by its name, slug or client id."""
+    """Return whether an event is about an application, by its name, slug or client id."""
     named: list[object] = [event.context.get("client_id")]
     for key in ("application", "authorized_application", "model"):
         value = event.context.get(key)

@@ -51,7 +51,7 @@ def explain(
     context: ContextOption = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object with every detail.")] = False,
 ) -> None:
-    """Tell whether a person may use an application, and why: policies, flows, claims. Nothing is written or sent."""
+    """Return whether a person may use an application, and why: policies, flows, claims. Nothing is written or sent."""
     supposed = read_context(context or ())
 
     async def work(core: Core, now: int) -> None:

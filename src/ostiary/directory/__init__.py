@@ -1,7 +1,7 @@
-"""The directory: users, groups, roles, memberships, tokens of people, authenticators, passwords, sign-in throttle.
+"""The directory: users, groups, roles, memberships, user tokens, authenticators, passwords, and the sign-in throttle.
 
-Owns the tables whose names begin with `directory_`, and the state of the first-run set-up. Serves no paths.
-Must not know flows, pages, protocols or policies: it identifies users and verifies their credentials.
+Owns the tables `directory_*`, and the state of the first-run set-up. Serves no paths. Must not know flows, pages,
+protocols or policies: it only identifies users and verifies their credentials.
 """
 
 __all__ = [

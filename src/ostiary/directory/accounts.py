@@ -1,4 +1,4 @@
-"""Account commands of the operator: create, set a password, revoke, list, add to a group, recovery link."""
+"""The operator's account commands: create, set a password, revoke, list, add to a group, recovery link."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from ostiary.store.database import Database, Duplicate, Statement, fetch_one
 from ostiary.store.workspace.commit import run
 
 OPERATOR = {"username": "operator"}
-"""The user in the audit log for what is done from the command line."""
+"""The user of the command line's events in the audit log."""
 
 
 class Accounts:
-    """The account commands. Each is one transaction, together with its events."""
+    """The account commands. Each is one transaction, which includes its events."""
 
     def __init__(
         self,
@@ -37,7 +37,7 @@ class Accounts:
         *,
         on_ended: Sequence[Callable[[int, int], Iterable[Statement]]] = (),
     ) -> None:
-        """`on_ended` are hooks that end what depends on a user's sessions. They get the user's number and the time."""
+        """`on_ended` are hooks that revoke what depends on a user's sessions. They get user number and time."""
         self._on_ended = tuple(on_ended)
         self._database = database
         self._users = users
@@ -54,7 +54,7 @@ class Accounts:
         groups: Sequence[str] = (),
         now: int,
     ) -> User:
-        """Create an internal user, in groups given by name.
+        """Create an internal user. `groups` are names.
 
         Raises BadName, UsernameTaken, UnknownGroup, PasswordTooLong.
         """
@@ -88,7 +88,7 @@ class Accounts:
         return user
 
     async def set_password(self, username: str, password: Secret, *, now: int) -> None:
-        """Set a password. The user's sessions and tokens end, and so do throttles after wrong passwords.
+        """Set a password. This ends the user's sessions, tokens, and throttles after wrong passwords.
 
         Raises UnknownUser, PasswordTooLong.
         """
@@ -97,29 +97,32 @@ class Accounts:
         await self._write([*statements, *lift(user.pk, user.names), *self._ending(user, now)])
 
     async def revoke(self, username: str, *, now: int) -> None:
-        """End every session of a user, and every token that applications hold, offline ones too. Raises UnknownUser.
+        """End every session of a user, and every token of their applications, including offline ones.
 
-        API tokens, app passwords and the password stay: they are the user's own.
+        API tokens, app passwords and the password stay: they are the user's own. Raises UnknownUser.
         """
         user = await self._user(username)
         audit_event = _audit_event("custom_sessions_revoked", user, {"message": "Signed out everywhere."}, now=now)
         await self._write([*self._ending(user, now), audit_event])
 
     async def list(self, *, search: str = "", after: int = 0) -> AsyncIterator[User]:
-        """Yield the users whose number is above `after`, by number, page by page."""
+        """Yield the users with a number above `after`, in order of number. They are read page by page."""
         while page := await self._users.page(after=after, search=search):
             for user in page:
                 yield user
             after = page[-1].pk
 
     async def add_to_group(self, username: str, group: str, *, now: int) -> None:
-        """Add a user to a group, if they are no member yet. Raises UnknownUser, UnknownGroup."""
+        """Add a user to a group unless they are a member. Raises UnknownUser, UnknownGroup."""
         user, key = await self._user(username), await self._group(group)
         audit_event = _audit_event("model_updated", user, {"added_to_group": {"pk": key, "name": group}}, now=now)
         await self._write([members.join(members.USER_GROUPS, user.pk, key), audit_event])
 
     async def recovery_link(self, username: str, *, without_mfa: bool, now: int, minutes: int = 60) -> Secret:
-        """Return the key of a new recovery link. One that skips factors is logged as such. Raises UnknownUser."""
+        """Return the key of a new recovery link. Raises UnknownUser.
+
+        A link `without_mfa` skips the second factor; the audit log records it as suspicious.
+        """
         user = await self._user(username)
         key, statement = recovery_link(user, without_mfa=without_mfa, now=now, minutes=minutes)
         action = "suspicious_request" if without_mfa else "custom_recovery_link"

@@ -1,16 +1,16 @@
-"""The sign-in throttle: attempts are counted by name and by address before verification, and lead to growing waits.
+"""The sign-in throttle: attempts are counted by name and by address, and failures lead to growing waits.
 
 A name is throttled after 10 failures within 15 minutes: for 30 seconds, then twice as long each time, at most 15
-minutes. An address is throttled after 60 (an IPv6 network of 64 bit; of 56 bit after 120, of 48 bit after 240). The
-counter of a name is keyed by the typed name, with its case folded, whether a user has it or not, so that a throttle
-does not reveal which names and addresses belong together. The key is a hash, because people type passwords into the
-wrong field.
+minutes. An address is throttled after 60 failures (this is an IPv6 network of 64 bits; one of 56 bits after 120, one of
+48 bits after 240). The key of a name's counter is the typed, case-folded name, of existing and of unknown users alike:
+a throttle reveals neither which names exist nor which addresses belong to them. The key is hashed, because people type
+passwords into the wrong field.
 
-Known browsers (by a cookie) and known addresses of an account have counters of their own: strangers can neither exhaust
+Known browsers (by a cookie) and known addresses of an account have their own counters. Strangers can neither exhaust
 these nor lock the owner out.
 
-An attempt is counted first, by one statement that fails while a counter is throttled, and taken back on success. So no
-more concurrent guesses are verified than are allowed.
+An attempt is counted before its verification, by one statement that fails while a counter is throttled, and is
+subtracted again on success. This limits concurrent guesses as well.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ ADDRESS_LIMIT: Final = 60
 ADDRESS_LIMITS: Final = (ADDRESS_LIMIT, 2 * ADDRESS_LIMIT, 4 * ADDRESS_LIMIT)  # as `web.addresses.NETWORKS`
 FIRST_DELAY: Final = 30 * SECOND
 DELAY_MOST: Final = 900 * SECOND
-KNOWN_FOR: Final = 30 * 86_400 * SECOND  # an address is known for that long after a sign-in
-SKEW: Final = 60 * SECOND  # clocks of several servers may be apart
+KNOWN_FOR: Final = 30 * 86_400 * SECOND  # how long an address is known after a sign-in
+SKEW: Final = 60 * SECOND  # between the clocks of several servers
 
 _A: Final = "directory_attempt"
-# A count from the future was written by a wrong clock; it must not throttle anybody until then.
+# A counter from the future was written by a wrong clock. It must not throttle anybody until then.
 # guard: A34 a corrected clock leaves no user locked
 _OVER: Final = f"({_A}.started + {_A}.delay <= excluded.started - {WINDOW} OR {_A}.started > excluded.started + {SKEW})"
 _UNDER: Final = f"({_OVER} OR {_A}.failures + 1 < excluded.most)"
@@ -61,9 +61,9 @@ Kind = Literal["name", "app"]
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """The account whose attempts are counted: the `typed` name, and the `user` who has it, if any.
+    """The account of an attempt: the `typed` name, and the `user` with that name, if any.
 
-    `kind` separates pages from app passwords: guessing app passwords locks nobody out of the pages.
+    `kind` separates pages from app passwords: guesses at app passwords lock nobody out of the pages.
     """
 
     user: int | None
@@ -76,14 +76,14 @@ class Account:
         # guard: A42 a throttle's wait does not reveal a user's known addresses
         return _named(self.kind, self.typed)
 
-    def known(self, what: str) -> str:
+    def known(self, origin: str) -> str:
         """The key of the counter of a known browser or address."""
-        return f"known:{self.user}:{self.kind}:{what}"
+        return f"known:{self.user}:{self.kind}:{origin}"
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """A counted attempt and the sorted keys of its counters; `own` is the key of a known browser or address."""
+    """A counted attempt, with the sorted keys of its counters. `own` is the key of a known browser or address."""
 
     account: Account
     address: str
@@ -92,15 +92,15 @@ class Attempt:
 
 
 class Attempts:
-    """The counters of one database."""
+    """The attempt counters of one database."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def begin(self, account: Account, address: str, now: int, *, browser: str | None = None) -> Attempt:
-        """Count an attempt before it is verified. Raises Throttled, and then counts nothing.
+        """Count an attempt before its verification. Raises Throttled; then it is not counted.
 
-        `browser` is the key of a browser that has proved an earlier sign-in to the account.
+        `browser` is the key of a known browser: one with a proof of an earlier sign-in to the account.
         """
         reading = _reading(account, address, now, browser)
         rows = await self._database.fetch(reading.sql, *reading.parameters)
@@ -109,16 +109,16 @@ class Attempts:
         _require_free((blocked.get(key, 0) for key in attempt.keys), now)
         try:
             await self._database.write(lambda: _counting(attempt, now))
-        except Throttled:  # another attempt was counted in between: read the wait
+        except Throttled:  # a concurrent attempt was counted: read its wait
             rows = await self._database.fetch(reading.sql, *reading.parameters)
             _require_free([cast("int", row["blocked_until"]) for row in rows if row["key"] in attempt.keys], now)
             raise
         return attempt
 
-    def judge(self, account: Account, address: str, now: int) -> Batch[Attempt]:
-        """Begin an attempt that is verified within the same batch, so that attempts of one name are serialized.
+    def begin_in_batch(self, account: Account, address: str, now: int) -> Batch[Attempt]:
+        """Begin an attempt that is verified within the same batch. Attempts with one name are serialized.
 
-        It is counted by `failed` only. Raises Throttled.
+        Only `failed` counts it. Raises Throttled.
         """
         if self._database.dialect == "postgresql":  # on SQLite there is one writer
             yield Statement("SELECT pg_advisory_xact_lock(hashtextextended(?, 0))", (account.key,))
@@ -129,23 +129,23 @@ class Attempts:
         return attempt
 
     def failed(self, attempt: Attempt, now: int) -> Batch[Result]:
-        """Count a failed attempt of `judge`."""
+        """Count a failed attempt of `begin_in_batch`."""
         return (yield _count(attempt, now))
 
     def succeeded(self, attempt: Attempt) -> list[Statement]:
-        """Return the statement that takes back a successful attempt, and resets the counter of the account.
+        """Return the statement that subtracts a successful attempt, and resets the counter of the account.
 
-        Other failures of the address stay counted: it may be guessing elsewhere.
+        Other failures of the address stay counted: it may be guessing at other accounts.
         """
-        return [_back(attempt, attempt.own or attempt.account.key)]
+        return [_subtraction(attempt, attempt.own or attempt.account.key)]
 
-    async def give_back(self, attempt: Attempt) -> None:
-        """Take back an attempt that was not verified."""
-        await self._database.write(lambda: run([_back(attempt, "")]))
+    async def cancel(self, attempt: Attempt) -> None:
+        """Subtract an attempt that was not verified."""
+        await self._database.write(lambda: run([_subtraction(attempt, "")]))
 
 
 def known_address(account: Account, address: str, now: int) -> Statement:
-    """Return the statement that makes an address known to an account, after a sign-in there."""
+    """Return the statement that records a known address of an account, after a sign-in from it."""
     return Statement(
         f"INSERT INTO {_A} (key, failures, started, delay, blocked_until, expires, most)"
         f" VALUES (?, 0, CAST(? AS BIGINT), 0, 0, CAST(? AS BIGINT), {ACCOUNT_LIMIT})"
@@ -155,7 +155,7 @@ def known_address(account: Account, address: str, now: int) -> Statement:
 
 
 def lift(user: int, names: Sequence[str]) -> Iterable[Statement]:
-    """Yield the statements that end every throttle of an account, under all its names. Known addresses stay known."""
+    """Yield the statements that end every throttle of an account, for all its names. Its known addresses are kept."""
     keys = [_named(kind, name) for kind in ("name", "app") for name in names if name]
     yield Statement(f"DELETE FROM {_A} WHERE key IN ({', '.join('?' * len(keys))})", keys)
     yield Statement(
@@ -169,13 +169,13 @@ def sweep(now: int) -> Statement:
     return expired("directory_attempt", "key", now)
 
 
-def _back(attempt: Attempt, forgiven: str) -> Statement:
+def _subtraction(attempt: Attempt, reset_key: str) -> Statement:
     marks = ", ".join("?" * len(attempt.keys))
     return Statement(
         f"UPDATE {_A} SET failures = CASE WHEN key = ? THEN 0 ELSE failures - 1 END, blocked_until = 0,"
         f" delay = CASE WHEN key = ? OR failures <= most OR delay <= {FIRST_DELAY} THEN 0 ELSE delay / 2 END"
         f" WHERE key IN ({marks}) AND failures > 0",
-        (forgiven, forgiven, *attempt.keys),
+        (reset_key, reset_key, *attempt.keys),
     )
 
 
@@ -189,7 +189,7 @@ def _reading(account: Account, address: str, now: int, browser: str | None) -> S
     if account.user is not None:
         keys.append(account.known(browser or address_key(address)))
     marks = ", ".join("?" * len(keys))
-    # A wait longer than the longest was set by a wrong clock.
+    # A wait above the maximum was set by a wrong clock.
     bound = f"CASE WHEN blocked_until > CAST(? AS BIGINT) + {DELAY_MOST + SKEW} THEN 0 ELSE blocked_until END"
     return Statement(
         f"SELECT key, {bound} AS blocked_until FROM {_A} WHERE key IN ({marks}) AND expires > ?", (now, *keys, now)
@@ -197,7 +197,7 @@ def _reading(account: Account, address: str, now: int, browser: str | None) -> S
 
 
 def _attempt(account: Account, address: str, blocked: Iterable[str], browser: str | None) -> Attempt:
-    """Return the attempt with its counters: those of a known browser, of a known address, or those of strangers."""
+    """Return an attempt with its counters: of a known browser, of a known address, or those of unknown origins."""
     # guard: A42 failures at other addresses do not lock out the owner
     if account.user is not None and browser is not None:
         own = account.known(browser)
@@ -221,7 +221,7 @@ def _counting(attempt: Attempt, now: int) -> Batch[None]:
 def _count(attempt: Attempt, now: int) -> Statement:
     limits = dict(zip(address_keys(attempt.address), ADDRESS_LIMITS, strict=False))
     values: list[Value] = []
-    for key in attempt.keys:  # sorted, so that two statements never deadlock
+    for key in attempt.keys:  # sorted, so that two statements cannot deadlock
         life = KNOWN_FOR if key == attempt.own and len(attempt.keys) > 1 else WINDOW  # an address stays known
         values += (key, now, now + life, limits.get(key, ACCOUNT_LIMIT))
     rows = ", ".join(_ROW for _ in attempt.keys)

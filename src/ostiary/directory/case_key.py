@@ -1,4 +1,4 @@
-"""Case folding of names: spellings that differ in case or Unicode form only are one name, on both databases."""
+"""Case folding of names. Spellings that differ only in case or Unicode form are one name, on both databases."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import unicodedata
 
 
 def case_key(text: str) -> str:
-    """Return the case-folded key of a name: NFKC, casefold (Unicode 3.13, R5 and D147)."""
+    """Return the case-folded form of a name: NFKC, casefold (Unicode 3.13, R5 and D147)."""
     if text.isascii():
         return text.lower()
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())

@@ -1,11 +1,13 @@
 """The errors of the directory.
 
 DirectoryError
- ├─ Busy              too many password hashes are waiting; the edge answers 503
+ ├─ Busy              the queue of password hashes is full; the response is 503
  ├─ PasswordTooLong   more than 1,024 bytes
- ├─ Throttled         too many failures of an authenticator or account; the edge answers 429
- ├─ SetupClosed       the first administrator exists; nothing re-opens the set-up
+ ├─ WeakPassword      a new password violates the password rules
+ ├─ Throttled         too many failures of an authenticator or account; the response is 429
+ ├─ SetupClosed       the set-up is done, which is final, or its link is no longer valid
  ├─ UnknownUser, UnknownGroup, UnknownRole
+ ├─ BadName           a username or e-mail address is not allowed
  └─ UsernameTaken
 """
 
@@ -39,14 +41,14 @@ class Throttled(DirectoryError):
 
 
 class SetupClosed(DirectoryError):
-    """The set-up has been done, or its link has expired or was used."""
+    """The set-up is done, or its link has expired or was used."""
 
     def __init__(self) -> None:
         super().__init__("The first administrator has already been set up, or the link is no longer valid.")
 
 
 class UnknownUser(DirectoryError):
-    """No user has that name."""
+    """There is no user with that name."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -54,7 +56,7 @@ class UnknownUser(DirectoryError):
 
 
 class UnknownGroup(DirectoryError):
-    """No group has that name."""
+    """There is no group with that name."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -62,7 +64,7 @@ class UnknownGroup(DirectoryError):
 
 
 class UnknownRole(DirectoryError):
-    """No role has that name."""
+    """There is no role with that name."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -72,8 +74,8 @@ class UnknownRole(DirectoryError):
 class BadName(DirectoryError):
     """A username or e-mail address that is not allowed."""
 
-    def __init__(self, what: str, value: str, expected: str) -> None:
-        super().__init__(f"The {what} {value!r} cannot be used: {expected}.")
+    def __init__(self, field: str, value: str, expected: str) -> None:
+        super().__init__(f"The {field} {value!r} cannot be used: {expected}.")
 
 
 class WeakPassword(DirectoryError):
@@ -81,7 +83,7 @@ class WeakPassword(DirectoryError):
 
 
 class UsernameTaken(DirectoryError):
-    """The username is taken. Names that differ in case only are the same."""
+    """The username is taken. Names that differ only in case are the same."""
 
     def __init__(self, name: str) -> None:
         self.name = name

@@ -1,4 +1,4 @@
-"""All groups as they lie in each other, and the person somebody would be with other memberships."""
+"""The hierarchy of all groups, and the subject of a user with hypothetical memberships."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ostiary.store.database import Batch, Database, Statement
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlacedGroup:
-    """A group, with the primary keys of its parents."""
+    """A group of the hierarchy, with the primary keys of its parents."""
 
     group: GroupRef
     superuser: bool = False
@@ -23,31 +23,31 @@ class PlacedGroup:
 
 @dataclass(frozen=True, slots=True)
 class GroupTree:
-    """Groups by primary key, of the installation `install_id`."""
+    """All groups of the installation `install_id`, by primary key."""
 
     install_id: str
     groups: Mapping[str, PlacedGroup] = field(default_factory=dict)
 
     def reach(self, direct: Iterable[str]) -> frozenset[str]:
         """Return the keys of these groups and of all their ancestors."""
-        found: set[str] = set()
-        waiting = list(direct)
-        while waiting:
-            pk = waiting.pop()
-            if pk not in found and pk in self.groups:
-                found.add(pk)
-                waiting.extend(self.groups[pk].parents)
-        return frozenset(found)
+        reached: set[str] = set()
+        pending = list(direct)
+        while pending:
+            pk = pending.pop()
+            if pk not in reached and pk in self.groups:
+                reached.add(pk)
+                pending.extend(self.groups[pk].parents)
+        return frozenset(reached)
 
     def member_of(self, subject: Subject, direct: Collection[str]) -> Subject:
-        """Return the person as they would be if they belonged to exactly these groups and their ancestors."""
+        """Return the subject with exactly these groups and their ancestors, in place of its own groups."""
         placed = sorted((self.groups[pk] for pk in self.reach(direct)), key=lambda one: (one.group.name, one.group.pk))
         memberships = [Membership(one.group, direct=one.group.pk in direct, superuser=one.superuser) for one in placed]
         return subject_of_groups(subject.user, memberships, install_id=self.install_id)
 
 
 async def read_group_tree(database: Database, *, install_id: str) -> GroupTree:
-    """Read every group, at one moment."""
+    """Read all groups in one transaction."""
     return GroupTree(install_id, await database.read(_read))
 
 

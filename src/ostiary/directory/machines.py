@@ -1,4 +1,4 @@
-"""Service accounts: those generated for applications, and app passwords."""
+"""Service accounts: generated accounts of applications, and app passwords."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from ostiary.store.hashing import token_hash
 from ostiary.store.workspace.commit import run
 
 GENERATED: Final = "goauthentik.io/user/generated"
-"""The attribute of generated users."""
+"""The attribute that marks generated users."""
 
 IDENTITY: Final = "ostiary/identity"
-"""The attribute of generated users with the identity at a source that they were generated for."""
+"""The attribute with the identity at a source for which a user was generated."""
 
 _TYPE: Final = "service_account"
 _NONE: Final[Mapping[str, object]] = {}
@@ -39,7 +39,7 @@ class AppPassword:
 
 
 class NotGenerated(Exception):
-    """The username belongs to a user who was not generated. Such an account is never taken over."""
+    """The username belongs to a user that was not generated. Such an account is never taken over."""
 
 
 class Machines:
@@ -51,18 +51,18 @@ class Machines:
         self._attempts = Attempts(database)
 
     async def app_password(self, username: str, key: Secret, address: str, now: int) -> AppPassword | None:
-        """Return the valid app password of the user of that name. Raises Throttled after too many wrong ones.
+        """Return the app password of a user, or None if it is not valid. Raises Throttled.
 
-        The caller checks whether the returned user is active.
+        The caller must check that the user is active.
         """
         return await self._database.write(lambda: self._verify(username, token_hash(key.reveal()), address, now))
 
     def _verify(self, username: str, hashed: bytes, address: str, now: int) -> Batch[AppPassword | None]:
         rows = yield Statement("SELECT pk FROM directory_user WHERE username_key = ?", (case_key(username),))
         account = Account(cast("int", rows[0]["pk"]) if len(rows) else None, username, "app")
-        attempt = yield from self._attempts.judge(account, address, now)
+        attempt = yield from self._attempts.begin_in_batch(account, address, now)
         app_password = yield from self._app_password(hashed)
-        if app_password is None or not _is_good(app_password, account, now):
+        if app_password is None or not _is_valid(app_password, account, now):
             yield from self._attempts.failed(attempt, now)
             return None
         if attempt.own is None:
@@ -72,10 +72,10 @@ class Machines:
     async def account(
         self, username: str, *, path: str, now: int, attributes: Mapping[str, object] = _NONE, name: str = ""
     ) -> Subject:
-        """Return the service account of that name, created on first use. One round trip from the second use on.
+        """Return the service account with that name, which is created on first use. Later uses take one round trip.
 
-        `attributes` are those of a new account, beside `GENERATED`; `name` is its display name. Raises NotGenerated
-        when the username belongs to a user who was not generated, or was generated for another `IDENTITY`.
+        A new account gets `attributes`, in addition to `GENERATED`, and the display name `name`. Raises NotGenerated
+        if the username belongs to a user that was not generated, or was generated for another `IDENTITY`.
         """
         subject = await self._users.subject_named(username)
         if subject is None:
@@ -108,7 +108,7 @@ class Machines:
         try:
             await self._database.write(lambda: run([insert(user), _created_event(user, now)]))
         except Duplicate:
-            return  # another request was first; its account is used
+            return  # a concurrent request has created it
 
     def _app_password(self, hashed: bytes) -> Batch[AppPassword | None]:
         rows = yield Statement(BEARER, (hashed,))
@@ -119,8 +119,8 @@ class Machines:
         return None if subject is None else AppPassword(token, subject)
 
 
-def _is_good(app_password: AppPassword, account: Account, now: int) -> bool:
-    """Tell whether a token is a valid app password of exactly that account."""
+def _is_valid(app_password: AppPassword, account: Account, now: int) -> bool:
+    """Return whether a token is a valid app password of this account."""
     return (
         app_password.token.intent == "app_password"
         and app_password.token.alive(now)
@@ -128,8 +128,8 @@ def _is_good(app_password: AppPassword, account: Account, now: int) -> bool:
     )
 
 
-def moved(subject: Subject, path: str) -> tuple[Statement, ...]:
-    """Return the statement that moves a generated account to the path of its application, if it is elsewhere."""
+def moved_to(subject: Subject, path: str) -> tuple[Statement, ...]:
+    """Return the statement that moves a generated account to the path of its application; none if it is there."""
     if subject.user.path == path:
         return ()
     return (Statement("UPDATE directory_user SET path = ? WHERE pk = ?", (path, subject.user.pk)),)

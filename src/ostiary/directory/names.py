@@ -1,4 +1,4 @@
-"""The validation of usernames and e-mail addresses, for every way to set them."""
+"""The validation of usernames and e-mail addresses, wherever they are set."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 def name_fault(username: str) -> str | None:
-    """Return the problem of a username, or None. Sign-in strips white space, so it may not begin or end with any."""
+    """Return the problem of a username, or None. It must not begin or end with white space, which sign-in strips."""
     if not username or len(username) > NAME_MOST:
         return f"expected 1 to {NAME_MOST} characters"
     if username != username.strip():

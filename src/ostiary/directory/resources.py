@@ -1,4 +1,4 @@
-"""The definitions of this room: user, group, role, token. They live in tables, see `backend`."""
+"""The definitions of users, groups, roles and tokens. They are stored in tables, see `rows.backend`."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ Intent = Literal["verification", "api", "recovery", "app_password"]
 
 
 def _validate_user(user: UserKind) -> Iterable[Problem]:
-    fault = name_fault(user.username) if 0 < len(user.username) <= NAME_MOST else None  # its length is told anyway
+    fault = name_fault(user.username) if 0 < len(user.username) <= NAME_MOST else None  # the field reports its length
     if fault is not None:
         yield Problem("username", fault)
     if user.password is not None and len(user.password.reveal().encode()) > _PASSWORD_BYTES:
@@ -62,22 +62,23 @@ def _validate_user(user: UserKind) -> Iterable[Problem]:
     ignored=("permissions",),
 )
 class UserKind(Resource):
-    """Somebody, or a program, that signs in."""
+    """An account of a person or a program."""
 
-    username: Annotated[
-        str, UNIQUE, CASELESS, Length(1, NAME_MOST), Help("The name to sign in with. Case does not matter.")
-    ]
-    name: Annotated[str, Help("The name shown to people.")] = ""
-    is_active: Annotated[bool, Help("Whether the user may sign in and use what was issued to them.")] = True
+    username: Annotated[str, UNIQUE, CASELESS, Length(1, NAME_MOST), Help("Name for the sign-in, in any case.")]
+    name: Annotated[str, Help("Display name.")] = ""
+    is_active: Annotated[bool, Help("Whether the user may sign in and use their tokens.")] = True
     last_login: Annotated[int | None, TIMESTAMP] = None
     groups: Annotated[tuple[str, ...], Reference(GROUP, OnDelete.SET_NULL)] = ()
     roles: Annotated[tuple[str, ...], Reference(ROLE, OnDelete.SET_NULL)] = ()
     email: Annotated[str, Length(0, EMAIL_MOST), Pattern(EMAIL, EMAIL_EXPECTED)] = ""
-    attributes: Annotated[Mapping[str, object], Help("Free data; unknown keys are kept.")] = field(default_factory=dict)
-    path: Annotated[str, Length(1, 1024), Help("The folder the user is listed in.")] = "users"
-    type: Annotated[UserType, Help("Internal people, external people, or accounts of programs.")] = "internal"
+    attributes: Annotated[Mapping[str, object], Help("Any data, also with unknown keys.")] = field(default_factory=dict)
+    path: Annotated[str, Length(1, 1024), Help("Folder of the user.")] = "users"
+    type: Annotated[UserType, Help("Internal person, external person, or service account.")] = "internal"
     password: Annotated[
-        Secret | None, BLUEPRINT_ONLY, Sealed(Reading.WRITE_ONLY), Help("The plain password; only its hash is kept.")
+        Secret | None,
+        BLUEPRINT_ONLY,
+        Sealed(Reading.WRITE_ONLY),
+        Help("Password in plain text; only its hash is stored."),
     ] = None
     uuid: Annotated[str, READ_ONLY] = ""
     date_joined: Annotated[int | None, READ_ONLY, TIMESTAMP] = None
@@ -100,10 +101,10 @@ def _validate_group(group: GroupKind) -> Iterable[Problem]:
     ignored=("permissions",),
 )
 class GroupKind(Resource):
-    """A set of users. Members of a group are members of all its ancestors."""
+    """A set of users. A member of a group is also a member of all its ancestors."""
 
     name: Annotated[str, UNIQUE, Length(1, 200)]
-    is_superuser: Annotated[bool, Help("Members, also of groups below, may do everything.")] = False
+    is_superuser: Annotated[bool, Help("Members may do everything, also those of child groups.")] = False
     parents: Annotated[tuple[str, ...], Reference(GROUP, OnDelete.SET_NULL)] = ()
     users: Annotated[tuple[int, ...], Reference(USER, OnDelete.SET_NULL)] = ()
     attributes: Annotated[Mapping[str, object], Help("Merged into the attributes of members.")] = field(
@@ -121,7 +122,7 @@ class GroupKind(Resource):
     ignored=("managed",),
 )
 class RoleKind(Resource):
-    """A named set of permissions, given to users and groups."""
+    """A named set of permissions of users and groups."""
 
     name: Annotated[str, UNIQUE, Length(1, 150)]
     permissions: Annotated[
@@ -143,23 +144,23 @@ class RoleKind(Resource):
     ignored=("permissions",),
 )
 class TokenKind(Resource):
-    """A bearer key of a user, for programs (api, app_password) or for one use (recovery, verification)."""
+    """A bearer token of a user: for programs (api, app_password) or for one use (recovery, verification)."""
 
     identifier: Annotated[
         str, UNIQUE, Length(1, 255), Pattern(r"[-a-zA-Z0-9_]+", "letters, digits, hyphens and underscores")
     ]
     user: Annotated[int, Reference(USER, OnDelete.CASCADE)]
     managed: Annotated[str | None, UNIQUE] = None
-    intent: Annotated[Intent, Help("What the key opens.")] = "verification"
+    intent: Annotated[Intent, Help("Purpose of the token.")] = "verification"
     description: str = ""
-    expires: Annotated[int | None, TIMESTAMP, Help("A day from its making unless given.")] = None
+    expires: Annotated[int | None, TIMESTAMP, Help("Expiry. Default: a day after creation.")] = None
     expiring: bool = True
     key: Annotated[
         Secret | None,
         BLUEPRINT_ONLY,
         Sealed(Reading.REVEALABLE),
         Length(1, 1024),
-        Help("60 letters and digits unless given."),
+        Help("Default: 60 random letters and digits."),
     ] = None
 
 
@@ -168,6 +169,6 @@ KINDS = (RoleKind, GroupKind, UserKind, TokenKind)
 
 @dataclass(frozen=True, slots=True)
 class KeepSession:
-    """A note of a user's change (`Change.note`): the session of that key survives a new password."""
+    """The note (`Change.note`) of a password change after which the session with this key stays signed in."""
 
     key: bytes

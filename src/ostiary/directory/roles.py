@@ -1,4 +1,4 @@
-"""The roles of a user: their own, and those of their groups and all ancestor groups."""
+"""The roles of a user: direct ones, and those of all groups and ancestor groups."""
 
 from __future__ import annotations
 
@@ -20,6 +20,6 @@ ORDER BY r.name, r.pk"""
 
 
 async def roles_of(database: Database, user: int) -> Sequence[tuple[str, str]]:
-    """Return primary key and name of every role of a user, by name. One query."""
+    """Return primary key and name of every role of a user, in order of name. One query."""
     rows = await database.fetch(_ROLES, user, user)
     return [(cast("str", row["pk"]), cast("str", row["name"])) for row in rows]

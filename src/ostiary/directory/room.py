@@ -36,29 +36,29 @@ def object_backends(services: ServiceRegistry) -> dict[str, Backend]:
 
 
 def accounts(services: ServiceRegistry) -> Accounts:
-    """Return the service behind the account commands."""
+    """Return the service of the account commands."""
     hooks = services[AccountHooks]
     return Accounts(services.database, services[Users], services[Passwords], on_ended=hooks.on_ended)
 
 
 def jobs(services: ServiceRegistry) -> tuple[Job]:
-    """Return the job that rotates the keys of expired API tokens."""
+    """Return the job for the rotation of expired API tokens."""
     token_service = services[Tokens]
 
     async def rotate(args: Mapping[str, object], *, now: int) -> None:
         del args
         await token_service.rotate_expired(now)
 
-    summary = "Gives each API token that has expired another key for a day, as authentik does"
+    summary = "Rotates the key of each expired API token and extends it by a day, as authentik does"
     return (Job("directory.rotate_expired_tokens", rotate, summary, schedule=60 * MINUTE),)
 
 
 def measures(services: ServiceRegistry) -> Iterable[Measure]:
-    """Return how many passwords are hashed, and how many wait for that."""
+    """Return the metric of running and waiting password hashes."""
     passwords = services[Passwords]
     yield Measure(
         name="ostiary_password_hashes",
-        summary="Passwords that are being hashed, or wait for it.",
+        summary="Password hashes, running and waiting.",
         labels=("state",),
         read=lambda: {("running",): passwords.running, ("waiting",): passwords.waiting},
     )

@@ -1,7 +1,7 @@
-"""The tables of this room. Names do not collide with reserved words of either database.
+"""The tables of this room. Their names collide with no reserved word of either database.
 
-There are no foreign keys, because a unit of work may write rows in any order. Deletes remove dependent rows; joins
-ignore a link without its other end, and keys are never reused.
+There are no foreign keys, because a unit of work may write rows in any order. Deletes remove dependent rows, joins
+ignore dangling links, and keys are never reused.
 """
 
 from __future__ import annotations
@@ -165,13 +165,13 @@ MIGRATIONS: Final = (
     Migration(
         51,
         "directory",
-        "what a waiting sign-in rests on",
+        "security stamps, which invalidate pending sign-ins",
         ("ALTER TABLE directory_user ADD COLUMN security_stamp {int} NOT NULL DEFAULT 0",),
     ),
     Migration(
         52,
         "directory",
-        "attempts counted before they are judged",
+        "attempts are counted before their verification",
         (
             "DELETE FROM directory_attempt",
             "ALTER TABLE directory_attempt ADD COLUMN most {int} NOT NULL DEFAULT 10",
@@ -180,7 +180,7 @@ MIGRATIONS: Final = (
     Migration(
         54,
         "directory",
-        "whether any host is answered until one is named: where people were before hosts were pinned",
+        "installations older than pinned hosts serve any host until one is pinned",
         (
             "ALTER TABLE directory_install ADD COLUMN hosts_open {int} NOT NULL DEFAULT 0",
             (

@@ -1,7 +1,7 @@
 """Tokens of users: API tokens, app passwords and recovery links.
 
-They are stored by SHA-256. Only api and app_password tokens keep a sealed copy of the key, because authentik's
-interface shows them again.
+Keys are stored as SHA-256. Only api and app_password tokens have a sealed copy of their key, because authentik's
+interface can show it again.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from ostiary.store.sweeping import bite
 from ostiary.store.workspace.commit import run
 
 MINUTE: Final = 60_000_000
-LIFETIME: Final = 1440 * MINUTE  # of a token that expires and does not say when
+LIFETIME: Final = 1440 * MINUTE  # the default for expiring tokens
 KEY_LENGTH: Final = 60
 SHOWN_AGAIN: Final = frozenset({"api", "app_password"})
 _LETTERS: Final = string.ascii_letters + string.digits
@@ -46,7 +46,7 @@ BEARER: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Token:
-    """One token. Times are microseconds UTC; the key itself is not here."""
+    """A token, without its key. Times are in microseconds UTC."""
 
     pk: str
     identifier: str
@@ -61,7 +61,7 @@ class Token:
     without_mfa: bool = False
 
     def alive(self, now: int) -> bool:
-        """Tell whether it has not expired. A token that is `expiring` without a time has."""
+        """Return whether the token has not expired. An `expiring` token without a time counts as expired."""
         return not self.expiring or (self.expires is not None and now < self.expires)
 
 
@@ -79,7 +79,7 @@ class Recovery:
 
     user: int
     without_mfa: bool
-    security_stamp: int = field(default=0, compare=False)  # of the user, at that moment
+    security_stamp: int = field(default=0, compare=False)  # the user's, at the time of the recovery
 
 
 def new_key() -> Secret:
@@ -93,7 +93,7 @@ def seal_key(sealer: Sealer, pk: str, key: Secret) -> str:
 
 
 def open_key(sealer: Sealer, token: Token) -> Secret | None:
-    """Return the key of a token that keeps a sealed copy, else None."""
+    """Return the key of a token, or None if it has no sealed copy."""
     if token.key_sealed is None:
         return None
     return Secret(sealer.open(token.key_sealed, context=_context(token.pk)).decode())
@@ -107,7 +107,7 @@ class Tokens:
         self._sealer = sealer
 
     async def bearer(self, key: Secret, now: int, *, intent: str = "api") -> Bearer | None:
-        """Return the bearer of a key: a valid token of that intent, of an active user. One query."""
+        """Return the bearer of a key: a valid token with that intent, of an active user. One query."""
         row = await fetch_one(self._database, BEARER, token_hash(key.reveal()))
         if row is None:
             return None
@@ -118,28 +118,28 @@ class Tokens:
         return bearer if valid else None
 
     async def app_password(self, user: int, key: Secret, now: int) -> bool:
-        """Tell whether this is a valid app password of that user."""
+        """Return whether a key is a valid app password of a user."""
         bearer = await self.bearer(key, now, intent="app_password")
         return bearer is not None and bearer.user.pk == user
 
     async def get(self, identifier: str) -> Token | None:
-        """Return the token of that identifier."""
+        """Return the token with that identifier."""
         row = await fetch_one(self._database, f"SELECT {COLUMNS} FROM directory_token WHERE identifier = ?", identifier)
         return token_of(row) if row is not None else None
 
     def reveal(self, token: Token) -> Secret | None:
-        """Return the key of an api or app_password token. The caller writes the event secret_view."""
+        """Return the key of an api or app_password token. The caller must write the event `secret_view`."""
         return open_key(self._sealer, token)
 
     async def consume_recovery(self, key: Secret, now: int) -> Recovery | None:
-        """Consume a recovery link. The first caller gets the user it recovers, every other one None.
+        """Consume a recovery link. The first caller gets its user, every other one gets None.
 
-        All other links of that user end with it.
+        All other links of the user become invalid.
         """
         return await self._database.write(lambda: _consuming(token_hash(key.reveal()), now))
 
     async def rotate_expired(self, now: int) -> int:
-        """Rotate the key of every expired api token, for another day, as authentik does. Returns how many."""
+        """Rotate the key of every expired api token and extend it by a day, as authentik does. Returns their number."""
         rows = await self._database.fetch(
             f"SELECT {COLUMNS} FROM directory_token WHERE intent = 'api' AND expiring = 1 AND expires <= ? LIMIT 500",
             now,
@@ -168,24 +168,24 @@ def recovery_link(user: User, *, without_mfa: bool, now: int, minutes: int = 60)
 
 
 def end_recovery(user: int) -> Statement:
-    """Return the statement that ends the unused recovery links of a user."""
+    """Return the statement that deletes the unused recovery links of a user."""
     return Statement("DELETE FROM directory_token WHERE user_pk = ? AND intent = 'recovery'", (user,))
 
 
 def insert(token: Token) -> Statement:
-    """Return the statement that writes a new token. Raises Duplicate for a taken identifier or key."""
+    """Return the statement that inserts a token. Raises Duplicate for a taken identifier or key."""
     marks = "?, ?, ?, ?, ?, CAST(? AS TEXT), ?, CAST(? AS BIGINT), ?, CAST(? AS TEXT), ?"
     return Statement(f"INSERT INTO directory_token ({COLUMNS}) VALUES ({marks})", _row(token))
 
 
 def sweep(now: int) -> Statement:
-    """Return the statement that deletes expired tokens; api tokens are rotated instead."""
-    over = "expiring = 1 AND expires <= ? AND intent <> 'api'"
-    return bite("directory_token", "pk", over, now, order="expires")
+    """Return the statement that deletes expired tokens, except api tokens, which are rotated."""
+    condition = "expiring = 1 AND expires <= ? AND intent <> 'api'"
+    return bite("directory_token", "pk", condition, now, order="expires")
 
 
 def token_of(row: Row, prefix: str = "") -> Token:
-    """Return the token of a row with `COLUMNS`, each prefixed by `prefix`."""
+    """Return the token of a row with `COLUMNS`. `prefix` is that of the column names."""
     return Token(
         pk=cast("str", row[f"{prefix}pk"]),
         identifier=cast("str", row[f"{prefix}identifier"]),
@@ -255,7 +255,7 @@ def _rotation(token: Token, hashed: bytes, sealed: str, *, now: int) -> tuple[St
 
 
 class _Rotated(Exception):
-    """Another worker was first."""
+    """Another worker has rotated the token."""
 
 
 def _context(pk: str) -> str:

@@ -1,4 +1,4 @@
-"""User and subject as values, for sign-in, policies and claims."""
+"""Users and subjects, as values for sign-in, policies and claims."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ostiary.record import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class User:
-    """One row of users, without memberships. Times are microseconds UTC."""
+    """A user, without memberships. Times are in microseconds UTC."""
 
     pk: int
     uuid: str
@@ -22,16 +22,16 @@ class User:
     type: str
     path: str
     attributes: Mapping[str, object]
-    password: str = field(repr=False)  # a hash, or "!" and something: unusable
+    password: str = field(repr=False)  # a hash, or unusable if it begins with "!"
     last_login: int | None
     date_joined: int
     password_change_date: int
     last_updated: int
-    security_stamp: int = 0  # counts up when the password, the factors, the sessions or the account change
+    security_stamp: int = 0  # incremented when the password, the factors, the sessions or the account change
 
     @property
     def stamp(self) -> str:
-        """The security stamp of the user: authentication from before it changed is no longer valid."""
+        """The security stamp of the user. Its change invalidates earlier, pending authentications."""
         return f"{self.uuid}.{self.security_stamp}"
 
     @property
@@ -41,7 +41,7 @@ class User:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names the user may sign in with: username, e-mail address, attributes.upn."""
+        """The user's names for the sign-in: username, e-mail address, attributes.upn."""
         upn = self.attributes.get("upn")
         return (self.username, self.email, upn if isinstance(upn, str) else "")
 
@@ -62,11 +62,11 @@ class GroupRef:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """A user with their groups, for policies and claims, read at one moment.
+    """A user with their groups, for policies and claims, as of one moment.
 
-    `groups` are direct memberships in order of name, `every_group` those and all their ancestors; `all_groups` are the
-    keys of the latter, `all_group_names` their names. `attributes` are those of all groups, in order of name, with the
-    user's own on top.
+    `groups` are the direct groups in order of name; `every_group` also includes all ancestors. `all_groups` are the
+    keys of the latter, and `all_group_names` their names. `attributes` are merged from all groups, in order of name,
+    and then from the user.
     """
 
     user: User
@@ -81,7 +81,7 @@ class Subject:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Membership:
-    """A group that a user belongs to, `direct` or through its descendants."""
+    """A membership of a user in a group: `direct`, or through a descendant of the group."""
 
     group: GroupRef = field(kw_only=False)
     direct: bool
@@ -89,7 +89,7 @@ class Membership:
 
 
 def subject_of_groups(user: User, memberships: Sequence[Membership], *, install_id: str) -> Subject:
-    """Return the subject of a user and all its memberships, in order of the groups' names."""
+    """Return the subject of a user. `memberships` are complete and in order of the groups' names."""
     groups = tuple(one.group for one in memberships)
     attributes: dict[str, object] = {}
     for group in groups:
@@ -108,7 +108,7 @@ def subject_of_groups(user: User, memberships: Sequence[Membership], *, install_
 
 
 def uid_of(pk: int, install_id: str) -> str:
-    """Return the stable public id of a user: hex SHA-256 of "{pk}-{install_id}", the default `sub` of tokens."""
+    """Return the stable public id of a user, the default `sub` of tokens: hex SHA-256 of "{pk}-{install_id}"."""
     return hashlib.sha256(f"{pk}-{install_id}".encode()).hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""The repository of users, and of subjects in one round trip."""
+"""The repository of users and subjects. A subject takes one round trip."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ COLUMNS: Final = (
 )
 _OF_U: Final = ", ".join(f"u.{name.strip()} AS {name.strip()}" for name in COLUMNS.split(","))
 PAGE_LIMIT: Final = 500
-_WIDTH: Final = len(COLUMNS.split(",")) + 5  # columns of a person and a group, in DIRECT as in SUBJECT
+_WIDTH: Final = len(COLUMNS.split(",")) + 5  # columns of a user and a group, in DIRECT and in SUBJECT
 _CACHED: Final = 1024  # subjects
-_CACHED_GROUPS: Final = 64  # groups of the largest subject that is cached
+_CACHED_GROUPS: Final = 64  # a subject with more groups is not cached
 
-# Most groups have no parents. Then this query suffices, at a third of the cost of the recursive one.
+# Most groups have no parents. For them this query suffices, at a third of the cost of the recursive one.
 DIRECT: Final = f"""
 SELECT {_OF_U},
     g.pk AS group_pk, g.name AS group_name, g.is_superuser AS group_superuser, g.attributes AS group_attributes,
@@ -64,50 +64,50 @@ _Columns = tuple[tuple[Value, ...], ...]
 
 
 class Users:
-    """The users of one installation. `install_id` is part of every `uid`."""
+    """The users of an installation. `install_id` is part of every `uid`."""
 
     def __init__(self, database: Database, *, install_id: str) -> None:
         self._database = database
         self.install_id = install_id
         self._watch = database.watch("directory_")
         self._state: object | None = None
-        self._read: BoundedCache[int | str, Subject] = BoundedCache(_CACHED)  # subjects of the current state
+        self._cache: BoundedCache[int | str, Subject] = BoundedCache(_CACHED)  # of the current state
 
     async def get(self, pk: int) -> User | None:
-        """Return the user of that number."""
+        """Return the user with that primary key."""
         return await self._one(f"SELECT {COLUMNS} FROM directory_user WHERE pk = ?", pk)
 
     async def by_uuid(self, uuid: str) -> User | None:
-        """Return the user of that UUID."""
+        """Return the user with that UUID."""
         return await self._one(f"SELECT {COLUMNS} FROM directory_user WHERE uuid = ?", uuid)
 
     async def by_username(self, username: str) -> User | None:
-        """Return the user of that name, whatever its case."""
+        """Return the user with that name, in any case."""
         return await self._one(BY_LOGIN["username"], case_key(username))
 
     async def by_login(self, fields: Sequence[str], text: str, *, caseless: bool = True) -> User | None:
-        """Return the user for a typed login, which may be one of `fields`: username, email, upn.
+        """Return the user for a typed login, matched with `fields` (username, email, upn).
 
         A username takes precedence over another user's e-mail address. An address of several users matches none.
         """
-        searched = [name for name in ("username", "email", "upn") if name in fields]
+        columns = [name for name in ("username", "email", "upn") if name in fields]
         key = case_key(text)
-        if not searched or not text or "\0" in text or not _encodable(text):
+        if not columns or not text or "\0" in text or not _encodable(text):
             return None
-        rows = await self._database.fetch(" UNION ".join(BY_LOGIN[name] for name in searched), *[key] * len(searched))
-        users = [user for user in map(user_of, rows) if caseless or text in _spellings(user, searched)]
-        named = [user for user in users if "username" in searched and case_key(user.username) == key]
-        if named:
-            return named[0]
+        rows = await self._database.fetch(" UNION ".join(BY_LOGIN[name] for name in columns), *[key] * len(columns))
+        users = [user for user in map(user_of, rows) if caseless or text in _spellings(user, columns)]
+        by_username = [user for user in users if "username" in columns and case_key(user.username) == key]
+        if by_username:
+            return by_username[0]
         return users[0] if len(users) == 1 else None
 
     async def subject(self, pk: int) -> Subject | None:
-        """Return the user with groups and all ancestor groups: one round trip, two where groups have parents.
+        """Return the user with groups and all ancestor groups. One round trip, or two if groups have parents.
 
-        No round trip where the database can tell that nothing changed since they were read.
+        A cached subject takes no round trip, if the database can tell that the directory has not changed.
         """
         state = self._current_state()
-        cached = self._read.get(pk)
+        cached = self._cache.get(pk)
         if cached is not None:
             return cached
         rows = await self._database.fetch(DIRECT, pk)
@@ -116,10 +116,10 @@ class Users:
         return self._keep(pk, rows, state)
 
     async def subject_named(self, username: str) -> Subject | None:
-        """Return the user of that name, whatever its case, with groups and all ancestor groups; trips as above."""
+        """Return the subject with that username, in any case. Round trips as of `subject`."""
         key = case_key(username)
         state = self._current_state()
-        cached = self._read.get(key)
+        cached = self._cache.get(key)
         if cached is not None:
             return cached
         rows = await self._database.fetch(DIRECT_NAMED, key)
@@ -128,31 +128,31 @@ class Users:
         return self._keep(key, rows, state)
 
     def _current_state(self) -> object | None:
-        """Return the state of the directory. Subjects cached in another state are dropped."""
+        """Return the state of the directory. If it has changed, the cache is cleared."""
         state = self._watch.state()
         if state is None or state != self._state:
             self._state = state
-            self._read.clear()
+            self._cache.clear()
         return state
 
     def _keep(self, key: int | str, rows: Sequence[Row], state: object | None) -> Subject | None:
-        """Return the subject of the rows, and cache it if the directory has not changed meanwhile."""
+        """Return the subject of rows. It is cached if the directory has not changed meanwhile."""
         if not rows:
             return None
         subject = _subject(rows, self.install_id)
         if state is not None and state == self._current_state():
-            self._read.keep(key, subject)
+            self._cache.keep(key, subject)
         return subject
 
     def read_subject(self, pk: int) -> Batch[Subject | None]:
-        """Read the subject within a batch."""
+        """Return the subject of a user, as a batch."""
         rows = yield Statement(DIRECT, (pk,))
         if _is_nested(rows.rows):
             rows = yield Statement(SUBJECT, (pk, pk))
         return _subject(rows.rows, self.install_id) if len(rows) else None
 
     async def page(self, *, after: int = 0, limit: int = 100, search: str = "") -> list[User]:
-        """Return up to `limit` users behind number `after`, in order; `search` looks into names and addresses."""
+        """Return up to `limit` users with a number above `after`, in order. `search` matches names and addresses."""
         where, values = "", cast("list[Value]", [])
         if search:
             where = " AND (username_key LIKE ? ESCAPE '!' OR email_key LIKE ? ESCAPE '!' OR name LIKE ? ESCAPE '!')"
@@ -171,7 +171,7 @@ class Users:
 
 
 def insert(user: User) -> Statement:
-    """Return the statement that inserts a user. Raises Duplicate for a taken name."""
+    """Return the statement that inserts a user. Raises Duplicate for a taken username."""
     return Statement(
         f"INSERT INTO directory_user ({COLUMNS}, username_key, email_key, upn_key)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, CAST(? AS BIGINT), ?, ?, ?, ?, ?, ?, ?)",
@@ -197,13 +197,13 @@ def insert(user: User) -> Statement:
 
 
 def keys_of(username: str, email: str, attributes: Mapping[str, object]) -> tuple[str, str, str]:
-    """Return the look-up keys of username, e-mail address and attributes.upn; "" where there is none."""
+    """Return the look-up keys of username, e-mail address and attributes.upn; "" for a missing one."""
     upn = attributes.get("upn")
     return case_key(username), case_key(email), case_key(upn) if isinstance(upn, str) else ""
 
 
 def signed_in(user: User, now: int, *, error: Callable[[], Exception]) -> Statement:
-    """Return the statement that records a sign-in. It fails the batch when its authentication has ended meanwhile."""
+    """Return the statement that records a sign-in. Raises `error` if the authentication is no longer valid."""
     # guard: A72 the statement that signs in checks the credential again
     return Statement(
         "UPDATE directory_user SET last_login = ? WHERE pk = ? AND security_stamp = ? AND is_active = 1",
@@ -213,7 +213,7 @@ def signed_in(user: User, now: int, *, error: Callable[[], Exception]) -> Statem
 
 
 def end_proofs(pk: int) -> Statement:
-    """Return the statement that ends every pending authentication of a user, in any browser."""
+    """Return the statement that invalidates every pending authentication of a user, in any browser."""
     return Statement(
         "UPDATE directory_user SET security_stamp = security_stamp + 1, last_updated = last_updated + 1 WHERE pk = ?",
         (pk,),
@@ -221,9 +221,9 @@ def end_proofs(pk: int) -> Statement:
 
 
 def renew_proof(user: User, *, error: Callable[[], Exception]) -> tuple[User, Statement]:
-    """Return the user after a change that ends all other pending authentications, and the statement that does it.
+    """Return the user with a new security stamp, and the statement that stores it.
 
-    It fails the batch when the authentication for the change has ended meanwhile.
+    It invalidates all other pending authentications. Raises `error` if the own one is no longer valid.
     """
     ended = end_proofs(user.pk)
     guarded = Statement(f"{ended.sql} AND security_stamp = ?", (user.pk, user.security_stamp), guard=Guard(error))
@@ -252,17 +252,17 @@ def user_of(row: Row) -> User:
 
 
 def _is_nested(rows: Sequence[Row]) -> bool:
-    """Tell whether a group of the user has parents. Then everything is read again with them, at one moment."""
+    """Return whether a group of the user has parents. Then all groups must be read by the recursive query."""
     return any(row["has_parent"] for row in rows)
 
 
 def _subject(rows: Sequence[Row], install_id: str) -> Subject:
-    """Return the subject of rows. Equal rows give the identical object, so that others can cache by it."""
+    """Return the subject of rows. Equal rows give the identical object, so that callers can cache by it."""
     key = (install_id, rows[0]["pk"])
     columns = tuple(tuple(cast("Iterable[Value]", row))[:_WIDTH] for row in rows)
-    built = _subjects.get(key)
-    if built is not None and built[0] == columns:
-        return built[1]
+    cached = _subjects.get(key)
+    if cached is not None and cached[0] == columns:
+        return cached[1]
     subject = _build_subject(rows, install_id)
     if len(rows) <= _CACHED_GROUPS:
         _subjects.keep(key, (columns, subject))

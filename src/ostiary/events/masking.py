@@ -66,7 +66,7 @@ def clean_text(text: str, limit: int = TEXT_LIMIT) -> str:
 
 
 def is_hidden(name: str) -> bool:
-    """Tell whether a name denotes a secret: one of its words is "password", "secret", "token", "key"..."""
+    """Return whether a name denotes a secret: one of its words is "password", "secret", "token", "key"..."""
     return _denotes_secret(name) if len(name) <= _NAME_CACHED else _denotes_secret.__wrapped__(name)
 
 

@@ -69,7 +69,7 @@ def authenticators_of(kinds: Iterable[type[Resource]]) -> list[type[Authenticato
 
 
 def is_fresh(stage_context: StageContext) -> bool:
-    """Tell whether the person was proven lately: in this very flow, or by a sign-in not long ago."""
+    """Return whether the person was proven lately: in this very flow, or by a sign-in not long ago."""
     if "user_backend" in stage_context.context:
         return True
     return (

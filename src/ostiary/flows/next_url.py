@@ -13,7 +13,7 @@ _CONTROLS: Final = re.compile(r"[\x00-\x20\x7f]")
 
 
 def is_relative(url: str) -> bool:
-    """Tell whether a browser takes the URL as a path on our own origin, whatever it makes of odd characters.
+    """Return whether a browser takes the URL as a path on our own origin, whatever it makes of odd characters.
 
     Refused: an origin or scheme, "//host", a backslash (browsers read it as a slash), control characters and spaces
     (browsers drop them before they look).

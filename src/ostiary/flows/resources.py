@@ -98,7 +98,7 @@ class Stage(Resource):
     name: Annotated[str, UNIQUE, Length(least=1)]
 
     def sets_password(self, snapshot: Snapshot) -> bool:
-        """Tell whether the stage asks for a new password."""
+        """Return whether the stage asks for a new password."""
         del snapshot
         return False
 

@@ -70,7 +70,7 @@ def _origin(stage_context: StageContext) -> str:
 
 
 async def is_open(stage_context: StageContext) -> bool:
-    """Tell whether this run may go on: its link is valid, or it is the very run that made the administrator."""
+    """Return whether this run may go on: its link is valid, or it is the very run that made the administrator."""
     if stage_context.context.get(DONE) is True:
         return True
     token = stage_context.text(TOKEN)

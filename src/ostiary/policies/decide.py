@@ -66,7 +66,7 @@ async def decide_policies(
 
 
 def has_bindings(target_pk: str, snapshot: Snapshot) -> bool:
-    """Tell whether any enabled binding asks about the object."""
+    """Return whether any enabled binding asks about the object."""
     found = snapshot.referring(PolicyBinding, "target", target_pk)
     return bool(found) and any(binding.enabled for binding in found)
 
@@ -106,7 +106,7 @@ def _conclude(steps: Sequence[TraceStep], *, target_pk: str, mode: Mode, questio
 
 
 def _undecided(steps: Sequence[TraceStep], static: bool | None, mode: Mode) -> bool:
-    """Tell whether the verdict hangs on what failed: on whether it would have said yes or no."""
+    """Return whether the verdict hangs on what failed: on whether it would have said yes or no."""
     if all(step.how != "failed" for step in steps):
         return False
     known = [bool(one.result) for one in steps if one.kind == "policy" and one.how not in {"failed", "disabled"}]

@@ -97,7 +97,7 @@ def _broken_static(policy: PasswordPolicy, text: str) -> Iterator[str]:
 
 
 def is_guessable(text: str) -> bool:
-    """Tell whether little remains of a password without its common words, repetitions and runs.
+    """Return whether little remains of a password without its common words, repetitions and runs.
 
     A plain stand-in for authentik's zxcvbn score: it refuses what everybody tries first, and nothing else.
     """

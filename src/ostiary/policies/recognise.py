@@ -31,7 +31,7 @@ def recognise(statements: Sequence[ast.stmt]) -> NativePolicy | None:
 
 
 def _is_member(question: Question, group: str) -> bool:
-    """Tell whether the person belongs to a group of exactly that name, itself or through its descendants."""
+    """Return whether the person belongs to a group of exactly that name, itself or through its descendants."""
     return question.subject is not None and group in question.subject.all_group_names
 
 

@@ -73,7 +73,7 @@ def read_address(text: str) -> str:
 
 
 def is_loopback(name: str) -> bool:
-    """Tell whether a host, as `split` returns it, is a loopback address or name (RFC 6761, section 6.3)."""
+    """Return whether a host, as `split` returns it, is a loopback address or name (RFC 6761, section 6.3)."""
     if name == "localhost" or name.endswith(".localhost"):
         return True
     try:

@@ -105,7 +105,7 @@ class Kind:
         return self.name.partition(".")[2]
 
     def answers_to(self, target: str) -> bool:
-        """Tell whether a reference to `target`, a kind or a family, may lead to this kind."""
+        """Return whether a reference to `target`, a kind or a family, may lead to this kind."""
         return target == self.name or target in self.families
 
     def permissions(self) -> tuple[str, ...]:

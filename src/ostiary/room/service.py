@@ -60,7 +60,7 @@ class ServiceRegistry:
         return ServiceRegistry(*objects, database=self.database, clock=self.clock, offered=offered, below=self)
 
     def __contains__(self, kind: type[Any]) -> bool:
-        """Tell whether there is a service of that class."""
+        """Return whether there is a service of that class."""
         return kind in self._built or kind in self._offered or (self._below is not None and kind in self._below)
 
     def __getitem__(self, kind: type[T]) -> T:

@@ -57,7 +57,7 @@ def any_consent_stage(snapshot: Snapshot) -> str | None:
 
 
 def is_empty(flow: Flow, snapshot: Snapshot) -> bool:
-    """Tell whether the flow would pass anybody who is signed in without a look: then no plan need be made."""
+    """Return whether the flow would pass anybody who is signed in without a look: then no plan need be made."""
     return (
         flow.authentication in _OPEN
         and not snapshot.referring(FlowStageBinding, "target", flow.pk)

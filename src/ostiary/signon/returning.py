@@ -9,7 +9,7 @@ from ostiary.web.errors import HttpError
 
 
 async def is_declined(context: SignOnContext) -> bool:
-    """Tell whether the person said no. The proof is used up."""
+    """Return whether the person said no. The proof is used up."""
     if context.coming_from != DECLINED or context.pending is not None:
         return False
     session, subject = context.signed_in
@@ -55,7 +55,7 @@ async def find_arrival(context: SignOnContext) -> None:
 
 
 async def _is_proven(context: SignOnContext, key: str) -> bool:
-    """Tell whether the flow was passed: its end is at hand, or left its proof. Raises NotContinued else."""
+    """Return whether the flow was passed: its end is at hand, or left its proof. Raises NotContinued else."""
     if context.pending is None:
         session, _ = context.signed_in
         return bool(key) and await context.services.engine.completed(session, key, now=context.now)
@@ -65,7 +65,7 @@ async def _is_proven(context: SignOnContext, key: str) -> bool:
 
 
 async def _began_here(context: SignOnContext) -> bool:
-    """Tell whether this browser began the sign-in of this request, and somebody signed in beside it."""
+    """Return whether this browser began the sign-in of this request, and somebody signed in beside it."""
     if context.coming_from != SIGN_IN or context.pending is not None:
         return False
     session, _ = context.signed_in

@@ -90,7 +90,7 @@ class Loop:
         return f"{self.name}: nothing succeeded for {self.age():.0f} s ({self._error or 'no turn has ended'})"
 
     def is_dead(self) -> bool:
-        """Tell whether the loop ended or hangs. Only a restart helps then."""
+        """Return whether the loop ended or hangs. Only a restart helps then."""
         return self._ended or self._clock() - self._last_attempt > STUCK * self.bound
 
     def _succeeded(self) -> None:

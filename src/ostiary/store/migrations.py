@@ -77,7 +77,7 @@ def refuse_newer(rows: Sequence[Row], known_steps: Collection[int]) -> None:
 
 
 async def is_installed(database: Database) -> bool:
-    """Tell whether any migration was ever applied to the database. Raises Unavailable."""
+    """Return whether any migration was ever applied to the database. Raises Unavailable."""
     sql = "SELECT name FROM sqlite_master WHERE name = 'schema_step'"
     if database.dialect == "postgresql":
         sql = "SELECT 1 FROM pg_catalog.pg_tables WHERE schemaname = ? AND tablename = 'schema_step'"
@@ -86,7 +86,7 @@ async def is_installed(database: Database) -> bool:
 
 
 async def is_sealed(database: Database) -> bool:
-    """Tell whether the database has been written under a secret key. Raises Unavailable."""
+    """Return whether the database has been written under a secret key. Raises Unavailable."""
     if not await is_installed(database):
         return False
     try:

@@ -81,7 +81,7 @@ class Worker:
         self._wake_up.set()
 
     async def is_leader(self) -> bool:
-        """Tell whether this worker enqueued the scheduled tasks last. Raises Unavailable."""
+        """Return whether this worker enqueued the scheduled tasks last. Raises Unavailable."""
         return await leader(self._database) == self._owner
 
     async def run(self) -> None:

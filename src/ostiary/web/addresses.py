@@ -29,7 +29,7 @@ def address_keys(address: str) -> tuple[str, ...]:
 
 
 def is_this_machine(address: str) -> bool:
-    """Tell whether a client is on this machine itself."""
+    """Return whether a client is on this machine itself."""
     parsed = _parsed(address)
     return parsed is not None and parsed.is_loopback
 

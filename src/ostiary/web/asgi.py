@@ -86,7 +86,7 @@ class AnsweredHosts(Protocol):
     """The hosts that are answered."""
 
     def accepts(self, request: Request) -> bool:
-        """Tell whether the host of a request is answered; `request.path` is without the prefix."""
+        """Return whether the host of a request is answered; `request.path` is without the prefix."""
 
     async def refusal(self, request: Request) -> HttpError | None:
         """Return the refusal of another host; None when it has become known meanwhile."""

@@ -19,14 +19,14 @@ def form_token(session_key: bytes, purpose: str, key: bytes) -> str:
 
 
 def is_form_token(token: str, session_key: bytes, purpose: str, key: bytes) -> bool:
-    """Tell whether the token is that of `form_token` for the same session and purpose."""
+    """Return whether the token is that of `form_token` for the same session and purpose."""
     expected = form_token(session_key, purpose, key)
     # guard: A40 a form requires the token of its session
     return hmac.compare_digest(token.encode("utf-8", "replace"), expected.encode("ascii"))
 
 
 def is_cross_site(request: Request) -> bool:
-    """Tell whether another site navigated the browser here, or may have. Programs do not count.
+    """Return whether another site navigated the browser here, or may have. Programs do not count.
 
     Sec-Fetch-Site decides, which browsers send to secure origins; without it Referer, which our own pages send
     (`referrer-policy: same-origin`). A browser that sends neither may come from anywhere.
@@ -45,7 +45,7 @@ def is_cross_site(request: Request) -> bool:
 
 
 def same_origin(request: Request) -> bool:
-    """Tell whether the request comes from our own pages, or from a client that is no browser.
+    """Return whether the request comes from our own pages, or from a client that is no browser.
 
     Browsers send Sec-Fetch-Site to secure origins and Origin with every POST; programs send neither. Of Origin only
     host and port are compared: behind a proxy that hides TLS from us the scheme is not known, and browsers that

@@ -42,7 +42,7 @@ class Proxies:
         self._warned = False
 
     def trusts(self, address: str) -> bool:
-        """Tell whether the address belongs to a trusted proxy."""
+        """Return whether the address belongs to a trusted proxy."""
         trusted = self._trusted.get(address)
         if trusted is None:
             trusted = self._trusted.keep(address, self._contains(address))

@@ -24,7 +24,7 @@ class Alternative:
     version: str = ""
 
     def accepts(self, version: str) -> bool:
-        """Tell whether a version of the package is within the bound."""
+        """Return whether a version of the package is within the bound."""
         return not self.relation or satisfies(version, self.relation, self.version)
 
     def __str__(self) -> str:

@@ -21,7 +21,7 @@ def compare(left: str, right: str) -> int:
 
 
 def satisfies(version: str, relation: str, bound: str) -> bool:
-    """Tell whether a version stands in a relation (<<, <=, =, >=, >>) to another."""
+    """Return whether a version stands in a relation (<<, <=, =, >=, >>) to another."""
     order = compare(version, bound)
     return {"<<": order < 0, "<=": order <= 0, "=": order == 0, ">=": order >= 0, ">>": order > 0}[relation]
 

@@ -11,7 +11,7 @@ ByName = Mapping[str, Card]
 
 
 def is_open(cards: ByName, name: str) -> bool:
-    """Tell whether a card is open. A missing one is."""
+    """Return whether a card is open. A missing one is."""
     return name not in cards or cards[name].status != DONE
 
 

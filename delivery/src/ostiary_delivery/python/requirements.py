@@ -59,7 +59,7 @@ class Target:
         }
 
     def holds(self, marker: Marker | None, *, extras: Iterable[str] = ()) -> bool:
-        """Tell whether a marker holds on the target, with any of the extras or without."""
+        """Return whether a marker holds on the target, with any of the extras or without."""
         return marker is None or any(marker.evaluate(self.environment(extra)) for extra in ("", *extras))
 
 

@@ -103,7 +103,7 @@ class ConnectionLimits:
         return True
 
     def allows_all_pages(self, holder: Holder) -> bool:
-        """Tell whether a connection may request every page; a reserved one is promoted if there is room."""
+        """Return whether a connection may request every page; a reserved one is promoted if there is room."""
         if holder not in self._health:
             return True
         if len(self._all) >= self._most and not self._evict_any():
@@ -161,7 +161,7 @@ class ConnectionLimits:
         return self._evict_first(self._idle)
 
     def _admits_address(self, address: str) -> bool:
-        """Tell whether an address may open another connection, evicting its own if needed."""
+        """Return whether an address may open another connection, evicting its own if needed."""
         group = self._by_address.get(address, {})
         if len(group) < max(ADDRESS_MINIMUM, self._most // ADDRESS_SHARE):
             return True

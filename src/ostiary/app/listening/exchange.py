@@ -224,5 +224,5 @@ class Exchange:
 
     @property
     def awaits_continue(self) -> bool:
-        """Tell whether the client still waits for 100; most then never send the body."""
+        """Return whether the client still waits for 100; most then never send the body."""
         return self._expects and not self.complete

@@ -67,11 +67,11 @@ class Hosts:
         return snapshot.memo(("app.hosts", self._configured), lambda: _names(snapshot, self._configured))
 
     def unnamed(self) -> bool:
-        """Tell whether no host is named, so that the wizard asks for it."""
+        """Return whether no host is named, so that the wizard asks for it."""
         return not self.names()
 
     def accepts_any(self) -> bool:
-        """Tell whether every host is accepted: an older installation without a named host."""
+        """Return whether every host is accepted: an older installation without a named host."""
         return self._accepts_all and self.unnamed()
 
     def sources(self) -> Sequence[tuple[str, str]]:
@@ -90,7 +90,7 @@ class Hosts:
         return next(iter([*(name.lstrip(".") for name in self._configured), *pinned]), None)
 
     def accepts(self, request: Request) -> bool:
-        """Tell whether the host of a request is accepted."""
+        """Return whether the host of a request is accepted."""
         names = self.names()
         if names is not self._names:
             self._names = names

@@ -58,7 +58,7 @@ class Applied:
 
     @property
     def changed(self) -> bool:
-        """Tell whether anything was created, updated or deleted."""
+        """Return whether anything was created, updated or deleted."""
         return bool(self.changes)
 
     @property

@@ -1,7 +1,7 @@
-"""The base class of authenticators: table of the devices, challenge, verification and texts.
+"""The base class of authenticators: device table, challenge, verification and texts.
 
-A kind is one class; the set-up stage beside it names it (`flows.enrolment.SetupStage`), and the lists of stages that
-rooms have are the only places that know which kinds there are.
+Each kind is one subclass. Its set-up stage refers to it (`flows.enrolment.SetupStage`), and only the rooms' lists of
+stages know which kinds exist.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
     from ostiary.seal.envelope import Sealer
 
 CODE_MOST: Final = 128
-"""Characters of a code."""
+"""The maximum length of a code, in characters."""
 CODE_TEMPLATE: Final = "parts/method_code.html"
-"""The part of the validation page that asks for a code."""
+"""The part of the validation page with the field for a code."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wording:
     """The texts of a kind, in English: pages translate them.
 
-    `name` is the kind itself, `label` stands at its field, `instruction` before it, and `link` leads to it from the
-    others.
+    `name` is that of the kind, `label` that of its field, `instruction` precedes the field, and `link` is the text of
+    the link from other kinds.
     """
 
     name: str
@@ -38,10 +38,10 @@ class Wording:
 
 
 class Authenticator:
-    """One kind of second factor. What is written here is that of a code which is typed in.
+    """A kind of second factor. The defaults of this class are those of a typed code.
 
-    `TABLE` has the columns of every kind (see `directory.tables`) and those of `COLUMNS`. `TEMPLATE` is the part of the
-    validation page that asks for the proof; it knows `method` (`flows.proofs.methods.Method`).
+    `TABLE` has the columns of every kind (see `directory.tables`) and in addition those of `COLUMNS`. `TEMPLATE` is the
+    part of the validation page for this kind; its variable is `method` (`flows.proofs.methods.Method`).
     """
 
     DEVICE_CLASS: ClassVar[str]
@@ -56,30 +56,31 @@ class Authenticator:
         self.sealer = sealer
 
     async def challenge(self, device: Device, attempt: Attempt) -> DeviceChallenge:
-        """Return the challenge for a device. `attempt.answer` is empty, and its states are of an earlier challenge."""
+        """Return the challenge for a device. `attempt` has no answer, and the states of the previous challenge."""
         del device
         return DeviceChallenge(state=attempt.state_of(self.DEVICE_CLASS))
 
     async def select(self, device: Device, attempt: Attempt) -> Mapping[str, object] | None:
-        """Prepare a device that its owner chose: send a code, for example.
+        """Prepare a selected device: send a code, for example.
 
-        Returns the state for the verification; None without any preparation.
+        Returns the state for the verification, or None if there is nothing to prepare.
         """
         del device, attempt
         return None
 
     def is_proof(self, attempt: Attempt) -> bool:
-        """Tell whether the answer contains a proof of this kind."""
+        """Return whether the answer contains a proof of this kind."""
         return 0 < len(attempt.code) <= CODE_MOST
 
     async def verify(self, device: Device, attempt: Attempt) -> Sequence[Statement]:
-        """Verify a proof, and return the statements that use it up; none for a wrong proof.
+        """Verify a proof. Returns the statements that mark it as used, or none for a wrong proof.
 
-        The first statement touches one row, unless the proof was used before. The caller runs them in one transaction.
+        The first statement changes one row, unless the proof was used before. The caller runs all of them in one
+        transaction.
         """
         raise NotImplementedError
 
     def deletion(self, user: int, device: Device | None = None) -> Iterable[Statement]:
-        """Return the statements that delete dependent rows of one device of a user, or of all."""
+        """Return the statements that delete the dependent rows of one device, or of all devices of a user."""
         del user, device
         return ()

@@ -1,4 +1,4 @@
-"""The device of a user, and the attempt of a verification."""
+"""The devices of users, and verification attempts."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Device:
-    """One authenticator. Times are microseconds UTC; `own` are the columns that only its kind has."""
+    """A device of a user. Times are in microseconds UTC. `own` are the additional columns of its kind."""
 
     device_class: str
-    model: str  # as authentik calls it
+    model: str  # authentik's name of the kind
     pk: int
     uuid: str
     user: int
@@ -32,16 +32,15 @@ class Device:
 
     @property
     def uid(self) -> str:
-        """The identifier in challenges: the number as text, as in authentik."""
+        """The device's identifier in challenges: its primary key as text, as in authentik."""
         return str(self.pk)
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """An attempt of a verification: the answer to a challenge, at `now` (microseconds UTC).
+    """A verification attempt: the response to a challenge, at `now` (microseconds UTC).
 
-    `states` is what each kind of authenticator (by device class) left when it made its challenge. `request` is None for
-    programs that verify without one.
+    `states` are the states of the challenges, by device class. `request` is None for a verification outside a request.
     """
 
     answer: Mapping[str, object]
@@ -51,23 +50,23 @@ class Attempt:
 
     @property
     def code(self) -> str:
-        """The code that was typed, without spaces; "" when there is none."""
+        """The typed code, without spaces; "" if there is none."""
         return self.text("code").replace(" ", "")
 
     def state_of(self, device_class: str) -> Mapping[str, object]:
-        """Return the state of that device class."""
+        """Return the state of a device class."""
         state = self.states.get(device_class)
         return state if isinstance(state, Mapping) else {}
 
     def text(self, name: str) -> str:
-        """Return a text of the answer, without white space around it; "" when there is none."""
+        """Return a text of the answer, without surrounding white space; "" if it is missing."""
         value = self.answer.get(name)
         return value.strip() if isinstance(value, str) else ""
 
 
 @dataclass(frozen=True, slots=True)
 class DeviceChallenge:
-    """The challenge for a device: `public` is in the JSON (member `challenge`), `state` is stored until the answer."""
+    """The challenge for a device: `public` is the JSON member `challenge`, `state` is stored until the response."""
 
     public: Mapping[str, object] = field(default_factory=dict)
     state: Mapping[str, object] = field(default_factory=dict)

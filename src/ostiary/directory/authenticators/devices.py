@@ -1,7 +1,7 @@
 """The devices of users, of every registered kind.
 
-A proof is accepted once, and failures throttle the device: 1, 2, 4... seconds, at most ten minutes. Both hold against
-concurrent requests, because one guarded statement decides.
+A proof is accepted once, and failures throttle the device: for 1, 2, 4... seconds, at most ten minutes. Both rules are
+enforced by one guarded statement, so that concurrent requests cannot bypass them.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from ostiary.store.workspace.commit import run
 SECOND: Final = 1_000_000
 DELAY_MOST: Final = 600 * SECOND  # microseconds
 
-SKEW: Final = 60 * SECOND  # clocks of several servers may be apart
+SKEW: Final = 60 * SECOND  # between the clocks of several servers
 FREE: Final = f"(locked_until <= ? OR locked_until > CAST(? AS BIGINT) + {DELAY_MOST + SKEW})"
-"""The condition on a device's row that it is not throttled; the time is bound twice."""
+"""The SQL condition for a device that is not throttled. Its two parameters are both the time."""
 
 _COMMON: Final = "pk, uuid, user_pk, name, confirmed, locked_until, created, last_updated, last_used"
 _NEXT_DELAY: Final = (
@@ -33,47 +33,47 @@ A = TypeVar("A", bound=Authenticator)
 
 
 class Devices:
-    """The devices of one database, of these kinds. Raises ValueError where two kinds have one class."""
+    """The devices of one database, of these kinds. Raises ValueError for two kinds with one device class."""
 
     def __init__(self, database: Database, sealer: Sealer, kinds: Iterable[type[Authenticator]]) -> None:
         self._database = database
         authenticators = [kind(sealer) for kind in kinds]
         self.kinds: Mapping[str, Authenticator] = {kind.DEVICE_CLASS: kind for kind in authenticators}
-        """The kinds by device class, in the order in which people are offered them."""
+        """The kinds by device class, in the order of their offer to users."""
         if len(self.kinds) != len(authenticators):
-            raise ValueError("two kinds of authenticator of one device class")
+            raise ValueError("two kinds of authenticator have the same device class")
         self.listing = listing(authenticators)
 
     async def of_user(self, user: int) -> list[Device]:
-        """Return all devices of a user, unconfirmed ones too. One query."""
+        """Return all devices of a user, including unconfirmed ones. One query."""
         rows = await self._database.fetch(self.listing, *[user] * len(self.kinds)) if self.kinds else ()
         return sorted((self._device(row) for row in rows), key=lambda device: (device.device_class, device.pk))
 
     async def confirmed(self, user: int, classes: Collection[str] | None = None) -> list[Device]:
-        """Return the confirmed devices of a user, of those classes."""
+        """Return the confirmed devices of a user, optionally of certain device classes."""
         return [
             one
             for one in await self.of_user(user)
             if one.confirmed and (classes is None or one.device_class in classes)
         ]
 
-    def kind(self, wanted: type[A]) -> A:
-        """Return the kind of that class. Raises LookupError where it is not registered."""
-        return cast("A", self.kinds[wanted.DEVICE_CLASS])
+    def kind(self, authenticator: type[A]) -> A:
+        """Return the instance of a kind. Raises LookupError if it is not registered."""
+        return cast("A", self.kinds[authenticator.DEVICE_CLASS])
 
     def kind_of(self, device: Device) -> Authenticator:
         """Return the kind of a device."""
         return self.kinds[device.device_class]
 
     async def verify(self, user: int, attempt: Attempt, *, classes: Collection[str] | None = None) -> Device | None:
-        """Verify and use up a proof, and return its device; None when it is not right or was used.
+        """Verify a proof and mark it as used. Returns its device, or None for a wrong or used proof.
 
-        Every device of these classes that could have made it is tried. Raises Throttled while all of them are
-        throttled, whatever the proof.
+        Every device of these classes that accepts such a proof is tried. Raises Throttled while all of them are
+        throttled, even for a right proof.
         """
         devices = [one for one in await self.confirmed(user, classes) if self.kind_of(one).is_proof(attempt)]
         now = attempt.now
-        # A wait longer than the longest was set by a wrong clock, and is ignored.
+        # A wait above the maximum was set by a wrong clock, and is ignored.
         unlocked = [one for one in devices if not now < one.locked_until <= now + DELAY_MOST + SKEW]
         if devices and not unlocked:
             raise Throttled(_seconds(min(one.locked_until for one in devices) - now))
@@ -81,7 +81,7 @@ class Devices:
         return await self._database.write(lambda: self._decide(proofs, now))
 
     async def rename(self, user: int, device: Device, name: str, *, now: int) -> bool:
-        """Rename a device of that user."""
+        """Rename a device of a user. Returns False if it no longer exists."""
         return await self._database.write(
             lambda: _count(
                 Statement(
@@ -92,11 +92,11 @@ class Devices:
         )
 
     async def delete(self, user: int, device: Device, *, audit_event: Statement) -> bool:
-        """Delete a device of that user, with the caller's event. False when it no longer exists."""
+        """Delete a device of a user, and write the caller's event. Returns False if it no longer exists."""
         return await self._database.write(lambda: self._deleting(user, device, audit_event))
 
     def delete_of_user(self, user: int) -> Iterable[Statement]:
-        """Return the statements that delete every device of a user: a hook (`directory.rows.backend`)."""
+        """Return the statements that delete every device of a user. A hook of `directory.rows.backend`."""
         for kind in self.kinds.values():
             yield from kind.deletion(user)
             yield Statement(f"DELETE FROM {kind.TABLE} WHERE user_pk = ?", (user,))
@@ -105,8 +105,8 @@ class Devices:
         for device, statements in proofs:
             if not statements:
                 continue
-            deciding, *others = statements
-            result = yield deciding
+            first, *others = statements
+            result = yield first
             if result.count == 1:
                 yield from run(others)
                 yield from self._forgive(device.user)
@@ -116,7 +116,7 @@ class Devices:
         return None
 
     def _forgive(self, user: int) -> Batch[None]:
-        # A wrong proof counts against every device it might belong to, so a right one resets them all.
+        # A wrong proof counts as a failure of every device it might belong to, so a right one resets them all.
         for kind in self.kinds.values():
             yield Statement(
                 f"UPDATE {kind.TABLE} SET failures = 0, delay = 0, locked_until = 0 WHERE user_pk = ? AND failures > 0",
@@ -124,7 +124,7 @@ class Devices:
             )
 
     def _fail(self, device: Device, now: int) -> Statement:
-        # While locked nothing is counted: one guess per delay, however many are sent at once.
+        # A locked device counts nothing: there is one guess per delay, however many are sent at once.
         # guard: A34 one guess per delay is verified
         return Statement(
             f"UPDATE {self.kind_of(device).TABLE} SET failures = failures + 1, delay = {_NEXT_DELAY},"
@@ -161,7 +161,7 @@ class Devices:
 
 
 def listing(kinds: Sequence[Authenticator]) -> str:
-    """Return the query of all devices of one user, who is bound once for each kind."""
+    """Return the query for all devices of a user. Its parameters are the user, once for each kind."""
     parts = []
     for kind in kinds:
         columns = [f"'{kind.DEVICE_CLASS}' AS class", _COMMON]

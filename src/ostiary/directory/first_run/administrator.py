@@ -1,4 +1,4 @@
-"""The first administrator: akadmin in "authentik Admins", created in the transaction that closes the set-up."""
+"""The first administrator: akadmin in "authentik Admins". Its transaction also closes the set-up."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ async def create_administrator(
     now: int,
     client_ip: str | None = None,
 ) -> int:
-    """Create akadmin (or set its first password), close the set-up, and return the user's number.
+    """Create akadmin, or set its first password, and close the set-up. Returns the user's number.
 
-    With a token, the set-up link must be valid; without one (bootstrap), the set-up must be open.
+    With a token, the set-up link must be valid. Without one (bootstrap), the set-up must be open.
     Raises SetupClosed, BadName, PasswordTooLong, Busy; then nothing is written.
     """
     require_email(email)
@@ -54,7 +54,7 @@ async def create_administrator(
 
 
 async def ensure_administrator(database: Database, *, email: str, now: int) -> int:
-    """Create akadmin without a password unless it exists, and return its number. The set-up stays open."""
+    """Create akadmin without a password, unless it exists. Returns its number. The set-up stays open."""
     draft = await _draft(database, email=email, password=unusable(), now=now)
     return await database.write(lambda: _ensuring(draft, now=now, client_ip=None))
 

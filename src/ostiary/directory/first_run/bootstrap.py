@@ -31,15 +31,15 @@ class Bootstrap:
 async def apply_bootstrap(
     database: Database, passwords: Passwords, sealer: Sealer, *, settings: Bootstrap, now: int
 ) -> None:
-    """Apply the bootstrap settings once.
+    """Apply the bootstrap settings, unless they have been applied before.
 
-    A password creates akadmin and closes the set-up for good; if that is closed, nothing happens. A token
-    becomes the key of `authentik-bootstrap-token`, once. Raises PasswordTooLong, Busy.
+    With a password, akadmin is created and the set-up closed for good; a closed set-up is left alone. A token becomes
+    the key of `authentik-bootstrap-token`. Raises PasswordTooLong, Busy.
     """
     row = await fetch_one(database, "SELECT setup_closed, token_given FROM directory_install WHERE one = 1")
     email = settings.email or DEFAULT_EMAIL
     if settings.password and row is not None and not row["setup_closed"]:
-        with suppress(SetupClosed):  # another process was first
+        with suppress(SetupClosed):  # another process has closed it
             await create_administrator(
                 database, passwords, email=email, password=settings.password, token=None, now=now
             )

@@ -1,4 +1,4 @@
-"""The first-run set-up: the link for the first administrator, and the flag that closes it for good."""
+"""The first-run set-up: its link for the first administrator, and the flag that closes it for good."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ class Setup:
         self._database = database
 
     async def closed(self) -> bool:
-        """Tell whether the set-up is closed, which is final: the first administrator exists."""
+        """Return whether the set-up is closed: there is a first administrator. It never opens again."""
         row = await fetch_one(self._database, "SELECT setup_closed FROM directory_install WHERE one = 1")
         return row is None or bool(row["setup_closed"])
 
     async def hosts_open(self) -> bool:
-        """Tell whether the installation is older than pinned hosts, and no host has been named since."""
+        """Return whether any host is served: the installation is older than pinned hosts, and none was pinned since."""
         row = await fetch_one(self._database, "SELECT hosts_open FROM directory_install WHERE one = 1")
         return row is not None and bool(row["hosts_open"])
 
     async def close_hosts(self) -> None:
-        """Answer only named hosts from now on, even if all of them are removed later."""
+        """Serve only pinned hosts from now on, even if all of them are unpinned later."""
         await self._database.write(_close_hosts)
 
     async def new_link_token(self, now: int) -> Secret:
-        """Return the token of a new link, valid for 24 hours. Earlier links stop working. Raises SetupClosed."""
+        """Return the token of a new link, which is valid for 24 hours and replaces earlier ones. Raises SetupClosed."""
         token = Secret(new_token(LINK_BITS))
-        await self._database.write(lambda: _keep(token_hash(token.reveal()), now))
+        await self._database.write(lambda: _store_link(token_hash(token.reveal()), now))
         return token
 
     async def is_valid_link(self, token: Secret, now: int) -> bool:
-        """Tell whether the token is that of the current link, within its 24 hours, while the set-up is open."""
+        """Return whether a token is that of the current link, and the link is still valid."""
         row = await fetch_one(
             self._database,
             "SELECT one FROM directory_install"
@@ -52,9 +52,9 @@ class Setup:
 
 
 def close(now: int, *, token: Secret | None) -> Statement:
-    """Return the statement that closes the set-up, guarded by SetupClosed, so that one transaction only can do it.
+    """Return the statement that closes the set-up. Only one transaction can succeed, others raise SetupClosed.
 
-    With a token the link must be valid at that moment. It belongs into the transaction that creates the administrator.
+    With a token, its link must be valid. The statement belongs in the transaction that creates the administrator.
     """
     if token is None:
         return Statement(
@@ -75,7 +75,7 @@ def _close_hosts() -> Batch[None]:
     yield Statement("UPDATE directory_install SET hosts_open = 0 WHERE one = 1")
 
 
-def _keep(hashed: bytes, now: int) -> Batch[None]:
+def _store_link(hashed: bytes, now: int) -> Batch[None]:
     yield Statement(
         "UPDATE directory_install SET setup_hash = ?, setup_expires = ? WHERE one = 1 AND setup_closed = 0",
         (hashed, now + LINK_LIFETIME),

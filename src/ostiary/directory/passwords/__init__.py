@@ -1,3 +1,3 @@
-"""Passwords: hashing, verification, storage."""
+"""Passwords: hashing, verification and storage."""
 
 __all__ = ["credentials", "hash_queue", "pool"]

@@ -1,4 +1,4 @@
-"""Passwords of users: verification, and the statements that set one."""
+"""Passwords of users: verification and changes."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from ostiary.store.database import Batch, Database, Statement
 
 
 class Credentials:
-    """The passwords of the directory. Verification takes the same time for unknown users."""
+    """The passwords of users. A verification takes the same time for an unknown user."""
 
     def __init__(self, database: Database, passwords: Passwords) -> None:
         self._database = database
         self._passwords = passwords
 
     async def verify(self, user: User | None, text: Secret, requester: Requester = INTERNAL) -> bool:
-        """Tell whether this is the user's password. An outdated hash is renewed.
+        """Return whether a text is the user's password. An outdated hash is replaced.
 
-        It does not check whether the user is active. Raises PasswordTooLong and Busy.
+        The user may be inactive: this is not checked. Raises PasswordTooLong and Busy.
         """
         if user is None:
             # guard: A42 an unknown user name costs a hash
@@ -51,7 +51,7 @@ class Credentials:
 
 
 def unusable() -> str:
-    """Return an unusable password hash, for a user without a password. It is random, and matches nothing."""
+    """Return an unusable password hash, for a user without a password. It is random and matches no password."""
     return UNUSABLE + secrets.token_hex(20)
 
 
@@ -65,7 +65,7 @@ def set_hash(pk: int, hashed: str, *, now: int) -> Statement:
 
 
 def _renew(user: User, upgrade: str) -> Batch[None]:
-    # Only over the hash that was verified: a password changed meanwhile stays.
+    # Only the verified hash is replaced: the password may have changed meanwhile.
     yield Statement(
         "UPDATE directory_user SET password = ? WHERE pk = ? AND password = ?", (upgrade, user.pk, user.password)
     )

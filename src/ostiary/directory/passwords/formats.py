@@ -1,7 +1,7 @@
-"""The formats of password hashes: Django's "algorithm$...", so that hashes can be moved in both directions.
+"""The formats of password hashes: Django's "algorithm$...", so that hashes can be imported and exported.
 
-New hashes are argon2id with 19 MiB, two passes, one lane. Everything here is CPU work: call it in the pool.
-Parameters of imported hashes are bounded, because a hash must not be able to exhaust the machine.
+New hashes are argon2id with 19 MiB, two passes and one lane. All functions are CPU-bound: call them in the pool.
+The parameters of imported hashes are limited, so that no hash can exhaust the machine.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ PARALLELISM: Final = 1
 _HASH_BYTES: Final = 32
 _SALT_BYTES: Final = 16
 
-_PREFIX: Final = "argon2"  # what follows begins with "$"
+_PREFIX: Final = "argon2"  # followed by "$"
 _CURRENT: Final = f"argon2$argon2id$v=19$m={MEMORY_COST},t={TIME_COST},p={PARALLELISM}$"
 _ARGON2: Final = re.compile(r"\$argon2(id|i|d)\$v=(\d+)\$m=(\d+),t=(\d+),p=(\d+)\$")
 _ITERATIONS_MOST: Final = 10_000_000
@@ -27,17 +27,17 @@ _MEMORY_MOST: Final = 1_048_576  # KiB
 _PASSES_MOST: Final = 64
 _LANES_MOST: Final = 64
 _SCRYPT_MOST: Final = 268_435_456  # bytes
-_BCRYPT_BYTES: Final = 72  # what bcrypt looks at
+_BCRYPT_BYTES: Final = 72  # bcrypt ignores the rest
 _BCRYPT_COST_MOST: Final = 16
 
 
 def is_current(stored: str) -> bool:
-    """Tell whether the hash has the current algorithm and parameters."""
+    """Return whether a hash has the current algorithm and parameters."""
     return stored.startswith(_CURRENT)
 
 
 def make(text: str, salt: bytes) -> str:
-    """Return the hash of a password under a salt of 16 random bytes."""
+    """Return the hash of a password. `salt` are 16 random bytes."""
     from argon2.low_level import Type, hash_secret  # noqa: PLC0415 - loaded on first use
 
     encoded = hash_secret(
@@ -53,7 +53,7 @@ def make(text: str, salt: bytes) -> str:
 
 
 def is_match(text: str, stored: str) -> bool:
-    """Tell whether the password matches the hash. A text of no known format matches no password."""
+    """Return whether a password matches a hash. A hash of an unknown format matches no password."""
     algorithm, _, rest = stored.partition("$")
     verify = _VERIFIERS.get(algorithm)
     try:

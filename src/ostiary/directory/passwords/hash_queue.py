@@ -1,8 +1,8 @@
-"""The queue of password hashes: one at a time per core, bounded, and fair, so that nobody fills it for others.
+"""The queue of password hashes: one per core at a time, bounded, and fair, so that nobody can block others.
 
-A part of the queue is reserved for browsers that have signed in before. They are served first, except at every fourth
-turn. Once the rest is half full, no network may hold more than a share of it, so that many addresses of one network
-leave room for others.
+A part of the queue is reserved for known browsers, which have signed in before. They are served first, except at every
+fourth turn. Once the rest is half full, a network may only have a share of it, so that many addresses of one network
+leave places for others.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import Final
 from ostiary.directory.errors import Busy
 from ostiary.record import dataclass
 
-RESERVED: Final = 4  # one of so many places is reserved for known browsers
-SHARE: Final = 8  # once the rest is half full, an address and each network around it may hold one of so many places
+RESERVED: Final = 4  # one in so many places is reserved for known browsers
+SHARE: Final = 8  # once the rest is half full, an address and each of its networks may have one in so many places
 BROWSER_MOST: Final = 4  # places of one known browser
 _FOURTH: Final = 4
 
@@ -24,14 +24,17 @@ Turn = asyncio.Future[None]
 
 @dataclass(frozen=True, slots=True)
 class Requester:
-    """The requester of a verification: `networks` are the keys of its address, narrowest first; `browser` one known."""
+    """The requester of a verification. `networks` are the keys of its address, narrowest first.
+
+    `browser` is the key of a known browser.
+    """
 
     networks: tuple[str, ...] = ()
     browser: str | None = None
 
 
 INTERNAL: Final = Requester()
-"""Commands, and requesters that are authenticated already."""
+"""The requester of commands, and of authenticated users."""
 
 
 class HashQueue:
@@ -43,7 +46,7 @@ class HashQueue:
         self._strangers = self._places - places // RESERVED
         self._running = 0
         self._turns = 0
-        self._held: Counter[str] = Counter()  # by network, by browser
+        self._places_of: Counter[str] = Counter()  # by network and by browser
         self._inside = 0
         self._inside_strangers = 0
         self._first: deque[Turn] = deque()
@@ -51,16 +54,16 @@ class HashQueue:
 
     @property
     def running(self) -> int:
-        """How many have their turn."""
+        """The number of requesters with a turn."""
         return self._running
 
     @property
     def waiting(self) -> int:
-        """How many wait for a turn."""
+        """The number of requesters that wait for a turn."""
         return sum(not turn.done() for turn in (*self._first, *self._later))
 
     async def enter(self, requester: Requester) -> None:
-        """Wait for a turn, which `leave` gives back. Raises Busy."""
+        """Wait for a turn, which `leave` returns. Raises Busy."""
         self._admit(requester)
         if self._running < self._workers:
             self._running += 1
@@ -76,7 +79,7 @@ class HashQueue:
             raise
 
     def leave(self, requester: Requester) -> None:
-        """Give the turn back."""
+        """Return the turn."""
         self._count(requester, -1)
         self._next()
 
@@ -85,12 +88,12 @@ class HashQueue:
         # guard: A69 the password queue is bounded
         if self._inside >= self._places or (stranger and self._inside_strangers >= self._strangers):
             raise Busy
-        if requester.browser is not None and self._held[requester.browser] >= BROWSER_MOST:
+        if requester.browser is not None and self._places_of[requester.browser] >= BROWSER_MOST:
             raise Busy
         # guard: A74 one network cannot fill the password queue
         if stranger and self._inside_strangers * 2 >= self._strangers:
             share = max(1, self._strangers // SHARE)
-            if any(self._held[network] >= share for network in requester.networks):
+            if any(self._places_of[network] >= share for network in requester.networks):
                 raise Busy
         self._count(requester, 1)
 
@@ -99,9 +102,9 @@ class HashQueue:
         if _is_stranger(requester):
             self._inside_strangers += by
         for key in (*requester.networks, *((requester.browser,) if requester.browser is not None else ())):
-            self._held[key] += by
-            if not self._held[key]:
-                del self._held[key]
+            self._places_of[key] += by
+            if not self._places_of[key]:
+                del self._places_of[key]
 
     def _next(self) -> None:
         self._turns += 1
@@ -110,7 +113,7 @@ class HashQueue:
             while queue:
                 turn = queue.popleft()
                 if not turn.done():
-                    turn.set_result(None)  # the worker is handed over
+                    turn.set_result(None)  # this turn takes over the worker
                     return
         self._running -= 1
 

@@ -1,4 +1,4 @@
-"""The pool of password hashing: one thread per core and a bounded queue; beyond it, Busy."""
+"""The thread pool for password hashes: one thread per core, and a bounded queue. Raises Busy if the queue is full."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """The result of a verification. `upgrade` is the new hash to store when the old one is outdated."""
+    """The result of a verification. `upgrade` is a new hash to store, if the stored one is outdated."""
 
     ok: bool
     upgrade: str | None = None
 
 
 class Passwords:
-    """Hashes and verifies passwords. Every call costs one hash, whether the account exists or not."""
+    """Hashes and verifies passwords. Every call costs one hash, even for an unknown account."""
 
     def __init__(self, workers: int | None = None, queue: int = QUEUE) -> None:
         number = workers or os.cpu_count() or 1
@@ -40,32 +40,32 @@ class Passwords:
         self._pool = ThreadPoolExecutor(number, thread_name_prefix="password")
 
     async def hash(self, text: Secret) -> str:
-        """Return the hash of a password. Raises PasswordTooLong over 1,024 bytes, Busy when the queue is full."""
-        _bounded(text)
+        """Return the hash of a password. Raises PasswordTooLong (above 1,024 bytes) and Busy (the queue is full)."""
+        _require_length(text)
         normal = spellings(text.reveal())[0]
         return await self._run(lambda: formats.make(normal, os.urandom(_SALT_BYTES)))
 
     async def verify(self, text: Secret, stored: str, requester: Requester = INTERNAL) -> Verified:
-        """Compare a password with a stored hash of any known format. Raises PasswordTooLong, Busy."""
+        """Verify a password against a stored hash of any supported format. Raises PasswordTooLong, Busy."""
         # guard: A69 an oversized password is not hashed
-        _bounded(text)
+        _require_length(text)
         if not stored or stored.startswith(UNUSABLE):
             await self.dummy(requester, hashes=len(spellings(text.reveal())))
             return Verified(ok=False)
         return await self._run(lambda: _verify(text.reveal(), stored), requester)
 
     async def dummy(self, requester: Requester = INTERNAL, *, hashes: int = 1) -> None:
-        """Take the time of a verification, for an account that does not exist. Raises Busy."""
+        """Take the time of a verification, for an unknown account. Raises Busy."""
         await self._run(lambda: [formats.make("", bytes(_SALT_BYTES)) for _ in range(hashes)], requester)
 
     @property
     def running(self) -> int:
-        """How many hashes are being computed."""
+        """The number of running hashes."""
         return self._queue.running
 
     @property
     def waiting(self) -> int:
-        """How many wait for a core."""
+        """The number of queued hashes."""
         return self._queue.waiting
 
     def close(self) -> None:
@@ -80,9 +80,9 @@ class Passwords:
 
 
 def spellings(text: str) -> tuple[str, ...]:
-    """Return the Unicode forms of a password: NFC, which is hashed (RFC 8265 4.2.2), as typed, and NFD.
+    """Return the Unicode forms of a password: NFC, which is hashed (RFC 8265 4.2.2), the typed form, and NFD.
 
-    Keyboards and systems differ in the form they send. Imported and old hashes are of the text as typed.
+    Keyboards and systems differ in the form they send. Imported and old hashes are those of the typed form.
     """
     if text.isascii():
         return (text,)
@@ -90,7 +90,7 @@ def spellings(text: str) -> tuple[str, ...]:
 
 
 def _verify(text: str, stored: str) -> Verified:
-    matching = [one for one in spellings(text) if formats.is_match(one, stored)]  # all of them: constant time
+    matching = [one for one in spellings(text) if formats.is_match(one, stored)]  # no early exit: constant time
     if not matching:
         return Verified(ok=False)
     normal = spellings(text)[0]
@@ -99,6 +99,6 @@ def _verify(text: str, stored: str) -> Verified:
     return Verified(ok=True, upgrade=formats.make(normal, os.urandom(_SALT_BYTES)))
 
 
-def _bounded(text: Secret) -> None:
+def _require_length(text: Secret) -> None:
     if len(text.reveal().encode("utf-8", "surrogatepass")) > BYTES_MOST:
         raise PasswordTooLong

@@ -1,3 +1,3 @@
-"""Directory objects as the workspace sees them: rows to values, changes to statements."""
+"""The mapping of directory objects for the workspace: rows to values, changes to statements."""
 
 __all__ = ["backend"]

@@ -24,15 +24,15 @@ from ostiary.store.workspace.changes import Change, Referrer, StoredObject
 COUNTER = "user"
 
 OnDeleted = Callable[[int], Iterable[Statement]]
-"""A hook for a user who is deleted: what is theirs in other rooms goes first."""
+"""A hook before a user is deleted. Other rooms delete the user's data."""
 
 OnDisabled = Callable[[int, int], Iterable[Statement]]
-"""A hook for a user who is deactivated, deleted or gets a new password: it gets their number and the time."""
+"""A hook after a user is deactivated, deleted or gets a new password. It gets the user's number and the time."""
 
 
 @dataclass(slots=True)
 class AccountHooks:
-    """The hooks of other rooms that end what was issued to a user, in the same transaction."""
+    """The hooks with which other rooms revoke what was issued to a user, in the same transaction."""
 
     on_ended: list[OnDisabled] = field(default_factory=list)
 
@@ -66,19 +66,19 @@ class DirectoryBackend:
         self._keys = OrderedKeys()
 
     async def match(self, kind: Kind, lookups: Sequence[tuple[str, object]]) -> Sequence[StoredObject]:
-        """Return the objects that match the indexed look-ups, by key. The workspace compares the rest."""
+        """Return the objects that match the indexed look-ups, in order of key. The workspace compares the rest."""
         condition = _CONDITIONS[kind.name]
         parts = [part for name, value in lookups if (part := condition(name, value)) is not None]
         where = " WHERE " + " AND ".join(sql for sql, _ in parts) if parts else ""
         return await self._load(kind, where, [value for _, value in parts])
 
     async def get(self, kind: Kind, pk: Pk) -> StoredObject | None:
-        """Return one object."""
+        """Return an object, or None."""
         objects = await self.match(kind, [("pk", pk)])
         return objects[0] if objects else None
 
     async def allocate(self, kind: Kind) -> Pk:
-        """Return a free primary key. Numbers assigned by hand are skipped."""
+        """Return a free primary key. Manually assigned numbers are skipped."""
         if kind.name != USER:
             return self._keys.new()
         return await new_user_pk(self._database)
@@ -91,14 +91,14 @@ class DirectoryBackend:
         return replace(change, after={**(change.after or {}), "password": None})
 
     async def prepare(self, change: Change) -> Change:
-        """Hash a password, generate a key or a UUID. Raises InvalidResource, Busy."""
+        """Hash the password, or generate the key or UUID. Raises InvalidResource, Busy."""
         if change.after is None:
             return change
         if change.kind.name == USER:
             return await self._prepare_user(change, change.after)
         if change.kind.name == TOKEN and change.after.get("key") is None:
-            needs = change.before is None or change.before.get("intent") != change.after.get("intent")
-            return replace(change, after={**change.after, "key": new_key()}) if needs else change
+            needs_key = change.before is None or change.before.get("intent") != change.after.get("intent")
+            return replace(change, after={**change.after, "key": new_key()}) if needs_key else change
         return change
 
     def writes(self, change: Change, *, now: int) -> Iterable[Statement]:
@@ -114,7 +114,7 @@ class DirectoryBackend:
                 return token_rows.writes(change, self._sealer, now=now)
 
     async def referring(self, kind: Kind, pk: Pk) -> Sequence[Referrer]:
-        """Return the tokens of a user; the tables remove memberships themselves."""
+        """Return the tokens of a user. Memberships are deleted with the object."""
         if kind.name != USER:
             return ()
         tokens = await self._load(token_rows.KIND, " WHERE t.user_pk = ?", [pk])
@@ -141,13 +141,13 @@ class DirectoryBackend:
                 return await self._database.read(lambda: token_rows.load(where, values, self._sealer))
 
     async def _prepare_user(self, change: Change, after: Mapping[str, object]) -> Change:
-        finished = dict(after)
+        prepared = dict(after)
         if change.before is None and not after.get("uuid"):
-            finished["uuid"] = str(uuid.uuid4())
+            prepared["uuid"] = str(uuid.uuid4())
         password = after.get("password")
         if isinstance(password, Secret):
-            finished["password"] = await self._hashed(change, password)
-        return replace(change, after=finished)
+            prepared["password"] = await self._hashed(change, password)
+        return replace(change, after=prepared)
 
     async def _hashed(self, change: Change, password: Secret) -> Secret | None:
         try:
@@ -166,7 +166,7 @@ class DirectoryBackend:
 
 
 async def new_user_pk(database: Database) -> int:
-    """Return a free user number. Numbers assigned by hand are skipped."""
+    """Return a free user number. Manually assigned numbers are skipped."""
     return await database.write(_free_number)
 
 
@@ -186,11 +186,11 @@ def backends(
     on_disabled: Sequence[OnDisabled] = (),
     on_deleted: Sequence[OnDeleted] = (),
 ) -> dict[str, DirectoryBackend]:
-    """Return the backend under the name of each directory kind, as `Editor` takes them.
+    """Return the backend under the name of each directory kind, as `Editor` expects it.
 
-    `on_disabled` are hooks that end what was issued to a user who is deactivated, deleted or gets a new password, in
-    the same transaction. The user's sessions end anyway. `on_deleted` are hooks that delete what belongs to a user who
-    is deleted.
+    `on_disabled` are hooks that revoke what was issued to a user who is deactivated, deleted or gets a new password, in
+    the same transaction. The user's sessions end without a hook. `on_deleted` are hooks that delete the data of a
+    deleted user.
     """
     backend = DirectoryBackend(database, passwords, sealer, on_disabled=on_disabled, on_deleted=on_deleted)
     return {model.KIND.name: backend for model in KINDS}

@@ -1,4 +1,4 @@
-"""Groups and roles as the workspace sees them: rows to values, changes to statements."""
+"""The mapping of groups and roles for the workspace: rows to values, changes to statements."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _LINKS: Final[Mapping[str, tuple[str, str, str]]] = {  # field: table, own colum
 
 
 def condition(name: str, value: object) -> tuple[str, Value] | None:
-    """Return the SQL of one look-up, or None when the workspace has to compare by itself."""
+    """Return the SQL condition of a look-up, or None if the workspace has to compare."""
     return (f"g.{name} = ?", value) if name in {"pk", "name"} and isinstance(value, str) else None
 
 
 def load_groups(where: str, values: Sequence[Value]) -> Batch[list[StoredObject]]:
-    """Yield the reads for the groups of a condition, in order of key, with parents, users and roles."""
+    """Return the groups of a condition, in order of key, with parents, users and roles; as a batch."""
     rows = yield Statement(
         f"SELECT g.pk AS pk, g.name AS name, g.is_superuser AS is_superuser, g.attributes AS attributes"
         f" FROM directory_group AS g{where} ORDER BY g.pk",
@@ -52,7 +52,7 @@ def load_groups(where: str, values: Sequence[Value]) -> Batch[list[StoredObject]
 
 
 def write_group(change: Change, *, now: int) -> Iterator[Statement]:  # noqa: ARG001 - as the other kinds
-    """Yield the statements of one change of a group."""
+    """Yield the statements for a change of a group."""
     pk, before, after = cast("str", change.pk), change.before, change.after
     if after is None:
         links = (members.GROUP_USERS, members.GROUP_ROLES, members.PARENTS, members.CHILDREN)
@@ -76,7 +76,7 @@ def write_group(change: Change, *, now: int) -> Iterator[Statement]:  # noqa: AR
 
 
 def insert_group(pk: str, name: str, *, superuser: bool, attributes: object) -> Statement:
-    """Return the statement that writes a new group."""
+    """Return the statement that inserts a group."""
     return Statement(
         "INSERT INTO directory_group (pk, name, is_superuser, attributes) VALUES (?, ?, ?, ?)",
         (pk, name, int(superuser), codec.encode_canonical(attributes)),
@@ -84,7 +84,7 @@ def insert_group(pk: str, name: str, *, superuser: bool, attributes: object) -> 
 
 
 def load_roles(where: str, values: Sequence[Value]) -> Batch[list[StoredObject]]:
-    """Yield the read for the roles of a condition, in order of key."""
+    """Return the roles of a condition, in order of key; as a batch."""
     rows = yield Statement(
         f"SELECT g.pk AS pk, g.name AS name, g.permissions AS permissions FROM directory_role AS g{where}"
         " ORDER BY g.pk",
@@ -101,7 +101,7 @@ def load_roles(where: str, values: Sequence[Value]) -> Batch[list[StoredObject]]
 
 
 def write_role(change: Change, *, now: int) -> Iterator[Statement]:  # noqa: ARG001 - as the other kinds
-    """Yield the statements of one change of a role."""
+    """Yield the statements for a change of a role."""
     pk, before, after = cast("str", change.pk), change.before, change.after
     if after is None:
         yield from members.cut_all((members.ROLE_USERS, members.ROLE_GROUPS), pk)

@@ -1,4 +1,4 @@
-"""Memberships and the other links between directory objects: one table of pairs each, written as differences."""
+"""The links between directory objects, such as memberships. Each is a table of pairs, written as a difference."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ostiary.store.database import Guard, Statement
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A table of pairs, seen from the side `own`."""
+    """A table of pairs. `own` is the column of the object at hand, `other` that of the linked one."""
 
     table: str
     own: str
@@ -41,7 +41,7 @@ SELECT 1 FROM above WHERE pk = ?"""
 def changed(
     link: Link, pk: Pk, before: Mapping[str, object] | None, after: Mapping[str, object], *, field: str
 ) -> Iterator[Statement]:
-    """Yield the statements for the keys added to and removed from a field."""
+    """Yield the statements for the keys that a change adds to and removes from a field."""
     before_keys, after_keys = _keys(before, field), _keys(after, field)
     for other in before_keys:
         if other not in after_keys:
@@ -70,10 +70,13 @@ def cut_all(links: Iterable[Link], pk: Pk) -> Iterator[Statement]:
 
 
 def parents(pk: str, before: Mapping[str, object] | None, after: Mapping[str, object]) -> Iterator[Statement]:
-    """Yield the statements for a group's parents. Cycles are refused (InvalidResource), concurrent changes included."""
+    """Yield the statements for a change of a group's parents. A cycle raises InvalidResource.
+
+    Concurrent changes cannot build a cycle either.
+    """
     before_keys, after_keys = _keys(before, "parents"), _keys(after, "parents")
     if set(before_keys) != set(after_keys):
-        # Every change of the hierarchy updates this row, so that two of them cannot build a cycle together.
+        # Every change of the hierarchy updates this row: concurrent ones are serialized and cannot build a cycle.
         yield Statement("UPDATE directory_install SET hierarchy = hierarchy + 1 WHERE one = 1")
     for parent in before_keys:
         if parent not in after_keys:
@@ -89,7 +92,7 @@ def parents(pk: str, before: Mapping[str, object] | None, after: Mapping[str, ob
 
 
 def _cycle() -> InvalidResource:
-    return InvalidResource(GROUP, [Problem("parents", "expected groups that are not below this one")])
+    return InvalidResource(GROUP, [Problem("parents", "expected groups that are no descendants of this one")])
 
 
 def _keys(values: Mapping[str, object] | None, field: str) -> Sequence[Pk]:

@@ -1,4 +1,4 @@
-"""Tokens as the workspace sees them: rows to values, changes to statements."""
+"""The mapping of tokens for the workspace: rows to values, changes to statements."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _OF_T: Final = ", ".join(f"t.{name.strip()} AS {name.strip()}" for name in COLUM
 
 
 def condition(name: str, value: object) -> tuple[str, Value] | None:
-    """Return the SQL of one look-up, or None when the workspace has to compare by itself."""
+    """Return the SQL condition of a look-up, or None if the workspace has to compare."""
     if name in {"pk", "identifier", "managed", "intent"} and isinstance(value, str):
         return f"t.{name} = ?", value
     if name == "user" and isinstance(value, int):
@@ -30,13 +30,13 @@ def condition(name: str, value: object) -> tuple[str, Value] | None:
 
 
 def load(where: str, values: Sequence[Value], sealer: Sealer) -> Batch[list[StoredObject]]:
-    """Yield the read for the tokens of a condition, in order of key."""
+    """Return the tokens of a condition, in order of key; as a batch."""
     rows = yield Statement(f"SELECT {_OF_T} FROM directory_token AS t{where} ORDER BY t.pk", values)
     return [StoredObject(KIND, token.pk, _values(token, sealer)) for token in map(token_of, rows)]
 
 
 def writes(change: Change, sealer: Sealer, *, now: int) -> Iterator[Statement]:
-    """Yield the statements of one change. A new token has its key by now (see `DirectoryBackend.prepare`)."""
+    """Yield the statements for a change. A new token already has its key (see `DirectoryBackend.prepare`)."""
     pk, before, after = cast("str", change.pk), change.before, change.after
     if before is not None and before.get("intent") == "app_password":
         yield _new_stamp(cast("int", before["user"]))
@@ -53,7 +53,10 @@ def writes(change: Change, sealer: Sealer, *, now: int) -> Iterator[Statement]:
 
 
 def _new_stamp(user: int) -> Statement:
-    """End pending authentications by this app password. `last_updated` stays, so that no other change conflicts."""
+    """Invalidate pending authentications with this app password.
+
+    `last_updated` stays the same, so that no other change of the user conflicts.
+    """
     return Statement("UPDATE directory_user SET security_stamp = security_stamp + 1 WHERE pk = ?", (user,))
 
 

@@ -1,4 +1,4 @@
-"""Users as the workspace sees them: rows to values, changes to statements."""
+"""The mapping of users for the workspace: rows to values, changes to statements."""
 
 from __future__ import annotations
 
@@ -43,23 +43,23 @@ _PLAIN: Final[Mapping[str, str]] = {  # field: column
 }
 
 
-_PROVEN: Final = frozenset({"password", "is_active", "username"})  # columns a proof of the person rests on
+_PROVEN: Final = frozenset({"password", "is_active", "username"})  # columns whose change ends pending authentications
 
 
 def condition(name: str, value: object) -> tuple[str, Value] | None:
-    """Return the SQL of one look-up, or None when the workspace has to compare by itself."""
+    """Return the SQL condition of a look-up, or None if the workspace has to compare."""
     column = LOOKUPS.get(name)
     if name == "pk" and isinstance(value, int):
         return "u.pk = ?", value
     if column is None or name == "pk" or not isinstance(value, str):
         return None
-    if name == "email":  # by way of its index; the workspace compares exactly
+    if name == "email":  # uses the index; the workspace compares the exact spelling
         return "u.email_key = ?", case_key(value)
     return f"{column} = ?", case_key(value) if name == "username" else value
 
 
 def load(where: str, values: Sequence[Value]) -> Batch[list[StoredObject]]:
-    """Yield the reads for the users of a condition, in order of number, with their memberships."""
+    """Return the users of a condition, in order of number, with their memberships; as a batch."""
     rows = yield Statement(f"SELECT {_OF_U} FROM directory_user AS u{where} ORDER BY u.pk", values)
     users = [user_of(row) for row in rows]
     groups = yield from _links("directory_user_group", "group_pk", where, values)
@@ -68,7 +68,7 @@ def load(where: str, values: Sequence[Value]) -> Batch[list[StoredObject]]:
 
 
 def writes(change: Change, *, now: int) -> Iterator[Statement]:
-    """Yield the statements of one change; its password, if any, is a hash by now."""
+    """Yield the statements for a change. Its password, if any, is already hashed."""
     pk, before, after = cast("int", change.pk), change.before, change.after
     if after is None:
         yield from _delete(pk)
@@ -88,7 +88,7 @@ def writes(change: Change, *, now: int) -> Iterator[Statement]:
 
 
 def is_ended(change: Change) -> bool:
-    """Tell whether a change ends what was issued to a user: deactivated, deleted, or a new password."""
+    """Return whether a change revokes what was issued to a user: a deactivation, a deletion or a new password."""
     before, after = change.before or {}, change.after or {}
     disabled = bool(before.get("is_active")) and not after.get("is_active")
     return disabled or (change.before is not None and after.get("password") is not None)

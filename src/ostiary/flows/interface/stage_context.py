@@ -79,7 +79,7 @@ class FlowBehaviour:
         return None
 
     def asks(self, stage_context: StageContext, field_key: str) -> bool:
-        """Tell whether a prompt of the flow asks that field."""
+        """Return whether a prompt of the flow asks that field."""
         del stage_context, field_key
         return True
 

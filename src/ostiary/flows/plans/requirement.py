@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def requirement_met(flow: Flow, subject: Subject | None, context: Mapping[str, object]) -> bool:
-    """Tell whether the session may start the flow at all. `subject` is who is signed in and still active."""
+    """Return whether the session may start the flow at all. `subject` is who is signed in and still active."""
     match flow.authentication:
         case "none":
             return True

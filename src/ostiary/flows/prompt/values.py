@@ -21,7 +21,7 @@ LOCALE: Final = 'return user.attributes.get("settings", {}).get("locale", "")'
 
 
 def is_understood(source: str) -> bool:
-    """Tell whether an expression is one of those that can be read."""
+    """Return whether an expression is one of those that can be read."""
     return can_evaluate(source, VOCABULARY)
 
 

@@ -38,7 +38,7 @@ def remember(stage_context: StageContext, user: User, device: Device, *, thresho
 
 
 def remembered(stage_context: StageContext, user: User, devices: list[Device], *, threshold: int) -> bool:
-    """Tell whether this browser proved one of these devices of this person within the threshold (microseconds)."""
+    """Return whether this browser proved one of these devices of this person within the threshold (microseconds)."""
     sent = stage_context.request.cookies.get(COOKIE, "")
     parts = _opened(sent, stage_context.services.cookie_key, user)
     if parts is None:

@@ -70,7 +70,7 @@ async def prove_password(
         backend = await _right_backend(stage_context, rules, user, Secret(password), requester=requester)
         forget(stage_context.request)
     except Busy:
-        await services.attempts.give_back(attempt)
+        await services.attempts.cancel(attempt)
         headers = (("retry-after", str(_BUSY_SECONDS)),)
         raise HttpError(503, "busy", "Too many people are signing in. Try again.", headers=headers) from None
     # guard: A30 the wrong password does not pass

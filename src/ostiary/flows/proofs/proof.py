@@ -30,7 +30,7 @@ def unproven(context: Mapping[str, object]) -> dict[str, object]:
 
 
 async def still_proven(services: Services, request: Request, plan: Plan) -> bool:
-    """Tell whether nothing of what a plan rests on has changed; true for one that rests on nothing yet."""
+    """Return whether nothing of what a plan rests on has changed; true for one that rests on nothing yet."""
     if plan.proof is None:
         return "user_backend" not in plan.context  # a proof that does not say what it rests on is none
     subject = await subject_of(services.users, request, plan.proof.user)

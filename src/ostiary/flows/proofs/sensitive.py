@@ -23,7 +23,7 @@ SENSITIVE: Final = frozenset({"password", "username", "email"})
 
 
 def is_proven(pk: int, *, context: Mapping[str, object], session: Session, proof: Proof | None, now: int) -> bool:
-    """Tell whether that person was proven in this very flow, made by it, or signed in to this session just now."""
+    """Return whether that person was proven in this very flow, made by it, or signed in to this session just now."""
     if "user_backend" in context:
         return True
     if session.user == pk:
@@ -32,6 +32,6 @@ def is_proven(pk: int, *, context: Mapping[str, object], session: Session, proof
 
 
 def is_sensitive(user: User, values: Mapping[str, object]) -> bool:
-    """Tell whether these values change by what the person signs in."""
+    """Return whether these values change by what the person signs in."""
     changed = {name for name in SENSITIVE & values.keys() if values[name] != getattr(user, name)}
     return bool(changed)

@@ -394,7 +394,7 @@ class Dispatcher:
         self._commit.replace(fresh)
 
     async def _still_there(self) -> bool:
-        """Tell whether the current stage still has to be taken; if not, a look will go on."""
+        """Return whether the current stage still has to be taken; if not, a look will go on."""
         at = self._at
         if await at.behaviour.refusal(at.stage_context()) is not None or at.stage() is None:
             return False

@@ -97,7 +97,7 @@ class Planner:
     def _asks_again(
         self, flow: Flow, plan: Plan, session: Session, subject: Subject | None, stages: Sequence[str]
     ) -> bool:
-        """Tell whether the person's password comes before all others: the flow changes it, and they proved nothing."""
+        """Return whether the user's password is required first: the flow changes it, and nothing is proven yet."""
         if flow.designation != "stage_configuration" or subject is None or not subject.user.has_password:
             return False
         pk = subject.user.pk
@@ -107,7 +107,7 @@ class Planner:
         return any(isinstance(stage, Stage) and stage.sets_password(self._snapshot) for stage in resolved)
 
     async def applies(self, flow: Flow, session: Session) -> bool:
-        """Tell whether the session could start the flow now."""
+        """Return whether the session could start the flow now."""
         return (await self.make(flow, Plan(id="", slug=flow.slug), session)).plan is not None
 
     async def decide_again(self, plan: Plan, session: Session) -> tuple[Fate, tuple[Statement, ...]]:

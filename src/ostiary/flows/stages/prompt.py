@@ -95,7 +95,7 @@ class PromptStage(Stage):
     validation_policies: Annotated[tuple[str, ...], Reference("authentik_policies.policy", OnDelete.SET_NULL)] = ()
 
     def sets_password(self, snapshot: Snapshot) -> bool:
-        """Tell whether one of the fields is a password."""
+        """Return whether one of the fields is a password."""
         prompts = (snapshot.get(Prompt, field) for field in self.fields)
         return any(prompt is not None and prompt.type == "password" for prompt in prompts)
 

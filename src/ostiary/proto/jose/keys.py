@@ -174,7 +174,7 @@ class VerifyingKey:
         return f"VerifyingKey({self.algorithm}, kid={self.kid!r})"
 
     def accepts(self, data: bytes, signature: bytes) -> bool:
-        """Tell whether the signature of the data is valid."""
+        """Return whether the signature of the data is valid."""
         key = self._key
         if isinstance(key, bytes):
             return hmac.compare_digest(hmac.digest(key, data, _SECRETS[self.algorithm][0]), signature)

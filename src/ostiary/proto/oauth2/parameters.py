@@ -60,5 +60,5 @@ def read_parameters(pairs: Iterable[tuple[str, str]]) -> Parameters:
 
 
 def is_storable(text: str) -> bool:
-    """Tell whether a text from JSON can be stored: databases refuse NUL and lone surrogates."""
+    """Return whether a text from JSON can be stored: databases refuse NUL and lone surrogates."""
     return "\0" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)

@@ -19,7 +19,7 @@ SEALED: Final = "$sealed"
 
 
 def same(kind: Kind, one: Mapping[str, object], other: Mapping[str, object]) -> bool:
-    """Tell whether two states are equal as documents, secrets compared in the clear."""
+    """Return whether two states are equal as documents, secrets compared in the clear."""
     return _comparable(kind, one) == _comparable(kind, other)
 
 

@@ -39,7 +39,7 @@ class PostgresConfig:
         return self.sslmode
 
     def is_local(self) -> bool:
-        """Tell whether the server is on this machine."""
+        """Return whether the server is on this machine."""
         if self.host.startswith("/") or self.host == "localhost":
             return True
         try:

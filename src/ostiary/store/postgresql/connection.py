@@ -119,7 +119,7 @@ async def set_timeouts(connection: Any) -> None:
 
 
 async def is_direct(connection: Any) -> bool:
-    """Tell whether the connection leads to the server itself: the announced process ID is the one that answers.
+    """Return whether the connection leads to the server itself: the announced process ID is the one that answers.
 
     Behind a pooler such as PgBouncer it is not. A prepared statement may then reach another server process, so none is
     cached. The question uses the simple protocol, which prepares nothing.
@@ -175,7 +175,7 @@ def translate_error(error: Exception) -> Exception:
 
 
 def is_lost(connection: Any, error: BaseException) -> bool:
-    """Tell whether the connection is lost after this error."""
+    """Return whether the connection is lost after this error."""
     if connection.is_closed() or not isinstance(error, Exception):
         return True
     if isinstance(error, asyncpg.DataError):  # an InterfaceError too, but only about a parameter

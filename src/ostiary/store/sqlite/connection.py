@@ -171,7 +171,7 @@ def reason(error: Exception) -> Reason:
 
 
 def is_busy(error: sqlite3.Error) -> bool:
-    """Tell whether another connection holds a needed lock."""
+    """Return whether another connection holds a needed lock."""
     code = getattr(error, "sqlite_errorcode", None)
     return code is not None and code & 0xFF in _BUSY
 

@@ -241,12 +241,12 @@ async def open_sqlite(path: Path, *, lock_timeout: float = LOCK_TIMEOUT) -> Data
 
 @functools.lru_cache(maxsize=2048)
 def _only_reads(sql: str) -> bool:
-    """Tell whether a statement only reads, for certain. Others run on a read-only connection."""
+    """Return whether a statement only reads, for certain. Others run on a read-only connection."""
     return _READING.match(sql) is not None
 
 
 def _needs_thread(error: sqlite3.Error) -> bool:
-    """Tell whether a read was interrupted, or must wait for a lock."""
+    """Return whether a read was interrupted, or must wait for a lock."""
     return is_busy(error) or getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT
 
 

@@ -55,7 +55,7 @@ class Commit:
         return statements
 
     def _crosses(self, change: Change) -> bool:
-        """Tell whether a directory change concerns the other plane: a deletion, or a reference to a document."""
+        """Return whether a directory change concerns the other plane: a deletion, or a reference to a document."""
         if change.after is None:
             return True
         return any(

@@ -38,7 +38,7 @@ OPERATORS: Final = frozenset(
 
 
 def matches(comparison: str, field: Field | None, value: object, expected: object) -> bool:
-    """Tell whether a value satisfies a comparison. `field` is None for a part of JSON data.
+    """Return whether a value satisfies a comparison. `field` is None for a part of JSON data.
 
     A list matches when one of its items does. Incomparable values, such as a text and a number, do not match.
     """
@@ -55,7 +55,7 @@ def matches(comparison: str, field: Field | None, value: object, expected: objec
 
 
 def equals(field: Field, value: object, expected: object) -> bool:
-    """Tell whether a field's value equals the expected one, or, for lists and mappings, contains it."""
+    """Return whether a field's value equals the expected one, or, for lists and mappings, contains it."""
     if value is None or expected is None:
         return value is expected
     if field.shape is Shape.OBJECT and not field.many:
@@ -70,7 +70,7 @@ def equals(field: Field, value: object, expected: object) -> bool:
 
 
 def contains(value: object, expected: object) -> bool:
-    """Tell whether JSON data contains other data, as PostgreSQL's @> does: members and items, at every level."""
+    """Return whether JSON data contains other data, as PostgreSQL's @> does: members and items, at every level."""
     if isinstance(expected, Mapping):
         return isinstance(value, Mapping) and all(
             key in value and contains(value[key], item) for key, item in expected.items()

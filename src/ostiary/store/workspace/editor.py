@@ -255,7 +255,7 @@ class Workspace:
 
 
 def _is_unchanged(change: Change) -> bool:
-    """Tell whether a prepared change equals the stored state: the same password, for example."""
+    """Return whether a prepared change equals the stored state: the same password, for example."""
     if change.before is None or change.after is None:
         return False
     return same(change.kind, change.before, change.after)

@@ -43,7 +43,7 @@ class Lookup:
 
     @property
     def is_simple(self) -> bool:
-        """Tell whether it compares a field of the object itself for equality."""
+        """Return whether it compares a field of the object itself for equality."""
         return len(self.path) == 1 and self.comparison == EXACT and self.field is not None
 
 
@@ -81,7 +81,7 @@ def read_query(kind: Kind, lookups: Sequence[tuple[str, object]], registry: Regi
 
 
 async def holds(stored: StoredObject, query: Query, fetch: Fetch, referring: Referring) -> bool:
-    """Tell whether an object matches all look-ups besides `pk`."""
+    """Return whether an object matches all look-ups besides `pk`."""
     for one in query.rest:
         if not await _holds(stored, one, fetch, referring):
             return False
@@ -96,7 +96,7 @@ def _read_name(name: str) -> tuple[tuple[str, ...], str]:
 
 
 def _is_path(kinds: Sequence[Kind], path: Sequence[str], registry: Registry) -> bool:
-    """Tell whether a path can lead to a value in one of the kinds."""
+    """Return whether a path can lead to a value in one of the kinds."""
     return len(path) <= MAX_HOPS and any(_is_path_from(kind, path, registry) for kind in kinds)
 
 

@@ -37,7 +37,7 @@ def document_url_problem(url: str) -> str | None:
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether a host is this machine, by its name or address alone."""
+    """Return whether a host is this machine, by its name or address alone."""
     if host == "localhost":
         return True
     try:

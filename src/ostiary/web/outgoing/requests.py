@@ -133,7 +133,7 @@ async def _public_address(target: RequestTarget) -> str:
 
 
 def _is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
-    """Tell whether an address is public. One that embeds another (IPv6 transition) counts as that one."""
+    """Return whether an address is public. One that embeds another (IPv6 transition) counts as that one."""
     if isinstance(address, ipaddress.IPv6Address):
         inner = address.ipv4_mapped or address.sixtofour
         if inner is not None:

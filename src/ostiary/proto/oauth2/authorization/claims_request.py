@@ -27,7 +27,7 @@ class RequestedClaim:
     values: tuple[_Scalar, ...] = ()
 
     def accepts(self, value: object) -> bool:
-        """Tell whether the client accepts a value. As in JSON, true is not 1."""
+        """Return whether the client accepts a value. As in JSON, true is not 1."""
         if not self.values:
             return True
         return any(type(one) is type(value) and one == value for one in self.values)

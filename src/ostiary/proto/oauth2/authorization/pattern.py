@@ -53,7 +53,7 @@ class RedirectPattern:
         self._steps: Final[dict[tuple[frozenset[int], str, bool], frozenset[int]]] = {}
 
     def fullmatch(self, text: str, *, fixed: Collection[int] = ()) -> bool:
-        """Tell whether the whole text matches. The time is at most characters times states.
+        """Return whether the whole text matches. The time is at most characters times states.
 
         A character at one of the indexes in `fixed` is matched by an item that names delimiters only, such as "/" or
         "[/?]", or by one that may end the pattern, such as the last ".*": never by a "." or "[^x]" in its middle.

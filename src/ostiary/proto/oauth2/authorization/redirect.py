@@ -58,7 +58,7 @@ def pattern_problem(mode: MatchingMode, url: str) -> str | None:
 
 
 def is_allowed(sent: str, entries: Iterable[RedirectEntry], *, any_port: bool = False) -> bool:
-    """Tell whether the redirect URI of a request is allowed. Without entries none is.
+    """Return whether the redirect URI of a request is allowed. Without entries none is.
 
     `any_port` is for native apps: strict entries of loopback addresses match with any port (RFC 8252 7.3).
     """
@@ -108,7 +108,7 @@ def _without_port(url: str) -> tuple[str, str] | None:
 
 
 def is_safe_redirect_uri(url: str) -> bool:
-    """Tell whether `url` is absolute, visible ASCII, without fragment (RFC 6749 3.1.2) and of no dangerous scheme."""
+    """Return whether `url` is absolute, visible ASCII, without fragment (RFC 6749 3.1.2) and of no dangerous scheme."""
     # guard: A05 an address with a fragment is refused
     if len(url) > MAX_LENGTH or _VISIBLE.fullmatch(url) is None or "#" in url or "\\" in url:
         return False
@@ -167,7 +167,7 @@ def _split(url: str) -> SplitResult | None:
 
 
 def _is_plain(url: str) -> bool:
-    """Tell whether a URI leads where it seems to: authors of patterns rely on it (A02, A03)."""
+    """Return whether a URI leads where it seems to: authors of patterns rely on it (A02, A03)."""
     parts = _split(url)
     # guard: A02 addresses with user information never match a pattern
     if parts is None or "@" in parts.netloc or "%" in parts.netloc:

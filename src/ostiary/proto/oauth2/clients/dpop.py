@@ -67,7 +67,7 @@ def make_nonce(nonce_key: bytes, now: int) -> str:
 
 
 def is_same_url(sent: str, url: str) -> bool:
-    """Tell whether htu equals the request's URL, normalized, without query and fragment (4.3, RFC 3986 6.2)."""
+    """Return whether htu equals the request's URL, normalized, without query and fragment (4.3, RFC 3986 6.2)."""
     one, other = _parts(sent), _parts(url)
     return one is not None and one == other
 

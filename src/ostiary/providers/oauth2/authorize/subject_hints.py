@@ -34,7 +34,7 @@ def require_possible_expectations(context: AuthorizationContext) -> None:
 
 
 def is_expected(context: AuthorizationContext) -> bool:
-    """Tell whether the person signed in is the one the application speaks of."""
+    """Return whether the person signed in is the one the application speaks of."""
     _, subject = context.signed_in
     claims = context.wanted.claims
     requested = (claims.find("id_token", "sub"), claims.find("userinfo", "sub"))
@@ -45,7 +45,7 @@ def is_expected(context: AuthorizationContext) -> bool:
 
 
 def is_strong_enough(context: AuthorizationContext) -> bool:
-    """Tell whether the sign-in is of a class the application finds essential (5.5.1.1)."""
+    """Return whether the sign-in is of a class the application finds essential (5.5.1.1)."""
     acr = context.wanted.claims.find("id_token", "acr")
     return acr is None or not acr.essential or any(acr.accepts(one) for one in reached(context))
 

@@ -96,7 +96,7 @@ async def _prove(presented: Presented, request: Request, services: OAuth2Service
 
 
 def has_secret(presented: Presented) -> bool:
-    """Tell whether the client sent its secret, by its configured method."""
+    """Return whether the client sent its secret, by its configured method."""
     try:
         _verify_secret(presented.client, presented.claim, presented.client.provider.token_endpoint_auth_method)
     except OAuthError:

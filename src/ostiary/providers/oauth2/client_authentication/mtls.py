@@ -127,7 +127,7 @@ def _is_issued_by(certificate: Certificate, pem: str) -> bool:
 
 
 def _is_registered(provider: OAuth2ProviderFields, certificate: Certificate) -> bool:
-    """Tell whether the key is one of the client's registered ones."""
+    """Return whether the key is one of the client's registered ones."""
     try:
         sent = thumbprint(public_jwk(certificate.public_key()))  # type: ignore[arg-type]  # others are refused
     except (JoseError, ValueError):

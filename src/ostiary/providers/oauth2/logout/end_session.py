@@ -189,7 +189,7 @@ def _hint(client: Client | None, hint: str | None) -> Mapping[str, object] | Non
 
 
 async def _is_about(services: OAuth2Services, client: Client, session: Session, hint: Mapping[str, object]) -> bool:
-    """Tell whether a hint is about the signed-in user (section 4), in this session or another one."""
+    """Return whether a hint is about the signed-in user (section 4), in this session or another one."""
     if hint.get("sid") == session_id(session.key):
         return True
     known = await clients_of_session(services.database, session.key)

@@ -74,7 +74,7 @@ class Client:
         return f"{base_url}/application/o/{self.application.slug}/"
 
     def may_redirect_to(self, uri: str) -> bool:
-        """Tell whether an answer may be sent there."""
+        """Return whether an answer may be sent there."""
         return is_allowed(uri, self.provider.redirect_uris, any_port=self.public)
 
     def sign(self, payload: bytes, *, typ: str = "JWT") -> str:

@@ -94,7 +94,7 @@ def payload_of(token: str, row: AccessToken) -> Mapping[str, object]:
 
 
 def is_meant_here(token: str, row: AccessToken) -> bool:
-    """Tell whether an access token is meant for this server, and not for another resource (RFC 8707).
+    """Return whether an access token is meant for this server, and not for another resource (RFC 8707).
 
     Without a named resource the audience is the client, as in authentik, or this server (see `make_access`).
     """

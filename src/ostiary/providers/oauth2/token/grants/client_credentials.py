@@ -15,7 +15,7 @@ from dataclasses import field
 from typing import TYPE_CHECKING, Final
 
 from ostiary.directory.errors import Throttled
-from ostiary.directory.machines import Machines, NotGenerated, moved
+from ostiary.directory.machines import Machines, NotGenerated, moved_to
 from ostiary.events.event import event
 from ostiary.grants.access_tokens import insert_access
 from ostiary.grants.derived_tokens import insert_derivation
@@ -188,7 +188,7 @@ async def _as_account(token_request: TokenRequest) -> Proved:
         subject=subject,
         method="oauth_client_secret",
         arguments={"provider": provider.name},
-        writes=moved(subject, path),
+        writes=moved_to(subject, path),
     )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
-from ostiary.directory.machines import IDENTITY, Machines, NotGenerated, moved
+from ostiary.directory.machines import IDENTITY, Machines, NotGenerated, moved_to
 from ostiary.proto.oauth2.clients.statement import (
     BadStatement,
     SignedStatement,
@@ -126,5 +126,5 @@ async def _account(
         source=source,
         # The leeway is for clock skew only: it does not prolong derived tokens.
         expires=max(expires, token_request.now + _SECOND),
-        writes=moved(subject, source.user_path),
+        writes=moved_to(subject, source.user_path),
     )

@@ -61,7 +61,7 @@ def _narrowed(client: Client, requested: tuple[str, ...], granted: tuple[str, ..
 
 
 def _is_due(client: Client, token: RefreshToken, now: int) -> bool:
-    """Tell whether the token is rotated: always for public clients (RFC 9700 2.2.2), and without a threshold."""
+    """Return whether the token is rotated: always for public clients (RFC 9700 2.2.2), and without a threshold."""
     return client.public or client.refresh_threshold <= 0 or token.expires - now <= client.refresh_threshold
 
 
