@@ -171,7 +171,7 @@ def test_unusable_hashes_differ() -> None:
 NFC, NFD = "crème brûlée à l'été", unicodedata.normalize("NFD", "crème brûlée à l'été")
 
 
-@pytest.mark.parametrize(("kept", "typed"), [(NFC, NFD), (NFD, NFC), (NFC, NFC), (NFD, NFD)])
+@pytest.mark.parametrize(("hashed_form", "typed"), [(NFC, NFD), (NFD, NFC), (NFC, NFC), (NFD, NFD)])
 async def test_every_unicode_form_of_a_password_matches(passwords: Passwords, hashed_form: str, typed: str) -> None:
     stored = await passwords.hash(Secret(hashed_form))
     verified = await passwords.verify(Secret(typed), stored)

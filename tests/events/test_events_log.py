@@ -25,60 +25,60 @@ NOW = 1_700_000_000_000_000
 WHO = {"pk": 7, "username": "jo", "email": "jo@example.org"}
 
 
-async def test_an_event_is_written_and_found(database: Database) -> None:
+async def test_an_event_is_written_and_read(database: Database) -> None:
     first = event("login", user=WHO, app="a", context={"x": [1, "é"]}, client_ip="192.0.2.1", now=NOW)
     second = event("logout", user=None, app="a", context={}, client_ip=None, now=NOW + 1)
     await database.write(lambda: run([first, second]))
     events = Events(database)
     assert [one.action for one in await events.search(EventFilter())] == ["logout", "login"]
-    (found,) = await events.search(
+    (stored,) = await events.search(
         EventFilter(action="login", user=7, username="jo", client_ip="192.0.2.1", since=NOW, until=NOW + 1)
     )
-    assert (found.user, found.context, found.client_ip) == (WHO, {"x": [1, "é"]}, "192.0.2.1")
-    assert found.expires - found.created == 365 * 86_400_000_000
-    assert await events.get(found.pk) == found
+    assert (stored.user, stored.context, stored.client_ip) == (WHO, {"x": [1, "é"]}, "192.0.2.1")
+    assert stored.expires - stored.created == 365 * 86_400_000_000
+    assert await events.get(stored.pk) == stored
     assert await events.get("nothing") is None
     assert await events.count(EventFilter(user=8)) == 0
     assert [one.action for one in await events.search(EventFilter(), limit=1, offset=1)] == ["login"]
 
 
-async def test_all_are_yielded_once_newest_first_whatever_is_written_meanwhile(database: Database) -> None:
+async def test_paging_yields_each_event_once_despite_concurrent_writes(database: Database) -> None:
     # Three share each moment, and pages end among them.
     rows = [
         event("login", user=WHO, app="a", context={}, client_ip=None, now=NOW + number // 3) for number in range(250)
     ]
     await database.write(lambda: run([*rows, event("logout", user=WHO, app="a", context={}, client_ip=None, now=NOW)]))
-    seen: list[Event] = []
+    read: list[Event] = []
     async for one in Events(database).newest_first(EventFilter(actions=("login",))):
-        if len(seen) % 50 == 0:
+        if len(read) % 50 == 0:
             later = event("login", user=WHO, app="a", context={}, client_ip=None, now=NOW + 1_000)
             await database.write(functools.partial(run, [later]))
-        seen.append(one)
-    assert len(seen) == len({one.pk for one in seen}) == 250
-    assert [one.created for one in seen] == sorted((one.created for one in seen), reverse=True)
+        read.append(one)
+    assert len(read) == len({one.pk for one in read}) == 250
+    assert [one.created for one in read] == sorted((one.created for one in read), reverse=True)
 
 
-async def test_the_sweep_deletes_what_expired(database: Database) -> None:
+async def test_the_sweep_deletes_expired_events(database: Database) -> None:
     old = event("login", user=None, app="a", context={}, client_ip=None, now=NOW, expires=NOW + 5)
-    kept = event("logout", user=None, app="a", context={}, client_ip=None, now=NOW)
-    await database.write(lambda: run([old, kept]))
+    valid = event("logout", user=None, app="a", context={}, client_ip=None, now=NOW)
+    await database.write(lambda: run([old, valid]))
     await database.write(lambda: run([sweep(NOW + 5)]))
     assert [one.action for one in await Events(database).search(EventFilter())] == ["logout"]
 
 
-async def test_an_event_never_fails_for_what_people_type(database: Database) -> None:
+async def test_an_event_accepts_any_text(database: Database) -> None:
     odd = "a\0b\ud800" + "x" * 10_000
     who = {"pk": 2**80, "username": odd}
     statement = event(
         "login_failed", user=who, app="a", context={odd: odd, "n": 2**70, "f": float("nan")}, client_ip=odd, now=NOW
     )
     await database.write(lambda: run([statement]))
-    (found,) = await Events(database).search(EventFilter())
-    assert "\0" not in str(found.context)
-    assert len(str(found.user["username"])) <= 4096
+    (stored,) = await Events(database).search(EventFilter())
+    assert "\0" not in str(stored.context)
+    assert len(str(stored.user["username"])) <= 4096
 
 
-def test_an_unknown_action_is_a_mistake_of_ours() -> None:
+def test_an_unknown_action_is_refused() -> None:
     with pytest.raises(ValueError, match="logn"):
         event("logn", user=None, app="a", context={}, client_ip=None, now=NOW)
     event("custom_thing", user=None, app="a", context={}, client_ip=None, now=NOW)
@@ -99,12 +99,12 @@ def test_a54_secrets_never_enter_an_event() -> None:
 
 
 @pytest.mark.parametrize("name", ["password", "client_secret", "accessToken", "API_KEY", "Set-Cookie", "otp"])
-def test_names_that_promise_a_secret(name: str) -> None:
+def test_names_that_denote_a_secret(name: str) -> None:
     assert is_hidden(name)
 
 
 @pytest.mark.parametrize("name", ["username", "monkey", "passage", "pk", "known_device", "auth_method", ""])
-def test_names_that_do_not(name: str) -> None:
+def test_names_that_denote_no_secret(name: str) -> None:
     assert not is_hidden(name)
 
 
@@ -117,18 +117,18 @@ def test_depth_and_size_are_bounded() -> None:
     assert '["a","b"]' in text
 
 
-def test_audit_masks_and_tells_differences() -> None:
+def test_audit_writes_masked_differences() -> None:
     from ostiary.directory.resources import TokenKind, UserKind
 
     user = UserKind.KIND
     before = user.parse({"username": "jo", "attributes": {"password": "hidden", "x": 1}})
     after = {**before, "name": "Jo", "password": Secret("hidden"), "attributes": {"password": "hidden2", "x": 2}}
     token = TokenKind.KIND
-    made = token.parse({"identifier": "t", "user": 7, "key": "hidden"})
+    values = token.parse({"identifier": "t", "user": 7, "key": "hidden"})
     changes = [
         Change(user, 7, before, after),
         Change(user, 8, before, None),
-        Change(token, "p", None, made),
+        Change(token, "p", None, values),
     ]
     statements = list(audit_changes(changes, "jo", NOW))
     actions = [str(one.parameters[3]) for one in statements]
@@ -210,20 +210,20 @@ async def test_hot_statements_use_an_index(database: Database, sql: str, index: 
     assert index in await explain(database, sql)
 
 
-def _told(context: Mapping[str, object]) -> object:
+def _context_column(context: Mapping[str, object]) -> object:
     return event("login", user=WHO, app="a", context=context, client_ip=None, now=NOW).parameters[8]
 
 
-def test_what_is_told_again_is_told_the_same_way() -> None:
+def test_cached_columns_equal_the_first_ones() -> None:
     for _ in range(2):
-        assert _told({"password": "a", "n": 1}) == '{"n":1,"password":"********"}'
-        assert _told({"raw": b"octets"}) == _told({"raw": Secret("octets")})
-        assert "octets" not in str(_told({"raw": b"octets"}))
-        assert _told({"n": 2}) == '{"n":2}'
+        assert _context_column({"password": "a", "n": 1}) == '{"n":1,"password":"********"}'
+        assert _context_column({"raw": b"octets"}) == _context_column({"raw": Secret("octets")})
+        assert "octets" not in str(_context_column({"raw": b"octets"}))
+        assert _context_column({"n": 2}) == '{"n":2}'
 
 
-def test_more_events_than_are_remembered() -> None:
-    assert [_told({"n": number}) for number in range(3000)] == [f'{{"n":{number}}}' for number in range(3000)]
+def test_more_events_than_are_cached() -> None:
+    assert [_context_column({"n": number}) for number in range(3000)] == [f'{{"n":{number}}}' for number in range(3000)]
 
 
 def test_keys_are_uuids_in_the_order_of_time() -> None:

@@ -1,4 +1,4 @@
-"""Events in words: a sentence for a list, and the whole story with the decision."""
+"""Events in words: a sentence for a list, and all details with the policy trace."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ TRACE = {
 }
 
 
-def made(action: str, context: dict[str, Any] | None = None, *, user: dict[str, Any] | None = ADA) -> Event:
+def event_of(action: str, context: dict[str, Any] | None = None, *, user: dict[str, Any] | None = ADA) -> Event:
     return Event(
         pk="01a22bf8-b258-71e3-9fbe-4ebfe521bddf",
         created=0,
@@ -66,15 +66,15 @@ def made(action: str, context: dict[str, Any] | None = None, *, user: dict[str, 
 @pytest.mark.parametrize(
     ("event", "words"),
     [
-        (made("login", {"auth_method": "password"}), "ada signed in (password)"),
-        (made("login_failed", {"stage": "password"}), "ada could not sign in: the password was wrong"),
-        (made("logout"), "ada signed out"),
+        (event_of("login", {"auth_method": "password"}), "ada signed in (password)"),
+        (event_of("login_failed", {"stage": "password"}), "ada could not sign in: the password was wrong"),
+        (event_of("logout"), "ada signed out"),
         (
-            made("authorize_application", {"authorized_application": {"name": "Grafana", "pk": "1"}}),
+            event_of("authorize_application", {"authorized_application": {"name": "Grafana", "pk": "1"}}),
             "ada signed in to Grafana",
         ),
         (
-            made(
+            event_of(
                 "custom_refused",
                 {
                     "where": "/application/o/authorize/",
@@ -84,25 +84,29 @@ def made(action: str, context: dict[str, Any] | None = None, *, user: dict[str, 
                 },
                 user=None,
             ),
-            "somebody was refused at /application/o/authorize/ for Grafana: not listed; it brought https://x.example/cb",
+            "somebody was refused at /application/o/authorize/ for Grafana: not listed; address in the request: https://x.example/cb",
         ),
         (
-            made("custom_refused", {"where": "/token/", "reason": "unknown client", "client_id": "wiki"}, user=None),
+            event_of(
+                "custom_refused", {"where": "/token/", "reason": "unknown client", "client_id": "wiki"}, user=None
+            ),
             "somebody was refused at /token/ for wiki: unknown client",
         ),
         (
-            made("model_updated", {"model": {"model_name": "user", "name": "jo"}, "diff": {"name": {}, "email": {}}}),
+            event_of(
+                "model_updated", {"model": {"model_name": "user", "name": "jo"}, "diff": {"name": {}, "email": {}}}
+            ),
             "ada changed user jo: name, email",
         ),
-        (made("model_created", {"model": {"model_name": "group", "pk": "5"}}), "ada created group 5"),
-        (made("policy_exception", {"policy": "hours", "message": "boom"}), "policy hours failed for ada: boom"),
+        (event_of("model_created", {"model": {"model_name": "group", "pk": "5"}}), "ada created group 5"),
+        (event_of("policy_exception", {"policy": "hours", "message": "boom"}), "policy hours failed for ada: boom"),
         (
-            made("custom_sessions_revoked", {"message": "Signed out everywhere."}),
+            event_of("custom_sessions_revoked", {"message": "Signed out everywhere."}),
             "ada: sessions revoked: Signed out everywhere.",
         ),
     ],
 )
-def test_a_sentence_says_who_did_what_where(event: Event, words: str) -> None:
+def test_the_sentence_of_each_action(event: Event, words: str) -> None:
     assert sentence(event) == words
 
 
@@ -110,20 +114,20 @@ def test_a_sentence_says_who_did_what_where(event: Event, words: str) -> None:
 @pytest.mark.parametrize(
     "context", [{}, {"model": "x", "application": 3, "diff": [], "message": None, "trace": {"steps": [None, 3]}}]
 )
-def test_no_event_is_beyond_words(action: str, context: dict[str, Any]) -> None:
-    assert sentence(made(action, context, user=None))
-    assert list(story(made(action, context)))
+def test_every_action_has_a_sentence(action: str, context: dict[str, Any]) -> None:
+    assert sentence(event_of(action, context, user=None))
+    assert list(story(event_of(action, context)))
 
 
-def test_the_story_has_each_binding_with_its_answer() -> None:
+def test_the_details_contain_the_policy_trace() -> None:
     lines = list(
-        story(made("custom_refused", {"where": "/x", "reason": "no", "trace": TRACE, "error": "access_denied"}))
+        story(event_of("custom_refused", {"where": "/x", "reason": "no", "trace": TRACE, "error": "access_denied"}))
     )
     assert lines[0] == "ada was refused at /x: no"
     assert lines[2:5] == [
-        "The policies refused it (each of these has to say yes; revision 12):",
+        "The policies refused it (all of these must pass; revision 12):",
         "  no: group admins (compared; negated), binding b1",
-        '  not asked: policy office-hours (could not be evaluated; no such name: clock; "Come back tomorrow."), binding b2',
+        '  not evaluated: policy office-hours (could not be evaluated; no such name: clock; "Come back tomorrow."), binding b2',
     ]
     assert "error: access_denied" in lines
     assert "address: 192.0.2.1" in lines

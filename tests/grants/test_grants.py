@@ -1,4 +1,4 @@
-"""Codes and tokens on both databases, alone and in races."""
+"""Codes and tokens on both databases, sequentially and concurrently."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from ostiary.grants.refresh_tokens import (
     NewRefresh,
     RefreshToken,
     Use,
-    begin,
     find_refresh,
-    keep,
     revoke_family,
     rotate,
+    store_first_tokens,
+    store_without_rotation,
 )
 from ostiary.sessions.session import Session
 from ostiary.store.database import Database, Statement
@@ -37,7 +37,7 @@ SESSION = b"s" * 32
 
 
 def authorization(**changes: object) -> Authorization:
-    made = Authorization(
+    defaults = Authorization(
         family=new_token(128),
         provider=1,
         user=7,
@@ -50,7 +50,7 @@ def authorization(**changes: object) -> Authorization:
         sid="sid",
         sub="sub",
     )
-    return replace(made, **changes)  # type: ignore[arg-type]
+    return replace(defaults, **changes)  # type: ignore[arg-type]
 
 
 def access_of(item: Authorization, *, now: int = NOW) -> AccessToken:
@@ -74,23 +74,23 @@ async def write(database: Database, *statements: Statement) -> None:
     await database.write(lambda: run(statements))
 
 
-async def started(database: Database, item: Authorization) -> tuple[bytes, bytes]:
-    """Begin a family with one refresh and one access token; return their hashes."""
+async def start_family(database: Database, item: Authorization) -> tuple[bytes, bytes]:
+    """Store a family with one refresh and one access token. Returns their hashes."""
     access, refresh = access_of(item), new_refresh()
     await write(database, insert_family(item, now=NOW, expires=NOW + HOUR))
-    await database.write(lambda: begin(item, access=access, refresh=refresh, expires=refresh.expires))
+    await database.write(lambda: store_first_tokens(item, access=access, refresh=refresh, expires=refresh.expires))
     return refresh.hash, access.hash
 
 
-async def found(database: Database, hashed: bytes) -> RefreshToken:
+async def find(database: Database, hashed: bytes) -> RefreshToken:
     token = await find_refresh(database, hashed)
     assert token is not None
     return token
 
 
-async def turn(database: Database, hashed: bytes, *, now: int) -> bytes:
-    """Use a refresh token the way the endpoint does; return the successor's hash. Raises Raced."""
-    token = await found(database, hashed)
+async def refresh_with(database: Database, hashed: bytes, *, now: int) -> bytes:
+    """Use a refresh token as the endpoint does. Returns the successor's hash. Raises Raced."""
+    token = await find(database, hashed)
     use = token.use(now)
     assert use in {Use.FIRST, Use.AGAIN}, use
     refresh, access = new_refresh(now=now), access_of(token.authorization, now=now)
@@ -98,8 +98,8 @@ async def turn(database: Database, hashed: bytes, *, now: int) -> bytes:
     return refresh.hash
 
 
-def fits(_: Code) -> None:
-    """Find nothing wrong."""
+def matches(_: Code) -> None:
+    """Accept any request."""
 
 
 def code_of(item: Authorization) -> Code:
@@ -107,33 +107,33 @@ def code_of(item: Authorization) -> Code:
 
 
 class TestCode:
-    async def test_it_comes_back_whole_and_once(self, database: Database) -> None:
+    async def test_a_code_is_consumed_once_with_all_its_members(self, database: Database) -> None:
         code = code_of(authorization())
         await write(database, *issue_code(b"h", code, now=NOW, expires=NOW + HOUR))
-        assert await database.write(lambda: use_code(b"h", mismatch=fits, now=NOW + 1)) == Fresh(
+        assert await database.write(lambda: use_code(b"h", mismatch=matches, now=NOW + 1)) == Fresh(
             code, code.authorization.family
         )
-        assert await database.write(lambda: use_code(b"h", mismatch=fits, now=NOW + 2)) == Replayed(
+        assert await database.write(lambda: use_code(b"h", mismatch=matches, now=NOW + 2)) == Replayed(
             code.authorization.family
         )
-        assert await database.write(lambda: use_code(b"h", mismatch=fits, now=NOW + HOUR)) == Unknown()
+        assert await database.write(lambda: use_code(b"h", mismatch=matches, now=NOW + HOUR)) == Unknown()
 
     async def test_it_expires(self, database: Database) -> None:
         await write(database, *issue_code(b"h", code_of(authorization()), now=NOW, expires=NOW + 1))
-        assert await database.write(lambda: use_code(b"h", mismatch=fits, now=NOW + 1)) == Unknown()
+        assert await database.write(lambda: use_code(b"h", mismatch=matches, now=NOW + 1)) == Unknown()
 
-    async def test_a09_what_does_not_fit_changes_nothing(self, database: Database) -> None:
+    async def test_a09_a_mismatched_request_changes_nothing(self, database: Database) -> None:
         code = code_of(authorization())
         wrong = Mismatch(ValueError("another client"))
         await write(database, *issue_code(b"h", code, now=NOW, expires=NOW + HOUR))
         for _ in range(MOST_GUESSES + 1):
             assert await database.write(lambda: use_code(b"h", mismatch=lambda _: wrong, now=NOW + 1)) == wrong
-        assert isinstance(await database.write(lambda: use_code(b"h", mismatch=fits, now=NOW + 1)), Fresh)
+        assert isinstance(await database.write(lambda: use_code(b"h", mismatch=matches, now=NOW + 1)), Fresh)
         assert await database.write(lambda: use_code(b"h", mismatch=lambda _: wrong, now=NOW + 1)) == wrong
-        again = await database.write(lambda: use_code(b"h", mismatch=fits, now=NOW + 2))
-        assert again == Replayed(code.authorization.family)
+        second = await database.write(lambda: use_code(b"h", mismatch=matches, now=NOW + 2))
+        assert second == Replayed(code.authorization.family)
 
-    async def test_a09_guesses_are_counted(self, database: Database) -> None:
+    async def test_a09_wrong_verifiers_are_counted(self, database: Database) -> None:
         await write(database, *issue_code(b"h", code_of(authorization()), now=NOW, expires=NOW + HOUR))
         error = ValueError("another verifier")
 
@@ -144,13 +144,13 @@ class TestCode:
 
         answers = [await guess() for _ in range(MOST_GUESSES)]
         assert [isinstance(one, Mismatch) and one.spent for one in answers] == [False] * (MOST_GUESSES - 1) + [True]
-        assert isinstance(await database.write(lambda: use_code(b"h", mismatch=fits, now=NOW + 1)), Replayed)
+        assert isinstance(await database.write(lambda: use_code(b"h", mismatch=matches, now=NOW + 1)), Replayed)
 
     async def test_a09_of_fifty_at_once_one_is_fresh(self, database: Database) -> None:
         item = authorization()
         await write(database, *issue_code(b"h", code_of(item), now=NOW, expires=NOW + HOUR))
         answers = await asyncio.gather(
-            *(database.write(lambda: use_code(b"h", mismatch=fits, now=NOW + 1)) for _ in range(50))
+            *(database.write(lambda: use_code(b"h", mismatch=matches, now=NOW + 1)) for _ in range(50))
         )
         assert sum(isinstance(answer, Fresh) for answer in answers) == 1
         assert answers.count(Replayed(item.family)) == 49
@@ -161,21 +161,21 @@ class TestCode:
         await database.write(lambda: revoke_family(item.family))
         access = access_of(item)
         with pytest.raises(GrantGone):
-            await database.write(lambda: begin(item, access=access, refresh=None, expires=NOW + HOUR))
+            await database.write(lambda: store_first_tokens(item, access=access, refresh=None, expires=NOW + HOUR))
         assert await find_access(database, access.hash, now=NOW) is None
 
 
 class TestAccess:
     async def test_found_until_it_expires(self, database: Database) -> None:
         item = authorization()
-        _, hashed = await started(database, item)
+        _, hashed = await start_family(database, item)
         token = await find_access(database, hashed, now=NOW)
         assert token is not None
         assert (token.user, token.provider, token.scope, token.session) == (7, 1, item.scope, SESSION)
         assert await find_access(database, hashed, now=NOW + HOUR) is None
 
-    async def test_a16_only_its_own_client_takes_it_back(self, database: Database) -> None:
-        _, hashed = await started(database, authorization())
+    async def test_a16_only_its_client_can_revoke_it(self, database: Database) -> None:
+        _, hashed = await start_family(database, authorization())
         await write(database, revoke_access(hashed, provider=2))
         assert await find_access(database, hashed, now=NOW) is not None
         await write(database, revoke_access(hashed, provider=1))
@@ -183,44 +183,44 @@ class TestAccess:
 
 
 class TestRotation:
-    async def test_each_use_makes_a_successor(self, database: Database) -> None:
-        first, _ = await started(database, authorization())
-        second = await turn(database, first, now=NOW + HOUR)
-        third = await turn(database, second, now=NOW + 2 * HOUR)
-        assert (await found(database, third)).use(NOW + 2 * HOUR) is Use.FIRST
-        assert (await found(database, second)).use(NOW + 3 * HOUR) is Use.REUSED
+    async def test_each_use_creates_a_successor(self, database: Database) -> None:
+        first, _ = await start_family(database, authorization())
+        second = await refresh_with(database, first, now=NOW + HOUR)
+        third = await refresh_with(database, second, now=NOW + 2 * HOUR)
+        assert (await find(database, third)).use(NOW + 2 * HOUR) is Use.FIRST
+        assert (await find(database, second)).use(NOW + 3 * HOUR) is Use.REUSED
 
-    async def test_a_lost_answer_is_forgiven_for_a_moment(self, database: Database) -> None:
-        first, _ = await started(database, authorization())
-        lost = await turn(database, first, now=NOW)
-        again = await turn(database, first, now=NOW + GRACE)
-        assert (await found(database, first)).use(NOW + GRACE + 1) is Use.REUSED
-        await turn(database, again, now=NOW + HOUR)
-        assert (await found(database, lost)).use(NOW + HOUR) is Use.REUSED, "of siblings only one lives on"
+    async def test_a_retry_after_a_lost_response_succeeds_in_the_grace_period(self, database: Database) -> None:
+        first, _ = await start_family(database, authorization())
+        first_successor = await refresh_with(database, first, now=NOW)
+        second_successor = await refresh_with(database, first, now=NOW + GRACE)
+        assert (await find(database, first)).use(NOW + GRACE + 1) is Use.REUSED
+        await refresh_with(database, second_successor, now=NOW + HOUR)
+        assert (await find(database, first_successor)).use(NOW + HOUR) is Use.REUSED, "of siblings only one stays valid"
 
     async def test_a19_no_grace_once_a_successor_was_used(self, database: Database) -> None:
-        first, _ = await started(database, authorization())
-        second = await turn(database, first, now=NOW)
-        await turn(database, second, now=NOW + 1)
-        assert (await found(database, first)).use(NOW + 2) is Use.REUSED
+        first, _ = await start_family(database, authorization())
+        second = await refresh_with(database, first, now=NOW)
+        await refresh_with(database, second, now=NOW + 1)
+        assert (await find(database, first)).use(NOW + 2) is Use.REUSED
 
     async def test_expired(self, database: Database) -> None:
-        first, _ = await started(database, authorization())
-        assert (await found(database, first)).use(NOW + 24 * HOUR) is Use.EXPIRED
+        first, _ = await start_family(database, authorization())
+        assert (await find(database, first)).use(NOW + 24 * HOUR) is Use.EXPIRED
 
-    async def test_a19_revoking_takes_everything(self, database: Database) -> None:
+    async def test_a19_revoking_a_family_revokes_all_its_tokens(self, database: Database) -> None:
         item = authorization()
-        first, access = await started(database, item)
-        second = await turn(database, first, now=NOW)
+        first, access = await start_family(database, item)
+        second = await refresh_with(database, first, now=NOW)
         await database.write(lambda: revoke_family(item.family))
         for hashed in (first, second):
             assert await find_refresh(database, hashed) is None
         assert await find_access(database, access, now=NOW) is None
 
-    async def test_a19_a_rotation_read_before_the_end_does_not_outlive_it(self, database: Database) -> None:
+    async def test_a19_a_rotation_after_the_revocation_is_refused(self, database: Database) -> None:
         item = authorization()
-        first, _ = await started(database, item)
-        token = await found(database, first)
+        first, _ = await start_family(database, item)
+        token = await find(database, first)
         await database.write(lambda: revoke_family(item.family))
         with pytest.raises(Raced):
             await database.write(
@@ -228,17 +228,17 @@ class TestRotation:
             )
 
     async def test_without_rotation_the_token_stays(self, database: Database) -> None:
-        first, _ = await started(database, authorization())
-        token = await found(database, first)
-        await database.write(lambda: keep(token, access=access_of(token.authorization)))
-        assert (await found(database, first)).use(NOW + 1) is Use.FIRST
-        await turn(database, first, now=NOW + 1)
+        first, _ = await start_family(database, authorization())
+        token = await find(database, first)
+        await database.write(lambda: store_without_rotation(token, access=access_of(token.authorization)))
+        assert (await find(database, first)).use(NOW + 1) is Use.FIRST
+        await refresh_with(database, first, now=NOW + 1)
         with pytest.raises(Raced):
-            await database.write(lambda: keep(token, access=access_of(token.authorization)))
+            await database.write(lambda: store_without_rotation(token, access=access_of(token.authorization)))
 
-    async def test_a19_of_fifty_at_once_one_retires_the_token(self, database: Database) -> None:
-        first, _ = await started(database, authorization())
-        token = await found(database, first)
+    async def test_a19_of_fifty_concurrent_uses_one_rotates_the_token(self, database: Database) -> None:
+        first, _ = await start_family(database, authorization())
+        token = await find(database, first)
 
         async def attempt() -> bytes | None:
             refresh = new_refresh()
@@ -255,10 +255,10 @@ class TestRotation:
         winners = [one for one in await asyncio.gather(*(attempt() for _ in range(50))) if one is not None]
         assert len(winners) == 1
 
-    async def test_a19_of_fifty_siblings_used_at_once_one_lives_on(self, database: Database) -> None:
-        first, _ = await started(database, authorization())
-        siblings = [await turn(database, first, now=NOW) for _ in range(50)]
-        tokens = [await found(database, one) for one in siblings]
+    async def test_a19_of_fifty_siblings_one_stays_valid(self, database: Database) -> None:
+        first, _ = await start_family(database, authorization())
+        siblings = [await refresh_with(database, first, now=NOW) for _ in range(50)]
+        tokens = [await find(database, one) for one in siblings]
 
         async def attempt(token: RefreshToken) -> bytes | None:
             refresh = new_refresh()
@@ -274,59 +274,61 @@ class TestRotation:
 
         winners = [one for one in await asyncio.gather(*map(attempt, tokens)) if one is not None]
         assert len(winners) == 1
-        assert (await found(database, winners[0])).use(NOW + 2) is Use.FIRST
-        uses = [(await found(database, one)).use(NOW + 2) for one in siblings]
-        assert uses.count(Use.AGAIN) == 1, "the winner, within its own grace"
+        assert (await find(database, winners[0])).use(NOW + 2) is Use.FIRST
+        uses = [(await find(database, one)).use(NOW + 2) for one in siblings]
+        assert uses.count(Use.AGAIN) == 1, "the winner, within its grace period"
         assert uses.count(Use.REUSED) == 49
 
 
 class TestEnding:
-    async def test_a_session_takes_its_tokens_along(self, database: Database) -> None:
-        bound, access = await started(database, authorization(offline=False))
+    async def test_the_end_of_a_session_revokes_its_tokens(self, database: Database) -> None:
+        bound, access = await start_family(database, authorization(offline=False))
         await write(database, *on_session_end(SESSION, NOW))
         assert await find_access(database, access, now=NOW) is None
         assert await find_refresh(database, bound) is None
 
     async def test_offline_access_survives_the_session(self, database: Database) -> None:
-        free, access = await started(database, authorization())
+        free, access = await start_family(database, authorization())
         await write(database, *on_session_end(SESSION, NOW))
         assert await find_access(database, access, now=NOW) is None
-        token = await found(database, free)
+        token = await find(database, free)
         assert token.authorization.session is None
-        await turn(database, free, now=NOW + 1)
+        await refresh_with(database, free, now=NOW + 1)
 
     @pytest.mark.parametrize("offline", [True, False])
-    async def test_a_code_of_an_ended_session_gives_nothing(self, database: Database, offline: bool) -> None:
+    async def test_a_code_of_an_ended_session_yields_no_tokens(self, database: Database, offline: bool) -> None:
         item = authorization(offline=offline)
         await write(database, insert_family(item, now=NOW, expires=NOW + HOUR))
         await write(database, *on_session_end(SESSION, NOW))
         with pytest.raises(GrantGone):
-            await database.write(lambda: begin(item, access=access_of(item), refresh=None, expires=NOW + HOUR))
+            await database.write(
+                lambda: store_first_tokens(item, access=access_of(item), refresh=None, expires=NOW + HOUR)
+            )
 
-    async def test_other_sessions_and_people_stay(self, database: Database) -> None:
-        refresh, access = await started(database, authorization())
+    async def test_other_sessions_and_users_keep_their_tokens(self, database: Database) -> None:
+        refresh, access = await start_family(database, authorization())
         await write(database, *on_session_end(b"other", NOW), *on_user_disabled(8))
         assert await find_access(database, access, now=NOW) is not None
-        assert (await found(database, refresh)).authorization.session == SESSION
+        assert (await find(database, refresh)).authorization.session == SESSION
 
-    async def test_a58_a_disabled_person_loses_everything(self, database: Database) -> None:
-        refresh, access = await started(database, authorization())
+    async def test_a58_disabling_a_user_revokes_all_tokens(self, database: Database) -> None:
+        refresh, access = await start_family(database, authorization())
         await write(database, *on_user_disabled(7))
         assert await find_access(database, access, now=NOW) is None
         assert await find_refresh(database, refresh) is None
 
-    async def test_tokens_follow_a_session_of_the_same_person_only(self, database: Database) -> None:
-        refresh, access = await started(database, authorization())
+    async def test_tokens_move_with_a_session_of_the_same_user_only(self, database: Database) -> None:
+        refresh, access = await start_family(database, authorization())
         old = session(SESSION, user=7)
         await write(database, *on_session_moved(old, session(b"n" * 32, user=8)))
-        assert (await found(database, refresh)).authorization.session == SESSION
+        assert (await find(database, refresh)).authorization.session == SESSION
         await write(database, *on_session_moved(old, session(b"n" * 32, user=7)))
-        assert (await found(database, refresh)).authorization.session == b"n" * 32
+        assert (await find(database, refresh)).authorization.session == b"n" * 32
         await write(database, *on_session_end(b"n" * 32, NOW))
         assert await find_access(database, access, now=NOW) is None
 
-    async def test_what_expired_is_swept(self, database: Database) -> None:
-        refresh, _ = await started(database, authorization())
+    async def test_expired_rows_are_swept(self, database: Database) -> None:
+        refresh, _ = await start_family(database, authorization())
         await write(database, *(sweep(NOW + HOUR) for sweep in SWEEPS))
         assert await find_refresh(database, refresh) is not None
         await write(database, *(sweep(NOW + 24 * HOUR) for sweep in SWEEPS))
@@ -341,14 +343,14 @@ def session(key: bytes, *, user: int | None) -> Session:
     )
 
 
-async def test_tokens_looked_up_together(database: Database) -> None:
+async def test_concurrent_look_ups_of_tokens(database: Database) -> None:
     one = AccessToken(
         hash=token_hash("one"), family=None, provider=1, user=2, session=None, scope=("openid",), issued=NOW,
         expires=NOW + HOUR,
     )  # fmt: skip
     await database.write(lambda: run([insert_access(one)]))
-    found = await asyncio.gather(*(find_access(database, token_hash(text), now=NOW) for text in ("one", "no") * 8))
-    assert found == [one, None] * 8
+    tokens = await asyncio.gather(*(find_access(database, token_hash(text), now=NOW) for text in ("one", "no") * 8))
+    assert tokens == [one, None] * 8
 
 
 async def test_hot_statements_use_an_index(sqlite_database: Database) -> None:
@@ -367,14 +369,14 @@ async def test_hot_statements_use_an_index(sqlite_database: Database) -> None:
 
 
 @pytest.mark.parametrize("ahead", [HOUR + 120_000_000, 24 * HOUR])
-async def test_a_clock_that_was_wrong_counts_for_no_window_afterwards(database: Database, ahead: int) -> None:
+async def test_a_window_of_a_wrong_clock_is_ignored(database: Database, ahead: int) -> None:
     for number in range(5):
         assert await database.write(lambda: hit("x", window=HOUR, now=NOW + ahead)) == number + 1
     assert await database.write(lambda: hit("x", window=HOUR, now=NOW)) == 1
-    assert await database.write(lambda: hit("x", window=HOUR, now=NOW - SKEW)) == 2, "clocks of servers are apart"
+    assert await database.write(lambda: hit("x", window=HOUR, now=NOW - SKEW)) == 2, "the clocks of servers differ"
 
 
-async def test_a_device_that_polled_under_a_wrong_clock_does_not_wait_for_it(database: Database) -> None:
+async def test_a_poll_under_a_wrong_clock_causes_no_wait(database: Database) -> None:
     item = DeviceGrant(
         hash=b"d" * 32, user_hash=b"u" * 32, provider=1, scope=(), issued=NOW, expires=NOW + 2 * HOUR, session=None
     )

@@ -152,7 +152,7 @@ async def test_sign_in_is_one_transaction_with_its_hooks(database: Database) -> 
     assert await fetch_one(database, "SELECT 1 AS x FROM counter WHERE name = 'begin'") is not None
 
 
-class Witness:
+class RecordingHooks:
     """Hooks that record their arguments."""
 
     def __init__(self) -> None:
@@ -172,37 +172,37 @@ class Witness:
 
 
 async def test_the_same_person_again_moves_and_does_not_end(database: Database) -> None:
-    witness = Witness()
-    sessions = Sessions(database, CookieSettings(), witness.hooks())
+    recorder = RecordingHooks()
+    sessions = Sessions(database, CookieSettings(), recorder.hooks())
     _, first = await signed_in(sessions)
-    witness.seen.clear()
+    recorder.seen.clear()
     second = await sessions.sign_in(make_request(), first, PROOF, now=NOW + 5)
-    assert witness.seen == [("move", first.key, second.key), ("begin", second.key)]
+    assert recorder.seen == [("move", first.key, second.key), ("begin", second.key)]
 
 
 async def test_a41_another_person_ends_what_the_first_left(database: Database) -> None:
-    witness = Witness()
-    sessions = Sessions(database, CookieSettings(), witness.hooks())
+    recorder = RecordingHooks()
+    sessions = Sessions(database, CookieSettings(), recorder.hooks())
     identifier, first = await signed_in(sessions)
     first = await sessions.replace_data(make_request(identifier), first, {"private": 1})
-    witness.seen.clear()
+    recorder.seen.clear()
     second = await sessions.sign_in(
         make_request(), first, SessionLogin(user=8, who={"pk": 8}, auth_method="password"), now=NOW + 5
     )
-    assert witness.seen == [("move", first.key, second.key), ("end", first.key), ("begin", second.key)]
+    assert recorder.seen == [("move", first.key, second.key), ("end", first.key), ("begin", second.key)]
     assert second.data == {}
 
 
 async def test_sign_out_runs_the_hooks_and_clears_the_cookie(database: Database) -> None:
-    witness = Witness()
-    sessions = Sessions(database, CookieSettings(), witness.hooks())
+    recorder = RecordingHooks()
+    sessions = Sessions(database, CookieSettings(), recorder.hooks())
     identifier, session = await signed_in(sessions)
-    witness.seen.clear()
+    recorder.seen.clear()
     request = make_request(identifier)
     await sessions.end(
         request, session, now=NOW + 1, extra=[Statement("INSERT INTO counter (name, value) VALUES ('x', 1)")]
     )
-    assert witness.seen == [("end", session.key), ("logout", session.key)]
+    assert recorder.seen == [("end", session.key), ("logout", session.key)]
     header = set_cookie_header(sessions, request)
     assert header is not None
     assert header.startswith(f"{COOKIE}=; ")
@@ -263,14 +263,14 @@ async def test_last_seen_is_written_at_most_once_a_minute(sessions: Sessions, da
 
 
 async def test_end_all_but_one_and_listing(database: Database) -> None:
-    witness = Witness()
-    sessions = Sessions(database, CookieSettings(), witness.hooks())
+    recorder = RecordingHooks()
+    sessions = Sessions(database, CookieSettings(), recorder.hooks())
     own = [(await signed_in(sessions, now=NOW + number))[1] for number in range(3)]
     _, stranger = await signed_in(sessions, SessionLogin(user=9, who={"pk": 9}, auth_method="password"))
     assert [one.pk for one in await sessions.list(7, NOW + 5)] == [one.pk for one in reversed(own)]
-    witness.seen.clear()
+    recorder.seen.clear()
     assert await sessions.end_all(7, now=NOW + 5, but=own[0].key) == 2
-    assert {key for what, key in witness.seen} == {own[1].key, own[2].key}
+    assert {key for what, key in recorder.seen} == {own[1].key, own[2].key}
     assert [one.key for one in await sessions.list(7, NOW + 5)] == [own[0].key]
     assert not await sessions.end_one(9, own[0].pk, now=NOW + 5)
     assert await sessions.end_one(7, own[0].pk, now=NOW + 5)

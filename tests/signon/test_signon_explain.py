@@ -243,7 +243,7 @@ async def test_the_words() -> None:
     found = await world(bound(group="a"), bound(1, policy="broken", negate=True)).explained()
     text = "\n".join(lines(found))
     assert text.startswith("ada may not use Wiki:\n  You have no access to this application.\n")
-    assert "Application wiki: no (one of these has to say yes; revision 3)" in text
+    assert "Application wiki: no (any of these must pass; revision 3)" in text
     assert "no: group a (compared), " in text
     assert "no: policy broken (could not be evaluated; negated; " in text
     assert " µs, binding " in text

@@ -1,4 +1,4 @@
-"""A process with one worker whose job never ends: the test kills it in the middle."""
+"""A process with one worker whose job never ends. The test kills it while the job runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The clean-up deletes in bites, in every room: others write in between, however much is over."""
+"""The clean-up deletes in batches, in every room, so that other writes run in between."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def fill(table: str, columns: str, values: str, count: int) -> Batch[None]:
     yield Statement(f"INSERT INTO {table} ({columns}) {numbers} SELECT {values} FROM n", (count,))
 
 
-class Witness:
-    """A database that notes what each write deleted, and what others wrote."""
+class RecordingDatabase:
+    """A database that records the number of deleted rows of each write, and the concurrent writes."""
 
     def __init__(self, database: Database) -> None:
         self.database, self.dialect = database, database.dialect
@@ -41,9 +41,9 @@ class Witness:
         self.seen.append(value)
         return value
 
-    async def meanwhile(self, done: asyncio.Event) -> None:
+    async def meanwhile(self, cleaned: asyncio.Event) -> None:
         number = 0
-        while not done.is_set():
+        while not cleaned.is_set():
             number += 1
             name = f"other {number}"
             await self.database.write(lambda name=name: run([insert_counter(name)]))  # type: ignore[misc]
@@ -54,48 +54,48 @@ def insert_counter(name: str) -> Statement:
     return Statement("INSERT INTO counter (name, value) VALUES (?, 1)", (name,))
 
 
-async def test_others_write_between_two_bites(database: Database) -> None:
+async def test_other_writes_run_between_two_batches(database: Database) -> None:
     values = "'t', CAST(CAST(i AS TEXT) AS {}), '{{}}', i".format(
         "BYTEA" if database.dialect == "postgresql" else "BLOB"
     )
     await database.write(partial(fill, "single_use", "namespace, hash, body, expires", values, MANY))
-    witness, done = Witness(database), asyncio.Event()
-    other = asyncio.create_task(witness.meanwhile(done))
-    await clean_expired(witness, [partial(expired, "single_use", "namespace, hash")]).handler({}, now=NOW)  # type: ignore[arg-type]
-    done.set()
+    recorder, cleaned = RecordingDatabase(database), asyncio.Event()
+    other = asyncio.create_task(recorder.meanwhile(cleaned))
+    await clean_expired(recorder, [partial(expired, "single_use", "namespace, hash")]).handler({}, now=NOW)  # type: ignore[arg-type]
+    cleaned.set()
     await other
-    bites = [one for one in witness.seen if isinstance(one, int)]
+    bites = [one for one in recorder.seen if isinstance(one, int)]
     assert bites == [BITE] * 3 + [7]
-    first, last = witness.seen.index(BITE), len(witness.seen) - 1 - witness.seen[::-1].index(7)
-    assert any(isinstance(one, str) for one in witness.seen[first:last]), "nobody else came to write"
+    first, last = recorder.seen.index(BITE), len(recorder.seen) - 1 - recorder.seen[::-1].index(7)
+    assert any(isinstance(one, str) for one in recorder.seen[first:last]), "no concurrent write in between"
     assert (await database.fetch("SELECT count(*) AS n FROM single_use"))[0]["n"] == 0
 
 
 @pytest.mark.parametrize("sweeper", ALL)
-async def test_every_room_deletes_a_bite_by_way_of_an_index(database: Database, sweeper: Sweeper) -> None:
+async def test_every_sweep_uses_an_index(database: Database, sweeper: Sweeper) -> None:
     statement = sweeper(NOW)
     assert f"LIMIT {BITE}" in statement.sql
     table = re.findall(r"FROM (\w+)", statement.sql)[0]
     plan = await explain(database, statement.sql, *statement.parameters)
-    if table != "access_descent":  # it has a row for each federated token, and no time of its own
+    if table != "access_descent":  # it has a row per derived token, and no expiry
         assert re.search(rf"{table}_(expires|finished)", plan), plan
     scanned = [line for line in plan.splitlines() if re.search(rf"(SCAN|Seq Scan on) {table}\b", line)]
     assert [line for line in scanned if "INDEX" not in line] == [] or table == "access_descent", plan
 
 
-async def test_what_is_prolonged_meanwhile_stays(database: Database) -> None:
+async def test_a_row_extended_meanwhile_is_kept(database: Database) -> None:
     await database.write(lambda: run([*(expired("single_use", "namespace, hash", NOW) for _ in range(2))]))
     sql = expired("grant_rate", "key", NOW).sql
-    assert sql.count("expires <= ?") == 2, "the condition is asked of the row as it is when its turn comes"
+    assert sql.count("expires <= ?") == 2, "the condition holds for the row at the time of its deletion"
 
 
-async def test_sessions_end_a_few_at_a_time(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    left = list(range(AT_ONCE * 2 + 1))
+async def test_expired_sessions_end_in_batches(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    remaining = list(range(AT_ONCE * 2 + 1))
     sizes = []
 
     async def some(_database: Database, _now: int, *, most: int) -> list[bytes]:
-        taken, left[:] = left[:most], left[most:]
-        return [bytes([one]) for one in taken]
+        batch, remaining[:] = remaining[:most], remaining[most:]
+        return [bytes([one]) for one in batch]
 
     async def write(batch: Any) -> int:
         sizes.append(len(batch.args[0]))
@@ -107,11 +107,11 @@ async def test_sessions_end_a_few_at_a_time(database: Database, monkeypatch: pyt
     assert sizes == [AT_ONCE, AT_ONCE, 1]
 
 
-async def test_bites_end_with_one_that_is_not_full() -> None:
-    left = [5, 5, 3, 5]
+async def test_batches_end_with_an_incomplete_one() -> None:
+    counts = [5, 5, 3, 5]
 
     async def work() -> int:
-        return left.pop(0)
+        return counts.pop(0)
 
     assert await in_bites(work, size=5) == 13
-    assert left == [5]
+    assert counts == [5]

@@ -1,4 +1,4 @@
-"""What an operator sees of the queue, on each database."""
+"""The operator's view of the queue, on both databases."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from ostiary.tasks.worker import Worker
 SECOND = 1_000_000
 
 
-class Post:
-    """A handler that fails until it is mended, and a clock that is moved by hand."""
+class UnreliableHandler:
+    """A handler that fails until it is `working`, and a manual clock."""
 
     def __init__(self) -> None:
-        self.now, self.mended = 1_000_000 * SECOND, False
+        self.now, self.working = 1_000_000 * SECOND, False
 
     def clock(self) -> int:
         return self.now
 
     async def __call__(self, args: object, *, now: int) -> None:
-        if not self.mended:
+        if not self.working:
             message = f"nobody answers at {now}"
             raise OSError(message)
 
 
-async def test_a_dead_letter_is_tried_again_and_keeps_its_error_until_it_is_done(database: Database) -> None:
-    post = Post()
+async def test_a_retried_dead_letter_keeps_its_error_until_it_succeeds(database: Database) -> None:
+    post = UnreliableHandler()
     job = Job("post", post, attempts=1)
     worker = Worker(database, [job], clock=post.clock, grace=5.0)
     tasks = TaskList(database)
@@ -50,22 +50,22 @@ async def test_a_dead_letter_is_tried_again_and_keeps_its_error_until_it_is_done
     assert not await tasks.retry("0" * 32, now=post.now)
     post.now += 60 * SECOND
     assert await tasks.retry(task.id, now=post.now)
-    assert not await tasks.retry(task.id, now=post.now), "it is no dead letter any more"
-    again = await tasks.get(task.id)
-    assert again is not None
-    assert (again.state, again.attempts, again.due, again.finished) == ("queued", 0, post.now, None)
-    assert again.error == task.error
-    post.mended = True
+    assert not await tasks.retry(task.id, now=post.now), "it is not a dead letter any more"
+    requeued = await tasks.get(task.id)
+    assert requeued is not None
+    assert (requeued.state, requeued.attempts, requeued.due, requeued.finished) == ("queued", 0, post.now, None)
+    assert requeued.error == task.error
+    post.working = True
     await turn()
-    done = await tasks.get(task.id)
-    assert done is not None
-    assert (done.state, done.error) == ("done", None)
+    finished = await tasks.get(task.id)
+    assert finished is not None
+    assert (finished.state, finished.error) == ("done", None)
     assert [one.id async for one in tasks.search(("queued", "dead"))] == []
     assert [one.id async for one in tasks.search(("done",), "other")] == []
 
 
-async def test_the_queue_in_numbers(database: Database) -> None:
-    post = Post()
+async def test_the_metrics_of_the_queue(database: Database) -> None:
+    post = UnreliableHandler()
     worker = Worker(database, [Job("post", post, attempts=1), Job("later", post)], clock=post.clock, grace=5.0)
     services = ServiceRegistry(database=database, clock=post.clock)
     measures = {measure.name: measure.read for measure in queue_measures(services)}
@@ -82,7 +82,7 @@ async def test_the_queue_in_numbers(database: Database) -> None:
     await worker._drain()
     assert await value("ostiary_tasks") == {("waiting",): 0.0, ("running",): 0.0, ("dead",): 1.0}
     assert await value("ostiary_task_success_timestamp_seconds") == {}
-    post.mended = True
+    post.working = True
     await database.write(
         lambda: run([enqueue("post", {}, now=post.now), enqueue("later", {}, now=post.now, after=SECOND)])
     )
@@ -95,9 +95,9 @@ async def test_the_queue_in_numbers(database: Database) -> None:
     assert await value("ostiary_tasks") == {("waiting",): 1.0, ("running",): 0.0, ("dead",): 1.0}
 
 
-async def test_one_worker_leads(database: Database) -> None:
-    post = Post()
-    post.mended = True
+async def test_one_worker_is_the_leader(database: Database) -> None:
+    post = UnreliableHandler()
+    post.working = True
     jobs = [Job("post", post, schedule=60 * SECOND)]
     first, second = (Worker(database, jobs, clock=post.clock, grace=5.0) for _ in range(2))
     await first.loop.attempt()

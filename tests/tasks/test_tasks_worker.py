@@ -1,4 +1,4 @@
-"""The queue: at least once, leases, back-off, dead letters, one schedule, no loss at the end."""
+"""The queue: at-least-once execution, leases, retries, dead letters, one schedule, no loss at shutdown."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ START = 1_700_000_000 * SECOND
 
 
 class Clock:
-    """A clock that stands still until it is moved."""
+    """A manual clock."""
 
     def __init__(self) -> None:
         self.now = START
@@ -38,8 +38,8 @@ class Clock:
         return self.now
 
 
-class Notebook:
-    """A handler that notes what it was given, and fails as often as it was told to."""
+class RecordingHandler:
+    """A handler that records its arguments and fails a number of times."""
 
     def __init__(self, failures: int = 0) -> None:
         self.failures = failures
@@ -87,8 +87,8 @@ async def working(worker: Worker) -> AsyncIterator[None]:
         await running
 
 
-async def test_a_task_is_done_once(database: Database, clock: Clock) -> None:
-    notebook = Notebook()
+async def test_a_task_runs_once(database: Database, clock: Clock) -> None:
+    notebook = RecordingHandler()
     await put(database, colour="green")
     async with working(Worker(database, [Job("work", notebook)], clock=clock)):
         await asyncio.wait_for(notebook.done.wait(), PATIENCE)
@@ -96,15 +96,15 @@ async def test_a_task_is_done_once(database: Database, clock: Clock) -> None:
     assert await states(database) == [("done", 1, None)]
 
 
-async def test_it_is_queued_in_the_transaction_of_the_caller(database: Database) -> None:
+async def test_a_task_is_enqueued_in_the_callers_transaction(database: Database) -> None:
     broken = Statement("INSERT INTO counter (name, value) VALUES ('x', 1), ('x', 2)")
     with pytest.raises(Exception, match=r"(?i)unique"):
         await database.write(partial(statements, enqueue("work", {}, now=START), broken))
     assert await states(database) == []
 
 
-async def test_a_bell_wakes_it_before_it_looks_by_itself(database: Database, clock: Clock) -> None:
-    notebook = Notebook()
+async def test_wake_polls_before_the_interval(database: Database, clock: Clock) -> None:
+    notebook = RecordingHandler()
     worker = Worker(database, [Job("work", notebook)], clock=clock, poll=60)
     async with working(worker):
         await asyncio.sleep(0.05)
@@ -113,8 +113,8 @@ async def test_a_bell_wakes_it_before_it_looks_by_itself(database: Database, clo
         await asyncio.wait_for(notebook.done.wait(), PATIENCE)
 
 
-async def test_it_sees_what_other_processes_queue(database: Database, clock: Clock) -> None:
-    notebook = Notebook()
+async def test_tasks_of_other_processes_are_found(database: Database, clock: Clock) -> None:
+    notebook = RecordingHandler()
     async with working(Worker(database, [Job("work", notebook)], clock=clock, poll=0.05)):
         await asyncio.sleep(0.05)
         await put(database)
@@ -130,7 +130,7 @@ async def test_a_key_is_queued_once(database: Database) -> None:
 
 
 async def test_a_delayed_task_waits(database: Database, clock: Clock) -> None:
-    notebook = Notebook()
+    notebook = RecordingHandler()
     await put(database, after=HOUR)
     async with working(Worker(database, [Job("work", notebook)], clock=clock, poll=0.02)):
         await asyncio.sleep(0.1)
@@ -139,8 +139,8 @@ async def test_a_delayed_task_waits(database: Database, clock: Clock) -> None:
         await asyncio.wait_for(notebook.done.wait(), PATIENCE)
 
 
-async def test_a_failure_is_tried_again_later(database: Database, clock: Clock) -> None:
-    notebook = Notebook(failures=1)
+async def test_a_failed_task_is_retried_later(database: Database, clock: Clock) -> None:
+    notebook = RecordingHandler(failures=1)
     await put(database)
     async with working(Worker(database, [Job("work", notebook)], clock=clock, poll=0.02)):
 
@@ -157,14 +157,14 @@ async def test_a_failure_is_tried_again_later(database: Database, clock: Clock) 
 
 
 async def test_after_the_last_attempt_it_is_a_dead_letter(database: Database, clock: Clock) -> None:
-    notebook = Notebook(failures=99)
+    notebook = RecordingHandler(failures=99)
     await put(database)
     async with working(Worker(database, [Job("work", notebook, attempts=3)], clock=clock, poll=0.02)):
 
         async def dead() -> bool:
             row = await fetch_one(database, "SELECT state, due FROM task")
             assert row is not None
-            if row["state"] == "queued":  # to the next attempt and no further: a lease must not run out by that
+            if row["state"] == "queued":  # exactly to the next attempt, so that no lease expires
                 clock.now = max(clock.now, row["due"])
             return bool(row["state"] == "dead")
 
@@ -172,7 +172,7 @@ async def test_after_the_last_attempt_it_is_a_dead_letter(database: Database, cl
     assert await states(database) == [("dead", 3, "RuntimeError: failure 3")]
 
 
-async def test_a_handler_that_hangs_is_stopped(database: Database, clock: Clock) -> None:
+async def test_a_hanging_handler_is_stopped(database: Database, clock: Clock) -> None:
     async def hang(args: Mapping[str, object], *, now: int) -> None:
         await asyncio.sleep(600)
 
@@ -181,24 +181,24 @@ async def test_a_handler_that_hangs_is_stopped(database: Database, clock: Clock)
 
         async def stopped() -> bool:
             state, _, error = (await states(database))[0]
-            return state == "queued" and error is not None  # it was queued before it was tried, too
+            return state == "queued" and error is not None  # it was also queued before the first attempt
 
         await until(stopped)
     assert (await states(database))[0][2] == "TimeoutError: "
 
 
-async def test_unknown_names_are_left_to_others(database: Database, clock: Clock) -> None:
+async def test_tasks_of_unknown_jobs_are_left_alone(database: Database, clock: Clock) -> None:
     await put(database, "tomorrow")
-    async with working(Worker(database, [Job("work", Notebook())], clock=clock, poll=0.02)):
+    async with working(Worker(database, [Job("work", RecordingHandler())], clock=clock, poll=0.02)):
         await asyncio.sleep(0.1)
     assert await states(database) == [("queued", 0, None)]
 
 
-async def test_two_workers_share_without_doing_twice(database: Database, clock: Clock) -> None:
-    done: list[Any] = []
+async def test_two_workers_run_each_task_once(database: Database, clock: Clock) -> None:
+    finished: list[Any] = []
 
     async def handler(args: Mapping[str, object], *, now: int) -> None:
-        done.append(args["number"])
+        finished.append(args["number"])
 
     for number in range(40):
         await put(database, number=number)
@@ -206,21 +206,21 @@ async def test_two_workers_share_without_doing_twice(database: Database, clock: 
     async with working(workers[0]), working(workers[1]):
 
         async def all_done() -> bool:
-            return len(done) >= 40
+            return len(finished) >= 40
 
         await until(all_done)
-    assert sorted(done) == list(range(40))
+    assert sorted(finished) == list(range(40))
     assert {state for state, _, _ in await states(database)} == {"done"}
 
 
-async def test_a_heartbeat_keeps_a_long_task(database: Database, clock: Clock) -> None:
-    """The clock moves on only when the lease was renewed, so that a machine under load changes nothing."""
+async def test_a_long_task_renews_its_lease(database: Database, clock: Clock) -> None:
+    """The clock advances only after a renewal of the lease, so that the test does not depend on the load."""
     lease = 300_000
     release = asyncio.Event()
-    begun: list[int] = []
+    started: list[int] = []
 
     async def handler(args: Mapping[str, object], *, now: int) -> None:
-        begun.append(now)
+        started.append(now)
         await release.wait()
 
     await put(database)
@@ -236,16 +236,16 @@ async def test_a_heartbeat_keeps_a_long_task(database: Database, clock: Clock) -
             clock.now += lease * 2 // 3
         await until(renewed)
         release.set()
-    assert len(begun) == 1
+    assert len(started) == 1
     assert await states(database) == [("done", 1, None)]
 
 
-async def test_who_lost_the_lease_stops_and_does_not_finish(database: Database) -> None:
-    begun = asyncio.Event()
+async def test_a_worker_without_the_lease_stops_the_task(database: Database) -> None:
+    started = asyncio.Event()
     stopped = asyncio.Event()
 
     async def handler(args: Mapping[str, object], *, now: int) -> None:
-        begun.set()
+        started.set()
         try:
             await asyncio.sleep(600)
         finally:
@@ -253,15 +253,15 @@ async def test_who_lost_the_lease_stops_and_does_not_finish(database: Database) 
 
     await put(database)
     async with working(Worker(database, [Job("work", handler)], lease=150_000, poll=60)):
-        await asyncio.wait_for(begun.wait(), PATIENCE)
+        await asyncio.wait_for(started.wait(), PATIENCE)
         theft = Statement("UPDATE task SET owner = 'thief', attempts = attempts + 1")
         await database.write(partial(statements, theft))
         await asyncio.wait_for(stopped.wait(), PATIENCE)
     assert await states(database) == [("running", 2, None)]
 
 
-async def test_a_worker_that_is_lost_each_time_ends_in_a_dead_letter(database: Database, clock: Clock) -> None:
-    notebook = Notebook()
+async def test_a_task_that_loses_every_worker_becomes_a_dead_letter(database: Database, clock: Clock) -> None:
+    notebook = RecordingHandler()
     await put(database)
     await database.write(partial(statements, Statement("UPDATE task SET attempts = 8, state = 'running'")))
     async with working(Worker(database, [Job("work", notebook)], clock=clock, poll=0.02)):
@@ -273,42 +273,42 @@ async def test_a_worker_that_is_lost_each_time_ends_in_a_dead_letter(database: D
     assert not notebook.calls
 
 
-async def test_stopping_waits_for_work_in_flight(database: Database, clock: Clock) -> None:
-    begun = asyncio.Event()
+async def test_stop_waits_for_running_tasks(database: Database, clock: Clock) -> None:
+    started = asyncio.Event()
 
     async def handler(args: Mapping[str, object], *, now: int) -> None:
-        begun.set()
+        started.set()
         await asyncio.sleep(0.3)
 
     await put(database)
     async with working(Worker(database, [Job("work", handler)], clock=clock)):
-        await asyncio.wait_for(begun.wait(), PATIENCE)
+        await asyncio.wait_for(started.wait(), PATIENCE)
     assert await states(database) == [("done", 1, None)]
 
 
-async def test_what_does_not_end_in_time_is_handed_back(database: Database, clock: Clock) -> None:
-    begun = asyncio.Event()
+async def test_a_task_that_exceeds_the_grace_period_is_released(database: Database, clock: Clock) -> None:
+    started = asyncio.Event()
 
     async def handler(args: Mapping[str, object], *, now: int) -> None:
-        begun.set()
+        started.set()
         await asyncio.sleep(600)
 
     await put(database)
     async with working(Worker(database, [Job("work", handler)], clock=clock, grace=0.05)):
-        await asyncio.wait_for(begun.wait(), PATIENCE)
+        await asyncio.wait_for(started.wait(), PATIENCE)
     assert await states(database) == [("queued", 0, None)]
 
 
-async def test_stopping_before_the_start_does_not_hang(database: Database) -> None:
+async def test_stop_before_run_returns(database: Database) -> None:
     worker = Worker(database, [])
     await worker.stop()
     await worker.run()
 
 
-async def test_a_database_that_is_away_does_not_end_the_worker(
+async def test_the_worker_survives_an_unavailable_database(
     sqlite_database: Database, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    notebook = Notebook()
+    notebook = RecordingHandler()
     fetch = sqlite_database.fetch
     answers = iter([Unavailable("away")] * 3)
 
@@ -323,31 +323,31 @@ async def test_a_database_that_is_away_does_not_end_the_worker(
         await asyncio.wait_for(notebook.done.wait(), PATIENCE)
 
 
-async def test_a_schedule_fires_at_first_sight_and_then_by_the_clock(database: Database) -> None:
-    job = Job("work", Notebook(), schedule=HOUR)
+async def test_a_new_schedule_fires_at_once_and_then_periodically(database: Database) -> None:
+    job = Job("work", RecordingHandler(), schedule=HOUR)
     fired = [await fire(database, [job], owner="a", now=START + step * HOUR // 2) for step in range(7)]
     assert fired == [1, 0, 1, 0, 1, 0, 1]
     assert len(await states(database)) == 4
 
 
-async def test_of_many_leaders_one_fires(database: Database) -> None:
-    job = Job("work", Notebook(), schedule=HOUR)
+async def test_only_one_process_fires_a_schedule(database: Database) -> None:
+    job = Job("work", RecordingHandler(), schedule=HOUR)
     fired = await asyncio.gather(*(fire(database, [job], owner=str(number), now=START) for number in range(20)))
     assert sum(fired) == 1
     assert len(await states(database)) == 1
 
 
-async def test_leadership_ends_with_its_lease(database: Database) -> None:
-    job = Job("work", Notebook(), schedule=10 * SECOND)
+async def test_the_leader_changes_after_its_lease(database: Database) -> None:
+    job = Job("work", RecordingHandler(), schedule=10 * SECOND)
     assert await fire(database, [job], owner="a", now=START) == 1
     later = START + 20 * SECOND
     assert await fire(database, [job], owner="b", now=later) == 0
     assert await fire(database, [job], owner="b", now=START + LEADER_LEASE) == 1
 
 
-async def test_a_shorter_interval_counts_at_once(database: Database) -> None:
-    assert await fire(database, [Job("work", Notebook(), schedule=24 * HOUR)], owner="a", now=START) == 1
-    assert await fire(database, [Job("work", Notebook(), schedule=HOUR)], owner="a", now=START + 1) == 1
+async def test_a_shorter_interval_applies_at_once(database: Database) -> None:
+    assert await fire(database, [Job("work", RecordingHandler(), schedule=24 * HOUR)], owner="a", now=START) == 1
+    assert await fire(database, [Job("work", RecordingHandler(), schedule=HOUR)], owner="a", now=START + 1) == 1
 
 
 async def test_clean_up_runs_every_sweeper(database: Database) -> None:
@@ -373,24 +373,24 @@ async def test_dead_letters_are_kept_longer(database: Database) -> None:
     assert await states(database) == []
 
 
-def test_the_wait_doubles_to_an_hour() -> None:
+def test_the_delay_doubles_up_to_an_hour() -> None:
     assert [delay(attempt, 1.0) // SECOND for attempt in (1, 2, 3, 8)] == [1, 2, 4, 128]
     assert delay(1, 0.0) == SECOND // 2
     assert delay(60, 1.0) == HOUR
 
 
-def place(database: Database) -> list[str]:
-    """Return where another process finds the database."""
+def location(database: Database) -> list[str]:
+    """Return the location of the database, for another process."""
     if database.dialect == "sqlite":
         return [str(database._path)]  # type: ignore[attr-defined]
     config = database._config  # type: ignore[attr-defined]
     return [config.host, str(config.port), config.name, config.user]
 
 
-async def test_after_kill_nine_another_worker_finishes_it(database: Database) -> None:
+async def test_after_a_kill_another_worker_finishes_the_task(database: Database) -> None:
     await put(database)
     lease = 3 * SECOND
-    command = [sys.executable, str(Path(__file__).with_name("tasks_crash_worker.py")), str(lease), *place(database)]
+    command = [sys.executable, str(Path(__file__).with_name("tasks_crash_worker.py")), str(lease), *location(database)]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert await asyncio.to_thread(process.stdout.readline) == b"begun\n"
@@ -402,7 +402,7 @@ async def test_after_kill_nine_another_worker_finishes_it(database: Database) ->
             return row is not None and row["due"] > first["due"]
 
         await until(renewed)
-        notebook = Notebook()
+        notebook = RecordingHandler()
         async with working(Worker(database, [Job("work", notebook)], lease=lease, poll=0.05)):
             await asyncio.sleep(0.3)
             assert not notebook.calls
@@ -412,10 +412,10 @@ async def test_after_kill_nine_another_worker_finishes_it(database: Database) ->
     assert await states(database) == [("done", 2, None)]
 
 
-async def test_an_end_that_cannot_be_noted_is_done_again(
+async def test_a_task_whose_result_was_not_stored_runs_again(
     sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    notebook = Notebook()
+    notebook = RecordingHandler()
     write = sqlite_database.write
     away = asyncio.Event()
 
@@ -427,7 +427,7 @@ async def test_an_end_that_cannot_be_noted_is_done_again(
     async def handler(args: Mapping[str, object], *, now: int) -> None:
         if not notebook.calls:
             away.set()
-            await asyncio.sleep(1.0)  # a heartbeat fails meanwhile
+            await asyncio.sleep(1.0)  # a renewal fails meanwhile
         await notebook(args, now=now)
 
     monkeypatch.setattr(sqlite_database, "write", sometimes)
@@ -444,10 +444,10 @@ async def test_an_end_that_cannot_be_noted_is_done_again(
     assert len(notebook.calls) == 2
 
 
-async def test_a_leader_that_was_overtaken_between_reading_and_writing(
+async def test_a_leader_replaced_between_read_and_write(
     sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    job = Job("work", Notebook(), schedule=HOUR)
+    job = Job("work", RecordingHandler(), schedule=HOUR)
 
     async def stale(sql: str, *parameters: object) -> list[object]:
         return []
@@ -460,7 +460,7 @@ async def test_a_leader_that_was_overtaken_between_reading_and_writing(
     assert len(await states(sqlite_database)) == 1
 
 
-async def test_a_task_put_off_by_a_wrong_clock_is_due_again(database: Database) -> None:
+async def test_a_task_delayed_by_a_wrong_clock_becomes_due(database: Database) -> None:
     ahead = START + 24 * HOUR
     await database.write(lambda: statements(enqueue("a", {}, now=ahead), enqueue("b", {}, now=START, after=HOUR)))
     await fire(database, [clean_expired(database, ())], owner="me", now=START)

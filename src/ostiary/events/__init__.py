@@ -1,7 +1,7 @@
 """The audit log: one row per event, written in the transaction of the change it records.
 
-Owns the table `event` and the log line of failed sign-ins. Serves no paths.
-Must not know sessions' cookies, users' tables, flows or pages: callers pass plain data.
+Owns the table `event`, and the log lines of failed sign-ins and refusals. Serves no paths. Must not know session
+cookies, the tables of users, flows or pages: callers pass plain data.
 """
 
 __all__ = ["audit", "evaluation_log", "event", "refusals", "repository", "room", "sentences", "signin_log"]

@@ -19,7 +19,7 @@ _NOTHING: Final = object()
 
 
 def audit_changes(changes: Sequence[Change], author: str, now: int) -> Iterable[Statement]:
-    """Return one event for each change. Secrets of any kind are stars; unchanged fields are left out."""
+    """Return one event per change. Secrets are masked, and unchanged fields omitted."""
     return [_audit(change, author=author, now=now) for change in changes]
 
 
@@ -78,7 +78,7 @@ def _masked_value(kind: Kind, name: str, value: object) -> object:
     if value is None:
         return None
     masked = field.masked(value)
-    # Fields are masked by their type; only free objects and texts need cleansing.
+    # Fields are masked by their type. Only objects and texts without a schema need cleansing.
     return cleanse(masked) if field.shape in {Shape.OBJECT, Shape.RECORD} or field.sealed else _plain(masked)
 
 

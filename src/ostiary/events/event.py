@@ -1,4 +1,4 @@
-"""One event as a statement, to be written in the transaction of the change it records."""
+"""The statement of an event. It belongs in the transaction of the change that it records."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from ostiary.store.database import Statement
 DAY: Final = 86_400_000_000
 RETENTION: Final = 365 * DAY  # microseconds
 _BIG: Final = 2**62
-_CACHED_BYTES: Final = 512  # of the longest event that is cached
+_CACHED_BYTES: Final = 512  # a larger event is not cached
 _CACHED_EVENTS: Final = 1024
 _MILLISECONDS: Final = 2**48 - 1
-_ids: Final = Random()  # noqa: S311 - the keys of events are not secret
+_ids: Final = Random()  # noqa: S311 - primary keys of events are not secret
 
 ACTIONS: Final = frozenset(
     [
@@ -68,11 +68,11 @@ def event(
     expires: int | None = None,
     brand: Mapping[str, object] | None = None,
 ) -> Statement:
-    """Return the statement that writes one event.
+    """Return the statement that writes an event.
 
-    `action` is one of authentik's names, or begins with "custom_". `user` is {"pk", "username", "email"} or the part
-    that is known; None is nobody. Secrets in `context` become stars, oversized texts are cut. Times are microseconds
-    UTC; an event expires after 365 days unless told otherwise. Raises ValueError for an unknown action.
+    `action` is one of authentik's names, or begins with "custom_". `user` is {"pk", "username", "email"}, or a part of
+    it; None: no user. Secrets in `context` are masked, and long texts truncated. Times are in microseconds UTC. By
+    default, an event expires after 365 days. Raises ValueError for an unknown action.
     """
     if action not in ACTIONS and not action.startswith("custom_"):
         message = f"no such event action: {action}"
@@ -92,7 +92,7 @@ def statement(
     expires: int | None = None,
     brand: Mapping[str, object] | None = None,
 ) -> Statement:
-    """Return the statement for a context that is already cleansed, such as the masked diffs of the audit."""
+    """Return the statement of an event with a cleansed context, such as the masked diffs of `audit`."""
     if action not in ACTIONS and not action.startswith("custom_"):
         message = f"no such event action: {action}"
         raise ValueError(message)
@@ -135,16 +135,16 @@ def _row(
 
 
 def _key(now: int) -> str:
-    """Return a UUID that begins with the time (version 7, RFC 9562 5.7), so that new rows are adjacent in the index."""
+    """Return a UUID of version 7 (RFC 9562 5.7). It begins with the time: new rows are adjacent in the index."""
     digits = f"{now // 1000 & _MILLISECONDS:012x}7{_ids.getrandbits(76):019x}"
     variant = "89ab"[int(digits[16], 16) & 3]
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 
 
 def _columns(user: Mapping[str, object] | None, context: Mapping[str, object]) -> _Columns:
-    """Return the columns of an event. They are cached, because people repeat the same actions.
+    """Return the columns of an event. They are cached, because users repeat the same actions.
 
-    A `Secret` has no JSON, so an event that holds one is not cached.
+    A context with a `Secret` cannot be encoded, so that it is never cached.
     """
     try:
         raw = codec.encode((user, context))

@@ -1,7 +1,7 @@
-"""The masking of an event's context: plain JSON of bounded size, without secrets.
+"""The masking of an event's context: the result is plain JSON of bounded size, without secrets.
 
-A `Secret` becomes stars whatever its name; a value under a name such as "password" or "client_secret" becomes stars
-whatever its type. Characters a database cannot store (NUL, lone surrogates) are replaced, so that an event never fails.
+A `Secret` is masked under any name. A value with a name such as "password" or "client_secret" is masked whatever its
+type. Characters that databases cannot store (NUL, lone surrogates) are replaced, so that an event can always be stored.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from typing import Final
 
 from ostiary.seal import STARS, Secret
 
-TEXT_LIMIT: Final = 4096  # characters of one text
-ITEM_LIMIT: Final = 256  # items of one list or mapping
+TEXT_LIMIT: Final = 4096  # characters of a text
+ITEM_LIMIT: Final = 256  # items of a list or mapping
 DEPTH_LIMIT: Final = 12
 _EXACT: Final = 2**53  # beyond it, JSON parsers differ
 
@@ -48,25 +48,25 @@ _HIDDEN: Final = frozenset(
         "session",
     ]
 )
-_NAME_CACHED: Final = 64  # characters of the longest name that is cached
+_NAME_CACHED: Final = 64  # characters; a longer name is not cached
 _WORDS: Final = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+")
 _UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
 
 
 def cleanse(value: object) -> object:
-    """Return a masked copy of `value`, which may be stored and shown to every auditor."""
+    """Return a masked copy of a value, safe to store and to show to every auditor."""
     return _clean(value, hidden=False, depth=0)
 
 
 def clean_text(text: str, limit: int = TEXT_LIMIT) -> str:
-    """Return the text, cut to `limit` characters, with the characters replaced that databases refuse."""
+    """Return a text without characters that databases refuse, truncated to `limit` characters."""
     if text.isascii() and "\0" not in text:
         return text[:limit]
     return _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", text[:limit])
 
 
 def is_hidden(name: str) -> bool:
-    """Return whether a name denotes a secret: one of its words is "password", "secret", "token", "key"..."""
+    """Return whether a name denotes a secret: it contains a word such as "password", "secret", "token" or "key"."""
     return _denotes_secret(name) if len(name) <= _NAME_CACHED else _denotes_secret.__wrapped__(name)
 
 
@@ -77,7 +77,7 @@ def _denotes_secret(name: str) -> bool:
 
 def _clean(value: object, *, hidden: bool, depth: int) -> object:
     # guard: A54 values with a secret's name are masked
-    if value.__class__ is str:  # nearly every value is a text: the fast path
+    if value.__class__ is str:  # the fast path: nearly every value is a text
         return clean_text(value) if not hidden else STARS if value else ""
     if value is None or isinstance(value, bool | Secret) or depth > DEPTH_LIMIT:
         return value if value is None or isinstance(value, bool) else STARS

@@ -1,8 +1,8 @@
-"""The record of refused requests, for operators: a log line for each, and a bounded number of events.
+"""Refused requests, as operators see them: a log line for each, and a limited number of audit events.
 
-The page of a refusal shows a request id and no reason. Log line and event hold that id, the requester and the reason.
-Events are bounded, because strangers cause them: a repeated refusal within `WINDOW` is counted only, and there is a
-limit for each address and for all strangers together. The log has every refusal.
+The error page shows a request id and no reason. Log line and event contain that id, the requester and the reason.
+Events are limited, because unauthenticated requests cause them: a repeated refusal within `WINDOW` is only counted, and
+there is a limit per address and one for all unauthenticated requesters. The log contains every refusal.
 """
 
 from __future__ import annotations
@@ -25,26 +25,32 @@ ACTION: Final = "custom_refused"
 """The action of the events."""
 WINDOW: Final = 600_000_000  # microseconds
 MOST_OF_STRANGERS: Final = 100
-"""Events in a window of all unauthenticated requesters together."""
+"""Events per window of all unauthenticated requesters."""
 MOST_OF_KNOWN: Final = 600
+"""Events per window of all authenticated requesters."""
 MOST_OF_ONE: Final = 20
-"""Events in a window from one address."""
+"""Events per window and address."""
 KEPT: Final = 30 * DAY
 """The retention of events of unauthenticated requesters."""
 
 _REMEMBERED: Final = 4096
-_SHOWN: Final = 200  # characters of a text of the request
+_SHOWN: Final = 200  # characters of a text from the request
 _LOGGER: Final = logging.getLogger("ostiary.refused")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
-    """One refusal. `where` is one of our paths or names, `error` a code, `reason` is not sent to the requester.
+    """A refused request.
 
-    `client_id` is as sent, and may be anything; `client` is {"pk", "name", "slug", "client_id"} of the application, if
-    there is one; `user` is the signed-in user. With neither `user` nor `proven` the requester is unauthenticated.
-    `offered` is the address in the request, if that is refused, `nearest` the listed one most like it. `trace` is how
-    the policies came to their no, as data.
+    `where`      the path or name of the endpoint
+    `error`      the error code
+    `reason`     is not sent to the requester
+    `client_id`  as in the request, unverified
+    `client`     {"pk", "name", "slug", "client_id"} of the application, if it is known
+    `user`       the signed-in user; with neither `user` nor `proven`, the requester is unauthenticated
+    `offered`    the refused address of the request
+    `nearest`    the listed address most similar to it
+    `trace`      the policy trace of the refusal, as plain data
     """
 
     where: str
@@ -70,7 +76,7 @@ class Refusal:
 
 @dataclass(slots=True)
 class _Window:
-    """The counts of one window of time."""
+    """The counters of one time window."""
 
     number: int = -1
     rows: dict[bool, int] = field(default_factory=dict)  # by `known`
@@ -80,15 +86,15 @@ class _Window:
 
 
 class Refusals:
-    """The refusals of one process."""
+    """The refused requests of one process."""
 
     def __init__(self) -> None:
         self._window = _Window()
         self.counts: Final[Counter[str]] = Counter()
-        """All refusals since the start, by their code."""
+        """The number of refusals since the start, by error code."""
 
     async def record(self, database: Database, item: Refusal, *, now: int) -> None:
-        """Write the log line, and the event unless the limit is reached. `now` is microseconds UTC. Raises nothing."""
+        """Write the log line, and the event unless its limit is reached. `now` is in microseconds UTC. Never raises."""
         row = self.note(item, now=now)
         if row is None:
             return
@@ -98,7 +104,7 @@ class Refusals:
             _LOGGER.warning("the event of request %s could not be written", item.request_id)
 
     def note(self, item: Refusal, *, now: int) -> Statement | None:
-        """Write the log line; return the event for the caller's batch, None when the limit is reached."""
+        """Write the log line. Returns the event for the caller's batch, or None if its limit is reached."""
         log_refusal(item)
         self.counts[item.error] += 1
         window = self._current(now)
@@ -110,9 +116,9 @@ class Refusals:
             _of(item.user),
             address_key(item.address),
         )
-        again = window.seen.get(key, 0)
-        if again or not self._may_write(item):
-            window.seen.keep(key, again + 1)
+        repeats = window.seen.get(key, 0)
+        if repeats or not self._may_write(item):
+            window.seen.keep(key, repeats + 1)
             window.left_out += 1
             return None
         window.seen.keep(key, 1)
@@ -126,31 +132,31 @@ class Refusals:
         return self._window
 
     def _may_write(self, item: Refusal) -> bool:
-        window, place = self._window, address_key(item.address)
+        window, address = self._window, address_key(item.address)
         most = MOST_OF_KNOWN if item.known else MOST_OF_STRANGERS
-        of_one = window.of_one.get(place, 0)
+        of_one = window.of_one.get(address, 0)
         # guard: A68 refusal events are limited per address
         # guard: A68 refusal events are limited in total
         if window.rows.get(item.known, 0) >= most or of_one >= MOST_OF_ONE:
             return False
         window.rows[item.known] = window.rows.get(item.known, 0) + 1
-        window.of_one.keep(place, of_one + 1)
+        window.of_one.keep(address, of_one + 1)
         return True
 
 
 def log_refusal(item: Refusal) -> None:
     """Write `PLACE refused: ERROR (REASON; client=... user=... offered=... nearest=...) address=... request=...`.
 
-    Its form is stable, for fail2ban. Values of the request are cut and percent-encoded.
+    The format is stable, for fail2ban. Values from the request are truncated and percent-encoded.
     """
-    known = item.client.get("client_id") if item.client else None
-    named = {
-        "client": known or item.client_id,
+    client_id = item.client.get("client_id") if item.client else None
+    values = {
+        "client": client_id or item.client_id,
         "user": item.user.get("username") if item.user else None,
-        "offered": place_of(item.offered) if item.offered else None,
+        "offered": without_query(item.offered) if item.offered else None,
         "nearest": item.nearest,
     }
-    fields = " ".join(f"{name}={_sent(str(value))}" for name, value in named.items() if value)
+    fields = " ".join(f"{name}={_quoted(str(value))}" for name, value in values.items() if value)
     logging.getLogger(item.logger).warning(
         "%s refused: %s (%s) address=%s request=%s",
         item.where,
@@ -161,12 +167,12 @@ def log_refusal(item: Refusal) -> None:
     )
 
 
-def place_of(url: str) -> str:
-    """Return a URL without its query and fragment, which may hold secrets."""
+def without_query(url: str) -> str:
+    """Return a URL without its query and fragment, which may contain secrets."""
     return url.partition("?")[0].partition("#")[0][:_SHOWN]
 
 
-def _sent(text: str) -> str:
+def _quoted(text: str) -> str:
     # guard: A68 untrusted text cannot forge a log line
     return quote(text[:_SHOWN].encode("utf-8", "replace"), safe="@.+_-:/")
 
@@ -187,7 +193,7 @@ def _row(item: Refusal, *, left_out: int, now: int) -> Statement:
     elif item.client_id is not None:
         context["client_id"] = item.client_id[:_SHOWN]
     if item.offered:
-        context["offered"] = place_of(item.offered)
+        context["offered"] = without_query(item.offered)
     if item.nearest:
         context["nearest"] = item.nearest[:_SHOWN]
     if item.trace is not None:

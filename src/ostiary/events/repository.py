@@ -1,4 +1,4 @@
-"""The repository of events: search, count, get, and the sweep."""
+"""The repository of events: get, search, count, and the sweep."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _COLUMNS: Final = "pk, created, expires, action, app, who, context, client_ip, b
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event as stored. Times are microseconds UTC."""
+    """A stored event. Times are in microseconds UTC."""
 
     pk: str
     created: int
@@ -32,10 +32,10 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventFilter:
-    """The filter of a search; None and () mean any.
+    """The filter of a search. None and () match any event.
 
-    `username` and `client_ip` are exact; times are microseconds UTC: `since` counts in, `until` does not. `request` is
-    the number of a request, which refusals carry in their context.
+    `username` and `client_ip` match exactly. `since` (inclusive) and `until` (exclusive) are in microseconds UTC.
+    `request` is a request id, which the context of a refusal contains.
     """
 
     action: str | None = None
@@ -55,7 +55,7 @@ class Events:
         self._database = database
 
     async def get(self, pk: str) -> Event | None:
-        """Return one event."""
+        """Return an event, or None."""
         row = await fetch_one(self._database, f"SELECT {_COLUMNS} FROM event WHERE pk = ?", pk)
         return _event(row) if row is not None else None
 
@@ -71,12 +71,12 @@ class Events:
         return [_event(row) for row in rows]
 
     async def newest_first(self, criteria: EventFilter) -> AsyncIterator[Event]:
-        """Yield all events, newest first. A page begins behind the last row: what is written meanwhile moves none."""
+        """Yield all events, newest first. Pages continue after the last row, so that new events shift none of them."""
         where, values = _where(criteria)
-        page, behind = where, list(values)
+        page, page_values = where, list(values)
         while True:
             rows = await self._database.fetch(
-                f"SELECT {_COLUMNS} FROM event{page} ORDER BY created DESC, pk DESC LIMIT ?", *behind, PAGE_LIMIT
+                f"SELECT {_COLUMNS} FROM event{page} ORDER BY created DESC, pk DESC LIMIT ?", *page_values, PAGE_LIMIT
             )
             for row in rows:
                 yield _event(row)
@@ -84,10 +84,10 @@ class Events:
                 return
             created, pk = rows[-1]["created"], rows[-1]["pk"]
             page = f"{where}{' AND' if where else ' WHERE'} created <= ? AND (created < ? OR pk < ?)"
-            behind = [*values, created, created, pk]
+            page_values = [*values, created, created, pk]
 
     async def count(self, criteria: EventFilter) -> int:
-        """Return how many events there are."""
+        """Return the number of matching events."""
         where, values = _where(criteria)
         row = await fetch_one(self._database, f"SELECT COUNT(*) AS number FROM event{where}", *values)
         return cast("int", row["number"]) if row is not None else 0
@@ -111,7 +111,7 @@ def _where(criteria: EventFilter) -> tuple[str, list[Value]]:
     if criteria.actions:
         used.append((f"action IN ({', '.join('?' * len(criteria.actions))})", criteria.actions))
     if criteria.request is not None:
-        # Few events carry one, and whoever asks can wait: no index, which each sign-in would pay for.
+        # There is no index: every sign-in would pay for it, and an operator's search may take longer.
         used.append(("context LIKE ?", (f'%"request_id":"{criteria.request}"%',)))
     where = " WHERE " + " AND ".join(text for text, _ in used) if used else ""
     return where, [value for _, values in used for value in values]

@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 
 def session_hooks(services: ServiceRegistry) -> Hooks:
-    """Return what writes that somebody signed in or out."""
+    """Return the hooks that write the events of sign-ins and sign-outs."""
     return Hooks(on_begin=[services[SignInLog].succeeded], on_logout=[logout_event])
 
 
 def measures(services: ServiceRegistry) -> Iterable[Measure]:
-    """Return how often somebody signed in, could not, or was refused."""
+    """Return the metrics of sign-ins, failed sign-ins and refusals."""
     sign_ins = services[SignInLog]
     yield Measure(
         name="ostiary_sign_ins",
@@ -34,15 +34,15 @@ def measures(services: ServiceRegistry) -> Iterable[Measure]:
     )
     yield Measure(
         name="ostiary_sign_in_failures",
-        summary="Sign-ins that failed, by reason.",
+        summary="Failed sign-ins, by reason.",
         labels=("reason",),
         kind="counter",
         read=partial(by_one_label, sign_ins.failures),
     )
-    if Refusals in services:  # only where requests are answered
+    if Refusals in services:  # only in a process with a web server
         yield Measure(
             name="ostiary_refusals",
-            summary="Requests that were refused, by the code of the error.",
+            summary="Refused requests, by error code.",
             labels=("reason",),
             kind="counter",
             read=partial(by_one_label, services[Refusals].counts),

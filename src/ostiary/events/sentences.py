@@ -1,4 +1,4 @@
-"""Events in words, for people who read them: one sentence for a list, the whole story for one event."""
+"""Events in words: a sentence for a list, and all details of a single event."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final, cast
 from ostiary.events.repository import Event
 
 NOBODY: Final = "somebody"
-"""What a person is called whom nobody knows yet."""
+"""The name of an unauthenticated user."""
 
 _ACTION: Final = "custom_"
 _HOW: Final = {
@@ -17,18 +17,18 @@ _HOW: Final = {
     "recognised": "a simple expression",
     "rules": "its own rules",
     "failed": "could not be evaluated",
-    "disabled": "switched off",
+    "disabled": "disabled",
 }
 
 
 def sentence(event: Event) -> str:
-    """Return one sentence without a full stop: who did what, where."""
-    words = _SENTENCES.get(event.action)
-    return words(event) if words is not None else _plain(event)
+    """Return an event as one sentence, without a full stop."""
+    in_words = _SENTENCES.get(event.action)
+    return in_words(event) if in_words is not None else _plain(event)
 
 
 def story(event: Event) -> Iterator[str]:
-    """Yield the lines of one event: what happened, how a decision came about, and every detail that is recorded."""
+    """Yield the lines of an event: its sentence, the policy trace, and all recorded details."""
     yield sentence(event)
     details = dict(event.context)
     trace = details.pop("trace", None)
@@ -45,26 +45,30 @@ def story(event: Event) -> Iterator[str]:
 
 
 def decision(trace: Mapping[str, object]) -> Iterator[str]:
-    """Yield the lines of a decision: the mode and the verdict, then each binding with what it said."""
-    verdict = "allowed" if trace.get("passing") else "refused"
-    need = "one of these has to say yes" if trace.get("mode") == "any" else "each of these has to say yes"
-    yield f"The policies {verdict} it ({need}; revision {trace.get('revision')}):"
+    """Yield the lines of a decision: the result, then each binding with its own result."""
+    result = "allowed" if trace.get("passing") else "refused"
+    yield f"The policies {result} it ({requirement(trace.get('mode'))}; revision {trace.get('revision')}):"
     steps = trace.get("steps")
     for step in steps if isinstance(steps, Sequence) else ():
         if isinstance(step, Mapping):
             yield f"  {binding_line(step)}"
 
 
+def requirement(mode: object) -> str:
+    """Return the requirement of a policy engine mode, "any" or "all"."""
+    return "any of these must pass" if mode == "any" else "all of these must pass"
+
+
 def binding_line(
     step: Mapping[str, object], *, name: str | None = None, more: Sequence[str] = (), cost: str = ""
 ) -> str:
-    """Return the line of one step of a trace: its result, then how it came about.
+    """Return the line of one step of a trace: its result, and how it was evaluated.
 
-    `name` is that of the group or person where the trace has its key only; `more` are further notes; `cost` stands
-    before the binding.
+    `name` is that of the group or user, if the trace has only its key. `more` are further notes. `cost` precedes the
+    binding.
     """
     kind, name = step.get("kind"), name or str(step.get("name") or step.get("object"))
-    result = {True: "yes", False: "no"}.get(cast("bool", step.get("result")), "not asked")
+    result = {True: "yes", False: "no"}.get(cast("bool", step.get("result")), "not evaluated")
     notes = [_HOW.get(str(step.get("how")), str(step.get("how")))]
     if step.get("negate"):
         notes.append("negated")
@@ -108,21 +112,21 @@ def _of(event: Event, *names: str) -> str:
 def _refused(event: Event) -> str:
     application = _of(event, "application") or _text(event, "client_id")
     at = f" for {application}" if application else ""
-    offered = f"; it brought {event.context['offered']}" if event.context.get("offered") else ""
+    offered = f"; address in the request: {event.context['offered']}" if event.context.get("offered") else ""
     if event.context.get("nearest"):
-        offered += f", and the nearest that is listed is {event.context['nearest']}"
+        offered += f"; nearest listed address: {event.context['nearest']}"
     return f"{_who(event)} was refused at {_text(event, 'where')}{at}: {_text(event, 'reason')}{offered}"
 
 
 def _model(verb: str) -> Callable[[Event], str]:
-    def words(event: Event) -> str:
+    def in_words(event: Event) -> str:
         model = event.context.get("model")
         kind = str(model.get("model_name", "object")) if isinstance(model, Mapping) else "object"
         diff = event.context.get("diff")
         fields = f": {', '.join(diff)}" if verb == "changed" and isinstance(diff, Mapping) else ""
         return f"{_who(event)} {verb} {kind} {_of(event, 'model')}{fields}"
 
-    return words
+    return in_words
 
 
 def _failed(event: Event) -> str:
@@ -143,12 +147,12 @@ def _message(start: str) -> Callable[[Event], str]:
     return lambda event: f"{start}: {_text(event, 'message')}"
 
 
-def _exception(what: str, *names: str) -> Callable[[Event], str]:
-    def words(event: Event) -> str:
-        named = next((_text(event, name) for name in names if event.context.get(name)), "")
-        return f"{what} {named} failed for {_who(event)}: {_text(event, 'message')}"
+def _exception(kind: str, *names: str) -> Callable[[Event], str]:
+    def in_words(event: Event) -> str:
+        label = next((_text(event, name) for name in names if event.context.get(name)), "")
+        return f"{kind} {label} failed for {_who(event)}: {_text(event, 'message')}"
 
-    return words
+    return in_words
 
 
 def _plain(event: Event) -> str:
@@ -164,9 +168,9 @@ _SENTENCES: Final[Mapping[str, Callable[[Event], str]]] = {
     "password_set": lambda event: f"the password of {_who(event)} was set",
     "authorize_application": _authorized,
     "custom_refused": _refused,
-    "suspicious_request": _message("a suspicious request"),
-    "configuration_error": _message("a mistake in the configuration"),
-    "configuration_warning": _message("a warning about the configuration"),
+    "suspicious_request": _message("suspicious request"),
+    "configuration_error": _message("configuration error"),
+    "configuration_warning": _message("configuration warning"),
     "policy_exception": _exception("policy", "policy", "binding"),
     "property_mapping_exception": _exception("property mapping", "name", "mapping"),
     "model_created": _model("created"),

@@ -10,13 +10,13 @@ from ostiary.store.database import Statement
 
 
 def login_event(session: Session, now: int) -> Iterable[Statement]:
-    """Return the event `login` of a new session, with its authentication method."""
+    """Return the `login` event of a new session, with its authentication method."""
     context: dict[str, object] = {"auth_method": session.auth_method, "auth_method_args": dict(session.auth_args)}
     return [_event("login", session, context, now)]
 
 
 def logout_event(session: Session, now: int) -> Iterable[Statement]:
-    """Return the event `logout` of a session; none for an anonymous session."""
+    """Return the `logout` event of a session; none for an anonymous session."""
     return [_event("logout", session, {}, now)] if session.user is not None else []
 
 

@@ -1,4 +1,4 @@
-"""The log lines and the counts of sign-ins."""
+"""The log lines and counters of sign-ins."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ class SignInLog:
     def failed(self, *, user: str | None, address: str, reason: str) -> None:
         """Count a failure and write `sign-in failed user=... address=... reason=...`.
 
-        The line's form is stable, for fail2ban and other filters.
-        `user` is the name of an existing user, percent-encoded except letters, digits and "@.+_-", so that it can forge
-        neither a line nor a field. None, for an unknown name, is written as nothing, because people type passwords
-        there. `reason` is one of our words, such as "password", "throttled" or "unknown_user".
+        The format is stable, for fail2ban and other filters. `user` is the name of an existing user; all characters but
+        letters, digits and "@.+_-" are percent-encoded, so that it can forge neither a line nor a field. An unknown
+        name (None) is not written, because people type passwords into that field. `reason` is a constant such as
+        "password", "throttled" or "unknown_user".
         """
         self.failures[reason] += 1
         # guard: A68 a user name cannot forge a log line
@@ -44,6 +44,6 @@ class SignInLog:
         )
 
     def succeeded(self, session: Session, now: int) -> Iterable[Statement]:
-        """Count a new session that somebody signed in to, and return its event. `now` is microseconds UTC."""
+        """Count a sign-in and return its event. `now` is in microseconds UTC."""
         self.successes[session.auth_method] += 1
         return login_event(session, now)

@@ -1,4 +1,4 @@
-"""Access tokens, stored by hash, so that revocation takes effect at once."""
+"""Access tokens. They are stored by hash, so that a revocation takes effect at once."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _FIND_ACTIVE: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccessToken:
-    """A valid access token. Times in microseconds UTC."""
+    """A valid access token. Times are in microseconds UTC."""
 
     hash: bytes
     family: str | None
@@ -33,16 +33,16 @@ class AccessToken:
     scope: tuple[str, ...]
     issued: int
     expires: int
-    body: Mapping[str, object] = field(default_factory=dict)  # claims that the token itself does not carry
+    body: Mapping[str, object] = field(default_factory=dict)  # claims that are not in the token itself
     binding: Binding = UNBOUND
 
 
 @dataclass(frozen=True, slots=True)
 class ApiTokens:
-    """Access tokens as they are used at our own API. Whoever issues them offers it.
+    """The verification of access tokens for our own API, provided by the room that issues them.
 
-    `user_of` gets a bearer token and the time in microseconds UTC; it returns the number of the user for whom the
-    token speaks at the API, or None.
+    `user_of` gets a bearer token and the time in microseconds UTC. It returns the number of the user that the token
+    authenticates, or None.
     """
 
     user_of: Callable[[Secret, int], Awaitable[int | None]]
@@ -72,10 +72,10 @@ def insert_access(token: AccessToken) -> Statement:
 async def find_access(
     database: Database, token_hash: bytes, *, now: int, of_active: bool = False
 ) -> AccessToken | None:
-    """Return the token of that hash; None when it is unknown, expired or revoked. One round trip.
+    """Return the token with that hash, or None if it is unknown, expired or revoked. One round trip.
 
-    With `of_active` the token of a disabled or deleted account counts as revoked. It is for callers that do not read
-    the user: a token may be stored at the very moment its account is disabled.
+    With `of_active`, the token of a disabled or deleted account counts as revoked. Use it if the user is not read: a
+    token may be stored while its account is being disabled.
     """
     row = await fetch_one(database, _FIND_ACTIVE if of_active else _FIND, token_hash, now)
     if row is None:
@@ -97,6 +97,6 @@ async def find_access(
 
 
 def revoke_access(token_hash: bytes, *, provider: int) -> Statement:
-    """Return the statement that revokes one token of that provider. For its derived tokens see `derived_tokens`."""
+    """Return the statement that revokes a token of that provider. For its derived tokens see `derived_tokens`."""
     # guard: A16 a client can revoke only its own tokens
     return Statement("DELETE FROM access_token WHERE hash = ? AND provider = ?", (token_hash, provider))

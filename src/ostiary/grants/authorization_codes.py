@@ -1,8 +1,8 @@
 """Authorization codes (RFC 6749 4.1.2): single use, bound to client, redirect URI and code challenge.
 
 Only a matching request consumes a code. A request of another client, or with another redirect URI or verifier, neither
-consumes it nor revokes its tokens: anybody who has seen the code could do both. Wrong verifiers are counted, and the
-code is consumed after `MOST_GUESSES`, so that a weak verifier cannot be guessed.
+consumes it nor revokes its tokens: otherwise anybody who has seen the code could do both. Wrong verifiers are counted,
+and the code is consumed after `MOST_GUESSES`, so that a weak verifier cannot be guessed.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from ostiary.store.database import Batch, Statement
 from ostiary.store.single_use import Consumed, Fresh, Purpose, Unknown, consume, issue, restore
 
 MOST_GUESSES: Final = 10
-"""Wrong verifiers after which a code is consumed."""
+"""How many wrong verifiers consume a code."""
 
-_REMEMBERED: Final = 3_600_000_000  # microseconds: guesses of one code are counted for an hour
+_GUESS_WINDOW: Final = 3_600_000_000  # microseconds: guesses at a code are counted for an hour
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Code:
-    """An authorization code: the authorization, the redirect URI and the code challenge it is bound to."""
+    """An authorization code: its authorization, redirect URI and code challenge."""
 
     authorization: Authorization
     redirect_uri: str
@@ -32,7 +32,7 @@ class Code:
     challenge_method: str | None
 
     def body(self) -> dict[str, object]:
-        """Return plain JSON for storage."""
+        """Return the code as plain JSON for storage."""
         item = self.authorization
         return {
             **item.body(),
@@ -68,19 +68,22 @@ CODE: Final[Purpose[Code]] = Purpose("oauth2.code", _load)
 
 
 def insert_code(code_hash: bytes, code: Code, *, expires: int) -> Statement:
-    """Return the statement that stores a code. The caller inserts its family. Times in microseconds UTC."""
+    """Return the statement that stores a code. The caller inserts its family. `expires` is in microseconds UTC."""
     return issue(CODE, code_hash, code.body(), expires=expires, family=code.authorization.family)
 
 
 def issue_code(code_hash: bytes, code: Code, *, now: int, expires: int) -> Iterable[Statement]:
-    """Yield the statements that insert a family and its code. Times in microseconds UTC."""
+    """Yield the statements that insert a family and its code. Times are in microseconds UTC."""
     yield insert_family(code.authorization, now=now, expires=expires)
     yield insert_code(code_hash, code, expires=expires)
 
 
 @dataclass(frozen=True, slots=True)
 class Mismatch:
-    """Why a request does not match its code. `guess`: its verifier was wrong; `spent`: that was the last guess."""
+    """The error of a request that does not match its code.
+
+    `guess`: the verifier was wrong. `spent`: it was the last guess, and the code is consumed.
+    """
 
     error: Exception
     guess: bool = False
@@ -90,9 +93,9 @@ class Mismatch:
 def use_code(
     code_hash: bytes, *, mismatch: Callable[[Code], Mismatch | None], now: int
 ) -> Batch[Consumed[Code] | Mismatch]:
-    """Consume a code, unless `mismatch` rejects the request. A rejected request changes nothing.
+    """Consume a code, unless `mismatch` rejects the request. A rejected request only counts a wrong verifier.
 
-    A second matching use returns Replayed, until the code would have expired.
+    A second matching use returns Replayed, until the expiry of the code.
     """
     result = yield from consume(CODE, code_hash, now=now, tombstone=True)
     if isinstance(result, Unknown) or result.body is None:
@@ -105,7 +108,7 @@ def use_code(
         # guard: A08 wrong verifiers are counted and limited
         if (
             rejected.guess
-            and (yield from hit(f"verifier:{code_hash.hex()}", window=_REMEMBERED, now=now)) >= MOST_GUESSES
+            and (yield from hit(f"verifier:{code_hash.hex()}", window=_GUESS_WINDOW, now=now)) >= MOST_GUESSES
         ):
             return Mismatch(rejected.error, guess=True, spent=True)
         # guard: A09 a mismatched request does not use up the code

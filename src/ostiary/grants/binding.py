@@ -9,7 +9,7 @@ from ostiary.record import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """The key a token is bound to. With neither member it is a plain bearer token."""
+    """The key to which a token is bound. Without either member, it is a plain bearer token."""
 
     jkt: str | None = None  # SHA-256 thumbprint of the DPoP key (RFC 9449 6.1)
     x5t: str | None = None  # SHA-256 of the client's certificate, base64url (RFC 8705 3.1)

@@ -1,4 +1,7 @@
-"""Cascades: how grants end with a session, with an account, and by expiry. Statements for other rooms' batches."""
+"""Cascades: the statements that revoke grants at the end of a session or an account, and by expiry.
+
+Other rooms run them in their own batches.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +15,10 @@ from ostiary.store.database import Statement
 from ostiary.store.sweeping import expired
 
 
-def on_session_end(key: bytes, now: int) -> Iterable[Statement]:  # noqa: ARG001 - the shape of the sessions' hook
-    """Yield the statements that end a session's grants: codes, access tokens, refresh tokens without offline_access.
+def on_session_end(key: bytes, now: int) -> Iterable[Statement]:  # noqa: ARG001 - the signature of the hook
+    """Yield the statements that revoke a session's grants: codes, access tokens, refresh tokens.
 
-    Families with offline_access stay, detached from the session (OpenID Connect Back-Channel Logout 2.7).
+    Families with offline_access stay valid and are detached from the session (OpenID Connect Back-Channel Logout 2.7).
     """
     yield Statement("DELETE FROM grant_family WHERE session = ? AND offline = 0", (key,))
     yield Statement("UPDATE grant_family SET session = NULL WHERE session = ?", (key,))
@@ -37,8 +40,11 @@ def on_session_moved(old: Session, new: Session) -> Iterable[Statement]:
     yield session_clients.move(old.key, new.key)
 
 
-def on_user_disabled(user: int, now: int = 0) -> Iterable[Statement]:  # noqa: ARG001 - the shape of directory's hook
-    """Yield the statements that end all grants of a user, offline ones too: disabled, deleted, or a new password."""
+def on_user_disabled(user: int, now: int = 0) -> Iterable[Statement]:  # noqa: ARG001 - the signature of the hook
+    """Yield the statements that revoke all grants of a user, including offline ones.
+
+    The user was disabled or deleted, or has a new password.
+    """
     yield Statement("DELETE FROM grant_family WHERE user_pk = ?", (user,))
     yield Statement("DELETE FROM refresh_token WHERE user_pk = ?", (user,))
     # guard: A58 disabling a user revokes the issued tokens
@@ -55,4 +61,4 @@ SWEEPS: Final[Sequence[Callable[[int], Statement]]] = (
     device_codes.sweep,
     counters.sweep,
 )
-"""The functions that delete expired rows, in batches."""
+"""The functions that delete expired rows in batches."""

@@ -1,6 +1,6 @@
-"""Derived access tokens (RFC 7523 2.1): a token issued for another token ends with it.
+"""Derived access tokens (RFC 7523 2.1): a token issued for another token is revoked with it.
 
-Only federated tokens have a row here, so that other tokens cost nothing more.
+Only derived tokens have a row, so that all others cost nothing extra.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from ostiary.store.sweeping import bite
 
 
 def insert_derivation(token_hash: bytes, *, source: bytes) -> Batch[None]:
-    """Record that a token, inserted next, was issued for `source`. Raises GrantGone when `source` was revoked.
+    """Record that a token was issued for `source`. The token is inserted next. Raises GrantGone if `source` is revoked.
 
-    The row of the source is locked first: a revocation either came before and is noticed, or sees this row.
+    The source's row is locked first, so that a revocation is either detected here or finds this row.
     """
     yield Statement("UPDATE access_token SET expires = expires WHERE hash = ?", (source,), Guard(GrantGone))
     yield Statement("INSERT INTO access_descent (token, source) VALUES (?, ?)", (token_hash, source))
 
 
 def revoke_with_derived(token_hash: bytes, *, provider: int) -> Batch[None]:
-    """Revoke one token of that provider, and recursively every token derived from it."""
+    """Revoke a token of that provider, and recursively every token derived from it."""
     revoked = yield revoke_access(token_hash, provider=provider)
     # guard: A18 derived tokens end with their original
     if revoked.count:

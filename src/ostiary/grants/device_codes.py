@@ -1,7 +1,7 @@
-"""Device codes (RFC 8628): a device requests authorization, and a person enters its user code in a browser and decides.
+"""Device codes (RFC 8628): a device requests authorization, a user enters its user code in a browser and decides.
 
-One row is one request. It is "pending" until a browser session claims it by its user code and the person decides there;
-then "granted" or "denied", until the device fetches the result, once. Both codes are stored as hashes.
+One row is one request. It is "pending" until a browser session has claimed it by its user code and the user has
+decided. It is then "granted" or "denied" until the device fetches the result, once. Both codes are stored as hashes.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from ostiary.resource.codec import decode, encode_canonical
 from ostiary.store.database import Batch, Database, Guard, Row, Statement, fetch_one
 from ostiary.store.sweeping import expired
 
-SKEW: Final = 60_000_000  # microseconds: clocks of several servers may be apart
-WAIT: Final = 5_000_000  # microseconds between two polls (3.2), and the increment for one that polls too early (3.5)
+SKEW: Final = 60_000_000  # microseconds between the clocks of several servers
+WAIT: Final = 5_000_000  # microseconds: the polling interval (3.2), and its increment after an early poll (3.5)
 
-_REMEMBERED: Final = 600_000_000  # microseconds after expiry
+_RETENTION: Final = 600_000_000  # microseconds after expiry
 
 State = Literal["pending", "granted", "denied"]
 _COLUMNS: Final = "hash, user_hash, provider, scope, issued, expires, state, session"
 
 
 class Poll(enum.Enum):
-    """The result of a poll that has no tokens (3.5)."""
+    """The result of a poll without tokens (3.5)."""
 
     PENDING = "pending"
     TOO_EARLY = "too early"
@@ -37,7 +37,10 @@ class Poll(enum.Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceGrant:
-    """A device authorization request: `hash` of its device code, `user_hash` of its user code. Microseconds UTC."""
+    """A device authorization request. Times are in microseconds UTC.
+
+    `hash` is that of the device code, `user_hash` that of the user code.
+    """
 
     hash: bytes
     user_hash: bytes
@@ -50,7 +53,7 @@ class DeviceGrant:
 
 
 def begin_device(item: DeviceGrant) -> Statement:
-    """Return the statement that stores a request. Raises Duplicate when the user code is taken."""
+    """Return the statement that stores a request. Raises Duplicate if the user code is taken."""
     return Statement(
         "INSERT INTO device_grant (hash, user_hash, provider, scope, issued, expires, wait, polled, state,"
         " offline, body) VALUES (?, ?, ?, ?, ?, ?, ?, 0, 'pending', 0, '')",
@@ -67,7 +70,7 @@ def begin_device(item: DeviceGrant) -> Statement:
 
 
 def drop_taken(user_hash: bytes, *, now: int) -> Statement:
-    """Return the statement that frees a user code whose request has expired."""
+    """Return the statement that deletes the expired request of a user code, so that the code can be used again."""
     return Statement("DELETE FROM device_grant WHERE user_hash = ? AND expires <= ?", (user_hash, now))
 
 
@@ -83,14 +86,14 @@ async def find_device(database: Database, user_hash: bytes, *, now: int) -> Devi
 
 
 async def find_claimed(database: Database, user_hash: bytes, session: bytes, *, now: int) -> DeviceGrant | None:
-    """Return the pending request that this session has claimed. One round trip."""
+    """Return the pending request of a user code, if this session has claimed it. One round trip."""
     pending = await find_device(database, user_hash, now=now)
     # guard: A13 a user code is bound to the session that entered it
     return pending if pending is not None and pending.session == session else None
 
 
 def claim_device(item: DeviceGrant, session: bytes, *, error: type[Exception]) -> Statement:
-    """Return the statement that claims a request for the session that entered its code. Fails unless it is pending."""
+    """Return the statement that claims a pending request for the session that entered its code. Raises `error`."""
     return Statement(
         "UPDATE device_grant SET session = ? WHERE hash = ? AND state = 'pending'", (session, item.hash), Guard(error)
     )
@@ -99,7 +102,7 @@ def claim_device(item: DeviceGrant, session: bytes, *, error: type[Exception]) -
 def approve_device(
     item: DeviceGrant, authorization: Authorization, *, now: int, expires: int, error: type[Exception]
 ) -> Iterable[Statement]:
-    """Yield the statements that insert a family and grant the request. They fail when it is no longer pending."""
+    """Yield the statements that insert a family and grant a request. Raises `error` if it is no longer pending."""
     yield insert_family(authorization, now=now, expires=expires)
     yield Statement(
         "UPDATE device_grant SET state = 'granted', user_pk = ?, family = ?, offline = ?, body = ?"
@@ -118,12 +121,12 @@ def approve_device(
 
 
 def deny_device(item: DeviceGrant) -> Statement:
-    """Return the statement that denies the request."""
+    """Return the statement that denies a request."""
     return Statement("UPDATE device_grant SET state = 'denied' WHERE hash = ? AND state = 'pending'", (item.hash,))
 
 
 def poll_device(code_hash: bytes, *, provider: int, now: int) -> Batch[Authorization | Poll]:
-    """Consume the granted authorization, once, or return why there is none yet."""
+    """Consume a granted authorization, or return the state of the request."""
     # guard: A13 a device code is bound to its client
     rows = yield Statement(
         "DELETE FROM device_grant WHERE hash = ? AND provider = ? AND state = 'granted' AND expires > ?"
@@ -151,12 +154,12 @@ def poll_device(code_hash: bytes, *, provider: int, now: int) -> Batch[Authoriza
 
 
 def forget_session(key: bytes) -> Statement:
-    """Return the statement that deletes the requests of a session that ended: nobody is left to decide."""
+    """Return the statement that deletes the requests of an ended session: nobody can decide them any more."""
     return Statement("DELETE FROM device_grant WHERE session = ?", (key,))
 
 
 def forget_user(user: int) -> Statement:
-    """Return the statement that deletes granted requests of a user that no device has fetched yet."""
+    """Return the statement that deletes a user's granted requests that no device has fetched yet."""
     return Statement("DELETE FROM device_grant WHERE user_pk = ?", (user,))
 
 
@@ -167,7 +170,7 @@ def move(old: bytes, new: bytes) -> Statement:
 
 def sweep(now: int) -> Statement:
     """Return the statement that deletes requests ten minutes after expiry; until then devices get `expired_token`."""
-    return expired("device_grant", "hash", now - _REMEMBERED)
+    return expired("device_grant", "hash", now - _RETENTION)
 
 
 def _load(row: Row) -> DeviceGrant:

@@ -1,9 +1,9 @@
-"""Conflicts that stop tokens from being stored.
+"""The conflicts that prevent the storage of tokens.
 
 GrantError
-|- GrantGone   the family has ended (logout, replay, disabled user) since it was read
-|- Raced       another request used the same refresh token meanwhile; read it again
-'- RequestUsed the pushed authorization request was used already
+|- GrantGone     the family has ended since it was read (logout, replay, disabled user)
+|- Raced         a concurrent request used the same refresh token; read it again
+'- RequestUsed   the pushed authorization request was already used
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ class GrantGone(GrantError):
 
 
 class Raced(GrantError):
-    """A concurrent request was first. Read the state again."""
+    """A concurrent request used the token first. Read its state again."""
 
 
 class RequestUsed(GrantError):
-    """The pushed request was used already."""
+    """The pushed authorization request was already used."""

@@ -1,4 +1,4 @@
-"""The family: one authorization by one person for one client, in one browser session."""
+"""The family: one authorization by a user for a client, in one browser session."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ostiary.store.database import Guard, Statement, Value
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Authorization:
-    """An authorization. `session` is the stored key of the browser session, None once that has ended."""
+    """An authorization. `session` is the key of the browser session, or None after its end."""
 
     family: str  # 32 hex digits
     provider: int
@@ -25,15 +25,15 @@ class Authorization:
     nonce: str | None
     auth_time: int  # microseconds UTC
     amr: tuple[str, ...]
-    sid: str | None  # the session id that clients get
+    sid: str | None  # the session id for the client
     sub: str  # the subject identifier at the time of the authorization (OpenID Connect Core 12.2)
     claims: ClaimsRequest = NO_CLAIMS  # individually requested claims (OpenID Connect Core 5.5)
-    resources: tuple[str, ...] = ()  # the resource indicators granted (RFC 8707)
-    dpop_jkt: str | None = None  # thumbprint of the key the code is bound to (RFC 9449 10)
-    acr: str | None = None  # the requested class that was reached; None: the default
+    resources: tuple[str, ...] = ()  # the granted resource indicators (RFC 8707)
+    dpop_jkt: str | None = None  # thumbprint of the key to which the code is bound (RFC 9449 10)
+    acr: str | None = None  # the requested and reached authentication class; None: the default
 
     def body(self) -> dict[str, object]:
-        """Return the members without a column, as plain JSON. Optional members are left out when unset."""
+        """Return the members that have no column, as plain JSON. Unset optional members are omitted."""
         body: dict[str, object] = {
             "scope": list(self.scope),
             "nonce": self.nonce,
@@ -78,7 +78,7 @@ def load_authorization(
 
 
 def insert_family(item: Authorization, *, now: int, expires: int) -> Statement:
-    """Return the statement that inserts a family. It lives until `expires`, or until its last token expires."""
+    """Return the statement that inserts a family. It expires at `expires`, or later, with its last token."""
     return Statement(
         "INSERT INTO grant_family (id, provider, user_pk, session, offline, body, issued, expires) "
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -95,10 +95,10 @@ def insert_family(item: Authorization, *, now: int, expires: int) -> Statement:
     )
 
 
-def hold_family(item: Authorization, *, expires: int, gone: type[Exception] = GrantGone) -> Statement:
-    """Return the statement that locks a family, first in every change. It fails with `gone` when the family changed.
+def lock_family(item: Authorization, *, expires: int, gone: type[Exception] = GrantGone) -> Statement:
+    """Return the statement that locks a family. It is the first of every change. Raises `gone` if the family has ended.
 
-    The session is compared as well: a family whose session ended meanwhile must not get tokens of that session.
+    The session is compared as well: if it has ended meanwhile, the family must not get new tokens of that session.
     """
     parameters: list[Value] = [expires, expires, item.family]
     if item.session is not None:

@@ -1,10 +1,10 @@
 """Refresh tokens: rotation, the grace period for lost responses, and reuse detection (RFC 9700 4.14).
 
-Each use issues a successor, derived from the token and a key of the installation, so that only hashes are stored. A
-token is presented twice when a response was lost, or when two processes of one client share it: within `GRACE`, and
-until its successor has been used, it yields the same successor again, so that such copies stay together. Any other
-second use (after the grace period, or after the successor was used) means that two parties hold the family, and ends
-it. A change of the key makes siblings; only the first of them that is used lives on.
+Each use issues a successor. It is derived from the token and a key of the installation, so that only hashes need to be
+stored. A token is presented twice if a response was lost, or if two processes of a client share it. Within `GRACE`, and
+until its successor has been used, it yields the same successor again. Any other second use means that two parties have
+the token, and revokes the family. A change of the installation's key creates siblings; only the first one used stays
+valid.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Final, cast
 from ostiary.grants.access_tokens import AccessToken, insert_access
 from ostiary.grants.binding import UNBOUND, Binding
 from ostiary.grants.errors import Raced
-from ostiary.grants.family import Authorization, hold_family, load_authorization
+from ostiary.grants.family import Authorization, load_authorization, lock_family
 from ostiary.proto.jose import base64url_encode
 from ostiary.record import dataclass
 from ostiary.resource.codec import decode
@@ -41,7 +41,7 @@ class Use(enum.Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewRefresh:
-    """A new refresh token. Times in microseconds UTC."""
+    """A new refresh token. `expires` is in microseconds UTC."""
 
     hash: bytes
     expires: int
@@ -50,7 +50,7 @@ class NewRefresh:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefreshToken:
-    """A stored token with its family."""
+    """A stored refresh token with its family. Times are in microseconds UTC."""
 
     hash: bytes
     authorization: Authorization
@@ -87,7 +87,7 @@ def successor(token: str, *, key: bytes) -> str:
 
 
 async def find_refresh(database: Database, token_hash: bytes) -> RefreshToken | None:
-    """Return the token of that hash with its family, or None. One round trip."""
+    """Return the token with that hash, with its family, or None. One round trip."""
     row = await fetch_one(
         database,
         "SELECT r.issued, r.expires, r.rotated, r.jkt, r.x5t, f.id, f.provider, f.user_pk, f.session, f.offline, "
@@ -101,27 +101,27 @@ async def find_refresh(database: Database, token_hash: bytes) -> RefreshToken | 
     return None if row is None else _load(token_hash, row)
 
 
-def begin(
+def store_first_tokens(
     authorization: Authorization, *, access: AccessToken, refresh: NewRefresh | None, expires: int
 ) -> Batch[None]:
-    """Store the first tokens of a family. Raises GrantGone when its session ended or its code was replayed."""
-    yield hold_family(authorization, expires=expires)
+    """Store the first tokens of a family. Raises GrantGone if its session has ended or its code was replayed."""
+    yield lock_family(authorization, expires=expires)
     yield insert_access(access)
     if refresh is not None:
         yield _insert(authorization, refresh, parent=None, now=access.issued)
 
 
 def rotate(token: RefreshToken, *, use: Use, access: AccessToken, refresh: NewRefresh, now: int) -> Batch[None]:
-    """Store the tokens of a refresh and retire the used one. Raises Raced when its state has changed."""
-    yield hold_family(token.authorization, expires=max(refresh.expires, access.expires), gone=Raced)
+    """Store the tokens of a refresh and rotate the used one. Raises Raced if its state has changed."""
+    yield lock_family(token.authorization, expires=max(refresh.expires, access.expires), gone=Raced)
     yield _retire(token, now) if use is Use.FIRST else _still_in_grace(token, now)
     yield insert_access(access)
     yield _insert(token.authorization, refresh, parent=token.hash, now=now, again=use is Use.AGAIN)
 
 
-def keep(token: RefreshToken, *, access: AccessToken) -> Batch[None]:
-    """Store the access token of a refresh that does not rotate. Raises Raced when the token's state has changed."""
-    yield hold_family(token.authorization, expires=access.expires, gone=Raced)
+def store_without_rotation(token: RefreshToken, *, access: AccessToken) -> Batch[None]:
+    """Store the access token of a refresh without rotation. Raises Raced if the token's state has changed."""
+    yield lock_family(token.authorization, expires=access.expires, gone=Raced)
     yield Statement(
         "UPDATE refresh_token SET rotated = NULL WHERE hash = ? AND rotated IS NULL", (token.hash,), Guard(Raced)
     )
@@ -161,7 +161,7 @@ def _still_in_grace(token: RefreshToken, now: int) -> Statement:
 def _insert(
     authorization: Authorization, token: NewRefresh, *, parent: bytes | None, now: int, again: bool = False
 ) -> Statement:
-    """Return the statement that stores a token. One issued `again`, within the grace period, exists already."""
+    """Return the statement that stores a token. One that is issued `again`, in the grace period, may already exist."""
     return Statement(
         "INSERT INTO refresh_token (hash, family, parent, user_pk, session, issued, expires, rotated, jkt, x5t) "
         f"VALUES (?, ?, ?, ?, ?, ?, ?, NULL, ?, ?){' ON CONFLICT (hash) DO NOTHING' if again else ''}",

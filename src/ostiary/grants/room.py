@@ -1,4 +1,4 @@
-"""The migrations, sweeps and hooks of this room. `cascades` holds the hooks for sessions, directory and clean-up."""
+"""The registration of this room with the application."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def session_hooks(_services: ServiceRegistry) -> Hooks:
-    """Return the hooks for the end of a session and for its new key."""
+    """Return the hooks for the end of a session, and for its new key."""
     return Hooks(on_move=[on_session_moved], on_end=[on_session_end])
 
 

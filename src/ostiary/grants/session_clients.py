@@ -1,7 +1,7 @@
-"""The clients of a browser session, which are notified of its logout (OpenID Connect Back-Channel Logout 1.0, 2.5).
+"""The clients of a browser session. They are notified of its logout (OpenID Connect Back-Channel Logout 1.0, 2.5).
 
-A client joins with its first authorization response in a session, and stays until the session ends, whatever the
-lifetime of its tokens. The issuer of that time is stored, because one installation may have several host names.
+A client joins a session with its first authorization response and stays until the end of the session, regardless of the
+lifetime of its tokens. The issuer is stored too, because an installation may have several host names.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ostiary.store.hashing import new_token
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionClient:
-    """A client of a session, with the identifiers it got: issuer, session id and subject."""
+    """A client of a session, with the identifiers issued to it: issuer, session id and subject."""
 
     provider: int
     user: int
@@ -46,7 +46,7 @@ def join_session(item: Authorization, *, issuer: str) -> Iterable[Statement]:
 
 
 def load_session_client(body: Mapping[str, object]) -> SessionClient:
-    """Return the client of a stored body. Raises KeyError when a member is missing."""
+    """Return the client of a stored body. Raises KeyError for a missing member."""
     return SessionClient(
         provider=cast("int", body["provider"]),
         user=cast("int", body["user"]),
@@ -63,7 +63,7 @@ async def clients_of_session(database: Database, session: bytes) -> list[Session
 
 
 def of_session(session: bytes, providers: Collection[int]) -> tuple[str, tuple[Value, ...]]:
-    """Return the query (and its parameters) for `id` and `args` of a session's clients of these providers."""
+    """Return the query, with its parameters, for `id` and `args` of a session's clients of these providers."""
     return _select("session", session, providers)
 
 
@@ -73,7 +73,7 @@ def of_user(user: int, providers: Collection[int]) -> tuple[str, tuple[Value, ..
 
 
 def forget_session(session: bytes) -> Statement:
-    """Return the statement that deletes the clients of a session that ended."""
+    """Return the statement that deletes the clients of an ended session."""
     return Statement("DELETE FROM session_party WHERE session = ?", (session,))
 
 
@@ -88,6 +88,6 @@ def move(old: bytes, new: bytes) -> Statement:
 
 
 def _select(column: str, value: Value, providers: Collection[int]) -> tuple[str, tuple[Value, ...]]:
-    holes = ", ".join("?" for _ in providers)
-    sql = f"SELECT id, body AS args FROM session_party WHERE {column} = ? AND provider IN ({holes})"
+    marks = ", ".join("?" for _ in providers)
+    sql = f"SELECT id, body AS args FROM session_party WHERE {column} = ? AND provider IN ({marks})"
     return sql, (value, *providers)

@@ -61,7 +61,7 @@ MIGRATIONS: Final[tuple[Migration, ...]] = (
     Migration(
         71,
         "grants",
-        "what an access token stands for when its text does not tell, keys tokens are bound to, device codes, rates",
+        "claims of opaque access tokens, token bindings, device codes, rate counters",
         (
             "ALTER TABLE access_token ADD COLUMN body {text} NOT NULL DEFAULT ''",
             "ALTER TABLE access_token ADD COLUMN jkt {text}",
@@ -102,7 +102,7 @@ MIGRATIONS: Final[tuple[Migration, ...]] = (
         "grants",
         "the clients of a browser session",
         (
-            # `body` is the task's arguments as well, and part of the key: canonical JSON of issuer, sid and sub.
+            # `body` is canonical JSON of issuer, sid and sub. It is part of the key, and the arguments of the task.
             """
             CREATE TABLE session_party (
                 id {text} PRIMARY KEY,
@@ -118,7 +118,7 @@ MIGRATIONS: Final[tuple[Migration, ...]] = (
     Migration(
         75,
         "grants",
-        "tokens of machines have no family and no session: they need no place in those indexes",
+        "partial indexes: machine tokens have no family and no session",
         (
             "DROP INDEX access_token_family",
             "CREATE INDEX access_token_family ON access_token (family) WHERE family IS NOT NULL",
@@ -129,7 +129,7 @@ MIGRATIONS: Final[tuple[Migration, ...]] = (
     Migration(
         90,
         "grants",
-        "which access token was made of which other one",
+        "derived access tokens",
         (
             """
             CREATE TABLE access_descent (

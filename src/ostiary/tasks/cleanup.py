@@ -1,4 +1,4 @@
-"""The clean-up job, which deletes the expired rows of every room."""
+"""The clean-up job: it deletes the expired rows of all rooms."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ostiary.store.sweeping import in_bites
 
 NAME: Final = "clean_expired"
 EVERY: Final = 15 * MINUTE
-LIMIT: Final = 60 * MINUTE  # of one run; rows deleted by then stay deleted
+LIMIT: Final = 60 * MINUTE  # time limit of a run; deleted rows stay deleted
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +24,13 @@ class Sweepers:
 
 
 def clean_expired(database: Database, sweepers: Sequence[Sweeper]) -> Job:
-    """Return the job. Each sweeper takes the time and returns a statement that deletes at most one bite."""
+    """Return the job. A sweeper takes the time, and returns a statement that deletes at most one batch of rows."""
 
     async def handler(args: Mapping[str, object], *, now: int) -> None:  # noqa: ARG001 - every handler takes arguments
         for sweeper in sweepers:
-            await in_bites(partial(database.write, partial(_run, sweeper(now))))  # others write in between
+            await in_bites(partial(database.write, partial(_run, sweeper(now))))  # other writes run between two batches
 
-    return Job(NAME, handler, "Deletes the expired rows of every room, in bites", schedule=EVERY, limit=LIMIT)
+    return Job(NAME, handler, "Deletes expired rows in batches", schedule=EVERY, limit=LIMIT)
 
 
 def _run(statement: Statement) -> Batch[int]:

@@ -1,4 +1,4 @@
-"""What an operator sees of the queue: its tasks with their last errors, and the way back for a dead letter."""
+"""The operator's view of the queue: its tasks with their last errors, and the retry of dead letters."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _COLUMNS: Final = "id, name, args, key, state, created, due, attempts, error, fi
 
 @dataclass(frozen=True, slots=True)
 class QueuedTask:
-    """One task. Times are microseconds UTC.
+    """A task of the queue. Times are in microseconds UTC.
 
-    `due` is the next try while the task is queued, the end of the worker's lease while it runs, and None afterwards.
-    `finished` is when it was done or given up; `error` is that of the last try that failed.
+    `due` is the next attempt of a queued task, the end of a running task's lease, and None afterwards. `finished` is
+    the time of success or of the last failed attempt. `error` is that of the last failed attempt.
     """
 
     id: str
@@ -41,7 +41,7 @@ class TaskList:
         self._database = database
 
     async def search(self, states: Sequence[str], name: str | None = None) -> AsyncIterator[QueuedTask]:
-        """Yield the tasks in some of `STATES`, the oldest first, of one name or of all."""
+        """Yield the tasks in any of `states`, oldest first, optionally with one name."""
         after = (0, "")
         sql = (
             f"SELECT {_COLUMNS} FROM task WHERE state IN ({', '.join('?' for _ in states)}) "
@@ -58,14 +58,14 @@ class TaskList:
             after = (rows[-1]["created"], rows[-1]["id"])
 
     async def get(self, number: str) -> QueuedTask | None:
-        """Return one task, or None."""
+        """Return a task, or None."""
         row = await fetch_one(self._database, f"SELECT {_COLUMNS} FROM task WHERE id = ?", number)
         return None if row is None else _task(row)
 
     async def retry(self, number: str, *, now: int) -> bool:
-        """Queue a dead letter again, with all its attempts. False when there is none of that number.
+        """Queue a dead letter again, with all its attempts. Returns False if there is none with that id.
 
-        Its last error stays until a try succeeds. Raises Unavailable.
+        Its last error stays until an attempt succeeds. Raises Unavailable.
         """
 
         def batch() -> Batch[int]:

@@ -1,4 +1,4 @@
-"""The statements that enqueue the tasks of jobs."""
+"""The statements that enqueue tasks."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from ostiary.store.database import Statement, Value
 def enqueue(name: str, args: Mapping[str, object], *, key: str | None = None, now: int, after: int = 0) -> Statement:
     """Return the statement that enqueues a task, for the caller's own transaction.
 
-    `args` is plain JSON data without secrets. `key` makes it idempotent: while a task with this key exists, until a day
-    after it was done (a month for a dead letter), no other is added. `after` is a delay in microseconds.
+    `args` is plain JSON data without secrets. `key` is an idempotency key: no second task with it is added until a day
+    after the first is done (for a dead letter, a month). `after` is a delay in microseconds.
     """
     return Statement(
         "INSERT INTO task (id, name, args, key, state, created, due, owner, attempts, error, finished) "
@@ -23,9 +23,9 @@ def enqueue(name: str, args: Mapping[str, object], *, key: str | None = None, no
 
 
 def enqueue_each(name: str, query: str, parameters: Sequence[Value], *, now: int) -> Statement:
-    """Return the statement that enqueues a task for each row of a query of `id` and `args`.
+    """Return the statement that enqueues a task for each row of a query for `id` and `args`.
 
-    `id` is a unique text, `args` a JSON text without secrets. It is for tasks whose number only the database knows.
+    `id` is a unique text, `args` a JSON text without secrets. The database determines how many tasks there are.
     """
     return Statement(
         "INSERT INTO task (id, name, args, state, created, due, attempts) "

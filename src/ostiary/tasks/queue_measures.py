@@ -1,4 +1,4 @@
-"""The queue in numbers, for the page of metrics. Every process reads the same ones from the database."""
+"""The metrics of the queue. They are read from the database and are the same in every process."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _LAST: Final = "SELECT name, MAX(finished) AS finished FROM task WHERE state = '
 
 
 def queue_measures(services: ServiceRegistry) -> Sequence[Measure]:
-    """Return the depth of the queue, the age of its oldest task, dead letters, and when each task last succeeded."""
+    """Return the metrics: tasks by state, the delay of the oldest task, and the last success of each task."""
     database = services.database
 
     async def count() -> Samples:
-        found = {row["state"]: float(row["number"]) for row in await database.fetch(_COUNT)}
-        return {(word,): found.get(state, 0.0) for state, word in _WORDS.items()}
+        numbers = {row["state"]: float(row["number"]) for row in await database.fetch(_COUNT)}
+        return {(word,): numbers.get(state, 0.0) for state, word in _WORDS.items()}
 
     async def oldest() -> Samples:
         due = (await database.fetch(_OLDEST))[0]["due"]
@@ -34,17 +34,15 @@ def queue_measures(services: ServiceRegistry) -> Sequence[Measure]:
         return {(row["name"],): row["finished"] / _SECOND for row in await database.fetch(_LAST)}
 
     return (
-        Measure(
-            name="ostiary_tasks", summary="Tasks of the queue: waiting, running, dead.", labels=("state",), read=count
-        ),
+        Measure(name="ostiary_tasks", summary="Tasks in the queue, by state.", labels=("state",), read=count),
         Measure(
             name="ostiary_task_overdue_seconds",
-            summary="How long the oldest task is overdue: nobody runs it, or its worker is lost.",
+            summary="Delay of the oldest due task. It grows if there is no worker, or a worker was lost.",
             read=oldest,
         ),
         Measure(
             name="ostiary_task_success_timestamp_seconds",
-            summary="When a task of that name last succeeded, within a day.",
+            summary="Last success of a task, within the last day.",
             labels=("task",),
             read=last,
         ),

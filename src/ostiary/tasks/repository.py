@@ -1,4 +1,4 @@
-"""The repository of tasks: every SQL statement on the queue."""
+"""The repository of tasks: every SQL statement of the queue."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from ostiary.store.database import Batch, Dialect, Guard, Row, Statement
 from ostiary.store.sweeping import bite
 
 DAY: Final = 86_400_000_000
-LONGEST_WAIT: Final = 3_600_000_000  # microseconds until a failed task is retried
-SKEW: Final = 60_000_000  # microseconds: clocks of several servers may be apart
+LONGEST_WAIT: Final = 3_600_000_000  # microseconds: the maximum delay of a retry
+SKEW: Final = 60_000_000  # microseconds between the clocks of several servers
 KEPT_DONE: Final = DAY
 KEPT_DEAD: Final = 30 * DAY
 _ERROR_LENGTH: Final = 2_000
 
 
 class LeaseLost(Exception):
-    """Another worker has the task: this run did not renew its lease in time."""
+    """Another worker has claimed the task, because its lease was not renewed in time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A claimed task of this owner. `attempt` counts from 1."""
+    """A task claimed by this owner. `attempt` counts from 1."""
 
     id: str
     name: str
@@ -34,17 +34,17 @@ class Claim:
 
 
 def is_waiting(names: Sequence[str]) -> str:
-    """Return the query for whether a task is due. Its parameters are the names and the time."""
+    """Return the query that checks whether a task is due. Its parameters are the names and the time."""
     return f"SELECT 1 AS waiting FROM task WHERE name IN ({_placeholders(names)}) AND due <= ? LIMIT 1"
 
 
 def claim(
     names: Sequence[str], *, owner: str, now: int, lease: int, most: int, dialect: Dialect
 ) -> Batch[Sequence[Claim]]:
-    """Claim up to `most` tasks that are due, or whose lease expired, for `lease` microseconds."""
+    """Claim up to `most` tasks that are due, or have an expired lease, for `lease` microseconds."""
     pick = f"SELECT id FROM task WHERE name IN ({_placeholders(names)}) AND due <= ? ORDER BY due, id LIMIT ?"
-    # On PostgreSQL other processes claim at the same moment: they skip locked rows instead of waiting for them,
-    # and the array makes sure that the inner query runs once.
+    # On PostgreSQL, other processes may claim concurrently: locked rows are skipped instead of waiting for them, and
+    # the array ensures that the inner query runs once.
     selected = f"id = ANY (ARRAY ({pick} FOR UPDATE SKIP LOCKED))" if dialect == "postgresql" else f"id IN ({pick})"
     rows = yield Statement(
         f"UPDATE task SET state = 'running', owner = ?, due = ?, attempts = attempts + 1 WHERE {selected} "
@@ -76,21 +76,21 @@ def give_up(task: Claim, *, error: str, now: int) -> Statement:
 
 
 def release(task: Claim, *, now: int) -> Statement:
-    """Return the statement that releases an interrupted task at once. The attempt does not count."""
+    """Return the statement that releases an interrupted task at once. The attempt is not counted."""
     return _of("UPDATE task SET state = 'queued', due = ?, attempts = attempts - 1 ", (now,), task)
 
 
 def wake(now: int) -> Statement:
-    """Return the statement that makes tasks due whose time, set by a wrong clock, lies beyond the longest wait."""
+    """Return the statement that makes tasks due whose delay exceeds the maximum: a wrong clock has set it."""
     return Statement(
         "UPDATE task SET due = ? WHERE due > CAST(? AS BIGINT) + CAST(? AS BIGINT)", (now, now, LONGEST_WAIT + SKEW)
     )
 
 
 def sweep(now: int) -> Statement:
-    """Return the statement that deletes tasks done a day ago and dead letters of a month ago."""
-    over = "finished <= ? AND (state = 'done' OR finished <= ?)"
-    return bite("task", "id", over, now - KEPT_DONE, now - KEPT_DEAD, order="finished")
+    """Return the statement that deletes tasks done a day ago, and dead letters of a month ago."""
+    condition = "finished <= ? AND (state = 'done' OR finished <= ?)"
+    return bite("task", "id", condition, now - KEPT_DONE, now - KEPT_DEAD, order="finished")
 
 
 def _of(sql: str, values: tuple[int | str, ...], task: Claim) -> Statement:

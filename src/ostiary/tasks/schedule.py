@@ -1,7 +1,7 @@
-"""The scheduler: periodic jobs, enqueued by one leader.
+"""The scheduler: one leader enqueues the periodic jobs.
 
-The leader is the process that holds the lease when a job is due. Nothing is written while nothing is due, so that an
-idle installation does not wake its disk.
+The leader is the process that holds the lease when a job is due. Nothing is written until a job is due, so that the
+disk of an idle installation can sleep.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class NotLeader(Exception):
 
 
 async def fire(database: Database, jobs: Sequence[Job], *, owner: str, now: int) -> int:
-    """Enqueue the jobs that are due and return how many. Raises Unavailable."""
+    """Enqueue the due jobs and return their number. Raises Unavailable."""
     due = await _due(database, jobs, now)
     if not due:
         return 0
@@ -33,13 +33,13 @@ async def fire(database: Database, jobs: Sequence[Job], *, owner: str, now: int)
 
 
 async def leader(database: Database) -> str:
-    """Return the owner that enqueued scheduled tasks last, "" before the first. Raises Unavailable."""
+    """Return the owner that enqueued scheduled tasks last, or "" if there was none. Raises Unavailable."""
     owner: str = (await database.fetch("SELECT owner FROM task_leader WHERE id = 1"))[0]["owner"]
     return owner
 
 
 async def _due(database: Database, jobs: Sequence[Job], now: int) -> list[tuple[Job, int]]:
-    """Return each job that is due, with its slot. A new job is due at once."""
+    """Return the due jobs with their slots. A new job is due at once."""
     slots = {row["name"]: row["due"] for row in await database.fetch("SELECT name, due FROM task_schedule")}
     due = []
     for job in jobs:
@@ -67,7 +67,7 @@ def _fire(due: Sequence[tuple[Job, int]], owner: str, now: int) -> Batch[int]:
             "ON CONFLICT (name) DO UPDATE SET due = excluded.due WHERE task_schedule.due = ?",
             (job.name, following, slot),
         )
-        if result.count:  # otherwise the previous leader wrote between our read and our write
+        if result.count:  # otherwise the previous leader enqueued it after our read
             yield enqueue(job.name, {}, key=f"schedule:{job.name}:{following}", now=now)
             fired += 1
     return fired

@@ -6,8 +6,8 @@ from typing import Final
 
 from ostiary.store.migrations import Migration
 
-# `due` is when a worker may claim the task: its time while queued, the end of the lease while it runs, NULL when
-# it is finished. `state` is queued, running, done or dead.
+# `due` is the time from which a worker may claim the task: the next attempt of a queued task, the end of a running
+# task's lease, NULL for a finished task. `state` is queued, running, done or dead.
 MIGRATIONS: Final = (
     Migration(
         3,

@@ -1,4 +1,4 @@
-"""The worker: claims tasks, renews their leases, and stops without losing any."""
+"""The worker: it claims tasks, runs them and renews their leases. No task is lost when it stops."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ from ostiary.tasks.schedule import fire, leader
 SECOND: Final = 1_000_000
 LEASE: Final = 30 * SECOND
 AT_ONCE: Final = 4  # concurrent tasks of one worker
-POLL: Final = 1.0  # seconds between polls for tasks of other processes
-BOUND: Final = 30.0  # seconds within which a turn must succeed
+POLL: Final = 1.0  # seconds between polls, for tasks that other processes enqueue
+BOUND: Final = 30.0  # seconds: maximum time between two successful turns
 GRACE: Final = 20.0  # seconds for running tasks to end at shutdown
-FIRST_WAIT: Final = SECOND  # after the first failure; doubled each time
+FIRST_WAIT: Final = SECOND  # after the first failure; doubled after each further one
 
 _log: Final = logging.getLogger("ostiary.tasks")
 
@@ -47,7 +47,7 @@ def wall_clock() -> int:
 
 
 class Worker:
-    """Runs tasks until it is stopped. Any number of workers may share a database."""
+    """Runs tasks until it is stopped. Any number of workers can share a database."""
 
     def __init__(
         self,
@@ -66,7 +66,7 @@ class Worker:
         self._clock = clock
         self._lease = lease
         self.loop: Final = Loop("queue", self._turn, every=poll, bound=BOUND)
-        """The polling loop: due tasks are claimed and started."""
+        """The polling loop, which claims and starts due tasks."""
         self._grace = grace
         self._at_once = at_once
         self._owner = uuid.uuid4().hex
@@ -77,7 +77,7 @@ class Worker:
         self._running: dict[asyncio.Task[None], Claim] = {}
 
     def wake(self) -> None:
-        """Poll the queue now: a task was enqueued in this process, and committed."""
+        """Poll the queue now, because this process has enqueued and committed a task."""
         self._wake_up.set()
 
     async def is_leader(self) -> bool:
@@ -85,7 +85,7 @@ class Worker:
         return await leader(self._database) == self._owner
 
     async def run(self) -> None:
-        """Run until `stop`. Running tasks then have the grace period to end, and are released after it."""
+        """Run until `stop`. Running tasks then get the grace period to end; after it, they are released."""
         self._ended.clear()
         try:
             while not self._stopping:
@@ -96,7 +96,7 @@ class Worker:
             self._ended.set()
 
     async def stop(self) -> None:
-        """Claim no more tasks, and return when the running ones have ended."""
+        """Claim no more tasks, and wait until the running ones have ended."""
         self._stopping = True
         self._wake_up.set()
         await self._ended.wait()
@@ -107,16 +107,16 @@ class Worker:
             pass
 
     async def _claim_due(self) -> bool:
-        """Claim as many due tasks as can run. Tell whether there may be more."""
-        room = self._at_once - len(self._running)
-        if room <= 0 or self._stopping or not self._names:
+        """Claim as many due tasks as can run. Returns whether there may be more."""
+        free = self._at_once - len(self._running)
+        if free <= 0 or self._stopping or not self._names:
             return False
         now = self._clock()
         if not await self._database.fetch(is_waiting(self._names), *self._names, now):
             return False  # a read is cheap; only a claim writes
         dialect = self._database.dialect
         claims = await self._database.write(
-            lambda: claim(self._names, owner=self._owner, now=now, lease=self._lease, most=room, dialect=dialect)
+            lambda: claim(self._names, owner=self._owner, now=now, lease=self._lease, most=free, dialect=dialect)
         )
         for task in claims:
             running = asyncio.create_task(self._run_task(task), name=f"ostiary-task-{task.name}")
@@ -126,7 +126,7 @@ class Worker:
 
     def _forget(self, running: asyncio.Task[None]) -> None:
         self._running.pop(running, None)
-        self._wake_up.set()  # there is room again
+        self._wake_up.set()  # another task can run
 
     async def _sleep(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
@@ -135,8 +135,8 @@ class Worker:
 
     async def _run_task(self, task: Claim) -> None:
         job = self._jobs[task.name]
-        if task.attempt > job.attempts:  # each of its workers died
-            await self._give_up(job, task, "the worker was lost every time")
+        if task.attempt > job.attempts:  # every attempt ended with the loss of its worker
+            await self._give_up(job, task, "the worker was lost in every attempt")
             return
         work = asyncio.create_task(self._handle(job, task))
         renewal = asyncio.create_task(self._renew_lease(task, work))
@@ -144,10 +144,10 @@ class Worker:
             await work
         except asyncio.CancelledError:
             me = asyncio.current_task()
-            if me is None or me.cancelling():  # the worker ends; otherwise `_renew_lease` cancelled the task
+            if me is None or me.cancelling():  # the worker stops; otherwise `_renew_lease` cancelled the task
                 raise
             _log.warning("task %s (%s) was taken over by another worker", task.id, task.name)
-        except Exception as error:  # noqa: BLE001 - whatever a handler raises, the task is tried again
+        except Exception as error:  # noqa: BLE001 - any error of a handler leads to a retry
             await self._failed(job, task, error)
         else:
             await self._write(finish(task, now=self._clock()), task)
@@ -159,7 +159,7 @@ class Worker:
             await job.handler(task.args, now=self._clock())
 
     async def _renew_lease(self, task: Claim, work: asyncio.Task[None]) -> None:
-        """Renew the lease three times in its length. Cancel the work when it is lost."""
+        """Renew the lease three times per lease period. Cancel the work if the lease is lost."""
         while True:
             await asyncio.sleep(self._lease / SECOND / 3)
             try:
@@ -167,18 +167,18 @@ class Worker:
             except LeaseLost:
                 work.cancel()
                 return
-            except Exception as error:  # noqa: BLE001 - without renewal another worker would begin the task again
+            except Exception as error:  # noqa: BLE001 - without the renewals another worker would start the task again
                 _log.warning("the lease of task %s (%s) could not be renewed: %s", task.id, task.name, error)
 
     async def _failed(self, job: Job, task: Claim, error: Exception) -> None:
         message = f"{type(error).__name__}: {error}"
         if task.attempt >= job.attempts:
-            _log.error("task %s (%s) is given up after %d attempts: %s", task.id, task.name, task.attempt, message)
+            _log.error("task %s (%s) failed for good after %d attempts: %s", task.id, task.name, task.attempt, message)
             await self._give_up(job, task, message)
             return
         wait = delay(task.attempt, random.random())  # noqa: S311 - it only spreads the load
         _log.warning(
-            "task %s (%s) failed, again in %d s: %s", task.id, task.name, wait // SECOND, message, exc_info=error
+            "task %s (%s) failed, retry in %d s: %s", task.id, task.name, wait // SECOND, message, exc_info=error
         )
         await self._write(retry(task, error=message, due=self._clock() + wait), task)
 
@@ -192,8 +192,8 @@ class Worker:
             await self._database.write(partial(run, (statement, *more)))
         except LeaseLost:
             _log.warning("task %s (%s) was taken over by another worker", task.id, task.name)
-        except Exception as error:  # noqa: BLE001 - the lease runs out, and the task is done again
-            _log.warning("the end of task %s (%s) could not be noted: %s", task.id, task.name, error)
+        except Exception as error:  # noqa: BLE001 - the lease expires, and the task runs again
+            _log.warning("the result of task %s (%s) could not be stored: %s", task.id, task.name, error)
 
     async def _drain(self) -> None:
         if not self._running:
@@ -205,11 +205,11 @@ class Worker:
             running.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await running
-            _log.warning("task %s (%s) did not end in time and is handed back", task.id, task.name)
+            _log.warning("task %s (%s) did not end in time and is released", task.id, task.name)
             await self._write(release(task, now=self._clock()), task)
 
 
 def delay(attempt: int, jitter: float) -> int:
-    """Return the delay before the next attempt, in microseconds; `jitter` is from 0 to 1."""
+    """Return the delay before the next attempt, in microseconds. `jitter` is between 0 and 1."""
     longest: int = min(FIRST_WAIT * 2 ** (attempt - 1), LONGEST_WAIT)
     return round(longest * (0.5 + jitter / 2))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from ostiary.events.sentences import binding_line
+from ostiary.events.sentences import binding_line, requirement
 from ostiary.resource import codec
 
 if TYPE_CHECKING:
@@ -40,10 +40,10 @@ def lines(item: Explanation) -> Iterator[str]:
 def examined(what: str, policies: Examined, item: Explanation) -> Iterator[str]:
     """Yield the lines of one decision: each binding with its result, its messages and its cost."""
     if not policies.steps:
-        yield f"{what}: nothing is bound, so everybody may."
+        yield f"{what}: there are no bindings, so everybody may."
         return
-    need = "one of these has to say yes" if policies.mode == "any" else "each of these has to say yes"
-    yield f"{what}: {'yes' if policies.passing else 'no'} ({need}; revision {item.situation.snapshot.number})"
+    result = "yes" if policies.passing else "no"
+    yield f"{what}: {result} ({requirement(policies.mode)}; revision {item.situation.snapshot.number})"
     yield from (f"  {_step(step, item)}" for step in policies.steps)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from ostiary.grants.counters import hit_until
-from ostiary.grants.pushed_requests import Pushed, keep_pushed
+from ostiary.grants.pushed_requests import Pushed, insert_pushed
 from ostiary.proto.oauth2.authorization.request import parse_request
 from ostiary.proto.oauth2.authorization.request_uri import LIFETIME, PREFIX, pushed_pairs
 from ostiary.proto.oauth2.errors import INVALID_DPOP_PROOF, INVALID_REQUEST_OBJECT, TEMPORARILY_UNAVAILABLE, OAuthError
@@ -69,7 +69,7 @@ async def _keep(services: OAuth2Services, handle_hash: bytes, pushed: Pushed, *,
             # guard: A69 pushed requests of public clients are limited per address
             if count > rate.most:
                 return until
-        yield keep_pushed(handle_hash, pushed)
+        yield insert_pushed(handle_hash, pushed)
         return None
 
     return await services.database.write(batch)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ostiary.grants.authorization_codes import Code, Mismatch, use_code
 from ostiary.grants.binding import Binding
-from ostiary.grants.refresh_tokens import begin
+from ostiary.grants.refresh_tokens import store_first_tokens
 from ostiary.proto.oauth2.authorization.pkce import CodeChallenge, Method, WrongVerifier, verify_code_verifier
 from ostiary.proto.oauth2.errors import INVALID_GRANT, OAuthError
 from ostiary.proto.oauth2.token import CodeRequest, narrow_resources, parse_code_request
@@ -42,7 +42,7 @@ async def authorization_code(token_request: TokenRequest) -> GrantResult:
 
     def store(issued: Issued) -> Batch[None]:
         ends = [issued.access.expires] if issued.refresh is None else [issued.access.expires, issued.refresh.expires]
-        return begin(item, access=issued.access, refresh=issued.refresh, expires=max(ends))
+        return store_first_tokens(item, access=issued.access, refresh=issued.refresh, expires=max(ends))
 
     return GrantResult(
         authorization=item,

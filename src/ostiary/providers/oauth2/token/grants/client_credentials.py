@@ -19,7 +19,7 @@ from ostiary.directory.machines import Machines, NotGenerated, moved_to
 from ostiary.events.event import event
 from ostiary.grants.access_tokens import insert_access
 from ostiary.grants.derived_tokens import insert_derivation
-from ostiary.grants.family import Authorization, hold_family
+from ostiary.grants.family import Authorization, lock_family
 from ostiary.proto.oauth2.errors import INVALID_CLIENT, INVALID_GRANT, INVALID_REQUEST, UNAUTHORIZED_CLIENT, OAuthError
 from ostiary.proto.oauth2.scope import OFFLINE_ACCESS, OPENID
 from ostiary.proto.oauth2.token import ClientCredentialsRequest, narrow_resources, parse_client_credentials_request
@@ -217,7 +217,7 @@ def _store(authorization: Authorization, issued: Issued, source: Federated | Non
     if source is not None:
         yield from insert_derivation(issued.access.hash, source=source.hash)
     if authorization.family:
-        yield hold_family(authorization, expires=issued.access.expires)
+        yield lock_family(authorization, expires=issued.access.expires)
     yield insert_access(issued.access)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from ostiary.grants.device_codes import Poll, poll_device
-from ostiary.grants.refresh_tokens import begin
+from ostiary.grants.refresh_tokens import store_first_tokens
 from ostiary.proto.oauth2.errors import (
     ACCESS_DENIED,
     AUTHORIZATION_PENDING,
@@ -41,7 +41,7 @@ async def device_code(token_request: TokenRequest) -> GrantResult:
 
     def store(issued: Issued) -> Batch[None]:
         ends = [issued.access.expires] if issued.refresh is None else [issued.access.expires, issued.refresh.expires]
-        return begin(granted, access=issued.access, refresh=issued.refresh, expires=max(ends))
+        return store_first_tokens(granted, access=issued.access, refresh=issued.refresh, expires=max(ends))
 
     return GrantResult(
         authorization=granted,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ostiary.grants.refresh_tokens import RefreshToken, Use, find_refresh, keep, rotate, successor
+from ostiary.grants.refresh_tokens import RefreshToken, Use, find_refresh, rotate, store_without_rotation, successor
 from ostiary.proto.oauth2.errors import INVALID_GRANT, OAuthError
 from ostiary.proto.oauth2.scope import narrow_scope
 from ostiary.proto.oauth2.token import narrow_resources, parse_refresh_request
@@ -67,5 +67,5 @@ def _is_due(client: Client, token: RefreshToken, now: int) -> bool:
 
 def _store(token: RefreshToken, use: Use, issued: Issued, now: int) -> Batch[None]:
     if issued.refresh is None:
-        return keep(token, access=issued.access)
+        return store_without_rotation(token, access=issued.access)
     return rotate(token, use=use, access=issued.access, refresh=issued.refresh, now=now)
