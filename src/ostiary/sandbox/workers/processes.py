@@ -5,6 +5,9 @@ Its synchronous client is used, in threads: the asynchronous one can abort the w
 
 from __future__ import annotations
 
+import sys
+import sysconfig
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pydantic_monty import Monty
@@ -20,13 +23,27 @@ CHECKOUTS: Final = 1000
 FREE: Final = 5.0
 """Seconds until a worker must be free. There are enough, so this passes only when they cannot be started."""
 
+LATE: Final = 1.0
+"""Seconds after the limit of computing until a worker that has not stopped by itself is killed."""
+
+PROGRAMS: Final = ("ostiary-expression-worker", "monty")
+"""What must lie in one folder: what confines a worker and starts it (`sandbox.confinement`), and the worker itself."""
+
 
 class ProcessPool:
-    """Worker processes, at most `most`; one is started at once."""
+    """Worker processes, at most `most`; one is started at once, others when they are needed.
+
+    Raises OSError when none can be started.
+    """
 
     def __init__(self, most: int) -> None:
         self._monty = Monty(
-            min_processes=1, max_processes=most, checkout_timeout=FREE, max_checkouts_per_worker=CHECKOUTS
+            binary_path=launcher(),
+            min_processes=1,
+            max_processes=most,
+            checkout_timeout=FREE,
+            max_checkouts_per_worker=CHECKOUTS,
+            feed_duration_limit_grace=LATE,
         )
         self._monty.__enter__()
 
@@ -37,3 +54,12 @@ class ProcessPool:
     def close(self) -> None:
         """End the processes. Blocks."""
         self._monty.__exit__(None, None, None)
+
+
+def launcher() -> Path:
+    """Return the program that starts a confined worker. Raises FileNotFoundError."""
+    folders = [Path(sysconfig.get_path("scripts")), Path(sys.argv[0]).parent, Path(sys.executable).parent]
+    for folder in folders:
+        if all((folder / name).is_file() for name in PROGRAMS):
+            return folder / PROGRAMS[0]
+    raise FileNotFoundError(f"no {' and '.join(PROGRAMS)} in {' or '.join(str(one) for one in folders)}")
