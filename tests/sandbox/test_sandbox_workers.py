@@ -123,6 +123,7 @@ async def test_a_failure_says_where_it_arose(workers: Workers) -> None:
     ],
 )
 async def test_a56_each_limit_ends_a_run_with_its_reason(workers: Workers, source: str, reason: AbortReason) -> None:
-    limits = Limits(seconds=0.2, output=1000, calls=50, result=1000)
+    seconds = 0.2 if reason is AbortReason.TIME else 60
+    limits = Limits(seconds=seconds, deadline=60, output=1000, calls=50, result=1000)
     outcome = await workers.run(Program(source), functions={"echo": lambda value: value}, limits=limits)
     assert reason_of(outcome) is reason

@@ -35,7 +35,7 @@ def main() -> None:
         if int(number) > 2 and int(number) != binary:  # noqa: PLR2004 - the three streams
             os.closerange(int(number), int(number) + 1)  # no error for the one that listed them
     confine()
-    os.execve(binary, [_BINARY, *sys.argv[1:]], {})
+    os.execve(binary, [_BINARY, *sys.argv[1:]], {})  # noqa: S606 - that is what this program is for
 
 
 def confine() -> None:
@@ -58,7 +58,7 @@ def confine() -> None:
 
 
 def prctl(option: int, value: int) -> None:
-    """Call prctl(2). Raises OSError."""
+    """Set an attribute of this process. Raises OSError."""
     library = ctypes.CDLL(None, use_errno=True)
     if library.prctl(option, ctypes.c_ulong(value), ctypes.c_ulong(0), ctypes.c_ulong(0), ctypes.c_ulong(0)) != 0:
         number = ctypes.get_errno()

@@ -6,11 +6,21 @@ Serves no paths. Must not know any other room: the application passes the values
 
 from ostiary.settings.errors import InvalidSetting, MissingSetting, SettingsError, UnknownSetting
 from ostiary.settings.load import load
-from ostiary.settings.model import Address, BootstrapSettings, Listen, PostgreSQL, SessionSettings, Settings, Web
+from ostiary.settings.model import (
+    Address,
+    BootstrapSettings,
+    ExpressionSettings,
+    Listen,
+    PostgreSQL,
+    SessionSettings,
+    Settings,
+    Web,
+)
 
 __all__ = [
     "Address",
     "BootstrapSettings",
+    "ExpressionSettings",
     "InvalidSetting",
     "Listen",
     "MissingSetting",

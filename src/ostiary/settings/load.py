@@ -14,6 +14,7 @@ from ostiary.settings.errors import InvalidSetting, MissingSetting
 from ostiary.settings.model import (
     BootstrapSettings,
     DPoP,
+    ExpressionSettings,
     Listen,
     MutualTLS,
     PostgreSQL,
@@ -57,7 +58,7 @@ def _value(setting: Setting, raw: RawValue) -> object:
 def _text(setting: Setting, value: object) -> str:
     if value is None:
         return "off" if setting.parse is parse.address_or_off else ""
-    if isinstance(value, int) and setting.parse is parse.duration:
+    if isinstance(value, int) and setting.is_duration:
         return duration_text(value)
     if isinstance(value, Secret):
         return str(value) if value else ""
@@ -85,6 +86,7 @@ def _settings(values: Mapping[str, object], shown: Mapping[str, Shown], notes: t
         postgresql=postgresql,
         mtls=_section(MutualTLS, "mtls", values),
         dpop=_section(DPoP, "dpop", values),
+        expressions=_section(ExpressionSettings, "expressions", values),
         throttle=_section(Throttle, "throttle.providers.oauth2", values),
         notes=notes,
         shown=shown,

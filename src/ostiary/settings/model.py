@@ -99,6 +99,18 @@ class SessionSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExpressionSettings:
+    """How many expressions run at once, and what one may cost. Durations in microseconds, `memory` in MiB."""
+
+    workers: int = 2
+    time: int = 1_000_000
+    deadline: int = 10_000_000
+    memory: int = 64
+    calls: int = 500
+    output: int = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BootstrapSettings:
     """The first administrator, created without the wizard when `password` or `token` is set."""
 
@@ -134,6 +146,7 @@ class Settings:
     mtls: MutualTLS = MutualTLS(header=None)
     dpop: DPoP = DPoP(nonce="off")
     throttle: Throttle = Throttle(device=RateSetting(20, 3_600_000_000))
+    expressions: ExpressionSettings = ExpressionSettings()
     image_digest: str | None = None  # of the container image, set by the deployment
     notes: tuple[str, ...] = ()  # notes for the operator, one sentence each
     shown: Mapping[str, Shown] = field(default_factory=dict)

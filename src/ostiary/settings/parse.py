@@ -60,6 +60,29 @@ def whole_seconds(raw: str) -> int:
     raise ValueError(f"expected a number of seconds from 0 to {_TEN_YEARS}")
 
 
+def whole_number(least: int, most: int) -> Callable[[str], int]:
+    """Return the parser of a whole number in a range."""
+
+    def read(raw: str) -> int:
+        if raw.isascii() and raw.isdigit() and len(raw) <= len(str(most)) and least <= int(raw) <= most:
+            return int(raw)
+        raise ValueError(f"expected a number from {least} to {most}")
+
+    return read
+
+
+def duration_up_to(most: str) -> Callable[[str], int]:
+    """Return the parser of a duration with an upper bound, into microseconds above zero."""
+
+    def read(raw: str) -> int:
+        value = duration(raw)
+        if value > parse_duration(most):
+            raise ValueError(f"expected a duration of at most {most}")
+        return value
+
+    return read
+
+
 def address(raw: str) -> Address:
     """Parse "host:port", with IPv6 in brackets. ":port" means every IPv4 address."""
     host, colon, number = raw.rpartition(":")

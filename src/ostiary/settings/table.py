@@ -32,6 +32,7 @@ class Setting:
     help: str
     alias: bool = True  # authentik has it under the same name
     secret: bool = False
+    is_duration: bool = False  # microseconds, shown as a duration
     flat: bool = False  # authentik spells it with one underscore, not as a nested setting
 
     @property
@@ -143,8 +144,54 @@ TABLE: Final[tuple[Setting, ...]] = (
     Setting(
         name="sessions.unauthenticated_age",
         parse=parse.duration,
+        is_duration=True,
         default="days=1",
         help="Lifetime of sessions of people who have not signed in.",
+    ),
+    Setting(
+        name="expressions.workers",
+        parse=parse.whole_number(1, 64),
+        default="2",
+        alias=False,
+        help="How many expressions of administrators run at once for sign-ins, each in a process of about 15 MiB;"
+        " more wait. Trial runs have one of their own. None is started before an expression needs one.",
+    ),
+    Setting(
+        name="expressions.time",
+        parse=parse.duration_up_to("seconds=60"),
+        is_duration=True,
+        default="seconds=1",
+        alias=False,
+        help="How long an expression may compute, at most seconds=60. Expressions that it calls are included.",
+    ),
+    Setting(
+        name="expressions.deadline",
+        parse=parse.duration_up_to("minutes=5"),
+        is_duration=True,
+        default="seconds=10",
+        alias=False,
+        help="How long an expression may take with all it waits for (database, DNS, HTTP), at most minutes=5.",
+    ),
+    Setting(
+        name="expressions.memory",
+        parse=parse.whole_number(8, 512),
+        default="64",
+        alias=False,
+        help="MiB that the values of an expression may take.",
+    ),
+    Setting(
+        name="expressions.calls",
+        parse=parse.whole_number(1, 100_000),
+        default="500",
+        alias=False,
+        help="How often an expression may ask Ostiary for something: a function, a relation of an object.",
+    ),
+    Setting(
+        name="expressions.output",
+        parse=parse.whole_number(0, 1_000_000),
+        default="10000",
+        alias=False,
+        help="Characters that an expression may print.",
     ),
     Setting(
         name="bootstrap.password",

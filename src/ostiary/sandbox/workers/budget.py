@@ -32,9 +32,8 @@ class Budget:
         self.output = limits.output
         self.ends = time.monotonic() + limits.deadline
 
-    def computed(self, seconds: float) -> None:
-        """Take computing time. Raises Spent."""
-        self.seconds -= seconds
+    def check(self) -> None:
+        """Raise Spent when the time is over."""
         if self.seconds <= 0:
             raise Spent(AbortReason.TIME, f"it computed for more than {self._limits.seconds:g} seconds")
         self.remaining()
@@ -57,7 +56,3 @@ class Budget:
         self.output -= characters
         if self.output < 0:
             raise Spent(AbortReason.OUTPUT, f"it printed more than {self._limits.output} characters")
-
-    def too_large(self) -> Spent:
-        """Return the error of a value with too many items and characters."""
-        return Spent(AbortReason.RESULT, f"a value has more than {self._limits.result} items and characters")

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
 
 from ostiary.sandbox.workers.outcome import Aborted, AbortReason, Outcome
 from ostiary.sandbox.workers.run_request import CURRENT, DEPTH, RunRequest
+from ostiary.sandbox.workers.tally import Tally
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,30 +29,41 @@ class Pool:
     """Runs programs on at most `slots` workers at once, not counting runs inside each other."""
 
     def __init__(self, name: str, slots: int) -> None:
-        self._name = name
+        self.name = name
+        self.tally = Tally(name)
+        self.waiting = 0
         self._most = slots * DEPTH
         self._slots = asyncio.Semaphore(slots)
         self._starting = asyncio.Lock()
         self._threads: ThreadPoolExecutor | None = None
         self._processes: ProcessPool | None = None
         self._runs: set[Run] = set()
-        self._waiting = 0
         self._closed = False
 
     async def first(self, request: Callable[[], RunRequest]) -> Outcome:
         """Do a run that is in no other one, when its turn comes. The budget begins then: `request` is called then."""
-        if self._waiting >= QUEUE:
+        outcome = await self._waited()
+        if outcome is not None:
+            return self.tally.ended(outcome)
+        task = asyncio.ensure_future(self._held(request))
+        return await asyncio.shield(task)  # a caller that goes away leaves a worker that is still busy
+
+    async def _waited(self) -> Outcome | None:
+        """Wait for a turn; returns the outcome of a run that gets none."""
+        # A56: a queue has an end, and a wait
+        if self.waiting >= QUEUE:
             return Aborted(AbortReason.BUSY, "too many expressions wait for a worker")
-        self._waiting += 1
+        began = time.perf_counter()
+        self.waiting += 1
         try:
             async with asyncio.timeout(WAIT):
                 await self._slots.acquire()
         except TimeoutError:
             return Aborted(AbortReason.BUSY, "no worker was free in time")
         finally:
-            self._waiting -= 1
-        task = asyncio.ensure_future(self._held(request))
-        return await asyncio.shield(task)  # a caller that goes away leaves a worker that is still busy
+            self.waiting -= 1
+            self.tally.waited += time.perf_counter() - began
+        return None
 
     async def _held(self, request: Callable[[], RunRequest]) -> Outcome:
         try:
@@ -60,6 +73,9 @@ class Pool:
 
     async def inner(self, request: RunRequest) -> Outcome:
         """Do a run at once. A run inside another one needs no turn: there are workers for it."""
+        return self.tally.ended(await self._run(request))
+
+    async def _run(self, request: RunRequest) -> Outcome:
         try:
             threads, processes = await self._started()
         except Exception as error:
@@ -79,9 +95,11 @@ class Pool:
             if self._closed:
                 raise RuntimeError("the workers are closed")
             if self._threads is None:
-                self._threads = ThreadPoolExecutor(self._most, thread_name_prefix=f"expressions-{self._name}")
+                self._threads = ThreadPoolExecutor(self._most, thread_name_prefix=f"expressions-{self.name}")
             if self._processes is None:
-                self._processes = await asyncio.get_running_loop().run_in_executor(self._threads, _start, self._most)
+                self._processes = await asyncio.get_running_loop().run_in_executor(
+                    self._threads, _start, self._most, self.tally
+                )
             return self._threads, self._processes
 
     async def close(self) -> None:
@@ -96,7 +114,7 @@ class Pool:
             self._threads.shutdown(wait=False, cancel_futures=True)
 
 
-def _start(most: int) -> ProcessPool:
+def _start(most: int, tally: Tally) -> ProcessPool:
     from ostiary.sandbox.workers.processes import ProcessPool  # noqa: PLC0415 - not for installations without expressions
 
-    return ProcessPool(most)
+    return ProcessPool(most, tally)

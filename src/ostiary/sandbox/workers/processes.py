@@ -16,6 +16,7 @@ from ostiary.sandbox.workers.run import Run
 
 if TYPE_CHECKING:
     from ostiary.sandbox.workers.run_request import RunRequest
+    from ostiary.sandbox.workers.tally import Tally
 
 CHECKOUTS: Final = 1000
 """Runs after which a worker is replaced: its memory does not shrink."""
@@ -36,7 +37,8 @@ class ProcessPool:
     Raises OSError when none can be started.
     """
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, tally: Tally) -> None:
+        self._tally = tally
         self._monty = Monty(
             binary_path=launcher(),
             min_processes=1,
@@ -49,7 +51,7 @@ class ProcessPool:
 
     def run(self, request: RunRequest) -> Run:
         """Return a run, which is still to be executed."""
-        return Run(request, self._monty)
+        return Run(request, self._monty, self._tally.used)
 
     def close(self) -> None:
         """End the processes. Blocks."""

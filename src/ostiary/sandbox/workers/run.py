@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
+import os
+import signal
 import time
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic_monty import (
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
 
     from ostiary.sandbox.workers.run_request import RunRequest
 
+CLOSING: Final = "the workers are being closed"
 MESSAGE_LONGEST: Final = 1000  # characters of an exception's text
 
 _REASONS: Final = {
@@ -50,13 +54,16 @@ log: Final = logging.getLogger("ostiary.sandbox")
 class Run:
     """A run of one request. `execute` is called once, in a thread."""
 
-    def __init__(self, request: RunRequest, monty: Monty) -> None:
+    def __init__(self, request: RunRequest, monty: Monty, used: Callable[[int | None], None]) -> None:
+        """`used` is told the process of the worker."""
         self._request = request
         self._monty = monty
+        self._used = used
         self._budget = request.budget
         self._limits = request.limits
         self._pending: Future[object] | None = None
         self._cancelled = False
+        self._process: int | None = None
         self._printed: list[str] = []
         self._spent: Spent | None = None  # by output, which is counted while the worker runs
         self._functions = dict(request.functions)
@@ -65,10 +72,13 @@ class Run:
         self._began = time.perf_counter()
 
     def cancel(self) -> None:
-        """End the run when it next calls the host, or now if it waits for it. Called on the event loop."""
+        """End the run now, and with it its worker. Called on the event loop."""
         self._cancelled = True
         if self._pending is not None:
             self._pending.cancel()
+        if self._process is not None:
+            with suppress(ProcessLookupError):
+                os.kill(self._process, signal.SIGKILL)
 
     def execute(self) -> Outcome:
         """Run the program and say how it ended. Blocks."""
@@ -81,7 +91,7 @@ class Run:
         except Spent as spent:
             reason, message = spent.reason, spent.message
         except CancelledError:
-            reason, message = AbortReason.UNAVAILABLE, "the workers are being closed"
+            reason, message = AbortReason.UNAVAILABLE, CLOSING
         except TimeoutError:
             reason, message = AbortReason.BUSY, "no worker was free in time"
         except NoValue as error:
@@ -106,10 +116,14 @@ class Run:
             external_modules={name: self._module(name) for name in self._request.modules},
         )
         with session:
-            value = self._drive(session)
-        if self._spent is not None:  # the program may have caught what we raised
-            raise self._spent
-        return value
+            self._process = session.worker_pid
+            self._used(self._process)
+            try:
+                if self._cancelled:
+                    raise CancelledError
+                return self._drive(session)
+            finally:
+                self._process = None
 
     def _module(self, name: str) -> ExternalModule:
         """Return a module. Its functions go by their whole names, which no other function can have."""
@@ -125,18 +139,28 @@ class Run:
 
     def _drive(self, session: MontySession) -> object:
         inputs = {name: self._inwards(value) for name, value in self._request.inputs.items()}
-        began = time.perf_counter()
-        state = session.feed_start(self._request.program.source, inputs=inputs, print_callback=self._print)
+        source = self._request.program.source
+        state = self._turn(lambda: session.feed_start(source, inputs=inputs, print_callback=self._print))
         while not isinstance(state, MontyComplete):
-            self._budget.computed(time.perf_counter() - began)
             self._budget.called()
-            if self._cancelled:
-                raise CancelledError
             resume = self._next(state)
-            began = time.perf_counter()
-            state = resume()
-        self._budget.computed(time.perf_counter() - began)
+            self._budget.check()  # a run inside this one may have used it up
+            state = self._turn(resume)
         return Outwards(self._limits.result).copy(state.output)
+
+    def _turn(self, go: Callable[[], SyncSnapshot]) -> SyncSnapshot:
+        """Let the program compute until it needs the host, or is done."""
+        began = time.perf_counter()
+        try:
+            state = go()
+        finally:
+            self._budget.seconds -= time.perf_counter() - began
+        self._budget.check()
+        if self._cancelled:
+            raise CancelledError
+        if self._spent is not None:  # the program may have caught what we raised
+            raise self._spent
+        return state
 
     def _next(self, state: SyncSnapshot) -> Callable[[], SyncSnapshot]:
         """Do what the program waits for, and return how it goes on."""
@@ -233,6 +257,8 @@ class Run:
     def _raised(self, error: MontyError) -> Outcome:
         if self._spent is not None:
             return self._failed(self._spent.reason, self._spent.message)
+        if self._cancelled:
+            return self._failed(AbortReason.UNAVAILABLE, CLOSING)
         if isinstance(error, MontyCrashedError):
             late = bool(getattr(error, "timed_out", False))
             return self._failed(AbortReason.TIME if late else AbortReason.CRASHED, "the worker died")

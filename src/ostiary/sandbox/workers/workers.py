@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
+from ostiary.room import Measure
 from ostiary.sandbox.workers.budget import Budget
 from ostiary.sandbox.workers.host import HostFunction
 from ostiary.sandbox.workers.limits import Limits
+from ostiary.sandbox.workers.measures import measures
 from ostiary.sandbox.workers.outcome import Aborted, AbortReason, Outcome
 from ostiary.sandbox.workers.pool import Pool
 from ostiary.sandbox.workers.program import Program
@@ -26,6 +28,10 @@ class Workers:
         self._limits = limits or Limits()
         self._sign_ins = Pool("sign-in", slots)
         self._trials = Pool("trial", 1)
+
+    def measures(self) -> Iterable[Measure]:
+        """Return what the page of metrics shows."""
+        return measures((self._sign_ins, self._trials))
 
     async def run(
         self,
