@@ -1,4 +1,4 @@
-"""Writes the generated parts of docs/: settings, commands, kinds, tasks, rooms, and who holds each security rule.
+"""Writes the generated parts of docs/: settings, commands, kinds, tasks, metrics, rooms, who holds each security rule.
 
 A generated part stands between `<!-- generated: NAME -->` and `<!-- end -->`; everything around it is written by hand.
 In the tables of security rules the last two columns are generated. `--check` only says what is stale.
@@ -7,10 +7,11 @@ In the tables of security rules the last two columns are generated. `--check` on
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,10 +20,11 @@ import rules
 from typer.main import get_command
 
 from ostiary.app.background import jobs
-from ostiary.app.core import open_core
+from ostiary.app.core import Core, open_core
 from ostiary.app.rooms import KINDS
+from ostiary.app.serve import Process
 from ostiary.cli.commands import app
-from ostiary.room import MINUTE, Job
+from ostiary.room import MINUTE, Job, Measure
 from ostiary.settings import load
 from ostiary.settings.table import TABLE
 from ostiary.tasks.worker import delay
@@ -34,7 +36,7 @@ PART: Final = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.D
 def main() -> int:
     """Write what changed, or with --check return 1 when something would."""
     stale = False
-    for name in ("settings", "commands", "kinds", "tasks", "rooms", "security-rules"):
+    for name in ("settings", "commands", "kinds", "tasks", "metrics", "rooms", "security-rules"):
         path = ROOT / "docs" / f"{name}.md"
         text = path.read_text(encoding="utf-8")
         fresh = rules.fill(text, ROOT) if name == "security-rules" else render(text)
@@ -53,6 +55,7 @@ def render(text: str) -> str:
         "commands": commands_text,
         "kinds": kinds_text,
         "tasks": tasks_table,
+        "metrics": metrics_table,
         "rooms": rooms_text,
     }
     return PART.sub(lambda found: f"{found[1]}\n{parts[found[2]]()}\n{found[3]}", text)
@@ -97,11 +100,39 @@ def tasks_table() -> str:
 
 async def _jobs() -> list[Job]:
     """Return the jobs of an installation that was just made."""
+    async with _installation() as core:
+        return list(jobs(core))
+
+
+def metrics_table() -> str:
+    """Return the table of what the page of metrics shows."""
+    lines = ["| metric | type | labels | what it tells |", "|---|---|---|---|"]
+    for measure in sorted(asyncio.run(_measures()), key=lambda measure: measure.name):
+        name = f"{measure.name}_total" if measure.kind == "counter" else measure.name
+        labels = ", ".join(f"`{label}`" for label in measure.labels)
+        lines.append(f"| `{name}` | {measure.kind} | {labels} | {measure.summary} |")
+    return "\n".join(lines) + "\n"
+
+
+async def _measures() -> list[Measure]:
+    """Return the measures of a process that answers requests and works on the queue."""
+    async with _installation() as core:
+        return list(Process(core, site=True, worker=True).metrics.measures)
+
+
+@contextlib.asynccontextmanager
+async def _installation() -> AsyncIterator[Core]:
+    """Make an installation that ends with the context."""
     with tempfile.TemporaryDirectory() as folder:
-        environ = {"OSTIARY_DATA_DIR": folder, "OSTIARY_SECRET_KEY": "k" * 40}
+        environ = {
+            "OSTIARY_DATA_DIR": folder,
+            "OSTIARY_SECRET_KEY": "k" * 40,
+            "OSTIARY_BLUEPRINTS_DIR": folder,
+            "OSTIARY_IMAGE_DIGEST": f"sha256:{'0' * 64}",
+        }
         core = await open_core(load(environ, default_file=None), environ={}, create=True)
         try:
-            return list(jobs(core))
+            yield core
         finally:
             await core.close()
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,8 +13,11 @@ import pytest
 from ostiary.app.health import Health
 from ostiary.app.listening.connection_limits import HEALTH_CONNECTIONS, ConnectionLimits
 from ostiary.app.metrics import Metrics, MetricsSite
-from ostiary.app.process_measures import LoopLag, connection_measures
+from ostiary.app.metrics.memory import memory_limit
+from ostiary.app.metrics.process import connection_measures
+from ostiary.app.metrics.ticks import ClockJumps, LoopLag
 from ostiary.room import Measure
+from ostiary.store.activity import Durations
 from ostiary.store.database import Database, Unavailable
 from ostiary.store.loop import Loop
 from ostiary.web.asgi import Site
@@ -69,7 +74,7 @@ async def test_a_stranger_cannot_make_labels() -> None:
 def test_buckets_add_up_and_gauges_are_asked_at_each_scrape() -> None:
     metrics = Metrics(version="1")
     value = 1.0
-    metrics.gauge("ostiary_test", "A number.", lambda: value)
+    metrics.add([Measure(name="ostiary_test", summary="A number.", read=lambda: {(): value})])
     for seconds in (0.0005, 0.2, 99.0):
         metrics.observe("GET", "/", 200, seconds)
     page = metrics.page()[0].decode()
@@ -175,13 +180,13 @@ async def test_measures_are_read_when_somebody_scrapes(monkeypatch: pytest.Monke
     assert "\nostiary_away " not in page, "what cannot be read is missing, and everything else is there"
     await ask(site, "/metrics")
     assert reads == 1, "many scrapes read once"
-    monkeypatch.setattr("ostiary.app.metrics.READ_SECONDS", 0.0)
+    monkeypatch.setattr("ostiary.app.metrics.page.READ_SECONDS", 0.0)
     await ask(site, "/metrics")
     assert reads == 2
 
 
 async def test_a_database_that_hangs_does_not_hold_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ostiary.app.metrics.READ_TIMEOUT", 0.05)
+    monkeypatch.setattr("ostiary.app.metrics.page.READ_TIMEOUT", 0.05)
     metrics = Metrics(version="1")
 
     async def hangs() -> dict[tuple[str, ...], float]:
@@ -190,12 +195,12 @@ async def test_a_database_that_hangs_does_not_hold_the_page(monkeypatch: pytest.
 
     metrics.add(
         [
-            Measure(name="ostiary_one", summary="One.", read=lambda: {(): 1.0}),
             Measure(name="ostiary_hangs", summary="Hangs.", read=hangs),
+            Measure(name="ostiary_one", summary="One.", read=lambda: {(): 1.0}),
         ]
     )
     page = (await ask(MetricsSite(metrics), "/metrics"))[1].decode()
-    assert "ostiary_one 1.0" in page
+    assert "ostiary_one 1.0" in page, "what the process knows itself is there, wherever it stands"
     assert "ostiary_build_info" in page
 
 
@@ -220,7 +225,7 @@ async def test_answers_429_are_counted_by_reason() -> None:
 
 
 async def test_the_lag_of_the_event_loop_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ostiary.app.process_measures.LAG_EVERY", 0.01)
+    monkeypatch.setattr("ostiary.app.metrics.ticks.LOOK_EVERY", 0.01)
     lag = LoopLag()
     assert lag.longest() == 0.0
     lag.start()
@@ -243,13 +248,79 @@ def test_refused_and_evicted_connections_are_counted() -> None:
         limits.admit(connection)
         limits.set_busy(connection)
     values = {measure.name: measure.read() for measure in connection_measures(limits)}
-    assert values == {"ostiary_connections_refused": {(): 2}, "ostiary_connections_evicted": {(): 0}}
+    assert values == {
+        "ostiary_connections": {(): 1 + HEALTH_CONNECTIONS},
+        "ostiary_connections_limit": {(): 1},
+        "ostiary_connections_refused": {(): 2},
+        "ostiary_connections_evicted": {(): 0},
+        "ostiary_accept_errors": {(): 0},
+    }
     idle = ConnectionLimits(1)
     for _ in range(2):
         connection = Connection()
         idle.admit(connection)
         idle.set_idle(connection)
     assert (idle.evicted, idle.refused) == (1, 0)
+
+
+def test_a_histogram_shows_each_bound_with_how_many_took_no_longer() -> None:
+    durations = Durations()
+    for seconds in (0.0005, 0.2, 99.0):
+        durations.add(seconds)
+    metrics = Metrics(version="1")
+    metrics.add(
+        [Measure(name="ostiary_h", summary="H.", labels=("a",), kind="histogram", read=lambda: {("x",): durations})]
+    )
+    page = metrics.page()[0].decode()
+    assert 'ostiary_h_bucket{a="x",le="0.001"} 1.0' in page
+    assert 'ostiary_h_bucket{a="x",le="0.25"} 2.0' in page
+    assert 'ostiary_h_bucket{a="x",le="+Inf"} 3.0' in page
+    assert 'ostiary_h_sum{a="x"} 99.2005' in page
+
+
+def test_a_clock_that_is_set_is_counted_and_told(caplog: pytest.LogCaptureFixture) -> None:
+    wall, steady = 1_000_000.0, 50.0
+    jumps = ClockJumps(clock=lambda: wall, steady=lambda: steady)
+    for more, gained in ((1.0, 0.0), (1.0, 3.0), (30.0, -3.0), (1.0, 3600.0), (1.0, -7200.0), (1.0, 0.0)):
+        steady += more
+        wall += more + gained
+        jumps.look()
+    assert (jumps.forward, jumps.back) == (1, 1), "small corrections are none, and neither is a loop that hung"
+    told = [record.getMessage() for record in caplog.records]
+    assert len(told) == 2
+    assert told[0].startswith("the clock was set forward by 3600 s")
+    assert told[1].startswith("the clock was set back by 7200 s")
+
+
+async def test_the_clock_is_looked_at_with_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ostiary.app.metrics.ticks.LOOK_EVERY", 0.01)
+    looked = asyncio.Event()
+    lag = LoopLag(looked.set)
+    lag.start()
+    await asyncio.wait_for(looked.wait(), 30)
+    lag.stop()
+
+
+def test_the_smallest_limit_of_memory_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own, groups = tmp_path / "own", tmp_path / "groups"
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    assert memory_limit(groups, own) is None, "no control groups here"
+    own.write_text("0::/pod/ostiary\n")
+    (groups / "pod/ostiary").mkdir(parents=True)
+    (groups / "pod/ostiary/memory.max").write_text("max\n")
+    assert memory_limit(groups, own) is None
+    (groups / "pod/memory.max").write_text("300000000\n")
+    assert memory_limit(groups, own) == 300_000_000, "the group around it limits it too"
+    (groups / "pod/ostiary/memory.max").write_text("200000000\n")
+    assert memory_limit(groups, own) == 200_000_000
+    own.write_text("7:cpu:/x\n4:memory:/pod\n")
+    (groups / "memory/pod").mkdir(parents=True)
+    (groups / "memory/pod/memory.limit_in_bytes").write_text("9223372036854771712\n")
+    assert memory_limit(groups, own) is None, "version 1 writes no limit as a number"
+    (groups / "memory/memory.limit_in_bytes").write_text("100000000\n")
+    assert memory_limit(groups, own) == 100_000_000
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (90_000_000, resource.RLIM_INFINITY))
+    assert memory_limit(groups, own) == 90_000_000
 
 
 async def test_other_scopes_are_left_alone() -> None:

@@ -16,12 +16,14 @@ import pytest
 from support.ports import free_port
 from support.waiting import wait_until
 
+from ostiary.store.postgresql.opening import PostgresConfig
+
 ROOT = Path(__file__).resolve().parents[2]
 OSTIARY = Path(sys.executable).with_name("ostiary")
 
 
 class Running:
-    def __init__(self, folder: Path, command: str = "serve") -> None:
+    def __init__(self, folder: Path, command: str = "serve", **environ: str) -> None:
         self.folder, self.port, self.metrics = folder, free_port(), free_port()
         kept = {key: value for key, value in os.environ.items() if not key.startswith(("OSTIARY_", "AUTHENTIK_"))}
         self.environ = {
@@ -29,6 +31,7 @@ class Running:
             "OSTIARY_DATA_DIR": str(folder / "data"),
             "OSTIARY_LISTEN__HTTP": f"127.0.0.1:{self.port}",
             "OSTIARY_LISTEN__METRICS": f"127.0.0.1:{self.metrics}",
+            **environ,
         }
         self.log = folder / "log"
         self.process = self.start(command)
@@ -196,20 +199,54 @@ def test_a_start_and_a_first_answer_load_nothing_they_do_not_need(running: Runni
     assert running.stop() == 0
 
 
-def test_the_page_of_metrics_shows_what_the_how_to_names(running: Running) -> None:
-    running.wait_until_ready()
-    with urlopen(f"http://127.0.0.1:{running.metrics}/metrics", timeout=20) as answer:
-        page = answer.read().decode()
-    shown = set(re.findall(r"^# TYPE (ostiary_\w+) ", page, re.MULTILINE))
-    shown -= {name for name in shown if name.endswith("_created")}
-    table = (ROOT / "docs/how-to/watch-health.md").read_text().partition("## What to measure")[2]
-    named = set(re.findall(r"`(ostiary_\w+)`", table.partition("## Where else")[0]))
-    named.remove("ostiary_folder_of_blueprints_age_seconds")  # here no folder is set
-    assert shown == named
-    assert re.search(r'^ostiary_background_alive\{work="queue"\} 1.0$', page, re.MULTILINE)
-    assert re.search(r'^ostiary_certificate_end_timestamp_seconds\{name=".+"\} \d', page, re.MULTILINE)
-    numbers = dict(re.findall(r"^(ostiary_\w*config_revision) (.+)$", page, re.MULTILINE))
-    assert numbers["ostiary_config_revision"] == numbers["ostiary_database_config_revision"]
-    latency = re.search(r"^ostiary_database_latency_seconds (.+)$", page, re.MULTILINE)
-    assert latency is not None
-    assert 0 < float(latency[1]) < 10
+@pytest.mark.parametrize("storage", ["sqlite", "postgresql"])
+def test_the_page_of_metrics_shows_what_the_documentation_names(
+    tmp_path: Path, storage: str, request: pytest.FixtureRequest
+) -> None:
+    config = request.getfixturevalue("postgres_config") if storage == "postgresql" else None
+    folder = tmp_path / "blueprints"
+    folder.mkdir()
+    running = Running(
+        tmp_path, OSTIARY_BLUEPRINTS_DIR=str(folder), **({} if config is None else postgres_environment(config))
+    )
+    try:
+        running.wait_until_ready()
+        with urlopen(f"http://127.0.0.1:{running.metrics}/metrics", timeout=20) as answer:
+            page = answer.read().decode()
+        shown = set(re.findall(r"^# TYPE (ostiary_\w+) ", page, re.MULTILINE))
+        shown -= {name for name in shown if name.endswith("_created")}
+        table = (ROOT / "docs/metrics.md").read_text()
+        named = set(re.findall(r"^\| `(ostiary_\w+)`", table, re.MULTILINE))
+        assert shown == named
+        assert re.search(r'^ostiary_background_alive\{work="queue"\} 1.0$', page, re.MULTILINE)
+        assert re.search(r'^ostiary_certificate_end_timestamp_seconds\{name=".+"\} \d', page, re.MULTILINE)
+        numbers = dict(re.findall(r"^(ostiary_\w*config_revision) (.+)$", page, re.MULTILINE))
+        assert numbers["ostiary_config_revision"] == numbers["ostiary_database_config_revision"]
+        latency = re.search(r"^ostiary_database_latency_seconds (.+)$", page, re.MULTILINE)
+        assert latency is not None
+        assert 0 < float(latency[1]) < 10
+        assert re.search(r'^ostiary_database_seconds_count\{operation="write"\} [1-9]', page, re.MULTILINE)
+        assert 'ostiary_database_errors_total{reason="database_full"} 0.0' in page
+        assert bool(re.search(r"^ostiary_database_connections\{", page, re.MULTILINE)) == (config is not None)
+        assert running.stop() == 0
+    finally:
+        running.process.kill()
+        running.process.wait()
+
+
+def postgres_environment(config: PostgresConfig) -> dict[str, str]:
+    return {
+        "OSTIARY_SECRET_KEY": "k" * 50,
+        "OSTIARY_POSTGRESQL__HOST": config.host,
+        "OSTIARY_POSTGRESQL__PORT": str(config.port),
+        "OSTIARY_POSTGRESQL__NAME": config.name,
+        "OSTIARY_POSTGRESQL__USER": config.user,
+        "OSTIARY_POSTGRESQL__PASSWORD": config.password.reveal(),
+    }
+
+
+def test_the_how_to_names_metrics_that_there_are() -> None:
+    table = (ROOT / "docs/metrics.md").read_text()
+    named = set(re.findall(r"^\| `(ostiary_\w+)`", table, re.MULTILINE))
+    for page in (ROOT / "docs/how-to").glob("*.md"):
+        assert set(re.findall(r"`(ostiary_[a-z_]+)", page.read_text())) <= named, page.name

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
 
-from ostiary.room import Job, ServiceRegistry
+from ostiary.room import Job, Samples, ServiceRegistry
 from ostiary.store.database import Database
 from ostiary.store.workspace.commit import run
 from ostiary.tasks.inspection import STATES, TaskList
@@ -70,7 +69,7 @@ async def test_the_metrics_of_the_queue(database: Database) -> None:
     services = ServiceRegistry(database=database, clock=post.clock)
     measures = {measure.name: measure.read for measure in queue_measures(services)}
 
-    async def value(name: str) -> Mapping[tuple[str, ...], float]:
+    async def value(name: str) -> Samples:
         read = measures[name]()
         assert inspect.isawaitable(read)
         return await read
@@ -90,6 +89,7 @@ async def test_the_metrics_of_the_queue(database: Database) -> None:
     await worker._drain()
     assert await value("ostiary_task_success_timestamp_seconds") == {("post",): post.now / SECOND}
     assert await value("ostiary_task_overdue_seconds") == {(): 0.0}, "it is not due yet"
+    assert worker.runs == {("post", "given_up"): 1, ("post", "done"): 1}
     post.now += 8 * SECOND
     assert await value("ostiary_task_overdue_seconds") == {(): 7.0}
     assert await value("ostiary_tasks") == {("waiting",): 1.0, ("running",): 0.0, ("dead",): 1.0}

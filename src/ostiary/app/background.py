@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any, Final
 
 from ostiary.app.core import Core
@@ -36,6 +36,11 @@ class Background:
     def loops(self) -> Sequence[Loop]:
         """The background loops of this process, for health and metrics."""
         return (*self._loops, *((self._worker.loop,) if self._worker is not None else ()))
+
+    @property
+    def task_runs(self) -> Mapping[tuple[str, ...], int]:
+        """How often each task was run by this process since the start, by its name and result."""
+        return {} if self._worker is None else self._worker.runs
 
     async def is_leader(self) -> bool:
         """Return whether this process enqueued the scheduled tasks last. Raises Unavailable."""

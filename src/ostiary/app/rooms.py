@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from ostiary.api.room import ROOM as API
 from ostiary.app.hooks import joined_hooks
+from ostiary.app.metrics.database import database_measures
 from ostiary.app.room import ROOM as APP
 from ostiary.applications.room import ROOM as APPLICATIONS
 from ostiary.blueprints.room import ROOM as BLUEPRINTS
@@ -30,7 +31,7 @@ from ostiary.store.migrations import Migration
 from ostiary.tasks.room import ROOM as TASKS
 from ostiary.trust.room import ROOM as TRUST
 
-STORE: Final = Room(name="store", migrations=store.MIGRATIONS, sweeps=store.SWEEPS)
+STORE: Final = Room(name="store", migrations=store.MIGRATIONS, sweeps=store.SWEEPS, measures=database_measures)
 """The value is made here: the store lies below what it is made of."""
 
 ROOMS: Final[Sequence[Room]] = (

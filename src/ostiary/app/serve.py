@@ -7,7 +7,6 @@ import gc
 import logging
 import signal
 from collections.abc import Callable, Coroutine
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from ostiary import __version__
@@ -98,23 +97,18 @@ class Process:
     def __init__(self, core: Core, *, site: bool, worker: bool) -> None:
         from ostiary.app.background import Background  # noqa: PLC0415 - as above
         from ostiary.app.health import Health  # noqa: PLC0415 - as above
-        from ostiary.app.process_measures import LoopLag, connection_measures, process_measures  # noqa: PLC0415 - as above
+        from ostiary.app.metrics.process import connection_measures, process_measures  # noqa: PLC0415 - as above
+        from ostiary.app.metrics.ticks import ClockJumps, LoopLag  # noqa: PLC0415 - as above
 
         self._core = core
         self._background = Background(core, worker=worker)
         self._health = Health(core.database, self._background.loops)
         self._has_site = site
         self._tls: Listener | None = None
-        metrics = Metrics(version=__version__, digest=core.settings.image_digest)
-        metrics.gauge(
-            "ostiary_config_revision", "The configuration revision in memory.", lambda: core.plane.snapshot.number
-        )
-        for loop in self._background.loops:
-            metrics.gauge(
-                f"ostiary_{loop.name.replace(' ', '_')}_age_seconds", f"Since the last turn of: {loop.name}.", loop.age
-            )
-        self._lag = LoopLag()
-        metrics.add(process_measures(core, self._background, self._lag))
+        self.metrics = metrics = Metrics(version=__version__, digest=core.settings.image_digest)
+        jumps = ClockJumps()
+        self._lag = LoopLag(jumps.look)
+        metrics.add(process_measures(core, self._background, self._lag, jumps))
         services = core.services
         listen = core.settings.listen
         metrics_site = MetricsSite(metrics, self._health.page)
@@ -128,7 +122,6 @@ class Process:
             built = build_site(core, metrics, self._health)
             services = built.services
             limits = ConnectionLimits(connection_limit(), trusts=Proxies(listen.trusted_proxy_cidrs).trusts)
-            metrics.gauge("ostiary_connections", "Open connections of the listeners of pages.", partial(len, limits))
             metrics.add(connection_measures(limits))
             self._listeners.insert(0, Listener(built.site, listen.http, setting="OSTIARY_LISTEN__HTTP", limits=limits))
             if listen.https is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Final, Literal
 
 from ostiary.keys.errors import UnreadableKey
@@ -65,12 +66,12 @@ def validity_measures(services: ServiceRegistry) -> Sequence[Measure]:
             name="ostiary_certificate_begin_timestamp_seconds",
             summary="Start of a certificate's validity: the age of its key.",
             labels=("name",),
-            read=lambda: validities.read("begin"),
+            read=partial(validities.read, "begin"),
         ),
         Measure(
             name="ostiary_certificate_end_timestamp_seconds",
             summary="Expiry of a certificate.",
             labels=("name",),
-            read=lambda: validities.read("end"),
+            read=partial(validities.read, "end"),
         ),
     )

@@ -6,24 +6,27 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Literal
 
 from ostiary.record import dataclass
+from ostiary.store.activity import Durations
 
-Samples = Mapping[tuple[str, ...], float]
-"""One number for each combination of label values; of a measure without labels the key is ()."""
+Samples = Mapping[tuple[str, ...], float | Durations]
+"""One number, or one histogram, for each combination of label values; of a measure without labels the key is ()."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measure:
     """Numbers of one name, read at each scrape.
 
-    A "counter" counts since the start of the process (the page appends "_total" to its name), a "gauge" is a state.
-    `read` must take no longer than a small query. Values of labels must be few: words of ours, never of a request.
+    A "counter" counts since the start of the process (the page appends "_total" to its name), a "gauge" is a state, a
+    "histogram" shows durations. `read` is a coroutine function where it has to wait, no longer than for a small query,
+    else a plain one. Values of labels must be few: words of ours, never of a request. `summary` is one sentence;
+    docs/metrics.md shows it.
     """
 
     name: str
     summary: str
     read: Callable[[], Samples | Awaitable[Samples]]
     labels: tuple[str, ...] = ()
-    kind: Literal["counter", "gauge"] = "gauge"
+    kind: Literal["counter", "gauge", "histogram"] = "gauge"
 
 
 def by_one_label(counts: Mapping[str, float]) -> Samples:

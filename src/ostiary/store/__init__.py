@@ -5,6 +5,7 @@ Must not know any feature: the application passes kinds and directory backends t
 """
 
 __all__ = [
+    "activity",
     "configuration",
     "counter",
     "database",

@@ -8,6 +8,7 @@ import logging
 import random
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
@@ -75,6 +76,8 @@ class Worker:
         self._ended = asyncio.Event()
         self._ended.set()
         self._running: dict[asyncio.Task[None], Claim] = {}
+        self.runs: Final[Counter[tuple[str, ...]]] = Counter()
+        """How often each task was run here, by its name and result: done, failed, given_up, taken_over."""
 
     def wake(self) -> None:
         """Poll the queue now, because this process has enqueued and committed a task."""
@@ -146,10 +149,12 @@ class Worker:
             me = asyncio.current_task()
             if me is None or me.cancelling():  # the worker stops; otherwise `_renew_lease` cancelled the task
                 raise
+            self.runs[task.name, "taken_over"] += 1
             _log.warning("task %s (%s) was taken over by another worker", task.id, task.name)
         except Exception as error:  # noqa: BLE001 - any error of a handler leads to a retry
             await self._failed(job, task, error)
         else:
+            self.runs[task.name, "done"] += 1
             await self._write(finish(task, now=self._clock()), task)
         finally:
             renewal.cancel()
@@ -176,6 +181,7 @@ class Worker:
             _log.error("task %s (%s) failed for good after %d attempts: %s", task.id, task.name, task.attempt, message)
             await self._give_up(job, task, message)
             return
+        self.runs[task.name, "failed"] += 1
         wait = delay(task.attempt, random.random())  # noqa: S311 - it only spreads the load
         _log.warning(
             "task %s (%s) failed, retry in %d s: %s", task.id, task.name, wait // SECOND, message, exc_info=error
@@ -183,6 +189,7 @@ class Worker:
         await self._write(retry(task, error=message, due=self._clock() + wait), task)
 
     async def _give_up(self, job: Job, task: Claim, message: str) -> None:
+        self.runs[task.name, "given_up"] += 1
         now = self._clock()
         more = job.given_up(task.args, message, now) if job.given_up is not None else ()
         await self._write(give_up(task, error=message, now=now), task, *more)

@@ -59,7 +59,8 @@ class ConnectionLimits:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`trusts` tells whether an address is a trusted proxy; `clock` is in seconds."""
-        self._most = limit
+        self.limit = limit
+        """How many connections may be open, beside those for the health pages."""
         self._trusts = trusts
         self._clock = clock
         self._all: dict[Holder, None] = {}
@@ -70,6 +71,8 @@ class ConnectionLimits:
         self._shaking: dict[Holder, None] = {}
         self.evicted = self.refused = 0
         """Connections closed for others, and refused ones, since the start."""
+        self.errors = 0
+        """How often a connection could not be accepted, since the start."""
         self._logged_counts = (0, 0)  # both, at the last log line
         self._logged_at = -LOG_INTERVAL
 
@@ -84,11 +87,11 @@ class ConnectionLimits:
             return self._refuse()
         if new.in_handshake:
             # guard: A74 TLS handshakes are limited
-            if len(self._shaking) >= max(1, self._most // HANDSHAKE_SHARE):
+            if len(self._shaking) >= max(1, self.limit // HANDSHAKE_SHARE):
                 self._evict(next(iter(self._shaking)))
             self._shaking[new] = None
         # guard: A69 connections are limited, and the longest idle one is evicted
-        if len(self._all) < self._most or self._evict_any():
+        if len(self._all) < self.limit or self._evict_any():
             self._all[new] = None
             self._waiting[new] = self._clock()
         elif len(self._health) < HEALTH_CONNECTIONS or self._evict_first(
@@ -106,7 +109,7 @@ class ConnectionLimits:
         """Return whether a connection may request every page; a reserved one is promoted if there is room."""
         if holder not in self._health:
             return True
-        if len(self._all) >= self._most and not self._evict_any():
+        if len(self._all) >= self.limit and not self._evict_any():
             return False
         self._health.pop(holder, None)
         self._all[holder] = None
@@ -163,7 +166,7 @@ class ConnectionLimits:
     def _admits_address(self, address: str) -> bool:
         """Return whether an address may open another connection, evicting its own if needed."""
         group = self._by_address.get(address, {})
-        if len(group) < max(ADDRESS_MINIMUM, self._most // ADDRESS_SHARE):
+        if len(group) < max(ADDRESS_MINIMUM, self.limit // ADDRESS_SHARE):
             return True
         lines: tuple[Container[Holder], ...] = (self._waiting, self._idle)
         return any(self._evict_first(one for one in group if one in line) for line in lines)
@@ -197,8 +200,8 @@ class ConnectionLimits:
             len(self),
             self.evicted - self._logged_counts[0],
             self.refused - self._logged_counts[1],
-            self._most,
-            max(ADDRESS_MINIMUM, self._most // ADDRESS_SHARE),
+            self.limit,
+            max(ADDRESS_MINIMUM, self.limit // ADDRESS_SHARE),
         )
         self._logged_counts = (self.evicted, self.refused)
 

@@ -28,6 +28,7 @@ AT_ONCE: Final = 32  # connections accepted in one turn of the event loop
 HANDSHAKE_TIMEOUT: Final = 5.0  # seconds for a TLS handshake
 CLOSE_TIMEOUT: Final = 1.0  # seconds for the TLS close to be acknowledged
 PAUSE: Final = 0.1  # seconds without accepting when descriptors are exhausted
+LOG_INTERVAL: Final = 60.0  # seconds between log lines about it
 _DESCRIPTORS_EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _STOPPING: Final = (signal.SIGTERM, signal.SIGINT)
 
@@ -61,6 +62,7 @@ class Listener:
         self._context = context
         self._socket: socket.socket | None = None
         self._endpoint: Endpoint | None = None
+        self._log_again_at = 0.0  # time of the loop
 
     async def start(self) -> None:
         """Listen. Raises SettingsError when the address cannot be used."""
@@ -109,9 +111,12 @@ class Listener:
         """Pause accepting after exhausted descriptors; raises other errors."""
         if error.errno not in _DESCRIPTORS_EXHAUSTED:
             raise error
-        log.warning("%s: cannot accept connections: %s", self._setting, error.strerror)
         assert self._socket is not None  # noqa: S101 - it has just been used
         assert self._endpoint is not None  # noqa: S101 - as above
+        self._endpoint.limits.errors += 1
+        if self._endpoint.loop.time() >= self._log_again_at:  # it is tried ten times in a second
+            self._log_again_at = self._endpoint.loop.time() + LOG_INTERVAL
+            log.warning("%s: cannot accept connections: %s", self._setting, error.strerror)
         self._endpoint.loop.remove_reader(self._socket)
         self._endpoint.loop.call_later(PAUSE, self._resume)
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, TypeVar
 
 import asyncpg
 
+from ostiary.store.activity import Activity
 from ostiary.store.database import (
     Batch,
     Database,
@@ -58,6 +59,7 @@ class PostgresDatabase:
     dialect: Dialect = "postgresql"
 
     def __init__(self, config: PostgresConfig) -> None:
+        self.activity = Activity(self._pool)
         self._config = config
         self.schema = config.schema
         self._translate = Translator(config.schema)
@@ -78,12 +80,14 @@ class PostgresDatabase:
     async def fetch(self, sql: str, *parameters: Value) -> Sequence[Row]:
         """Run one reading statement, combined with others of the same SQL. Raises Unavailable."""
         if self._direct:
-            return await with_timeout(self._shared_reads.fetch(sql, parameters))
+            with self.activity.reading():
+                return await with_timeout(self._shared_reads.fetch(sql, parameters))
 
         async def work(connection: Any) -> Sequence[Row]:
             return (await execute(connection, Statement(sql, parameters), self._translate)).rows
 
-        return await with_timeout(self._reading(work))
+        with self.activity.reading():
+            return await with_timeout(self._reading(work))
 
     async def read(self, batch: Callable[[], Batch[T]]) -> T:
         """Run a batch of reads that all see the same state. Raises Unavailable."""
@@ -102,7 +106,8 @@ class PostgresDatabase:
             await connection.execute("COMMIT")
             return value
 
-        return await with_timeout(self._reading(work))
+        with self.activity.reading():
+            return await with_timeout(self._reading(work))
 
     async def write(self, batch: Callable[[], Batch[T]]) -> T:
         """Run a batch of guarded writes; returns after COMMIT. Raises Conflict, Duplicate, Unavailable.
@@ -113,7 +118,8 @@ class PostgresDatabase:
             raise Unavailable("the database is closed")
         job = QueuedBatch(batch)
         self._writer.submit(job)
-        value: T = await with_timeout(job.future)
+        with self.activity.writing():
+            value: T = await with_timeout(job.future)
         return value
 
     def watch(self, tables: str) -> Watch:  # noqa: ARG002 - the database's interface
@@ -138,10 +144,19 @@ class PostgresDatabase:
 
     def _connection_lost(self) -> None:
         """Close idle connections after a loss: the address may lead to another server now."""
+        self.activity.lost += 1
         self._generation += 1
         idle, self._idle_readers = self._idle_readers, []
         for connection in idle:
             connection.terminate()
+
+    def _pool(self) -> Mapping[str, int]:
+        """Return how many connections are open, by what they do."""
+        return {
+            "reading": self._busy_readers,
+            "idle": len(self._idle_readers),
+            "writer": int(self._writer.is_connected),
+        }
 
     async def _reading(self, work: Callable[[Any], Awaitable[T]]) -> T:
         if self._closed:
@@ -157,6 +172,7 @@ class PostgresDatabase:
             while self._idle_readers:
                 connection = self._idle_readers.pop()
                 if connection.is_closed():
+                    self.activity.lost += 1
                     continue
                 try:
                     return await self._use(connection, work)
@@ -189,8 +205,10 @@ class PostgresDatabase:
                 await learn_tables(connection, self._translate, self._config.schema)
                 value = await work(connection)
         except BaseException as error:
-            self._release(connection, lost=is_lost(connection, error) or generation != self._generation)
+            lost = is_lost(connection, error)
+            self._release(connection, lost=lost or generation != self._generation)
             if isinstance(error, Exception):
+                self.activity.lost += lost
                 raise translate_error(error) from None  # the driver's error quotes values
             raise
         self._release(connection, lost=generation != self._generation)

@@ -89,6 +89,11 @@ class Writer:
         self._stopping = False
         self._task = asyncio.create_task(self._run(), name="ostiary-postgresql-writer")
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether the writing connection is open."""
+        return self._connection is not None and not self._connection.is_closed()
+
     def submit(self, job: QueuedBatch) -> None:
         """Queue a batch; its `future` is answered after the commit."""
         if self._task.done():

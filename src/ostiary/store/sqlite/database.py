@@ -19,8 +19,9 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
+from ostiary.store.activity import Activity
 from ostiary.store.database import (
     Batch,
     Database,
@@ -66,6 +67,7 @@ class SqliteDatabase:
     schema = ""
 
     def __init__(self, path: Path, loop: asyncio.AbstractEventLoop, lock_timeout: float = LOCK_TIMEOUT) -> None:
+        self.activity = Activity()
         self._path = path
         self._loop = loop
         self._patience = lock_timeout
@@ -95,8 +97,9 @@ class SqliteDatabase:
                 return fetch(self._connection, sql, parameters)
             except sqlite3.Error as error:
                 if not _needs_thread(error):
-                    raise _read_error(error) from error
-        return (await with_timeout(self._run_in_thread(single(sql, parameters), snapshot=False))).rows
+                    raise self._failed(error) from error
+        with self.activity.reading():
+            return (await with_timeout(self._run_in_thread(single(sql, parameters), snapshot=False))).rows
 
     async def read(self, batch: Callable[[], Batch[T]]) -> T:
         """Run a batch of reads that all see the same state. Raises Unavailable."""
@@ -107,10 +110,11 @@ class SqliteDatabase:
             return _read(self._connection, batch, snapshot=True, before=self._before_reading, last=self._disarm)
         except sqlite3.Error as error:
             if not _needs_thread(error):
-                raise _read_error(error) from error
+                raise self._failed(error) from error
         except _NotInline:
             pass
-        return await with_timeout(self._run_in_thread(batch, snapshot=True))
+        with self.activity.reading():
+            return await with_timeout(self._run_in_thread(batch, snapshot=True))
 
     async def write(self, batch: Callable[[], Batch[T]]) -> T:
         """Run a batch of guarded writes; returns after COMMIT. Raises Conflict, Duplicate, Unavailable.
@@ -127,13 +131,24 @@ class SqliteDatabase:
             if not self._queued and not self._unconfirmed:
                 loop.call_soon(self._write_queued)
             self._queued.append(job)
+        with self.activity.writing():
+            value: T = await self._answer(job)
+        return value
+
+    async def _answer(self, job: QueuedBatch) -> Any:
+        """Return what a batch returned, as soon as it is durable."""
         try:
-            value: T = await with_timeout(job.future)
+            return await with_timeout(job.future)
         except Unavailable as error:
             if error.reason is Reason.TIMEOUT and self._writer.is_waiting:
                 raise Unavailable(f"another process holds its lock: {error}", Reason.LOCKED) from error
             raise
-        return value
+
+    def _failed(self, error: sqlite3.Error) -> StoreError:
+        """Return our error for one of a read on the event loop, counted."""
+        ours = _read_error(error)
+        self.activity.failed(ours)
+        return ours
 
     def watch(self, tables: str) -> Watch:
         """Return a watch over the tables whose names begin with `tables`. For the home loop only."""

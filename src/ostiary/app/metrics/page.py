@@ -10,14 +10,13 @@ import asyncio
 import inspect
 import logging
 import time
-from bisect import bisect_left
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Iterator, MutableMapping
-from dataclasses import field
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Awaitable, Callable, Iterable, Iterator, MutableMapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, cast
 
-from ostiary.record import dataclass
-from ostiary.room import Measure, Samples
+from ostiary.room import Measure, Samples, by_one_label
+from ostiary.store.activity import BUCKETS, Durations
 from ostiary.store.database import StoreError
 from ostiary.web.errors import HttpError
 from ostiary.web.request import Request
@@ -28,9 +27,6 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
     from prometheus_client.core import Metric
 
-BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-"""Upper bounds of the duration histogram, in seconds."""
-
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _SERVER_ERROR: Final = 500
 _TOO_MANY: Final = 429
@@ -39,51 +35,72 @@ READ_TIMEOUT: Final = 5.0  # seconds for all that is read
 
 log: Final = logging.getLogger("ostiary.app")
 
-Gauge = Callable[[], float]
-
-
-@dataclass(slots=True)
-class _Series:
-    buckets: list[int] = field(default_factory=lambda: [0] * (len(BUCKETS) + 1))
-    seconds: float = 0.0
-
 
 class Metrics:
     """The counters since the start, the version, and the digest of the image if it is known."""
 
     def __init__(self, *, version: str, digest: str | None = None) -> None:
-        self._build = {"version": version} | ({"digest": digest} if digest else {})
-        self._series: dict[tuple[str, str, str], _Series] = {}
-        self._gauges: dict[str, tuple[str, Gauge]] = {}
+        build = {"version": version} | ({"digest": digest} if digest else {})
+        self._requests: dict[tuple[str, ...], Durations] = {}
         self._unavailable: Counter[str] = Counter()
         self._throttled: Counter[str] = Counter()
-        self._measures: list[Measure] = []
-        self._samples: list[tuple[Measure, Samples]] = []
+        self._measures = [
+            Measure(
+                name="ostiary_build_info",
+                summary="What runs: the version, and the digest of the image where it is known.",
+                labels=tuple(build),
+                read=lambda: {tuple(build.values()): 1.0},
+            ),
+            Measure(
+                name="ostiary_http_request_seconds",
+                summary="Duration of answered requests, by route and class of status.",
+                labels=("method", "route", "status"),
+                kind="histogram",
+                read=lambda: self._requests,
+            ),
+            Measure(
+                name="ostiary_unavailable",
+                summary="Requests answered 503, by reason.",
+                labels=("reason",),
+                kind="counter",
+                read=partial(by_one_label, self._unavailable),
+            ),
+            Measure(
+                name="ostiary_throttled",
+                summary="Requests answered 429, by reason: too many attempts.",
+                labels=("reason",),
+                kind="counter",
+                read=partial(by_one_label, self._throttled),
+            ),
+        ]
+        self._samples: dict[str, Samples] = {}  # by name, of what the database was asked
         self._read_at = -READ_SECONDS
         self._reading = asyncio.Lock()
         self._registry: CollectorRegistry | None = None
 
-    def gauge(self, name: str, help_text: str, value: Gauge) -> None:
-        """Add a gauge, whose value is read at each scrape."""
-        self._gauges[name] = (help_text, value)
+    @property
+    def measures(self) -> Sequence[Measure]:
+        """What the page shows, in its order."""
+        return self._measures
 
     def add(self, measures: Iterable[Measure]) -> None:
         """Show these as well; each is read when somebody scrapes."""
         self._measures.extend(measures)
 
     async def read(self) -> None:
-        """Read what was added, at most once in `READ_SECONDS`. What cannot be read is missing on the page."""
+        """Ask the database, at most once in `READ_SECONDS`. What cannot be read is missing on the page."""
         async with self._reading:
             if time.monotonic() - self._read_at < READ_SECONDS:
                 return
-            samples = []
+            self._samples = {}
             try:
                 async with asyncio.timeout(READ_TIMEOUT):
                     for measure in self._measures:
-                        samples.append((measure, await _read(measure)))  # noqa: PERF401 - those before a time-out stay
+                        if waits(measure):
+                            self._samples[measure.name] = await _read(measure)
             except TimeoutError:
                 log.warning("metrics: the database did not answer within %.0f s", READ_TIMEOUT)
-            self._samples, self._read_at = samples, time.monotonic()
+            self._read_at = time.monotonic()
 
     def measured(self, route: Route) -> Route:
         """Return the route with a handler that counts."""
@@ -114,11 +131,10 @@ class Metrics:
     def observe(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count one response."""
         key = (method if method in _METHODS else "other", route, f"{status // 100}xx")
-        series = self._series.get(key)
-        if series is None:
-            series = self._series[key] = _Series()
-        series.buckets[bisect_left(BUCKETS, seconds)] += 1
-        series.seconds += seconds
+        durations = self._requests.get(key)
+        if durations is None:
+            durations = self._requests[key] = Durations()
+        durations.add(seconds)
 
     def unavailable(self, reason: str) -> None:
         """Count one response 503. The reason is an error code, so there are few."""
@@ -142,51 +158,47 @@ class Metrics:
 
     def collect(self) -> Iterator[Metric]:
         """Yield all metrics, as a collector of prometheus-client."""
-        from prometheus_client.core import (  # noqa: PLC0415 - lazy
-            CounterMetricFamily,
-            GaugeMetricFamily,
-            HistogramMetricFamily,
-            InfoMetricFamily,
-        )
+        for measure in self._measures:
+            samples = self._samples.get(measure.name) if waits(measure) else measure.read()
+            if samples is not None:
+                yield _family(measure, cast("Samples", samples))
 
-        yield InfoMetricFamily("ostiary_build", "What runs.", value=self._build)
-        requests = HistogramMetricFamily(
-            "ostiary_http_request_seconds", "Duration of answered requests.", labels=["method", "route", "status"]
-        )
-        for labels, series in list(self._series.items()):
-            total = 0
-            buckets = []
-            for bound, count in zip((*(str(bound) for bound in BUCKETS), "+Inf"), series.buckets, strict=True):
-                total += count
-                buckets.append((bound, float(total)))
-            requests.add_metric(labels, buckets, series.seconds)
-        yield requests
-        for name, summary, counts in (
-            ("ostiary_unavailable", "Requests answered 503, by reason.", self._unavailable),
-            ("ostiary_throttled", "Requests answered 429, by reason: too many attempts.", self._throttled),
-        ):
-            by_reason = CounterMetricFamily(name, summary, labels=["reason"])
-            for reason, times in list(counts.items()):
-                by_reason.add_metric([reason], float(times))
-            yield by_reason
-        families = {"counter": CounterMetricFamily, "gauge": GaugeMetricFamily}
-        for measure, samples in self._samples:
-            family = families[measure.kind](measure.name, measure.summary, labels=list(measure.labels))
-            for sample, number in list(samples.items()):
-                family.add_metric(list(sample), float(number))
-            yield family
-        for name, (help_text, value) in self._gauges.items():
-            yield GaugeMetricFamily(name, help_text, value=value())
+
+def waits(measure: Measure) -> bool:
+    """Tell whether a measure has to wait for what it reads."""
+    return inspect.iscoroutinefunction(measure.read)
+
+
+def _family(measure: Measure, samples: Samples) -> Metric:
+    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily  # noqa: PLC0415 - lazy
+
+    families = {"counter": CounterMetricFamily, "gauge": GaugeMetricFamily, "histogram": HistogramMetricFamily}
+    family = families[measure.kind](measure.name, measure.summary, labels=list(measure.labels))
+    for labels, sample in list(samples.items()):
+        if isinstance(sample, Durations):
+            family.add_metric(list(labels), _buckets(sample), sample.seconds)
+        else:
+            family.add_metric(list(labels), float(sample))
+    return cast("Metric", family)
+
+
+def _buckets(durations: Durations) -> list[tuple[str, float]]:
+    """Return each bound with how many took no longer."""
+    total, buckets = 0, []
+    for bound, count in zip((*map(str, BUCKETS), "+Inf"), durations.buckets, strict=True):
+        total += count
+        buckets.append((bound, float(total)))
+    return buckets
 
 
 async def _read(measure: Measure) -> Samples:
     """Return what a measure says now; nothing where the database does not answer."""
     try:
-        samples = measure.read()
-        return await samples if inspect.isawaitable(samples) else samples
+        samples = await cast("Awaitable[Samples]", measure.read())
     except StoreError as error:
         log.debug("metrics: %s cannot be read: %s", measure.name, error)  # health says it for everybody
         return {}
+    return samples
 
 
 class MetricsSite:
