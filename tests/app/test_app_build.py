@@ -31,7 +31,9 @@ from ostiary.providers.oauth2.services import OAuth2Services
 from ostiary.resource import InvalidResource, Problem
 from ostiary.seal import Secret
 from ostiary.seal.envelope import WrongKey
+from ostiary.sessions.sessions import Sessions
 from ostiary.settings import Settings, load
+from ostiary.signon.recovery import Recoverer
 from ostiary.store.database import Conflict, Unavailable
 from ostiary.store.postgresql.opening import PostgresConfig
 from ostiary.web.request import Request
@@ -279,13 +281,8 @@ def test_the_setup_link_is_for_its_owner_alone(tmp_path: Path) -> None:
 
 
 async def test_a_recovery_key_of_nobody_opens_nothing(core: Core) -> None:
-    from ostiary.portal.recoverer import Recoverer
-    from ostiary.sessions.cookie import CookieSettings
-    from ostiary.sessions.sessions import Sessions
-
-    engine: object = None
-    sessions = Sessions(core.database, CookieSettings())
-    recoverer = Recoverer(tokens=core.tokens, users=core.users, sessions=sessions, engine=engine, plane=core.plane)  # type: ignore[arg-type]
+    services = build_site(core, Metrics(version="test")).services
+    recoverer, sessions = services[Recoverer], services[Sessions]
     assert await recoverer.recover(Request(), "nothing", clock()) is None
     await core.accounts.create("ada", now=clock())
     key = await core.accounts.recovery_link("ada", without_mfa=True, now=clock())

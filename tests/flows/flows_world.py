@@ -181,6 +181,10 @@ class Client:
         return await self.answer(component="ak-stage-password", password=password)
 
 
+def identification(**values: Any) -> IdentificationStage:
+    return IdentificationStage(pk=pk(), name=pk(), user_fields=("username",), **values)
+
+
 def expression(name: str) -> ExpressionPolicy:
     return ExpressionPolicy(pk=pk(), name=name, expression=SOURCES[name])
 
@@ -203,13 +207,13 @@ class Default:
 
 
 def default_flow(world: World, **mfa: Any) -> Default:
-    identification = IdentificationStage(pk=pk(), name="identify", user_fields=("email", "username"))
+    identify = IdentificationStage(pk=pk(), name="identify", user_fields=("email", "username"))
     password = PasswordStage(pk=pk(), name="password", backends=("authentik.core.auth.InbuiltBackend",))
     validate = AuthenticatorValidateStage(pk=pk(), name="mfa", **mfa)
     login = UserLoginStage(pk=pk(), name="login")
     totp = AuthenticatorTOTPStage(pk=pk(), name="totp", digits=6)
     static = AuthenticatorStaticStage(pk=pk(), name="static")
-    flow = world.flow(SLUG, [identification, password, validate, login])
+    flow = world.flow(SLUG, [identify, password, validate, login])
     skip = expression("default-authentication-flow-password-stage")
     passwordless = expression("default-authentication-flow-authenticator-validate-stage")
     world.change(
@@ -221,7 +225,7 @@ def default_flow(world: World, **mfa: Any) -> Default:
         bind(world.binding(flow, validate), passwordless),
         Brand(pk=pk(), domain="authentik-default", default=True, flow_authentication=str(flow.pk)),
     )
-    return Default(flow, identification, password, validate, login, totp, static)
+    return Default(flow, identify, password, validate, login, totp, static)
 
 
 async def open_world(database: Database) -> World:

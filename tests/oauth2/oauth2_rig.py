@@ -21,6 +21,7 @@ from ostiary.brands.resources import Brand
 from ostiary.directory.user import User
 from ostiary.directory.users import insert
 from ostiary.flows.resources import Flow, FlowStageBinding
+from ostiary.flows.run.outcome import Outcome
 from ostiary.flows.stages.consent import ConsentStage
 from ostiary.flows.stages.user_logout import UserLogoutStage
 from ostiary.keys.certificate import generate_self_signed
@@ -240,10 +241,14 @@ class Browser:
     async def get(self, url: str) -> Response:
         response = await self.rig.call("GET", url, headers={"cookie": self.cookie} if self.cookie else {})
         take_cookies(self.cookies, response)
+        self.arrive(response)
+        return response
+
+    def arrive(self, response: Response) -> None:
+        """Remember the page of a flow to which an answer leads."""
         to = urlsplit(response.header("location") or "")
         if to.path.startswith("/if/flow/"):
             self.pages[to.path.removeprefix("/if/flow/").strip("/")] = to.query
-        return response
 
     async def sign_in(self, pk: int = 7, name: str = "ada", amr: tuple[str, ...] = ("pwd",)) -> None:
         """Sign in past the flows, as the user_login stage does."""
@@ -285,6 +290,18 @@ class Browser:
         assert session is not None
         query = self.pages.get(slug, "")
         await self.rig.services.engine.respond(request, session, slug, answer, query=query, now=self.rig.now)
+
+    async def submit(self, slug: str, **form: object) -> Outcome:
+        """Send the form of a flow's page; return what the engine says."""
+        shown = await self.look(slug)
+        request = Request(headers={"cookie": self.cookie}, scheme="https", host="id.example.org")
+        session = await self.rig.sessions.read(request, self.rig.now)
+        assert session is not None
+        outcome = await self.rig.services.engine.submit(
+            request, session, slug, form, query=self.pages.get(slug, ""), ticket=shown.ticket, now=self.rig.now
+        )
+        self.keep(request)
+        return outcome
 
     def keep(self, request: Request) -> None:
         response = Response(200)

@@ -11,6 +11,8 @@ import pytest
 from oauth2_rig import BASE, SECOND, SECRET, Browser, Rig, json_of, location, page_of, provider
 
 from ostiary.flows.resources import Flow, FlowStageBinding
+from ostiary.flows.run.outcome import Moved
+from ostiary.flows.stages.identification import IdentificationStage
 from ostiary.flows.stages.user_login import UserLoginStage
 from ostiary.policies.resources import PolicyBinding
 from ostiary.providers.oauth2.device.stages import MOST_BY_PERSON, MOST_BY_SESSION
@@ -147,6 +149,24 @@ class TestHonest:
         assert page_of(await ready.browser.get(f"/device/?code={code}")) == "/if/flow/login/"
         assert await ready.browser.finish_flow("login") == f"/device?code={code}"
 
+    async def test_the_answer_that_ends_the_sign_in_leads_on_to_the_code(self, ready: Rig) -> None:
+        """The end of the sign-in and the beginning of the code's flow are one batch."""
+        ready.change(
+            IdentificationStage(pk="who", name="who", user_fields=("username",)),
+            UserLoginStage(pk="in", name="in"),
+            FlowStageBinding(pk="b1", target="login", stage="who", order=0),
+            FlowStageBinding(pk="b2", target="login", stage="in", order=1),
+        )
+        code = (await begin(ready))["user_code"]
+        await ready.browser.get(f"/device?code={code}")
+        moved = await ready.browser.submit("login", uid_field="ada")
+        assert isinstance(moved, Moved)
+        assert moved.answer is not None
+        assert page_of(moved.answer) == "/if/flow/device/"
+        ready.browser.arrive(moved.answer)
+        challenge = await ready.browser.look("device")
+        assert (challenge.component, challenge.fields["code"]) == ("ak-provider-oauth2-device-code", code)
+
     async def test_a_code_of_the_link_is_shown_not_taken(self, ready: Rig) -> None:
         code = (await begin(ready))["user_code"]
         await ready.browser.sign_in()
@@ -265,6 +285,19 @@ class TestAttacks:
         assert response.status == 200
         assert b"You have no access to this application." in response.body
         assert error(await poll(ready, codes["device_code"])) == "access_denied"
+
+    async def test_a58_policies_that_change_while_the_person_is_asked(self, ready: Rig) -> None:
+        codes = await begin(ready)
+        await ready.browser.sign_in()
+        await enter(ready.browser, codes["user_code"])
+        await ready.browser.get(await ready.browser.finish_flow("device"))
+        challenge = await ready.browser.look("silent")
+        ready.change(PolicyBinding(pk="only-bob", target="app", user=8, order=0))
+        await ready.browser.answer("silent", {"token": challenge.fields["token"]})
+        page = await ready.browser.look("silent")
+        assert page.component == "ak-stage-access-denied"
+        assert error(await poll(ready, codes["device_code"])) == "access_denied"
+        assert not await ready.rows("SELECT 1 FROM grant_family")
 
     async def test_a13_policies_when_the_tokens_are_fetched(self, ready: Rig) -> None:
         codes = await begin(ready)

@@ -28,7 +28,6 @@ from ostiary.flows.proofs.methods import KINDS, STAGE_NAMES
 from ostiary.flows.resources import Stage
 from ostiary.flows.room import STAGES
 from ostiary.flows.run.challenge_frame import ACCESS_DENIED, DENIED_PAGE
-from ostiary.flows.run.flow_commit import PendingCommit
 from ostiary.flows.run.outcome import Challenge, FlowInfo, Moved, Outcome, Passed
 from ostiary.portal.error_page import ErrorPage
 from ostiary.portal.look import Renderer, own_static, own_templates
@@ -319,7 +318,6 @@ class SampleEngine:
         self.failure: Exception | None = None
         self.shows: dict[str, str] = {}
         self.failed: Mapping[str, list[ErrorDetail]] = {}
-        self.settled: list[PendingCommit] = []
 
     async def challenge(self, request: Request, session: Session, slug: str, *, query: str = "", now: int) -> Outcome:
         if slug in self.leads:
@@ -345,9 +343,6 @@ class SampleEngine:
         if self.failure is not None:
             raise self.failure
         return self.verdict or Passed()
-
-    async def settle(self, request: Request, pending: PendingCommit, *, now: int) -> None:
-        self.settled.append(pending)
 
 
 class SampleNotes:

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from ostiary.flows.run.outcome import Moved
 from ostiary.signon.protocols import Protocols
 from ostiary.web.request import Request
 from ostiary.web.response import Response, text
@@ -53,27 +52,7 @@ def test_a_path_has_one_endpoint() -> None:
         PROTOCOLS.register(Echo("/one/"))
 
 
-class Engine:
-    """Remembers what it was left to commit."""
-
-    def __init__(self) -> None:
-        self.settled: list[Any] = []
-
-    async def settle(self, request: Request, pending: Any, *, now: int) -> None:
-        self.settled.append(pending)
-
-
-@pytest.mark.parametrize(
-    ("to", "pending", "answer", "settled"),
-    [
-        ("/id/two/?c", "end", "taken end /two/?c", []),
-        ("/id/three/", "end", None, ["end"]),
-        ("/id/two/", None, None, []),
-    ],
-)
-async def test_the_end_of_a_flow_is_committed_by_one_of_both(
-    to: str, pending: Any, answer: str | None, settled: list[str]
-) -> None:
-    engine = Engine()
-    assert await said(await PROTOCOLS.end(BELOW, Moved(to, pending), engine, now=1)) == answer
-    assert engine.settled == settled
+async def test_the_end_of_a_flow_is_handed_to_the_endpoint_it_leads_to() -> None:
+    end: Any = "end"
+    assert await said(await PROTOCOLS.take_up(BELOW, "/id/two/?c", end)) == "taken end /two/?c"
+    assert await PROTOCOLS.take_up(BELOW, "/id/three/", end) is None

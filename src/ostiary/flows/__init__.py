@@ -12,6 +12,7 @@ __all__ = [
     "enrolment",
     "error_detail",
     "errors",
+    "handover",
     "interface",
     "logout",
     "next_url",

@@ -6,23 +6,19 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from ostiary.directory.users import end_proofs
-from ostiary.flows import wizard
-from ostiary.flows.errors import UnknownFlow
-from ostiary.flows.logout import stages as logout_stages
+from ostiary.flows.errors import PlanChanged, UnknownFlow
 from ostiary.flows.next_url import is_relative
-from ostiary.flows.plans.beginning import ANOTHER_URL
+from ostiary.flows.plans.beginning import ANOTHER_URL, Beginning
 from ostiary.flows.plans.destination import destination_key, key_of_page, page_address
-from ostiary.flows.plans.plan import Plan
-from ostiary.flows.plans.repository import drop, drop_all, drop_leading_to, drop_oldest, move_all, new_id
+from ostiary.flows.plans.pending_commit import PendingCommit
+from ostiary.flows.plans.repository import drop, drop_all, drop_leading_to, drop_oldest, move_all
 from ostiary.flows.resources import Designation, Flow
 from ostiary.flows.run.dispatcher import Dispatcher
-from ostiary.flows.run.flow_commit import PendingCommit, settle
-from ostiary.flows.run.outcome import Outcome
+from ostiary.flows.run.flow_commit import settle
+from ostiary.flows.run.outcome import Moved, Outcome, Passed
 from ostiary.flows.run.planner import Planner
-from ostiary.flows.run.position import Extensions
-from ostiary.flows.services import Services
-from ostiary.flows.stages import password
-from ostiary.sessions.session import Session
+from ostiary.flows.run.runs import Runs
+from ostiary.sessions.session import Session, SessionGone
 from ostiary.store.database import Statement
 from ostiary.store.workspace.commit import run as run_all
 
@@ -38,10 +34,9 @@ class FlowEngine:
     wait to be checked. Everything else is an outcome.
     """
 
-    def __init__(self, services: Services) -> None:
-        self._services = services
-        own = {**password.OWN_STAGES, **logout_stages.STAGES, **services.own_stages}
-        self._extensions = Extensions(own, {wizard.SLUG: wizard.FirstRun()})
+    def __init__(self, runs: Runs) -> None:
+        self._runs = runs
+        self._services = runs.services
 
     def flow(self, slug: str) -> Flow:
         """Return the flow of that slug. Raises UnknownFlow."""
@@ -68,54 +63,13 @@ class FlowEngine:
         """Store a plan in place of what the session had for that flow and `next_url`; return its page's address.
 
         Only under that address the page finds the plan (see `destination.page_address`).
-        `context` is JSON data with primary keys (flows.md section 4): `application` is {"pk", "name", "slug"},
-        `pending_user` is {"pk"}. `next_url` is a path of ours; an absolute end is `context["redirect"]`.
-        `completion` is a key of the caller's own making that `completed` answers for, once, in this session.
-        `append` are stages (primary keys) that come after those of the flow. `proof` is who was proven already, as
-        read before.
+        For `context`, `next_url`, `completion` and `append` see `plans.beginning.Beginning`. `proof` is who was proven
+        already, as read before.
         """
-        plan = _plan(session, flow, context=context, next_url=next_url, completion=completion, append=append)
+        plan = Beginning(context, completion, next_url, append).plan(session, flow)
         plan = plan if proof is None else plan.proven(proof)
         await self._write([drop_oldest(session.key), self._services.plans.put(session.key, plan, now=now)])
         return page_address(request.prefix, flow.slug, next_url)
-
-    async def start(
-        self,
-        request: Request,
-        session: Session,
-        flow: Flow,
-        *,
-        context: Mapping[str, object],
-        next_url: str,
-        completion: str | None = None,
-        append: tuple[str, ...] = (),
-        pending: PendingCommit | None = None,
-        hold: bool = False,
-        now: int,
-    ) -> Outcome:
-        """Begin a flow and take it as far as it goes without an answer, in one batch.
-
-        `pending` is committed with it: the end of another flow, or the beginning of the session. With `hold` a flow
-        that is over already is left to the caller to commit (`Moved.pending`). `Passed`: the page at
-        `destination.page_address` shows what is asked. Raises PlanChanged and SessionGone when somebody else was first.
-        """
-        plan = _plan(session, flow, context=context, next_url=next_url, completion=completion, append=append)
-        run = Dispatcher(
-            self._services,
-            self._extensions,
-            request=request,
-            session=session,
-            flow=flow,
-            query="",
-            now=now,
-            plan=plan,
-            pending=pending,
-        )
-        return await run.start(hold=hold)
-
-    async def settle(self, request: Request, pending: PendingCommit, *, now: int) -> None:
-        """Commit the end of a flow that nobody took up; `completed` answers for it. Raises PlanChanged, SessionGone."""
-        await settle(self._services, request, pending, now=now)
 
     async def challenge(
         self, request: Request, session: Session, slug: str, *, query: str = "", latest: bool = False, now: int
@@ -160,11 +114,25 @@ class FlowEngine:
     ) -> Outcome:
         """Take the form of a page, and the flow on to its next question or its end, in the same batch.
 
-        `ticket` is that of the challenge the page showed. `Moved`: the flow ended, and what `Moved.pending` holds is
-        still to be committed (`signon.protocols.Protocols.end`). Else as `respond`.
+        `ticket` is that of the challenge the page showed. `Moved`: the flow ended, together with `Moved.answer` when
+        the protocol it was begun for has one. Else as `respond`.
         """
         run = await self._run(request, session, slug, query=query, latest=False, now=now)
-        return await run.submit(form, ticket=ticket)
+        outcome = await run.submit(form, ticket=ticket)
+        if run.left is None or not isinstance(outcome, Moved):
+            return outcome
+        try:
+            return await self._end(request, outcome, run.left, now=now)
+        except (PlanChanged, SessionGone):  # another tab was first
+            return Passed()
+
+    async def _end(self, request: Request, moved: Moved, end: PendingCommit, *, now: int) -> Moved:
+        """Commit the end of a flow, by the answer of the protocol it leads to if that can be given now."""
+        answer = await self._services.take_up(request, moved.to, end)
+        if answer is None:
+            await settle(self._services, request, end, now=now)
+            return moved
+        return Moved(moved.to, answer, moved.ended)
 
     async def cancel(self, session: Session, slug: str, next_url: str | None) -> None:
         """Drop the session's plan of one flow that leads to `next_url`."""
@@ -203,39 +171,12 @@ class FlowEngine:
         self, request: Request, session: Session, slug: str, *, query: str, latest: bool, now: int
     ) -> Dispatcher:
         flow = self.flow(slug)
-        run = Dispatcher(
-            self._services, self._extensions, request=request, session=session, flow=flow, query=query, now=now
-        )
+        run = self._runs.dispatcher(request, session, flow, query=query, now=now)
         return await run.load(latest=latest and not key_of_page(query))
 
     async def _write(self, statements: Iterable[Statement]) -> None:
         batch = list(statements)
         await self._services.database.write(lambda: run_all(batch))
-
-
-def _plan(
-    session: Session,
-    flow: Flow,
-    *,
-    context: Mapping[str, object],
-    next_url: str,
-    completion: str | None,
-    append: tuple[str, ...],
-) -> Plan:
-    if next_url and not is_relative(next_url):
-        message = f"not a path of ours: {next_url!r}"
-        raise ValueError(message)
-    return Plan(
-        id=new_id(),
-        slug=flow.slug,
-        destination=destination_key(next_url),
-        context=dict(context),
-        origin=dict(context),
-        next_url=next_url,
-        completion=completion,
-        append=append,
-        user=session.user,
-    )
 
 
 def plans_move(old: Session, new: Session) -> Iterable[Statement]:

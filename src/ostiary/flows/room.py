@@ -19,12 +19,15 @@ from ostiary.flows.authenticators.totp.stage import AuthenticatorTOTPStage
 from ostiary.flows.consents import Consents
 from ostiary.flows.engine import FlowEngine, plans_end, plans_move, proofs_end
 from ostiary.flows.enrolment import authenticators_of
+from ostiary.flows.handover import Handover
 from ostiary.flows.plans import repository
 from ostiary.flows.plans.beginning import first_answer
+from ostiary.flows.plans.pending_commit import first_taker
 from ostiary.flows.plans.repository import Plans
 from ostiary.flows.proofs.mfa_cookie import give_cookies
 from ostiary.flows.resources import Flow, FlowStageBinding, Stage
 from ostiary.flows.routes import routes as flow_routes
+from ostiary.flows.run.runs import Runs
 from ostiary.flows.services import FlowHooks, Services
 from ostiary.flows.stages.authenticator_validate import AuthenticatorValidateStage
 from ostiary.flows.stages.consent import ConsentStage
@@ -97,6 +100,7 @@ def flow_services(services: ServiceRegistry) -> Services:
         unnamed=lambda: any(is_unnamed() for is_unnamed in hooks.unnamed),
         own_stages=dict(hooks.stages),
         begin_again=first_answer(hooks.begin_again),
+        take_up=first_taker(hooks.take_up),
         refusals=services[Refusals],
         sign_ins=services[SignInLog],
     )
@@ -120,7 +124,9 @@ ROOM: Final = Room(
     services=(
         Service(Devices, devices),
         Service(Services, flow_services, site=True),
-        Service(FlowEngine, lambda services: FlowEngine(services[Services]), site=True),
+        Service(Runs, lambda services: Runs(services[Services]), site=True),
+        Service(FlowEngine, lambda services: FlowEngine(services[Runs]), site=True),
+        Service(Handover, lambda services: Handover(services[Runs]), site=True),
     ),
     hooks=(Service(Hooks, session_hooks), Service(FlowHooks, lambda _: FlowHooks(), site=True)),
     routes=routes,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ostiary.events.refusals import Refusals
 from ostiary.events.signin_log import SignInLog
 from ostiary.flows.plans.beginning import BeginAgain, for_nothing
+from ostiary.flows.plans.pending_commit import TakeUp, left_to_the_browser
 from ostiary.record import dataclass
 
 if TYPE_CHECKING:
@@ -33,12 +34,13 @@ class FlowHooks:
     """What other rooms hang on flows.
 
     `stages` are steps that protocols put behind the stages of a flow, by name; nobody configures them. `begin_again`
-    tell what a sign-in whose plan is lost was begun for. `unnamed` tell that none of our own hosts is named yet, so
-    that the first-run wizard asks.
+    tell what a sign-in whose plan is lost was begun for, `take_up` answer the request to which a flow leads that has
+    just ended. `unnamed` tell that none of our own hosts is named yet, so that the first-run wizard asks.
     """
 
     stages: list[tuple[str, Stage]] = field(default_factory=list)
     begin_again: list[BeginAgain] = field(default_factory=list)
+    take_up: list[TakeUp] = field(default_factory=list)
     unnamed: list[Callable[[], bool]] = field(default_factory=list)
 
 
@@ -47,8 +49,8 @@ class Services:
     """The rooms below, as flows use them. `cookie_key` signs what a browser keeps of a second factor.
 
     `own_stages` are steps that protocols put behind the stages of a flow; nobody sets them up. `begin_again` tells
-    what a sign-in whose plan is lost was begun for. `unnamed` tells whether none of our own hosts is named yet, so that
-    the first-run wizard asks.
+    what a sign-in whose plan is lost was begun for, `take_up` answers the request to which a flow leads that has just
+    ended. `unnamed` tells whether none of our own hosts is named yet, so that the first-run wizard asks.
     """
 
     database: Database
@@ -68,4 +70,5 @@ class Services:
     refusals: Refusals = field(default_factory=Refusals)
     sign_ins: SignInLog = field(default_factory=SignInLog)
     begin_again: BeginAgain = for_nothing
+    take_up: TakeUp = left_to_the_browser
     unnamed: Callable[[], bool] = lambda: False

@@ -14,16 +14,14 @@ from ostiary.directory.user import Subject
 from ostiary.events.refusals import Refusal
 from ostiary.flows.enrolment import SetupStage
 from ostiary.flows.password_change import password_change
-from ostiary.flows.plans.beginning import ANOTHER_URL
 from ostiary.flows.resources import STAGE
 from ostiary.portal.launch import launch_address
 from ostiary.portal.look import Renderer
 from ostiary.portal.services import Pages
 from ostiary.portal.start import active_person, sign_in_first, signed_in_person
 from ostiary.record import dataclass
-from ostiary.sessions.session import Session
-from ostiary.signon.access import accessible, find_refusal
-from ostiary.signon.flow_choice import application_context, require_authentication_flow
+from ostiary.signon.access import accessible, application_context, find_refusal
+from ostiary.signon.person import sign_in_another
 from ostiary.web.errors import NoAccess, NotFound
 from ostiary.web.request import Request
 from ostiary.web.response import Response, redirect
@@ -96,8 +94,12 @@ class Library:
         if found is None:
             return sign_in_first(request)
         session, subject = found
+        path = _launch_path(request, application)
+        another = f"{path}?{_ANOTHER}=1"
         if request.query_one(_ANOTHER) is not None:
-            return await self._sign_in_another(request, session, application, now)
+            return await sign_in_another(
+                request, self._pages.sign_on, session, application, back=path, another=another, now=now
+            )
         refusal = await find_refusal(
             request,
             self._pages.sign_on,
@@ -106,7 +108,7 @@ class Library:
             snapshot=snapshot,
             facts={},
             now=now,
-            another=f"{_launch_path(request, application)}?{_ANOTHER}=1",
+            another=another,
         )
         if refusal is not None:
             await self._record(request, refusal, subject, application, now)
@@ -131,16 +133,6 @@ class Library:
             trace=refusal.trace,
         )
         await self._pages.refusals.record(self._pages.sign_on.database, item, now=now)
-
-    async def _sign_in_another(
-        self, request: Request, session: Session, application: Application, now: int
-    ) -> Response:
-        """Begin a sign-in beside the open one. Who turns back stays who they are."""
-        path = _launch_path(request, application)
-        flow = require_authentication_flow(self._pages.plane.snapshot, request.host)
-        context = {"application": application_context(application), ANOTHER_URL: f"{path}?{_ANOTHER}=1"}
-        to = await self._pages.engine.begin(request, session, flow, context=context, next_url=path, now=now)
-        return redirect(to)
 
     async def _groups(self, request: Request, subject: Subject, now: int) -> Sequence[Group]:
         launchable = [

@@ -8,20 +8,19 @@ from typing import TYPE_CHECKING, Final
 
 from ostiary.directory.authenticators.devices import Devices
 from ostiary.directory.first_run.setup import Setup
-from ostiary.directory.tokens import Tokens
 from ostiary.directory.users import Users
 from ostiary.events.refusals import Refusals
 from ostiary.flows.engine import FlowEngine
 from ostiary.portal.autosubmit import autosubmit_page
 from ostiary.portal.error_page import ErrorPage
 from ostiary.portal.look import Renderer, own_static, own_templates
-from ostiary.portal.recoverer import Recoverer
 from ostiary.portal.routes import routes as page_routes
 from ostiary.portal.services import Pages
 from ostiary.room import Room, Service
 from ostiary.seal.derivation import DerivedKeys
 from ostiary.sessions.sessions import Sessions
 from ostiary.signon.protocols import Protocols
+from ostiary.signon.recovery import Recoverer
 from ostiary.signon.services import ProtocolPages, SignOnServices
 from ostiary.store.configuration.plane import ConfigPlane
 from ostiary.web.templates import TemplateFolders
@@ -34,13 +33,6 @@ if TYPE_CHECKING:
 def pages(services: ServiceRegistry) -> Pages:
     """Return what the pages work with."""
     static = own_static()
-    recoverer = Recoverer(
-        tokens=services[Tokens],
-        users=services[Users],
-        sessions=services[Sessions],
-        engine=services[FlowEngine],
-        plane=services[ConfigPlane],
-    )
     return Pages(
         engine=services[FlowEngine],
         sessions=services[Sessions],
@@ -52,7 +44,7 @@ def pages(services: ServiceRegistry) -> Pages:
         static=static,
         form_key=services[DerivedKeys].key("web/form"),
         clock=services.clock,
-        recover=recoverer.recover,
+        recover=services[Recoverer].recover,
         sign_on=services[SignOnServices],
         protocols=services[Protocols],
         refusals=services[Refusals],

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Protocol
 
 from ostiary.events.refusals import Refusals
 from ostiary.record import dataclass
-from ostiary.signon.protocols import Protocols, Settling
+from ostiary.signon.protocols import Protocols
 from ostiary.web.request import Request
 
 if TYPE_CHECKING:
     from ostiary.directory.authenticators.devices import Devices
     from ostiary.directory.first_run.setup import Setup
     from ostiary.directory.users import Users
-    from ostiary.flows.resources import Flow
     from ostiary.flows.run.outcome import Outcome
     from ostiary.sessions.session import Session
     from ostiary.sessions.sessions import Sessions
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from ostiary.web.templates import Templates
 
 
-class Engine(Settling, Protocol):
+class Engine(Protocol):
     """The flow engine (`ostiary.flows.engine.FlowEngine`), as far as pages use it."""
 
     async def challenge(self, request: Request, session: Session, slug: str, *, query: str = "", now: int) -> Outcome:
@@ -44,19 +43,6 @@ class Engine(Settling, Protocol):
         now: int,
     ) -> Outcome:
         """Judge a form of the showing that `ticket` names, and take the flow on to its next question or its end."""
-        ...
-
-    async def begin(
-        self,
-        request: Request,
-        session: Session,
-        flow: Flow,
-        *,
-        context: Mapping[str, object],
-        next_url: str,
-        now: int,
-    ) -> str:
-        """Store a plan that leads to `next_url`, and return its page's address."""
         ...
 
 

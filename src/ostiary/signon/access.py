@@ -28,6 +28,11 @@ NO_ACCESS: Final = "You have no access to this application."
 """The text of a refusal whose policies give no reason."""
 
 
+def application_context(item: Application) -> dict[str, object]:
+    """Return what a plan knows as `application`."""
+    return {"pk": str(item.pk), "name": item.name, "slug": item.slug}
+
+
 @dataclass(frozen=True, slots=True)
 class Access:
     """The decision. `messages` are for the person; whoever acts on the decision writes `events`."""

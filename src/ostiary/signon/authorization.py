@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from ostiary.flows.plans.beginning import ANOTHER_URL
+from ostiary.flows.plans.beginning import ANOTHER_URL, Beginning
+from ostiary.flows.resources import Flow, FlowStageBinding
 from ostiary.flows.run.decline import DECLINED_URL
-from ostiary.flows.run.outcome import Moved, Passed
-from ostiary.signon.access import find_refusal
+from ostiary.flows.stages.consent import ConsentStage
+from ostiary.policies.decide import has_bindings
+from ostiary.signon.access import application_context, find_refusal
 from ostiary.signon.context import ANOTHER, AUTHORIZE, DECLINED, SignOnContext
-from ostiary.signon.flow_choice import application_context, is_empty, require_authorization_flow
 from ostiary.signon.interaction import Interaction, prolong_request
+from ostiary.web.errors import HttpError, NoAccess
 
 if TYPE_CHECKING:
-    from ostiary.flows.resources import Flow
+    from ostiary.store.configuration.snapshot import Snapshot
     from ostiary.store.database import Statement
-    from ostiary.web.errors import NoAccess
+_OPEN: Final = frozenset({"none", "require_authenticated"})
 
 
 async def check_access(
@@ -64,25 +66,17 @@ async def authorize(
     services, request, now = context.services, context.request, context.now
     session, subject = context.signed_in
     proof, back = context.consent_proof(subject.user.pk), context.return_url(AUTHORIZE)
+    beginning = Beginning(flow_context(context), proof, back, append)
     await prolong_request(context)
-    outcome = await services.engine.start(
-        request,
-        session,
-        flow,
-        context=flow_context(context),
-        next_url=back,
-        completion=proof,
-        append=append,
-        pending=context.pending,
-        hold=True,
-        now=now,
-    )
-    context.pending = outcome.pending if isinstance(outcome, Moved) else None
-    if context.pending is not None and context.pending.completion == proof:
+    passed = await services.handover.pass_through(request, session, flow, beginning, pending=context.pending, now=now)
+    if isinstance(passed, str):
+        context.pending = None
+        return Interaction(flow, back, passed)
+    context.pending = passed
+    if passed.completion == proof:
         return None  # the answer goes into the same batch
-    if context.pending is not None:
-        await services.engine.settle(request, context.pending, now=now)
-    return Interaction(flow, back, outcome.component if isinstance(outcome, Passed) else "")
+    await services.handover.commit(request, passed, now=now)
+    return Interaction(flow, back)
 
 
 async def cancel(context: SignOnContext, interaction: Interaction) -> None:
@@ -98,12 +92,14 @@ async def begin_flow(
 
     Nothing is left to be answered at its end, as after `authorize`: a device, perhaps, waits for what the stages write.
     """
+    services, request = context.services, context.request
     session, _ = context.signed_in
     back = context.return_url(AUTHORIZE)
-    outcome = await context.services.engine.start(
-        context.request, session, flow, context=plan_context, next_url=back, append=append, now=context.now
+    beginning = Beginning(plan_context, next_url=back, append=append)
+    component = await services.handover.start(
+        request, session, flow, beginning, pending=context.pending, now=context.now
     )
-    return Interaction(flow, back, outcome.component if isinstance(outcome, Passed) else "")
+    return Interaction(flow, back, component)
 
 
 def flow_context(context: SignOnContext) -> Mapping[str, object]:
@@ -115,3 +111,37 @@ def flow_context(context: SignOnContext) -> Mapping[str, object]:
         "application": application_context(context.party.application),
         **context.authorization_context(),
     }
+
+
+def require_authorization_flow(snapshot: Snapshot, pk: str | None) -> Flow:
+    """Return the flow that stands before an application. Raises HttpError 404."""
+    flow = snapshot.get(Flow, pk) if pk is not None else None
+    if flow is None:
+        raise HttpError(404, "no_authorization_flow", "The application's authorization flow does not exist.")
+    return flow
+
+
+def consent_stage_of(flow: Flow, snapshot: Snapshot, *, always: bool) -> str | None:
+    """Return the consent stage of a flow; `always`: only one that no policy may leave out."""
+    for binding in snapshot.referring(FlowStageBinding, "target", flow.pk):
+        if snapshot.get(ConsentStage, binding.stage) is None:
+            continue
+        if not (always and has_bindings(str(binding.pk), snapshot)):
+            return binding.stage
+    return None
+
+
+def any_consent_stage(snapshot: Snapshot) -> str | None:
+    """Return the consent stage of the first authorization flow, by slug, that has one."""
+    flows = sorted(snapshot.where(Flow, designation="authorization"), key=lambda item: item.slug)
+    stages = (consent_stage_of(flow, snapshot, always=False) for flow in flows)
+    return next((stage for stage in stages if stage is not None), None)
+
+
+def is_empty(flow: Flow, snapshot: Snapshot) -> bool:
+    """Return whether the flow would pass anybody who is signed in without a look: then no plan need be made."""
+    return (
+        flow.authentication in _OPEN
+        and not snapshot.referring(FlowStageBinding, "target", flow.pk)
+        and not has_bindings(str(flow.pk), snapshot)
+    )

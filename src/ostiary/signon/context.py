@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ostiary.applications.provider import SignOnProvider
     from ostiary.applications.resources import Application
     from ostiary.directory.user import Subject
-    from ostiary.flows.run.flow_commit import PendingCommit
+    from ostiary.flows.plans.pending_commit import PendingCommit
     from ostiary.sessions.session import Session
     from ostiary.signon.services import SignOnServices
     from ostiary.store.configuration.snapshot import Snapshot

@@ -12,8 +12,8 @@ from ostiary.web.errors import BadRequest, HttpError
 
 if TYPE_CHECKING:
     from ostiary.flows.plans.beginning import Beginning
+    from ostiary.flows.plans.pending_commit import PendingCommit
     from ostiary.flows.resources import Flow
-    from ostiary.flows.run.flow_commit import PendingCommit
     from ostiary.web.request import Request
     from ostiary.web.response import Response
 

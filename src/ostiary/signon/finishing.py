@@ -1,18 +1,22 @@
-"""The end of a sign-on: what the protocol stores for its answer, in one batch with the end of the flow."""
+"""The end of a sign-on: what the protocol stores for its answer, in one batch with what the flow stores."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from ostiary.flows.interface.stage_context import Done, Refused, StageContext, Verdict
 from ostiary.sessions.repository import lock
 from ostiary.sessions.session import SessionGone
+from ostiary.signon.access import NO_ACCESS, decide_access
 from ostiary.store.workspace.commit import run
 from ostiary.web.errors import HttpError
 
 if TYPE_CHECKING:
+    from ostiary.applications.resources import Application
+    from ostiary.directory.user import Subject
     from ostiary.signon.context import SignOnContext
-    from ostiary.store.database import Batch
+    from ostiary.store.database import Batch, Statement
 
 
 class SessionEnded(HttpError):
@@ -51,3 +55,32 @@ async def finish(context: SignOnContext, own: Callable[[], Batch[None]]) -> None
         raise SessionEnded from None
     if pending_session is not None:
         context.services.sessions.committed(context.request, pending_session)
+
+
+async def finish_in_flow(
+    stage_context: StageContext,
+    own: Callable[[], Sequence[Statement]],
+    *,
+    subject: Subject,
+    application: Application,
+    facts: Mapping[str, object],
+    drop: tuple[str, ...] = (),
+    if_refused: Sequence[Statement] = (),
+) -> Verdict:
+    """Store what `own` returns where the flow goes on behind it: another program waits for the answer, not the browser.
+
+    For a stage behind everything the person had to pass: it is written with the step of the flow. The policies are
+    asked at this moment; `if_refused` is written with a no. `drop` are keys of the plan's context that end here.
+    """
+    access = await decide_access(
+        subject=subject,
+        application=application,
+        snapshot=stage_context.snapshot,
+        client_ip=stage_context.client,
+        now=stage_context.now,
+        facts=facts,
+    )
+    # guard: A58 no answer is left for another program without the policies
+    if not access.allowed:
+        return Refused(NO_ACCESS, (*access.events, *if_refused))
+    return Done(drop=drop, writes=(lock(stage_context.session), *own(), *access.events))

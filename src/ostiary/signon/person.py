@@ -6,17 +6,21 @@ from typing import TYPE_CHECKING
 
 from ostiary.flows.people.subjects import subject_of
 from ostiary.flows.plans.beginning import ANOTHER_URL, Beginning
-from ostiary.flows.run.flow_commit import pending_from
+from ostiary.flows.plans.pending_commit import pending_from
+from ostiary.signon.access import application_context
 from ostiary.signon.context import ANOTHER, SIGN_IN, NotContinued, SignOnContext
-from ostiary.signon.flow_choice import application_context, authentication_flow, require_authentication_flow
+from ostiary.signon.flow_choice import authentication_flow, require_authentication_flow
 from ostiary.signon.interaction import Interaction, prolong_request
+from ostiary.web.response import Response, redirect
 
 if TYPE_CHECKING:
+    from ostiary.applications.resources import Application
     from ostiary.directory.user import Subject
     from ostiary.directory.users import Users
     from ostiary.flows.resources import Flow
     from ostiary.sessions.session import Session
-    from ostiary.web.response import Response
+    from ostiary.signon.services import SignOnServices
+    from ostiary.web.request import Request
 
 
 async def require_person(context: SignOnContext) -> Response | None:
@@ -51,7 +55,7 @@ async def begin_sign_in(context: SignOnContext) -> Interaction:
         raise NotContinued
     services, request, now = context.services, context.request, context.now
     flow = require_authentication_flow(context.snapshot, request.host, context.own_authentication_flow)
-    beginning, back = _beginning(context), context.return_url(SIGN_IN)
+    beginning = _beginning(context)
     session, pending = await services.sessions.read(request, now), None
     if session is not None and session.user is not None and flow.authentication == "require_unauthenticated":
         # The flow takes nobody who is signed in, and the present sign-in is not enough: it ends.
@@ -61,17 +65,28 @@ async def begin_sign_in(context: SignOnContext) -> Interaction:
         pending = pending_from(services.sessions.new_anonymous(request, now))
         session = pending.session
     await prolong_request(context)
-    await services.engine.start(
-        request,
-        session,
-        flow,
-        context=beginning.context,
-        next_url=back,
-        completion=beginning.completion,
-        pending=pending,
-        now=now,
-    )
-    return Interaction(flow, back)
+    await services.handover.start(request, session, flow, beginning, pending=pending, now=now)
+    return Interaction(flow, beginning.next_url)
+
+
+async def sign_in_another(
+    request: Request,
+    services: SignOnServices,
+    session: Session,
+    application: Application,
+    *,
+    back: str,
+    another: str,
+    now: int,
+) -> Response:
+    """Begin a sign-in beside the open one, for an application whose policies refused. Who turns back stays signed in.
+
+    `back` is the path of ours it leads to, `another` the one where yet another person signs in. Raises HttpError 404.
+    """
+    flow = require_authentication_flow(services.plane.snapshot, request.host)
+    plan_context = {"application": application_context(application), ANOTHER_URL: another}
+    to = await services.engine.begin(request, session, flow, context=plan_context, next_url=back, now=now)
+    return redirect(to)
 
 
 def sign_in_again(context: SignOnContext, flow: Flow) -> Beginning | None:
@@ -87,4 +102,4 @@ def _beginning(context: SignOnContext) -> Beginning:
         plan_context["application"] = application_context(context.known_party.application)
     if context.login_hint and context.coming_from != ANOTHER:
         plan_context["pending_user_identifier"] = context.login_hint
-    return Beginning(plan_context, context.sign_in_proof())
+    return Beginning(plan_context, context.sign_in_proof(), context.return_url(SIGN_IN))

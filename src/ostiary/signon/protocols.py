@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from ostiary.flows.plans.beginning import Beginning
+    from ostiary.flows.plans.pending_commit import PendingCommit
     from ostiary.flows.resources import Flow
-    from ostiary.flows.run.flow_commit import PendingCommit
-    from ostiary.flows.run.outcome import Moved
     from ostiary.web.request import Request
     from ostiary.web.response import Response
 
@@ -41,14 +40,6 @@ class ProtocolEndpoint(Protocol):
         ...
 
 
-class Settling(Protocol):
-    """The flow engine (`flows.engine.FlowEngine`), as far as it is needed here."""
-
-    async def settle(self, request: Request, pending: PendingCommit, *, now: int) -> None:
-        """Commit the end of a flow that nobody took up. Raises PlanChanged, SessionGone."""
-        ...
-
-
 class Protocols:
     """The registry. It is filled once, when the application is built."""
 
@@ -64,18 +55,10 @@ class Protocols:
                 raise ValueError(message)
             self._by_path[endpoint.path] = endpoint
 
-    async def end(self, request: Request, moved: Moved, engine: Settling, *, now: int) -> Response | None:
-        """Commit the end of a flow that was left to the caller, with the answer of the endpoint it leads to.
-
-        None when the browser is better sent there; then only the end is committed. Raises PlanChanged, SessionGone.
-        """
-        if moved.pending is None:
-            return None
-        match = self._find(request, moved.to)
-        response = None if match is None else await match[0].take_up(match[1], moved.pending)
-        if response is None:
-            await engine.settle(request, moved.pending, now=now)
-        return response
+    async def take_up(self, request: Request, to: str, pending: PendingCommit) -> Response | None:
+        """Answer the request to which a flow leads that has just ended (`flows.plans.pending_commit.TakeUp`)."""
+        match = self._find(request, to)
+        return None if match is None else await match[0].take_up(match[1], pending)
 
     async def follow(self, request: Request, to: str) -> Response | None:
         """Answer what the browser would ask for at `to`; None where there is no endpoint."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
 
 from ostiary.record import dataclass
 
 if TYPE_CHECKING:
     from ostiary.directory.users import Users
     from ostiary.flows.engine import FlowEngine
+    from ostiary.flows.handover import Handover
     from ostiary.sessions.sessions import Sessions
     from ostiary.store.configuration.plane import ConfigPlane
     from ostiary.store.database import Database
@@ -19,14 +21,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignOnServices:
-    """The rooms below, and a clock that gives microseconds UTC. A protocol adds its own."""
+    """The rooms below, and a clock that gives microseconds UTC. A protocol adds its own (`members`)."""
 
     database: Database
     plane: ConfigPlane
     users: Users
     sessions: Sessions
     engine: FlowEngine
+    handover: Handover
     clock: Callable[[], int]
+
+    def members(self) -> dict[str, Any]:
+        """Return what is here by its names, for the services of a protocol."""
+        return {item.name: getattr(self, item.name) for item in fields(SignOnServices)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,19 @@
-"""What a flow was begun for, asked again when its plan is lost."""
+"""What a flow is begun for; asked again when its plan is lost."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Final
 
+from ostiary.flows.next_url import is_relative
+from ostiary.flows.plans.destination import destination_key
+from ostiary.flows.plans.plan import Plan
+from ostiary.flows.plans.repository import new_id
 from ostiary.record import dataclass
 
 if TYPE_CHECKING:
     from ostiary.flows.resources import Flow
+    from ostiary.sessions.session import Session
     from ostiary.web.request import Request
 
 ANOTHER_URL: Final = "another_url"
@@ -17,10 +22,35 @@ ANOTHER_URL: Final = "another_url"
 
 @dataclass(frozen=True, slots=True)
 class Beginning:
-    """What `FlowEngine.begin` was given, or would be: see there."""
+    """What a flow is begun for.
+
+    `context` is JSON data with primary keys: `application` is {"pk", "name", "slug"}, `pending_user` is {"pk"}.
+    `next_url` is the path of ours it leads to, "" for none; an absolute end is `context["redirect"]`. `completion` is a
+    key of the caller's own making that `FlowEngine.completed` answers for, once, in this session. `append` are stages
+    (primary keys) that come after those of the flow.
+    """
 
     context: Mapping[str, object]
     completion: str | None = None
+    next_url: str = ""
+    append: tuple[str, ...] = ()
+
+    def plan(self, session: Session, flow: Flow) -> Plan:
+        """Return the plan to begin with. Raises ValueError for a `next_url` that is no path of ours."""
+        if self.next_url and not is_relative(self.next_url):
+            message = f"not a path of ours: {self.next_url!r}"
+            raise ValueError(message)
+        return Plan(
+            id=new_id(),
+            slug=flow.slug,
+            destination=destination_key(self.next_url),
+            context=dict(self.context),
+            origin=dict(self.context),
+            next_url=self.next_url,
+            completion=self.completion,
+            append=self.append,
+            user=session.user,
+        )
 
 
 BeginAgain = Callable[["Request", "Flow", str], Awaitable[Beginning | None]]

@@ -1,3 +1,3 @@
 """The dispatcher: the only place that advances a plan, and all that one answer commits."""
 
-__all__ = ["decline", "flow_commit", "outcome", "planner"]
+__all__ = ["decline", "outcome", "planner"]

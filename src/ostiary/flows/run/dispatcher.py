@@ -6,7 +6,6 @@ passed, in one batch guarded by the plan's version (`flow_commit`): of two tabs 
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, cast
@@ -28,11 +27,12 @@ from ostiary.flows.interface.stage_context import (
 from ostiary.flows.people.subjects import forget
 from ostiary.flows.plans.beginning import beside_proof
 from ostiary.flows.plans.destination import destination, key_of_page
+from ostiary.flows.plans.pending_commit import PendingCommit
 from ostiary.flows.plans.repository import new_plan
 from ostiary.flows.proofs.proof import PROOF_ENDED, renewed, still_proven, unproven
 from ostiary.flows.run import decline, refusing, session_changes, switching
 from ostiary.flows.run.challenge_frame import access_denied, challenge_of
-from ostiary.flows.run.flow_commit import FlowCommit, PendingCommit
+from ostiary.flows.run.flow_commit import FlowCommit
 from ostiary.flows.run.outcome import Moved, Outcome, Passed
 from ostiary.flows.run.planner import UNDECIDED, Planner
 from ostiary.flows.run.position import Extensions, Position
@@ -75,6 +75,8 @@ class Dispatcher:
         self._commit = FlowCommit(services, request, session, first, now=now, pending=pending)
         self._at = Position(services, extensions, self._commit, request=request, flow=flow, query=query, now=now)
         self._later = False  # what there is to show will be shown by another request
+        self.left: PendingCommit | None = None
+        """The end of the flow, where it is left to the caller to commit."""
 
     async def load(self, *, latest: bool) -> Dispatcher:
         """Read the session's plan for where the page leads, or its latest; one of another person does not count."""
@@ -132,8 +134,8 @@ class Dispatcher:
     async def start(self, *, hold: bool) -> Outcome:
         """Store the plan this began with, taken as far as it goes without an answer. Raises PlanChanged, SessionGone.
 
-        One that goes to its end without any is left to its page, unless the caller takes that end (`hold`). One that
-        leads to another flow is always left to its page.
+        One that goes to its end without any is left to its page, unless the caller takes that end (`hold`, then it is
+        `left`). One that leads to another flow is always left to its page.
         """
         self._later = True
         first = self._at.plan
@@ -151,7 +153,7 @@ class Dispatcher:
     async def submit(self, form: Mapping[str, object], *, ticket: str) -> Outcome:
         """Hand the form of a page to the current stage, and take the plan on to the next question, or to its end.
 
-        That end is left to the caller to commit (`Moved.pending`). The form of an old showing is not looked at: Passed.
+        That end is `left` to the caller to commit. The form of an old showing is not looked at: Passed.
         """
         # guard: A30 a form carries the ticket of its challenge
         if ticket != self._at.plan.ticket:
@@ -194,8 +196,9 @@ class Dispatcher:
 
     async def _ending(self, outcome: Outcome, *, hold: bool) -> Outcome:
         if hold and isinstance(outcome, Moved):
-            return dataclasses.replace(outcome, pending=self._commit.pending())
-        await self._commit.commit()
+            self.left = self._commit.pending()
+        else:
+            await self._commit.commit()
         return outcome
 
     async def _judge(self, answer: Mapping[str, object], *, form: bool) -> Outcome | None:

@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from ostiary.flows.plans.pending_commit import PendingCommit
 from ostiary.flows.plans.repository import drop, drop_oldest, finish
-from ostiary.record import dataclass
-from ostiary.sessions.sessions import PendingSession
 from ostiary.sessions.sessions import SessionLogin as Proof
 from ostiary.store.workspace.commit import run as run_all
 
@@ -22,25 +21,6 @@ if TYPE_CHECKING:
     from ostiary.sessions.session import Session
     from ostiary.store.database import Statement
     from ostiary.web.request import Request
-
-
-@dataclass(frozen=True, slots=True)
-class PendingCommit:
-    """The end of a flow that is not committed yet: whoever takes it up commits it together with what follows.
-
-    `session` is the one it ended in, `pending_session` that same session when it is not stored yet. `completion` is
-    the key the flow was begun with: holding this value is its proof.
-    """
-
-    session: Session
-    statements: tuple[Statement, ...]
-    completion: str | None = None
-    pending_session: PendingSession | None = None
-
-
-def pending_from(session: PendingSession) -> PendingCommit:
-    """Return what is due when a session begins."""
-    return PendingCommit(session.session, session.statements, pending_session=session)
 
 
 class FlowCommit:

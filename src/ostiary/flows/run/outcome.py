@@ -14,7 +14,7 @@ from ostiary.flows.error_detail import Errors
 from ostiary.record import dataclass
 
 if TYPE_CHECKING:
-    from ostiary.flows.run.flow_commit import PendingCommit
+    from ostiary.web.response import Response
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +80,12 @@ class Passed:
 class Moved:
     """The flow ended, or leads elsewhere: a path of ours, or an absolute URL set by the server side.
 
-    `ended` is False where the plan goes on in another flow, at whose page `to` is.
+    `ended` is False where the plan goes on in another flow, at whose page `to` is. `answer` is that of the protocol
+    whose request the flow was begun for, where it was stored together with the end of the flow.
     """
 
     to: str
-    pending: PendingCommit | None = None  # not committed yet: the caller asked to do that itself
+    answer: Response | None = None
     ended: bool = True
 
     def wire(self) -> dict[str, object]:

@@ -12,7 +12,6 @@ from typing import Final
 from ostiary.brands.pictures import picture
 from ostiary.directory.first_run.administrator import USERNAME as ADMINISTRATOR
 from ostiary.flows.challenge_page import MARK, METHOD, REDIRECT
-from ostiary.flows.errors import PlanChanged
 from ostiary.flows.next_url import is_safe_destination
 from ostiary.flows.run.outcome import Challenge, Moved, Passed
 from ostiary.portal import redirects
@@ -22,7 +21,7 @@ from ostiary.portal.flow.form import Sent, read_form
 from ostiary.portal.look import Renderer
 from ostiary.portal.services import Pages
 from ostiary.seal import Secret
-from ostiary.sessions.session import Session, SessionGone
+from ostiary.sessions.session import Session
 from ostiary.web.csrf import form_token, is_form_token, same_origin
 from ostiary.web.errors import Forbidden, HttpError
 from ostiary.web.page_cache import Placeholders
@@ -76,7 +75,7 @@ class FlowPage:
             request, session, slug, sent.fields, query=request.query, ticket=sent.ticket, now=now
         )
         if isinstance(outcome, Moved):
-            return await self._arrive(request, outcome, now)
+            return self._leave_by(request, outcome.answer, outcome.to)
         if not isinstance(outcome, Challenge):
             return self._see(request, redirects.NEXT, without=(METHOD,))
         response = self._see(request, redirects.NEXT)
@@ -84,14 +83,6 @@ class FlowPage:
             proof = (session.key, self._pages.form_key)
             flash.write(request, response, challenge=outcome, answer=sent.fields, proof=proof)
         return response
-
-    async def _arrive(self, request: Request, moved: Moved, now: int) -> Response:
-        """Leave a flow with the answer that ended it, straight to where the request it was begun for leads."""
-        try:
-            taken = await self._pages.protocols.end(request, moved, self._pages.engine, now=now)
-        except (PlanChanged, SessionGone):  # another tab was first
-            return self._see(request, redirects.NEXT, without=(METHOD,))
-        return self._leave_by(request, taken, moved.to)
 
     async def _follow(self, request: Request, to: str) -> Response:
         """Leave a flow that has nothing to ask; for an old form at once to where it leads, since it was sent once."""

@@ -11,10 +11,10 @@ from ostiary.directory.rows.backend import AccountHooks
 from ostiary.directory.users import Users
 from ostiary.events.refusals import Refusals
 from ostiary.events.signin_log import SignInLog
-from ostiary.flows.engine import FlowEngine
 from ostiary.flows.services import FlowHooks
 from ostiary.grants.access_tokens import ApiTokens
 from ostiary.providers.oauth2.authorize.endpoint import authorize_endpoint
+from ostiary.providers.oauth2.device.page import approval_endpoint, code_endpoint
 from ostiary.providers.oauth2.device.stages import STAGES
 from ostiary.providers.oauth2.explain import preview
 from ostiary.providers.oauth2.logout import backchannel
@@ -31,7 +31,7 @@ from ostiary.sessions.cookie import CookieSettings
 from ostiary.sessions.sessions import Hooks, Sessions
 from ostiary.settings import Settings
 from ostiary.signon.explain.preview import ProtocolPreviews
-from ostiary.signon.services import ProtocolPages
+from ostiary.signon.services import ProtocolPages, SignOnServices
 from ostiary.store.configuration.plane import ConfigPlane
 
 if TYPE_CHECKING:
@@ -56,12 +56,7 @@ def oauth2_services(services: ServiceRegistry) -> OAuth2Services:
     """Return what the endpoints work with."""
     pages = services[ProtocolPages]
     return OAuth2Services(
-        database=services.database,
-        plane=services[ConfigPlane],
-        users=services[Users],
-        sessions=services[Sessions],
-        engine=services[FlowEngine],
-        clock=services.clock,
+        **services[SignOnServices].members(),
         form_post=pages.form_post,
         languages=pages.languages,
         options=services[Options],
@@ -104,7 +99,8 @@ def finishes(services: ServiceRegistry) -> Sequence[Finish]:
 
 def endpoints(services: ServiceRegistry) -> Sequence[ProtocolEndpoint]:
     """Return the endpoints at which people are signed on."""
-    return (authorize_endpoint(services[OAuth2Services]),)
+    own = services[OAuth2Services]
+    return (authorize_endpoint(own), code_endpoint(own), approval_endpoint(own))
 
 
 def routes(services: ServiceRegistry) -> Sequence[Route]:

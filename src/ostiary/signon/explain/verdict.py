@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from ostiary.applications.provider import PROVIDER, SignOnProvider
 from ostiary.flows.resources import Flow
 from ostiary.record import dataclass
-from ostiary.signon.access import NO_ACCESS, decide_access
+from ostiary.signon.access import NO_ACCESS, application_context, decide_access
 from ostiary.signon.explain.flow_runs import FlowRun, authentication_run, authorization_run
 from ostiary.signon.explain.situation import WatchedFacts
-from ostiary.signon.flow_choice import application_context, authentication_flow
+from ostiary.signon.flow_choice import authentication_flow
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

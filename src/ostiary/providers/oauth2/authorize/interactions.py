@@ -5,8 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ostiary.proto.oauth2.errors import CONSENT_REQUIRED, INTERACTION_REQUIRED, LOGIN_REQUIRED, OAuthError
-from ostiary.signon.authorization import authorize, cancel
-from ostiary.signon.flow_choice import any_consent_stage, consent_stage_of, require_authorization_flow
+from ostiary.signon.authorization import (
+    any_consent_stage,
+    authorize,
+    cancel,
+    consent_stage_of,
+    require_authorization_flow,
+)
 from ostiary.signon.person import begin_sign_in
 from ostiary.web.language import COOKIE as LANGUAGE_COOKIE
 from ostiary.web.response import Response, set_cookie
@@ -19,9 +24,9 @@ if TYPE_CHECKING:
 
 async def sign_in(context: AuthorizationContext) -> Response:
     """Begin the authentication flow, if the request may begin and a page may be shown. Raises OAuthError."""
-    if context.late is not None and context.pending is None:
+    if context.late is not None and not context.at_once:
         raise context.late
-    if "none" in context.wanted.prompt and context.pending is None:
+    if "none" in context.wanted.prompt and not context.at_once:
         raise OAuthError(LOGIN_REQUIRED)
     return _lead_to(context, await begin_sign_in(context))
 

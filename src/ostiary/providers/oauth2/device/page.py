@@ -24,10 +24,15 @@ from ostiary.providers.oauth2.device.stages import APPROVE, CODE, CONSENT, DECLI
 from ostiary.providers.oauth2.provider.client import Client, client_by_provider
 from ostiary.providers.oauth2.refusals import report_refusal
 from ostiary.record import dataclass
-from ostiary.signon.authorization import begin_flow, check_access, flow_context
-from ostiary.signon.context import ANOTHER, Known, RelyingParty, SignOnContext
+from ostiary.signon.authorization import (
+    begin_flow,
+    check_access,
+    consent_stage_of,
+    flow_context,
+    require_authorization_flow,
+)
+from ostiary.signon.context import ANOTHER, Known, NotContinued, RelyingParty, SignOnContext
 from ostiary.signon.endpoint import SignOnEndpoint, Step
-from ostiary.signon.flow_choice import consent_stage_of, require_authorization_flow
 from ostiary.signon.person import find_person, require_person
 from ostiary.store.hashing import token_hash
 from ostiary.web.errors import HttpError, NotFound
@@ -151,6 +156,8 @@ async def _ask_code(context: CodeContext) -> Response:
 
 async def _entered(context: ApprovalContext) -> Response | None:
     """Find the device whose code was entered in this session; else the code is asked for."""
+    if context.at_once:
+        raise NotContinued  # the flow that ends claims the code, and has not committed that yet
     if not await find_person(context) or not context.code:
         return redirect(f"{context.request.prefix}{PAGE}")
     session, _ = context.signed_in

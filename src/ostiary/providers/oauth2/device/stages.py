@@ -6,7 +6,8 @@ device gets access_denied.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Final
 from urllib.parse import quote
 
@@ -31,14 +32,15 @@ from ostiary.providers.oauth2.provider.client import client_by_provider
 from ostiary.providers.oauth2.provider.fields import DEVICE_CODE
 from ostiary.providers.oauth2.tokens.new_authorization import new_authorization
 from ostiary.record import dataclass
-from ostiary.sessions.repository import lock
-from ostiary.signon.access import NO_ACCESS, decide_access
+from ostiary.signon.finishing import finish_in_flow
 from ostiary.signon.person import person_of
 from ostiary.store.hashing import token_hash
 from ostiary.web.addresses import address_key
 
 if TYPE_CHECKING:
-    from ostiary.store.database import Batch
+    from ostiary.directory.user import Subject
+    from ostiary.providers.oauth2.provider.client import Client
+    from ostiary.store.database import Batch, Statement
 
 CODE: Final = "oauth2.device-code"
 CONSENT: Final = "oauth2.device-consent"
@@ -94,49 +96,19 @@ class DeviceApproveStage(Stage):
 
     async def open(self, stage_context: StageContext) -> Verdict:
         """Approve, with everything looked at once more: the request, the person, the policies."""
-        item, subject = (
-            await _claimed(stage_context),
-            await person_of(stage_context.services.users, stage_context.session),
-        )
+        item = await _claimed(stage_context)
+        subject = await person_of(stage_context.services.users, stage_context.session)
         client = None if item is None else client_by_provider(stage_context.snapshot, item.provider)
         if item is None or client is None or subject is None:
             return Refused(_GONE)
-        access = await decide_access(
+        return await finish_in_flow(
+            stage_context,
+            partial(_approval, stage_context, client, subject, item),
             subject=subject,
             application=client.application,
-            snapshot=stage_context.snapshot,
-            client_ip=stage_context.client,
-            now=stage_context.now,
             facts=policy_facts(item),
-        )
-        if not access.allowed:
-            return Refused(NO_ACCESS, (*access.events, deny_device(item)))
-        salt = stage_context.services.users.install_id
-        authorization = new_authorization(
-            client, stage_context.session, subject, scope=item.scope, salt=salt, now=stage_context.now
-        )
-        return Done(
             drop=("device_grant",),
-            writes=(
-                lock(stage_context.session),
-                *approve_device(
-                    item,
-                    authorization,
-                    now=stage_context.now,
-                    expires=max(item.expires, stage_context.now + client.access_lifetime),
-                    error=PlanChanged,
-                ),
-                *join_session(authorization, issuer=client.issuer(stage_context.request.base_url)),
-                *access.events,
-                authorized(
-                    client,
-                    subject,
-                    scope=item.scope,
-                    client_ip=stage_context.client,
-                    now=stage_context.now,
-                    flow="device_code",
-                ),
-            ),
+            if_refused=(deny_device(item),),
         )
 
     async def answer(self, stage_context: StageContext, answer: Mapping[str, object]) -> Verdict:
@@ -192,6 +164,20 @@ STAGES: Final[Mapping[str, Stage]] = {
 def policy_facts(item: DeviceGrant) -> Mapping[str, object]:
     """Return the facts of the request for the policies of the application."""
     return {"oauth_scopes": list(item.scope), "oauth_grant_type": DEVICE_CODE}
+
+
+def _approval(stage_context: StageContext, client: Client, subject: Subject, item: DeviceGrant) -> Sequence[Statement]:
+    """Return what the device fetches, and what is noted of it."""
+    now = stage_context.now
+    authorization = new_authorization(
+        client, stage_context.session, subject, scope=item.scope, salt=stage_context.services.users.install_id, now=now
+    )
+    expires = max(item.expires, now + client.access_lifetime)
+    return (
+        *approve_device(item, authorization, now=now, expires=expires, error=PlanChanged),
+        *join_session(authorization, issuer=client.issuer(stage_context.request.base_url)),
+        authorized(client, subject, scope=item.scope, client_ip=stage_context.client, now=now, flow="device_code"),
+    )
 
 
 async def _is_too_often(stage_context: StageContext) -> bool:

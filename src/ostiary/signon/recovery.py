@@ -15,10 +15,7 @@ from ostiary.signon.flow_choice import authentication_flow
 
 if TYPE_CHECKING:
     from ostiary.directory.tokens import Tokens
-    from ostiary.directory.users import Users
-    from ostiary.flows.engine import FlowEngine
-    from ostiary.sessions.sessions import Sessions
-    from ostiary.store.configuration.plane import ConfigPlane
+    from ostiary.signon.services import SignOnServices
     from ostiary.web.request import Request
 
 HOME = "/if/user/"
@@ -27,28 +24,25 @@ METHOD = "recovery"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recoverer:
-    """The rooms a recovery passes through."""
+    """The tokens of recovery links, and what sign-on works with."""
 
     tokens: Tokens
-    users: Users
-    sessions: Sessions
-    engine: FlowEngine
-    plane: ConfigPlane
+    sign_on: SignOnServices
 
     async def recover(self, request: Request, key: str, now: int) -> str | None:
         """Consume a key and return the path to go to; None for a key that is not valid, or of a person who may not."""
         recovery = await self.tokens.consume_recovery(Secret(key), now)
-        user = await self.users.get(recovery.user) if recovery is not None else None
+        user = await self.sign_on.users.get(recovery.user) if recovery is not None else None
         if recovery is None or user is None or not user.is_active or user.security_stamp != recovery.security_stamp:
             return None
-        session = await self.sessions.ensure(request, now)
+        session = await self.sign_on.sessions.ensure(request, now)
         # guard: A32 recovery requires the second factor
         flow = None if recovery.without_mfa else await self._authentication(request, now)
         if flow is None:
             proof = SessionLogin(user=user.pk, who=user.who, auth_method=METHOD)
             try:
                 extra = [signed_in(user, now, error=PlanChanged)]
-                await self.sessions.sign_in(request, session, proof, now=now, extra=extra)
+                await self.sign_on.sessions.sign_in(request, session, proof, now=now, extra=extra)
             except PlanChanged:
                 return None
             return self._home(request)
@@ -60,13 +54,15 @@ class Recoverer:
             "auth_method_args": {},
         }
         home = self._home(request)
-        return await self.engine.begin(request, session, flow, context=context, next_url=home, proof=user, now=now)
+        return await self.sign_on.engine.begin(
+            request, session, flow, context=context, next_url=home, proof=user, now=now
+        )
 
     def _home(self, request: Request) -> str:
         """Return where the person chooses a new password; without such a flow, their applications."""
         home = request.prefix + HOME
-        return password_change(request, self.plane.snapshot, back=home) or home
+        return password_change(request, self.sign_on.plane.snapshot, back=home) or home
 
     async def _authentication(self, request: Request, now: int) -> Flow | None:
-        flow = authentication_flow(self.plane.snapshot, request.host)
-        return flow or await self.engine.first_flow(request, None, "authentication", now=now)
+        flow = authentication_flow(self.sign_on.plane.snapshot, request.host)
+        return flow or await self.sign_on.engine.first_flow(request, None, "authentication", now=now)

@@ -1,0 +1,52 @@
+"""The dispatchers of requests: each with the services of this room, and the steps that nobody configures."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ostiary.flows import wizard
+from ostiary.flows.logout import stages as logout_stages
+from ostiary.flows.run.dispatcher import Dispatcher
+from ostiary.flows.run.position import Extensions
+from ostiary.flows.stages import password
+
+if TYPE_CHECKING:
+    from ostiary.flows.plans.pending_commit import PendingCommit
+    from ostiary.flows.plans.plan import Plan
+    from ostiary.flows.resources import Flow
+    from ostiary.flows.services import Services
+    from ostiary.sessions.session import Session
+    from ostiary.web.request import Request
+
+
+class Runs:
+    """Makes the dispatcher of a request. Engine and handover share it."""
+
+    def __init__(self, services: Services) -> None:
+        self.services = services
+        own = {**password.OWN_STAGES, **logout_stages.STAGES, **services.own_stages}
+        self._extensions = Extensions(own, {wizard.SLUG: wizard.FirstRun()})
+
+    def dispatcher(
+        self,
+        request: Request,
+        session: Session,
+        flow: Flow,
+        *,
+        query: str = "",
+        plan: Plan | None = None,
+        pending: PendingCommit | None = None,
+        now: int,
+    ) -> Dispatcher:
+        """Return the dispatcher of one request; `query` is the page's, `plan` one to begin with (see there)."""
+        return Dispatcher(
+            self.services,
+            self._extensions,
+            request=request,
+            session=session,
+            flow=flow,
+            query=query,
+            now=now,
+            plan=plan,
+            pending=pending,
+        )

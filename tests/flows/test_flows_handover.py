@@ -1,0 +1,122 @@
+"""The end of a flow that is not committed yet: one of both commits it, the engine or the protocol it leads to."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+from flows_world import World, identification, pk
+
+from ostiary.flows.engine import FlowEngine
+from ostiary.flows.errors import PlanChanged
+from ostiary.flows.handover import Handover
+from ostiary.flows.plans.beginning import Beginning
+from ostiary.flows.plans.pending_commit import PendingCommit, TakeUp
+from ostiary.flows.resources import Flow
+from ostiary.flows.run.outcome import Challenge, Moved, Outcome, Passed
+from ostiary.flows.run.runs import Runs
+from ostiary.flows.stages.deny import DenyStage
+from ostiary.sessions.session import Session, SessionGone
+from ostiary.store.workspace.commit import write_all
+from ostiary.web.request import Request
+from ostiary.web.response import Response, redirect
+
+REQUEST = Request(host="id.example.org")
+BEGINNING = Beginning({}, "k", "/there/")
+
+
+class Taker:
+    """Takes up what leads to /there/, and notes it; with an error it raises that."""
+
+    def __init__(self, world: World, *, answers: bool = True, error: type[Exception] | None = None) -> None:
+        self._world = world
+        self._answers = answers
+        self._error = error
+        self.seen: list[tuple[str, PendingCommit]] = []
+
+    async def __call__(self, request: Request, to: str, pending: PendingCommit) -> Response | None:
+        self.seen.append((to, pending))
+        if self._error is not None:
+            raise self._error
+        if not self._answers:
+            return None
+        await write_all(self._world.database, pending.statements)
+        return redirect("https://app.example.org/")
+
+
+async def ended(world: World, take_up: TakeUp) -> tuple[Outcome, Session]:
+    """Take a flow of one question to its end by the form of its page."""
+    await world.user()
+    flow = world.flow("one", [identification()])
+    session = await world.sessions.ensure(REQUEST, world.now)
+    engine = FlowEngine(Runs(dataclasses.replace(world.services, take_up=take_up)))
+    await engine.begin(REQUEST, session, flow, context={}, next_url="/there/", completion="k", now=world.now)
+    shown = await engine.challenge(REQUEST, session, "one", query="next=%2Fthere%2F", now=world.now)
+    assert isinstance(shown, Challenge)
+    form: dict[str, Any] = {"uid_field": "jo"}
+    outcome = await engine.submit(
+        REQUEST, session, "one", form, query="next=%2Fthere%2F", ticket=shown.ticket, now=world.now
+    )
+    return outcome, session
+
+
+async def plans(world: World) -> int:
+    return len(await world.database.fetch("SELECT 1 FROM flow_tab_plan"))
+
+
+async def test_the_protocol_it_leads_to_commits_the_end_with_its_answer(world: World) -> None:
+    taker = Taker(world)
+    outcome, session = await ended(world, taker)
+    assert isinstance(outcome, Moved)
+    assert outcome.answer is not None
+    assert outcome.answer.header("location") == "https://app.example.org/"
+    ((to, pending),) = taker.seen
+    assert (to, pending.completion) == ("/there/", "k")
+    assert await plans(world) == 0
+    assert not await world.engine.completed(session, "k", now=world.now), "holding the end was the proof"
+
+
+async def test_what_nobody_takes_up_is_committed_and_leaves_its_proof(world: World) -> None:
+    outcome, session = await ended(world, Taker(world, answers=False))
+    assert outcome == Moved("/there/")
+    assert await plans(world) == 0
+    assert await world.engine.completed(session, "k", now=world.now)
+
+
+@pytest.mark.parametrize("error", [PlanChanged, SessionGone])
+async def test_an_end_that_another_tab_reached_first_is_looked_at_again(world: World, error: type[Exception]) -> None:
+    outcome, session = await ended(world, Taker(world, error=error))
+    assert outcome == Passed()
+    assert await plans(world) == 1
+    assert not await world.engine.completed(session, "k", now=world.now)
+
+
+async def begun(world: World, flow: Flow) -> tuple[PendingCommit | str, Session]:
+    session = await world.sessions.ensure(REQUEST, world.now)
+    handover = world.program.service(Handover)
+    return await handover.pass_through(REQUEST, session, flow, BEGINNING, now=world.now), session
+
+
+async def test_a_flow_that_asks_nothing_is_handed_over_uncommitted(world: World) -> None:
+    end, session = await begun(world, world.flow("none", [], designation="authorization"))
+    assert isinstance(end, PendingCommit)
+    assert end.completion == "k"
+    assert not await world.engine.completed(session, "k", now=world.now)
+    await world.program.service(Handover).commit(REQUEST, end, now=world.now)
+    assert await world.engine.completed(session, "k", now=world.now)
+
+
+async def test_a_flow_that_asks_or_refuses_is_left_to_its_page(world: World) -> None:
+    asked, session = await begun(world, world.flow("one", [identification()]))
+    assert asked == "ak-stage-identification"
+    refused, _ = await begun(world, world.flow("refused", [DenyStage(pk=pk(), name="no")]))
+    assert refused == ""
+    assert not await world.engine.completed(session, "k", now=world.now)
+
+
+async def test_a_flow_leads_to_paths_of_ours_only(world: World) -> None:
+    session = await world.sessions.ensure(REQUEST, world.now)
+    flow = world.flow("none", [])
+    with pytest.raises(ValueError, match="not a path of ours"):
+        Beginning({}, next_url="https://elsewhere.example/").plan(session, flow)
