@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from support.waiting import PATIENCE, until
 
-from ostiary.room import Job
+from ostiary.room import GiveUp, Job
 from ostiary.store.database import Batch, Database, Statement, Unavailable, Value, fetch_one
 from ostiary.tasks import repository as queue
 from ostiary.tasks.cleanup import clean_expired
@@ -170,6 +170,21 @@ async def test_after_the_last_attempt_it_is_a_dead_letter(database: Database, cl
 
         await until(dead)
     assert await states(database) == [("dead", 3, "RuntimeError: failure 3")]
+
+
+async def test_a_handler_that_gives_up_is_not_tried_again(database: Database, clock: Clock) -> None:
+    async def refuse(args: Mapping[str, object], *, now: int) -> None:
+        del args, now
+        raise GiveUp("550 no such user")
+
+    await put(database)
+    async with working(Worker(database, [Job("work", refuse)], clock=clock)):
+
+        async def dead() -> bool:
+            return (await states(database))[0][0] == "dead"
+
+        await until(dead)
+    assert await states(database) == [("dead", 1, "550 no such user")]
 
 
 async def test_a_hanging_handler_is_stopped(database: Database, clock: Clock) -> None:

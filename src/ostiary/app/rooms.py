@@ -17,6 +17,7 @@ from ostiary.events.room import ROOM as EVENTS
 from ostiary.flows.room import ROOM as FLOWS
 from ostiary.grants.room import ROOM as GRANTS
 from ostiary.keys.room import ROOM as KEYS
+from ostiary.mail.room import ROOM as MAIL
 from ostiary.mappings.room import ROOM as MAPPINGS
 from ostiary.policies.room import ROOM as POLICIES
 from ostiary.portal.room import ROOM as PORTAL
@@ -40,6 +41,7 @@ ROOMS: Final[Sequence[Room]] = (
     TASKS,
     EVENTS,
     DIRECTORY,
+    MAIL,
     KEYS,
     TRUST,
     SANDBOX,

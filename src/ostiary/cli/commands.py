@@ -14,6 +14,7 @@ from ostiary.cli.events import events
 from ostiary.cli.explain import explain
 from ostiary.cli.hosts import hosts
 from ostiary.cli.keys import keys
+from ostiary.cli.mail import mail
 from ostiary.cli.processes import start
 from ostiary.cli.tasks import tasks
 from ostiary.settings import Settings, load
@@ -35,6 +36,7 @@ app.add_typer(keys, name="keys")
 app.add_typer(hosts, name="host")
 app.add_typer(events, name="events")
 app.add_typer(tasks, name="tasks")
+app.add_typer(mail, name="mail")
 app.command("explain")(explain)
 app.command("recovery-link")(accounts.recovery_link)
 app.command("setup-link")(accounts.setup_link)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ostiary.directory.errors import DirectoryError
 from ostiary.keys.errors import KeysError
+from ostiary.mail.errors import MailError
 from ostiary.resource import InvalidResource
 from ostiary.seal.envelope import SealError, WrongKey
 from ostiary.settings import SettingsError
@@ -15,7 +16,9 @@ def one_line(error: Exception) -> str:
     text = " ".join(str(error).split()) or type(error).__name__
     if isinstance(error, WrongKey):
         return f"OSTIARY_SECRET_KEY: the database was written under another secret key ({text})"
-    if isinstance(error, SettingsError | StoreError | SealError | DirectoryError | KeysError | InvalidResource):
+    if isinstance(
+        error, SettingsError | StoreError | SealError | DirectoryError | KeysError | MailError | InvalidResource
+    ):
         return text
     if isinstance(error, OSError):
         return f"{error.strerror or text}: {error.filename}" if error.filename else text

@@ -11,8 +11,12 @@ from ostiary.store.database import Statement
 MINUTE: Final = 60_000_000
 
 
+class GiveUp(Exception):
+    """The task cannot succeed: the worker gives it up at once instead of retrying it. The text says why."""
+
+
 class Handler(Protocol):
-    """Does the work of one task. Whatever it raises is retried later; a second run must do no harm."""
+    """Does the work of one task. Whatever it raises but GiveUp is retried later; a second run must do no harm."""
 
     def __call__(self, args: Mapping[str, object], *, now: int) -> Awaitable[None]:
         """Do the work. `now` is the time of the start in microseconds UTC."""

@@ -9,6 +9,7 @@ from ostiary.settings.load import load
 from ostiary.settings.model import (
     Address,
     BootstrapSettings,
+    EmailSettings,
     ExpressionSettings,
     Listen,
     PostgreSQL,
@@ -20,6 +21,7 @@ from ostiary.settings.model import (
 __all__ = [
     "Address",
     "BootstrapSettings",
+    "EmailSettings",
     "ExpressionSettings",
     "InvalidSetting",
     "Listen",

@@ -14,6 +14,7 @@ from ostiary.settings.errors import InvalidSetting, MissingSetting
 from ostiary.settings.model import (
     BootstrapSettings,
     DPoP,
+    EmailSettings,
     ExpressionSettings,
     Listen,
     MutualTLS,
@@ -84,6 +85,7 @@ def _settings(values: Mapping[str, object], shown: Mapping[str, Shown], notes: t
         sessions=_section(SessionSettings, "sessions", values),
         bootstrap=_section(BootstrapSettings, "bootstrap", values),
         postgresql=postgresql,
+        email=_email(values),
         mtls=_section(MutualTLS, "mtls", values),
         dpop=_section(DPoP, "dpop", values),
         expressions=_section(ExpressionSettings, "expressions", values),
@@ -91,6 +93,14 @@ def _settings(values: Mapping[str, object], shown: Mapping[str, Shown], notes: t
         notes=notes,
         shown=shown,
     )
+
+
+def _email(values: Mapping[str, object]) -> EmailSettings:
+    if values["email.use_tls"] and values["email.use_ssl"]:
+        raise InvalidSetting(
+            "OSTIARY_EMAIL__USE_SSL: expected false beside OSTIARY_EMAIL__USE_TLS: a connection has one kind of TLS"
+        )
+    return _section(EmailSettings, "email", {**values, "email.sender": values["email.from"]})
 
 
 def _section(model: type[T], name: str, values: Mapping[str, object]) -> T:

@@ -119,6 +119,20 @@ class BootstrapSettings:
     email: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmailSettings:
+    """The mail server. `timeout` is in seconds and holds for one step; `sender` is `Name <address>` or an address."""
+
+    host: str = "localhost"
+    port: int = 25
+    username: str = ""
+    password: Secret = Secret("")
+    use_tls: bool = False  # STARTTLS
+    use_ssl: bool = False  # TLS from the first octet
+    timeout: int = 10
+    sender: str = "ostiary@localhost"
+
+
 @dataclass(frozen=True, slots=True)
 class Shown:
     """A value as `ostiary settings` shows it: its text (stars for a secret) and its source."""
@@ -145,6 +159,7 @@ class Settings:
     postgresql: PostgreSQL | None  # None: SQLite
     mtls: MutualTLS = MutualTLS(header=None)
     dpop: DPoP = DPoP(nonce="off")
+    email: EmailSettings = EmailSettings()
     throttle: Throttle = Throttle(device=RateSetting(20, 3_600_000_000))
     expressions: ExpressionSettings = ExpressionSettings()
     image_digest: str | None = None  # of the container image, set by the deployment

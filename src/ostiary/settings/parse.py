@@ -83,6 +83,16 @@ def duration_up_to(most: str) -> Callable[[str], int]:
     return read
 
 
+def yes_or_no(raw: str) -> bool:
+    """Parse true or false, in any case; also yes, no, on, off, 1 and 0, as authentik does."""
+    word = raw.strip().lower()
+    if word in {"true", "yes", "on", "1"}:
+        return True
+    if word in {"false", "no", "off", "0"}:
+        return False
+    raise ValueError("expected true or false")
+
+
 def address(raw: str) -> Address:
     """Parse "host:port", with IPv6 in brackets. ":port" means every IPv4 address."""
     host, colon, number = raw.rpartition(":")

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
 
-from ostiary.room import Job
+from ostiary.room import GiveUp, Job
 from ostiary.store.database import Database, Statement
 from ostiary.store.loop import Loop
 from ostiary.store.workspace.commit import run
@@ -176,8 +176,8 @@ class Worker:
                 _log.warning("the lease of task %s (%s) could not be renewed: %s", task.id, task.name, error)
 
     async def _failed(self, job: Job, task: Claim, error: Exception) -> None:
-        message = f"{type(error).__name__}: {error}"
-        if task.attempt >= job.attempts:
+        message = str(error) if isinstance(error, GiveUp) else f"{type(error).__name__}: {error}"
+        if isinstance(error, GiveUp) or task.attempt >= job.attempts:
             _log.error("task %s (%s) failed for good after %d attempts: %s", task.id, task.name, task.attempt, message)
             await self._give_up(job, task, message)
             return
