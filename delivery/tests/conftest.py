@@ -30,7 +30,9 @@ def template(tmp_path_factory: pytest.TempPathFactory, signer: Signer) -> World:
     index = tmp_path / "index"
     wheels = {
         "hinge-1.0-py3-none-any.whl": make_wheel("hinge", requires=["screw"]),
-        "screw-1.0-py3-none-any.whl": make_wheel("screw", body=b"TURNS = 7\n" * 300),
+        "screw-1.0-py3-none-any.whl": make_wheel(
+            "screw", body=b"TURNS = 7\n" * 300, scripts={"turn": b"\x7fELF turn", "strip": b"\x7fELF strip"}
+        ),
         "unused-1.0-py3-none-any.whl": make_wheel("unused"),
     }
     for name, data in wheels.items():

@@ -57,13 +57,21 @@ def make_tar(files: Mapping[str, bytes], *, mode: str, mtime: int, modes: Mappin
     return buffer.getvalue()
 
 
-def make_wheel(name: str, version: str = "1.0", *, requires: Sequence[str] = (), body: bytes = b"VALUE = 1\n") -> bytes:
+def make_wheel(
+    name: str,
+    version: str = "1.0",
+    *,
+    requires: Sequence[str] = (),
+    body: bytes = b"VALUE = 1\n",
+    scripts: Mapping[str, bytes] | None = None,
+) -> bytes:
     info = f"{name}-{version}.dist-info"
     needs = "".join(f"Requires-Dist: {one}\n" for one in requires)
     files = {
         f"{name}/__init__.py": body,
         f"{info}/METADATA": f"Metadata-Version: 2.4\nName: {name}\nVersion: {version}\n{needs}".encode(),
         f"{info}/WHEEL": b"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        **{f"{name}-{version}.data/scripts/{script}": content for script, content in (scripts or {}).items()},
     }
     record = ""
     for path, content in files.items():

@@ -241,6 +241,18 @@ def test_another_architecture_is_run_by_qemu_or_not_at_all(monkeypatch: pytest.M
         bytecode.emulator("arm64")
 
 
+def test_of_the_scripts_of_wheels_the_image_has_those_it_declares(world: World) -> None:
+    world.lock()
+    assert not any("turn" in path or "strip" in path for path in members(world.build()))
+    world.change('python = "3.13"\n', 'python = "3.13"\nscripts = ["turn"]\n')
+    found = members(world.build())
+    assert (found["usr/local/bin/turn"].mode, found["usr/local/bin/turn"].size) == (0o755, len(b"\x7fELF turn"))
+    assert "usr/local/bin/strip" not in found
+    world.change('scripts = ["turn"]', 'scripts = ["turn", "hammer"]')
+    with pytest.raises(Refusal, match=r"wheels\.scripts names hammer, which no wheel has"):
+        world.build()
+
+
 def test_a_wheel_whose_file_is_not_the_recorded_one_is_refused() -> None:
     good = make_wheel("hinge", body=b"GOOD = 1\n")
     with pytest.raises(Tampered, match=r"hinge\.whl: hinge/__init__\.py"):

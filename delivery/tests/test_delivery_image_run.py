@@ -12,7 +12,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 import visitor
@@ -74,6 +74,36 @@ def test_the_user_the_root_and_the_names_of_the_program(make: Make, pulled: Layo
     other = with_entry(ostiary, ["/usr/bin/python3.13", "-c", python])
     assert other.split("\n") == ["65534 65534 /tmp 1", "", "0000000000000000 1"]
     assert with_entry(ostiary, ["/usr/local/bin/ostiary", "version"]) == "ostiary 0.1.0"
+
+
+EXPRESSION: Final = """
+import asyncio, time
+from ostiary.sandbox.workers import Program, Workers
+
+def status(pid):
+    lines = (line.split(":", 1) for line in open(f"/proc/{pid}/status"))
+    return {name: value.split() for name, value in lines}
+
+async def main():
+    workers, seen = Workers(), {}
+    look = lambda: seen.update(status(pid()))
+    def pid():
+        parent = next(iter(open("/proc/self/stat"))).split()[0]
+        found = [one for task in __import__("os").listdir(f"/proc/{parent}/task")
+                 for one in open(f"/proc/{parent}/task/{task}/children").read().split()]
+        return found[0]
+    outcome = await workers.run(Program("look()\\nsum([1, 2, 3])"), functions={"look": look})
+    print(outcome.value, seen["Name"][0], seen["Uid"][0], seen["CapEff"][0], seen["NoNewPrivs"][0])
+    await workers.close()
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_expressions_run_in_workers_without_rights(make: Make, runtime: str) -> None:
+    said = with_entry(make(runtime, "ostiary"), ["/usr/bin/python3.13", "-c", EXPRESSION])
+    assert said == "6 monty 65534 0000000000000000 1"
 
 
 def with_entry(runtime: Runtime, entry: list[str]) -> str:

@@ -13,7 +13,7 @@ from typing import Final
 
 from ostiary_delivery import audit, compress, contents, layer, lockfile, locking, oci, plan
 from ostiary_delivery.cache import Artifact, Cache, write
-from ostiary_delivery.components import ComponentBuilder
+from ostiary_delivery.components import SCRIPTS, ComponentBuilder
 from ostiary_delivery.contents import Contents, InstalledPackage
 from ostiary_delivery.debian.version import upstream
 from ostiary_delivery.definition import Container
@@ -79,6 +79,7 @@ def build(container: Container, *, at: BuildContext) -> BuiltImage:
     packages = [one for layer in layers for one in layer.contents.packages]
     problems = audit.validate_layers({layer.layer.title: layer.contents.files for layer in layers})
     problems += version_drift(container, packages) + missing_packages(lock, packages)
+    problems += missing_scripts(container, layers)
     if problems:
         raise Refusal("\n".join(f"{container.name}: {one}" for one in problems))
     image = oci.assemble(container, lock=lock, layers=[layer.layer for layer in layers])
@@ -124,6 +125,13 @@ def missing_packages(lock: Lock, packages: Sequence[InstalledPackage]) -> list[s
     return [
         f"{kind} {name} {version} is locked and not in the image" for kind, name, version in sorted(locked - installed)
     ]
+
+
+def missing_scripts(container: Container, layers: Sequence[BuiltLayer]) -> list[str]:
+    """Return one line for each declared script that no wheel brought."""
+    wanted = container.wheels.scripts if container.wheels else ()
+    present = {one.path for layer in layers for one in layer.contents.files}
+    return [f"wheels.scripts names {name}, which no wheel has" for name in wanted if SCRIPTS + name not in present]
 
 
 def _prepare(container: Container, *, at: BuildContext) -> tuple[Lock, ComponentBuilder]:

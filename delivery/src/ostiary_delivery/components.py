@@ -21,6 +21,7 @@ from ostiary_delivery.python import bytecode, wheel
 from ostiary_delivery.tree import Entry, file, filtered
 
 STATUS = "var/lib/dpkg/status.d/"
+SCRIPTS = "usr/local/bin/"
 
 
 @dataclass(slots=True)
@@ -85,6 +86,7 @@ class ComponentBuilder:
             asdict(self.lock.compressor),
             python,
             wheels.python if wheels else "",
+            *([wheels.scripts] if wheels and wheels.scripts else []),
         )
         return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
 
@@ -132,7 +134,15 @@ class ComponentBuilder:
         wheels = self.container.wheels
         folder = f"usr/local/lib/python{wheels.python if wheels else '3'}/dist-packages"
         contents = wheel.read(data, name=name)
-        return [file(f"{folder}/{one.path}", one.content, mode=one.mode) for one in contents.entries]
+        wanted = wheels.scripts if wheels else ()
+        return [
+            *(file(f"{folder}/{one.path}", one.content, mode=one.mode) for one in contents.entries),
+            *(
+                file(SCRIPTS + name, content, mode=0o755)
+                for name, content in sorted(contents.scripts.items())
+                if name in wanted
+            ),
+        ]
 
     def _files(self) -> list[Entry]:
         authorities = [one for one in self.lock.debs if one.name == "ca-certificates"]

@@ -31,13 +31,17 @@ class Debian:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wheels:
-    """Python packages: the project whose wheel is built here, and the locked requirements it is served from."""
+    """Python packages: the project whose wheel is built here, and the locked requirements it is served from.
+
+    `scripts` are programs that wheels bring and the image has in /usr/local/bin; no others.
+    """
 
     project: str
     requirements: str
     python: str
     glibc: str = "2.41"
     extras: tuple[str, ...] = ()
+    scripts: tuple[str, ...] = ()
     bytecode: bool = True
 
 
@@ -156,13 +160,15 @@ class _Reader:
         )
 
     def _wheels(self, table: Table) -> Wheels:
-        self._reject_unknown_keys(table, "wheels", {"project", "requirements", "python", "glibc", "extras", "bytecode"})
+        known = {"project", "requirements", "python", "glibc", "extras", "scripts", "bytecode"}
+        self._reject_unknown_keys(table, "wheels", known)
         return Wheels(
             project=self._text(table, "project"),
             requirements=self._text(table, "requirements"),
             python=self._text(table, "python"),
             glibc=self._text(table, "glibc", default="2.41"),
             extras=self._text_list(table, "extras"),
+            scripts=self._text_list(table, "scripts"),
             bytecode=table.get("bytecode", True) is True,
         )
 

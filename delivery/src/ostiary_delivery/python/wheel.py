@@ -7,7 +7,7 @@ import csv
 import hashlib
 import io
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from email.parser import HeaderParser
 from typing import Final
@@ -23,19 +23,20 @@ INSTALLED: Final = frozenset({"purelib", "platlib"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wheel:
-    """A wheel: metadata, and files relative to site-packages."""
+    """A wheel: metadata, files relative to site-packages, and its scripts by their names."""
 
     name: str
     version: str
     requires: tuple[str, ...]
     license: str
     entries: tuple[Entry, ...]
+    scripts: Mapping[str, bytes]
 
 
 def read(data: bytes, *, name: str) -> Wheel:
     """Read a wheel; every file is verified against RECORD.
 
-    Scripts and headers are skipped: an image declares its own programs.
+    Headers are skipped. Scripts are apart: an image declares which of them it wants.
 
     Raises:
         Refusal: it is not a wheel.
@@ -47,13 +48,15 @@ def read(data: bytes, *, name: str) -> Wheel:
         raise Refusal(f"{name} is not a wheel") from error
     with archive:
         folder = _metadata_folder(archive, name)
+        scripts: dict[str, bytes] = {}
         message = HeaderParser().parsestr(archive.read(f"{folder}/METADATA").decode())
         return Wheel(
             name=canonicalize_name(message["Name"]),
             version=message["Version"],
             requires=tuple(message.get_all("Requires-Dist") or ()),
             license=message.get("License-Expression") or "",
-            entries=tuple(_entries(archive, folder, name)),
+            entries=tuple(_entries(archive, folder, name, scripts)),
+            scripts=scripts,
         )
 
 
@@ -66,7 +69,7 @@ def _metadata_folder(archive: zipfile.ZipFile, name: str) -> str:
     return folders[0]
 
 
-def _entries(archive: zipfile.ZipFile, folder: str, name: str) -> Iterator[Entry]:
+def _entries(archive: zipfile.ZipFile, folder: str, name: str, scripts: dict[str, bytes]) -> Iterator[Entry]:
     hashes = {row[0]: row[1] for row in csv.reader(io.StringIO(archive.read(f"{folder}/RECORD").decode())) if row}
     data_folder = folder.removesuffix(".dist-info") + ".data"
     for member in archive.infolist():
@@ -78,6 +81,8 @@ def _entries(archive: zipfile.ZipFile, folder: str, name: str) -> Iterator[Entry
         path = member.filename
         if path.startswith(f"{data_folder}/"):
             scheme, _, path = path.removeprefix(f"{data_folder}/").partition("/")
+            if scheme == "scripts":
+                scripts[path] = content
             if scheme not in INSTALLED:
                 continue
         yield file(clean(path, origin=name), content, mode=0o644)
