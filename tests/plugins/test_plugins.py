@@ -87,7 +87,7 @@ entries:
   - model: authentik_stages_authenticator_validate.authenticatorvalidatestage
     id: validate
     identifiers: {name: validate}
-    attrs: {device_classes: [email]}
+    attrs: {device_classes: [garden.pigeon]}
   - model: authentik_stages_user_login.userloginstage
     id: login
     identifiers: {name: login}
@@ -213,7 +213,7 @@ async def test_the_authenticator_is_set_up_asked_for_listed_and_removed(core: Co
     assert shown["component"] == "ak-stage-pigeon"
     shown = await browser.answered("loft", colour="grey")
     (asked,) = shown["device_challenges"]
-    assert (asked["device_class"], asked["challenge"]) == ("email", {"colour": "grey"})
+    assert (asked["device_class"], asked["challenge"]) == ("garden.pigeon", {"colour": "grey"})
     assert '<p class="pigeon">The grey one.</p>' in await browser.page("/if/flow/loft/")
     shown = await browser.answered("loft", selected_challenge=asked)
     assert shown["response_errors"]["code"][0]["code"] == "required"

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 from resource_kinds import FULL, Address, Lamp
 
 from ostiary.providers.oauth2.provider.definition import OAuth2Provider
+from ostiary.resource import Known, Pattern
+from ostiary.resource.annotation import record_fields
 from ostiary.resource.field import Field
 from ostiary.resource.immutable_json import ImmutableList, ImmutableMapping, freeze, thaw
 from ostiary.resource.json_checks import name_of, require_json
+from ostiary.resource.schema import field_schema
 from ostiary.resource.timestamp import format_timestamp, parse_timestamp
 from ostiary.seal import Secret
 
@@ -194,3 +199,24 @@ def test_a_record_has_no_unknown_members() -> None:
         ValueError, match=r"^item 0: unknown redirect_uri_type, x, expected a mapping with matching_mode, url$"
     ):
         uris.parse([written])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Key:
+    """A choice that is open for others."""
+
+    made_of: Annotated[
+        tuple[str, ...], Known(("iron", "brass")), Pattern(r"[a-z]+\.[a-z]+", "a metal of another smith")
+    ] = ("iron",)
+
+
+def test_a_choice_may_be_open_for_others() -> None:
+    made_of = record_fields(Key)["made_of"]
+    assert made_of.parse(["brass", "elves.mithril"]) == ("brass", "elves.mithril")
+    for wrong in ("bras", "elves.mithril.x", "", 1, None, True):
+        with pytest.raises(ValueError, match="expected one of iron, brass, or a metal of another smith"):
+            made_of.parse([wrong])
+    listed, other = field_schema(made_of)["items"]["anyOf"]  # type: ignore[index]
+    assert listed == {"enum": ["iron", "brass"]}
+    assert re.fullmatch(other["pattern"], "elves.mithril")
+    assert not re.fullmatch(other["pattern"], "elves.mithril.x")

@@ -89,7 +89,8 @@ class Field:
     def expectation(self) -> str:
         """Return the expectation of a value, in words."""
         if self.shape is Shape.CHOICE:
-            return "one of " + ", ".join(str(choice) for choice in self.choices)
+            others = [] if self.pattern is None else [f"or {self.pattern.expected}"]
+            return "one of " + ", ".join([*(str(choice) for choice in self.choices), *others])
         if self.reference is not None:
             return f"the primary key of an existing {self.reference.target}"
         if Flag.DURATION in self.flags:
@@ -193,6 +194,8 @@ class Field:
         for choice in self.choices:
             if not isinstance(raw, bool) and isinstance(raw, str | int) and str(raw) == str(choice):
                 return choice
+        if self.pattern is not None and isinstance(raw, str) and re.fullmatch(self.pattern.expression, raw):
+            return raw
         raise ValueError(f"expected {self.expectation()}")
 
     def _text(self, raw: object) -> object:

@@ -73,6 +73,13 @@ class Pattern:
     expected: str
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The text is one of `values`, or matches the field's `Pattern`: a choice that is open for other packages."""
+
+    values: tuple[str, ...]
+
+
 class Flag(enum.Enum):
     """Marks without parameters."""
 
@@ -95,4 +102,4 @@ BLUEPRINT_ONLY: Final = Flag.BLUEPRINT_ONLY
 
 SLUG: Final = Pattern(r"[-a-zA-Z0-9_]+", "letters, digits, hyphens and underscores")
 
-Mark = Reference | Sealed | Help | Length | Range | Pattern | Flag
+Mark = Reference | Sealed | Help | Length | Range | Pattern | Known | Flag

@@ -49,7 +49,8 @@ def field_schema(item: Field) -> dict[str, object]:
 def _one(item: Field) -> dict[str, object]:
     match item.shape:
         case Shape.CHOICE:
-            return {"enum": list(item.choices)}
+            listed: dict[str, object] = {"enum": list(item.choices)}
+            return listed if item.pattern is None else {"anyOf": [listed, _text(item)]}
         case Shape.INTEGER | Shape.NUMBER:
             bounds = {"minimum": item.range.least, "maximum": item.range.most}
             return {"type": item.shape.value, **{key: value for key, value in bounds.items() if value is not None}}

@@ -174,7 +174,7 @@ def listing(kinds: Sequence[Authenticator]) -> str:
 
 
 def _own_column(kind: Authenticator, name: str) -> str:
-    return f"{kind.DEVICE_CLASS}_{name}"
+    return f"{kind.DEVICE_CLASS.replace('.', '_')}_{name}"
 
 
 def _count(statement: Statement) -> Batch[bool]:

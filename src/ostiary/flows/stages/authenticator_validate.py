@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal
 
 from ostiary.directory.authenticators.device import Attempt
 from ostiary.directory.errors import Throttled
@@ -16,7 +16,7 @@ from ostiary.flows.proofs.methods import KINDS, PAGE, STAGE_NAMES
 from ostiary.flows.proofs.mfa_cookie import remember, remembered
 from ostiary.flows.resources import STAGE, Stage
 from ostiary.proto.duration import parse_duration
-from ostiary.resource import DURATION, Help, OnDelete, Reference, kind
+from ostiary.resource import DURATION, Help, Known, OnDelete, Pattern, Reference, kind
 from ostiary.resource.timestamp import format_timestamp
 
 if TYPE_CHECKING:
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from ostiary.directory.user import User
     from ostiary.store.database import Statement
 
-DeviceClass = Literal["static", "totp", "webauthn", "duo", "sms", "email"]
+_CLASSES: Final = ("static", "totp", "webauthn", "duo", "sms", "email")
+_OF_ANOTHER_PACKAGE: Final = Pattern(r"[a-z0-9_]+\.[a-z0-9_]+", "that of another package, such as garden.pigeon")
 _WEBAUTHN_TYPES = "authentik_stages_authenticator_webauthn.webauthndevicetype"
 
 
@@ -43,7 +44,7 @@ class AuthenticatorValidateStage(Stage):
     GUARD: ClassVar[bool] = True
 
     not_configured_action: Literal["skip", "deny", "configure"] = "skip"
-    device_classes: tuple[DeviceClass, ...] = ("static", "totp", "webauthn", "duo", "sms", "email")
+    device_classes: Annotated[tuple[str, ...], Known(_CLASSES), _OF_ANOTHER_PACKAGE] = _CLASSES
     configuration_stages: Annotated[tuple[str, ...], Reference(STAGE, OnDelete.SET_NULL)] = ()
     last_auth_threshold: Annotated[str, DURATION, Help("How long a proof holds on the same browser.")] = "seconds=0"
     webauthn_user_verification: Literal["required", "preferred", "discouraged"] = "preferred"

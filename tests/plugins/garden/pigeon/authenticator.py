@@ -43,7 +43,7 @@ class PigeonAuthenticator(Authenticator):
 
     LOFT: ClassVar[list[str]] = []
 
-    DEVICE_CLASS = "email"
+    DEVICE_CLASS = "garden.pigeon"
     MODEL = "garden.pigeon"
     TABLE = "garden_pigeon"
     COLUMNS: ClassVar = {"colour": "TEXT"}
