@@ -7,6 +7,7 @@ import re
 import shutil
 from pathlib import Path
 
+import pytest
 from attacks_house import LOGIN, PASSWORD, Answer, House, open_house
 
 from ostiary.store.database import Statement
@@ -62,12 +63,13 @@ async def test_a49_a_form_shown_before_a_restart_is_taken_after_it(house_templat
     await house.close()
 
 
-async def test_a49_a_plan_that_cannot_be_read_is_begun_again(house: House) -> None:
+async def test_a49_a_plan_that_cannot_be_read_is_begun_again(house: House, caplog: pytest.LogCaptureFixture) -> None:
     """As after another version of the program, or with another secret key."""
     await house.user("ada")
     page = await submit(house, await house.call("GET", PAGE), uid_field="ada")
     await house.core.database.write(lambda: run([Statement("UPDATE flow_tab_plan SET body = ?", ("another version",))]))
     page = await submit(house, page, password=PASSWORD)
+    assert "a plan of flow default-authentication-flow cannot be read" in caplog.text
     assert await who(house) is None
     assert hidden(page)["_component"] == "ak-stage-identification"
     page = await submit(house, page, uid_field="ada")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import sys
 from pathlib import Path
 
@@ -11,6 +12,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
 
 import circles
 import faces
+import silence
 import sizes
 
 
@@ -118,3 +120,39 @@ def test_a_class_has_a_name_of_its_own_among_all_rooms(tmp_path: Path) -> None:
         path.write_text(f"class {classes}: ...\n")
     assert list(faces.twins(tmp_path)) == ["Job is the name of a class in ostiary.store.a and ostiary.tasks.c"]
     assert list(faces.twins(Path(__file__).parents[2] / "src")) == []
+
+
+SILENCES = """
+def silent():
+    try: work()
+    except Exception: return None
+def bare():
+    try: work()
+    except: pass
+async def logged():
+    try: work()
+    except Exception: log.exception("it failed")
+def raised():
+    try: work()
+    except BaseException:
+        undo()
+        raise
+def handed_on():
+    try: work()
+    except (ValueError, Exception) as error: job.fail(error)
+def unused():
+    try: work()
+    except Exception as error: job.fail()
+def named():
+    try: work()
+    except KeyError: return None
+"""
+
+
+def test_an_error_that_is_swallowed_is_found() -> None:
+    assert list(silence.of_module(ast.parse(SILENCES))) == ["silent", "bare", "unused"]
+
+
+def test_no_error_is_swallowed_without_a_word() -> None:
+    fails_again_and_is_told_then = {"store/postgresql/writer.py:_inserts"}
+    assert silence.silent(Path(__file__).parents[2] / "src/ostiary") == fails_again_and_is_told_then

@@ -13,7 +13,7 @@ import pytest
 from resource_kinds import FULL, Address, Lamp
 
 from ostiary.providers.oauth2.provider.definition import OAuth2Provider
-from ostiary.resource import Known, Pattern
+from ostiary.resource import Choices, Pattern
 from ostiary.resource.annotation import record_fields
 from ostiary.resource.field import Field
 from ostiary.resource.immutable_json import ImmutableList, ImmutableMapping, freeze, thaw
@@ -206,7 +206,7 @@ class Key:
     """A choice that is open for others."""
 
     made_of: Annotated[
-        tuple[str, ...], Known(("iron", "brass")), Pattern(r"[a-z]+\.[a-z]+", "a metal of another smith")
+        tuple[str, ...], Choices(("iron", "brass")), Pattern(r"[a-z]+\.[a-z]+", "a metal of another smith")
     ] = ("iron",)
 
 

@@ -63,7 +63,7 @@ async def test_a_log_that_was_removed_is_told_to_whoever_wrote(database: Any, mo
         await submitted(database._writer, empty())
 
 
-async def test_a_log_that_cannot_be_folded_is_folded_later(database: Any) -> None:
+async def test_a_log_that_cannot_be_folded_is_folded_later(database: Any, caplog: pytest.LogCaptureFixture) -> None:
     writer = database._writer
 
     class Refusing:
@@ -80,6 +80,7 @@ async def test_a_log_that_cannot_be_folded_is_folded_later(database: Any) -> Non
         writer._connection = real
     assert 1 <= writer._checkpoint_at <= CHECKPOINT_GROUPS
     assert writer.is_idle
+    assert "could not be written back to the database: no" in caplog.text
 
 
 async def test_what_comes_while_the_disk_is_asked_shares_the_next_group(database: Any) -> None:

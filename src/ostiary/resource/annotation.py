@@ -10,7 +10,7 @@ from collections.abc import Callable, Hashable, Mapping
 from typing import Annotated, Any, Final, Literal, get_args, get_origin, get_type_hints
 
 from ostiary.resource.field import Field, Shape
-from ostiary.resource.marks import Flag, Help, Known, Length, Mark, Pattern, Range, Reference, Sealed
+from ostiary.resource.marks import Choices, Flag, Help, Length, Mark, Pattern, Range, Reference, Sealed
 from ostiary.seal import Secret
 
 _MISSING: Final = dataclasses.MISSING
@@ -41,9 +41,9 @@ def _read_field(item: dataclasses.Field[Any], hint: object) -> Field:
     reference = typing.cast("Reference | None", found.get(Reference))
     sealed = typing.cast("Sealed | None", found.get(Sealed))
     shape, choices, record = _read_shape(item.name, hint, reference)
-    known = typing.cast("Known | None", found.get(Known))
-    if known is not None:
-        shape, choices = Shape.CHOICE, known.values
+    listed = typing.cast("Choices | None", found.get(Choices))
+    if listed is not None:
+        shape, choices = Shape.CHOICE, listed.values
     if Flag.TIMESTAMP in marks:
         shape = Shape.TEXT  # a number inside, a text outside
     default: Callable[[], object]

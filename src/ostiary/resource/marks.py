@@ -74,7 +74,7 @@ class Pattern:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class Choices:
     """The text is one of `values`, or matches the field's `Pattern`: a choice that is open for other packages."""
 
     values: tuple[str, ...]
@@ -102,4 +102,4 @@ BLUEPRINT_ONLY: Final = Flag.BLUEPRINT_ONLY
 
 SLUG: Final = Pattern(r"[-a-zA-Z0-9_]+", "letters, digits, hyphens and underscores")
 
-Mark = Reference | Sealed | Help | Length | Range | Pattern | Known | Flag
+Mark = Reference | Sealed | Help | Length | Range | Pattern | Choices | Flag

@@ -5,6 +5,7 @@ Two tabs of one browser that lead to different applications have a plan each.
 
 from __future__ import annotations
 
+import logging
 import secrets
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final, cast
@@ -16,6 +17,8 @@ from ostiary.store.sweeping import expired
 
 if TYPE_CHECKING:
     from ostiary.seal.envelope import Sealer
+
+log: Final = logging.getLogger("ostiary.flows")
 
 PLAN_LIFETIME: Final = 4 * 3_600_000_000  # microseconds since the last step
 PLANS_MOST: Final = 32
@@ -75,7 +78,8 @@ class Plans:
             data = self._sealer.open(cast("str", row["body"]), context=_context(plan_id))
             destination = cast("str", row["destination"])
             return load_plan(data, plan_id=plan_id, slug=slug, destination=destination, version=version)
-        except Exception:  # noqa: BLE001 - other key, other version of the program: the person starts again
+        except Exception as error:  # noqa: BLE001 - other key, other version of the program: the person starts again
+            log.warning("a plan of flow %s cannot be read (%s), and is begun again", slug, type(error).__name__)
             return None
 
     def put(self, session: bytes, plan: Plan, *, now: int) -> Statement:

@@ -16,7 +16,7 @@ from ostiary.flows.proofs.methods import KINDS, PAGE, STAGE_NAMES
 from ostiary.flows.proofs.mfa_cookie import remember, remembered
 from ostiary.flows.resources import STAGE, Stage
 from ostiary.proto.duration import parse_duration
-from ostiary.resource import DURATION, Help, Known, OnDelete, Pattern, Reference, kind
+from ostiary.resource import DURATION, Choices, Help, OnDelete, Pattern, Reference, kind
 from ostiary.resource.timestamp import format_timestamp
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class AuthenticatorValidateStage(Stage):
     GUARD: ClassVar[bool] = True
 
     not_configured_action: Literal["skip", "deny", "configure"] = "skip"
-    device_classes: Annotated[tuple[str, ...], Known(_CLASSES), _OF_ANOTHER_PACKAGE] = _CLASSES
+    device_classes: Annotated[tuple[str, ...], Choices(_CLASSES), _OF_ANOTHER_PACKAGE] = _CLASSES
     configuration_stages: Annotated[tuple[str, ...], Reference(STAGE, OnDelete.SET_NULL)] = ()
     last_auth_threshold: Annotated[str, DURATION, Help("How long a proof holds on the same browser.")] = "seconds=0"
     webauthn_user_verification: Literal["required", "preferred", "discouraged"] = "preferred"

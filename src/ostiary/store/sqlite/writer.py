@@ -187,7 +187,8 @@ class Writer:
         self._count(1)
         try:
             _, pages, _ = self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-        except Exception:  # noqa: BLE001 - as above
+        except Exception as error:  # noqa: BLE001 - as above
+            _log.warning("the write-ahead log could not be written back to the database: %s", error)
             rollback(self._connection)  # the next write reports it too
             pages = CHECKPOINT_PAGES
         finally:

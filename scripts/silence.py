@@ -1,0 +1,46 @@
+"""Finds errors that are swallowed without a word: a handler of every exception must raise, log, or hand the error on.
+
+A handler of named exceptions is no silence: whoever wrote the name knew what it means.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+EVERY: Final = frozenset({"Exception", "BaseException"})
+LOGGERS: Final = frozenset({"log", "_log", "_LOG", "_LOGGER", "logger"})
+
+
+def silent(root: Path) -> set[str]:
+    """Return the places below a folder, as `path:function`, whose handler of every exception says nothing of it."""
+    return {
+        f"{path.relative_to(root)}:{function}"
+        for path in sorted(root.rglob("*.py"))
+        for function in of_module(ast.parse(path.read_text()))
+    }
+
+
+def of_module(tree: ast.Module) -> Iterator[str]:
+    """Yield the names of the functions of one module that have such a handler."""
+    functions = (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+    for function in functions:
+        if any(isinstance(node, ast.ExceptHandler) and _is_silent(node) for node in ast.walk(function)):
+            yield function.name
+
+
+def _is_silent(handler: ast.ExceptHandler) -> bool:
+    if handler.type is not None and not EVERY & {
+        node.id for node in ast.walk(handler.type) if isinstance(node, ast.Name)
+    }:
+        return False
+    return not any(_speaks(node, handler.name) for statement in handler.body for node in ast.walk(statement))
+
+
+def _speaks(node: ast.AST, error: str | None) -> bool:
+    """Tell whether this raises, logs, or uses the error that was caught."""
+    if isinstance(node, ast.Raise):
+        return True
+    return isinstance(node, ast.Name) and (node.id in LOGGERS or (error is not None and node.id == error))
