@@ -58,6 +58,7 @@ async def test_another_process_sees_changes_and_deletions(house: House) -> None:
     await house.edit(change)
     await house.edit(lambda ws: ws.create("test_steps.ask", {"name": "another"}))
     assert other.plane.snapshot is before
+    assert await other.plane.stored_number() == 3, "what is stored, whether this process has read it or not"
     after = await other.plane.refresh()
     assert after.number == 3
     assert await other.plane.refresh() is after
