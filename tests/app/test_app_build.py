@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
 
 import pytest
+from app_core import settings_for
 
 from ostiary.app.background import Background, jobs
 from ostiary.app.core import Core, clock, open_core
@@ -32,22 +32,11 @@ from ostiary.resource import InvalidResource, Problem
 from ostiary.seal import Secret
 from ostiary.seal.envelope import WrongKey
 from ostiary.sessions.sessions import Sessions
-from ostiary.settings import Settings, load
+from ostiary.settings import load
 from ostiary.signon.recovery import Recoverer
 from ostiary.store.database import Conflict, Unavailable
 from ostiary.store.postgresql.opening import PostgresConfig
 from ostiary.web.request import Request
-
-
-def settings_for(folder: Path, **environ: str) -> Settings:
-    return load({"OSTIARY_DATA_DIR": str(folder), "OSTIARY_SECRET_KEY": "k" * 40, **environ}, default_file=None)
-
-
-@pytest.fixture
-async def core(tmp_path: Path) -> AsyncIterator[Core]:
-    opened = await open_core(settings_for(tmp_path), environ={}, create=True)
-    yield opened
-    await opened.close()
 
 
 def test_the_list_of_rooms_is_sound() -> None:

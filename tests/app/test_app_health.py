@@ -6,17 +6,15 @@ import asyncio
 import json
 import logging
 import resource
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support.postgres import ROLE, PostgresServer
 from support.waiting import wait_until
-from test_app_build import settings_for
 from test_app_process import Running
 
-from ostiary.app.core import Core, open_core
+from ostiary.app.core import Core
 from ostiary.app.errors import UNAVAILABLE
 from ostiary.app.health import COUNTER, FULL_SECONDS, RESULT_SECONDS, Health
 from ostiary.app.metrics import Metrics
@@ -112,13 +110,6 @@ async def test_a_request_that_found_no_room_is_remembered(health: Health, clock:
 
 
 # What a request answers
-
-
-@pytest.fixture
-async def core(tmp_path: Path) -> AsyncIterator[Core]:
-    opened = await open_core(settings_for(tmp_path), environ={}, create=True)
-    yield opened
-    await opened.close()
 
 
 async def ask(built: Built, method: str, path: str, *, accept: str = "text/html") -> tuple[int, dict[str, str], bytes]:

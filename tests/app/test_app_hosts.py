@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from app_core import settings_for
 
 from ostiary.app.core import Core, clock, open_core
 from ostiary.app.listening.hosts import Hosts
@@ -16,24 +16,13 @@ from ostiary.app.rooms import MIGRATIONS
 from ostiary.brands.hosts import pin, unpin
 from ostiary.brands.resources import Host
 from ostiary.resource import InvalidResource
-from ostiary.settings import Settings, load
+from ostiary.settings import load
 from ostiary.store.database import Batch, Database, Statement
 from ostiary.store.migrations import migrate
 from ostiary.store.postgresql.opening import PostgresConfig
 from ostiary.web.request import Request
 
 STRANGER = "203.0.113.9"
-
-
-def settings_for(folder: Path, **environ: str) -> Settings:
-    return load({"OSTIARY_DATA_DIR": str(folder), "OSTIARY_SECRET_KEY": "k" * 40, **environ}, default_file=None)
-
-
-@pytest.fixture
-async def core(tmp_path: Path) -> AsyncIterator[Core]:
-    opened = await open_core(settings_for(tmp_path), environ={}, create=True)
-    yield opened
-    await opened.close()
 
 
 def asked(hosts: Hosts, host: str, *, client: str = STRANGER, path: str = "/if/user/") -> bool:

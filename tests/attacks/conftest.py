@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,22 +14,11 @@ sys.path[:0] = [str(TESTS / name) for name in ("oauth2", "flows", "e2e", "attack
 
 from attacks_house import House, open_house  # noqa: E402 - the folders are on the path only now
 from flows_world import Client, World, open_world  # noqa: E402
-from live import OPEN, Server  # noqa: E402
-from oauth2_rig import Rig, make_rig  # noqa: E402
+from live import Make, clients_are_closed, servers  # noqa: E402, F401
+from oauth2_rig import both, rig  # noqa: E402, F401
 from support.postgres import apart  # noqa: E402
 
 from ostiary.store.database import Database  # noqa: E402
-
-
-@pytest.fixture
-async def rig(sqlite_database: Database) -> Rig:
-    return await make_rig(sqlite_database)
-
-
-@pytest.fixture
-async def both(database: Database) -> Rig:
-    """The same, on each database in turn."""
-    return await make_rig(database)
 
 
 @pytest.fixture
@@ -65,21 +54,7 @@ async def house(house_template: Path, tmp_path: Path) -> AsyncIterator[House]:
 
 
 @pytest.fixture
-def make_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Server]]:
+def make_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Make]:
     """Give a factory of servers, each in a folder of its own unless told otherwise, stopped at the end of the test."""
-    servers: list[Server] = []
-
-    def make(*, folder: Path | None = None, **environ: str) -> Server:
-        servers.append(Server(folder or tmp_path_factory.mktemp("server"), environ))
-        return servers[-1]
-
-    yield make
-    for server in servers:
-        server.stop()
-
-
-@pytest.fixture(autouse=True)
-def _clients_are_closed() -> Iterator[None]:
-    yield
-    while OPEN:
-        OPEN.pop().close()
+    with servers(tmp_path_factory) as make:
+        yield make

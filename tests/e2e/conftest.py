@@ -15,7 +15,7 @@ from ostiary.store.postgresql.opening import PostgresConfig
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
-from live import OPEN, Make, Server  # noqa: E402 - the folder is on the path only now
+from live import Make, Server, clients_are_closed, servers  # noqa: E402, F401 - the folder is on the path only now
 
 PASSWORD = "correct horse battery"
 FLAGS = [
@@ -29,26 +29,11 @@ FLAGS = [
 ]
 
 
-@pytest.fixture(autouse=True)
-def _clients_are_closed() -> Iterator[None]:
-    yield
-    while OPEN:
-        OPEN.pop().close()
-
-
 @pytest.fixture(scope="module")
 def make_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Make]:
     """Give a factory of servers that are stopped at the end of the module."""
-    servers: list[Server] = []
-
-    def make(**environ: str) -> Server:
-        server = Server(tmp_path_factory.mktemp("server"), environ)
-        servers.append(server)
-        return server
-
-    yield make
-    for server in servers:
-        server.stop()
+    with servers(tmp_path_factory) as make:
+        yield make
 
 
 def on_postgresql(config: PostgresConfig) -> dict[str, str]:

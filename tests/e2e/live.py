@@ -8,13 +8,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urljoin, urlsplit
 
 import httpx2 as httpx
+import pytest
 from support.ports import free_port
 from support.waiting import PATIENCE, wait_until
 
@@ -115,6 +117,30 @@ class Server:
 
 Make = Callable[..., Server]
 """Makes a server with these variables of the environment, which is stopped at the end."""
+
+
+@contextmanager
+def servers(folders: pytest.TempPathFactory, **usual: str) -> Iterator[Make]:
+    """Give a factory of servers, each in a folder of its own unless told otherwise, and stop them at the end."""
+    made: list[Server] = []
+
+    def make(*, folder: Path | None = None, **environ: str) -> Server:
+        made.append(Server(folder or folders.mktemp("server"), {**usual, **environ}))
+        return made[-1]
+
+    try:
+        yield make
+    finally:
+        for server in made:
+            server.stop()
+
+
+@pytest.fixture(autouse=True)
+def clients_are_closed() -> Iterator[None]:
+    """Close what a test opened. A conftest has it by importing it."""
+    yield
+    while OPEN:
+        OPEN.pop().close()
 
 
 class Denied(AssertionError):

@@ -7,22 +7,10 @@ import re
 from urllib.parse import urljoin
 
 import pytest
+from e2e_devices import PASSWORD, Pages, with_device_flow
 from live import Person, Server, client
-from support.waiting import wait_until
-from test_e2e_device import Pages
 
-PASSWORD = "correct horse battery"
-BLUEPRINT = """
-version: 1
-metadata: {name: Without access}
-entries:
-  - model: authentik_flows.flow
-    id: flow
-    identifiers: {slug: device-code}
-    attrs: {name: Device, title: Device, designation: stage_configuration, authentication: require_authenticated}
-  - model: authentik_brands.brand
-    identifiers: {domain: authentik-default}
-    attrs: {flow_device_code: !KeyOf flow}
+ENTRIES = """
   - model: authentik_providers_oauth2.oauth2provider
     id: provider
     identifiers: {name: Cinema}
@@ -45,12 +33,7 @@ entries:
 
 @pytest.fixture(scope="module")
 def house(server: Server) -> Server:
-    path = server.folder / "cinema.yaml"
-    path.write_text(BLUEPRINT)
-    server.cli("blueprint", "apply", str(path))
-    # protocols may lag behind the configuration by a second
-    wait_until(lambda: client().get(f"{server.url}/application/o/cinema/jwks/").status_code == 200)
-    return server
+    return with_device_flow(server, "cinema", ENTRIES)
 
 
 def refusal(page: str) -> str:

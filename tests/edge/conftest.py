@@ -15,32 +15,17 @@ for folder in (HERE, HERE.parent / "e2e"):
 
 from edge_fail2ban import Fail2ban  # noqa: E402 - the folders are on the path only now
 from edge_nginx import NAME, Edge  # noqa: E402
-from live import OPEN, Make, Server  # noqa: E402
+from live import Make, Server, clients_are_closed, servers  # noqa: E402, F401
 
 BLUEPRINT = HERE / "blueprint.yaml"
 PASSWORD = "correct horse battery"
 
 
-@pytest.fixture(autouse=True)
-def _clients_are_closed() -> Iterator[None]:
-    yield
-    while OPEN:
-        OPEN.pop().close()
-
-
 @pytest.fixture(scope="session")
 def make_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Make]:
     """Give a factory of servers that are stopped at the end."""
-    servers: list[Server] = []
-
-    def make(**environ: str) -> Server:
-        server = Server(tmp_path_factory.mktemp("server"), {"OSTIARY_HOSTS": NAME, **environ})
-        servers.append(server)
-        return server
-
-    yield make
-    for server in servers:
-        server.stop()
+    with servers(tmp_path_factory, OSTIARY_HOSTS=NAME) as make:
+        yield make
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, cast
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
+import pytest
 from joserfc import jwt
 from joserfc.jwk import KeySet, OctKey
 from support.program import HOST, REGISTRY, Clock, Driven, open_program, take_cookies
@@ -385,3 +386,14 @@ async def make_rig(database: Database, **environ: str) -> Rig:
     rig.browser = Browser(rig)
     await rig.run(insert(user(7, "ada")), insert(user(8, "bob")), insert(user(9, "eve", is_active=False)))
     return rig
+
+
+@pytest.fixture
+async def rig(sqlite_database: Database) -> Rig:
+    return await make_rig(sqlite_database)
+
+
+@pytest.fixture
+async def both(database: Database) -> Rig:
+    """The same, on each database in turn."""
+    return await make_rig(database)

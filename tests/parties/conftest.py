@@ -15,7 +15,7 @@ for folder in (HERE, HERE.parent / "e2e"):
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
 
-from live import OPEN, Person, Server  # noqa: E402
+from live import Person, Server, clients_are_closed  # noqa: E402, F401
 from party_blueprint import CALLBACK, SECRET, blueprint, site  # noqa: E402 - the folders are on the path only now
 from party_node import CannotInstall, Node, prepare  # noqa: E402
 from party_people import Owner  # noqa: E402
@@ -25,13 +25,6 @@ PASSWORD = "correct horse battery"
 
 StartLibrary = Callable[..., Library]
 StartSite = Callable[..., Site]
-
-
-@pytest.fixture(autouse=True)
-def _clients_are_closed() -> Iterator[None]:
-    yield
-    while OPEN:
-        OPEN.pop().close()
 
 
 @pytest.fixture(scope="session")
