@@ -36,6 +36,7 @@ from ostiary.settings import load
 from ostiary.signon.recovery import Recoverer
 from ostiary.store.database import Conflict, Unavailable
 from ostiary.store.postgresql.opening import PostgresConfig
+from ostiary.store.timeouts import BACKGROUND_TIMEOUT, batch_seconds
 from ostiary.web.request import Request
 
 
@@ -62,6 +63,22 @@ async def test_a_second_start_changes_nothing(tmp_path: Path) -> None:
     assert second.plane.snapshot.number == revision
     assert second.users.install_id == install
     await second.close()
+
+
+async def test_a_first_start_may_wait_as_long_as_background_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two processes that start at once on a busy machine wait for each other: five seconds are for requests."""
+    limits: list[float] = []
+
+    async def make_pairs(*arguments: object, **named: object) -> None:
+        del arguments, named
+        limits.append(batch_seconds())
+
+    monkeypatch.setattr("ostiary.app.core.make_default_pairs", make_pairs)
+    opened = await open_core(settings_for(tmp_path), environ={}, create=True)
+    await opened.close()
+    assert limits == [BACKGROUND_TIMEOUT]
 
 
 async def test_every_part_has_the_clock_that_is_given(tmp_path: Path) -> None:

@@ -44,6 +44,7 @@ from ostiary.store.configuration.plane import ConfigPlane
 from ostiary.store.database import Unavailable
 from ostiary.store.migrations import is_installed, is_sealed, migrate
 from ostiary.store.pace import PAUSE
+from ostiary.store.timeouts import BACKGROUND_TIMEOUT, extended_timeout
 from ostiary.store.workspace.editor import Editor
 from ostiary.tasks.cleanup import Sweepers
 
@@ -160,7 +161,8 @@ async def open_core(
         await migrate(database, migrations_of(rooms), now=clock())
         environ = dict(os.environ) if environ is None else environ
         core = await build_core(settings, database, environ=environ, serving=serving, rooms=rooms, clock=clock)
-        await _first_start(core)
+        with extended_timeout(BACKGROUND_TIMEOUT):  # nobody waits for a page: on a busy machine it may take longer
+            await _first_start(core)
     except BaseException:
         await database.close()
         raise
