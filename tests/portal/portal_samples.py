@@ -544,7 +544,7 @@ class SampleHouse:
             Router([*routes(self.pages), *extra]),
             prefix=prefix,
             finish=[self.sessions.finish],
-            error_answer=ErrorPage(self.renderer),
+            error_response=ErrorPage(self.renderer),
         )
 
 

@@ -1,4 +1,4 @@
-"""Form tokens and same-origin."""
+"""Form tokens, and the same-origin check."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from ostiary.web.request import Request
 KEY = b"k" * 32
 
 
-def test_a40_a_token_is_of_one_session_purpose_and_key() -> None:
+def test_a40_a_token_is_bound_to_session_purpose_and_key() -> None:
     token = form_token(b"session", "flow a", KEY)
     assert is_form_token(token, b"session", "flow a", KEY)
     for session, purpose, key in ((b"other", "flow a", KEY), (b"session", "flow b", KEY), (b"session", "flow a", b"x")):
         assert not is_form_token(token, session, purpose, key)
-    # The border between session and purpose cannot be moved.
+    # The boundary between session and purpose is unambiguous.
     assert form_token(b"ab", "c", KEY) != form_token(b"a", "bc", KEY)
     for wrong in ("", token[:-1], token + "A", "ü", "\ud800"):
         assert not is_form_token(wrong, b"session", "flow a", KEY)

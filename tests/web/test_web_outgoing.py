@@ -1,4 +1,4 @@
-"""The one request the program sends: what is sent, what is not followed, and that everything ends in time."""
+"""Outgoing POST requests: their content, no redirects, and the time limit."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ async def party(answer: Answer) -> AsyncIterator[str]:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
 
 
-def says(text: bytes, seen: list[bytes] | None = None) -> Answer:
+def responds(text: bytes, requests: list[bytes] | None = None) -> Answer:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
         length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
         body = await reader.readexactly(length)
-        if seen is not None:
-            seen.append(head + body)
+        if requests is not None:
+            requests.append(head + body)
         writer.write(text)
         await writer.drain()
         writer.close()
@@ -36,13 +36,13 @@ def says(text: bytes, seen: list[bytes] | None = None) -> Answer:
 
 
 async def test_a_form_is_posted() -> None:
-    seen: list[bytes] = []
-    async with party(says(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", seen)) as url:
+    requests: list[bytes] = []
+    async with party(responds(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", requests)) as url:
         assert await post_form(f"{url}/out?a=b c".replace(" ", "%20"), [("logout_token", "a.b+c"), ("x", "é&")]) == 200
-    (sent,) = seen
-    assert sent.startswith(b"POST /out?a=b%20c HTTP/1.1\r\nHost: 127.0.0.1:")
-    assert b"Content-Type: application/x-www-form-urlencoded\r\n" in sent
-    assert sent.endswith(b"\r\n\r\nlogout_token=a.b%2Bc&x=%C3%A9%26")
+    (request,) = requests
+    assert request.startswith(b"POST /out?a=b%20c HTTP/1.1\r\nHost: 127.0.0.1:")
+    assert b"Content-Type: application/x-www-form-urlencoded\r\n" in request
+    assert request.endswith(b"\r\n\r\nlogout_token=a.b%2Bc&x=%C3%A9%26")
 
 
 @pytest.mark.parametrize(
@@ -54,8 +54,8 @@ async def test_a_form_is_posted() -> None:
         (b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n\r\n", 200),
     ],
 )
-async def test_the_status_is_all_that_is_read(text: bytes, status: int) -> None:
-    async with party(says(text)) as url:
+async def test_only_the_status_is_read(text: bytes, status: int) -> None:
+    async with party(responds(text)) as url:
         assert await post_form(url, [("a", "b")]) == status
 
 
@@ -70,28 +70,28 @@ async def test_the_status_is_all_that_is_read(text: bytes, status: int) -> None:
         b"HTTP/1.1 100 x\r\n\r\n" * 9,
     ],
 )
-async def test_what_is_no_answer_fails(text: bytes) -> None:
-    async with party(says(text)) as url:
+async def test_a_malformed_response_fails(text: bytes) -> None:
+    async with party(responds(text)) as url:
         with pytest.raises(OutgoingFailed):
             await post_form(url, [("a", "b")])
 
 
-async def test_a_party_that_says_nothing_is_left() -> None:
-    gone = asyncio.Event()
+async def test_a_silent_server_times_out() -> None:
+    disconnected = asyncio.Event()
 
     async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
-        await gone.wait()
+        await disconnected.wait()
         writer.close()
 
     async with party(silent) as url:
         async with asyncio.timeout(PATIENCE):
             with pytest.raises(OutgoingFailed, match="within"):
                 await post_form(url, [("a", "b")], seconds=0.3)
-        gone.set()
+        disconnected.set()
 
 
-async def test_a_body_without_end_costs_nothing() -> None:
+async def test_an_endless_body_is_not_read() -> None:
     sent = 0
 
     async def endless(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -109,10 +109,10 @@ async def test_a_body_without_end_costs_nothing() -> None:
 
     async with party(endless) as url:
         assert await post_form(url, [("a", "b")]) == 200
-    assert sent < 2_000, "the rest of the body was waited for"
+    assert sent < 2_000, "the rest of the body was awaited"
 
 
-async def test_nobody_there() -> None:
+async def test_a_refused_connection_fails() -> None:
     with pytest.raises(OutgoingFailed):
         await post_form("http://127.0.0.1:9/", [("a", "b")])
 
@@ -125,12 +125,12 @@ async def test_nobody_there() -> None:
         "https://ä.example/", "https://a.example/" + "x" * 3_000, "http://[::1/",
     ],
 )  # fmt: skip
-async def test_addresses_nothing_is_posted_to(url: str) -> None:
+async def test_refused_addresses_of_posts(url: str) -> None:
     assert url_problem(url) is not None
     with pytest.raises(OutgoingFailed):
         await post_form(url, [])
 
 
-def test_private_addresses_are_an_administrators_choice() -> None:
+def test_configured_private_addresses_are_allowed() -> None:
     for url in ("http://192.168.1.4/out", "http://[::1]:8080/", "https://app.internal/a?b=c"):
         assert url_problem(url) is None

@@ -1,4 +1,4 @@
-"""Languages, templates, static files, and who gets JSON."""
+"""Languages, templates, static files, and content negotiation."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ async def test_static_files(tmp_path: Path) -> None:
         ("/if/user/", {"content-type": "application/json"}, True),
     ],
 )
-def test_who_gets_json(path: str, headers: dict[str, str], json: bool) -> None:
+def test_which_clients_get_json(path: str, headers: dict[str, str], json: bool) -> None:
     assert wants_json(Request(path=path, headers=headers)) is json
 
 

@@ -1,4 +1,4 @@
-"""Queries, forms and cookies: whatever is sent is either understood exactly or refused."""
+"""Queries, forms and cookies: any input is either parsed exactly or refused."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ COOKIE_VALUE = st.text("abcXYZ019!#$%&'()*+-./:<=>?@[]^_`{|}~")
 
 
 @given(st.lists(st.tuples(STORABLE, STORABLE), max_size=20))
-def test_what_was_encoded_comes_back(pairs: list[tuple[str, str]]) -> None:
-    # A pair that is empty altogether is written as "=", which is kept.
+def test_encoded_pairs_are_decoded(pairs: list[tuple[str, str]]) -> None:
+    # An empty pair is encoded as "=", which is not skipped.
     assert parse_pairs(urlencode(pairs)) == pairs
 
 
 @given(st.text())
-def test_any_text_is_understood_or_refused(text: str) -> None:
+def test_any_text_is_parsed_or_refused(text: str) -> None:
     try:
         pairs = parse_pairs(text)
     except BadRequest:
@@ -33,7 +33,7 @@ def test_any_text_is_understood_or_refused(text: str) -> None:
 
 
 @given(st.binary(max_size=40))
-def test_any_bytes_in_percents(data: bytes) -> None:
+def test_any_percent_encoded_bytes(data: bytes) -> None:
     text = "".join(f"%{byte:02x}" for byte in data)
     try:
         expected = [(data.decode(), "")] if data and b"\0" not in data else []
@@ -47,12 +47,12 @@ def test_any_bytes_in_percents(data: bytes) -> None:
 
 
 @pytest.mark.parametrize("text", ["a=%ff", "a=%00", "%c3=1", "a=%ed%a0%80", "a=1&" * 300])
-def test_malformed_is_refused(text: str) -> None:
+def test_malformed_pairs_are_refused(text: str) -> None:
     with pytest.raises(BadRequest):
         parse_pairs(text)
 
 
-def test_odd_but_understood() -> None:
+def test_unusual_pairs_are_accepted() -> None:
     assert parse_pairs("") == []
     assert parse_pairs("&&a&b=&=c&d=1=2&e=%zz") == [("a", ""), ("b", ""), ("", "c"), ("d", "1=2"), ("e", "%zz")]
     assert parse_pairs("a=b+c&d=b%2Bc") == [("a", "b c"), ("d", "b+c")]
@@ -65,23 +65,23 @@ def test_a07_a_parameter_sent_twice_is_refused() -> None:
 
 
 @given(st.dictionaries(TOKEN, COOKIE_VALUE, max_size=8))
-def test_cookies_come_back(cookies: dict[str, str]) -> None:
+def test_cookies_are_parsed(cookies: dict[str, str]) -> None:
     header = "; ".join(f"{name}={value}" for name, value in cookies.items())
     assert parse_cookies(header) == cookies
 
 
 @given(st.text(), TOKEN, COOKIE_VALUE, COOKIE_VALUE)
-def test_a40_a_cookie_sent_twice_is_absent(before: str, name: str, first: str, second: str) -> None:
+def test_a40_a_repeated_cookie_is_omitted(before: str, name: str, first: str, second: str) -> None:
     assert name not in parse_cookies(f"{before};{name}={first}; {name}={second}")
 
 
-def test_odd_cookies() -> None:
+def test_unusual_cookies() -> None:
     assert parse_cookies('a="1"; b; =c; ;d=e=f; a2 =x') == {"a": "1", "d": "e=f", "a2 ": "x"}
     assert parse_cookies("") == {}
 
 
 @given(STORABLE)
-def test_paths_come_back(text: str) -> None:
+def test_paths_are_decoded(text: str) -> None:
     if "/" in text or "\\" in text:
         with pytest.raises(BadRequest):
             decode_path("/" + quote(text, safe=""))
@@ -90,7 +90,7 @@ def test_paths_come_back(text: str) -> None:
 
 
 @pytest.mark.parametrize("raw", ["/a%2fb", "/a%5Cb", "/%00", "/%ff", "/%ed%a0%80", "/a%2Fb"])
-def test_a03_encoded_separators_and_bad_bytes(raw: str) -> None:
+def test_a03_encoded_separators_and_invalid_utf8_are_refused(raw: str) -> None:
     with pytest.raises(BadRequest):
         decode_path(raw)
 

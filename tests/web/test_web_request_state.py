@@ -1,4 +1,4 @@
-"""What rooms note on a request: one value of each class, which its own module alone asks for."""
+"""The state of rooms on a request: one value per class, used only by the module of the class."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Two(One):
     pass
 
 
-def test_each_class_has_its_value_made_on_first_use() -> None:
+def test_the_value_of_a_class_is_created_on_first_use() -> None:
     request = Request()
     request.state.of(One).seen.append("x")
     assert request.state.of(One).seen == ["x"]
@@ -27,25 +27,25 @@ def test_each_class_has_its_value_made_on_first_use() -> None:
     assert Request().state.of(One).seen == []
 
 
-def test_a_request_that_follows_a_redirect_has_the_same_notes() -> None:
+def test_a_redirected_request_shares_its_state() -> None:
     request = Request()
     request.own_tls = True
     request.state.of(One).seen.append("x")
-    there = request.moved("/there", "")
-    assert there.state.of(One).seen == ["x"]
-    assert there.own_tls
+    redirected = request.moved("/there", "")
+    assert redirected.state.of(One).seen == ["x"]
+    assert redirected.own_tls
 
 
-def test_notes_are_asked_for_where_they_are_defined() -> None:
-    found = 0
+def test_state_classes_are_used_where_they_are_defined() -> None:
+    uses = 0
     for path in ROOT.rglob("*.py"):
         tree = ast.parse(path.read_text())
         defined = {node.name for node in tree.body if isinstance(node, ast.ClassDef)}
-        asked = [
+        used = [
             ast.unparse(node.args[0])
             for node in ast.walk(tree)
             if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("request.state.of")
         ]
-        assert set(asked) <= defined, path
-        found += len(asked)
-    assert found >= 10
+        assert set(used) <= defined, path
+        uses += len(used)
+    assert uses >= 10

@@ -1,4 +1,4 @@
-"""Routing: the fixed path before the open one, 404, 405 with Allow, the final slash."""
+"""Routing: precedence of fixed paths, 404, 405 with Allow, the trailing slash."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ async def test_head_is_get() -> None:
     assert (await get("/a/", "HEAD")).status == 200
 
 
-async def test_the_final_slash() -> None:
+async def test_the_trailing_slash_is_added() -> None:
     response = await get("/a", query="x=1", prefix="/auth")
     assert (response.status, response.header("location")) == (301, "/auth/a/?x=1")
     for path, method in (("/a", "POST"), ("/only/1", "GET"), ("/nothing", "GET")):
@@ -82,12 +82,12 @@ async def test_the_final_slash() -> None:
 
 
 @pytest.mark.parametrize("path", ["//evil.example", "/\\evil.example", "///"])
-async def test_a01_the_slash_redirect_never_leaves(path: str) -> None:
+async def test_a01_the_slash_redirect_stays_on_the_site(path: str) -> None:
     with pytest.raises(NotFound):
         await get(path)
 
 
-def test_a_route_twice_is_a_mistake() -> None:
+def test_a_duplicate_route_is_refused() -> None:
     with pytest.raises(ValueError, match="routed twice"):
         Router([route("GET", "/a/"), route("GET", "/a/")])
     with pytest.raises(ValueError, match="routed twice"):

@@ -1,4 +1,4 @@
-"""The frame around every handler: limits, hosts, prefix, errors, headers."""
+"""The middleware around every handler: limits, hosts, prefix, errors, headers."""
 
 from __future__ import annotations
 
@@ -81,9 +81,9 @@ async def ask(
     site: Site | None = None,
 ) -> Answer:
     raw_path, _, query = path.partition("?")
-    sent = headers or []
-    if not any(name == "host" for name, _ in sent):
-        sent = [("host", "id.example.org"), *sent]
+    all_headers = headers or []
+    if not any(name == "host" for name, _ in all_headers):
+        all_headers = [("host", "id.example.org"), *all_headers]
     parts = chunks or [content]
     incoming = [
         {"type": "http.request", "body": part, "more_body": number < len(parts) - 1}
@@ -104,14 +104,14 @@ async def ask(
         "path": raw_path,
         "raw_path": raw_path.encode(),
         "query_string": query.encode(),
-        "headers": [(name.encode(), value.encode("latin-1")) for name, value in sent],
+        "headers": [(name.encode(), value.encode("latin-1")) for name, value in all_headers],
         "client": (client, 1),
     }
     await (site or Site(Router(ROUTES)))(scope, receive, send)
     return Answer(outgoing)
 
 
-async def test_every_answer_names_itself() -> None:
+async def test_every_response_has_its_request_id() -> None:
     answer = await ask("/echo/")
     assert answer.status == 200
     assert len(answer.headers["x-authentik-id"]) == 32
@@ -124,7 +124,7 @@ async def test_every_answer_names_itself() -> None:
     assert missing.headers["x-powered-by"] == "authentik"
 
 
-async def test_pages_carry_the_policy() -> None:
+async def test_pages_have_security_headers() -> None:
     headers = (await ask("/page/")).headers
     assert headers["content-security-policy"] == CSP
     assert "unsafe" not in CSP
@@ -138,21 +138,21 @@ async def test_head_has_the_length_and_no_body() -> None:
     assert (answer.headers["content-length"], answer.body) == ("12", b"")
 
 
-async def test_a_crash_tells_only_the_request(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_crash_reveals_only_the_request_id(caplog: pytest.LogCaptureFixture) -> None:
     answer = await ask("/crash/", headers=[("accept", "text/html")])
     assert answer.status == 500
     assert b"secret" not in answer.body
     assert answer.headers["x-authentik-id"].encode() in answer.body
-    wanted = await ask("/api/v3/crash/")
-    assert wanted.json == {
+    response = await ask("/api/v3/crash/")
+    assert response.json == {
         "detail": "Internal Server Error.",
         "code": "internal_error",
-        "request_id": wanted.headers["x-authentik-id"],
+        "request_id": response.headers["x-authentik-id"],
     }
     assert "the secret reason" in caplog.text
 
 
-async def test_other_errors_are_translated() -> None:
+async def test_errors_of_other_rooms_are_translated() -> None:
     def translate(error: Exception) -> HttpError | None:
         return HttpError(503, "busy", headers=(("retry-after", "5"),)) if isinstance(error, Busy) else None
 
@@ -160,14 +160,14 @@ async def test_other_errors_are_translated() -> None:
     assert (answer.status, answer.headers["retry-after"]) == (503, "5")
 
 
-async def test_finish_runs_for_errors_too_and_may_fail() -> None:
-    seen: list[int] = []
+async def test_finish_hooks_run_for_errors_and_may_fail() -> None:
+    statuses: list[int] = []
 
     def note(request: Request, response: Response) -> None:
-        seen.append(response.status)
+        statuses.append(response.status)
 
     await ask("/nothing/", site=Site(Router(ROUTES), finish=[note]))
-    assert seen == [404]
+    assert statuses == [404]
 
     def fail(request: Request, response: Response) -> None:
         raise RuntimeError
@@ -175,11 +175,11 @@ async def test_finish_runs_for_errors_too_and_may_fail() -> None:
     assert (await ask("/echo/", site=Site(Router(ROUTES), finish=[fail]))).status == 500
 
 
-async def test_an_error_page_that_fails() -> None:
+async def test_a_failing_error_page_is_replaced() -> None:
     def broken(request: Request, error: HttpError) -> Response:
         raise RuntimeError
 
-    assert (await ask("/nothing/", site=Site(Router(ROUTES), error_answer=broken))).status == 404
+    assert (await ask("/nothing/", site=Site(Router(ROUTES), error_response=broken))).status == 404
 
 
 @pytest.mark.parametrize(
@@ -192,7 +192,7 @@ async def test_an_error_page_that_fails() -> None:
         ("/echo/?" + "a" * (QUERY_LIMIT + 1), 414),
     ],
 )
-async def test_addresses_that_are_refused(path: str, status: int) -> None:
+async def test_malformed_addresses_of_requests_are_refused(path: str, status: int) -> None:
     assert (await ask(path)).status == status
 
 
@@ -210,12 +210,12 @@ async def test_addresses_that_are_refused(path: str, status: int) -> None:
         ([("host", "[::1]:9000")], 200),
     ],
 )
-async def test_headers_that_are_refused(headers: list[tuple[str, str]], status: int) -> None:
+async def test_oversized_and_malformed_headers_are_refused(headers: list[tuple[str, str]], status: int) -> None:
     assert (await ask("/echo/", headers=headers)).status == status
 
 
 @pytest.mark.parametrize(
-    ("asked", "path"),
+    ("raw_path", "path"),
     [
         ("//.well-known/openid-configuration", "/.well-known/openid-configuration"),
         ("/application/o/a//.well-known/openid-configuration", "/application/o/a/.well-known/openid-configuration"),
@@ -224,13 +224,13 @@ async def test_headers_that_are_refused(headers: list[tuple[str, str]], status: 
         ("/echo//", "/echo//"),
     ],
 )
-async def test_an_issuer_that_ends_in_a_slash_is_found(asked: str, path: str) -> None:
-    """OpenID Connect Discovery 4: the slash is taken off first; many do not. Other paths are as they are."""
+async def test_discovery_with_a_doubled_slash_is_found(raw_path: str, path: str) -> None:
+    """OpenID Connect Discovery 4: clients must remove the issuer's slash first, and many do not."""
 
-    async def told(request: Request) -> Response:
+    async def show_path(request: Request) -> Response:
         return answers.json({"path": request.path})
 
-    assert (await ask(asked, site=Site(told))).json == {"path": path}
+    assert (await ask(raw_path, site=Site(show_path))).json == {"path": path}
 
 
 async def test_a_prefix() -> None:
@@ -248,7 +248,7 @@ async def test_a_prefix() -> None:
 
 
 class Names:
-    """One host is answered, another is as soon as somebody looks again."""
+    """One host is served, and another one after it has been looked up."""
 
     def accepts(self, request: Request) -> bool:
         return request.host == "id.example.org"
@@ -268,7 +268,7 @@ class Names:
         ("evil.example", 421),
     ],
 )
-async def test_a47_only_known_hosts(host: str, status: int) -> None:
+async def test_a47_only_known_hosts_are_served(host: str, status: int) -> None:
     site = Site(Router(ROUTES), hosts=Names())
     assert (await ask("/echo/", headers=[("host", host)], site=site)).status == status
     assert (await ask("/-/health/live/", headers=[("host", host)], site=site)).status == 200
@@ -281,13 +281,13 @@ FORWARDED = [
 ]
 
 
-async def test_a_trusted_proxy_is_believed() -> None:
+async def test_headers_of_a_trusted_proxy_are_used() -> None:
     answer = await ask("/echo/", headers=FORWARDED)
     assert answer.json["base"] == "https://public.example.org"
     assert answer.json["client"] == "203.0.113.9"
 
 
-async def test_a48_a_stranger_is_not_and_it_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a48_headers_of_an_untrusted_peer_are_ignored_with_one_warning(caplog: pytest.LogCaptureFixture) -> None:
     site = Site(Router(ROUTES), proxies=Proxies())
     with caplog.at_level(logging.WARNING, "ostiary.web"):
         for _ in range(2):
@@ -318,7 +318,7 @@ def test_a48_the_chain_is_read_from_the_right(chain: str, client: str) -> None:
 
 
 @pytest.mark.parametrize("chain", ["", "203.0.113.9", "203.0.113.9, 10.0.0.2", "6.6.6.6, 203.0.113.9, 192.0.2.2"])
-def test_of_a_list_of_schemes_and_hosts_the_first_counts(chain: str) -> None:
+def test_the_first_forwarded_scheme_and_host_is_used(chain: str) -> None:
     headers = {
         "host": "inner",
         "x-forwarded-for": chain,
@@ -345,21 +345,21 @@ def test_of_a_list_of_schemes_and_hosts_the_first_counts(chain: str) -> None:
         ("http", "", ""),
     ],
 )
-def test_hosts_have_one_spelling(scheme: str, host: str, expected: str) -> None:
+def test_hosts_have_a_canonical_form(scheme: str, host: str, expected: str) -> None:
     proxies = Proxies()
-    for _ in range(2):  # as read, and as kept
+    for _ in range(2):  # parsed, and from the cache
         assert proxies.origin("192.0.2.1", scheme, {"host": host}).host == expected
         forwarded = {"host": "inner", "x-forwarded-proto": scheme, "x-forwarded-host": host}
         assert proxies.origin("127.0.0.1", "http", forwarded).host == (expected if host else "inner")
 
 
-def test_the_hint_adds_to_the_networks_in_force(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_hint_includes_the_configured_networks(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, "ostiary.web"):
         Proxies(["10.42.0.0/16"]).origin("192.0.2.1", "http", {"host": "a", "x-forwarded-for": "203.0.113.9"})
     assert "OSTIARY_LISTEN__TRUSTED_PROXY_CIDRS=10.42.0.0/16,192.0.2.1/32" in caplog.messages[0]
 
 
-def test_mapped_addresses_and_nonsense_peers() -> None:
+def test_mapped_and_malformed_peer_addresses() -> None:
     proxies = Proxies(["10.0.0.0/8"])
     assert proxies.trusts("::ffff:10.0.0.1")
     assert not proxies.trusts("")
@@ -393,11 +393,13 @@ async def test_forms_and_json() -> None:
         ("/form/", FORM, b"a" * (BODY_LIMIT + 1), 413),
     ],
 )
-async def test_bodies_that_are_refused(path: str, headers: list[tuple[str, str]], content: bytes, status: int) -> None:
+async def test_malformed_and_oversized_bodies_are_refused(
+    path: str, headers: list[tuple[str, str]], content: bytes, status: int
+) -> None:
     assert (await ask(path, method="POST", headers=headers, content=content)).status == status
 
 
-async def test_a_client_that_goes_away() -> None:
+async def test_a_disconnected_client() -> None:
     request = Request(method="POST", headers={"content-type": "application/json"}, receive=_gone)
     with pytest.raises(HttpError):
         await request.body()
@@ -407,7 +409,7 @@ async def _gone() -> Any:
     return {"type": "http.disconnect"}
 
 
-async def test_a69_a_body_that_does_not_come(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a69_a_body_that_never_arrives_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
     import asyncio
 
     monkeypatch.setattr("ostiary.web.request.BODY_SECONDS", 0.01)
@@ -420,7 +422,7 @@ async def test_a69_a_body_that_does_not_come(monkeypatch: pytest.MonkeyPatch) ->
     assert caught.value.status == 408
 
 
-async def test_a_body_is_read_once_and_measured_each_time() -> None:
+async def test_a_body_is_read_once_and_every_limit_applies() -> None:
     request = Request(body=b"12345")
     assert await request.body() == b"12345"
     with pytest.raises(HttpError):
@@ -435,7 +437,7 @@ async def test_query_values() -> None:
         request.query_one("b")
 
 
-async def test_split_cookie_headers_are_one() -> None:
+async def test_split_cookie_headers_are_joined() -> None:
     async def show(request: Request) -> Response:
         return answers.json(dict(request.cookies))
 
@@ -460,7 +462,7 @@ async def test_lifespan_and_websocket() -> None:
     assert sent == ["lifespan.startup.complete", "lifespan.shutdown.complete", "websocket.close"]
 
 
-def test_redirects_are_ascii_and_whole() -> None:
+def test_redirect_locations_are_encoded() -> None:
     response = answers.redirect("https://a.example/ü?x=%2F&y=[1]#f\r\nset-cookie: a", 303)
     assert response.header("location") == "https://a.example/%C3%BC?x=%2F&y=[1]#f%0D%0Aset-cookie:%20a"
 

@@ -32,7 +32,7 @@ SETUP_CODE: Final = "setup_link_required"
 
 
 class ErrorPage:
-    """Makes the answer to an error: the `error_answer` of the site."""
+    """Makes the answer to an error: the `error_response` of the site."""
 
     def __init__(self, renderer: Renderer) -> None:
         self._renderer = renderer

@@ -1,8 +1,8 @@
 """The web framework: requests, responses, the router, the ASGI application, forms, templates, static files.
 
-Owns the limits of requests, the security headers, and the one translation of errors into responses.
-Serves /static/ostiary/ and nothing else. Must not know sessions, users, configuration or any page: rooms above pass
-their routes and callables in.
+Owns the request limits, the security headers, and the translation of errors into responses. Serves only
+/static/ostiary/. Must not know sessions, users, configuration or any page: higher rooms pass in their routes and
+callables.
 """
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""Client addresses, as keys of counters."""
+"""Client addresses as keys of counters."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 
 # guard: A74 addresses of one IPv6 network are counted together
 NETWORKS: Final = (64, 56, 48)
-"""Prefixes of IPv6 networks that one person may have: those assigned to a host, a home and a site (RFC 6177)."""
+"""Prefix lengths of IPv6 networks that a single person may have: a host, a home and a site (RFC 6177)."""
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -19,7 +19,7 @@ def address_key(address: str) -> str:
 
 
 def address_keys(address: str) -> tuple[str, ...]:
-    """Return the keys of an address and of the wider networks around it, the narrowest first."""
+    """Return the keys of an address and of its wider networks, narrowest first."""
     parsed = _parsed(address)
     if parsed is None:
         return ("address:" + hashlib.sha256(address.encode("utf-8", "surrogatepass")).hexdigest(),)
@@ -29,13 +29,13 @@ def address_keys(address: str) -> tuple[str, ...]:
 
 
 def is_this_machine(address: str) -> bool:
-    """Return whether a client is on this machine itself."""
+    """Return whether an address is a loopback address."""
     parsed = _parsed(address)
     return parsed is not None and parsed.is_loopback
 
 
 def _parsed(address: str) -> _Address | None:
-    """Return an address without its zone, and an IPv4-mapped one (RFC 4291 2.5.5.2) as IPv4."""
+    """Return an address without its zone. An IPv4-mapped one (RFC 4291 2.5.5.2) is returned as IPv4."""
     try:
         parsed = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:

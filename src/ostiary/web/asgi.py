@@ -1,7 +1,7 @@
 """The ASGI application: the middleware around every handler.
 
-In order: limits, trusted proxies, host, prefix, router; then errors into responses, the hooks of other rooms (session
-cookies), security headers, and one line in the access log.
+In order: limits, trusted proxies, host, path prefix, router; then error responses, the hooks of other rooms (session
+cookies), security headers, and a line in the access log.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from ostiary.web.request import AT_HAND, Receive, Request
 from ostiary.web.response import Response
 
 PATH_LIMIT: Final = 2048  # bytes
-QUERY_LIMIT: Final = 49_152  # bytes; an authorization request is about 2,000, one in the address of a flow may be long
+QUERY_LIMIT: Final = 49_152  # bytes; usual authorization requests have 2,000, but nested in a flow's address they grow
 HEADERS_LIMIT: Final = 32_768  # bytes of all names and values
 HEADER_COUNT_LIMIT: Final = 100
 
@@ -39,7 +39,7 @@ _CONSTANT: Final = frozenset({"content-type", "cache-control", "pragma", "vary",
 _UNAVAILABLE: Final = 503
 _TOO_MANY: Final = 429
 _MANY_SENT: Final = 256  # cached encoded headers
-# "same-origin" and not "no-referrer": with the latter browsers send "Origin: null" with our own forms.
+# "same-origin" instead of "no-referrer": with the latter, browsers send "Origin: null" with our own forms.
 # guard: A41 pages are not cached by browsers
 _PAGE: Final = tuple(
     (name, (name.encode(), value.encode()))
@@ -50,64 +50,63 @@ _PAGE: Final = tuple(
         ("cache-control", "no-store"),
     )
 )
-_WELL_KNOWN_TWICE: Final = "//.well-known/"  # what clients ask that join an issuer that ends in "/" and "/.well-known"
-# A repetition of these is an attempt to make us and a proxy read different ones.
+_WELL_KNOWN_TWICE: Final = "//.well-known/"  # from clients that append "/.well-known" to an issuer that ends with "/"
+# A repetition of these headers may be an attempt to make us and a proxy use different values.
 _ONCE: Final = frozenset(
     {"host", "authorization", "content-length", "content-type", "origin", "sec-fetch-site", "dpop", "x-authentik-csrf"}
 )
 _LISTS: Final = frozenset(
     {"accept", "accept-encoding", "accept-language", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"}
 )
-# Served at any host: probes use an address, not a name, and the page of a refusal needs its style.
+# Served at any host: probes use an address instead of a name, and the error page needs its style sheet.
 _ANYWHERE: Final = ("/-/health/", static.PATH)
 _NONE: Final[Mapping[str, Any]] = {}
 
-# Not allowed in a header: it would end it, or confuse parsers (RFC 9110 5.5).
+# Not allowed in a header: these characters end it or confuse parsers (RFC 9110 5.5).
 _UNSENDABLE: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _UNSENDABLE_NAME: Final = re.compile(rb"[^!#$%&'*+.^_`|~0-9A-Za-z-]")
-# Request ids correlate log lines. They are not secret, so they need no system call.
-_ids: Final = Random()  # noqa: S311 - as said
+# Request ids correlate log lines. They are not secret, and need no system call for randomness.
+_ids: Final = Random()  # noqa: S311 - see above
 
 WHOLE: Final = "ostiary.whole"
-"""The extension by which a server takes a whole answer at once: (status, encoded headers, body) -> taken or not."""
+"""The ASGI extension for sending a complete response at once: (status, encoded headers, body) -> accepted or not."""
 
 Scope = MutableMapping[str, Any]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Whole = Callable[[int, Sequence[tuple[bytes, bytes]], bytes], bool]
 Finish = Callable[[Request, Response], None]
-ErrorAnswer = Callable[[Request, HttpError], Response]
+ErrorRenderer = Callable[[Request, HttpError], Response]
 Translate = Callable[[Exception], HttpError | None]
 
 access_log = logging.getLogger("ostiary.access")
 log = logging.getLogger("ostiary.web")
 
 
-class AnsweredHosts(Protocol):
-    """The hosts that are answered."""
+class ServedHosts(Protocol):
+    """The hosts whose requests are served."""
 
     def accepts(self, request: Request) -> bool:
-        """Return whether the host of a request is answered; `request.path` is without the prefix."""
+        """Return whether the host of a request is served. `request.path` has no prefix."""
 
     async def refusal(self, request: Request) -> HttpError | None:
-        """Return the refusal of another host; None when it has become known meanwhile."""
+        """Return the error for an unknown host, or None if the host has become known meanwhile."""
 
 
 def _no_translation(_error: Exception) -> None:
     return None
 
 
-def _nobody_counts(_code: str) -> None:
+def _not_counted(_code: str) -> None:
     return
 
 
 class Site:
     """The ASGI application.
 
-    `handler` is the router; `hosts` are the hosts that are answered (None: all; health and static files are at any);
-    `finish` are called with every response in order; `error_answer` renders errors; `translate` turns other rooms'
-    errors into HttpErrors.
-    `from_proxies` are headers, in lower case, that are dropped unless a trusted proxy sent them.
-    `unavailable` and `throttled` are called with the code of every error 503 and 429.
+    `handler` is the router. `hosts` are the served hosts (None: all); health checks and static files are served at any
+    host. `finish` functions are called with every response, in order. `error_response` renders errors. `translate`
+    converts the errors of other rooms to HttpErrors. `from_proxies` are header names in lower case; such a header is
+    dropped unless a trusted proxy sent it. `unavailable` and `throttled` are called with the code of each 503 and 429.
     """
 
     def __init__(
@@ -116,13 +115,13 @@ class Site:
         *,
         prefix: str = "",
         proxies: Proxies | None = None,
-        hosts: AnsweredHosts | None = None,
+        hosts: ServedHosts | None = None,
         finish: Sequence[Finish] = (),
-        error_answer: ErrorAnswer = plain_error,
+        error_response: ErrorRenderer = plain_error,
         translate: Translate = _no_translation,
         from_proxies: Sequence[str] = (),
-        unavailable: Callable[[str], None] = _nobody_counts,
-        throttled: Callable[[str], None] = _nobody_counts,
+        unavailable: Callable[[str], None] = _not_counted,
+        throttled: Callable[[str], None] = _not_counted,
     ) -> None:
         self._handler = handler
         self._unavailable = unavailable
@@ -132,11 +131,11 @@ class Site:
         self._proxies = proxies or Proxies()
         self._hosts = hosts
         self._finish = tuple(finish)
-        self._error_answer = error_answer
+        self._error_response = error_response
         self._translate = translate
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The ASGI entry point: http is answered, a websocket is refused, the lifespan is acknowledged."""
+        """The ASGI entry point: http is served, a websocket refused, and the lifespan acknowledged."""
         match scope["type"]:
             case "http":
                 await self._http(scope, receive, send)
@@ -157,12 +156,12 @@ class Site:
             receive=receive,
             at_hand=extensions.get(AT_HAND),
         )
-        if request.scheme == "https":  # not what a proxy says
+        if request.scheme == "https":  # of the connection itself, without the proxies' headers
             request.own_tls = True
         response = await self.answer(request, scope)
         await _send(request, response, send, extensions.get(WHOLE))
         if access_log.isEnabledFor(logging.INFO):
-            # The query is never logged: it holds codes and tokens. Nor are secrets in a path.
+            # The query is never logged, because it contains codes and tokens. Neither are secrets in a path.
             # guard: A73 the access log contains no link keys
             access_log.info(
                 "%s %s %d %.1fms %s %s",
@@ -175,13 +174,13 @@ class Site:
             )
 
     async def answer(self, request: Request, scope: Scope) -> Response:
-        """Return the response, also of errors."""
+        """Return the response to a request, which may be that of an error."""
         try:
             inside = self._read(request, scope)
             if self._hosts is not None and not self._hosts.accepts(request):
                 await _refuse(self._hosts, request)
             response = await self._handler(request) if inside else _outside(request)
-        except Exception as error:  # noqa: BLE001 - the one place where errors become answers
+        except Exception as error:  # noqa: BLE001 - the one place where errors become responses
             response = self._failed(request, error)
         try:
             for finish in self._finish:
@@ -191,26 +190,26 @@ class Site:
         return response
 
     def _failed(self, request: Request, error: Exception) -> Response:
-        known = error if isinstance(error, HttpError) else self._translate(error)
-        if known is None:
+        http_error = error if isinstance(error, HttpError) else self._translate(error)
+        if http_error is None:
             log.error("request %s failed", request.request_id, exc_info=error)
-            known = HttpError(500, "internal_error")
-        elif known.status == _UNAVAILABLE:
-            told = "" if known is error else f": {error}"
-            log.warning("request %s is answered 503, %s%s", request.request_id, known.code, told)
-            self._unavailable(known.code)
-        elif known.status == _TOO_MANY:
-            self._throttled(known.code)
+            http_error = HttpError(500, "internal_error")
+        elif http_error.status == _UNAVAILABLE:
+            detail = "" if http_error is error else f": {error}"
+            log.warning("request %s is answered 503, %s%s", request.request_id, http_error.code, detail)
+            self._unavailable(http_error.code)
+        elif http_error.status == _TOO_MANY:
+            self._throttled(http_error.code)
         try:
-            response = self._error_answer(request, known)
+            response = self._error_response(request, http_error)
         except Exception:
             log.exception("the error page of request %s failed", request.request_id)
-            response = plain_error(request, known)
-        response.headers.extend(known.headers)
+            response = plain_error(request, http_error)
+        response.headers.extend(http_error.headers)
         return response
 
     def _read(self, request: Request, scope: Scope) -> bool:
-        """Parse and validate the request. Returns False when the path lacks the prefix."""
+        """Parse and validate the request. Returns False if the path lacks the prefix."""
         raw_path: bytes = scope.get("raw_path") or scope["path"].encode("utf-8")
         raw_query: bytes = scope.get("query_string", b"")
         if len(raw_path) > PATH_LIMIT or len(raw_query) > QUERY_LIMIT:
@@ -236,11 +235,11 @@ class Site:
         return inside
 
     def _without_forged(self, request: Request, raw: Sequence[tuple[bytes, bytes]]) -> Mapping[str, str]:
-        """Return the headers without those reserved for trusted proxies, unless one of these sent them."""
+        """Return the headers. Those reserved for trusted proxies are dropped if anybody else sent them."""
         trusted = self._proxies.trusts(request.client)
         names = [name.decode("latin-1").lower() for name, _ in raw]
         for name in self._from_proxies:
-            if trusted and names.count(name) > 1:  # one of them is not the proxy's
+            if trusted and names.count(name) > 1:  # one of them is from the client, not from the proxy
                 raise BadRequest("duplicate_header", "A header was sent more than once.")
         # guard: A43 forwarded headers are accepted from trusted proxies only
         if trusted:
@@ -249,12 +248,12 @@ class Site:
 
 
 def _outside(_request: Request) -> Response:
-    """Answer a path outside the prefix. Raises HttpError."""
+    """Refuse a path outside the prefix. Raises HttpError 404."""
     raise HttpError(404, "not_found")
 
 
-async def _refuse(hosts: AnsweredHosts, request: Request) -> None:
-    """Refuse a host that is not answered. Raises HttpError."""
+async def _refuse(hosts: ServedHosts, request: Request) -> None:
+    """Refuse a request for an unknown host. Raises HttpError."""
     if request.path.startswith(_ANYWHERE):
         return
     refusal = await hosts.refusal(request)
@@ -264,7 +263,7 @@ async def _refuse(hosts: AnsweredHosts, request: Request) -> None:
 
 
 def _headers(raw: Sequence[tuple[bytes, bytes]]) -> Mapping[str, str]:
-    """Return the headers by lower-case name. Raises HttpError: 431 over the limits, 400 for a forbidden repetition."""
+    """Return the headers by lower-case name. Raises HttpError: 431 above the limits, 400 for a forbidden repetition."""
     size = 0
     headers: dict[str, str] = {}
     for name_bytes, value_bytes in raw:
@@ -316,13 +315,13 @@ def _outgoing(request: Request, response: Response) -> list[tuple[bytes, bytes]]
 
 
 def _encoded(pair: tuple[str, str]) -> tuple[bytes, bytes]:
-    """Return one encoded header; constant ones are cached. Raises ValueError."""
+    """Return an encoded header. Constant ones are cached. Raises ValueError."""
     name, value = pair[0].encode("latin-1"), pair[1].encode("latin-1")
     # guard: A47 a line break in a header cannot split a response
     if _UNSENDABLE.search(value):
-        raise ValueError("a header with a value that cannot be sent")
+        raise ValueError("a header value contains a forbidden character")
     if _UNSENDABLE_NAME.search(name):
-        raise ValueError("a header with a name that cannot be sent")
+        raise ValueError("a header name contains a forbidden character")
     if pair[0] in _CONSTANT:
         _sent.keep(pair, (name, value))
     return name, value
@@ -332,7 +331,7 @@ _sent: Final[BoundedCache[tuple[str, str], tuple[bytes, bytes]]] = BoundedCache(
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:
-    """Acknowledge lifespan events. Start-up and shutdown belong to the application."""
+    """Acknowledge lifespan events. The application itself does start-up and shutdown."""
     while True:
         message = await receive()
         await send({"type": f"{message['type']}.complete"})

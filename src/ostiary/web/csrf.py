@@ -19,17 +19,17 @@ def form_token(session_key: bytes, purpose: str, key: bytes) -> str:
 
 
 def is_form_token(token: str, session_key: bytes, purpose: str, key: bytes) -> bool:
-    """Return whether the token is that of `form_token` for the same session and purpose."""
+    """Return whether a token is the one of `form_token` for this session and purpose."""
     expected = form_token(session_key, purpose, key)
     # guard: A40 a form requires the token of its session
     return hmac.compare_digest(token.encode("utf-8", "replace"), expected.encode("ascii"))
 
 
 def is_cross_site(request: Request) -> bool:
-    """Return whether another site navigated the browser here, or may have. Programs do not count.
+    """Return whether another site navigated, or may have navigated, the browser here. Programs do not count.
 
-    Sec-Fetch-Site decides, which browsers send to secure origins; without it Referer, which our own pages send
-    (`referrer-policy: same-origin`). A browser that sends neither may come from anywhere.
+    The result is that of Sec-Fetch-Site, which browsers send to secure origins; without it, that of Referer, which our
+    own pages send (`referrer-policy: same-origin`). A browser that sends neither may come from any site.
     """
     site = request.headers.get("sec-fetch-site")
     if site is not None:
@@ -45,11 +45,11 @@ def is_cross_site(request: Request) -> bool:
 
 
 def same_origin(request: Request) -> bool:
-    """Return whether the request comes from our own pages, or from a client that is no browser.
+    """Return whether a request comes from our own pages, or from a client that is no browser.
 
-    Browsers send Sec-Fetch-Site to secure origins and Origin with every POST; programs send neither. Of Origin only
-    host and port are compared: behind a proxy that hides TLS from us the scheme is not known, and browsers that
-    matter tell a change of scheme by Sec-Fetch-Site.
+    Browsers send Sec-Fetch-Site to secure origins, and Origin with every POST; programs send neither. Only host and
+    port of Origin are compared: behind a proxy that terminates TLS the scheme may be unknown, and current browsers
+    report a change of scheme in Sec-Fetch-Site.
     """
     site = request.headers.get("sec-fetch-site")
     if site is not None:

@@ -1,4 +1,4 @@
-"""HTTP errors: raised anywhere, and translated into a page or JSON in one place, `asgi.Site`.
+"""HTTP errors. They can be raised anywhere; `asgi.Site` translates them into a page or JSON.
 
 HttpError                a response with a status, a code for programs and a sentence for people
 |- BadRequest            400: the request is malformed
@@ -14,9 +14,9 @@ from collections.abc import Mapping, Sequence
 
 
 class HttpError(Exception):
-    """Abort with an HTTP status. `message` is public, so it must not help an attacker.
+    """An error response with an HTTP status. `message` is public, so it must not help an attacker.
 
-    `trace` is how policies came to a refusal, as JSON data: for the audit log, never for the requester.
+    `trace` is the policy trace of a refusal, as JSON data. It is for the audit log and never sent to the requester.
     """
 
     trace: Mapping[str, object] | None = None
@@ -30,21 +30,21 @@ class HttpError(Exception):
 
 
 class BadRequest(HttpError):
-    """400: the request is malformed; repeating it does not help."""
+    """400: the request is malformed, and a retry is useless."""
 
     def __init__(self, code: str, message: str = "") -> None:
         super().__init__(400, code, message)
 
 
 class Forbidden(HttpError):
-    """403: understood, and refused."""
+    """403: the request is refused."""
 
     def __init__(self, code: str = "permission_denied", message: str = "") -> None:
         super().__init__(403, code, message)
 
 
 class NotFound(HttpError):
-    """404: it does not exist, or the requester may not know that it does."""
+    """404: the resource does not exist, or the requester may not learn that it does."""
 
     def __init__(self, code: str = "not_found", message: str = "") -> None:
         super().__init__(404, code, message)
@@ -53,8 +53,8 @@ class NotFound(HttpError):
 class NoAccess(HttpError):
     """The signed-in user has no access to an application. The status is 200, as in authentik.
 
-    The page names both, and links to `another`, our path for signing in as another user ("" for no link). `trace` as
-    in `HttpError`.
+    The page shows `application` and `account`, and links to `another`, our path for a sign-in as another user ("": no
+    link). `trace` is that of `HttpError`.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class NoAccess(HttpError):
 
 
 class TooManyRequests(HttpError):
-    """429: the request may be repeated after `retry_after` seconds."""
+    """429: the client may retry after `retry_after` seconds."""
 
     def __init__(self, *, retry_after: int, code: str = "throttled", message: str = "") -> None:
         super().__init__(429, code, message, headers=(("retry-after", str(max(1, retry_after))),))

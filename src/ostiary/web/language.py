@@ -11,13 +11,13 @@ from ostiary.web.request import Request
 
 SOURCE_LANGUAGE: Final = "en"
 COOKIE: Final = "authentik_language"
-_CHOICES_LIMIT: Final = 16  # languages of one Accept-Language that are read
-_CACHED_HEADER: Final = 128  # characters of the longest header that is cached
+_CHOICES_LIMIT: Final = 16  # further languages of an Accept-Language are ignored
+_CACHED_HEADER: Final = 128  # characters; a longer header is not cached
 _Texts = tuple[Mapping[str, str], Mapping[str, Mapping[int, str]]]
 
 
 class Catalogs:
-    """The translations below one folder, `<language>/messages.po`, each read on first use."""
+    """The translations in a folder, `<language>/messages.po`. Each is read on first use."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -25,15 +25,15 @@ class Catalogs:
 
     @cached_property
     def languages(self) -> frozenset[str]:
-        """The available languages, the source included."""
+        """The available languages, including the source language."""
         return frozenset({SOURCE_LANGUAGE, *(file.parent.name for file in self._folder.glob("*/messages.po"))})
 
     def gettext(self, language: str, text: str) -> str:
-        """Return the translation of a text, or the text itself without one."""
+        """Return the translation of a text, or the text itself if there is none."""
         return text if language == SOURCE_LANGUAGE else self._texts(language)[0].get(text) or text
 
     def ngettext(self, language: str, *, one: str, many: str, count: int) -> str:
-        """Return the text for a number (for languages with the plural rules of English, such as German)."""
+        """Return the singular or plural form of a text, for languages with English plural rules, such as German."""
         if language != SOURCE_LANGUAGE:
             forms = self._texts(language)[1].get(one)
             if forms:
@@ -41,7 +41,7 @@ class Catalogs:
         return one if count == 1 else many
 
     def choose(self, request: Request) -> str:
-        """Return the language of a request: the cookie's, else the best of Accept-Language, else English."""
+        """Return the language of a request: by the cookie, else by Accept-Language, else English."""
         cookie = request.cookies.get(COOKIE)
         if cookie is not None and (chosen := _primary(cookie)) in self.languages:
             return chosen
@@ -60,7 +60,7 @@ class Catalogs:
         return texts
 
     def _load(self, language: str) -> _Texts:
-        import polib  # noqa: PLC0415 - read only when somebody needs a translation
+        import polib  # noqa: PLC0415 - loaded with the first translation
 
         entries = polib.pofile(str(self._folder / language / "messages.po"))
         live = [entry for entry in entries if not entry.obsolete]
@@ -76,7 +76,7 @@ def _primary(tag: str) -> str:
 
 @lru_cache(maxsize=256)
 def _accepted(header: str) -> Sequence[str]:
-    """Return the primary tags of an Accept-Language by falling weight (RFC 9110 section 12.5.4)."""
+    """Return the primary tags of an Accept-Language, by descending weight (RFC 9110 section 12.5.4)."""
     weighted = []
     for item in header.split(",")[:_CHOICES_LIMIT]:
         tag, _, parameter = item.partition(";")
@@ -91,5 +91,5 @@ def _accepted(header: str) -> Sequence[str]:
 
 
 def translatable(text: str) -> str:
-    """Return the text as it is: a constant that is translated where it is shown, marked for the catalogs."""
+    """Return a text unchanged. Marks a constant for the catalogs; it is translated where it is shown."""
     return text

@@ -1,7 +1,7 @@
-"""The path of a request for the log, without secrets, such as the key of a recovery link.
+"""Request paths for the log, without secrets such as the key of a recovery link.
 
-Values of the parameters in `NAMED` are logged; other values are replaced by the parameter's name. In a path without
-a route, long segments are left out: it may be a misspelled path with a key.
+The values of the parameters in `NAMED` are logged; other values are replaced by the parameter's name. In a path without
+a route, long segments are omitted, because it may be a misspelled path with a key.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from collections.abc import Mapping
 from typing import Final
 
 NAMED: Final = frozenset({"slug", "uuid", "stage_uuid", "name"})
-"""Parameters of routes whose values are no secrets."""
+"""Route parameters whose values are not secret."""
 SEGMENT_MOST: Final = 36  # characters: a UUID
 _LEFT_OUT: Final = "{...}"
 
 
 def logged_path(path: str, params: Mapping[str, str]) -> str:
-    """Return the path of a request as logs may have it; `params` are the route's, by name."""
+    """Return the path of a request without secrets. `params` are the route's parameters by name."""
     if len(path) <= SEGMENT_MOST and not params:
         return path
     replacements = {value: value if name in NAMED else f"{{{name}}}" for name, value in params.items()}

@@ -1,4 +1,4 @@
-"""Page or JSON: what an error answer should look like, and the plain form that needs no template."""
+"""Content negotiation of error responses: a page or JSON. Also a plain error page, which needs no template."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _PROGRAMS: Final = ("/api/", "/.well-known/", "/source/scim/", *_OAUTH)
 
 
 def wants_json(request: Request) -> bool:
-    """Say whether the client is a program: by the path, else by what it accepts and sends."""
+    """Return whether the client is a program, judging by the path, the content type and the Accept header."""
     if request.path.startswith(_PROGRAMS) or request.content_type == "application/json":
         return True
     accepted = request.headers.get("accept", "")
@@ -40,7 +40,7 @@ def phrase(status: int) -> str:
 
 
 def json_error(request: Request, error: HttpError) -> Response:
-    """Answer in the form of API v3 (`detail` for people, `code` for programs), or OAuth's at its endpoints."""
+    """Return an error in the format of API v3 (`detail`, `code`), or in that of OAuth at its endpoints."""
     detail = error.message or f"{phrase(error.status)}."
     if request.path.startswith(_OAUTH):
         body = {"error": _oauth_code(error.status), "error_description": detail, "code": error.code}
@@ -52,14 +52,14 @@ def json_error(request: Request, error: HttpError) -> Response:
 
 
 def _oauth_code(status: int) -> str:
-    """Return the code of RFC 6749 for what no grant refused: 5.2 has none for a server that cannot, 4.1.2.1 has."""
+    """Return the OAuth error code of an HTTP error. RFC 6749 5.2 has none for server failures, but 4.1.2.1 has."""
     if status in {HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS}:
         return "temporarily_unavailable"
     return "server_error" if status >= HTTPStatus.INTERNAL_SERVER_ERROR else "invalid_request"
 
 
 def plain_error(request: Request, error: HttpError) -> Response:
-    """Answer without templates: for tests, and when the error page itself fails."""
+    """Return an error response without templates: for tests, and in case the error page itself fails."""
     if wants_json(request):
         return json_error(request, error)
     title = html.escape(phrase(error.status))

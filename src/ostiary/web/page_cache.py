@@ -1,8 +1,8 @@
-"""The page cache: rendered pages with placeholders for the values that differ from one response to the next.
+"""The page cache: rendered pages with placeholders for the values that differ between responses.
 
-A sign-in shows the same few pages to everybody; only tickets, tokens and names differ. A page is rendered once with a
-marker in each placeholder, split at the markers, and then joined with escaped values for each response. Markers are
-random for each process, so no value can contain one, and a value is never scanned again.
+A sign-in shows the same few pages to everybody; only tickets, tokens and names differ. A page is rendered once, with
+markers as placeholders. It is split at the markers, and for each response joined with the escaped values. The markers
+are random in each process, so that no value can contain one, and values are not scanned for markers.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Final
 from ostiary.resource import codec
 
 MOST_PAGES: Final = 512  # cached pages; the least recently used one is evicted
-LONGEST: Final = 8_192  # characters of a cached page, and octets of its values
+LONGEST: Final = 8_192  # characters of a page, and octets of its values; a longer page is not cached
 
 _PREFIX: Final = secrets.token_hex(16)
 _MARK: Final = re.compile(f"({_PREFIX}[a-z_]+[.])")
@@ -25,9 +25,9 @@ _Page = tuple[str, ...]  # text, marker, text, marker ... text
 
 
 class Placeholders:
-    """The values of one page that are not cached with it.
+    """The values of a page that are not part of its cache entry.
 
-    A template may only print such a value as it is ("{{ value }}"), and test whether it is empty.
+    A template may only print such a value unchanged ("{{ value }}"), and test whether it is empty.
     """
 
     __slots__ = ("values",)
@@ -36,7 +36,7 @@ class Placeholders:
         self.values: dict[str, str] = {}
 
     def mark(self, name: str, value: str) -> str:
-        """Return the marker for a value, or "" for an empty one. `name`: letters a to z and "_"."""
+        """Return the marker of a value, or "" for an empty value. `name` consists of the letters a to z and "_"."""
         if not value:
             return ""
         mark = f"{_PREFIX}{name}."
@@ -57,7 +57,7 @@ class PageCache:
         placeholders: Placeholders,
         render: Callable[[Mapping[str, object]], str],
     ) -> str:
-        """Return the page of these values, which are JSON data and texts without markup; `render` makes it once."""
+        """Return the page for `values`, which are plain JSON data. `render` is called if it is not cached."""
         encoded = codec.encode(values)
         key = (name, encoded)
         cached_page = self._pages.get(key)

@@ -1,6 +1,6 @@
-"""Parsers of queries, form bodies and cookies. Bytes in, pairs of text out; no I/O.
+"""Parsers of queries, form bodies and cookies, without I/O.
 
-WHATWG URL section 5 (application/x-www-form-urlencoded), RFC 6265 section 4.2 (Cookie).
+Sources: WHATWG URL section 5 (application/x-www-form-urlencoded), RFC 6265 section 4.2 (Cookie).
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ PAIRS_LIMIT: Final = 256
 
 
 def parse_pairs(text: str) -> list[tuple[str, str]]:
-    """Return the pairs of a query or form body in order, with empty values.
+    """Return the pairs of a query or form body in order, including empty values.
 
-    Raises BadRequest for text that is not UTF-8 after decoding, that holds NUL, or for more than 256 pairs.
+    Raises BadRequest for invalid UTF-8, for NUL, and for more than 256 pairs.
     """
     if not text:
         return []
@@ -25,12 +25,12 @@ def parse_pairs(text: str) -> list[tuple[str, str]]:
     # guard: A69 the number of form fields is bounded
     if len(parts) > PAIRS_LIMIT:
         raise BadRequest("too_many_parameters", "Too many parameters were sent.")
-    clear = text.isascii() and "\0" not in text
+    is_plain = text.isascii() and "\0" not in text
     pairs = []
     for part in parts:
         if part:
             name, _, value = part.partition("=")
-            if clear and "%" not in part and "+" not in part:
+            if is_plain and "%" not in part and "+" not in part:
                 pairs.append((name, value))
             else:
                 pairs.append((_decode(name), _decode(value)))
@@ -47,14 +47,14 @@ def _decode(text: str) -> str:
 
 
 def decode_path(raw: str) -> str:
-    """Return the decoded path. Raises BadRequest for bad UTF-8 and for encoded separators.
+    """Return a decoded path. Raises BadRequest for invalid UTF-8 and for an encoded slash, backslash or NUL.
 
-    An encoded slash, backslash or NUL has no legitimate use here, and proxies interpret it differently.
+    These have no legitimate use here, and proxies interpret them differently.
     """
     if "%" in raw:
         lower = raw.lower()
         if "%2f" in lower or "%5c" in lower:
-            raise BadRequest("malformed_path", "The address holds an encoded separator.")
+            raise BadRequest("malformed_path", "The address contains an encoded separator.")
         try:
             raw = unquote(raw, errors="strict")
         except UnicodeDecodeError as error:
@@ -63,13 +63,13 @@ def decode_path(raw: str) -> str:
 
 
 def clean(text: str) -> str:
-    """Return the text unchanged. Raises BadRequest for NUL or a lone surrogate, which databases cannot store."""
+    """Return a text unchanged. Raises BadRequest for NUL or a lone surrogate, which databases cannot store."""
     if text.isascii():
         is_storable = "\0" not in text
     else:
         is_storable = "\0" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)
     if not is_storable:
-        raise BadRequest("malformed_text", "The text holds a character that cannot be stored.")
+        raise BadRequest("malformed_text", "The text contains a character that cannot be stored.")
     return text
 
 
@@ -84,7 +84,7 @@ def unique(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
 
 
 def parse_cookies(header: str) -> Mapping[str, str]:
-    """Return the cookies by name. A repeated name is left out: either of the two may be ours."""
+    """Return the cookies by name. A repeated name is omitted, because either of the values may be forged."""
     cookies: dict[str, str] = {}
     repeated: set[str] = set()
     for part in header.split(";"):

@@ -1,4 +1,4 @@
-"""Trusted proxies: the client's address, scheme and host from their X-Forwarded-* headers."""
+"""Trusted proxies: client address, scheme and host from their X-Forwarded-* headers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ostiary.record import dataclass
 from ostiary.resource.bounded_cache import BoundedCache
 
 LOOPBACK: Final = ("127.0.0.0/8", "::1/128")
-_CACHED: Final = 1024  # addresses and hosts, bounded because strangers choose them
+_CACHED: Final = 1024  # addresses and hosts; limited, because clients choose them
 _FORWARDED: Final = frozenset({"x-forwarded-for", "x-forwarded-proto", "x-forwarded-host"})
 
 log = logging.getLogger("ostiary.web")
@@ -22,8 +22,7 @@ log = logging.getLogger("ostiary.web")
 class ClientOrigin:
     """The client address, scheme and host of a request, as the browser sees them.
 
-    `host` is in the canonical spelling of `proto.authority`, or "" when the header
-    holds no host.
+    `host` has the canonical form of `proto.authority`. It is "" if the header contains no valid host.
     """
 
     client: str
@@ -35,14 +34,14 @@ class Proxies:
     """The proxies whose X-Forwarded-* headers are trusted; loopback by default."""
 
     def __init__(self, cidrs: Iterable[object] = LOOPBACK) -> None:
-        """`cidrs` are networks, or texts of them. Raises ValueError for another text."""
+        """`cidrs` are networks, or their texts. Raises ValueError for any other text."""
         self._networks = tuple(ipaddress.ip_network(str(cidr), strict=False) for cidr in cidrs)
         self._trusted: BoundedCache[str, bool] = BoundedCache(_CACHED)
         self._hosts: BoundedCache[tuple[str, str], str] = BoundedCache(_CACHED)
         self._warned = False
 
     def trusts(self, address: str) -> bool:
-        """Return whether the address belongs to a trusted proxy."""
+        """Return whether an address is that of a trusted proxy."""
         trusted = self._trusted.get(address)
         if trusted is None:
             trusted = self._trusted.keep(address, self._contains(address))
@@ -58,13 +57,12 @@ class Proxies:
         return any(parsed in network for network in self._networks)
 
     def origin(self, peer: str, scheme: str, headers: Mapping[str, str]) -> ClientOrigin:
-        """Return the origin of a request by its trusted proxies. X-Forwarded-* headers of others are ignored.
+        """Return the origin of a request. X-Forwarded-* headers are used if a trusted proxy sent them, else ignored.
 
-        Addresses are read from the right, as each proxy appends the one it saw; the first that is no trusted proxy is
-        the client. Of scheme and host the first value counts: it is what the browser requested, from the proxy it
-        connected to; proxies behind it append what they were asked for. A proxy that appends to a client's header lets
-        a stranger write the first value. So both only select among our own: a host that is not pinned is refused
-        (app.listening.hosts), and there are two schemes.
+        Addresses are read from the right, since each proxy appends the address of its peer; the first one that is not a
+        trusted proxy is the client. For scheme and host the first value is used: that of the browser's request at the
+        outermost proxy. An outermost proxy that appends to a client's header lets the client choose this value. This is
+        harmless: a host that is not pinned is refused (app.listening.hosts), and there are only two schemes.
         """
         host = headers.get("host", "")
         if _FORWARDED.isdisjoint(headers):
@@ -92,7 +90,7 @@ class Proxies:
         client = peer
         for address in reversed(chain):
             parsed = _address(address)
-            if parsed is None:  # written by a stranger before the first trusted proxy
+            if parsed is None:  # from a client, before the first trusted proxy
                 break
             client = parsed
             # guard: A48 a forwarded address from an untrusted peer is ignored
@@ -120,7 +118,7 @@ def _first(headers: Mapping[str, str], name: str) -> str:
 
 
 def _address(text: str) -> str | None:
-    """Return the address without its port, or None when the text is no address."""
+    """Return an address without its port, or None for any other text."""
     if text.startswith("["):
         text = text[1:].partition("]")[0]
     elif text.count(":") == 1:

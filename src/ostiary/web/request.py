@@ -1,4 +1,4 @@
-"""The request as plain values, parsed at the edge. Of ASGI only the unread body is left."""
+"""The request as plain values. It is parsed completely; only the body is read later, through ASGI."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from ostiary.web.parameters import parse_cookies, parse_pairs
 
 T = TypeVar("T")
 
-BODY_LIMIT: Final = 65_536  # bytes, unless the handler asks for more
-BODY_SECONDS: Final = 30  # a whole body must have arrived by then
+BODY_LIMIT: Final = 65_536  # bytes: the default limit
+BODY_SECONDS: Final = 30  # time limit for a whole body
 
 AT_HAND: Final = "ostiary.at_hand"
-"""The extension by which a server gives a body that has arrived as a whole: () -> octets, or None to wait for it."""
+"""The ASGI extension for a body that has already arrived: () -> octets, or None if it is incomplete."""
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 
 class RequestState:
-    """What rooms note on a request and its answer: one value of each class.
+    """The state that rooms attach to a request: one value per class.
 
-    A class of notes belongs to the module that defines it, and nobody else asks for it.
+    Only the module that defines a class uses its value.
     """
 
     __slots__ = ("_by_class",)
@@ -32,21 +32,21 @@ class RequestState:
     def __init__(self) -> None:
         self._by_class: dict[type[Any], Any] = {}
 
-    def of(self, notes: type[T]) -> T:
-        """Return the notes of that class, made without arguments on first use."""
+    def of(self, state_class: type[T]) -> T:
+        """Return the value of a class. It is created, without arguments, on first use."""
         try:
-            value: T = self._by_class[notes]
+            value: T = self._by_class[state_class]
         except KeyError:
-            value = self._by_class[notes] = notes()
+            value = self._by_class[state_class] = state_class()
         return value
 
 
 class Request:
-    """The request of a handler.
+    """A request.
 
-    `path` follows the prefix and is decoded; `headers` are by lower-case name; `client` is the address of the
-    browser, as far as trusted proxies tell it; `base_url` ends without a slash. `own_tls`: it came over TLS that ends
-    here, not at a proxy. `state` holds what rooms note on it. Every value but the body is at hand without I/O.
+    `path` is decoded and has no prefix. `headers` are by lower-case name. `client` is the address of the browser,
+    according to trusted proxies. `own_tls`: TLS was terminated by this process, not by a proxy. `state` is the state of
+    rooms. Only the body needs I/O.
     """
 
     __slots__ = (
@@ -103,7 +103,7 @@ class Request:
         self._cookies: Mapping[str, str] | None = None
 
     def moved(self, path: str, query: str) -> Request:
-        """Return the GET request that a redirect there would lead to. `state` is shared."""
+        """Return the GET request that would follow a redirect to this path and query. `state` is shared."""
         moved = Request(
             path=path,
             prefix=self.prefix,
@@ -120,35 +120,35 @@ class Request:
 
     @property
     def cookies(self) -> Mapping[str, str]:
-        """The cookies by name. A repeated name is absent."""
+        """The cookies by name, without repeated names."""
         if self._cookies is None:
             self._cookies = parse_cookies(self.headers.get("cookie", ""))
         return self._cookies
 
     @property
     def base_url(self) -> str:
-        """Scheme, host and prefix, such as "https://id.example.org/auth"; never a slash at the end."""
+        """Scheme, host and prefix, such as "https://id.example.org/auth", without a trailing slash."""
         return f"{self.scheme}://{self.host}{self.prefix}"
 
     @property
     def url(self) -> str:
-        """The path and query as the browser knows them, prefix included; never an origin."""
+        """The path and query as in the browser, with the prefix but without the origin."""
         address = self.prefix + self.path
         return f"{address}?{self.query}" if self.query else address
 
     def query_pairs(self) -> list[tuple[str, str]]:
-        """Return the query's pairs in order. Raises BadRequest."""
+        """Return the pairs of the query in order. Raises BadRequest."""
         return parse_pairs(self.query)
 
     def query_one(self, name: str) -> str | None:
-        """Return the one value of that name, or None. Raises BadRequest when it comes twice."""
+        """Return the value of a query parameter, or None. Raises BadRequest if it is repeated."""
         values = [value for key, value in self.query_pairs() if key == name]
         if len(values) > 1:
             raise BadRequest("duplicate_parameter", "A parameter was sent more than once.")
         return values[0] if values else None
 
     async def body(self, limit: int = BODY_LIMIT) -> bytes:
-        """Return the body, read once. Raises HttpError: 413 over `limit` bytes, 408 after a timeout."""
+        """Return the body, which is read once. Raises HttpError: 413 above `limit` bytes, 408 after a timeout."""
         if self._body is None and self._at_hand is not None:
             self._body = self._at_hand()
         if self._body is None:
@@ -163,19 +163,19 @@ class Request:
         return self._body
 
     async def _read(self, limit: int) -> bytes:
-        announced = self.headers.get("content-length", "0")
-        if not announced.isascii() or not announced.isdigit():
+        length = self.headers.get("content-length", "0")
+        if not length.isascii() or not length.isdigit():
             raise BadRequest("malformed_header", "Content-Length is not a number.")
         # guard: A69 request bodies have a size limit
-        if int(announced) > limit:
+        if int(length) > limit:
             raise _too_large()
         chunks: list[bytes] = []
         size = 0
-        assert self._receive is not None  # noqa: S101 - either a body or a receive was given
+        assert self._receive is not None  # noqa: S101 - a request has either a body or a receive function
         while True:
             message = await self._receive()
             if message["type"] == "http.disconnect":
-                raise BadRequest("disconnected", "The client went away.")
+                raise BadRequest("disconnected", "The client disconnected.")
             chunk: bytes = message.get("body", b"")
             size += len(chunk)
             if size > limit:
@@ -185,7 +185,7 @@ class Request:
                 return b"".join(chunks)
 
     async def form(self, limit: int = BODY_LIMIT) -> list[tuple[str, str]]:
-        """Return the form's pairs in order. Raises HttpError: 415 for another content type, 400, 413."""
+        """Return the pairs of a form in order. Raises HttpError: 415 for another content type, 400, 408, 413."""
         if self.content_type != "application/x-www-form-urlencoded":
             raise HttpError(415, "unsupported_media_type", "Expected a form.")
         body = await self.body(limit)
@@ -195,7 +195,7 @@ class Request:
             raise BadRequest("malformed_encoding", "The form is not valid UTF-8.") from error
 
     async def json(self, limit: int = BODY_LIMIT) -> object:
-        """Return the JSON body. Raises HttpError: 415 for another content type, 400, 413."""
+        """Return the JSON body. Raises HttpError: 415 for another content type, 400, 408, 413."""
         # guard: A40 the executor accepts JSON only
         if self.content_type != "application/json":
             raise HttpError(415, "unsupported_media_type", "Expected application/json.")
@@ -206,7 +206,7 @@ class Request:
 
     @property
     def content_type(self) -> str:
-        """The media type without its parameters, in lower case; "" when none was sent."""
+        """The media type without its parameters, in lower case; "" if there is none."""
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 

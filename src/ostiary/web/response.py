@@ -9,20 +9,20 @@ from urllib.parse import quote
 from ostiary.record import dataclass
 from ostiary.resource import codec
 
-# RFC 3986 reserved and unreserved characters, and "%" because the URL is encoded already.
+# The reserved and unreserved characters of RFC 3986, and "%", because the URL is already encoded.
 _URL_SAFE: Final = ":/?#[]@!$&'()*+,;=%-._~"
 
 
 @dataclass(slots=True)
 class Response:
-    """A status, a body, and headers in order; a name may come more than once (set-cookie)."""
+    """A response. Headers are in order, and a name may be repeated (set-cookie)."""
 
     status: int
     body: bytes = b""
     headers: list[tuple[str, str]] = field(default_factory=list)
 
     def header(self, name: str) -> str | None:
-        """Return the last header of that lower-case name, or None."""
+        """Return the last header with that lower-case name, or None."""
         return next((value for key, value in reversed(self.headers) if key == name), None)
 
 
@@ -63,7 +63,7 @@ def set_cookie(
     http_only: bool = True,
     same_site: Literal["Lax", "Strict", "None"] = "Lax",
 ) -> None:
-    """Add a cookie. `max_age` is in seconds; None: until the browser closes; 0: delete it."""
+    """Add a cookie. `max_age` is in seconds. None: until the browser closes. 0: delete the cookie."""
     parts = [f"{name}={value}", f"Path={path}", f"SameSite={same_site}"]
     if max_age is not None:
         parts.append(f"Max-Age={max_age}")

@@ -1,4 +1,4 @@
-"""The router: a dictionary for fixed paths, and a tree of dictionaries for those with `{parameters}`."""
+"""The router: a dictionary for fixed paths, and a tree of dictionaries for paths with `{parameters}`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _NOTHING: Final[Mapping[str, str]] = {}
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One method of one path. A segment `{slug}` matches any segment that is not empty."""
+    """A method of a path. A segment `{slug}` matches any non-empty segment."""
 
     method: str
     path: str
@@ -35,7 +35,7 @@ class _Node:
 
 
 class Router:
-    """All routes of the site. Raises ValueError when two have the same method and path."""
+    """All routes of the site. Raises ValueError for two routes with the same method and path."""
 
     def __init__(self, routes: Iterable[Route]) -> None:
         self._fixed: dict[str, _Node] = {}
@@ -60,7 +60,7 @@ class Router:
         else:
             node = self._fixed.setdefault(route.path, _Node())
         if route.method in node.methods or (node.names and node.names != names):
-            message = f"{route.method} {route.path} is routed twice, or its parameters have two names"
+            message = f"{route.method} {route.path} is routed twice, or its parameters have different names"
             raise ValueError(message)
         node.names = names
         node.methods[route.method] = route
@@ -79,7 +79,7 @@ class Router:
         return route, dict(zip(node.names, values, strict=True)) if values else _NOTHING
 
     async def __call__(self, request: Request) -> Response:
-        """Dispatch to the handler of the path. A GET without the final slash is redirected to the path with it."""
+        """Dispatch a request to its handler. A GET without the trailing slash is redirected to the path with it."""
         try:
             route, request.params = self.find(request.method, request.path)
         except NotFound:
@@ -101,13 +101,13 @@ class Router:
 
 
 def _walk(node: _Node, segments: list[str]) -> tuple[_Node, tuple[str, ...]] | None:
-    """Walk the tree, the fixed branch before the parameter. The depth is bounded by the routes."""
+    """Walk the tree. A fixed segment takes precedence over a parameter. The depth is limited by the routes."""
     if not segments:
         return (node, ()) if node.methods else None
     head, rest = segments[0], segments[1:]
     fixed = node.fixed.get(head)
     match = _walk(fixed, rest) if fixed is not None else None
     if match is None and node.open is not None and head:
-        below = _walk(node.open, rest)
-        match = None if below is None else (below[0], (head, *below[1]))
+        tail = _walk(node.open, rest)
+        match = None if tail is None else (tail[0], (head, *tail[1]))
     return match

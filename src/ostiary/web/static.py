@@ -1,4 +1,4 @@
-"""Static files: a content hash in the URL, cached without limit, gzipped once and held in memory."""
+"""Static files. Their URLs contain a content hash and can be cached for ever. They are kept in memory, also gzipped."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class _File:
 
 
 class Static:
-    """The files of one flat folder. They are read once, on first use."""
+    """The files of a flat folder. They are read once, on first use."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -42,7 +42,7 @@ class Static:
         self._served: Mapping[str, _File] | None = None
 
     def path(self, name: str) -> str:
-        """Return the path of a file, without the site's prefix. Raises KeyError for a name that is no file."""
+        """Return the path of a file, without the site's prefix. Raises KeyError for an unknown file."""
         self._load()
         return PATH + self._by_name[name].name
 
@@ -66,7 +66,7 @@ class Static:
     def _load(self) -> Mapping[str, _File]:
         if self._served is None:
             paths = sorted(path for path in self._folder.iterdir() if path.suffix in _TYPES)
-            # Style sheets last: they name the other files.
+            # Style sheets last: they refer to the other files.
             for path in sorted(paths, key=lambda path: path.suffix == ".css"):
                 self._by_name[path.name] = self._read(path)
             self._served = {file.name: file for file in self._by_name.values()}

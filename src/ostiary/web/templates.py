@@ -1,4 +1,4 @@
-"""The renderer of pages: Jinja2 with autoescape, texts through gettext, URLs with the site's prefix."""
+"""The template engine: Jinja2 with autoescape, translations by gettext, and URLs with the site's prefix."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class TemplateFolders:
-    """The folders in which rooms have templates."""
+    """The template folders of rooms."""
 
     every: Sequence[Path]
 
 
 class Templates:
-    """The templates of some folders. Jinja2 is loaded with the first page.
+    """The templates in some folders. Jinja2 is loaded with the first page.
 
-    Every template knows `language`, `url(path)` (adds the prefix) and `static(name)`.
+    Every template has `language`, `url(path)` (adds the prefix) and `static(name)`.
     """
 
     def __init__(self, folders: Sequence[Path], *, catalogs: Catalogs, static: Static) -> None:
@@ -45,7 +45,7 @@ class Templates:
 
     @cached_property
     def environment(self) -> Environment:
-        """The Jinja2 environment, for rendering and for finding the texts to translate."""
+        """The Jinja2 environment, for rendering and for the extraction of translatable texts."""
         import jinja2  # noqa: PLC0415 - 60 ms that only a page needs
 
         environment = jinja2.Environment(

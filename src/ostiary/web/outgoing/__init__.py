@@ -1,3 +1,3 @@
-"""Outgoing HTTP requests: posting forms, and fetching documents."""
+"""Outgoing HTTP requests: forms and JSON documents."""
 
 __all__ = ["documents", "requests"]

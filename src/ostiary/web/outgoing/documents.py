@@ -1,7 +1,7 @@
-"""Fetches small JSON documents, such as the keys of an issuer.
+"""Fetching of small JSON documents, such as the keys of an issuer.
 
-One GET on a connection of its own (`requests.connected`). Redirects are not followed, the status must be 200,
-size and time are bounded, and the document is parsed only when it is complete.
+Each GET uses its own connection (`requests.connected`). Redirects are not followed, the status must be 200, size and
+time are limited, and the document is parsed only when it is complete.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from typing import Final
 
 from ostiary.web.outgoing.requests import HEAD_LIMIT, OutgoingFailed, RequestTarget, connected, target_of
 
-SECONDS: Final = 5.0  # for everything together
+SECONDS: Final = 5.0  # in total
 DOCUMENT_LIMIT: Final = 262_144  # bytes
 
-_CHUNK: Final = 16_384  # bytes read at once
+_CHUNK: Final = 16_384  # bytes per read
 _OK: Final = 200
 _FRAMING: Final = frozenset({b"content-length", b"transfer-encoding"})
 
 
 def document_url_problem(url: str) -> str | None:
-    """Return what was expected of the URL of a trusted document, or None when it is fine.
+    """Return the problem of the URL of a trusted document ("expected ..."), or None.
 
-    It must be https, or http to this machine, because unprotected keys can be replaced on the network.
+    It must use https, or http to this machine, because keys can be replaced on an unprotected connection.
     """
     try:
         target = target_of(url)
@@ -37,7 +37,7 @@ def document_url_problem(url: str) -> str | None:
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether a host is this machine, by its name or address alone."""
+    """Return whether a host name or address is that of this machine. Names are not resolved."""
     if host == "localhost":
         return True
     try:
@@ -51,7 +51,7 @@ async def fetch_json(
 ) -> object:
     """Fetch the document of a URL (see `document_url_problem`). Raises OutgoingFailed.
 
-    `public` allows public hosts only, for URLs that no administrator has configured. `limit` is in bytes.
+    `public` refuses private networks, for URLs that no administrator has configured. `limit` is in bytes.
     """
     expected = document_url_problem(url)
     if expected is not None:
@@ -60,21 +60,21 @@ async def fetch_json(
         async with asyncio.timeout(seconds):
             body = await _read(target_of(url), public=public, limit=limit)
     except TimeoutError:
-        raise OutgoingFailed(f"no answer within {seconds:g} seconds") from None
-    except (OSError, ValueError) as error:  # ValueError: a host name that is none
+        raise OutgoingFailed(f"no response within {seconds:g} seconds") from None
+    except (OSError, ValueError) as error:  # ValueError: a malformed host name
         raise OutgoingFailed(f"{type(error).__name__}: {error}") from error
     try:
         return json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise OutgoingFailed("the answer is not JSON") from error
+        raise OutgoingFailed("the response is not JSON") from error
 
 
-class _Answer:
-    """The response as parsed so far."""
+class _ParsedResponse:
+    """The parsed part of the response, filled by the parser's callbacks."""
 
     def __init__(self) -> None:
         self.body = bytearray()
-        self.framed = False  # the response itself marks its end
+        self.framed = False  # the headers define the end of the body
         self.headers_done = False
         self.done = False
 
@@ -93,7 +93,7 @@ class _Answer:
 
 
 async def _read(target: RequestTarget, *, public: bool, limit: int) -> bytes:
-    import httptools  # noqa: PLC0415 - only those who federate read answers
+    import httptools  # noqa: PLC0415 - loaded on first use
 
     async with connected(target, public=public) as (reader, writer):
         writer.write(
@@ -101,22 +101,22 @@ async def _read(target: RequestTarget, *, public: bool, limit: int) -> bytes:
             "Accept: application/json\r\nAccept-Encoding: identity\r\nConnection: close\r\n\r\n".encode("ascii")
         )
         await writer.drain()
-        answer = _Answer()
-        parser, head = httptools.HttpResponseParser(answer), 0
-        while not answer.done:
+        response = _ParsedResponse()
+        parser, head = httptools.HttpResponseParser(response), 0
+        while not response.done:
             data = await reader.read(_CHUNK)
             if not data:
                 break
-            head += 0 if answer.headers_done else len(data)
+            head += 0 if response.headers_done else len(data)
             try:
                 parser.feed_data(data)
             except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
-                raise OutgoingFailed("the answer is not HTTP") from error
+                raise OutgoingFailed("the response is not HTTP") from error
             # guard: A67 fetched documents have a size limit
-            if len(answer.body) > limit or (head > HEAD_LIMIT and not answer.headers_done):
-                raise OutgoingFailed("the answer is too long")
-        if not answer.headers_done or (answer.framed and not answer.done):
-            raise OutgoingFailed("the answer ended too soon")
+            if len(response.body) > limit or (head > HEAD_LIMIT and not response.headers_done):
+                raise OutgoingFailed("the response is too long")
+        if not response.headers_done or (response.framed and not response.done):
+            raise OutgoingFailed("the response is incomplete")
         if parser.get_status_code() != _OK:
-            raise OutgoingFailed(f"the answer has status {parser.get_status_code()}, expected {_OK}")
-        return bytes(answer.body)
+            raise OutgoingFailed(f"the response has status {parser.get_status_code()}, expected {_OK}")
+        return bytes(response.body)

@@ -1,10 +1,10 @@
 """Outgoing connections, and the POST of a form.
 
-A POST uses a connection of its own and reads only the status of the response. Redirects are not followed, the body is
-not read, and the total time is bounded. Private addresses are allowed, because URLs are configured by administrators
-and applications often run on private networks. For URLs from others `connected(..., public=True)` resolves the host,
-requires a public address and connects to exactly that one. TLS is verified against the system's authorities.
-`documents` fetches documents.
+A POST uses its own connection and reads only the status of the response. Redirects are not followed, the body is not
+read, and the total time is limited. Private addresses are allowed, because administrators configure the URLs and
+applications often run in private networks. For untrusted URLs, `connected(..., public=True)` resolves the host,
+requires a public address, and connects to exactly that address. TLS certificates are verified with the system's
+authorities. For the fetching of documents see `documents`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from ostiary.record import dataclass
 
-SECONDS: Final = 10.0  # for everything together
+SECONDS: Final = 10.0  # in total
 HEAD_LIMIT: Final = 16_384  # bytes of status line and headers
 URL_LIMIT: Final = 2048  # characters
 
@@ -32,7 +32,7 @@ _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
 
 
 class OutgoingFailed(Exception):
-    """The request failed, or had no valid response in time. The text says why, without the form."""
+    """The request failed, or had no valid response in time. The text says why, and does not contain the form."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class RequestTarget:
 
 
 def url_problem(url: str) -> str | None:
-    """Return what was expected of a URL to post to, or None when it is fine."""
+    """Return the problem of a URL for a POST ("expected ..."), or None."""
     try:
         target_of(url)
     except OutgoingFailed as error:
@@ -63,8 +63,8 @@ async def post_form(url: str, pairs: Sequence[tuple[str, str]], *, seconds: floa
         async with asyncio.timeout(seconds):
             return await _exchange(target, urlencode(pairs).encode("ascii"))
     except TimeoutError:
-        raise OutgoingFailed(f"no answer within {seconds:g} seconds") from None
-    except (OSError, EOFError, ValueError) as error:  # ValueError: a line longer than the limit
+        raise OutgoingFailed(f"no response within {seconds:g} seconds") from None
+    except (OSError, EOFError, ValueError) as error:  # ValueError: a line is longer than the limit
         raise OutgoingFailed(f"{type(error).__name__}: {error}") from error
 
 
@@ -96,13 +96,13 @@ def target_of(url: str) -> RequestTarget:
 async def connected(
     target: RequestTarget, *, public: bool = False
 ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    """Open a connection for one request. `public`: to public addresses only.
+    """Open a connection for one request. `public`: only to a public address.
 
-    Raises OutgoingFailed when the host is not public, OSError when the connection fails. The caller sets a timeout.
+    Raises OutgoingFailed if the host is not public, OSError if the connection fails. The caller sets a timeout.
     """
     context = None
     if target.tls:
-        import ssl  # noqa: PLC0415 - most installations reach no https address before they are asked to
+        import ssl  # noqa: PLC0415 - loaded with the first https request
 
         context = ssl.create_default_context()
     # Connect to the verified address: a second look-up could return another one (DNS rebinding).
@@ -121,19 +121,19 @@ async def connected(
 
 
 async def _public_address(target: RequestTarget) -> str:
-    """Return an address of the host. Raises OutgoingFailed when any of them lies in a private or special network."""
+    """Return an address of the host. Raises OutgoingFailed if any of its addresses is private or special."""
     infos = await asyncio.get_running_loop().getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
     addresses = [str(one[4][0]) for one in infos]
     for text in addresses:
         if not _is_public(ipaddress.ip_address(text.partition("%")[0])):
-            raise OutgoingFailed("the host is not a public one")
+            raise OutgoingFailed("the host has a private address")
     if not addresses:
         raise OutgoingFailed("the host has no address")
     return addresses[0]
 
 
 def _is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
-    """Return whether an address is public. One that embeds another (IPv6 transition) counts as that one."""
+    """Return whether an address is public. For an IPv6 transition address, the embedded IPv4 address decides."""
     if isinstance(address, ipaddress.IPv6Address):
         inner = address.ipv4_mapped or address.sixtofour
         if inner is not None:
@@ -160,7 +160,7 @@ async def _status(reader: asyncio.StreamReader) -> int:
     for _ in range(_INTERIM_MOST):
         match = _STATUS.fullmatch(await reader.readline())
         if match is None:
-            raise OutgoingFailed("the answer is not HTTP")
+            raise OutgoingFailed("the response is not HTTP")
         status = int(match.group(1))
         if status >= _CONTINUE:
             return status
@@ -168,5 +168,5 @@ async def _status(reader: asyncio.StreamReader) -> int:
         while (line := await reader.readline()) not in {b"\r\n", b"\n"}:
             size += len(line)
             if not line or size > HEAD_LIMIT:
-                raise OutgoingFailed("the answer does not come to an end")
-    raise OutgoingFailed("the answer does not come to an end")
+                raise OutgoingFailed("the response has too many header lines")
+    raise OutgoingFailed("the response has too many header lines")

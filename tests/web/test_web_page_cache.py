@@ -1,4 +1,4 @@
-"""Pages kept with slots: filled as if they were rendered, never with anything in the wrong place."""
+"""Cached pages with placeholders: the result is the same as with rendering."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ostiary.web.page_cache import LONGEST, MOST_PAGES, PageCache, Placeholders
 
 
 class Template:
-    """A template that writes its values, escaped, and counts how often it is rendered."""
+    """A template that writes its escaped values, and counts its renderings."""
 
     def __init__(self) -> None:
         self.rendered = 0
@@ -26,13 +26,13 @@ def template() -> Template:
     return Template()
 
 
-def filled(page_cache: PageCache, template: Template, *, fixed: str = "door", **slotted: str) -> str:
-    slots = Placeholders()
-    values = {"fixed": fixed, **{name: slots.mark(name, value) for name, value in slotted.items()}}
-    return page_cache.fill("page", values, slots, template)
+def filled(page_cache: PageCache, template: Template, *, fixed: str = "door", **placeholder_values: str) -> str:
+    placeholders = Placeholders()
+    values = {"fixed": fixed, **{name: placeholders.mark(name, value) for name, value in placeholder_values.items()}}
+    return page_cache.fill("page", values, placeholders, template)
 
 
-def test_a_page_is_rendered_once_for_all_values_of_its_slots(template: Template) -> None:
+def test_a_page_is_rendered_once_for_all_placeholder_values(template: Template) -> None:
     page_cache = PageCache()
     assert filled(page_cache, template, ticket="one") == "<p>fixed=door</p><p>ticket=one</p>"
     assert filled(page_cache, template, ticket="two") == "<p>fixed=door</p><p>ticket=two</p>"
@@ -41,12 +41,12 @@ def test_a_page_is_rendered_once_for_all_values_of_its_slots(template: Template)
     assert template.rendered == 2
 
 
-def test_values_of_slots_are_escaped(template: Template) -> None:
+def test_placeholder_values_are_escaped(template: Template) -> None:
     evil = "\"><script>alert('x')</script>&amp;"
     assert filled(PageCache(), template, name=evil) == f"<p>fixed=door</p><p>name={escape(evil)}</p>"
 
 
-def test_a_value_that_looks_like_a_mark_is_a_value(template: Template) -> None:
+def test_a_value_that_looks_like_a_marker_is_not_replaced(template: Template) -> None:
     page_cache = PageCache()
     mark = Placeholders().mark("secret", "x")
     assert filled(page_cache, template, name=mark, secret="hidden") == (
@@ -54,20 +54,20 @@ def test_a_value_that_looks_like_a_mark_is_a_value(template: Template) -> None:
     )
 
 
-def test_an_empty_value_is_no_slot(template: Template) -> None:
+def test_an_empty_value_has_no_marker(template: Template) -> None:
     page_cache = PageCache()
     assert filled(page_cache, template, notice="") == "<p>fixed=door</p><p>notice=</p>"
     assert filled(page_cache, template, notice="Hello") == "<p>fixed=door</p><p>notice=Hello</p>"
     assert template.rendered == 2
 
 
-def test_what_is_kept_is_bounded(template: Template) -> None:
+def test_the_page_cache_is_bounded(template: Template) -> None:
     page_cache = PageCache()
     for number in range(MOST_PAGES + 1):
         filled(page_cache, template, fixed=str(number))
     filled(page_cache, template, fixed=str(MOST_PAGES))
     assert template.rendered == MOST_PAGES + 1
-    filled(page_cache, template, fixed="0")  # the oldest has gone
+    filled(page_cache, template, fixed="0")  # the oldest was evicted
     assert template.rendered == MOST_PAGES + 2
     long = "x" * (LONGEST + 1)
     filled(page_cache, template, fixed=long)
