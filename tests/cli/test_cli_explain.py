@@ -101,7 +101,7 @@ def test_an_earlier_configuration(wiki: Run, tmp_path: Path) -> None:
     assert [change["kind"] for change in earlier["changes"]][:2] == ["join_group", "bind_user"]
     text = wiki("explain", "ada", "wiki", "--context", f"revision={newest}").out
     assert f"As of revision {newest} of the configuration (the newest is {newest + 1}); " in text
-    assert f"(one of these has to say yes; revision {newest})" in text
+    assert f"(any of these must pass; revision {newest})" in text
     assert "newest" not in wiki("explain", "ada", "wiki", "--context", f"revision={newest + 1}").out
     assert dump(tmp_path) == before
     done = wiki("explain", "ada", "wiki", "--context", "revision=99")
