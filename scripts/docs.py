@@ -63,7 +63,7 @@ def render(text: str) -> str:
 
 def settings_table() -> str:
     """Return the table of settings."""
-    lines = ["| variable | authentik's name works too | default | what it is |", "|---|---|---|---|"]
+    lines = ["| variable | authentik's name | default | meaning |", "|---|---|---|---|"]
     for setting in TABLE:
         default = f"`{setting.default}`" if setting.default else "not set"
         alias = f"`{setting.alias_variable}`" if setting.alias_variable else "no"
@@ -82,7 +82,7 @@ def kinds_text() -> str:
             families.setdefault(family, []).append(row)
     lines = []
     for family in sorted(families):
-        lines += [f"## `{family}`" if family else "## Of no family", "", "| kind | model | plane | defined in |"]
+        lines += [f"## `{family}`" if family else "## Without a family", "", "| kind | model | plane | defined in |"]
         lines += ["|---|---|---|---|", *sorted(families[family]), ""]
     return "\n".join(lines)
 
@@ -90,11 +90,11 @@ def kinds_text() -> str:
 def tasks_table() -> str:
     """Return the table of every room's jobs."""
     rows = [
-        f"| `{job.name}` | {_duration(job.schedule) if job.schedule else 'when it is asked for'} | {job.summary} |"
+        f"| `{job.name}` | {_duration(job.schedule) if job.schedule else 'on demand'} | {job.summary} |"
         f" {_duration(job.limit)} | {_retries(job)} |"
         for job in sorted(asyncio.run(_jobs()), key=lambda job: job.name)
     ]
-    lines = ["| task | every | what it does | longest run | is tried |", "|---|---|---|---|---|", *rows]
+    lines = ["| task | every | description | time limit | attempts |", "|---|---|---|---|---|", *rows]
     return "\n".join(lines) + "\n"
 
 
@@ -106,7 +106,7 @@ async def _jobs() -> list[Job]:
 
 def metrics_table() -> str:
     """Return the table of what the page of metrics shows."""
-    lines = ["| metric | type | labels | what it tells |", "|---|---|---|---|"]
+    lines = ["| metric | type | labels | meaning |", "|---|---|---|---|"]
     for measure in sorted(asyncio.run(_measures()), key=lambda measure: measure.name):
         name = f"{measure.name}_total" if measure.kind == "counter" else measure.name
         labels = ", ".join(f"`{label}`" for label in measure.labels)
@@ -156,7 +156,7 @@ def rooms_text() -> str:
     for room in sorted({faces.room_of(name) for name in packages} & packages.keys()):
         own = [name for name in packages[room].exports if name not in packages[room].modules]
         lines += [f"## `{room.removeprefix('ostiary.')}`", "", faces.summary(ROOT / "src", room), ""]
-        lines += [f"The package itself has {', '.join(f'`{name}`' for name in own)}.", ""] if own else []
+        lines += [f"The package itself exports {', '.join(f'`{name}`' for name in own)}.", ""] if own else []
         rows = [
             f"| `{name.removeprefix(f'{room}.')}` | {faces.summary(ROOT / 'src', name)} |"
             for name in faces.public_modules(room, packages)
