@@ -7,7 +7,7 @@ BIN := .venv/bin
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
-setup: ## Make the environment in .venv from the locks
+setup: ## Create the environment in .venv from the locks
 	@scripts/setup.sh run
 
 run: setup ## Start Ostiary on http://localhost:9000, data in ./data
@@ -20,12 +20,12 @@ test: ## Run the tests, on SQLite and on PostgreSQL
 	@scripts/setup.sh run test parties delivery
 	@scripts/test.sh -m "not slow and not image"
 
-test-all: ## Run the tests, the slow ones too
+test-all: ## Run all tests, including slow ones
 	@scripts/setup.sh run test parties delivery
 	@scripts/test.sh -m "not image"
 	@$(BIN)/python scripts/coverage_floors.py
 
-coverage: ## Measure which branches the tests take, room by room (ARGS: rooms, --raise)
+coverage: ## Measure the branch coverage of each room (ARGS: rooms, --raise)
 	@scripts/setup.sh run test parties delivery
 	@$(BIN)/python scripts/coverage_floors.py $(ARGS)
 
@@ -33,28 +33,28 @@ check: ## Format, lint, types, floors, sizes, documentation
 	@scripts/setup.sh run test parties check delivery
 	@scripts/check.sh
 
-mutants: ## Take each guard out, and see that its tests notice
+mutants: ## Remove each guard, and check that its tests fail
 	@scripts/setup.sh run test
 	@$(BIN)/python scripts/mutants.py
 
-fix: ## Repair what can be repaired by a program
+fix: ## Fix format and lint automatically
 	@scripts/setup.sh run check
 	$(BIN)/ruff check --fix --quiet .
 	$(BIN)/ruff format --quiet .
 
-fuzz: ## Feed the parsers of the protocols with what a coverage-guided fuzzer finds, some minutes
+fuzz: ## Fuzz the protocol parsers for some minutes
 	@scripts/setup.sh run fuzz
 	@$(BIN)/python scripts/fuzz.py
 
-bench: ## Measure beside the peers, and write docs/benchmarks.md (ARGS=--quick: shortly, for development)
+bench: ## Compare with other providers, and write docs/benchmarks.md (ARGS=--quick: a short run)
 	@scripts/setup.sh run test bench
 	@bench/setup.sh
 	@$(BIN)/python bench/run.py $(ARGS)
 
-docs: setup ## Write the generated parts of docs/ again
+docs: setup ## Generate parts of docs/
 	@$(BIN)/python scripts/docs.py
 
-lock: ## Choose the newest versions again and write the locks
+lock: ## Update all versions and write the locks
 	@scripts/lock.sh
 
 image: ## Build the container images from their locks into dist/images

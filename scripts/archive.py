@@ -1,7 +1,7 @@
-"""Asks whether Debian's archive answers, as the builder of images would ask it.
+"""Checks whether Debian's archive is reachable, with the requests of the image builder.
 
-Ends with 0 when it answers, and with 3 and the reason when no archive is configured or the archive does not answer. A
-fault of this script ends with another code, so that nobody takes it for a silent archive.
+Exit codes: 0 if it is reachable; 3, with the reason, if no archive is configured or it is unreachable. A bug in this
+script has another exit code, so that it is not mistaken for an unreachable archive.
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ from ostiary_delivery import definition, settings
 from ostiary_delivery.errors import BadDefinition
 
 ROOT: Final = Path(__file__).resolve().parent.parent
-TIMEOUT: Final = 20  # seconds for each of the few indexes
-NO_ANSWER: Final = 3
+TIMEOUT: Final = 20  # seconds per index
+UNREACHABLE: Final = 3
 
 
 def main() -> int:
-    """Request the signed index of each suite that our images are made of; return the exit code."""
-    here = settings.load(os.environ)
+    """Request the signed index of each suite of our images. Returns the exit code."""
+    configured = settings.load(os.environ)
     suites = {suite for name in definition.names(ROOT) for suite in definition.read(ROOT, name).debian.suites}
     for suite in sorted(suites):
-        if (reason := no_answer(here, suite)) is not None:
+        if (reason := failure(configured, suite)) is not None:
             print(f"{suite}: {reason}")
-            return NO_ANSWER
+            return UNREACHABLE
     return 0
 
 
-def no_answer(here: settings.Settings, suite: str) -> str | None:
-    """Return why a suite's index cannot be read, None when it can."""
+def failure(configured: settings.Settings, suite: str) -> str | None:
+    """Return the reason why a suite's index cannot be read, or None."""
     try:
-        url = f"{here.archive_url(suite)}/dists/{suite}/InRelease"
+        url = f"{configured.archive_url(suite)}/dists/{suite}/InRelease"
         with urllib.request.urlopen(url, timeout=TIMEOUT) as response:  # noqa: S310 - a setting of this machine
             response.read(64)
     except (OSError, BadDefinition) as error:

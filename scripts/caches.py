@@ -1,8 +1,8 @@
-"""Finds every cache of the program in its syntax tree. docs/caches.md names each; a test holds the two together.
+"""Finds every cache of the program in its syntax tree. A test compares them with docs/caches.md.
 
-A cache is a function under `functools.cache`, `lru_cache` or `cached_property`, an object of a class of caches, and
-whatever looks like one: an attribute or a global in which a class or a function looks a key up and stores one. What is
-cached with a snapshot of the configuration (`Snapshot.memo`) is named by its key.
+A cache is a function with `functools.cache`, `lru_cache` or `cached_property`, an instance of a cache class, and
+anything that looks like one: an attribute or a global in which a class or function both looks up and stores keys. A
+value cached with a snapshot of the configuration (`Snapshot.memo`) is identified by its key.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ MEMO_KEY: Final = re.compile(r"[a-z0-9]+(\.[a-z_]+)+")
 
 
 def caches(root: Path) -> set[str]:
-    """Return the caches below a package's folder: `Class.attribute`, or `module.name` with the last part of its path.
+    """Return the caches in the folder of a package, as `Class.attribute` or `module.name`.
 
-    Neither changes when a module moves to another folder.
+    Neither contains the path, so that a module can move to another folder.
     """
     return {name for path in root.rglob("*.py") for name in of_module(ast.parse(path.read_text()), path.stem)}
 
 
 def memo_keys(root: Path) -> set[str]:
-    """Return the first words of the keys given to `Snapshot.memo`."""
-    found: set[str] = set()
+    """Return the first words of the keys passed to `Snapshot.memo`."""
+    keys: set[str] = set()
     for path in root.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                found |= set(_memo_keys(node))
-    return found
+                keys |= set(_memo_keys(node))
+    return keys
 
 
 def keyed_by_identity(root: Path) -> set[str]:
-    """Return the files that use `id()`: as a key it may become another object's."""
+    """Return the files that use `id()`. As a key, it could later belong to another object."""
     return {
         str(path.relative_to(root))
         for path in root.rglob("*.py")
@@ -49,7 +49,7 @@ def keyed_by_identity(root: Path) -> set[str]:
 
 
 def of_module(tree: ast.Module, module: str) -> set[str]:
-    """Return the caches of one module."""
+    """Return the caches of a module."""
     names = {
         node.id
         for statement in tree.body
@@ -57,14 +57,14 @@ def of_module(tree: ast.Module, module: str) -> set[str]:
         for node in ast.walk(statement)
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
     }
-    found = {f"{module}.{name}" for name in _objects(tree.body, names)}
+    caches = {f"{module}.{name}" for name in _objects(tree.body, names)}
     for node in ast.walk(tree):
         if isinstance(node, ast.ClassDef):
-            found |= {f"{node.name}.{name}" for name in _memos(node, set()) | set(_objects(node.body, names))}
-            found |= {f"{node.name}.{name}" for name in _decorated(node)}
+            caches |= {f"{node.name}.{name}" for name in _memos(node, set()) | set(_objects(node.body, names))}
+            caches |= {f"{node.name}.{name}" for name in _decorated(node)}
         elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            found |= {f"{module}.{name}" for name in _memos(node, names) & names}
-    return found | {f"{module}.{name}" for name in _decorated(tree)}
+            caches |= {f"{module}.{name}" for name in _memos(node, names) & names}
+    return caches | {f"{module}.{name}" for name in _decorated(tree)}
 
 
 def _decorated(scope: ast.Module | ast.ClassDef) -> Iterator[str]:
@@ -74,9 +74,9 @@ def _decorated(scope: ast.Module | ast.ClassDef) -> Iterator[str]:
 
 
 def _objects(body: list[ast.stmt], names: set[str]) -> Iterator[str]:
-    """Yield the names and attributes to which statements, or the methods among them, assign an object of a cache."""
+    """Yield the names and attributes to which statements, also in methods, assign an instance of a cache class."""
     for node in (inner for one in body if not isinstance(one, ast.ClassDef) for inner in _walk(one)):
-        if isinstance(node, ast.AnnAssign | ast.Assign) and node.value is not None and _makes(node.value):
+        if isinstance(node, ast.AnnAssign | ast.Assign) and node.value is not None and _creates_cache(node.value):
             for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
                 if (name := _place(target, names)) is not None:
                     yield name
@@ -85,19 +85,19 @@ def _objects(body: list[ast.stmt], names: set[str]) -> Iterator[str]:
 
 
 def _walk(statement: ast.stmt) -> Iterator[ast.AST]:
-    """Yield what a statement has inside, without other classes."""
+    """Yield a statement and its inner statements, except classes."""
     yield statement
     for node in ast.iter_child_nodes(statement):
         if isinstance(node, ast.stmt) and not isinstance(node, ast.ClassDef):
             yield from _walk(node)
 
 
-def _makes(value: ast.expr) -> bool:
+def _creates_cache(value: ast.expr) -> bool:
     return any(isinstance(node, ast.Call) and _called(node) in CLASSES for node in ast.walk(value))
 
 
 def _memos(scope: ast.AST, names: set[str]) -> set[str]:
-    """Return the attributes of `self`, and those of `names`, in which something is looked up and stored."""
+    """Return the attributes of `self`, and the globals among `names`, with both look-ups and assignments."""
     read: set[str] = set()
     written: set[str] = set()
     for node in ast.walk(scope):
@@ -113,7 +113,7 @@ def _memos(scope: ast.AST, names: set[str]) -> set[str]:
 
 
 def _memo_keys(function: ast.AST) -> Iterator[str]:
-    """Yield the texts in the keys that a function gives to `memo`, directly or by a name it has just assigned."""
+    """Yield the texts in the keys that a function passes to `memo`, directly or by a local name."""
     assigned = {
         target.id: node.value
         for node in ast.walk(function)
@@ -131,7 +131,7 @@ def _memo_keys(function: ast.AST) -> Iterator[str]:
 
 
 def _called(node: ast.expr) -> str:
-    """Return the last name of what is called, or of what decorates."""
+    """Return the last name of a called function or decorator."""
     if isinstance(node, ast.Call):
         return _called(node.func)
     if isinstance(node, ast.Subscript):
@@ -140,7 +140,7 @@ def _called(node: ast.expr) -> str:
 
 
 def _place(node: ast.expr, names: set[str]) -> str | None:
-    """Return the name of an attribute of `self`, or of a global."""
+    """Return the name of an attribute of `self` or of a global, or None."""
     if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "self":
         return node.attr
     return node.id if isinstance(node, ast.Name) and node.id in names else None

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Everything that can be said about the code without running it, and the documentation's tests. Shows all failures.
+# All static checks, and the tests of the documentation. Runs all of them and lists the failures.
 set -u
 cd "$(dirname "$0")/.."
 bin=.venv/bin

@@ -1,4 +1,4 @@
-"""Kinds of contract that import-linter does not bring; `pyproject.toml` names them."""
+"""Additional kinds of import-linter contracts, used in `pyproject.toml`."""
 
 from __future__ import annotations
 
@@ -14,16 +14,15 @@ HERE = Path(__file__).resolve().parent.parent
 
 
 class FacesContract(Contract):
-    """Rooms import of each other what is public only, and nothing is public for nobody.
+    """Rooms import only public modules of each other, and every public module is imported by another room.
 
-    `plugins` are files and folders outside the program that stand for rooms of strangers: a plug-in lives on what is
-    public as well.
+    `plugins` are files and folders outside the program, each treated as a room: plug-ins use only public modules, too.
     """
 
     plugins = fields.ListField(subfield=fields.StringField(), required=False, default=[])
 
     def check(self, graph: grimp.ImportGraph, verbose: bool) -> ContractCheck:
-        """Compare all imports with what is public."""
+        """Compare all imports with the public modules."""
         del verbose
         packages = faces.read_packages(HERE / "src")
         imports: dict[str, Any] = {
@@ -36,7 +35,7 @@ class FacesContract(Contract):
         return ContractCheck(kept=not lines, metadata={"lines": lines})
 
     def render_broken_contract(self, check: ContractCheck) -> None:
-        """Print a line for each."""
+        """Print a line for each violation."""
         for line in check.metadata["lines"]:
             output.print_error(line, bold=False)
         output.new_line()

@@ -1,16 +1,16 @@
-"""Measures which lines and branches the tests of each room take, and fails where it is less than coverage.toml says.
+"""Measures the line and branch coverage of each room, and fails if it is below the floor in coverage.toml.
 
     scripts/coverage_floors.py [ROOM ...] [--raise]
 
 coverage.toml has one table for each group of tests:
 
     [store]
-    tests = ["tests/store", "tests/config"]    what is run, without the slow ones
-    floors = { store = 100.0 }                 the least share of lines and branches, in percent, by room
+    tests = ["tests/store", "tests/config"]    the tests, without slow ones
+    floors = { store = 100.0 }                 the minimum coverage of lines and branches, in percent, by room
 
-A room is measured with the tests of its own group alone, so that the number means the same whatever else is run. With
-`--raise` higher floors are written. A floor below 100 is set `SLACK` under what was measured, because races decide a
-few branches. What is uncovered is printed for rooms that must be covered whole, and for those that fell.
+A room is measured only with the tests of its group, so that the result does not depend on other tests. `--raise` writes
+higher floors. A floor below 100 is `SLACK` below the measured value, because a few branches depend on races. Uncovered
+lines are printed for rooms below their floor.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ AT_ONCE: Final = 2  # groups
 
 @dataclass(frozen=True)
 class Group:
-    """One run of tests, and the rooms that are measured with it."""
+    """A run of tests, and the rooms measured with it."""
 
     name: str
     tests: tuple[str, ...]
@@ -46,55 +46,55 @@ class Group:
 
 
 @dataclass(frozen=True)
-class Share:
-    """What the tests take of a room, and what they leave, by file."""
+class Coverage:
+    """The coverage of a room, with the uncovered lines and branches by file."""
 
-    taken: int
+    covered: int
     all: int
-    left: Mapping[str, str]
+    uncovered: Mapping[str, str]
 
     @property
     def percent(self) -> float:
-        """The share in percent, rounded down to two digits."""
-        return int(10_000 * self.taken / self.all) / 100 if self.all else WHOLE
+        """The coverage in percent, rounded down to two digits."""
+        return int(10_000 * self.covered / self.all) / 100 if self.all else WHOLE
 
 
 def load(path: Path = FLOORS) -> list[Group]:
-    """Return the groups. Raises ValueError for a room that stands in two of them."""
+    """Return the groups. Raises ValueError for a room in two groups."""
     tables = tomllib.loads(path.read_text())
     groups = [Group(name, tuple(table["tests"]), table["floors"]) for name, table in tables.items()]
     rooms = [room for group in groups for room in group.floors]
     if len(rooms) != len(set(rooms)):
-        raise ValueError("a room stands in two groups")
+        raise ValueError("a room is in two groups")
     return groups
 
 
-def shares(report: Mapping[str, Any], rooms: Sequence[str]) -> dict[str, Share]:
-    """Return the share of each room in a JSON report of coverage.py."""
-    found = {}
+def coverage_of(report: Mapping[str, Any], rooms: Sequence[str]) -> dict[str, Coverage]:
+    """Return the coverage of each room in a JSON report of coverage.py."""
+    coverage = {}
     for room in rooms:
         files = {path: one for path, one in report["files"].items() if f"ostiary/{room}/" in path or _is(path, room)}
         sums = [one["summary"] for one in files.values()]
-        found[room] = Share(
-            taken=sum(one["covered_lines"] + one["covered_branches"] for one in sums),
+        coverage[room] = Coverage(
+            covered=sum(one["covered_lines"] + one["covered_branches"] for one in sums),
             all=sum(one["num_statements"] + one["num_branches"] for one in sums),
-            left={path: left for path, one in sorted(files.items()) if (left := _left(one))},
+            uncovered={path: text for path, one in sorted(files.items()) if (text := _uncovered(one))},
         )
-    return found
+    return coverage
 
 
 def _is(path: str, room: str) -> bool:
     return path.endswith(f"ostiary/{room}.py")
 
 
-def _left(one: Mapping[str, Any]) -> str:
+def _uncovered(one: Mapping[str, Any]) -> str:
     lines = [str(line) for line in one["missing_lines"]]
     branches = [f"{begin}->{'exit' if end < 0 else end}" for begin, end in one["missing_branches"] if end]
     return ", ".join([*lines, *(branch for branch in branches if branch.partition("->")[0] not in lines)])
 
 
-def measure(group: Group) -> tuple[bool, dict[str, Share]]:
-    """Run a group's tests. Return whether they passed, and the shares of its rooms."""
+def measure(group: Group) -> tuple[bool, dict[str, Coverage]]:
+    """Run the tests of a group. Returns whether they passed, and the coverage of its rooms."""
     with tempfile.TemporaryDirectory(prefix="ostiary-coverage-") as folder:
         data, report = Path(folder) / "data", Path(folder) / "report.json"
         sources = ",".join(f"ostiary.{room.replace('/', '.')}" for room in group.floors)
@@ -108,49 +108,49 @@ def measure(group: Group) -> tuple[bool, dict[str, Share]]:
         if done.returncode:
             print(done.stdout[-4000:] + done.stderr[-2000:], flush=True)
         subprocess.run([*command, "json", "-q", "-o", str(report)], cwd=ROOT, env=environ, check=True)
-        return done.returncode == 0, shares(json.loads(report.read_text()), list(group.floors))
+        return done.returncode == 0, coverage_of(json.loads(report.read_text()), list(group.floors))
 
 
-def fell(group: Group, found: Mapping[str, Share]) -> Iterator[str]:
-    """Yield what is to be said of each room of a group that is below its floor."""
+def shortfalls(group: Group, measured: Mapping[str, Coverage]) -> Iterator[str]:
+    """Yield lines about each room of a group that is below its floor."""
     for room, floor in group.floors.items():
-        share = found[room]
-        if share.percent < floor:
-            yield f"{room}: {share.percent} %, the floor is {floor} %; not taken:"
-            yield from (f"    {path}: {left}" for path, left in share.left.items())
+        coverage = measured[room]
+        if coverage.percent < floor:
+            yield f"{room}: {coverage.percent} %, the floor is {floor} %; uncovered:"
+            yield from (f"    {path}: {text}" for path, text in coverage.uncovered.items())
 
 
-def raised(text: str, found: Mapping[str, Share]) -> str:
-    """Return coverage.toml with the floors that can be higher."""
+def raised(text: str, measured: Mapping[str, Coverage]) -> str:
+    """Return coverage.toml with raised floors."""
 
     def higher(match: re.Match[str]) -> str:
-        share = found.get(match[1].strip('"'))
-        if share is None:
+        coverage = measured.get(match[1].strip('"'))
+        if coverage is None:
             return match[0]
-        reached = share.percent if share.percent == WHOLE else int(10 * (share.percent - SLACK)) / 10
+        reached = coverage.percent if coverage.percent == WHOLE else int(10 * (coverage.percent - SLACK)) / 10
         return f"{match[1]} = {max(float(match[2]), reached)}"
 
     return re.sub(r'("[\w/]+"|\b[\w]+) = (\d+(?:\.\d+)?)', higher, text)
 
 
 def main() -> int:
-    """Measure the groups asked for."""
-    parser = argparse.ArgumentParser(description="Compare the coverage of rooms with its floors.")
+    """Measure all groups, or those of the command line. Returns the exit code."""
+    parser = argparse.ArgumentParser(description="Compare the coverage of rooms with their floors.")
     parser.add_argument("room", nargs="*", help="only the groups of these rooms")
     parser.add_argument("--raise", dest="higher", action="store_true", help="write higher floors")
-    chosen = parser.parse_args()
-    groups = [group for group in load() if not chosen.room or set(chosen.room) & {group.name, *group.floors}]
-    failed = []
+    options = parser.parse_args()
+    groups = [group for group in load() if not options.room or set(options.room) & {group.name, *group.floors}]
+    failures = []
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        for group, (passed, found) in zip(groups, pool.map(measure, groups), strict=True):
-            for room, share in found.items():
-                print(f"{room:24} {share.percent:6.2f} %  floor {group.floors[room]:6.2f} %", flush=True)
-            complaints = [*fell(group, found), *(() if passed else [f"{group.name}: its tests do not pass"])]
-            print(*complaints, sep="\n", end="\n" if complaints else "", flush=True)
-            failed += complaints
-            if chosen.higher and passed:
-                FLOORS.write_text(raised(FLOORS.read_text(), found))
-    return 1 if failed else 0
+        for group, (passed, measured) in zip(groups, pool.map(measure, groups), strict=True):
+            for room, coverage in measured.items():
+                print(f"{room:24} {coverage.percent:6.2f} %  floor {group.floors[room]:6.2f} %", flush=True)
+            lines = [*shortfalls(group, measured), *(() if passed else [f"{group.name}: its tests do not pass"])]
+            print(*lines, sep="\n", end="\n" if lines else "", flush=True)
+            failures += lines
+            if options.higher and passed:
+                FLOORS.write_text(raised(FLOORS.read_text(), measured))
+    return 1 if failures else 0
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Writes the generated parts of docs/: settings, commands, kinds, tasks, metrics, rooms, who holds each security rule.
+"""Writes the generated parts of docs/: settings, commands, kinds, tasks, metrics, rooms, and tests of security rules.
 
-A generated part stands between `<!-- generated: NAME -->` and `<!-- end -->`; everything around it is written by hand.
-In the tables of security rules the last two columns are generated. `--check` only says what is stale.
+A generated part is between `<!-- generated: NAME -->` and `<!-- end -->`; the rest is written by hand. In the tables of
+security rules, the last two columns are generated. `--check` only lists stale pages.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ PART: Final = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.D
 
 
 def main() -> int:
-    """Write what changed, or with --check return 1 when something would."""
+    """Write the changed pages; or with --check, return 1 if a page is stale."""
     stale = False
     for name in ("settings", "commands", "kinds", "tasks", "metrics", "rooms", "security-rules"):
         path = ROOT / "docs" / f"{name}.md"
@@ -49,7 +49,7 @@ def main() -> int:
 
 
 def render(text: str) -> str:
-    """Return a page with its generated parts made again."""
+    """Return a page with its generated parts."""
     parts = {
         "settings": settings_table,
         "commands": commands_text,
@@ -58,7 +58,7 @@ def render(text: str) -> str:
         "metrics": metrics_table,
         "rooms": rooms_text,
     }
-    return PART.sub(lambda found: f"{found[1]}\n{parts[found[2]]()}\n{found[3]}", text)
+    return PART.sub(lambda match: f"{match[1]}\n{parts[match[2]]()}\n{match[3]}", text)
 
 
 def settings_table() -> str:
@@ -72,12 +72,12 @@ def settings_table() -> str:
 
 
 def kinds_text() -> str:
-    """Return one table of kinds for each family, and one for those without."""
+    """Return a table of kinds for each family, and one for kinds without a family."""
     families: dict[str, list[str]] = {}
     for model in KINDS:
         item = model.KIND
-        where = f"`{model.__module__.removeprefix('ostiary.').replace('.', '/')}.py`"
-        row = f"| {item.verbose_name} | `{item.name}` | {item.plane.value} | {where} |"
+        file = f"`{model.__module__.removeprefix('ostiary.').replace('.', '/')}.py`"
+        row = f"| {item.verbose_name} | `{item.name}` | {item.plane.value} | {file} |"
         for family in item.families or ("",):
             families.setdefault(family, []).append(row)
     lines = []
@@ -88,7 +88,7 @@ def kinds_text() -> str:
 
 
 def tasks_table() -> str:
-    """Return the table of every room's jobs."""
+    """Return the table of the jobs of all rooms."""
     rows = [
         f"| `{job.name}` | {_duration(job.schedule) if job.schedule else 'on demand'} | {job.summary} |"
         f" {_duration(job.limit)} | {_retries(job)} |"
@@ -99,13 +99,13 @@ def tasks_table() -> str:
 
 
 async def _jobs() -> list[Job]:
-    """Return the jobs of an installation that was just made."""
+    """Return the jobs of a new installation."""
     async with _installation() as core:
         return list(jobs(core))
 
 
 def metrics_table() -> str:
-    """Return the table of what the page of metrics shows."""
+    """Return the table of metrics."""
     lines = ["| metric | type | labels | meaning |", "|---|---|---|---|"]
     for measure in sorted(asyncio.run(_measures()), key=lambda measure: measure.name):
         name = f"{measure.name}_total" if measure.kind == "counter" else measure.name
@@ -115,14 +115,14 @@ def metrics_table() -> str:
 
 
 async def _measures() -> list[Measure]:
-    """Return the measures of a process that answers requests and works on the queue."""
+    """Return the measures of a process that serves requests and runs tasks."""
     async with _installation() as core:
         return list(Process(core, site=True, worker=True).metrics.measures)
 
 
 @contextlib.asynccontextmanager
 async def _installation() -> AsyncIterator[Core]:
-    """Make an installation that ends with the context."""
+    """Create an installation for the duration of the context."""
     with tempfile.TemporaryDirectory() as folder:
         environ = {
             "OSTIARY_DATA_DIR": folder,
@@ -143,14 +143,14 @@ def _retries(job: Job) -> str:
 
 
 def _duration(microseconds: int) -> str:
-    """Return the time in whole minutes, rounded up, or in hours where it is that long."""
+    """Return a duration in minutes, rounded up, or in hours from two hours on."""
     minutes = -(-microseconds // MINUTE)
     number, unit = (minutes, "min") if minutes < 120 else (round(minutes / 60), "h")  # noqa: PLR2004 - two hours
     return f"{number} {unit}"
 
 
 def rooms_text() -> str:
-    """Return one table of public modules for each room."""
+    """Return a table of public modules for each room."""
     packages = faces.read_packages(ROOT / "src")
     lines = []
     for room in sorted({faces.room_of(name) for name in packages} & packages.keys()):
@@ -166,7 +166,7 @@ def rooms_text() -> str:
 
 
 def commands_text() -> str:
-    """Return one section for each command."""
+    """Return a section for each command."""
     return "\n".join(_sections(get_command(app), "ostiary"))
 
 

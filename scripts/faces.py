@@ -1,9 +1,9 @@
-"""The faces of rooms: which modules of a room other rooms may import.
+"""The faces of rooms: their public modules, which other rooms may import.
 
 A room is a package of `ostiary`, or of one of its families of plug-ins (`ostiary.providers`, `ostiary.sources`). The
-`__all__` of a package names the modules of it that are public, as Python itself reads it, beside what the package
-defines. A module may be imported from another room when each step of its path is named so: `store.workspace.editor`
-when `store` names `workspace`, and `store.workspace` names `editor`. Inside a room everybody may import everything.
+`__all__` of a package lists its public modules, in addition to its own definitions. A module is public if each step
+of its path is listed: `store.workspace.editor` if `store` lists `workspace`, and `store.workspace` lists `editor`.
+Inside a room, all modules may be imported.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ FAMILIES: Final = frozenset({"ostiary.providers", "ostiary.sources"})
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """A package: the modules in it, its `__all__`, and whether it names anything beside modules."""
+    """A package, with its modules and its `__all__`."""
 
     modules: frozenset[str]
     exports: tuple[str, ...]
@@ -35,7 +35,7 @@ class Package:
 
 Packages = Mapping[str, Package]
 Imports = Mapping[str, Collection[str]]
-"""Which modules each importer names. An importer that is no module of the program stands for a room of its own."""
+"""The imported modules, by importer. An importer outside the program is treated as a separate room."""
 
 
 def room_of(module: str) -> str:
@@ -45,7 +45,7 @@ def room_of(module: str) -> str:
 
 
 def hidden(module: str, packages: Packages) -> str | None:
-    """Return the package that does not name the next step to a module; None when it may be imported from outside."""
+    """Return the package whose `__all__` hides a module, or None if the module is public."""
     package = room_of(module)
     while package != module:
         step = module[len(package) + 1 :].partition(".")[0]
@@ -56,18 +56,18 @@ def hidden(module: str, packages: Packages) -> str | None:
 
 
 def intrusions(imports: Imports, packages: Packages) -> Iterator[str]:
-    """Yield a line for each import from another room of a module that its room keeps to itself."""
+    """Yield a line for each import of another room's internal module."""
     for importer, imported in sorted(imports.items()):
         for module in sorted(imported):
             if room_of(module) == room_of(importer):
                 continue
             package = hidden(module, packages)
             if package is not None:
-                yield f"{importer} imports {module}, which the __all__ of {package} does not lead to"
+                yield f"{importer} imports {module}, which is not public: see the __all__ of {package}"
 
 
 def leftovers(imports: Imports, packages: Packages) -> Iterator[str]:
-    """Yield a line for each module that is public, and that no other room imports."""
+    """Yield a line for each public module that no other room imports."""
     used = {
         module for importer, imported in imports.items() for module in imported if room_of(module) != room_of(importer)
     }
@@ -75,11 +75,11 @@ def leftovers(imports: Imports, packages: Packages) -> Iterator[str]:
         for step in package.public:
             module = f"{name}.{step}"
             if not any(one == module or one.startswith(f"{module}.") for one in used):
-                yield f"the __all__ of {name} names {step}, which no other room imports"
+                yield f"the __all__ of {name} contains {step}, which no other room imports"
 
 
 def public_modules(package: str, packages: Packages) -> Iterator[str]:
-    """Yield the modules that other rooms may import of a package, and of the packages it names."""
+    """Yield the public modules of a package and of its public packages."""
     for step in sorted(packages[package].public):
         module = f"{package}.{step}"
         inside = packages.get(module)
@@ -97,20 +97,20 @@ def summary(source: Path, module: str) -> str:
 
 
 def twins(source: Path) -> Iterator[str]:
-    """Yield a line for each public class whose name a class of another room has."""
-    where: dict[str, dict[str, str]] = {}
+    """Yield a line for each public class with the same name as a class of another room."""
+    modules: dict[str, dict[str, str]] = {}
     for path in sorted((source / ROOT).rglob("*.py")):
         module = ".".join(path.relative_to(source).with_suffix("").parts)
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
-                where.setdefault(node.name, {}).setdefault(room_of(module), module)
-    for name, rooms in sorted(where.items()):
+                modules.setdefault(node.name, {}).setdefault(room_of(module), module)
+    for name, rooms in sorted(modules.items()):
         if len(rooms) > 1:
-            yield f"{name} is the name of a class in {' and '.join(sorted(rooms.values()))}"
+            yield f"there is a class {name} in {' and '.join(sorted(rooms.values()))}"
 
 
 def read_packages(source: Path) -> dict[str, Package]:
-    """Return the packages below a folder that holds `ostiary`, each with the rooms' `__all__` as it is written."""
+    """Return the packages in the source folder of `ostiary`, by name."""
     return {
         ".".join(path.parent.relative_to(source).parts): Package(_modules(path.parent), _exports(path))
         for path in sorted((source / ROOT).rglob("__init__.py"))
@@ -119,7 +119,7 @@ def read_packages(source: Path) -> dict[str, Package]:
 
 
 def read_imports(path: Path, packages: Packages) -> set[str]:
-    """Return the modules of the program that a file or a folder outside it imports."""
+    """Return the modules of the program that an external file or folder imports."""
     files = sorted(path.rglob("*.py")) if path.is_dir() else [path]
     return {
         _module(node.module, alias.name, packages)
@@ -131,8 +131,8 @@ def read_imports(path: Path, packages: Packages) -> set[str]:
 
 
 def _module(package: str, name: str, packages: Packages) -> str:
-    found = packages.get(package)
-    return f"{package}.{name}" if found is not None and name in found.modules else package
+    known = packages.get(package)
+    return f"{package}.{name}" if known is not None and name in known.modules else package
 
 
 def _modules(folder: Path) -> frozenset[str]:

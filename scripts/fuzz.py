@@ -1,7 +1,7 @@
-"""Feeds the parsers of the protocols with octets that a coverage-guided fuzzer finds (atheris): `make fuzz`.
+"""Fuzzes the protocol parsers with a coverage-guided fuzzer (atheris): `make fuzz`.
 
-Each target is a parser with the errors it may raise; anything else is a find, printed with the octets that made it and
-kept in a file. Not a part of `make test`, whose property tests (hypothesis) run everywhere: it is for the evening.
+Each target is a parser with the errors that it may raise. Any other error is a finding: it is printed, and its input
+stored in a file. This is not part of `make test`, which has property tests (hypothesis); it needs much more time.
 
     fuzz.py                 every target in turn, SECONDS each (60)
     fuzz.py NAME [SECONDS]  one of them
@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Final
 
 SECONDS: Final = 60
-LONGEST: Final = 4096  # octets of one input
+LONGEST: Final = 4096  # octets of an input
 _NOW: Final = 1_700_000_000_000_000
 
 Target = Callable[[bytes], None]
@@ -35,7 +35,7 @@ def _b64(value: bytes) -> str:
 
 
 class Draw:
-    """Makes JSON out of octets, of the names that the parsers know, so that the fuzzer need not learn either."""
+    """Builds JSON with the names that the parsers know from octets, so that the fuzzer need not learn these."""
 
     def __init__(self, data: bytes) -> None:
         import atheris
@@ -43,12 +43,12 @@ class Draw:
         self._data = atheris.FuzzedDataProvider(data)
 
     def members(self, names: Sequence[str], depth: int = 2) -> dict[str, object]:
-        """Return an object of some of these names."""
+        """Return an object with some of these names."""
         count = self._data.ConsumeIntInRange(0, 12)
         return {self._data.PickValueInList([*names, "x"]): self.value(names, depth) for _ in range(count)}
 
     def value(self, names: Sequence[str], depth: int) -> object:
-        """Return anything JSON knows, and a little more than RFC 8259 allows."""
+        """Return any JSON value, also some that RFC 8259 does not allow."""
         kind = self._data.ConsumeIntInRange(0, 11 if depth else 8)
         match kind:
             case 0 | 1 | 2:
@@ -71,11 +71,11 @@ class Draw:
                 return self.members(names, depth - 1)
 
     def text(self, names: Sequence[str]) -> bytes:
-        """Return such an object as octets."""
+        """Return an object as JSON text."""
         return json.dumps(self.members(names)).encode()
 
     def jwt(self, header: Sequence[str], claims: Sequence[str]) -> str:
-        """Return a JWT whose signature nobody made."""
+        """Return a JWT with an invalid signature."""
         return ".".join((_b64(self.text(header)), _b64(self.text(claims)), _b64(b"x" * 64)))
 
 
@@ -96,7 +96,7 @@ WORDS: Final = (
 
 
 def jose(data: bytes) -> None:
-    """Read a token and its claims, raw and in shape, signed and not."""
+    """Parse a token and its claims: raw, well-formed, unsigned and signed."""
     from ostiary.proto.jose import VerifyingKey
     from ostiary.proto.oauth2.clients.statement import (
         BadStatement,
@@ -117,9 +117,9 @@ def jose(data: bytes) -> None:
                 continue
     statement = SignedStatement({}, Draw(data).members(CLAIMS))
     _ = statement.audience
-    for judge in (lambda: verify_times(statement, now=_NOW, leeway=30), lambda: statement.text("sub")):
+    for check in (lambda: verify_times(statement, now=_NOW, leeway=30), lambda: statement.text("sub")):
         try:
-            judge()
+            check()
         except BadStatement:
             continue
 
@@ -131,7 +131,7 @@ def _signed(data: bytes, names: Sequence[str] = CLAIMS) -> str:
 
 
 def jwks(data: bytes) -> None:
-    """Read somebody's keys."""
+    """Parse a key set."""
     from ostiary.proto.jose import JoseError
     from ostiary.proto.jose.jwks import usable_keys, verifying_keys
 
@@ -154,15 +154,15 @@ def _decrypter() -> object:
 
 
 def jwe(data: bytes) -> None:
-    """Open what somebody encrypted."""
+    """Decrypt a JWE."""
     from ostiary.proto.jose import MalformedToken
 
     draw = Draw(data)
     header = {"alg": "ECDH-ES", "enc": "A256GCM", **draw.members(HEADER)}
     key = {"kty": "EC", "crv": "P-256", **draw.members(KEYS)}
-    for made in (header, {**header, "epk": key}):
+    for head in (header, {**header, "epk": key}):
         rest = _b64(data[-16:])
-        for token in (_text(data), f"{_b64(json.dumps(made).encode())}..{rest}.{rest}.{rest}"):
+        for token in (_text(data), f"{_b64(json.dumps(head).encode())}..{rest}.{rest}.{rest}"):
             try:
                 _decrypter().decrypt(token)  # type: ignore[attr-defined]
             except MalformedToken:
@@ -170,19 +170,19 @@ def jwe(data: bytes) -> None:
 
 
 def request_object(data: bytes) -> None:
-    """Read the claims of a signed request."""
+    """Parse a signed request object."""
     from ostiary.proto.jose import SigningKey, VerifyingKey, sign
     from ostiary.proto.oauth2.authorization.request import parse_request, parse_target
     from ostiary.proto.oauth2.authorization.request_object import read_object
     from ostiary.proto.oauth2.errors import OAuthError
 
-    made = {"client_id": "c", "response_type": "code", **Draw(data).members(REQUEST, 3)}
-    for payload in (data, json.dumps(made).encode(), json.dumps({**made, "client_id": "c"}).encode()):
+    claims = {"client_id": "c", "response_type": "code", **Draw(data).members(REQUEST, 3)}
+    for payload in (data, json.dumps(claims).encode(), json.dumps({**claims, "client_id": "c"}).encode()):
         token = sign(payload, SigningKey(b"k" * 32))
         try:
-            found = read_object(token, [VerifyingKey(b"k" * 32)], client_id="c", audiences={"a"}, now=_NOW)
-            parse_target(found.parameters, "https://a/b")
-            parse_request(found.parameters)
+            parsed = read_object(token, [VerifyingKey(b"k" * 32)], client_id="c", audiences={"a"}, now=_NOW)
+            parse_target(parsed.parameters, "https://a/b")
+            parse_request(parsed.parameters)
         except OAuthError:
             continue
 
@@ -198,7 +198,7 @@ def _prover() -> tuple[object, dict[str, str]]:
 
 
 def dpop(data: bytes) -> None:
-    """Read a proof of possession, signed by the key it brings and not."""
+    """Verify a DPoP proof, with and without a valid signature."""
     from ostiary.proto.oauth2.clients.dpop import ProofTarget, verify_dpop_proof
     from ostiary.proto.oauth2.clients.statement import BadStatement
     from ostiary.proto.oauth2.errors import OAuthError
@@ -218,7 +218,7 @@ def dpop(data: bytes) -> None:
 
 
 def forms(data: bytes) -> None:
-    """Read a form, the client in it, and the request it makes; then PKCE, scopes and claims."""
+    """Parse a form, its client and its authorization request; then a user code, PKCE and claims."""
     from ostiary.proto.oauth2.authorization.claims_request import load_claims, parse_claims
     from ostiary.proto.oauth2.authorization.pkce import parse_challenge, verify_code_verifier
     from ostiary.proto.oauth2.authorization.request import parse_request, parse_target
@@ -245,14 +245,14 @@ def forms(data: bytes) -> None:
         pass
     for claims in (text, Draw(data).text(REQUEST)):
         try:
-            found = parse_claims(claims if isinstance(claims, str) else claims.decode())
-            assert load_claims(json.loads(json.dumps(found.body()))) == found
+            parsed = parse_claims(claims if isinstance(claims, str) else claims.decode())
+            assert load_claims(json.loads(json.dumps(parsed.body()))) == parsed
         except OAuthError:
             continue
 
 
 def redirects(data: bytes) -> None:
-    """Compare an address with strict entries, and with a pattern; what a pattern means is what `re` means by it."""
+    """Match an address with strict entries and with a pattern, whose result must be that of `re`."""
     import re
     import warnings
     from types import SimpleNamespace
@@ -271,11 +271,11 @@ def redirects(data: bytes) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            found = RedirectPattern(expression[:24]).fullmatch(plain)
+            matches = RedirectPattern(expression[:24]).fullmatch(plain)
         except BadPattern:
             return
         if expression.isascii():
-            assert found == (re.fullmatch(expression[:24], plain) is not None)
+            assert matches == (re.fullmatch(expression[:24], plain) is not None)
 
 
 TARGETS: Final[Mapping[str, Target]] = {
@@ -284,7 +284,7 @@ TARGETS: Final[Mapping[str, Target]] = {
 
 
 def run(name: str, seconds: int) -> int:
-    """Fuzz one target in this process: atheris does not return."""
+    """Fuzz a target in this process. atheris does not return."""
     import atheris
 
     with atheris.instrument_imports(include=["ostiary"]):
@@ -295,7 +295,7 @@ def run(name: str, seconds: int) -> int:
         import ostiary.proto.oauth2.clients.authentication
         import ostiary.proto.oauth2.clients.dpop
         import ostiary.proto.oauth2.device_authorization
-        import ostiary.web.parameters  # noqa: F401 - instrumented by being imported here
+        import ostiary.web.parameters  # noqa: F401 - imported here to be instrumented
     with tempfile.TemporaryDirectory(prefix="ostiary-fuzz-") as corpus:
         atheris.Setup(
             [sys.argv[0], corpus, f"-max_total_time={seconds}", f"-max_len={LONGEST}", "-timeout=10",
@@ -307,7 +307,7 @@ def run(name: str, seconds: int) -> int:
 
 
 def main() -> int:
-    """Fuzz one target, or all of them, each in a process of its own."""
+    """Fuzz one target, or each target in its own process. Returns the exit code."""
     names = [*TARGETS] if len(sys.argv) < 2 else [sys.argv[1]]  # noqa: PLR2004
     if names[0] not in TARGETS:
         print("expected one of:", *TARGETS)
@@ -319,7 +319,7 @@ def main() -> int:
         print(f"== {name}", flush=True)
         done = subprocess.run([sys.executable, __file__, name, str(SECONDS)], check=False, cwd=Path.cwd())
         failed += [name] if done.returncode else []
-    print("finds in: " + ", ".join(failed) if failed else "no finds")
+    print("findings in: " + ", ".join(failed) if failed else "no findings")
     return 1 if failed else 0
 
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Writes the locks: every package with its hashes, no registry's name anywhere.
+# Writes the locks: every package with its hashes, without the name of a registry.
 set -eu
 cd "$(dirname "$0")/.."
 . scripts/uv.sh
@@ -25,9 +25,9 @@ compile requirements-image.txt --group image --constraints requirements.txt --co
     --constraints requirements-check.txt
 compile requirements-delivery.txt delivery/pyproject.toml --constraints requirements.txt \
     --constraints requirements-test.txt --constraints requirements-check.txt
-compile requirements-tools.txt --group tools # uv itself, for machines that do not have it
+compile requirements-tools.txt --group tools # uv itself, for machines without it
 
 if grep -nE '://|--index|--find-links' requirements*.txt; then
-    echo "a lock names a place to download from: see above" >&2
+    echo "a lock contains a download location: see above" >&2
     exit 1
 fi

@@ -1,23 +1,23 @@
-"""Proof that the guards are guarded: each mutant takes one guard out, and its tests must notice.
+"""Mutation tests of the guards: each mutant removes one guard, and its tests must fail.
 
-A guard is marked where it stands, by a comment above its statement, once in the tree:
+A guard is marked by a comment above its statement, which is unique in the tree:
 
     # guard: A09 a code is used once
 
 Mutants are described in mutants/*.toml, one table `[[mutant]]` each:
 
-    rules = ["A09"]                     the rules of attacks it belongs to; the marker names the first
-    guard = "a code is used once"       what is taken out, in the words of the marker
-    never = true                        the marked `if` is never taken; or
-    always = true                       it is always taken; or
-    drop = true                         the marked statement is left out; or
-    old = '''...''', new = '''...'''    the first such text at or after the marked statement's begin is replaced
-    red = ["tests/...::test_a09_..."]   every one of these must fail
-    green = ["tests/...::test_..."]     unrelated ones that must go on passing
-    fast = true                         belongs to the subset of `make test-all`
+    rules = ["A09"]                     the security rules of the guard; the marker contains the first
+    guard = "a code is used once"       the removed guard, as in the marker
+    never = true                        the condition of the marked `if` is False; or
+    always = true                       it is True; or
+    drop = true                         the marked statement is removed; or
+    old = '''...''', new = '''...'''    the first such text, from the beginning of the marked statement on, is replaced
+    red = ["tests/...::test_a09_..."]   all of these must fail
+    green = ["tests/...::test_..."]     unrelated tests that must pass
+    fast = true                         part of `make test-all`
 
-The tree is copied to scratch folders and the tests run there; production code knows nothing of it. Exit 1 when a mutant
-survives, when its marker or text is no longer there, or when a test is red before or an unrelated one after.
+The tree is copied to temporary folders, where the tests run; production code is not involved. The exit code is 1 if a
+mutant survives, if its marker or text is missing, or if a test fails before the change, or an unrelated one after it.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ CHANGES = ({"never"}, {"always"}, {"drop"}, {"old", "new"})
 
 @dataclass(frozen=True)
 class Mutant:
-    """One guard taken out."""
+    """The removal of a guard."""
 
     source: str
     rules: tuple[str, ...]
@@ -65,14 +65,14 @@ class Mutant:
         return f"# guard: {self.rules[0]} {self.guard}\n"
 
     def path(self, root: Path) -> Path:
-        """Return the file of the guard. Raises ValueError unless the marker stands once below src."""
-        found = [path for path in sorted((root / "src").rglob("*.py")) if self.marker in path.read_text()]
-        if len(found) != 1 or found[0].read_text().count(self.marker) != 1:
-            raise ValueError(f"{self.marker.strip()!r} stands in {[str(path) for path in found]}, expected once")
-        return found[0]
+        """Return the file of the guard. Raises ValueError unless its marker is unique in src."""
+        files = [path for path in sorted((root / "src").rglob("*.py")) if self.marker in path.read_text()]
+        if len(files) != 1 or files[0].read_text().count(self.marker) != 1:
+            raise ValueError(f"{self.marker.strip()!r} is in {[str(path) for path in files]}, expected once")
+        return files[0]
 
     def applied(self, root: Path) -> str:
-        """Return the changed text of the file. Raises ValueError when it cannot be applied."""
+        """Return the changed text of the file. Raises ValueError if the change cannot be applied."""
         text = self.path(root).read_text()
         begin = _after_comments(text, text.index(self.marker))
         start, end, new = (text.find(self.old, begin), 0, self.new) if self.how == "text" else self._node(text, begin)
@@ -83,10 +83,10 @@ class Mutant:
         return text[:start] + new + text[end:]
 
     def _node(self, text: str, begin: int) -> tuple[int, int, str]:
-        """Return where the marked statement, or its condition, stands, and what comes there instead."""
+        """Return begin and end of the marked statement or its condition, and the replacement."""
         line = text.count("\n", 0, begin) + 1
-        found = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.stmt) and node.lineno == line]
-        node: ast.AST | None = found[0] if found else None
+        nodes = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.stmt) and node.lineno == line]
+        node: ast.AST | None = nodes[0] if nodes else None
         if self.how != "drop":
             node = node.test if isinstance(node, ast.If) else None
         segment = ast.get_source_segment(text, node) if node is not None else None
@@ -97,21 +97,21 @@ class Mutant:
 
 
 def _after_comments(text: str, begin: int) -> int:
-    """Return where the first line begins that is no comment."""
+    """Return the beginning of the first line without a comment."""
     while text[begin:].lstrip().startswith("#"):
         begin = text.index("\n", begin) + 1
     return begin
 
 
 def load(folder: Path = ROOT / "mutants") -> list[Mutant]:
-    """Return every mutant. Raises ValueError for a description that is not one."""
-    found = []
+    """Return all mutants. Raises ValueError for an invalid description."""
+    mutants = []
     for path in sorted(folder.glob("*.toml")):
         for item in tomllib.loads(path.read_text()).get("mutant", ()):
             change = set(item) - KEYS
             if change not in CHANGES or not (item.get("red") and item.get("green") and item.get("rules")):
                 raise ValueError(f"{path.name}: {item.get('guard', '?')}: wrong or missing: {sorted(change)}")
-            found.append(
+            mutants.append(
                 Mutant(
                     source=path.name,
                     rules=tuple(item["rules"]),
@@ -124,11 +124,11 @@ def load(folder: Path = ROOT / "mutants") -> list[Mutant]:
                     fast=bool(item.get("fast", False)),
                 )
             )
-    return found
+    return mutants
 
 
 def copy_tree(to: Path) -> None:
-    """Copy what the tests need. The environment is shared; the copy's source comes before the installed one."""
+    """Copy the files for the tests. The environment is shared; the copied source takes precedence."""
     ignore = shutil.ignore_patterns("__pycache__", "node_modules", ".mypy_cache", ".ruff_cache")
     for part in PARTS:
         source = ROOT / part
@@ -140,7 +140,7 @@ def copy_tree(to: Path) -> None:
 
 
 def run_tests(root: Path, tests: Sequence[str]) -> dict[str, bool]:
-    """Run tests in a tree; return for each asked test whether all that is below it passed. Raises ValueError."""
+    """Run tests in a tree. Returns for each test, or folder of tests, whether all passed. Raises ValueError."""
     report = root / "report.xml"
     report.unlink(missing_ok=True)
     command = [
@@ -156,15 +156,15 @@ def run_tests(root: Path, tests: Sequence[str]) -> dict[str, bool]:
         raise ValueError(f"its tests took longer than {SECONDS} seconds") from None
     if not report.exists():
         raise ValueError("pytest did not run:\n" + done.stdout[-2000:] + done.stderr[-2000:])
-    cases = list(ET.parse(report).iter("testcase"))  # noqa: S314 - what pytest has just written
+    cases = list(ET.parse(report).iter("testcase"))  # noqa: S314 - the file of this pytest run
     outcome: dict[str, bool] = {}
     for test in tests:
-        mine = [case for case in cases if _belongs(case, test)]
-        if not mine:
+        matching = [case for case in cases if _belongs(case, test)]
+        if not matching:
             raise ValueError(f"{test} was not run:\n{done.stdout[-2000:]}")
-        if any(case.find("skipped") is not None for case in mine):
+        if any(case.find("skipped") is not None for case in matching):
             raise ValueError(f"{test} was skipped")
-        outcome[test] = all(case.find("failure") is None and case.find("error") is None for case in mine)
+        outcome[test] = all(case.find("failure") is None and case.find("error") is None for case in matching)
     return outcome
 
 
@@ -174,14 +174,14 @@ def _belongs(case: ET.Element, test: str) -> bool:
         return False
     if not names:
         return True
-    wanted = names.split("::")
-    inside = (case.get("classname") or "").split(".")[len(Path(path).with_suffix("").parts) :]
+    *classes, function = names.split("::")
+    case_classes = (case.get("classname") or "").split(".")[len(Path(path).with_suffix("").parts) :]
     name = case.get("name") or ""
-    return inside == wanted[:-1] and (name == wanted[-1] or name.startswith(f"{wanted[-1]}["))
+    return case_classes == classes and (name == function or name.startswith(f"{function}["))
 
 
 class Bench:
-    """The scratch folders, and what came out."""
+    """The queue of mutants, and the failed ones."""
 
     def __init__(self, mutants: Sequence[Mutant]) -> None:
         self._todo: queue.SimpleQueue[Mutant] = queue.SimpleQueue()
@@ -191,7 +191,7 @@ class Bench:
         self.failed: list[str] = []
 
     def work(self, root: Path) -> None:
-        """Take mutants until there are none left."""
+        """Run mutants in a tree until the queue is empty."""
         while True:
             try:
                 mutant = self._todo.get_nowait()
@@ -205,20 +205,20 @@ class Bench:
             before = path.read_text()
             try:
                 path.write_text(mutant.applied(root))
-                after = run_tests(root, [*mutant.green, *mutant.red])  # a test that fails may leave things open
-                self._tell(mutant, after)
+                after = run_tests(root, [*mutant.green, *mutant.red])  # red ones last: they may leave resources open
+                self._report(mutant, after)
             except ValueError as error:
                 self._fail(mutant, str(error))
             finally:
                 path.write_text(before)
 
-    def _tell(self, mutant: Mutant, after: dict[str, bool]) -> None:
+    def _report(self, mutant: Mutant, after: dict[str, bool]) -> None:
         survived = [test for test in mutant.red if after[test]]
         broken = [test for test in mutant.green if not after[test]]
         if survived:
-            self._fail(mutant, "survived: still green: " + ", ".join(survived))
+            self._fail(mutant, "survived, these tests pass: " + ", ".join(survived))
         elif broken:
-            self._fail(mutant, "broke what is unrelated: " + ", ".join(broken))
+            self._fail(mutant, "unrelated tests fail: " + ", ".join(broken))
         else:
             with self._lock:
                 print(
@@ -227,39 +227,39 @@ class Bench:
                     flush=True,
                 )
 
-    def _fail(self, mutant: Mutant, why: str) -> None:
+    def _fail(self, mutant: Mutant, reason: str) -> None:
         with self._lock:
             self.failed.append(mutant.guard)
-            print(f"{' '.join(mutant.rules):12} {mutant.guard:64} FAILED: {why}", flush=True)
+            print(f"{' '.join(mutant.rules):12} {mutant.guard:64} FAILED: {reason}", flush=True)
 
 
-def before(root: Path, mutants: Iterable[Mutant]) -> list[str]:
-    """Return the tests that are red in the unchanged tree."""
+def failing_before(root: Path, mutants: Iterable[Mutant]) -> list[str]:
+    """Return the tests that fail in the unchanged tree."""
     tests = list(dict.fromkeys(test for mutant in mutants for test in (*mutant.red, *mutant.green)))
     return [test for test, passed in run_tests(root, tests).items() if not passed]
 
 
 def main() -> int:
-    """Run the mutants asked for."""
-    parser = argparse.ArgumentParser(description="Take each guard out, and see whether the tests notice.")
+    """Run all mutants, or those of the command line. Returns the exit code."""
+    parser = argparse.ArgumentParser(description="Remove each guard, and check that its tests fail.")
     parser.add_argument("rule", nargs="*", help="only these rules, such as A09")
     parser.add_argument("--fast", action="store_true", help="only the fast subset")
-    chosen = parser.parse_args()
-    wanted = {rule.upper() for rule in chosen.rule}
+    options = parser.parse_args()
+    rules = {rule.upper() for rule in options.rule}
     mutants = [
-        mutant for mutant in load() if (not wanted or wanted & set(mutant.rules)) and (not chosen.fast or mutant.fast)
+        mutant for mutant in load() if (not rules or rules & set(mutant.rules)) and (not options.fast or mutant.fast)
     ]
     with tempfile.TemporaryDirectory(prefix="ostiary-mutants-") as scratch:
         roots = [Path(scratch) / str(number) for number in range(PROCESSES)]
         for root in roots:
             copy_tree(root)
         try:
-            red = before(roots[0], mutants)
+            red = failing_before(roots[0], mutants)
         except ValueError as error:
-            print(f"before anything was changed: {error}")
+            print(f"in the unchanged tree: {error}")
             return 1
         if red:
-            print("red before anything was changed:", *red, sep="\n  ")
+            print("these tests fail in the unchanged tree:", *red, sep="\n  ")
             return 1
         bench = Bench(mutants)
         threads = [threading.Thread(target=bench.work, args=(root,)) for root in roots]
@@ -267,8 +267,8 @@ def main() -> int:
             thread.start()
         for thread in threads:
             thread.join()
-    rules = {rule for mutant in mutants for rule in mutant.rules}
-    print(f"{len(mutants)} mutants of {len(rules)} rules, {len(bench.failed)} failed")
+    count = len({rule for mutant in mutants for rule in mutant.rules})
+    print(f"{len(mutants)} mutants of {count} rules, {len(bench.failed)} failed")
     return 1 if bench.failed else 0
 
 

@@ -1,4 +1,4 @@
-"""Which tests and mutants hold which rule of docs/security-rules.md: read off their names."""
+"""The tests and mutants of each rule of docs/security-rules.md, found by their names."""
 
 from __future__ import annotations
 
@@ -16,39 +16,39 @@ CITED: Final = re.compile(r"\bA(\d\d)\b(?![-\w])")
 
 
 def fill(text: str, root: Path) -> str:
-    """Return the page with the columns of tests and mutants made again."""
+    """Return the page with new columns of tests and mutants."""
     tests, guards = tests_of(root), mutants_of(root)
 
-    def row(found: re.Match[str]) -> str:
-        rule = found[1]
+    def row(match: re.Match[str]) -> str:
+        rule = match[1]
         files = ", ".join(f"`{path}` ({count})" for path, count in sorted(tests.get(rule, {}).items()))
-        return f"| {rule} | {found[2]} | {files or '*not built*'} | {len(guards.get(rule, [])) or '-'} |"
+        return f"| {rule} | {match[2]} | {files or '*not built*'} | {len(guards.get(rule, [])) or '-'} |"
 
     return ROW.sub(row, text)
 
 
 def tests_of(root: Path) -> dict[str, dict[str, int]]:
-    """Return for each rule the files of tests that carry its number, and how many tests each has."""
-    found: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    """Return the test files of each rule, with the number of tests whose names contain its number."""
+    counts: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
     for path in _tests(root):
         for name in _names(path):
             for number in NAMED.findall(name):
-                found[f"A{number}"][str(path.relative_to(root))] += 1
-    return found
+                counts[f"A{number}"][str(path.relative_to(root))] += 1
+    return counts
 
 
 def mutants_of(root: Path) -> dict[str, list[str]]:
-    """Return for each rule the guards that mutants take out."""
-    found: dict[str, list[str]] = defaultdict(list)
+    """Return the guards of each rule that mutants remove."""
+    guards: dict[str, list[str]] = defaultdict(list)
     for path in sorted((root / "mutants").glob("*.toml")):
         for mutant in tomllib.loads(path.read_text()).get("mutant", ()):
             for rule in mutant["rules"]:
-                found[rule].append(mutant["guard"])
-    return found
+                guards[rule].append(mutant["guard"])
+    return guards
 
 
 def cited(root: Path) -> set[str]:
-    """Return every rule that a test, a mutant or the code names."""
+    """Return every rule cited by a test, a mutant or the code."""
     files = [*_tests(root), *(root / "src").rglob("*.py"), *(root / "mutants").glob("*.toml")]
     named = {f"A{number}" for path in files for number in CITED.findall(path.read_text())}
     return named | set(tests_of(root)) | set(mutants_of(root))

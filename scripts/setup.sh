@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes .venv from the locks: setup.sh run [test] [check] [delivery]. Does nothing when the locks have not changed.
+# Creates .venv from the locks: setup.sh run [test] [check] [delivery]. Does nothing if the locks have not changed.
 set -eu
 cd "$(dirname "$0")/.."
 . scripts/uv.sh
@@ -10,7 +10,7 @@ for group in $groups; do
     [ "$group" = run ] || locks="$locks requirements-$group.txt"
 done
 
-# One stamp per set of locks, holding their checksum: a second "make run" starts at once.
+# A stamp per set of locks contains their checksum, so that a second "make run" starts at once.
 stamp=".venv/.ostiary-$(echo "$groups" | tr ' ' '-')"
 wanted=$(cat $locks pyproject.toml delivery/pyproject.toml | cksum)
 if [ -x .venv/bin/ostiary ] && [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ] && .venv/bin/python -c '' 2>/dev/null; then
@@ -29,7 +29,7 @@ arguments=""
 for lock in $locks; do
     arguments="$arguments --requirements $lock"
 done
-# Hashes are checked for every file; the project itself is put in place without asking for anything more.
+# The hash of every file is verified. The project itself is installed without its dependencies.
 "$UV" pip install --quiet --python .venv/bin/python --require-hashes --no-deps $arguments
 "$UV" pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation --editable .
 case " $groups " in

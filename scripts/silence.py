@@ -1,6 +1,6 @@
-"""Finds errors that are swallowed without a word: a handler of every exception must raise, log, or hand the error on.
+"""Finds silently swallowed errors: a handler of all exceptions must raise, log, or use the error.
 
-A handler of named exceptions is no silence: whoever wrote the name knew what it means.
+A handler of specific exceptions is allowed: its author had them in mind.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ LOGGERS: Final = frozenset({"log", "_log", "_LOG", "_LOGGER", "logger"})
 
 
 def silent(root: Path) -> set[str]:
-    """Return the places below a folder, as `path:function`, whose handler of every exception says nothing of it."""
+    """Return the functions in a folder, as `path:function`, that silently handle all exceptions."""
     return {
         f"{path.relative_to(root)}:{function}"
         for path in sorted(root.rglob("*.py"))
@@ -24,7 +24,7 @@ def silent(root: Path) -> set[str]:
 
 
 def of_module(tree: ast.Module) -> Iterator[str]:
-    """Yield the names of the functions of one module that have such a handler."""
+    """Yield the names of such functions of a module."""
     functions = (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
     for function in functions:
         if any(isinstance(node, ast.ExceptHandler) and _is_silent(node) for node in ast.walk(function)):
@@ -40,7 +40,7 @@ def _is_silent(handler: ast.ExceptHandler) -> bool:
 
 
 def _speaks(node: ast.AST, error: str | None) -> bool:
-    """Tell whether this raises, logs, or uses the error that was caught."""
+    """Return whether a node raises, logs, or uses the caught error."""
     if isinstance(node, ast.Raise):
         return True
     return isinstance(node, ast.Name) and (node.id in LOGGERS or (error is not None and node.id == error))

@@ -1,9 +1,7 @@
-"""Refuses files above 600 lines, functions above 50 and folders of more than 16 modules of the program.
+"""Refuses files above 600 lines, functions above 50 lines, and folders of the program with more than 16 modules.
 
-No limit for verifiers that say so and for tests that tell a story.
-
-A verifier may be longer when each of its paragraphs cites its clause; its `def` line, or the line above, then carries
-the comment `# a verifier: RFC ..., one paragraph per clause`.
+Functions of tests have no limit, nor have marked verifiers: a verifier may be longer if each of its paragraphs cites a
+clause. Its `def` line, or the line above, then has the comment `# a verifier: RFC ..., one paragraph per clause`.
 """
 
 from __future__ import annotations
@@ -22,27 +20,27 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 
 
 def main() -> int:
-    """Print what is too long; 1 when anything is."""
-    found = [
+    """Print everything that is too long. Returns the exit code: 1 if there is any."""
+    problems = [
         line
         for folder in ("src", "tests", "scripts", "examples", "bench", "delivery")
         for path in sorted((ROOT / folder).rglob("*.py"))
         for line in too_long(path)
     ]
-    found += [line for folder in sorted((ROOT / "src").rglob("*/")) for line in crowded(folder)]
-    print("\n".join(found) or "no file, function or folder is too long")
-    return 1 if found else 0
+    problems += [line for folder in sorted((ROOT / "src").rglob("*/")) for line in crowded(folder)]
+    print("\n".join(problems) or "no file, function or folder is too long")
+    return 1 if problems else 0
 
 
 def crowded(folder: Path) -> Iterator[str]:
-    """Yield one line for a folder of too many modules."""
+    """Yield a line for a folder with too many modules."""
     modules = len(list(folder.glob("*.py")))
     if modules > MOST_MODULES:
         yield f"{folder}: {modules} modules, the limit is {MOST_MODULES}"
 
 
 def too_long(path: Path) -> Iterator[str]:
-    """Yield one line for each thing of a file that is too long."""
+    """Yield a line for a file, and for each of its functions, that is too long."""
     text = path.read_text(encoding="utf-8")
     lines = text.splitlines()
     name = path.relative_to(ROOT)

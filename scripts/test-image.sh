@@ -1,5 +1,5 @@
 #!/bin/sh
-# Builds the real images and proves them: with Debian's archive, a real registry, a second client, real runtimes.
+# Builds and tests the images, with Debian's archive, a registry, an independent client, and container runtimes.
 set -eu
 cd "$(dirname "$0")/.."
 . scripts/uv.sh
@@ -15,5 +15,5 @@ if [ -n "$missing" ]; then
     apt_install "the tests of images" bubblewrap docker-registry skopeo mmdebstrap gpg gpgv util-linux git \
         podman uidmap runc postgresql debian-archive-keyring || exit 1
 fi
-# The whole run has a limit, so that a hang is a failure and not a wait.
+# The whole run has a time limit, so that a hang is a failure.
 exec timeout --kill-after=30 1800 .venv/bin/python -m pytest -p no:randomly -m image --timeout 900 delivery/tests "$@" </dev/null

@@ -1,6 +1,5 @@
 #!/bin/sh
-# Runs the tests with what they need from Debian: a real PostgreSQL, a real browser, a real relying
-# party, a real proxy with its guards.
+# Runs the tests, and first installs the Debian packages that they need: PostgreSQL, a browser, a relying party, a proxy.
 set -eu
 cd "$(dirname "$0")/.."
 . scripts/uv.sh
@@ -22,8 +21,9 @@ if [ -n "$missing" ]; then
     apt_install "the tests" $missing || exit 1
 fi
 
-# The tests start hundreds of processes: with compiled modules that costs half, wherever the machine forbids to write them.
+# The tests start hundreds of processes, which takes half the time with compiled modules.
 unset PYTHONDONTWRITEBYTECODE
 
-# Four workers, because most of a test is waiting for processes, disks and databases; the whole run has a limit, so that a hang is a failure and not a wait.
+# Four workers, because tests mostly wait for processes, disks and databases. The whole run has a time limit, so that a
+# hang is a failure.
 exec timeout --kill-after=30 1500 .venv/bin/python -m pytest -n 4 --dist loadfile "$@" </dev/null

@@ -1,8 +1,8 @@
 """Checks the types of tests, scripts, benchmark and examples, as strictly as those of the program.
 
-They lie in folders that are no packages: each folder is put on the path. mypy refuses two files of one module name,
-and there is a `conftest` in most folders. So every module is passed to mypy by name, with all folders on its path; a
-`conftest` is named by its folder (`attacks.conftest`), and so is the `run` of benchmark and demo.
+Their folders are not packages, but are on the import path. mypy refuses two files with the same module name, and most
+folders have a `conftest`. Therefore every module is passed to mypy by name, with all folders on its path. The name of a
+`conftest`, and of the `run` of benchmark and demo, contains its folder (`attacks.conftest`).
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from typing import Final
 ROOT: Final = Path(__file__).resolve().parent.parent
 CHECKED: Final = (ROOT / "tests", ROOT / "delivery" / "tests", ROOT / "bench", ROOT / "examples")
 BY_FOLDER: Final = frozenset({"conftest", "run"})
-# Folders of `tests` that are imported by their name, from `tests` or from the folder above them.
+# Folders of `tests` that are imported as packages, with the folder from which they are imported.
 NAMED: Final = {"support": ROOT / "tests", "garden": ROOT / "tests" / "plugins"}
-# A contract for import-linter, which has no types for the classes that contracts extend.
+# import-linter has no types for the base classes of contracts.
 IMPORT_LINTER: Final = {"contracts"}
 
 
 def main() -> int:
-    """Run mypy over them; return its exit code."""
+    """Run mypy. Returns its exit code."""
     modules = {name: folder for root in CHECKED for name, folder in modules_of(root)}
     folders = [
         ROOT / "src",
@@ -40,7 +40,7 @@ def main() -> int:
 
 
 def modules_of(root: Path) -> Iterator[tuple[str, Path]]:
-    """Yield the name of each module below a folder, with the folder from which it is imported."""
+    """Yield the name of each module in a folder, with the folder from which it is imported."""
     for path in sorted(root.rglob("*.py")):
         inside = next((NAMED[part] for part in path.relative_to(root).parts if part in NAMED), path.parent)
         base = path.parent.parent if path.stem in BY_FOLDER else inside

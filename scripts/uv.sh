@@ -1,11 +1,10 @@
-# Sourced by the other scripts: finds Python and uv, and brings what is missing where it may.
-# Sets PYTHON and UV.
+# Sourced by the other scripts: finds Python and uv, or installs them as root. Sets PYTHON and UV.
 
 say() { printf '%s\n' "$*" >&2; }
 
 can_install() { [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; }
 
-# Installs Debian packages, or says which command would: apt_install "what for" PACKAGE...
+# Installs Debian packages, or prints the command: apt_install "purpose" PACKAGE...
 apt_install() {
     purpose=$1
     shift
@@ -17,7 +16,7 @@ apt_install() {
     say "Installing for $purpose: $*"
     { [ -n "${APT_UPDATED:-}" ] || apt-get update -qq </dev/null >&2; } && APT_UPDATED=1
     if ! DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" </dev/null >/dev/null; then
-        say "$purpose: could not be installed. This must work, then try again:"
+        say "$purpose: the installation failed. Make this command work, then try again:"
         say "    apt-get update && apt-get install --no-install-recommends $*"
         return 1
     fi
@@ -25,7 +24,7 @@ apt_install() {
 
 good_python() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; }
 
-# The system's own Python comes first: it is built with optimisations, which self-compiled ones often are not.
+# The system's Python comes first: it is built with optimisations, which self-compiled ones often lack.
 system_python() { /usr/bin/python3 -c 'import ensurepip' >/dev/null 2>&1 && echo /usr/bin/python3; }
 
 find_python() {
@@ -33,7 +32,7 @@ find_python() {
         [ -n "$name" ] && command -v "$name" >/dev/null 2>&1 && good_python "$name" && PYTHON=$(command -v "$name") && return
     done
     apt_install "Python 3.11 or newer" python3 python3-venv || exit 1
-    good_python python3 || { say "Python 3.11 or newer is needed, and this system has $(python3 --version)"; exit 1; }
+    good_python python3 || { say "Python 3.11 or newer is needed, but this system has $(python3 --version)"; exit 1; }
     PYTHON=$(command -v python3)
 }
 
@@ -41,7 +40,7 @@ find_uv() {
     [ -x .venv-tools/bin/uv ] && UV=.venv-tools/bin/uv && return
     command -v uv >/dev/null 2>&1 && uv --version >/dev/null 2>&1 && UV=$(command -v uv) && return
     find_python
-    say "Bringing uv into .venv-tools"
+    say "Installing uv into .venv-tools"
     rm -rf .venv-tools
     if ! "$PYTHON" -m venv .venv-tools >/dev/null 2>&1; then
         rm -rf .venv-tools

@@ -1,4 +1,4 @@
-"""The page of caches: every cache of the program has its line, and every line its cache."""
+"""The list of caches: every cache of the program has a line, and every line a cache."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TEMPORARY = {"blueprints/text/loader.py", "blueprints/text/nodes.py", "blueprint
 
 
 def rows(columns: int) -> list[list[str]]:
-    """Return the cells of the tables with so many columns, without their heads."""
+    """Return the cells of the tables with that number of columns, without headings."""
     found = [line.strip("| \n").split(" | ") for line in PAGE.splitlines() if line.startswith("| `")]
     return [cells for cells in found if len(cells) == columns]
 
@@ -35,18 +35,18 @@ def test_every_cache_has_its_line() -> None:
     assert sorted(described) == sorted(caches.caches(SOURCE))
 
 
-def test_every_line_names_key_bound_and_end() -> None:
+def test_every_line_has_key_bound_and_invalidation() -> None:
     assert all(all(cell.strip() for cell in row) for row in rows(5))
     unbounded = [row[0] for row in rows(5) if not re.search(r"\d|the |what ", row[3])]
     assert unbounded == []
 
 
-def test_what_is_cached_with_a_snapshot_has_its_line() -> None:
+def test_every_snapshot_memo_has_its_line() -> None:
     others = caches.caches(SOURCE)
     assert sorted(name for name in names(rows(2)) if name not in others) == sorted(caches.memo_keys(SOURCE))
 
 
-def test_no_cache_is_keyed_by_the_place_of_an_object() -> None:
+def test_no_cache_is_keyed_by_id() -> None:
     in_one_expression = {"store/workspace/overlay.py"}
     assert caches.keyed_by_identity(SOURCE) == TEMPORARY | in_one_expression
 
@@ -85,8 +85,8 @@ class Three:
 
 
 def test_the_forms_of_a_cache_are_found() -> None:
-    found = caches.of_module(ast.parse(MODULE), "some")
-    assert found == {"some.one", "some.known", "Three.kept", "Three.memo"}
+    names_found = caches.of_module(ast.parse(MODULE), "some")
+    assert names_found == {"some.one", "some.known", "Three.kept", "Three.memo"}
 
 
 def test_the_key_of_a_memo_is_found() -> None:

@@ -1,4 +1,4 @@
-"""The floors of coverage: every room has one, they only rise, and what fell is named."""
+"""The coverage floors: every room has one, they only rise, and a room below its floor is reported."""
 
 from __future__ import annotations
 
@@ -36,29 +36,35 @@ def group(**of: float) -> floors.Group:
 
 
 def test_every_room_has_a_floor_and_three_are_covered_whole() -> None:
-    found = {room: floor for one in floors.load() for room, floor in one.floors.items()}
+    floor_of = {room: floor for one in floors.load() for room, floor in one.floors.items()}
     modules = [path.relative_to(ROOT / "src/ostiary") for path in (ROOT / "src/ostiary").rglob("*.py")]
     rooms = {path.parts[0] for path in modules if len(path.parts) > 1 and path.parts[1:] != ("__init__.py",)}
-    assert set(found) == rooms | {"record"}
-    assert {room for room in ("proto", "resource", "store") if found[room] != floors.WHOLE} == set()
+    assert set(floor_of) == rooms | {"record"}
+    assert {room for room in ("proto", "resource", "store") if floor_of[room] != floors.WHOLE} == set()
     assert all((ROOT / path).exists() for one in floors.load() for path in one.tests)
 
 
 def test_lines_and_branches_of_a_room_are_counted_together() -> None:
-    found = floors.shares(REPORT, ["store", "record", "empty"])
-    assert {room: share.percent for room, share in found.items()} == {"store": 76.92, "record": 100.0, "empty": 100.0}
-    assert found["store"].left == {"src/ostiary/store/a.py": "9, 4->exit"}
+    coverage = floors.coverage_of(REPORT, ["store", "record", "empty"])
+    assert {room: share.percent for room, share in coverage.items()} == {
+        "store": 76.92,
+        "record": 100.0,
+        "empty": 100.0,
+    }
+    assert coverage["store"].uncovered == {"src/ostiary/store/a.py": "9, 4->exit"}
 
 
-def test_a_room_below_its_floor_is_named_with_what_is_not_taken() -> None:
-    found = floors.shares(REPORT, ["store", "record"])
-    assert list(floors.fell(group(store=76.9, record=100.0), found)) == []
-    told = list(floors.fell(group(store=77.0, record=100.0), found))
-    assert told == ["store: 76.92 %, the floor is 77.0 %; not taken:", "    src/ostiary/store/a.py: 9, 4->exit"]
+def test_a_room_below_its_floor_is_reported_with_uncovered_lines() -> None:
+    coverage = floors.coverage_of(REPORT, ["store", "record"])
+    assert list(floors.shortfalls(group(store=76.9, record=100.0), coverage)) == []
+    lines = list(floors.shortfalls(group(store=77.0, record=100.0), coverage))
+    assert lines == ["store: 76.92 %, the floor is 77.0 %; uncovered:", "    src/ostiary/store/a.py: 9, 4->exit"]
 
 
 def test_a_floor_only_rises() -> None:
     text = '[x]\ntests = ["tests/store"]\nfloors = { store = 10.0, record = 99.0, web = 50.0 }\n'
-    found = floors.shares(REPORT, ["store", "record"])
-    assert floors.raised(text, found).endswith("floors = { store = 76.4, record = 100.0, web = 50.0 }\n")
-    assert floors.raised(text.replace("10.0", "80.0"), found).endswith("store = 80.0, record = 100.0, web = 50.0 }\n")
+    coverage = floors.coverage_of(REPORT, ["store", "record"])
+    assert floors.raised(text, coverage).endswith("floors = { store = 76.4, record = 100.0, web = 50.0 }\n")
+    assert floors.raised(text.replace("10.0", "80.0"), coverage).endswith(
+        "store = 80.0, record = 100.0, web = 50.0 }\n"
+    )

@@ -1,4 +1,4 @@
-"""Documentation is tested: what is generated is fresh, what is named exists, nothing is left out."""
+"""The documentation: generated parts are fresh, everything it mentions exists, and it is complete."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ VARIABLE = re.compile(r"\bOSTIARY_[A-Z0-9_]*[A-Z0-9]\b")
 
 @functools.cache
 def tracked() -> list[str]:
-    """Return every file of the repository, also those not committed yet."""
+    """Return every file of the repository, including uncommitted ones."""
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
     return [path for path in listed if (ROOT / path).exists()]
@@ -45,20 +45,22 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=named)
-def test_only_settings_that_exist_are_named(page: Path) -> None:
+def test_documented_settings_exist(page: Path) -> None:
     known = {setting.variable for setting in TABLE} | {"OSTIARY_CONFIG"}
     text = page.read_text()
-    found = {name for name in VARIABLE.findall(text) if f"{name}_" not in text or name in known}
-    assert found <= known
+    mentioned = {name for name in VARIABLE.findall(text) if f"{name}_" not in text or name in known}
+    assert mentioned <= known
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if page not in HOW_TO], ids=named)  # those name others' files
-def test_files_that_are_named_exist(page: Path) -> None:
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if page not in HOW_TO], ids=named
+)  # they mention files of other programs
+def test_mentioned_files_exist(page: Path) -> None:
     names = re.findall(r"`([\w./*-]+\.(?:py|toml|sh|nix|css|js|html|po))`", page.read_text())
     assert [name for name in names if not any(PurePath(path).match(name.lstrip("/")) for path in tracked())] == []
 
 
-def test_modules_that_the_page_of_architecture_names_exist() -> None:
+def test_modules_of_the_architecture_page_exist() -> None:
     source = ROOT / "src" / "ostiary"
     names = re.findall(r"`([a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)+)`", (ROOT / "docs" / "architecture.md").read_text())
     modules = [source.joinpath(*name.split(".")) for name in names if (source / name.partition(".")[0]).is_dir()]
@@ -70,7 +72,7 @@ DEVELOP = sorted((ROOT / "docs" / "develop").glob("*.md"))
 
 
 @pytest.mark.parametrize("page", DEVELOP, ids=named)
-def test_what_a_page_for_developers_shows_is_what_is_tested(page: Path) -> None:
+def test_code_on_developer_pages_is_tested_code(page: Path) -> None:
     text = page.read_text()
     examples = {link for link in LINK.findall(text) if link.endswith(".py")}
     assert examples
@@ -81,7 +83,7 @@ def test_what_a_page_for_developers_shows_is_what_is_tested(page: Path) -> None:
     assert [line for line in shown if line not in tested] == []
 
 
-def test_every_rule_that_is_cited_stands_on_the_page_of_rules() -> None:
+def test_every_cited_rule_is_documented() -> None:
     sys.path.insert(0, str(ROOT / "scripts"))
     import rules
 
@@ -103,7 +105,7 @@ def test_every_setting_is_documented() -> None:
 
 
 @pytest.mark.parametrize("page", HOW_TO, ids=named)
-def test_a_how_to_says_what_it_requires(page: Path) -> None:
+def test_a_how_to_page_has_its_front_matter(page: Path) -> None:
     _, front, body = page.read_text().split("---\n", 2)
     matter = yaml.safe_load(front)
     assert list(matter) == ["title", "modified", "requires", "status", "tags"]
@@ -112,23 +114,23 @@ def test_a_how_to_says_what_it_requires(page: Path) -> None:
     assert all((page.parent / f"{name}.md").exists() for name in matter["requires"])
 
 
-def test_pages_are_a_graph_without_loose_ends() -> None:
+def test_pages_form_a_connected_graph() -> None:
     from ostiary_delivery.graph.pages import check
 
     assert check(ROOT) == []
 
 
-def test_what_how_tos_require_has_no_circle() -> None:
+def test_requirements_of_how_to_pages_have_no_cycle() -> None:
     needs = {page.stem: yaml.safe_load(page.read_text().split("---\n", 2)[1])["requires"] for page in HOW_TO}
     done: set[str] = set()
     while len(done) < len(needs):
         ready = {name for name, required in needs.items() if name not in done and set(required) <= done}
-        assert ready, f"a circle among {sorted(set(needs) - done)}"
+        assert ready, f"a cycle among {sorted(set(needs) - done)}"
         done |= ready
 
 
 @pytest.mark.parametrize("page", HOW_TO, ids=named)
-def test_blueprints_in_how_tos_can_be_read(page: Path) -> None:
+def test_blueprints_of_how_to_pages_are_valid(page: Path) -> None:
     from ostiary.blueprints.text.wrapper import read_file
 
     for number, block in enumerate(re.findall(r"```yaml\n(version: 1.*?)```", page.read_text(), re.DOTALL)):
@@ -140,17 +142,17 @@ def test_blueprints_in_how_tos_can_be_read(page: Path) -> None:
 def test_every_dependency_has_its_reason() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     groups = project["dependency-groups"]
-    wanted = {
+    declared = {
         re.split(r"[\[<>=~;! ]", item, maxsplit=1)[0]
         for item in [*project["project"]["dependencies"], *(item for group in groups.values() for item in group)]
     }
     text = (ROOT / "docs" / "dependencies.md").read_text()
     listed = {name.strip() for row in re.findall(r"^\| ([a-z].*?) \|", text, re.MULTILINE) for name in row.split(",")}
     listed -= {"package"}
-    assert listed == wanted
+    assert listed == declared
 
 
-def test_every_task_says_what_it_does() -> None:
+def test_every_task_has_a_description() -> None:
     rows = re.findall(r"^\| `[\w.]+` \|.*$", (ROOT / "docs" / "tasks.md").read_text(), re.MULTILINE)
     summaries = [row.split(" | ")[2] for row in rows]
     assert len(summaries) == len(set(summaries)) >= 5

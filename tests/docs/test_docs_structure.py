@@ -1,4 +1,4 @@
-"""The structure that `make check` holds: a circle of imports is found, and a folder that grew too large."""
+"""The structure checks of `make check`: import cycles, faces of rooms, and the size of folders."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ import silence
 import sizes
 
 
-def test_a_circle_is_found_whatever_stands_around_it() -> None:
+def test_a_cycle_is_found_among_other_modules() -> None:
     imports = {"a": {"b"}, "b": {"c"}, "c": {"d", "leaf"}, "d": {"b"}, "leaf": set(), "top": {"a"}}
     assert list(circles.circles(imports)) == [["b", "c", "d", "b"]]
 
 
-def test_two_circles_are_two() -> None:
+def test_two_cycles_are_found() -> None:
     imports = {"a": {"b"}, "b": {"a"}, "c": {"d", "a"}, "d": {"c"}}
     assert sorted(circle[0] for circle in circles.circles(imports)) == ["a", "c"]
 
 
-def test_without_a_circle_nothing_is_told() -> None:
+def test_without_a_cycle_nothing_is_reported() -> None:
     assert list(circles.circles({"a": {"b", "c"}, "b": {"c"}, "c": set()})) == []
 
 
-def test_a_folder_of_many_modules_is_told(tmp_path: Path) -> None:
+def test_a_folder_with_too_many_modules_is_reported(tmp_path: Path) -> None:
     for number in range(sizes.MOST_MODULES + 1):
         (tmp_path / f"m{number}.py").write_text("")
     assert list(sizes.crowded(tmp_path)) == [f"{tmp_path}: {sizes.MOST_MODULES + 1} modules, the limit is 16"]
@@ -67,10 +67,10 @@ def test_a_public_module_is_open_to_other_rooms(module: str) -> None:
 def test_an_inner_module_is_closed_to_other_rooms(module: str, at: str) -> None:
     for importer in ("ostiary.tasks.worker", "ostiary.providers.saml.room", "tests/plugins/garden"):
         (line,) = faces.intrusions({importer: {module}}, HOUSE)
-        assert line == f"{importer} imports {module}, which the __all__ of {at} does not lead to"
+        assert line == f"{importer} imports {module}, which is not public: see the __all__ of {at}"
 
 
-def test_inside_a_room_everybody_may_import_everything() -> None:
+def test_inside_a_room_any_module_may_be_imported() -> None:
     imports = {
         "ostiary.store.database": {"ostiary.store.inserts", "ostiary.store.workspace.pending"},
         "ostiary.providers.oauth2.room": {"ostiary.providers.oauth2.token"},
@@ -78,17 +78,17 @@ def test_inside_a_room_everybody_may_import_everything() -> None:
     assert list(faces.intrusions(imports, HOUSE)) == []
 
 
-def test_what_is_public_for_nobody_is_told() -> None:
+def test_an_unused_public_module_is_reported() -> None:
     imports = {
-        "ostiary.store.inserts": {"ostiary.store.database"},  # its own room does not count
+        "ostiary.store.inserts": {"ostiary.store.database"},  # an import from its own room does not count
         "ostiary.tasks.worker": {"ostiary.store.workspace.editor", "ostiary.providers.oauth2.room"},
     }
     assert list(faces.leftovers(imports, HOUSE)) == [
-        "the __all__ of ostiary.store names database, which no other room imports"
+        "the __all__ of ostiary.store contains database, which no other room imports"
     ]
 
 
-def test_faces_are_read_as_they_are_written(tmp_path: Path) -> None:
+def test_faces_are_read_from_all(tmp_path: Path) -> None:
     room = tmp_path / "ostiary" / "garden"
     (room / "beds").mkdir(parents=True)
     (tmp_path / "ostiary" / "__init__.py").write_text("")
@@ -107,7 +107,7 @@ def test_faces_are_read_as_they_are_written(tmp_path: Path) -> None:
     assert faces.read_imports(room, packages) == {"ostiary.garden", "ostiary.garden.paths"}
 
 
-def test_a_class_has_a_name_of_its_own_among_all_rooms(tmp_path: Path) -> None:
+def test_class_names_are_unique_among_rooms(tmp_path: Path) -> None:
     for name, classes in {
         "store/a": "Job",
         "store/b": "Job",
@@ -118,7 +118,7 @@ def test_a_class_has_a_name_of_its_own_among_all_rooms(tmp_path: Path) -> None:
         path = tmp_path / "ostiary" / f"{name}.py"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"class {classes}: ...\n")
-    assert list(faces.twins(tmp_path)) == ["Job is the name of a class in ostiary.store.a and ostiary.tasks.c"]
+    assert list(faces.twins(tmp_path)) == ["there is a class Job in ostiary.store.a and ostiary.tasks.c"]
     assert list(faces.twins(Path(__file__).parents[2] / "src")) == []
 
 
@@ -149,10 +149,10 @@ def named():
 """
 
 
-def test_an_error_that_is_swallowed_is_found() -> None:
+def test_a_swallowed_error_is_found() -> None:
     assert list(silence.of_module(ast.parse(SILENCES))) == ["silent", "bare", "unused"]
 
 
-def test_no_error_is_swallowed_without_a_word() -> None:
-    fails_again_and_is_told_then = {"store/postgresql/writer.py:_inserts"}
-    assert silence.silent(Path(__file__).parents[2] / "src/ostiary") == fails_again_and_is_told_then
+def test_no_error_is_swallowed_silently() -> None:
+    raises_later = {"store/postgresql/writer.py:_inserts"}
+    assert silence.silent(Path(__file__).parents[2] / "src/ostiary") == raises_later
