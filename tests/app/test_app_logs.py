@@ -173,3 +173,17 @@ def test_no_text_around_it_saves_a_password(around: str, value: str) -> None:
 )
 def test_anything_can_be_logged(value: object) -> None:
     json.dumps(logs.mask("value", value))
+
+
+def test_warnings_and_errors_are_counted() -> None:
+    before = dict(logs.LOGGED)
+    logs.configure("error", stream=io.StringIO(), terminal=False)
+    log = logging.getLogger("ostiary.test")
+    log.warning("not shown, and not counted: nobody finds it in the log")
+    log.error("one")
+    log.critical("two")
+    assert dict(logs.LOGGED) == {**before, "error": before["error"] + 2}
+    logs.configure("info", stream=io.StringIO(), terminal=False)
+    log.info("all is well")
+    log.warning("three")
+    assert logs.LOGGED["warning"] == before["warning"] + 1

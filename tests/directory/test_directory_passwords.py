@@ -4,18 +4,19 @@ import asyncio
 import base64
 import hashlib
 import unicodedata
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Literal
 
 import bcrypt
 import pytest
 from argon2 import PasswordHasher
+from argon2.exceptions import Argon2Error, HashingError, VerificationError
 from hypothesis import given
 from hypothesis import strategies as st
 from support.noting import noting
 from support.waiting import until
 
-from ostiary.directory.errors import Busy, PasswordTooLong
+from ostiary.directory.errors import Busy, NoMemory, PasswordTooLong
 from ostiary.directory.passwords import formats
 from ostiary.directory.passwords.credentials import Credentials, unusable
 from ostiary.directory.passwords.pool import Passwords, spellings
@@ -129,6 +130,45 @@ async def test_a69_the_queue_is_bounded() -> None:
     assert sum(one is None for one in results) == 4
     assert sum(isinstance(one, Busy) for one in results) == 6
     await passwords.dummy()
+    passwords.close()
+
+
+async def test_without_memory_no_password_is_wrong_and_no_place_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    passwords = Passwords(workers=1, queue=0)
+    stored = await passwords.hash(Secret("right"))
+
+    def failing(error: type[Argon2Error]) -> Callable[..., bytes]:
+        def fail(*_: object, **__: object) -> bytes:
+            raise error("Memory allocation error")
+
+        return fail
+
+    for _ in range(3):
+        with monkeypatch.context() as patch:
+            patch.setattr("argon2.low_level.verify_secret", failing(VerificationError))
+            patch.setattr("argon2.low_level.hash_secret", failing(HashingError))
+            with pytest.raises(NoMemory):
+                await passwords.verify(Secret("right"), stored)
+            with pytest.raises(NoMemory):
+                await passwords.hash(Secret("right"))
+            with pytest.raises(NoMemory):
+                await passwords.dummy()
+    assert (await passwords.verify(Secret("right"), stored)).ok
+    passwords.close()
+
+
+async def test_a_thread_that_cannot_be_started_takes_no_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    passwords = Passwords(workers=1, queue=0)
+
+    def no_thread(*_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("threading.Thread.start", no_thread)
+        for _ in range(3):
+            with pytest.raises(NoMemory):
+                await asyncio.wait_for(passwords.dummy(), 20)
+    await asyncio.wait_for(passwords.dummy(), 60)
     passwords.close()
 
 

@@ -1,10 +1,12 @@
-"""A stable address: a small TCP forwarder whose target is switched by the test, and which can stop passing bytes on."""
+"""A stable address: a small TCP forwarder whose target is switched by the test, and which can pass bytes on late or
+not at all."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Iterator
 
 
 class Forwarder:
@@ -15,6 +17,7 @@ class Forwarder:
         self.port = 0
         self.flows = asyncio.Event()
         self.flows.set()
+        self.delay = 0.0  # seconds that every piece is late
         self._open: set[asyncio.StreamWriter] = set()
 
     def cut(self) -> None:
@@ -41,6 +44,8 @@ class Forwarder:
         with contextlib.suppress(OSError):
             while data := await reader.read(65_536):
                 await self.flows.wait()
+                if self.delay:
+                    await asyncio.sleep(self.delay)
                 writer.write(data)
                 await writer.drain()
         writer.transport.abort()
@@ -59,3 +64,25 @@ async def forwarding(target: int) -> AsyncIterator[Forwarder]:
         made.flows.set()
         made.cut()
         await asyncio.sleep(0)
+
+
+@contextlib.contextmanager
+def forwarding_in_thread(target: int) -> Iterator[Forwarder]:
+    """The same for tests without a loop. `target` and `delay` are set at any moment; nothing else is touched."""
+    made: list[Forwarder] = []
+    ready, over = threading.Event(), threading.Event()
+
+    async def run() -> None:
+        async with forwarding(target) as forwarder:
+            made.append(forwarder)
+            ready.set()
+            await asyncio.to_thread(over.wait)
+
+    thread = threading.Thread(target=lambda: asyncio.run(run()))
+    thread.start()
+    ready.wait(60)
+    try:
+        yield made[0]
+    finally:
+        over.set()
+        thread.join()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from ostiary.directory.errors import Busy, DirectoryError, Throttled
+from ostiary.directory.errors import Busy, DirectoryError, NoMemory, Throttled
 from ostiary.proto.jose import JoseError
 from ostiary.resource import InvalidResource
 from ostiary.sessions.session import SessionGone
@@ -29,7 +29,8 @@ UNAVAILABLE: Final[Mapping[Reason, str]] = {
 
 # error, status, code, message; the first match counts. None means the error's own message.
 _MEANINGS: Final[tuple[tuple[type[Exception], int, str, str | None], ...]] = (
-    (Busy, 503, "busy", ""),
+    (NoMemory, 503, NoMemory.code, ""),
+    (Busy, 503, Busy.code, ""),
     (Throttled, 429, "throttled", ""),
     (SessionGone, 409, "session_moved", "Your session has changed in another tab. Start again."),
     (Conflict, 409, "conflict", "Somebody else changed this first. Try again."),

@@ -11,6 +11,7 @@ from typing import Final
 from ostiary.store.counter import next_number
 from ostiary.store.database import Database, Reason, Unavailable
 from ostiary.store.loop import Loop
+from ostiary.store.timeouts import begin_request
 from ostiary.web.request import Request
 from ostiary.web.response import Response, empty
 from ostiary.web.router import Route
@@ -127,15 +128,13 @@ class Health:
 
     async def _database_trouble(self) -> tuple[str, str]:
         """Read and write, as a sign-in does: a read-only database lets nobody sign in."""
+        begin_request(DATABASE_TIMEOUT)  # the store knows what it waited for, a lock for example
         try:
-            async with asyncio.timeout(DATABASE_TIMEOUT):
-                await self._database.fetch("SELECT 1")
-                # guard: A77 the readiness check writes
-                await self._database.write(lambda: next_number(COUNTER))
+            await self._database.fetch("SELECT 1")
+            # guard: A77 the readiness check writes
+            await self._database.write(lambda: next_number(COUNTER))
         except Unavailable as error:
             return error.reason, f"{error.reason}: {error}"
-        except TimeoutError:
-            return Reason.TIMEOUT, f"{Reason.TIMEOUT}: no answer within {DATABASE_TIMEOUT:.0f} s"
         except Exception as error:  # noqa: BLE001 - whatever it is, nobody can sign in
             return Reason.REFUSED, f"{Reason.REFUSED}: {type(error).__name__}: {error}"
         return "", ""

@@ -11,9 +11,10 @@ import json
 import logging
 import re
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Final, TextIO
+from typing import TYPE_CHECKING, Final, TextIO
 
 from ostiary.seal import STARS, Secret
 
@@ -54,12 +55,31 @@ _PAIR: Final = re.compile(
 _CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
+if TYPE_CHECKING:
+    _StreamHandler = logging.StreamHandler[TextIO]
+else:  # at run time it takes no parameter
+    _StreamHandler = logging.StreamHandler
+
+LOGGED: Final[Counter[str]] = Counter({"warning": 0, "error": 0})
+"""How many lines were logged since the start that somebody should look at, by level."""
+
+
+class _Counting(_StreamHandler):
+    """Writes lines, and counts warnings and errors."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one line."""
+        if record.levelno >= logging.WARNING:
+            LOGGED["error" if record.levelno >= logging.ERROR else "warning"] += 1
+        super().emit(record)
+
+
 def configure(level: str, *, stream: TextIO | None = None, terminal: bool | None = None) -> None:
     """Send every log line to `stream` (standard error): readable on a terminal, else JSON."""
     logging.addLevelName(TRACE, "TRACE")
     target = stream if stream is not None else sys.stderr
     on_terminal = target.isatty() if terminal is None else terminal
-    handler = logging.StreamHandler(target)
+    handler = _Counting(target)
     handler.setFormatter(ConsoleFormatter() if on_terminal else JsonFormatter())
     root = logging.getLogger()
     root.handlers[:] = [handler]

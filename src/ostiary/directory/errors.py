@@ -2,6 +2,7 @@
 
 DirectoryError
  ├─ Busy              the queue of password hashes is full; the response is 503
+ │   └─ NoMemory      there is no memory for a password hash, or no thread
  ├─ PasswordTooLong   more than 1,024 bytes
  ├─ WeakPassword      a new password violates the password rules
  ├─ Throttled         too many failures of an authenticator or account; the response is 429
@@ -19,10 +20,21 @@ class DirectoryError(Exception):
 
 
 class Busy(DirectoryError):
-    """The queue of password hashes is full."""
+    """The queue of password hashes is full. `code` is that of the answer."""
+
+    code = "busy"
+
+    def __init__(self, message: str = "Too many sign-ins at once. Try again in a moment.") -> None:
+        super().__init__(message)
+
+
+class NoMemory(Busy):
+    """A password could not be hashed for want of memory."""
+
+    code = "no_memory"
 
     def __init__(self) -> None:
-        super().__init__("Too many sign-ins at once. Try again in a moment.")
+        super().__init__("The server is short of memory. Try again in a moment.")
 
 
 class PasswordTooLong(DirectoryError):

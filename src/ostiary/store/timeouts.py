@@ -24,21 +24,21 @@ LOCK_TIMEOUT: Final = 2.0  # seconds to wait for the lock of a row or table: oth
 
 
 class _Allowance:
-    """The remaining database time of a request, in seconds."""
+    """The database time of a request, and what remains of it, in seconds."""
 
-    __slots__ = ("left",)
+    __slots__ = ("left", "whole")
 
-    def __init__(self) -> None:
-        self.left = TIMEOUT
+    def __init__(self, seconds: float) -> None:
+        self.left = self.whole = seconds
 
 
 _allowance: Final[ContextVar[_Allowance | None]] = ContextVar("ostiary.store.allowance", default=None)
 _batch: Final[ContextVar[float]] = ContextVar("ostiary.store.batch", default=TIMEOUT)
 
 
-def begin_request() -> None:
-    """Set the database time of the current request."""
-    _allowance.set(_Allowance())
+def begin_request(seconds: float | None = None) -> None:
+    """Set the database time of the current request, or of another task; in seconds, `TIMEOUT` by default."""
+    _allowance.set(_Allowance(TIMEOUT if seconds is None else seconds))
 
 
 @contextmanager
@@ -67,7 +67,7 @@ async def with_timeout(work: Awaitable[T]) -> T:
     except TimeoutError as error:
         if not limit.expired():
             raise
-        message = f"the database did not answer within {TIMEOUT if allowance else seconds:.0f} s"
+        message = f"the database did not answer within {seconds if allowance is None else allowance.whole:.0f} s"
         raise Unavailable(message, Reason.TIMEOUT) from error
     finally:
         if allowance is not None:

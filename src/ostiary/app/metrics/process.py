@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING
 
+from ostiary.app.logs import LOGGED
 from ostiary.app.metrics.memory import memory_limit
-from ostiary.room import Measure
+from ostiary.room import Measure, by_one_label
 
 if TYPE_CHECKING:
     from ostiary.app.background import Background
@@ -43,6 +44,13 @@ def process_measures(core: Core, background: Background, lag: LoopLag, jumps: Cl
         labels=("direction",),
         kind="counter",
         read=lambda: {("forward",): jumps.forward, ("back",): jumps.back},
+    )
+    yield Measure(
+        name="ostiary_log_lines",
+        summary="Lines of the log that somebody should look at: warnings and errors.",
+        labels=("level",),
+        kind="counter",
+        read=lambda: by_one_label(LOGGED),
     )
     yield Measure(
         name="ostiary_memory_limit_bytes",

@@ -27,6 +27,7 @@ _MEMORY_MOST: Final = 1_048_576  # KiB
 _PASSES_MOST: Final = 64
 _LANES_MOST: Final = 64
 _SCRYPT_MOST: Final = 268_435_456  # bytes
+_NO_MEMORY: Final = "Memory allocation error"  # of argon2's ARGON2_MEMORY_ALLOCATION_ERROR
 _BCRYPT_BYTES: Final = 72  # bcrypt ignores the rest
 _BCRYPT_COST_MOST: Final = 16
 
@@ -37,33 +38,37 @@ def is_current(stored: str) -> bool:
 
 
 def make(text: str, salt: bytes) -> str:
-    """Return the hash of a password. `salt` are 16 random bytes."""
-    from argon2.low_level import Type, hash_secret  # noqa: PLC0415 - loaded on first use
+    """Return the hash of a password. `salt` are 16 random bytes. Raises MemoryError."""
+    from argon2.exceptions import HashingError  # noqa: PLC0415 - loaded on first use
+    from argon2.low_level import Type, hash_secret  # noqa: PLC0415 - as above
 
-    encoded = hash_secret(
-        text.encode("utf-8", "surrogatepass"),
-        salt,
-        time_cost=TIME_COST,
-        memory_cost=MEMORY_COST,
-        parallelism=PARALLELISM,
-        hash_len=_HASH_BYTES,
-        type=Type.ID,
-    )
+    try:
+        encoded = hash_secret(
+            text.encode("utf-8", "surrogatepass"),
+            salt,
+            time_cost=TIME_COST,
+            memory_cost=MEMORY_COST,
+            parallelism=PARALLELISM,
+            hash_len=_HASH_BYTES,
+            type=Type.ID,
+        )
+    except HashingError as error:
+        raise MemoryError(str(error)) from error  # the parameters are ours: nothing else can fail
     return _PREFIX + encoded.decode("ascii")
 
 
 def is_match(text: str, stored: str) -> bool:
-    """Return whether a password matches a hash. A hash of an unknown format matches no password."""
+    """Return whether a password matches a hash. A hash of an unknown format matches no password. Raises MemoryError."""
     algorithm, _, rest = stored.partition("$")
     verify = _VERIFIERS.get(algorithm)
     try:
         return verify is not None and verify(text.encode("utf-8", "surrogatepass"), rest)
-    except (ValueError, TypeError, LookupError, MemoryError, OverflowError):
+    except (ValueError, TypeError, LookupError, OverflowError):
         return False
 
 
 def _argon2(text: bytes, rest: str) -> bool:
-    from argon2.exceptions import Argon2Error, InvalidHashError  # noqa: PLC0415 - loaded on first use
+    from argon2.exceptions import Argon2Error, InvalidHashError, VerificationError  # noqa: PLC0415 - loaded on first use
     from argon2.low_level import Type, verify_secret  # noqa: PLC0415 - loaded on first use
 
     header = _ARGON2.match("$" + rest.removeprefix("$"))
@@ -75,6 +80,10 @@ def _argon2(text: bytes, rest: str) -> bool:
     kind = {"id": Type.ID, "i": Type.I, "d": Type.D}[header[1]]
     try:
         return bool(verify_secret(("$" + rest.removeprefix("$")).encode("ascii"), text, kind))
+    except VerificationError as error:
+        if str(error) == _NO_MEMORY:  # that does not make the password a wrong one
+            raise MemoryError(_NO_MEMORY) from error
+        return False
     except (Argon2Error, InvalidHashError):
         return False
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
 
-from ostiary.directory.errors import PasswordTooLong
+from ostiary.directory.errors import NoMemory, PasswordTooLong
 from ostiary.directory.passwords import formats
 from ostiary.directory.passwords.hash_queue import INTERNAL, HashQueue, Requester
 from ostiary.record import dataclass
@@ -40,13 +40,13 @@ class Passwords:
         self._pool = ThreadPoolExecutor(number, thread_name_prefix="password")
 
     async def hash(self, text: Secret) -> str:
-        """Return the hash of a password. Raises PasswordTooLong (above 1,024 bytes) and Busy (the queue is full)."""
+        """Return the hash of a password. Raises PasswordTooLong (above 1,024 bytes), Busy (a full queue), NoMemory."""
         _require_length(text)
         normal = spellings(text.reveal())[0]
         return await self._run(lambda: formats.make(normal, os.urandom(_SALT_BYTES)))
 
     async def verify(self, text: Secret, stored: str, requester: Requester = INTERNAL) -> Verified:
-        """Verify a password against a stored hash of any supported format. Raises PasswordTooLong, Busy."""
+        """Verify a password against a stored hash of any supported format. Raises PasswordTooLong, Busy, NoMemory."""
         # guard: A69 an oversized password is not hashed
         _require_length(text)
         if not stored or stored.startswith(UNUSABLE):
@@ -74,9 +74,16 @@ class Passwords:
 
     async def _run(self, work: Callable[[], _T], requester: Requester = INTERNAL) -> _T:
         await self._queue.enter(requester)
-        task = asyncio.get_running_loop().run_in_executor(self._pool, work)
+        try:
+            task = asyncio.get_running_loop().run_in_executor(self._pool, work)
+        except RuntimeError as error:  # no thread can be started
+            self._queue.leave(requester)
+            raise NoMemory from error
         task.add_done_callback(lambda _: self._queue.leave(requester))
-        return await asyncio.shield(task)
+        try:
+            return await asyncio.shield(task)
+        except MemoryError as error:
+            raise NoMemory from error
 
 
 def spellings(text: str) -> tuple[str, ...]:

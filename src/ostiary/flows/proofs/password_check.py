@@ -69,10 +69,10 @@ async def prove_password(
     try:
         backend = await _right_backend(stage_context, rules, user, Secret(password), requester=requester)
         forget(stage_context.request)
-    except Busy:
+    except Busy as error:
         await services.attempts.cancel(attempt)
         headers = (("retry-after", str(_BUSY_SECONDS)),)
-        raise HttpError(503, "busy", "Too many people are signing in. Try again.", headers=headers) from None
+        raise HttpError(503, error.code, "Too many people are signing in. Try again.", headers=headers) from None
     # guard: A30 the wrong password does not pass
     if user is not None and backend is not None and user.is_active:
         return Proven(user, _context(user, backend), tuple(services.attempts.succeeded(attempt)))

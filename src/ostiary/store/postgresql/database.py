@@ -145,6 +145,7 @@ class PostgresDatabase:
     def _connection_lost(self) -> None:
         """Close idle connections after a loss: the address may lead to another server now."""
         self.activity.lost += 1
+        _log.warning("a connection to PostgreSQL was lost; another one is opened")
         self._generation += 1
         idle, self._idle_readers = self._idle_readers, []
         for connection in idle:
