@@ -37,6 +37,7 @@ from ostiary.signon.recovery import Recoverer
 from ostiary.store.database import Conflict, Unavailable
 from ostiary.store.postgresql.opening import PostgresConfig
 from ostiary.store.timeouts import BACKGROUND_TIMEOUT, batch_seconds
+from ostiary.web.errors import NotFound
 from ostiary.web.request import Request
 
 
@@ -289,15 +290,16 @@ def test_the_setup_link_is_for_its_owner_alone(tmp_path: Path) -> None:
 async def test_a_recovery_key_of_nobody_opens_nothing(core: Core) -> None:
     services = build_site(core, Metrics(version="test")).services
     recoverer, sessions = services[Recoverer], services[Sessions]
-    assert await recoverer.recover(Request(), "nothing", clock()) is None
+    with pytest.raises(NotFound):
+        await recoverer.recover(Request(), "nothing", clock())
     await core.accounts.create("ada", now=clock())
     key = await core.accounts.recovery_link("ada", without_mfa=True, now=clock())
     request = Request()
     led = await recoverer.recover(request, key.reveal(), clock())
-    assert led is not None
     assert led.startswith("/flows/-/configure/"), "to a new password"
     assert led.endswith("?next=/if/user/")
     session = await sessions.read(request, clock())
     assert session is not None
     assert session.user is not None
-    assert await recoverer.recover(Request(), key.reveal(), clock()) is None
+    with pytest.raises(NotFound):
+        await recoverer.recover(Request(), key.reveal(), clock())

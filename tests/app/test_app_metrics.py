@@ -21,7 +21,7 @@ from ostiary.store.activity import Durations
 from ostiary.store.database import Database, Unavailable
 from ostiary.store.loop import Loop
 from ostiary.web.asgi import Site
-from ostiary.web.errors import NotFound, TooManyRequests
+from ostiary.web.errors import HttpError, NotFound, TooManyRequests
 from ostiary.web.request import Request
 from ostiary.web.response import Response, empty
 from ostiary.web.router import Route, Router
@@ -214,7 +214,11 @@ async def test_answers_429_are_counted_by_reason() -> None:
         return empty(429)
 
     routes = [Route("GET", "/a/", often), Route("GET", "/b/", slower)]
-    site = Site(Router(metrics.measured(route) for route in routes), throttled=metrics.throttled)
+
+    async def on_error(_request: Request, error: HttpError) -> None:
+        metrics.throttled(error.code)
+
+    site = Site(Router(metrics.measured(route) for route in routes), on_error=on_error)
     for path in (b"/a/", b"/a/", b"/b/"):
         scope = {"path": path.decode(), "raw_path": path, "headers": [(b"host", b"a")]}
         request = Request()

@@ -11,12 +11,15 @@ from support.explain import explain
 from ostiary.events.audit import app_module, audit_changes
 from ostiary.events.event import event
 from ostiary.events.masking import cleanse, is_hidden
-from ostiary.events.repository import Event, EventFilter, Events, sweep
+from ostiary.events.repository import Event, EventFilter, Events, outdated, sweep
+from ostiary.events.room import ROOM
 from ostiary.events.session_events import login_event, logout_event
 from ostiary.events.signin_log import SignInLog
 from ostiary.resource import codec
+from ostiary.room import ServiceRegistry
 from ostiary.seal import Secret
 from ostiary.sessions.session import Session
+from ostiary.settings import load
 from ostiary.store.database import Database
 from ostiary.store.workspace.changes import Change
 from ostiary.store.workspace.commit import run
@@ -64,6 +67,39 @@ async def test_the_sweep_deletes_expired_events(database: Database) -> None:
     await database.write(lambda: run([old, valid]))
     await database.write(lambda: run([sweep(NOW + 5)]))
     assert [one.action for one in await Events(database).search(EventFilter())] == ["logout"]
+
+
+@pytest.mark.parametrize(("days", "kept"), [(365, {"new", "old"}), (30, {"new"}), (800, {"new", "old", "ancient"})])
+async def test_events_are_kept_as_long_as_is_set(database: Database, days: int, kept: set[str]) -> None:
+    """A change of the setting counts for what is there already; an expiry of its own still ends an event earlier."""
+    day = 86_400_000_000
+    ages = {"new": 1, "old": 100, "ancient": 700}
+    rows = [
+        event("login", user={"username": name}, app="a", context={}, client_ip=None, now=NOW - age * day)
+        for name, age in ages.items()
+    ]
+    stranger = event("login", user=None, app="a", context={}, client_ip=None, now=NOW, expires=NOW + day)
+    await database.write(lambda: run([*rows, stranger]))
+    await database.write(lambda: run([outdated(NOW, days * day)]))
+    events = Events(database, days * day)
+    found = await events.search(EventFilter())
+    assert {one.user["username"] for one in found if one.user} == kept
+    assert {one.expires - one.created for one in found} == {days * day, day}
+    await database.write(lambda: run([sweep(NOW + 800 * day)]))
+    assert {one.user["username"] for one in await events.search(EventFilter()) if one.user} == kept
+
+
+async def test_the_job_deletes_by_the_setting(sqlite_database: Database) -> None:
+    settings = load({"OSTIARY_EVENT_RETENTION": "hours=1"}, default_file=None)
+    services = ServiceRegistry(settings, database=sqlite_database, clock=lambda: NOW)
+    rows = [
+        event("login", user=None, app="a", context={}, client_ip=None, now=NOW - age * 60_000_000) for age in (59, 61)
+    ]
+    await sqlite_database.write(lambda: run(rows))
+    (job,) = ROOM.jobs(services)
+    await job.handler({}, now=NOW)
+    (left,) = await Events(sqlite_database).search(EventFilter())
+    assert left.created == NOW - 59 * 60_000_000
 
 
 async def test_an_event_accepts_any_text(database: Database) -> None:
@@ -204,6 +240,7 @@ def test_the_log_line_cannot_be_forged(caplog: pytest.LogCaptureFixture, typed: 
         ("SELECT pk FROM event WHERE user_pk = 7 ORDER BY created DESC, pk DESC LIMIT 20", "event_user"),
         ("SELECT pk FROM event ORDER BY created DESC, pk DESC LIMIT 20", "event_created"),
         ("DELETE FROM event WHERE expires <= 5", "event_expires"),
+        ("SELECT pk FROM event WHERE created <= 5 ORDER BY created LIMIT 250", "event_created"),
     ],
 )
 async def test_hot_statements_use_an_index(database: Database, sql: str, index: str) -> None:

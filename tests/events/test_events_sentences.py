@@ -8,10 +8,10 @@ import pytest
 
 from ostiary.events.event import ACTIONS
 from ostiary.events.repository import Event
-from ostiary.events.sentences import sentence, story
+from ostiary.events.sentences import named_in, sentence, story
 
 ADA = {"pk": 7, "username": "ada", "email": "ada@example.org"}
-TRACE = {
+TRACE: dict[str, Any] = {
     "target": "app",
     "mode": "all",
     "user": 7,
@@ -132,3 +132,19 @@ def test_the_details_contain_the_policy_trace() -> None:
     assert "error: access_denied" in lines
     assert "address: 192.0.2.1" in lines
     assert not any(line.startswith("trace") for line in lines)
+
+
+def test_the_story_names_groups_and_people() -> None:
+    steps = [
+        {**TRACE["steps"][0], "name": "", "object": "g-1"},
+        {**TRACE["steps"][0], "name": "", "kind": "user", "object": 8, "binding": "b3"},
+    ]
+    event = event_of("custom_refused", {"where": "/x", "reason": "no", "trace": {**TRACE, "steps": steps}})
+    assert list(named_in(event)) == [("group", "g-1"), ("user", 8)]
+    assert list(named_in(event_of("custom_refused", {"trace": TRACE}))) == []
+    lines = list(story(event, {"g-1": "staff", "8": "bob"}))
+    assert lines[3:5] == [
+        "  no: group staff (compared; negated), binding b1",
+        "  no: user bob (compared; negated), binding b3",
+    ]
+    assert "  no: group g-1 (compared; negated), binding b1" in list(story(event))

@@ -37,9 +37,10 @@ from ostiary.providers.oauth2.device.stages import STAGES as DEVICE_STAGES
 from ostiary.seal import Secret
 from ostiary.seal.envelope import Sealer
 from ostiary.sessions.session import Session
+from ostiary.signon.recovery import NOT_VALID as LINK_NOT_VALID
 from ostiary.store.database import Statement
 from ostiary.web.asgi import Site
-from ostiary.web.errors import HttpError
+from ostiary.web.errors import HttpError, NotFound
 from ostiary.web.request import Request
 from ostiary.web.response import Response, set_cookie
 from ostiary.web.router import Route, Router
@@ -520,9 +521,11 @@ class SampleHouse:
         async def check(token: Any, now: int) -> bool:
             return bool(token.matches("right"))
 
-        async def recover(request: Request, key: str, now: int) -> str | None:
+        async def recover(request: Request, key: str, now: int) -> str:
             self.recovered.append(key)
-            return prefix + "/if/user/" if key == "right" else None
+            if key != "right":
+                raise NotFound("recovery_link", LINK_NOT_VALID)
+            return prefix + "/if/user/"
 
         self.pages = Pages(
             engine=cast("Any", self.engine),

@@ -14,10 +14,11 @@ from ostiary.flows.proofs.proof import MESSAGE
 from ostiary.flows.proofs.sensitive import STALE
 from ostiary.flows.run.planner import UNDECIDED
 from ostiary.flows.stages.prompt import SERVER_SIDE_LOST
-from ostiary.portal.error_page import TEXTS
+from ostiary.portal.error_page import HEADINGS, TEXTS
 from ostiary.portal.flow.interpolation import SOURCES
 from ostiary.portal.flow.page import NOTICE
 from ostiary.portal.look import own_static, own_templates
+from ostiary.signon.recovery import NOT_VALID as LINK_NOT_VALID
 
 PACKAGE = Path(ostiary.__file__).parent
 _SHOWN = re.compile(r'^\s+(?:title|label|placeholder|sub_text|description): "([^"]+)"$', re.MULTILINE)
@@ -28,6 +29,8 @@ ELSEWHERE = (
     TOO_MANY,
     MESSAGE,
     STALE,
+    LINK_NOT_VALID,
+    *HEADINGS.values(),
     *UNAVAILABLE.values(),
     "Log in",
     "Invalid next URL",

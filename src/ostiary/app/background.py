@@ -27,7 +27,7 @@ class Background:
 
     def __init__(self, core: Core, *, worker: bool) -> None:
         self._worker = Worker(core.database, jobs(core), grace=GRACE, clock=core.services.clock) if worker else None
-        self._loops = [core.plane.watch]
+        self._loops = [core.plane.watch, *(loop for room in core.rooms for loop in room.watches(core.services))]
         self._tasks: list[asyncio.Task[None]] = []
         if worker:
             self._loops.extend(loop for room in core.rooms for loop in room.loops(core.services))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
 from ostiary.app.core import Core
+from ostiary.app.error_recorder import ErrorRecorder
 from ostiary.app.errors import translate
 from ostiary.app.health import Health
 from ostiary.app.logs import REQUEST_ID
@@ -47,10 +48,6 @@ def build_site(core: Core, metrics: Metrics, health: Health | None = None) -> Bu
     services[Protocols].register(*cast("list[ProtocolEndpoint]", endpoints))
     routes = [route for room in core.rooms for route in room.routes(services)]
 
-    def unavailable(reason: str) -> None:
-        metrics.unavailable(reason)
-        health.record_unavailable(reason)
-
     settings = core.settings
     site = Site(
         _with_request_id(Router(metrics.measured(route) for route in routes)),
@@ -61,8 +58,7 @@ def build_site(core: Core, metrics: Metrics, health: Health | None = None) -> Bu
         error_response=services[ErrorPage],
         translate=translate,
         from_proxies=[settings.mtls.header] if settings.mtls.header else (),
-        unavailable=unavailable,
-        throttled=metrics.throttled,
+        on_error=ErrorRecorder(services, metrics, health),
     )
     return Built(site, health, routes, services)
 

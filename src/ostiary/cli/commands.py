@@ -17,6 +17,7 @@ from ostiary.cli.keys import keys
 from ostiary.cli.mail import mail
 from ostiary.cli.processes import start
 from ostiary.cli.tasks import tasks
+from ostiary.cli.trying import mappings, policies
 from ostiary.settings import Settings, load
 
 app = typer.Typer(
@@ -37,6 +38,8 @@ app.add_typer(hosts, name="host")
 app.add_typer(events, name="events")
 app.add_typer(tasks, name="tasks")
 app.add_typer(mail, name="mail")
+app.add_typer(policies, name="policy")
+app.add_typer(mappings, name="mapping")
 app.command("explain")(explain)
 app.command("recovery-link")(accounts.recovery_link)
 app.command("setup-link")(accounts.setup_link)

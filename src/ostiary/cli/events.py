@@ -46,7 +46,7 @@ def read(
     async def work(core: Core, now: int) -> None:
         from ostiary.events.repository import EventFilter, Events  # noqa: PLC0415 - only this command reads events
 
-        log = Events(core.database)
+        log = Events(core.database, core.settings.event_retention)
         wanted = EventFilter(actions=actions, username=user or None, since=_since(since, now))
         found = [event async for event in up_to(limit or None, _matching(log, wanted, app))]
         for event in reversed(found):
@@ -70,7 +70,7 @@ def show(
         from ostiary.events.repository import EventFilter, Events  # noqa: PLC0415 - as above
         from ostiary.events.sentences import story  # noqa: PLC0415 - as above
 
-        log, wanted = Events(core.database), number.strip().lower()
+        log, wanted = Events(core.database, core.settings.event_retention), number.strip().lower()
         found: Sequence[Event] = ()
         if _EVENT.fullmatch(wanted):
             event = await log.get(wanted)
@@ -78,11 +78,32 @@ def show(
         if not found and _REQUEST.fullmatch(wanted.replace("-", "")):
             found = await log.search(EventFilter(request=wanted.replace("-", "")))
         if not found:
-            raise SettingsError(f"no event has the number {number}; `ostiary events --since 7d` lists what there is")
+            raise SettingsError(
+                f"no event has the number {number}; `ostiary events --since 7d` lists what there is, and the log of the"
+                " server has the number of every request"
+            )
+        names = await _names(core, found)
         for event in reversed(found):
-            typer.echo("\n".join((show_time(event.created), *story(event), "")))
+            typer.echo("\n".join((show_time(event.created), *story(event, names), "")))
 
     with_core(work)
+
+
+async def _names(core: Core, found: Sequence[Event]) -> Mapping[str, str]:
+    """Return the names of the groups and users that decisions name by their keys, by key."""
+    from ostiary.directory.group_tree import read_group_tree  # noqa: PLC0415 - as above
+    from ostiary.events.sentences import named_in  # noqa: PLC0415 - as above
+
+    named = {one for event in found for one in named_in(event)}
+    if not named:
+        return {}
+    tree = await read_group_tree(core.database, install_id=core.users.install_id)
+    names = {pk: placed.group.name for pk, placed in tree.groups.items()}
+    for kind, pk in named:
+        user = await core.users.get(pk) if kind == "user" and isinstance(pk, int) else None
+        if user is not None:
+            names[str(pk)] = user.username
+    return names
 
 
 async def _matching(log: Events, wanted: EventFilter, app: str) -> AsyncIterator[Event]:

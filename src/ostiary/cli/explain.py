@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -72,17 +73,14 @@ async def _situation(core: Core, user: str, application: str, supposed: Supposed
     """Read the person and the application. Raises SettingsError for names that nobody has."""
     from ostiary.app.operator.links import base_url  # noqa: PLC0415 - as above
     from ostiary.directory.group_tree import read_group_tree  # noqa: PLC0415 - as above
-    from ostiary.signon.explain.finding import NotFoundHere, find_application, find_person  # noqa: PLC0415 - as above
+    from ostiary.signon.explain.finding import find_application, find_person  # noqa: PLC0415 - as above
     from ostiary.signon.explain.situation import Situation  # noqa: PLC0415 - as above
 
     newest = core.plane.snapshot
     snapshot = newest if supposed.revision is None else await core.plane.snapshot_at(supposed.revision)
-    try:
+    with named("" if snapshot is newest else f" (as of revision {snapshot.number})"):
         found = find_application(snapshot, application)
         subject = await find_person(core.users, user)
-    except NotFoundHere as error:
-        earlier = "" if snapshot is newest else f" (as of revision {snapshot.number})"
-        raise SettingsError(f"{error}{earlier}") from None
     host = supposed.host or core.hosts.address()
     return Situation(
         subject=subject,
@@ -99,14 +97,25 @@ async def _situation(core: Core, user: str, application: str, supposed: Supposed
     )
 
 
-def read_context(options: Sequence[str]) -> Supposed:
-    """Return what was supposed. Raises SettingsError."""
+@contextmanager
+def named(addition: str = "") -> Iterator[None]:
+    """Raise SettingsError for a name that nothing has, with an addition to its text."""
+    from ostiary.signon.explain.finding import NotFoundHere  # noqa: PLC0415 - as above
+
+    try:
+        yield
+    except NotFoundHere as error:
+        raise SettingsError(f"{error}{addition}") from None
+
+
+def read_context(options: Sequence[str], names: Collection[str] = _NAMES) -> Supposed:
+    """Return what was supposed. `names` are those that may be. Raises SettingsError."""
     values: dict[str, list[str]] = {}
     for option in options:
         for pair in option.split(","):
             name, equals, value = pair.strip().partition("=")
-            if not equals or name not in _NAMES:
-                raise SettingsError(f"--context {pair.strip()}: expected NAME=VALUE with one of {', '.join(_NAMES)}")
+            if not equals or name not in names:
+                raise SettingsError(f"--context {pair.strip()}: expected NAME=VALUE with one of {', '.join(names)}")
             values.setdefault(name, []).append(value.strip())
     return Supposed(
         ip=_address(_last(values, "ip")),

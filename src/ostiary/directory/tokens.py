@@ -138,6 +138,14 @@ class Tokens:
         """
         return await self._database.write(lambda: _consuming(token_hash(key.reveal()), now))
 
+    async def expired_recovery(self, key: Secret) -> tuple[User, int] | None:
+        """Return whose recovery link this was and when it expired, as long as that is known. Microseconds UTC."""
+        row = await fetch_one(self._database, BEARER, token_hash(key.reveal()))
+        if row is None:
+            return None
+        token = token_of(row, "token_")
+        return (user_of(row), token.expires or 0) if token.intent == "recovery" else None
+
     async def rotate_expired(self, now: int) -> int:
         """Rotate the key of every expired api token and extend it by a day, as authentik does. Returns their number."""
         rows = await self._database.fetch(

@@ -4,4 +4,4 @@ Owns the table `event`, and the log lines of failed sign-ins and refusals. Serve
 cookies, the tables of users, flows or pages: callers pass plain data.
 """
 
-__all__ = ["audit", "evaluation_log", "event", "refusals", "repository", "room", "sentences", "signin_log"]
+__all__ = ["audit", "evaluation_log", "event", "outages", "refusals", "repository", "room", "sentences", "signin_log"]

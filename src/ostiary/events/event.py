@@ -12,7 +12,10 @@ from ostiary.resource.bounded_cache import BoundedCache
 from ostiary.store.database import Statement
 
 DAY: Final = 86_400_000_000
-RETENTION: Final = 365 * DAY  # microseconds
+RETENTION: Final = 365 * DAY
+"""The default of `Settings.event_retention`, in microseconds."""
+AS_SET: Final = 2**62
+"""The stored expiry of events that are kept as long as that setting says."""
 _BIG: Final = 2**62
 _CACHED_BYTES: Final = 512  # a larger event is not cached
 _CACHED_EVENTS: Final = 1024
@@ -71,8 +74,8 @@ def event(
     """Return the statement that writes an event.
 
     `action` is one of authentik's names, or begins with "custom_". `user` is {"pk", "username", "email"}, or a part of
-    it; None: no user. Secrets in `context` are masked, and long texts truncated. Times are in microseconds UTC. By
-    default, an event expires after 365 days. Raises ValueError for an unknown action.
+    it; None: no user. Secrets in `context` are masked, and long texts truncated. Times are in microseconds UTC. Without
+    `expires`, an event is kept as long as `Settings.event_retention` says. Raises ValueError for an unknown action.
     """
     if action not in ACTIONS and not action.startswith("custom_"):
         message = f"no such event action: {action}"
@@ -100,6 +103,11 @@ def statement(
     return _row(action, columns, app=app, client_ip=client_ip, now=now, expires=expires, brand=brand)
 
 
+def new_context(pk: str, context: Mapping[str, object]) -> Statement:
+    """Return the statement that replaces the context of an event, if it is there."""
+    return Statement("UPDATE event SET context = ? WHERE pk = ?", (_columns(None, context)[3], pk))
+
+
 _Columns = tuple[str, int | None, str, str]
 """The columns who, user_pk, username and context."""
 
@@ -121,7 +129,7 @@ def _row(
         (
             _key(now),
             now,
-            now + RETENTION if expires is None else expires,
+            AS_SET if expires is None else expires,
             action,
             clean_text(app, 128),
             who,

@@ -1,23 +1,24 @@
 """Refused requests, as operators see them: a log line for each, and a limited number of audit events.
 
 The error page shows a request id and no reason. Log line and event contain that id, the requester and the reason.
-Events are limited, because unauthenticated requests cause them: a repeated refusal within `WINDOW` is only counted, and
-there is a limit per address and one for all unauthenticated requesters. The log contains every refusal.
+Events are limited, because unauthenticated requests cause them: a repeated refusal within `WINDOW` only adds its
+request id to the event, and there is a limit per address and one for all unauthenticated requesters. The log contains
+every refusal.
 """
 
 from __future__ import annotations
 
 import logging
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import field
 from typing import Final
 from urllib.parse import quote
 
-from ostiary.events.event import DAY, event
+from ostiary.events.event import DAY, event, new_context
 from ostiary.record import dataclass
 from ostiary.resource.bounded_cache import BoundedCache
-from ostiary.store.database import Database, Statement, Unavailable
+from ostiary.store.database import Database, Statement, StoreError, Unavailable
 from ostiary.store.workspace.commit import write_all
 from ostiary.web.addresses import address_key
 
@@ -32,6 +33,10 @@ MOST_OF_ONE: Final = 20
 """Events per window and address."""
 KEPT: Final = 30 * DAY
 """The retention of events of unauthenticated requesters."""
+MOST_NUMBERS: Final = 20
+"""Request ids in one event."""
+MOST_WAITING: Final = 100
+"""Events that wait until the database is available."""
 
 _REMEMBERED: Final = 4096
 _SHOWN: Final = 200  # characters of a text from the request
@@ -48,8 +53,10 @@ class Refusal:
     `client_id`  as in the request, unverified
     `client`     {"pk", "name", "slug", "client_id"} of the application, if it is known
     `user`       the signed-in user; with neither `user` nor `proven`, the requester is unauthenticated
+    `named`      the requester only named `user`, and is unauthenticated
     `offered`    the refused address of the request
     `nearest`    the listed address most similar to it
+    `stage`      the name of the stage that refused, in a flow
     `trace`      the policy trace of the refusal, as plain data
     """
 
@@ -61,9 +68,11 @@ class Refusal:
     client_id: str | None = None
     client: Mapping[str, object] | None = None
     user: Mapping[str, object] | None = None
+    named: bool = False
     proven: bool = False
     offered: str | None = None
     nearest: str | None = None
+    stage: str | None = None
     trace: Mapping[str, object] | None = None
     app: str = "authentik_core"
     logger: str = "ostiary.refused"
@@ -71,17 +80,27 @@ class Refusal:
     @property
     def known(self) -> bool:
         """Whether the requester is authenticated."""
-        return self.user is not None or self.proven
+        # guard: A68 a named account does not count as authenticated
+        return self.proven or (self.user is not None and not self.named)
+
+
+@dataclass(slots=True)
+class _Told:
+    """A refusal with an event: its primary key, its context, and the request ids of the refusal and its repetitions."""
+
+    pk: str
+    context: Mapping[str, object]
+    numbers: list[str]
 
 
 @dataclass(slots=True)
 class _Window:
-    """The counters of one time window."""
+    """The counters of one time window. A refusal in `seen` without an event is None."""
 
     number: int = -1
     rows: dict[bool, int] = field(default_factory=dict)  # by `known`
     of_one: BoundedCache[str, int] = field(default_factory=lambda: BoundedCache(_REMEMBERED))
-    seen: BoundedCache[tuple[object, ...], int] = field(default_factory=lambda: BoundedCache(_REMEMBERED))
+    seen: BoundedCache[tuple[object, ...], _Told | None] = field(default_factory=lambda: BoundedCache(_REMEMBERED))
     left_out: int = 0
 
 
@@ -90,18 +109,43 @@ class Refusals:
 
     def __init__(self) -> None:
         self._window = _Window()
+        # guard: A68 waiting refusal events are limited
+        self._waiting: Final[deque[Statement]] = deque(maxlen=MOST_WAITING)
+        self._repeated: dict[str, _Told] = {}  # whose events lack request ids
         self.counts: Final[Counter[str]] = Counter()
         """The number of refusals since the start, by error code."""
 
     async def record(self, database: Database, item: Refusal, *, now: int) -> None:
-        """Write the log line, and the event unless its limit is reached. `now` is in microseconds UTC. Never raises."""
+        """Write the log line, and the event unless its limit is reached. `now` is in microseconds UTC. Never raises.
+
+        If the database is unavailable, the event waits for `catch_up`.
+        """
         row = self.note(item, now=now)
         if row is None:
             return
         try:
             await write_all(database, [row])
         except Unavailable:
-            _LOGGER.warning("the event of request %s could not be written", item.request_id)
+            _LOGGER.warning("the event of request %s cannot be written, and waits", item.request_id)
+            self._waiting.append(row)
+
+    async def catch_up(self, database: Database) -> None:
+        """Write the waiting events, and the request ids of repeated refusals.
+
+        It is called periodically, and tries again what it cannot write. Never raises.
+        """
+        repeated, self._repeated = self._repeated, {}
+        try:
+            while self._waiting:
+                row = self._waiting[0]
+                await write_all(database, [row])
+                if self._waiting and self._waiting[0] is row:  # otherwise it was dropped by the limit
+                    self._waiting.popleft()
+            if repeated:
+                await write_all(database, [_with_numbers(told) for told in repeated.values()])
+        except StoreError as error:
+            _LOGGER.debug("events of refusals wait: %s", error)
+            self._repeated = {**repeated, **self._repeated}
 
     def note(self, item: Refusal, *, now: int) -> Statement | None:
         """Write the log line. Returns the event for the caller's batch, or None if its limit is reached."""
@@ -116,14 +160,23 @@ class Refusals:
             _of(item.user),
             address_key(item.address),
         )
-        repeats = window.seen.get(key, 0)
-        if repeats or not self._may_write(item):
-            window.seen.keep(key, repeats + 1)
+        if key in window.seen or not self._may_write(item):
+            self._repeat(window.seen.get(key), item)
+            window.seen.keep(key, window.seen.get(key))
             window.left_out += 1
             return None
-        window.seen.keep(key, 1)
-        left_out, window.left_out = window.left_out, 0
-        return _row(item, left_out=left_out, now=now)
+        context = _context(item) | ({"others_not_written": window.left_out} if window.left_out else {})
+        window.left_out = 0
+        row = _row(item, context, now=now)
+        window.seen.keep(key, _Told(str(row.parameters[0]), context, [item.request_id]))
+        return row
+
+    def _repeat(self, told: _Told | None, item: Refusal) -> None:
+        """Add a request id to an event: people often report the id of their last attempt."""
+        # guard: A68 request ids of a refusal event are limited
+        if told is not None and len(told.numbers) < MOST_NUMBERS:
+            told.numbers.append(item.request_id)
+            self._repeated[told.pk] = told
 
     def _current(self, now: int) -> _Window:
         number = now // WINDOW
@@ -181,7 +234,12 @@ def _of(who: Mapping[str, object] | None) -> object:
     return None if who is None else who.get("pk")
 
 
-def _row(item: Refusal, *, left_out: int, now: int) -> Statement:
+def refusal_event(item: Refusal, *, more: Mapping[str, object], now: int) -> Statement:
+    """Return the event of a refusal. `more` is added to its context, `now` is in microseconds UTC."""
+    return _row(item, _context(item) | dict(more), now=now)
+
+
+def _context(item: Refusal) -> dict[str, object]:
     context: dict[str, object] = {
         "where": item.where,
         "error": item.error,
@@ -196,10 +254,14 @@ def _row(item: Refusal, *, left_out: int, now: int) -> Statement:
         context["offered"] = without_query(item.offered)
     if item.nearest:
         context["nearest"] = item.nearest[:_SHOWN]
+    if item.stage:
+        context["stage"] = item.stage
     if item.trace is not None:
         context["trace"] = dict(item.trace)
-    if left_out:
-        context["others_not_written"] = left_out
+    return context
+
+
+def _row(item: Refusal, context: Mapping[str, object], *, now: int) -> Statement:
     return event(
         ACTION,
         user=item.user,
@@ -209,3 +271,7 @@ def _row(item: Refusal, *, left_out: int, now: int) -> Statement:
         now=now,
         expires=None if item.known else now + KEPT,
     )
+
+
+def _with_numbers(told: _Told) -> Statement:
+    return new_context(told.pk, {**told.context, "request_ids": told.numbers})

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from ostiary.events import repository, tables
+from ostiary.events.outages import Outages
 from ostiary.events.refusals import Refusals
 from ostiary.events.session_events import logout_event
 from ostiary.events.signin_log import SignInLog
-from ostiary.room import Measure, Room, Service, by_one_label
+from ostiary.room import MINUTE, Job, Measure, Room, Service, by_one_label
 from ostiary.sessions.sessions import Hooks
+from ostiary.settings import Settings
+from ostiary.store.loop import Loop
+from ostiary.store.sweeping import in_bites
 
 if TYPE_CHECKING:
     from ostiary.room import ServiceRegistry
+    from ostiary.store.database import Batch, Statement
+
+_CLEANING: Final = 15 * MINUTE
+_LONGEST: Final = 60 * MINUTE
+_EVERY: Final = 1.0  # seconds
+_BOUND: Final = 60.0  # seconds: longer than any write waits for the database
 
 
 def session_hooks(services: ServiceRegistry) -> Hooks:
@@ -39,21 +49,60 @@ def measures(services: ServiceRegistry) -> Iterable[Measure]:
         kind="counter",
         read=partial(by_one_label, sign_ins.failures),
     )
-    if Refusals in services:  # only in a process with a web server
-        yield Measure(
-            name="ostiary_refusals",
-            summary="Refused requests, by error code.",
-            labels=("reason",),
-            kind="counter",
-            read=partial(by_one_label, services[Refusals].counts),
-        )
+    yield Measure(
+        name="ostiary_refusals",
+        summary="Refused requests, by error code.",
+        labels=("reason",),
+        kind="counter",
+        read=partial(by_one_label, services[Refusals].counts),
+    )
+
+
+def watches(services: ServiceRegistry) -> Iterable[Loop]:
+    """Return the loop that writes events which waited for the database."""
+    refusals, outages, database = services[Refusals], services[Outages], services.database
+
+    async def write() -> None:
+        await refusals.catch_up(database)
+        await outages.write(database, now=services.clock())
+
+    yield Loop("refusals", write, every=_EVERY, bound=_BOUND)
+
+
+def jobs(services: ServiceRegistry) -> Iterable[Job]:
+    """Return the job that deletes events older than the retention of the settings."""
+    database, retention = services.database, services[Settings].event_retention
+
+    async def delete(args: Mapping[str, object], *, now: int) -> None:  # noqa: ARG001 - every handler takes arguments
+        async def bite() -> int:
+            return await database.write(lambda: _counted(repository.outdated(now, retention)))
+
+        await in_bites(bite)
+
+    yield Job(
+        "events.retention",
+        delete,
+        "Deletes events older than OSTIARY_EVENT_RETENTION, in small batches",
+        schedule=_CLEANING,
+        limit=_LONGEST,
+    )
+
+
+def _counted(statement: Statement) -> Batch[int]:
+    return (yield statement).count
 
 
 ROOM: Final = Room(
     name="events",
     migrations=tables.MIGRATIONS,
     sweeps=(repository.sweep,),
-    services=(Service(Refusals, lambda _: Refusals(), site=True), Service(SignInLog, lambda _: SignInLog())),
+    services=(
+        Service(Refusals, lambda _: Refusals()),
+        Service(Outages, lambda _: Outages()),
+        Service(SignInLog, lambda _: SignInLog()),
+    ),
     hooks=(Service(Hooks, session_hooks),),
+    jobs=jobs,
+    watches=watches,
     measures=measures,
 )

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Final, cast
 
 from ostiary.events.repository import Event
 
+_NO_NAMES: Final[Mapping[str, str]] = MappingProxyType({})
 NOBODY: Final = "somebody"
 """The name of an unauthenticated user."""
 
 _ACTION: Final = "custom_"
-_HOW: Final = {
+_SECONDS: Final = len("2026-01-31T12:00:00")
+HOW: Final[Mapping[str, str]] = {
     "static": "compared",
     "native": "a stock expression",
     "recognised": "a simple expression",
@@ -19,6 +22,7 @@ _HOW: Final = {
     "failed": "could not be evaluated",
     "disabled": "disabled",
 }
+"""How a binding was evaluated (`policies.trace.How`), in words."""
 
 
 def sentence(event: Event) -> str:
@@ -27,14 +31,17 @@ def sentence(event: Event) -> str:
     return in_words(event) if in_words is not None else _plain(event)
 
 
-def story(event: Event) -> Iterator[str]:
-    """Yield the lines of an event: its sentence, the policy trace, and all recorded details."""
+def story(event: Event, names: Mapping[str, str] = _NO_NAMES) -> Iterator[str]:
+    """Yield the lines of an event: its sentence, the policy trace, and all recorded details.
+
+    `names` are the names of groups and users by primary key (as text), which a trace does not contain.
+    """
     yield sentence(event)
     details = dict(event.context)
     trace = details.pop("trace", None)
     if isinstance(trace, Mapping):
         yield ""
-        yield from decision(trace)
+        yield from decision(trace, names)
     yield ""
     yield f"event: {event.pk}"
     yield f"action: {event.action}"
@@ -44,14 +51,23 @@ def story(event: Event) -> Iterator[str]:
         yield from _detail(name, value)
 
 
-def decision(trace: Mapping[str, object]) -> Iterator[str]:
-    """Yield the lines of a decision: the result, then each binding with its own result."""
+def decision(trace: Mapping[str, object], names: Mapping[str, str] = _NO_NAMES) -> Iterator[str]:
+    """Yield the lines of a decision: the result, then each binding with its own result. `names` as in `story`."""
     result = "allowed" if trace.get("passing") else "refused"
     yield f"The policies {result} it ({requirement(trace.get('mode'))}; revision {trace.get('revision')}):"
     steps = trace.get("steps")
     for step in steps if isinstance(steps, Sequence) else ():
         if isinstance(step, Mapping):
-            yield f"  {binding_line(step)}"
+            yield f"  {binding_line(step, name=names.get(str(step.get('object'))))}"
+
+
+def named_in(event: Event) -> Iterator[tuple[str, object]]:
+    """Yield kind ("group", "user") and primary key of each group and user of a trace."""
+    trace = event.context.get("trace")
+    steps = trace.get("steps") if isinstance(trace, Mapping) else None
+    for step in steps if isinstance(steps, Sequence) else ():
+        if isinstance(step, Mapping) and step.get("kind") in {"group", "user"} and not step.get("name"):
+            yield str(step["kind"]), step.get("object")
 
 
 def requirement(mode: object) -> str:
@@ -69,7 +85,7 @@ def binding_line(
     """
     kind, name = step.get("kind"), name or str(step.get("name") or step.get("object"))
     result = {True: "yes", False: "no"}.get(cast("bool", step.get("result")), "not evaluated")
-    notes = [_HOW.get(str(step.get("how")), str(step.get("how")))]
+    notes = [HOW.get(str(step.get("how")), str(step.get("how")))]
     if step.get("negate"):
         notes.append("negated")
     if step.get("error"):
@@ -110,12 +126,23 @@ def _of(event: Event, *names: str) -> str:
 
 
 def _refused(event: Event) -> str:
+    where = _text(event, "where") + (f", stage {_text(event, 'stage')}" if event.context.get("stage") else "")
     application = _of(event, "application") or _text(event, "client_id")
     at = f" for {application}" if application else ""
     offered = f"; address in the request: {event.context['offered']}" if event.context.get("offered") else ""
     if event.context.get("nearest"):
         offered += f"; nearest listed address: {event.context['nearest']}"
-    return f"{_who(event)} was refused at {_text(event, 'where')}{at}: {_text(event, 'reason')}{offered}"
+    more, reason = offered + _requests(event), _text(event, "reason")
+    return f"{_who(event)} was refused at {where}{at}: {reason.removesuffix('.') if more else reason}{more}"
+
+
+def _requests(event: Event) -> str:
+    """Return the number and times of the requests of an outage."""
+    requests = event.context.get("requests")
+    if not isinstance(requests, int):
+        return ""
+    since, until = (f"{_text(event, name)[:_SECONDS]}Z" for name in ("since", "until"))
+    return f"; {requests} requests, from {since} to {until}"
 
 
 def _model(verb: str) -> Callable[[Event], str]:

@@ -20,8 +20,8 @@ def insert_derivation(token_hash: bytes, *, source: bytes) -> Batch[None]:
     yield Statement("INSERT INTO access_descent (token, source) VALUES (?, ?)", (token_hash, source))
 
 
-def revoke_with_derived(token_hash: bytes, *, provider: int) -> Batch[None]:
-    """Revoke a token of that provider, and recursively every token derived from it."""
+def revoke_with_derived(token_hash: bytes, *, provider: int) -> Batch[bool]:
+    """Revoke a token of that provider, and recursively every token derived from it. Returns whether it existed."""
     revoked = yield revoke_access(token_hash, provider=provider)
     # guard: A18 derived tokens end with their original
     if revoked.count:
@@ -32,6 +32,7 @@ def revoke_with_derived(token_hash: bytes, *, provider: int) -> Batch[None]:
             ") SELECT token FROM reach)",
             (token_hash,),
         )
+    return revoked.count > 0
 
 
 def sweep() -> Statement:

@@ -8,7 +8,7 @@ from typing import Final
 
 from ostiary.flows.plans.destination import FLOW_PAGES
 from ostiary.portal.look import Renderer
-from ostiary.web.errors import HttpError, NoAccess
+from ostiary.web.errors import HttpError
 from ostiary.web.negotiation import json_error, phrase, wants_json
 from ostiary.web.request import Request
 from ostiary.web.response import Response
@@ -25,6 +25,8 @@ TEXTS: Final[Mapping[int, tuple[str, str]]] = {
     500: ("Something went wrong", "It is not your fault. Try again in a while."),
     503: ("Busy just now", "The service cannot answer at the moment. Try again shortly."),
 }
+HEADINGS: Final[Mapping[str, str]] = {"recovery_link": "This link does not work"}
+"""Headings by the code of the error, where that of its status says something else."""
 _REFUSED: Final = frozenset({"access_denied", "permission_denied"})  # authentik answers some of these with 200
 _PASSING: Final = frozenset({403, 408, 413, 429, 500, 502, 503, 504})  # what may go better the next time
 SETUP_CODE: Final = "setup_link_required"
@@ -54,10 +56,10 @@ class ErrorPage:
             "error.html",
             status=error.status,
             code=error.status,
-            heading=translate(heading),
+            heading=translate(HEADINGS.get(error.code, heading)),
             text=translate(error.message or text),
             retry=int(retry) if retry.isdigit() else 0,
-            refused=error if isinstance(error, NoAccess) else None,
+            about=error,
             again=request.url if error.status in _PASSING and request.path.startswith(FLOW_PAGES) else "",
             request_id=request.request_id,
         )

@@ -9,7 +9,7 @@ from ostiary.portal import redirects
 from ostiary.portal.look import Renderer
 from ostiary.portal.services import Pages
 from ostiary.web.csrf import form_token, is_form_token, same_origin
-from ostiary.web.errors import Forbidden, NotFound
+from ostiary.web.errors import Forbidden
 from ostiary.web.parameters import unique
 from ostiary.web.request import Request
 from ostiary.web.response import Response, redirect
@@ -49,8 +49,6 @@ class RecoveryPage:
         if session is None or not is_form_token(token, session.key, _purpose(request), self._pages.form_key):
             return redirect(request.prefix + request.path, 303)
         to = await self._pages.recover(request, request.params["key"], now)
-        if to is None:
-            raise NotFound("recovery_link", "This link was used before, or it is too old.")
         return redirect(redirects.stays_here(to, request) or to, 303)
 
 

@@ -60,8 +60,8 @@ class Pages:
     """Everything the pages use.
 
     `form_key` is key material of its own for form tokens; `clock` gives microseconds UTC. `recover` consumes a recovery
-    key, signs the person in and returns the path to go to, or None for a key that is not valid. `protocols` answer the
-    requests that flows lead to; `sign_on` asks their policies, and `refusals` records a no.
+    key, signs the person in and returns the path to go to; it raises NotFound for a key that is not valid. `protocols`
+    answer the requests that flows lead to; `sign_on` asks their policies, and `refusals` records a no.
     """
 
     engine: Engine
@@ -74,7 +74,7 @@ class Pages:
     static: Static
     form_key: bytes
     clock: Callable[[], int]
-    recover: Callable[[Request, str, int], Awaitable[str | None]]
+    recover: Callable[[Request, str, int], Awaitable[str]]
     sign_on: SignOnServices
     protocols: Protocols = field(default_factory=Protocols)
     refusals: Refusals = field(default_factory=Refusals)

@@ -46,7 +46,8 @@ class Room:
     Requests: `templates` are folders with the templates of its pages, `routes` are what it answers, `endpoints` where
     it signs people on (`signon.protocols.ProtocolEndpoint`), `finishes` what is called with every answer.
 
-    Background: `jobs` are done for it by the queue, `loops` go on beside the queue in a process that works on it.
+    Background: `jobs` are done for it by the queue, `loops` go on beside the queue in a process that works on it,
+    `watches` in every process that serves or works.
     `measures` are what the page of metrics shows of it, in every process.
 
     Each function is given the services; each service is built when it is first wanted.
@@ -65,4 +66,5 @@ class Room:
     finishes: Callable[[ServiceRegistry], Iterable[Finish]] = _nothing
     jobs: Callable[[ServiceRegistry], Iterable[Job]] = _nothing
     loops: Callable[[ServiceRegistry], Iterable[Loop]] = _nothing
+    watches: Callable[[ServiceRegistry], Iterable[Loop]] = _nothing
     measures: Callable[[ServiceRegistry], Iterable[Measure]] = _nothing

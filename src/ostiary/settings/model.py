@@ -162,6 +162,7 @@ class Settings:
     email: EmailSettings = EmailSettings()
     throttle: Throttle = Throttle(device=RateSetting(20, 3_600_000_000))
     expressions: ExpressionSettings = ExpressionSettings()
+    event_retention: int = 365 * 86_400_000_000  # microseconds
     image_digest: str | None = None  # of the container image, set by the deployment
     notes: tuple[str, ...] = ()  # notes for the operator, one sentence each
     shown: Mapping[str, Shown] = field(default_factory=dict)

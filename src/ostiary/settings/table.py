@@ -194,6 +194,15 @@ TABLE: Final[tuple[Setting, ...]] = (
         help="Characters that an expression may print.",
     ),
     Setting(
+        name="event_retention",
+        parse=parse.duration,
+        is_duration=True,
+        default="days=365",
+        alias=False,
+        help="How long events of the audit log are kept; those of unauthenticated requesters at most 30 days. A change"
+        " applies to existing events as well.",
+    ),
+    Setting(
         name="bootstrap.password",
         flat=True,
         parse=parse.secret,

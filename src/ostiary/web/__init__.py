@@ -11,6 +11,7 @@ __all__ = [
     "csrf",
     "errors",
     "language",
+    "logged",
     "negotiation",
     "outgoing",
     "page_cache",

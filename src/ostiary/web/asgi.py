@@ -37,7 +37,6 @@ _ALWAYS: Final = ((b"x-powered-by", b"authentik"), (b"x-content-type-options", b
 _WITHOUT_LENGTH: Final = frozenset({204, 304})
 _CONSTANT: Final = frozenset({"content-type", "cache-control", "pragma", "vary", "x-frame-options", "referrer-policy"})
 _UNAVAILABLE: Final = 503
-_TOO_MANY: Final = 429
 _MANY_SENT: Final = 256  # cached encoded headers
 # "same-origin" instead of "no-referrer": with the latter, browsers send "Origin: null" with our own forms.
 # guard: A41 pages are not cached by browsers
@@ -77,6 +76,7 @@ Whole = Callable[[int, Sequence[tuple[bytes, bytes]], bytes], bool]
 Finish = Callable[[Request, Response], None]
 ErrorRenderer = Callable[[Request, HttpError], Response]
 Translate = Callable[[Exception], HttpError | None]
+OnError = Callable[[Request, HttpError], Awaitable[None]]
 
 access_log = logging.getLogger("ostiary.access")
 log = logging.getLogger("ostiary.web")
@@ -96,7 +96,7 @@ def _no_translation(_error: Exception) -> None:
     return None
 
 
-def _not_counted(_code: str) -> None:
+async def _ignore(_request: Request, _error: HttpError) -> None:
     return
 
 
@@ -106,7 +106,7 @@ class Site:
     `handler` is the router. `hosts` are the served hosts (None: all); health checks and static files are served at any
     host. `finish` functions are called with every response, in order. `error_response` renders errors. `translate`
     converts the errors of other rooms to HttpErrors. `from_proxies` are header names in lower case; such a header is
-    dropped unless a trusted proxy sent it. `unavailable` and `throttled` are called with the code of each 503 and 429.
+    dropped unless a trusted proxy sent it. `on_error` is called for every error response.
     """
 
     def __init__(
@@ -120,12 +120,10 @@ class Site:
         error_response: ErrorRenderer = plain_error,
         translate: Translate = _no_translation,
         from_proxies: Sequence[str] = (),
-        unavailable: Callable[[str], None] = _not_counted,
-        throttled: Callable[[str], None] = _not_counted,
+        on_error: OnError = _ignore,
     ) -> None:
         self._handler = handler
-        self._unavailable = unavailable
-        self._throttled = throttled
+        self._on_error = on_error
         self._from_proxies = tuple(from_proxies)
         self._prefix = prefix.rstrip("/")
         self._proxies = proxies or Proxies()
@@ -181,15 +179,15 @@ class Site:
                 await _refuse(self._hosts, request)
             response = await self._handler(request) if inside else _outside(request)
         except Exception as error:  # noqa: BLE001 - the one place where errors become responses
-            response = self._failed(request, error)
+            response = await self._failed(request, error)
         try:
             for finish in self._finish:
                 finish(request, response)
         except Exception as error:  # noqa: BLE001 - as above
-            response = self._failed(request, error)
+            response = await self._failed(request, error)
         return response
 
-    def _failed(self, request: Request, error: Exception) -> Response:
+    async def _failed(self, request: Request, error: Exception) -> Response:
         http_error = error if isinstance(error, HttpError) else self._translate(error)
         if http_error is None:
             log.error("request %s failed", request.request_id, exc_info=error)
@@ -197,9 +195,10 @@ class Site:
         elif http_error.status == _UNAVAILABLE:
             detail = "" if http_error is error else f": {error}"
             log.warning("request %s is answered 503, %s%s", request.request_id, http_error.code, detail)
-            self._unavailable(http_error.code)
-        elif http_error.status == _TOO_MANY:
-            self._throttled(http_error.code)
+        try:
+            await self._on_error(request, http_error)
+        except Exception:
+            log.exception("the error of request %s is not recorded", request.request_id)
         try:
             response = self._error_response(request, http_error)
         except Exception:

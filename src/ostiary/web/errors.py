@@ -16,10 +16,21 @@ from collections.abc import Mapping, Sequence
 class HttpError(Exception):
     """An error response with an HTTP status. `message` is public, so it must not help an attacker.
 
-    `trace` is the policy trace of a refusal, as JSON data. It is for the audit log and never sent to the requester.
+    For the page: `account` is the username of the signed-in user, `application` the name of the application, and
+    `another` our path for a sign-in as another user. "": the page does not show it.
+
+    For the audit log, and never sent to the requester: `trace` is the policy trace of a refusal, as JSON data. `reason`
+    has more details than `message`. `user` is {"pk", "username", "email"} of the account that the request named, signed
+    in or not. `recorded`: the audit log has the error already.
     """
 
+    account: str = ""
+    application: str = ""
+    another: str = ""
     trace: Mapping[str, object] | None = None
+    reason: str = ""
+    user: Mapping[str, object] | None = None
+    recorded: bool = False
 
     def __init__(self, status: int, code: str, message: str = "", *, headers: Sequence[tuple[str, str]] = ()) -> None:
         self.status = status
@@ -53,8 +64,7 @@ class NotFound(HttpError):
 class NoAccess(HttpError):
     """The signed-in user has no access to an application. The status is 200, as in authentik.
 
-    The page shows `application` and `account`, and links to `another`, our path for a sign-in as another user ("": no
-    link). `trace` is that of `HttpError`.
+    The page shows `application` and `account`, and links to `another`. The arguments are attributes of `HttpError`.
     """
 
     def __init__(

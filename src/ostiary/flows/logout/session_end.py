@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from ostiary.applications.resources import Application
 from ostiary.brands.select import select
-from ostiary.flows.challenge_page import ChallengePage
+from ostiary.flows.challenge_page import ChallengePage, PageContext
 from ostiary.flows.interface.pending_user import person_fields
-from ostiary.flows.interface.stage_context import StageContext
+from ostiary.flows.interface.stage_context import Ask, StageContext
 
 SESSION_END: Final = "ak-stage-session-end"
-SESSION_END_PAGE: Final = ChallengePage(template="stages/session_end.html")
+
+
+def _values(page: PageContext) -> Mapping[str, object]:
+    return {"request_id": page.notes.get(NOTICES_NUMBER, "")}
+
+
+SESSION_END_PAGE: Final = ChallengePage(template="stages/session_end.html", values=_values)
 NOTICES: Final = "sign_out_notices"
 """What of an application's wish to sign out was not taken, in the plan's context."""
+NOTICES_NUMBER: Final = "sign_out_request"
+"""The number of the request with that wish."""
 
 
-async def session_end_fields(stage_context: StageContext) -> dict[str, object]:
+async def _fields(stage_context: StageContext) -> dict[str, object]:
     """Return what that screen says, whether or not an application is behind it.
 
     `notices` tell what of the application's request was not taken: "address", "hint"; left out when all was.
@@ -34,6 +43,12 @@ async def session_end_fields(stage_context: StageContext) -> dict[str, object]:
     if stage_context.session.user is not None:  # else nobody is left to be signed out
         fields["invalidation_flow_url"] = stage_context.request.prefix + "/flows/-/default/invalidation/"
     return fields
+
+
+async def session_end(stage_context: StageContext, **more: object) -> Ask:
+    """Ask with that screen, with more fields. Its page shows the number of a request that was not taken whole."""
+    notes = {NOTICES_NUMBER: stage_context.text(NOTICES_NUMBER) or ""}
+    return Ask({**await _fields(stage_context), **more}, person=False, notes=notes)
 
 
 def application_of(stage_context: StageContext) -> Application | None:

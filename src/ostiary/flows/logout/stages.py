@@ -8,7 +8,7 @@ from typing import ClassVar, Final
 from ostiary.flows.challenge_page import ChallengePage
 from ostiary.flows.interface.stage_context import Ask, Done, StageContext, Verdict
 from ostiary.flows.logout import iframes
-from ostiary.flows.logout.session_end import SESSION_END, SESSION_END_PAGE, application_of, session_end_fields
+from ostiary.flows.logout.session_end import SESSION_END, SESSION_END_PAGE, application_of, session_end
 from ostiary.flows.next_url import is_relative, query_value
 from ostiary.flows.plans.logout import (
     ASK,
@@ -37,7 +37,7 @@ class EndSessionStage(Stage):
             return Done()
         if wanted is True:
             return Done(sign_out=True)
-        return Ask({**await session_end_fields(stage_context), "confirm": True}, person=False)
+        return await session_end(stage_context, confirm=True)
 
     async def answer(self, stage_context: StageContext, answer: Mapping[str, object]) -> Verdict:
         """Take the person's word; anything but a yes is a no. The session ends with the next look at the flow."""
@@ -79,7 +79,7 @@ class SessionEndedStage(Stage):
         refused = bool(following) and not is_relative(following or "")  # the end of the flow says so
         if stage_context.context.get("redirect") or refused or application_of(stage_context) is None:
             return Done()
-        return Ask(await session_end_fields(stage_context), person=False)
+        return await session_end(stage_context)
 
     async def answer(self, stage_context: StageContext, answer: Mapping[str, object]) -> Verdict:
         """Show it again: it asks nothing."""

@@ -91,8 +91,9 @@ async def _begun(stage_context: StageContext, user: User | None, typed: str, bro
         )
     except Throttled as error:
         stage_context.services.sign_ins.failed(user=_name(user), address=stage_context.client, reason="throttled")
-        message = "Too many failed attempts. Wait a little."
-        raise TooManyRequests(retry_after=error.retry_after, message=message) from None
+        refusal = TooManyRequests(retry_after=error.retry_after, message="Too many failed attempts. Wait a little.")
+        refusal.user = None if user is None else user.who
+        raise refusal from None
 
 
 async def _right_backend(

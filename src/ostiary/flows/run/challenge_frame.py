@@ -11,6 +11,7 @@ from ostiary.flows.error_detail import TOO_MANY
 from ostiary.flows.interface.pending_user import person_fields
 from ostiary.flows.interface.stage_context import Ask, StageContext
 from ostiary.flows.next_url import is_relative, query_value
+from ostiary.flows.plans.beginning import ANOTHER_URL
 from ostiary.flows.plans.destination import NAMED, key_of_page
 from ostiary.flows.run.outcome import Challenge, FlowInfo
 
@@ -21,11 +22,14 @@ if TYPE_CHECKING:
     from ostiary.flows.resources import Stage
 
 ACCESS_DENIED: Final = "ak-stage-access-denied"
+REFUSED: Final = "refused"
+"""The number of the request that was refused, in the scratch of a plan that is kept for another look."""
 
 
 def _denied_values(page: PageContext) -> Mapping[str, object]:
     """Where a flow ended with a wrong password, its own address begins it again, and leads to where it was to lead."""
-    return {"again": page.address() if page.fields.get("error_message") == TOO_MANY else ""}
+    again = page.address() if page.fields.get("error_message") == TOO_MANY else ""
+    return {"again": again, "another": "", "request_id": page.request.request_id, "signed_in": False, **page.notes}
 
 
 DENIED_PAGE: Final = ChallengePage(template="stages/access_denied.html", values=_denied_values)
@@ -49,13 +53,30 @@ async def access_denied(stage_context: StageContext, message: str) -> Challenge:
     """Return the screen of somebody who does not get any further."""
     fields = {**await person_fields(stage_context), "error_message": message}
     application = str(stage_context.mapping("application").get("name", ""))
+    info = flow_info(stage_context)
+    notes = {
+        "request_id": stage_context.scratch.get(REFUSED, stage_context.request.request_id),
+        "signed_in": stage_context.session.user is not None,
+        "another": _another(stage_context, info) if fields["pending_user"] else "",
+    }
     return Challenge(
         component=ACCESS_DENIED,
         fields=fields,
-        flow_info=flow_info(stage_context),
+        flow_info=info,
         page=DENIED_PAGE,
+        notes=notes,
         application=application,
     )
+
+
+def _another(stage_context: StageContext, info: FlowInfo) -> str:
+    """Return where somebody else signs in for what was refused. The plan, which knows it, ends with the refusal."""
+    named = stage_context.text(ANOTHER_URL)
+    if named and is_relative(named):
+        return named
+    if stage_context.session.user is not None:  # else what comes next would be refused to them again
+        return f"{stage_context.request.prefix}/flows/-/default/invalidation/"
+    return info.cancel_url
 
 
 def flow_info(stage_context: StageContext) -> FlowInfo:

@@ -240,11 +240,11 @@ class Dispatcher:
             # guard: A30 a deleted stage is not skipped
             self._restart(keep_context=False)
             return None
-        fate, events = await self._planner.decide_again(self._at.plan, self._at.session)
-        self._commit.add(events)
-        if fate == "refuse":
-            return await self._deny(UNDECIDED)
-        if fate == "leave":
+        again = await self._planner.decide_again(self._at.plan, self._at.session)
+        self._commit.add(again.events)
+        if again.fate == "refuse":
+            return await self._deny(UNDECIDED, trace=again.trace)
+        if again.fate == "leave":
             self._commit.plan = self._at.plan.without_step()
             return None
         stage_context = self._at.stage_context()
@@ -253,17 +253,18 @@ class Dispatcher:
             case Ask():
                 return await self._ask(verdict, stage, stage_context)
             case Wrong():
-                return await self._carry_out(Refused("This step cannot be taken.", verdict.writes))
-            case _:
-                return await self._carry_out(verdict)
+                verdict = Refused("This step cannot be taken.", verdict.writes)
+        return await self._carry_out(verdict, trace=again.trace)
 
-    async def _carry_out(self, verdict: Done | Refused | Declined | Switch) -> Outcome | None:
-        """Do what a stage said, whether it was opened or answered."""
+    async def _carry_out(
+        self, verdict: Done | Refused | Declined | Switch, *, trace: Mapping[str, object] | None = None
+    ) -> Outcome | None:
+        """Do what a stage said, whether it was opened or answered. `trace` is why it was opened."""
         match verdict:
             case Done():
                 return await self._advance(verdict)
             case Refused():
-                return await self._refuse(verdict)
+                return await self._refuse(verdict, trace=trace)
             case Declined():
                 return await self._decline(verdict)
             case Switch():
@@ -358,8 +359,10 @@ class Dispatcher:
             return Passed()
         return await challenge_of(stage_context, again, self._at.plan, stage)
 
-    async def _refuse(self, verdict: Refused) -> Outcome:
-        return Passed() if self._restarted(verdict.writes) else await self._deny(verdict.message, verdict.writes)
+    async def _refuse(self, verdict: Refused, *, trace: Mapping[str, object] | None = None) -> Outcome:
+        if self._restarted(verdict.writes):
+            return Passed()
+        return await self._deny(verdict.message, verdict.writes, trace=trace)
 
     def _restarted(self, writes: tuple[Statement, ...]) -> bool:
         """Begin again where the place of the stage wants that after a wrong answer."""
@@ -401,5 +404,4 @@ class Dispatcher:
         at = self._at
         if await at.behaviour.refusal(at.stage_context()) is not None or at.stage() is None:
             return False
-        fate, _ = await self._planner.decide_again(at.plan, at.session)
-        return fate == "take"
+        return (await self._planner.decide_again(at.plan, at.session)).fate == "take"

@@ -42,6 +42,15 @@ class Planned:
     trace: Mapping[str, object] | None = None  # of the decision that refused, as JSON data
 
 
+@dataclass(frozen=True, slots=True)
+class Again:
+    """What the policies of a stage's place said when its turn came; `events` and `trace` as in `Planned`."""
+
+    fate: Fate = "take"
+    events: tuple[Statement, ...] = ()
+    trace: Mapping[str, object] | None = None
+
+
 class Planner:
     """Plans for one request."""
 
@@ -110,14 +119,14 @@ class Planner:
         """Return whether the session could start the flow now."""
         return (await self.make(flow, Plan(id="", slug=flow.slug), session)).plan is not None
 
-    async def decide_again(self, plan: Plan, session: Session) -> tuple[Fate, tuple[Statement, ...]]:
-        """Evaluate the policies of the current stage's place again, if its marker asks for it, with their events."""
+    async def decide_again(self, plan: Plan, session: Session) -> Again:
+        """Evaluate the policies of the current stage's place again, if its marker asks for it."""
         step = plan.steps[0]
         if step.binding is None or not step.re_evaluate or not has_bindings(step.binding, self._snapshot):
-            return "take", ()
+            return Again()
         binding = self._snapshot.get(FlowStageBinding, step.binding)
         if binding is None:
-            return "take", ()
+            return Again()
         pending = plan.context.get("pending_user")
         pk = pending.get("pk") if isinstance(pending, dict) else session.user
         decision = await decide(
@@ -127,7 +136,7 @@ class Planner:
             snapshot=self._snapshot,
             context=policy_context(plan.context, client=self._request.client, now=self._now),
         )
-        return self._fate(decision, binding), decision.events
+        return Again(self._fate(decision, binding), decision.events, decision.trace.data())
 
     def _fate(self, decision: Decision, binding: FlowStageBinding) -> Fate:
         fate = fate_of(decision, binding, self._snapshot)

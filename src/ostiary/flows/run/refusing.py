@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from ostiary.events.refusals import Refusal
-from ostiary.flows.run.challenge_frame import access_denied
+from ostiary.flows.run.challenge_frame import REFUSED, access_denied
 from ostiary.flows.run.outcome import Moved, Outcome
 
 if TYPE_CHECKING:
@@ -31,7 +31,8 @@ async def deny(
     challenge = await access_denied(at.stage_context(), message)
     writes = (*writes, *_refusal_event(at, message, trace))
     if later:
-        at.commit.keep(at.plan.to(denied=message, steps=(), scratch={}, errors={}, planned=True), writes)
+        scratch = {REFUSED: at.request.request_id}
+        at.commit.keep(at.plan.to(denied=message, steps=(), scratch=scratch, errors={}, planned=True), writes)
     else:
         at.commit.add(writes)
         at.commit.drop()
@@ -60,6 +61,7 @@ async def not_applicable(
 def _refusal_event(at: Position, message: str, trace: Mapping[str, object] | None) -> Sequence[Statement]:
     """Return the event of a refusal, unless there are too many; the log has its line."""
     application = at.plan.context.get("application")
+    user, stage = _account(at), at.stage()
     row = at.services.refusals.note(
         Refusal(
             where=f"flow {at.flow.slug}",
@@ -68,10 +70,20 @@ def _refusal_event(at: Position, message: str, trace: Mapping[str, object] | Non
             address=at.request.client,
             request_id=at.request.request_id,
             client=application if isinstance(application, dict) else None,
-            user=at.session.who if at.session.user is not None else None,
+            user=user,
+            named=at.session.user is None,
+            stage=None if stage is None else stage.name,
             trace=trace,
             logger="ostiary.flows",
         ),
         now=at.now,
     )
     return () if row is None else (row,)
+
+
+def _account(at: Position) -> Mapping[str, object] | None:
+    """Return who is signed in, else whose name was given, if somebody has it."""
+    if at.session.user is not None:
+        return at.session.who
+    pending = at.plan.context.get("pending_user")
+    return pending if isinstance(pending, dict) and isinstance(pending.get("pk"), int) else None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal
 from ostiary.directory.authenticators.device import Attempt
 from ostiary.directory.errors import Throttled
 from ostiary.events.event import event
+from ostiary.events.refusals import Refusal
 from ostiary.flows.challenge_page import ChallengePage
 from ostiary.flows.enrolment import SetupStage, with_device
 from ostiary.flows.interface.pending_user import pending_user
@@ -81,7 +82,8 @@ class AuthenticatorValidateStage(Stage):
             device = await kinds.verify(user.pk, attempt, classes=self.device_classes)
         except Throttled:  # a challenge all the same: programs at the executor expect one
             stage_context.services.sign_ins.failed(user=user.username, address=stage_context.client, reason="throttled")
-            return wrong("code", "Too many wrong codes. Wait a little.", "throttled")
+            verdict = wrong("code", "Too many wrong codes. Wait a little.", "throttled")
+            return Wrong(verdict.errors, writes=_throttled(stage_context, user))
         if device is None:
             stage_context.services.sign_ins.failed(user=user.username, address=stage_context.client, reason="mfa")
             verdict = wrong("code", "This code is not right, or was used before.")
@@ -191,6 +193,24 @@ def _failed(stage_context: StageContext, user: User) -> Statement:
         client_ip=stage_context.client,
         now=stage_context.now,
     )
+
+
+def _throttled(stage_context: StageContext, user: User) -> tuple[Statement, ...]:
+    """Return the event of somebody who has to wait, unless it was told lately."""
+    row = stage_context.services.refusals.note(
+        Refusal(
+            where=f"flow {stage_context.flow.slug}",
+            error="throttled",
+            reason="too many wrong codes of the second factor",
+            address=stage_context.client,
+            request_id=stage_context.request.request_id,
+            user=user.who,
+            named=True,
+            logger="ostiary.flows",
+        ),
+        now=stage_context.now,
+    )
+    return () if row is None else (row,)
 
 
 def _misconfigured(stage_context: StageContext, user: User, stage: str) -> Statement:

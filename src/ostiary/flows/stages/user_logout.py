@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from ostiary.flows.challenge_page import ChallengePage
-from ostiary.flows.interface.stage_context import Ask, Done, StageContext, Verdict
-from ostiary.flows.logout.session_end import SESSION_END_PAGE, session_end_fields
+from ostiary.flows.interface.stage_context import Done, StageContext, Verdict
+from ostiary.flows.logout.session_end import SESSION_END_PAGE, session_end
 from ostiary.flows.plans.logout import END
 from ostiary.flows.resources import STAGE, Stage
 from ostiary.resource import kind
@@ -39,7 +39,7 @@ class UserLogoutStage(Stage):
         # guard: A40 another site cannot sign a user out
         if wanted is True or not is_cross_site(stage_context.request):
             return Done(sign_out=True)
-        return Ask({**await session_end_fields(stage_context), "confirm": True}, person=False)
+        return await session_end(stage_context, confirm=True)
 
     async def answer(self, stage_context: StageContext, answer: Mapping[str, object]) -> Verdict:
         """Take the person's word; an answer without one is authentik's, and means the same as a look."""

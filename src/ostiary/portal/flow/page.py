@@ -11,6 +11,7 @@ from typing import Final
 
 from ostiary.brands.pictures import picture
 from ostiary.directory.first_run.administrator import USERNAME as ADMINISTRATOR
+from ostiary.events.refusals import Refusal
 from ostiary.flows.challenge_page import MARK, METHOD, REDIRECT
 from ostiary.flows.next_url import is_safe_destination
 from ostiary.flows.run.outcome import Challenge, Moved, Passed
@@ -46,7 +47,7 @@ class FlowPage:
         now = self._pages.clock()
         slug = request.params["slug"]
         if slug == SETUP and await self._locked(request, now):
-            return self._renderer.page(request, "setup.html", status=403, false_link=bool(request.query_one("token")))
+            return await self._without_link(request, now)
         session = await self._pages.sessions.ensure(request, now)
         outcome = await self._pages.engine.challenge(request, session, slug, query=request.query, now=now)
         match outcome:
@@ -153,6 +154,21 @@ class FlowPage:
 
     def _see(self, request: Request, mark: str, *, without: tuple[str, ...] = ()) -> Response:
         return redirect(redirects.marked(request.prefix + request.path, request.query, mark, without=without), 303)
+
+    async def _without_link(self, request: Request, now: int) -> Response:
+        """Answer who came without the link of the set-up; who brought another one is told so."""
+        brought = bool(request.query_one("token"))
+        if brought:
+            refusal = Refusal(
+                where=request.path,
+                error="setup_link",
+                reason="the first-run link is not valid: replaced, older than 24 hours, or not copied whole",
+                address=request.client,
+                request_id=request.request_id,
+            )
+            await self._pages.refusals.record(self._pages.sign_on.database, refusal, now=now)
+        number = request.request_id
+        return self._renderer.page(request, "setup.html", status=403, false_link=brought, request_id=number)
 
     async def _locked(self, request: Request, now: int) -> bool:
         """Say whether the set-up is open and this browser came without its link."""

@@ -73,6 +73,7 @@ class OAuthError(Exception):
         self.reason = reason
         self.client_id: str | None = None  # the unverified client of a failed request
         self.trace: Mapping[str, object] | None = None  # how policies decided a refusal: for the audit log only
+        self.user: Mapping[str, object] | None = None  # the account that was named, not proven: for the audit log only
         super().__init__(f"{code}: {reason or self.description}")
 
     def body(self) -> dict[str, object]:

@@ -3,4 +3,4 @@
 Whatever a decision would write is dropped. Commands ask here; no request is answered from here.
 """
 
-__all__ = ["explanation", "finding", "preview", "situation", "words"]
+__all__ = ["explanation", "finding", "preview", "situation", "trying", "words"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from ostiary.applications.resources import Application
@@ -14,7 +14,6 @@ from ostiary.record import dataclass
 from ostiary.signon.explain.verdict import provider_of, reach
 
 if TYPE_CHECKING:
-    from ostiary.signon.explain.preview import ProtocolPreviews
     from ostiary.signon.explain.situation import Situation
 
 MOST: Final = 2_000
@@ -33,14 +32,14 @@ class SingleChange:
     after: Situation
 
 
-async def changes_that_allow(situation: Situation, previews: ProtocolPreviews) -> tuple[Sequence[SingleChange], int]:
+async def changes_that_allow(situation: Situation, facts: Mapping[str, object]) -> tuple[Sequence[SingleChange], int]:
     """Return the changes after each of which the verdict is yes, and how many were tried."""
     found, tried = [], 0
     for change in candidates(situation):
         if tried == MOST:
             break
         tried += 1
-        if (await reach(change.after, previews)).allowed:
+        if (await reach(change.after, facts)).allowed:
             found.append(change)
     return found, tried
 

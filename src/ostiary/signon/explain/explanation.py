@@ -54,16 +54,17 @@ class Explanation:
 
 async def explain(situation: Situation, previews: ProtocolPreviews) -> Explanation:
     """Decide, and say why. Nothing is written, and nobody is asked over the network."""
-    reached = await reach(situation, previews)
+    facts = application_facts(situation, previews)
+    reached = await reach(situation, facts)
     _, policies = await examine(
         str(situation.application.pk),
         situation.application.policy_engine_mode,
         situation,
         subject=situation.subject,
-        facts=application_facts(situation, previews),
+        facts=facts,
     )
     preview = previews.of(provider_of(situation))
-    changes, tried = ((), 0) if reached.allowed else await changes_that_allow(situation, previews)
+    changes, tried = ((), 0) if reached.allowed else await changes_that_allow(situation, facts)
     return Explanation(
         situation=situation,
         reached=reached,

@@ -1,18 +1,22 @@
-"""People and applications by the names that an operator types, with near names for what is not there."""
+"""People, applications, policies and mappings by the names that an operator types, with similar names in errors."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from ostiary.applications.provider import PROVIDER
 from ostiary.applications.resources import Application
+from ostiary.mappings.resources import PROPERTY_MAPPING, PropertyMapping
+from ostiary.policies.resources import POLICY, Policy
 
 if TYPE_CHECKING:
     from ostiary.directory.user import Subject
     from ostiary.directory.users import Users
     from ostiary.store.configuration.snapshot import Snapshot
+
+N = TypeVar("N", Policy, PropertyMapping)
 
 _LOOKED_THROUGH: Final = 5_000  # people, for near names
 
@@ -48,6 +52,25 @@ def find_application(snapshot: Snapshot, name: str) -> Application:
         if name == getattr(provider, "client_id", None) or name.casefold() == item.name.casefold():
             return item
     raise NotFoundHere(f"there is no application {name}{near(name, [item.slug for item in applications])}")
+
+
+def find_policy(snapshot: Snapshot, name: str) -> Policy:
+    """Return the policy of that name or primary key. Raises NotFoundHere."""
+    policies: Sequence[Policy] = snapshot.family(POLICY)
+    return _named(policies, name, "policy")
+
+
+def find_mapping(snapshot: Snapshot, name: str) -> PropertyMapping:
+    """Return the property mapping of that name, `managed` key or primary key. Raises NotFoundHere."""
+    mappings: Sequence[PropertyMapping] = snapshot.family(PROPERTY_MAPPING)
+    return _named(mappings, name, "property mapping")
+
+
+def _named(items: Sequence[N], name: str, what: str) -> N:
+    for item in items:
+        if name in {item.name, str(item.pk), getattr(item, "managed", None)}:
+            return item
+    raise NotFoundHere(f"there is no {what} {name}{near(name, [item.name for item in items])}")
 
 
 def near(name: str, names: Iterable[str]) -> str:

@@ -28,7 +28,7 @@ class Reached:
     flows: tuple[FlowRun, ...] = ()
 
 
-async def reach(situation: Situation, previews: ProtocolPreviews) -> Reached:
+async def reach(situation: Situation, facts: Mapping[str, object]) -> Reached:
     """Ask what a sign-in asks, in its order: the account, the application's policies, the authorization flow."""
     reasons = [] if situation.subject.user.is_active else ["the account is not active"]
     access = await decide_access(
@@ -37,7 +37,7 @@ async def reach(situation: Situation, previews: ProtocolPreviews) -> Reached:
         snapshot=situation.snapshot,
         client_ip=situation.client_ip,
         now=situation.now,
-        facts=WatchedFacts(application_facts(situation, previews)),
+        facts=WatchedFacts(facts),
     )
     if not access.allowed:
         reasons.append(" ".join(access.messages) or NO_ACCESS)

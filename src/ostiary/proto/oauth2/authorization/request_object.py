@@ -71,8 +71,8 @@ def _check(statement: SignedStatement, *, client_id: str, audiences: Collection[
         raise BadStatement("iss is not the client")
     if "sub" in claims:  # RFC 9101 10.8: an assertion that authenticates the client is not a request
         raise BadStatement("it has a sub")
-    if "aud" in claims and not statement.audience & set(audiences):
-        raise BadStatement("aud is somebody else")
+    if "aud" in claims:
+        statement.require_audience(audiences)
     if any(name in claims for name in _FORBIDDEN):  # RFC 9101 4
         raise BadStatement("it holds what no request object may")
 

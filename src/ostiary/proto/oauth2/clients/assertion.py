@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Final
 
-from ostiary.proto.oauth2.clients.statement import BadStatement, SignedStatement, verify_times
+from ostiary.proto.oauth2.clients.statement import BadAudience, BadStatement, SignedStatement, verify_times
 from ostiary.record import dataclass
 
 JWT_BEARER: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -31,6 +31,6 @@ def verify_assertion(statement: SignedStatement, *, client_id: str, audiences: C
         raise BadStatement("iss and sub are not both the client")
     # guard: A14 an assertion has one audience
     if statement.claims.get("aud") not in audiences:
-        raise BadStatement("aud is not one text, or somebody else")
+        raise BadAudience(statement, audiences, "aud is not one text, or somebody else")
     expires = verify_times(statement, now=now, leeway=LEEWAY, longest=LONGEST_LIFE)
     return Assertion(statement.text("jti"), int((expires + LEEWAY) * 1_000_000))

@@ -6,7 +6,7 @@ Parsed strictly. Callers validate the claims, which depend on the purpose of the
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
 from ostiary.proto.jose import JoseError, VerifyingKey, base64url_decode, peek_header, verify
@@ -19,6 +19,17 @@ _MAX_TIME: Final = 253_402_300_799  # seconds: the end of the year 9999; exclude
 
 class BadStatement(ValueError):
     """An invalid JWT. The message says why."""
+
+
+class BadAudience(BadStatement):
+    """A JWT for somebody else. `named` is whom it names, as text, `accepted` who we are."""
+
+    def __init__(
+        self, statement: SignedStatement, accepted: Collection[str], message: str = "aud is somebody else"
+    ) -> None:
+        self.named = " ".join(sorted(statement.audience))
+        self.accepted = tuple(sorted(accepted))
+        super().__init__(message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +54,11 @@ class SignedStatement:
         if isinstance(value, bool) or not isinstance(value, int | float) or not -_MAX_TIME <= value <= _MAX_TIME:
             raise BadStatement(f"{name} is not a time")
         return value
+
+    def require_audience(self, accepted: Collection[str]) -> None:
+        """Require that it is meant for one of these. Raises BadAudience."""
+        if not self.audience & set(accepted):
+            raise BadAudience(self, accepted)
 
     @property
     def audience(self) -> frozenset[str]:

@@ -14,7 +14,7 @@ from ostiary.proto.oauth2.errors import OAuthError
 from ostiary.proto.oauth2.parameters import read_parameters
 from ostiary.providers.oauth2.authorize.address import PATH
 from ostiary.providers.oauth2.authorize.authorization_context import AuthorizationContext
-from ostiary.providers.oauth2.authorize.response import send_error
+from ostiary.providers.oauth2.authorize.response import page_of, send_error
 from ostiary.providers.oauth2.authorize.steps import STEPS
 from ostiary.providers.oauth2.refusals import report_refusal
 from ostiary.signon.context import RETURN, request_url
@@ -33,10 +33,11 @@ def authorize_endpoint(services: OAuth2Services) -> SignOnEndpoint[Authorization
 
 
 async def _refuse(context: AuthorizationContext, error: Exception) -> Response:
-    """Answer an error of a step, to the client where its address is trusted."""
-    if isinstance(error, OAuthError):
+    """Answer an error of a step: to the client where its address is trusted, else by a page."""
+    if isinstance(error, OAuthError) and context.known_target is not None:
         await _report(context, error)
         return await send_error(context, error)
+    error = page_of(error) if isinstance(error, OAuthError) else error
     if isinstance(error, HttpError):
         await _report(context, error)
     raise error

@@ -36,10 +36,15 @@ async def send(context: AuthorizationContext, pairs: Sequence[tuple[str, str]]) 
 
 
 async def send_error(context: AuthorizationContext, error: OAuthError) -> Response:
-    """Tell the client, or the person as long as nobody knows whether the address is the client's."""
-    if context.known_target is None:
-        raise BadRequest(error.code, error.description) from error
+    """Tell the client, whose address is trusted by now. Before that, a person is told (`page_of`)."""
     return await send(context, error_pairs(error))
+
+
+def page_of(error: OAuthError) -> BadRequest:
+    """Return the error as a person gets to see it; for log and events it says as much as before."""
+    page = BadRequest(error.code, error.description)
+    page.reason, page.trace, page.__cause__ = error.reason, error.trace, error.__cause__
+    return page
 
 
 async def _sign(context: AuthorizationContext, pairs: Sequence[tuple[str, str]]) -> str:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlencode
 
 from ostiary.brands.select import select
-from ostiary.flows.logout.session_end import NOTICES
+from ostiary.flows.logout.session_end import NOTICES, NOTICES_NUMBER
 from ostiary.flows.plans.logout import ASK, END
 from ostiary.flows.resources import Flow
 from ostiary.grants.session_clients import clients_of_session
@@ -61,7 +61,7 @@ async def end_session(request: Request, services: OAuth2Services) -> Response:
     try:
         return await _begin(request, services, client)
     except HttpError as error:
-        await report_refusal(request, services, error, client=client, offered=_offered(request))
+        await report_refusal(request, services, error, client=client)
         raise
 
 
@@ -93,10 +93,6 @@ def _audience(hint: str) -> str:
     return audience if isinstance(audience, str) else ""
 
 
-def _offered(request: Request) -> str | None:
-    return next((value for name, value in request.query_pairs() if name == "post_logout_redirect_uri"), None)
-
-
 async def _begin(request: Request, services: OAuth2Services, client: Client | None) -> Response:
     now = services.clock()
     try:
@@ -108,11 +104,13 @@ async def _begin(request: Request, services: OAuth2Services, client: Client | No
         raise BadRequest(error.code, error.description) from error
     session = await services.sessions.ensure(request, now)
     hint, target, refused = _taken(client, parameters)
-    for fault in refused.values():
-        await report_refusal(request, services, fault, client=client, offered=_offered(request))
+    for what, fault in refused.items():
+        listed = () if client is None else [entry.url for entry in client.provider.post_logout_redirect_uris]
+        offered = parameters.get("post_logout_redirect_uri") if what == ADDRESS else None
+        await report_refusal(request, services, fault, client=client, offered=offered, listed=listed)
     context: dict[str, object] = {} if client is None else {"application": _application(client)}
     if refused:
-        context[NOTICES] = list(refused)
+        context |= {NOTICES: list(refused), NOTICES_NUMBER: request.request_id}
     elif target is not None:
         context["redirect"] = target
     if session.user is not None:

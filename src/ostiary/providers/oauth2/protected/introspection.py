@@ -20,7 +20,7 @@ from ostiary.providers.oauth2.json_responses import (
     signed_answer,
     token_json,
 )
-from ostiary.providers.oauth2.refusals import report_refusal
+from ostiary.providers.oauth2.refusals import report_foreign_token, report_refusal
 from ostiary.providers.oauth2.tokens.access_token_format import may_be_access, payload_of
 from ostiary.providers.oauth2.tokens.claims import add_claims, protocol_claims
 from ostiary.providers.oauth2.tokens.issue import claims_in_token
@@ -46,25 +46,28 @@ async def introspect(request: Request, services: OAuth2Services) -> Response:
         parameters = await read_form_parameters(request)
         client = await authenticate(request, parameters, services, always=True)
         token, now = parameters.need("token"), services.clock()
-        issuer = client.issuer(request.base_url)
         if may_be_access(token):
-            answer_claims = await _access(services, client, token, now=now)
+            answer_claims = await _access(request, services, client, token, now=now)
         else:
-            answer_claims = await _refresh(services, client, token, issuer=issuer, now=now)
+            answer_claims = await _refresh(request, services, client, token, now=now)
     except OAuthError as error:
         await report_refusal(request, services, error, client=client)
         return allow_origin(request, error_json(request, error), client)
     if not _wants_signed(request):
         return allow_origin(request, token_json(answer_claims), client)
-    answer = await _signed(client, answer_claims, issuer=issuer, now=now)
+    answer = await _signed(client, answer_claims, issuer=client.issuer(request.base_url), now=now)
     return allow_origin(request, answer, client)
 
 
-async def _access(services: OAuth2Services, client: Client, token: str, *, now: int) -> Mapping[str, object]:
+async def _access(
+    request: Request, services: OAuth2Services, client: Client, token: str, *, now: int
+) -> Mapping[str, object]:
     # guard: A58 tokens of a disabled account are inactive
     access = await find_access(services.database, token_hash(token), now=now, of_active=True)
     # guard: A16 introspection answers about a client's own tokens only
     if access is None or access.provider != client.pk:
+        if access is not None:
+            await report_foreign_token(request, services, client, provider=access.provider)
         return _INACTIVE
     return {
         **payload_of(token, access),
@@ -76,18 +79,22 @@ async def _access(services: OAuth2Services, client: Client, token: str, *, now: 
 
 
 async def _refresh(
-    services: OAuth2Services, client: Client, token: str, *, issuer: str, now: int
+    request: Request, services: OAuth2Services, client: Client, token: str, *, now: int
 ) -> Mapping[str, object]:
     """Return the claims of an ID token issued for it now, as authentik does. Its `jti` stands for the token itself."""
     hashed = token_hash(token)
     refresh = await find_refresh(services.database, hashed)
-    if refresh is None or refresh.authorization.provider != client.pk or refresh.use(now) is not Use.FIRST:
+    if refresh is not None and refresh.authorization.provider != client.pk:
+        await report_foreign_token(request, services, client, provider=refresh.authorization.provider)
+        return _INACTIVE
+    if refresh is None or refresh.use(now) is not Use.FIRST:
         return _INACTIVE
     item = refresh.authorization
     subject = await services.users.subject(item.user)
     if subject is None or not subject.user.is_active:
         return _INACTIVE
     claims = client.claim_set.claims(subject, item.scope).values
+    issuer = client.issuer(request.base_url)
     claims_of_id_token = protocol_claims(item, issuer=issuer, expires=refresh.expires, now=refresh.issued)
     add_claims(claims_of_id_token, claims_in_token(claims, whole=client.provider.include_claims_in_id_token))
     if item.nonce is not None:

@@ -159,20 +159,22 @@ async def _by_app_password(token_request: TokenRequest, username: str, password:
             username, Secret(password), address, token_request.now
         )
     except Throttled as error:
-        await _log_failure(token_request, username, "throttled")
-        raise TooManyRequests(retry_after=error.retry_after, message=_TOO_MANY) from None
+        refusal = TooManyRequests(retry_after=error.retry_after, message=_TOO_MANY)
+        refusal.user = await _log_failure(token_request, username, "throttled")
+        raise refusal from None
     if app_password is None:
-        await _log_failure(token_request, username, "app_password")
-        raise OAuthError(INVALID_GRANT, "no such app password of that account")
+        wrong = OAuthError(INVALID_GRANT, "no such app password of that account")
+        wrong.user = await _log_failure(token_request, username, "app_password")
+        raise wrong
     return Proved(subject=app_password.subject, method="token", arguments={"identifier": app_password.token.identifier})
 
 
-async def _log_failure(token_request: TokenRequest, username: str, reason: str) -> None:
-    named = await token_request.services.users.by_username(
-        username
-    )  # people may type passwords there: only known names are logged
+async def _log_failure(token_request: TokenRequest, username: str, reason: str) -> Mapping[str, object] | None:
+    """Write the log line; return whose name it was. People may type passwords there: only known names are logged."""
+    named = await token_request.services.users.by_username(username)
     name = None if named is None else named.username
     token_request.services.sign_ins.failed(user=name, address=token_request.request.client, reason=reason)
+    return None if named is None else named.who
 
 
 async def _as_account(token_request: TokenRequest) -> Proved:

@@ -79,8 +79,7 @@ def _verified(text: str, origin: Client, token_request: TokenRequest) -> SignedS
     try:
         statement = read_statement(text, origin.verifying, longest=_LONGEST)
         verify_times(statement, now=token_request.now, leeway=0)
+        statement.require_audience(ours)
     except BadStatement as error:
         raise OAuthError(INVALID_GRANT, f"federated token: {error}") from error
-    if not statement.audience & ours:
-        raise OAuthError(INVALID_GRANT, "the federated token is meant for somebody else")
     return statement

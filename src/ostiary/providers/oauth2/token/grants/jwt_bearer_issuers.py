@@ -52,7 +52,8 @@ class Foreign:
 
 async def foreign(token_request: TokenRequest, text: str) -> Foreign:
     """Return the service account of the token. Raises OAuthError (invalid_grant), the same for every failure."""
-    reasons = ["no source is federated"]
+    reasons: list[str] = []
+    cause: Exception | None = None
     try:
         kid = unverified_header(text, longest=_LONGEST).get("kid")
     except BadStatement as error:
@@ -65,7 +66,8 @@ async def foreign(token_request: TokenRequest, text: str) -> Foreign:
             return await _account(token_request, source, *_verified(token_request, source, issuer, text))
         except (BadStatement, NoKeys) as error:
             reasons.append(f"source {source.slug}: {error}")
-    raise OAuthError(INVALID_GRANT, f"federated token: {'; '.join(reasons[1:] or reasons)}")
+            cause = error
+    raise OAuthError(INVALID_GRANT, f"federated token: {'; '.join(reasons) or 'no source is federated'}") from cause
 
 
 def _sources(token_request: TokenRequest) -> list[OAuthSource]:
@@ -87,8 +89,7 @@ def _verified(
     if issuer.name is not None and statement.claims.get("iss") != issuer.name:
         raise BadStatement("iss is not the source's issuer")
     # guard: A16 a federated token must have our audience
-    if not statement.audience & _audiences(token_request, source):
-        raise BadStatement("aud is somebody else")
+    statement.require_audience(_audiences(token_request, source))
     return statement, int(verify_times(statement, now=token_request.now, leeway=LEEWAY) * _SECOND)
 
 

@@ -1,0 +1,151 @@
+"""One policy or one mapping alone, tried with a person: what it says, what it costs, and what it depends on.
+
+As in an explanation nothing is done: what it would write or send is told, and what only the network knows is not asked.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Final
+
+from ostiary.events.sentences import HOW
+from ostiary.mappings.claims import ClaimSet
+from ostiary.mappings.scope_mapping import ScopeMapping
+from ostiary.policies.context import PolicyContext
+from ostiary.policies.decide import decide_policies
+from ostiary.record import dataclass
+from ostiary.resource import codec
+from ostiary.signon.explain.situation import WatchedFacts
+
+if TYPE_CHECKING:
+    from ostiary.directory.user import Subject
+    from ostiary.mappings.resources import PropertyMapping
+    from ostiary.policies.resources import Policy
+    from ostiary.store.configuration.snapshot import Snapshot
+
+UNAVAILABLE: Final = "it cannot be evaluated by this version"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TriedPolicy:
+    """What a policy said. `step` is that of a trace, as data; `cost` is in microseconds."""
+
+    policy: Policy
+    subject: Subject
+    step: Mapping[str, object]
+    cost: int
+    depends: tuple[str, ...]
+    revision: int
+
+    @property
+    def evaluated(self) -> bool:
+        """Whether it said anything."""
+        return self.step["how"] != "failed"
+
+    def data(self) -> dict[str, object]:
+        """Return JSON data. `result` is None where it could not be evaluated."""
+        return {
+            "policy": _named(self.policy),
+            "user": self.subject.user.who,
+            "revision": self.revision,
+            "result": self.step["raw"] if self.evaluated else None,
+            "how": self.step["how"],
+            "messages": self.step["messages"],
+            "error": self.step["error"],
+            "effects": self.step.get("effects", []),
+            "depends": list(self.depends),
+            "microseconds": self.cost,
+        }
+
+    def lines(self) -> Iterator[str]:
+        """Yield the same in words."""
+        name = f"{self.policy.name} ({self.policy.KIND.verbose_name})"
+        who = self.subject.user.username
+        if self.evaluated:
+            yield f"{name} says {'yes' if self.step['raw'] else 'no'} to {who}."
+        else:
+            yield f"{name} cannot be evaluated for {who}: {self.step['error']}"
+        data = self.data()
+        yield from (f'  "{message}"' for message in _texts(data["messages"]))
+        yield from (f"  would: {effect}" for effect in _texts(data["effects"]))
+        yield from (f"  depends on {fact}" for fact in self.depends)
+        yield f"  {HOW.get(str(self.step['how']), self.step['how'])}, {self.cost} µs"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TriedMapping:
+    """What a mapping gives. `error` says why it gives nothing; `cost` is in microseconds."""
+
+    mapping: PropertyMapping
+    subject: Subject
+    values: Mapping[str, object]
+    cost: int
+    error: str = ""
+
+    def data(self) -> dict[str, object]:
+        """Return JSON data."""
+        return {
+            "mapping": _named(self.mapping),
+            "user": self.subject.user.who,
+            "values": None if self.error else dict(self.values),
+            "error": self.error,
+            "microseconds": self.cost,
+        }
+
+    def lines(self) -> Iterator[str]:
+        """Yield the same in words."""
+        name = f"{self.mapping.name} ({self.mapping.KIND.verbose_name})"
+        who = self.subject.user.username
+        if self.error:
+            yield f"{name} cannot be evaluated for {who}: {self.error}"
+        elif not self.values:
+            yield f"{name} gives nothing of {who}."
+        else:
+            yield f"{name} gives of {who}:"
+            yield from (f"  {key}: {codec.encode_canonical(value)}" for key, value in sorted(self.values.items()))
+        yield f"  {self.cost} µs"
+
+
+async def try_policy(
+    policy: Policy,
+    *,
+    subject: Subject,
+    snapshot: Snapshot,
+    facts: Mapping[str, object],
+    client_ip: str | None,
+    now: int,
+) -> TriedPolicy:
+    """Ask one policy about a person. `facts` is what it sees as `request.context`; `now` is microseconds UTC."""
+    watched = WatchedFacts(facts)
+    begun = time.perf_counter_ns()
+    decision = await decide_policies(
+        [str(policy.pk)],
+        subject=subject,
+        snapshot=snapshot,
+        context=PolicyContext(now=now, client_ip=client_ip, facts=watched),
+        target_pk="",
+    )
+    cost = (time.perf_counter_ns() - begun) // 1_000
+    (step,) = decision.trace.data_of_steps()
+    depends = tuple(f"request.context[{name!r}]" for name in sorted(watched.missed))
+    return TriedPolicy(policy=policy, subject=subject, step=step, cost=cost, depends=depends, revision=snapshot.number)
+
+
+async def try_mapping(mapping: PropertyMapping, *, subject: Subject) -> TriedMapping:
+    """Ask one mapping about a person."""
+    if not isinstance(mapping, ScopeMapping):
+        return TriedMapping(mapping=mapping, subject=subject, values={}, cost=0, error=UNAVAILABLE)
+    begun = time.perf_counter_ns()
+    claims = ClaimSet([mapping]).claims(subject, (mapping.scope_name,))
+    cost = (time.perf_counter_ns() - begun) // 1_000
+    error = UNAVAILABLE if claims.unavailable else ""
+    return TriedMapping(mapping=mapping, subject=subject, values=claims.values, cost=cost, error=error)
+
+
+def _named(item: Policy | PropertyMapping) -> dict[str, object]:
+    return {"pk": str(item.pk), "name": item.name, "kind": item.KIND.name}
+
+
+def _texts(value: object) -> list[str]:
+    return [str(one) for one in value] if isinstance(value, list) else []
