@@ -37,6 +37,24 @@ class Channel(Protocol):
         ...
 
 
+class Receiver(Channel, Holder, Protocol):
+    """The connection, as the reader of its requests uses it."""
+
+    input_closed: bool
+
+    def receive_request(self, exchange: Any) -> None:
+        """Take a request whose head was read. Raises TargetRefused."""
+        ...
+
+    def receive_body(self, body: bytes) -> None:
+        """Take a part of its body."""
+        ...
+
+    def receive_end(self) -> None:
+        """Take the end of the request."""
+        ...
+
+
 class RunningRequest(Protocol):
     """A running request, as an endpoint uses it."""
 
