@@ -97,9 +97,14 @@ def summary(source: Path, module: str) -> str:
 
 
 def twins(source: Path) -> Iterator[str]:
-    """Yield a line for each public class with the same name as a class of another room."""
+    """Yield a line for each public class with the same name as a class of another room.
+
+    The prelude of expressions names its classes as authentik does.
+    """
     modules: dict[str, dict[str, str]] = {}
     for path in sorted((source / ROOT).rglob("*.py")):
+        if path.parent.name == "prelude":
+            continue
         module = ".".join(path.relative_to(source).with_suffix("").parts)
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):

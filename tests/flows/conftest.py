@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 from flows_world import Client, World, open_world
 
+from ostiary.sandbox.workers import Workers
 from ostiary.store.database import Database
 
 
@@ -14,6 +15,7 @@ from ostiary.store.database import Database
 async def world(database: Database) -> AsyncIterator[World]:
     opened = await open_world(database)
     yield opened
+    await opened.core.services[Workers].close()
     opened.program.close()
 
 
@@ -22,6 +24,7 @@ async def small_world(sqlite_database: Database) -> AsyncIterator[World]:
     """The same on SQLite only, for what does not depend on the database."""
     opened = await open_world(sqlite_database)
     yield opened
+    await opened.core.services[Workers].close()
     opened.program.close()
 
 

@@ -137,7 +137,7 @@ async def test_what_cannot_be_evaluated_counts_as_the_failure_result_and_is_told
         )
         assert found.passing is failure_result
         (step,) = found.trace.steps
-        assert (step.how, step.error) == ("failed", "expression policies are not available yet")
+        assert (step.how, step.error) == ("failed", "expressions are not run here")
         (event,) = found.events
         assert "policy_exception" in event.parameters
     gone = await decided(binding(policy=str(uuid.uuid4()), failure_result=failure_result))

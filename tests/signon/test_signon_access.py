@@ -52,7 +52,7 @@ async def test_the_mode_of_the_application_counts(mode: Literal["all", "any"], a
     bindings = [binding(item, 0, group="staff"), binding(item, 1, group="admins")]
     snapshot = Snapshot.of(REGISTRY, [item, *bindings])
     access = await decide_access(
-        subject=person(7, "staff"), application=item, snapshot=snapshot, client_ip=None, now=NOW
+        subject=person(7, "staff"), application=item, snapshot=snapshot, client_ip=None, now=NOW, evaluator=None
     )
     assert access.allowed is allowed
 
@@ -60,7 +60,9 @@ async def test_the_mode_of_the_application_counts(mode: Literal["all", "any"], a
 async def test_what_could_not_be_evaluated_comes_with_an_event() -> None:
     item = application("wiki")
     snapshot = Snapshot.of(REGISTRY, [item, NO_ANSWER, binding(item, 0, policy=NO_ANSWER.pk)])
-    access = await decide_access(subject=person(7), application=item, snapshot=snapshot, client_ip=None, now=NOW)
+    access = await decide_access(
+        subject=person(7), application=item, snapshot=snapshot, client_ip=None, now=NOW, evaluator=None
+    )
     assert not access.allowed
     assert len(access.events) == 1
 
@@ -68,5 +70,5 @@ async def test_what_could_not_be_evaluated_comes_with_an_event() -> None:
 async def test_a_list_has_what_the_person_may_use_in_its_order() -> None:
     forge, wiki, chat = application("forge"), application("wiki"), application("chat")
     snapshot = Snapshot.of(REGISTRY, [forge, wiki, chat, binding(wiki, 0, user=8), binding(chat, 0, user=7)])
-    found = await accessible([wiki, forge, chat], subject=person(7), snapshot=snapshot, client_ip=None, now=NOW)
+    found = await accessible([wiki, forge, chat], subject=person(7), snapshot=snapshot, now=NOW, evaluator=None)
     assert found == [forge, chat]

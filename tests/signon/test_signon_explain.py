@@ -94,7 +94,12 @@ class World:
     async def live(self) -> bool:
         """What a sign-in decides."""
         access = await decide_access(
-            subject=self.subject(), application=self.application(), snapshot=self.snapshot(), client_ip=None, now=NOW
+            subject=self.subject(),
+            application=self.application(),
+            snapshot=self.snapshot(),
+            client_ip=None,
+            now=NOW,
+            evaluator=None,
         )
         return self.active and access.allowed
 

@@ -72,3 +72,14 @@ class Brand(Resource):
     web_certificate: Annotated[str | None, _CERTIFICATE] = None
     client_certificates: Annotated[tuple[str, ...], _CERTIFICATE] = ()
     attributes: Mapping[str, object] = dataclasses.field(default_factory=dict)
+
+    @property
+    def shown(self) -> dict[str, object]:
+        """What expressions see of it."""
+        return {
+            "pk": str(self.pk),
+            "domain": self.domain,
+            "default": self.default,
+            "branding_title": self.branding_title,
+            "attributes": self.attributes,
+        }

@@ -41,6 +41,7 @@ from ostiary.flows.stages.user_logout import UserLogoutStage
 from ostiary.flows.stages.user_write import UserWriteStage
 from ostiary.resource import Registry
 from ostiary.room import Room, Service
+from ostiary.sandbox.answering.evaluator import Evaluator
 from ostiary.seal import Secret
 from ostiary.seal.derivation import DerivedKeys
 from ostiary.seal.envelope import Sealer
@@ -96,6 +97,7 @@ def flow_services(services: ServiceRegistry) -> Services:
         editor=services[Editor],
         consents=Consents(services.database),
         plans=Plans(services.database, services[Sealer]),
+        evaluator=services[Evaluator],
         cookie_key=Secret(services[DerivedKeys].key("flows/cookie").hex()),
         unnamed=lambda: any(is_unnamed() for is_unnamed in hooks.unnamed),
         own_stages=dict(hooks.stages),

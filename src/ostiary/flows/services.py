@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ostiary.flows.consents import Consents
     from ostiary.flows.plans.repository import Plans
     from ostiary.flows.resources import Stage
+    from ostiary.sandbox.answering.evaluator import Evaluator
     from ostiary.seal import Secret
     from ostiary.sessions.sessions import Sessions
     from ostiary.store.configuration.plane import ConfigPlane
@@ -66,6 +67,7 @@ class Services:
     consents: Consents
     plans: Plans
     cookie_key: Secret
+    evaluator: Evaluator | None
     own_stages: Mapping[str, Stage] = field(default_factory=dict)
     refusals: Refusals = field(default_factory=Refusals)
     sign_ins: SignInLog = field(default_factory=SignInLog)

@@ -8,6 +8,7 @@ results of the policies, joined by the same mode. Membership is transitive. Supe
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
@@ -18,6 +19,7 @@ from ostiary.policies.errors import NotAvailable, PolicyError
 from ostiary.policies.resources import NO_SUCH_POLICY, POLICY, Policy, PolicyBinding
 from ostiary.policies.trace import How, Trace, TraceStep
 from ostiary.policies.verdict import Question, Verdict
+from ostiary.policies.wishes import NO_CHANGES, ContextChanges, Wishes, in_words
 from ostiary.record import dataclass
 
 if TYPE_CHECKING:
@@ -38,6 +40,8 @@ class Decision:
     events: tuple[Statement, ...] = ()
     undecided: bool = False
     """Something could not be evaluated, and with its true result the verdict might have been the other one."""
+    changes: ContextChanges = NO_CHANGES
+    """What expressions want changed in the context of the flow's plan."""
 
 
 async def decide(
@@ -48,9 +52,9 @@ async def decide(
     if not bindings:
         user = None if subject is None else subject.user.pk
         return Decision(True, (), Trace(target_pk, mode, user, (), None, True, snapshot.number))  # noqa: FBT003
-    question = Question(subject, context)
-    steps = [await _step(binding, question, snapshot) for binding in bindings]
-    return _conclude(steps, target_pk=target_pk, mode=mode, question=question, revision=snapshot.number)
+    question = Question(subject, context, snapshot, target_pk)
+    steps, wishes = await _steps(bindings, question, snapshot)
+    return _conclude(steps, wishes, target_pk=target_pk, mode=mode, question=question, revision=snapshot.number)
 
 
 async def decide_policies(
@@ -60,9 +64,9 @@ async def decide_policies(
     bindings = [
         PolicyBinding(pk=policy, policy=policy, target=target_pk, order=order) for order, policy in enumerate(policies)
     ]
-    question = Question(subject, context)
-    steps = [await _step(binding, question, snapshot) for binding in bindings]
-    return _conclude(steps, target_pk=target_pk, mode="all", question=question, revision=snapshot.number)
+    question = Question(subject, context, snapshot, target_pk)
+    steps, wishes = await _steps(bindings, question, snapshot)
+    return _conclude(steps, wishes, target_pk=target_pk, mode="all", question=question, revision=snapshot.number)
 
 
 def has_bindings(target_pk: str, snapshot: Snapshot) -> bool:
@@ -78,7 +82,17 @@ def _bindings_of(target_pk: str, snapshot: Snapshot) -> Sequence[PolicyBinding]:
     return sorted(found, key=lambda binding: (binding.order, str(binding.pk)))
 
 
-def _conclude(steps: Sequence[TraceStep], *, target_pk: str, mode: Mode, question: Question, revision: int) -> Decision:
+async def _steps(
+    bindings: Sequence[PolicyBinding], question: Question, snapshot: Snapshot
+) -> tuple[list[TraceStep], Wishes]:
+    """Ask the bindings one after the other: what one expression changes in the context, the next one sees."""
+    wishes = Wishes(question)
+    return [await _step(binding, wishes, snapshot) for binding in bindings], wishes
+
+
+def _conclude(
+    steps: Sequence[TraceStep], wishes: Wishes, *, target_pk: str, mode: Mode, question: Question, revision: int
+) -> Decision:
     if not steps:
         user = question.subject.user.pk if question.subject is not None else None
         trace = Trace(target=target_pk, mode=mode, user=user, steps=(), static=None, passing=True, revision=revision)
@@ -102,7 +116,8 @@ def _conclude(steps: Sequence[TraceStep], *, target_pk: str, mode: Mode, questio
     )
     messages = tuple(dict.fromkeys(message for step in counted for message in step.messages))
     told = [step for step in steps if step.how == "failed" and _log_failure(step, target_pk, question)]
-    return Decision(passing, messages, trace, _exceptions(told, question), _undecided(steps, static, mode))
+    events = (*_exceptions(told, question), *wishes.statements())
+    return Decision(passing, messages, trace, events, _undecided(steps, static, mode), wishes.plan)
 
 
 def _undecided(steps: Sequence[TraceStep], static: bool | None, mode: Mode) -> bool:
@@ -126,13 +141,13 @@ def _log_failure(step: TraceStep, target_pk: str, question: Question) -> bool:
     return first or question.subject is not None
 
 
-async def _step(binding: PolicyBinding, question: Question, snapshot: Snapshot) -> TraceStep:
+async def _step(binding: PolicyBinding, wishes: Wishes, snapshot: Snapshot) -> TraceStep:
     kind: Literal["policy", "group", "user"] = (
         "policy" if binding.policy is not None else "group" if binding.group is not None else "user"
     )
-    subject = question.subject
+    subject = wishes.question.subject
     if kind == "policy":
-        return await _policy_step(binding, question, snapshot)
+        return await _policy_step(binding, wishes, snapshot)
     if kind == "group":
         matched = subject is not None and binding.group in subject.all_groups
     else:
@@ -140,14 +155,14 @@ async def _step(binding: PolicyBinding, question: Question, snapshot: Snapshot) 
     return _made(binding, kind=kind, name="", how="static", raw=matched)
 
 
-async def _policy_step(binding: PolicyBinding, question: Question, snapshot: Snapshot) -> TraceStep:
+async def _policy_step(binding: PolicyBinding, wishes: Wishes, snapshot: Snapshot) -> TraceStep:
     policy = snapshot.resolve(POLICY, binding.policy or "")
     name = policy.name if isinstance(policy, Policy) else ""
     if not binding.enabled:
         return _made(binding, kind="policy", name=name, how="disabled", raw=None)
     try:
         async with asyncio.timeout(binding.timeout or None):
-            how, verdict = await _evaluate(policy, question)
+            how, verdict = await _evaluate(policy, wishes.question)
     except PolicyError as error:
         text = str(error)
     except TimeoutError:
@@ -155,8 +170,16 @@ async def _policy_step(binding: PolicyBinding, question: Question, snapshot: Sna
     except Exception as error:  # noqa: BLE001 - whatever goes wrong in a policy, the failure result counts
         text = f"failed with {type(error).__name__}"
     else:
-        return _made(binding, kind="policy", name=name, how=how, raw=verdict.passing, messages=verdict.messages)
+        wishes.note(name, verdict)
+        return _told(binding, name, how, verdict)
     return _made(binding, kind="policy", name=name, how="failed", raw=binding.failure_result, error=text)
+
+
+def _told(binding: PolicyBinding, name: str, how: How, verdict: Verdict) -> TraceStep:
+    step = _made(binding, kind="policy", name=name, how=how, raw=verdict.passing, messages=verdict.messages)
+    if verdict.result is None:
+        return step
+    return dataclasses.replace(step, duration=round(verdict.result.seconds * 1_000_000), effects=in_words(verdict))
 
 
 async def _evaluate(policy: object, question: Question) -> tuple[How, Verdict]:

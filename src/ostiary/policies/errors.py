@@ -2,6 +2,8 @@
 
 PolicyError
     NotAvailable    the policy cannot be evaluated by this version
+    Failing         its expression raised an exception, took too long, or wants what it may not have
+    Undetermined    what it says depends on something that a trial does not ask
 """
 
 from __future__ import annotations
@@ -13,3 +15,11 @@ class PolicyError(Exception):
 
 class NotAvailable(PolicyError):
     """The policy is stored, but cannot be evaluated here."""
+
+
+class Failing(PolicyError):
+    """The policy's expression gave no value."""
+
+
+class Undetermined(PolicyError):
+    """What the policy says depends on something that a trial does not ask, named by the message."""

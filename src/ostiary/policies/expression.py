@@ -1,29 +1,36 @@
-"""The expression policy: the body of a Python function. Stock and simple ones are understood, none is executed."""
+"""The expression policy: the body of a Python function. Stock and simple ones are known, others run in the sandbox."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated
 
-from ostiary.expressions import can_evaluate, syntax_error
-from ostiary.policies.errors import NotAvailable
-from ostiary.policies.recognise import VOCABULARY, policy_of
+from ostiary.policies.calling import policy_call
+from ostiary.policies.errors import Failing, NotAvailable, Undetermined
+from ostiary.policies.recognise import policy_of
 from ostiary.policies.resources import NOT_EVALUATED, POLICY, Policy
+from ostiary.policies.scene import scene_of
+from ostiary.policies.verdict import Question, Verdict
 from ostiary.resource import MULTILINE, Length, Problem, kind
+from ostiary.sandbox.answering.errors import ExpressionFailed
+from ostiary.sandbox.answering.scene import Expression
+from ostiary.sandbox.language.names import POLICY as DIALECT
+from ostiary.sandbox.language.program import check
 
 if TYPE_CHECKING:
     from ostiary.policies.trace import How
-    from ostiary.policies.verdict import Question, Verdict
 
 
 def _validate_expression(policy: ExpressionPolicy) -> Iterable[Problem]:
-    if (error := syntax_error(policy.expression)) is not None:
-        yield Problem("expression", f"is not valid Python: {error}")
+    if policy_of(policy.expression) is None:
+        yield from (Problem("expression", str(fault)) for fault in check(policy.expression, DIALECT) if fault.fatal)
 
 
 def _advise_expression(policy: ExpressionPolicy) -> Iterable[Problem]:
-    if not can_evaluate(policy.expression, VOCABULARY):
-        yield Problem("expression", f"is stored, but cannot be evaluated by this version: {NOT_EVALUATED}")
+    if policy_of(policy.expression) is None:
+        for fault in check(policy.expression, DIALECT):
+            if not fault.fatal:
+                yield Problem("expression", f"{fault}; the policy fails when it gets there: {NOT_EVALUATED}")
 
 
 @kind(
@@ -42,9 +49,23 @@ class ExpressionPolicy(Policy):
     expression: Annotated[str, MULTILINE, Length(most=100_000)]
 
     async def evaluate(self, question: Question) -> tuple[How, Verdict]:
-        """Return what the function that the expression amounts to says. Raises NotAvailable for any other."""
+        """Return what the expression says. Raises NotAvailable, Failing, Undetermined."""
         found = policy_of(self.expression)
         if found is not None:
             return found.how, found.value(question)
-        message = "expression policies are not available yet"
-        raise NotAvailable(message)
+        return "executed", await self._run(question)
+
+    async def _run(self, question: Question) -> Verdict:
+        evaluator = question.context.evaluator
+        if evaluator is None:
+            raise NotAvailable("expressions are not run here")
+        expression = Expression(self.expression, DIALECT, f"expression policy {self.name}")
+        called: list[Verdict] = []
+        scene = scene_of(question, policy_call(question, called))
+        try:
+            result = await evaluator.evaluate(expression, scene)
+        except ExpressionFailed as error:
+            raise Failing(str(error)) from None
+        if result.depends:
+            raise Undetermined(f"depends on {result.depends}")
+        return Verdict(result.passing, result.effects.messages, result, tuple(called))

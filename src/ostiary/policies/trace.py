@@ -12,6 +12,7 @@ How = Literal[
     "static",  # a group or a user was compared
     "native",  # a stock expression, run as a function
     "recognised",  # a simple expression, read from its syntax tree
+    "executed",  # an expression, run in the sandbox
     "rules",  # a policy with rules of its own, such as the password policy
     "failed",  # could not be evaluated: the binding's failure result counts
 ]
@@ -19,7 +20,10 @@ How = Literal[
 
 @dataclass(frozen=True, slots=True)
 class TraceStep:
-    """One binding. `raw` is what was found, `result` what it counts as after negation."""
+    """One binding. `raw` is what was found, `result` what it counts as after negation.
+
+    Of an expression that was run, `duration` is in microseconds, and `effects` are what it wants done, in words.
+    """
 
     binding: Pk
     order: int
@@ -32,6 +36,8 @@ class TraceStep:
     result: bool | None
     messages: tuple[str, ...] = ()
     error: str = ""
+    duration: int | None = None
+    effects: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -148,7 +148,10 @@ class Library:
         self, request: Request, subject: Subject, applications: Sequence[Application], now: int
     ) -> Sequence[Application]:
         snapshot = self._pages.plane.snapshot
-        return await accessible(applications, subject=subject, snapshot=snapshot, client_ip=request.client, now=now)
+        evaluator = self._pages.sign_on.evaluator
+        return await accessible(
+            applications, subject=subject, snapshot=snapshot, now=now, evaluator=evaluator, request=request
+        )
 
     def _address(self, application: Application, subject: Subject) -> str | None:
         return launch_address(application, subject=subject, snapshot=self._pages.plane.snapshot)

@@ -1,7 +1,7 @@
 """The sandbox: administrators' expressions that have no native meaning run here, in processes without any rights.
 
-Owns no objects and serves no paths. `workers` runs programs and says how they ended. Must not know policies, mappings
-or prompts: they hand over a program, what it sees, and what it may call.
+Owns no objects and serves no paths. `language` makes programs of expressions, `workers` runs programs and says how they
+ended, `answering` gives them what they see and ask. Must not know policies, mappings or prompts.
 """
 
-__all__ = ["room", "workers"]
+__all__ = ["answering", "language", "room", "workers"]

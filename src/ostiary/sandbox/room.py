@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
+from ostiary.directory.authenticators.devices import Devices
+from ostiary.directory.users import Users
 from ostiary.room import Measure, Room, Service, ServiceRegistry
+from ostiary.sandbox.answering.evaluator import Evaluator
+from ostiary.sandbox.answering.functions import Functions
 from ostiary.sandbox.workers import Limits, Workers
 from ostiary.settings import Settings
 
@@ -31,4 +35,13 @@ def measures(services: ServiceRegistry) -> Iterable[Measure]:
     return services[Workers].measures()
 
 
-ROOM: Final = Room(name="sandbox", services=(Service(Workers, workers),), measures=measures)
+def evaluator(services: ServiceRegistry) -> Evaluator:
+    """Return what runs expressions."""
+    return Evaluator(services[Workers], Functions(services[Users], services[Devices]))
+
+
+ROOM: Final = Room(
+    name="sandbox",
+    services=(Service(Workers, workers), Service(Evaluator, evaluator)),
+    measures=measures,
+)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ostiary.applications.resources import Application
     from ostiary.directory.user import Subject
     from ostiary.policies.trace import Trace
+    from ostiary.sandbox.answering.evaluator import Evaluator
     from ostiary.signon.services import SignOnServices
     from ostiary.store.configuration.snapshot import Snapshot
     from ostiary.store.database import Statement
@@ -55,7 +56,10 @@ async def decide_access(
     snapshot: Snapshot,
     client_ip: str | None,
     now: int,
+    evaluator: Evaluator | None,
+    request: Request | None = None,
     facts: Mapping[str, object] = MappingProxyType({}),
+    trial: bool = False,
 ) -> Access:
     """Ask the policies bound to the application. `facts` is what expressions see as `request.context`."""
     decision = await decide(
@@ -63,22 +67,37 @@ async def decide_access(
         target_pk=str(application.pk),
         mode=application.policy_engine_mode,
         snapshot=snapshot,
-        context=PolicyContext(now=now, client_ip=client_ip, facts=facts),
+        context=PolicyContext(
+            now=now, client_ip=client_ip, facts=facts, request=request, evaluator=evaluator, trial=trial
+        ),
     )
     return Access(decision.passing, decision.messages, decision.events, decision.trace)
 
 
 async def accessible(
-    applications: Iterable[Application], *, subject: Subject, snapshot: Snapshot, client_ip: str | None, now: int
+    applications: Iterable[Application],
+    *,
+    subject: Subject,
+    snapshot: Snapshot,
+    now: int,
+    evaluator: Evaluator | None,
+    request: Request | None = None,
 ) -> Sequence[Application]:
     """Return the applications that the person may use. A listing leaves no events."""
-    return [
-        item
-        for item in applications
-        if (
-            await decide_access(subject=subject, application=item, snapshot=snapshot, client_ip=client_ip, now=now)
-        ).allowed
-    ]
+    found = []
+    for item in applications:
+        access = await decide_access(
+            subject=subject,
+            application=item,
+            snapshot=snapshot,
+            client_ip=None if request is None else request.client,
+            now=now,
+            evaluator=evaluator,
+            request=request,
+        )
+        if access.allowed:
+            found.append(item)
+    return found
 
 
 async def find_refusal(
@@ -99,7 +118,14 @@ async def find_refusal(
     in for the same thing. The decision's events are written here, and `if_refused` with them after a no.
     """
     access = await decide_access(
-        subject=subject, application=application, snapshot=snapshot, client_ip=request.client, now=now, facts=facts
+        subject=subject,
+        application=application,
+        snapshot=snapshot,
+        client_ip=request.client,
+        now=now,
+        evaluator=services.evaluator,
+        request=request,
+        facts=facts,
     )
     statements = [*access.events, *(() if access.allowed else if_refused)]
     if statements:

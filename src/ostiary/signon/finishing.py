@@ -78,6 +78,8 @@ async def finish_in_flow(
         snapshot=stage_context.snapshot,
         client_ip=stage_context.client,
         now=stage_context.now,
+        evaluator=stage_context.services.evaluator,
+        request=stage_context.request,
         facts=facts,
     )
     # guard: A58 no answer is left for another program without the policies

@@ -10,6 +10,7 @@ from ostiary.flows.engine import FlowEngine
 from ostiary.flows.handover import Handover
 from ostiary.flows.services import FlowHooks
 from ostiary.room import Room, Service
+from ostiary.sandbox.answering.evaluator import Evaluator
 from ostiary.sessions.sessions import Sessions
 from ostiary.signon.explain.preview import ProtocolPreviews
 from ostiary.signon.protocols import Protocols
@@ -30,6 +31,7 @@ def sign_on_services(services: ServiceRegistry) -> SignOnServices:
         sessions=services[Sessions],
         engine=services[FlowEngine],
         handover=services[Handover],
+        evaluator=services[Evaluator],
         clock=services.clock,
     )
 

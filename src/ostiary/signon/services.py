@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from ostiary.directory.users import Users
     from ostiary.flows.engine import FlowEngine
     from ostiary.flows.handover import Handover
+    from ostiary.sandbox.answering.evaluator import Evaluator
     from ostiary.sessions.sessions import Sessions
     from ostiary.store.configuration.plane import ConfigPlane
     from ostiary.store.database import Database
@@ -29,6 +30,7 @@ class SignOnServices:
     sessions: Sessions
     engine: FlowEngine
     handover: Handover
+    evaluator: Evaluator | None
     clock: Callable[[], int]
 
     def members(self) -> dict[str, Any]:

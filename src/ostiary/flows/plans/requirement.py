@@ -10,6 +10,8 @@ from ostiary.policies.context import PolicyContext
 
 if TYPE_CHECKING:
     from ostiary.directory.user import Subject
+    from ostiary.sandbox.answering.evaluator import Evaluator
+    from ostiary.web.request import Request
 
 
 def requirement_met(flow: Flow, subject: Subject | None, context: Mapping[str, object]) -> bool:
@@ -29,11 +31,16 @@ def requirement_met(flow: Flow, subject: Subject | None, context: Mapping[str, o
             return isinstance(context.get("outpost"), Mapping)
 
 
-def policy_context(context: Mapping[str, object], *, client: str, now: int) -> PolicyContext:
+def policy_context(
+    context: Mapping[str, object], *, request: Request, now: int, evaluator: Evaluator | None
+) -> PolicyContext:
     """Return what policies in flows see: every plan context key at the top, and the plan itself as `flow_plan`."""
     return PolicyContext(
         now=now,
-        client_ip=client,
+        client_ip=request.client,
         is_sso=context.get("is_sso") is True,
         facts={**context, "flow_plan": {"context": context}},
+        in_flow=True,
+        request=request,
+        evaluator=evaluator,
     )

@@ -240,8 +240,11 @@ class Dispatcher:
             # guard: A30 a deleted stage is not skipped
             self._restart(keep_context=False)
             return None
-        again = await self._planner.decide_again(self._at.plan, self._at.session)
+        plan = self._at.plan
+        again = await self._planner.decide_again(plan, self._at.session)
         self._commit.add(again.events)
+        if again.changes:
+            self._commit.keep(plan.to(context=again.changes.applied(plan.context)))
         if again.fate == "refuse":
             return await self._deny(UNDECIDED, trace=again.trace)
         if again.fate == "leave":

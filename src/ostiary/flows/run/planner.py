@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from ostiary.events.evaluation_log import log_not_evaluated
 from ostiary.flows.people.subjects import subject_of
+from ostiary.flows.plans.changes import allowed_changes
 from ostiary.flows.plans.logout import logout_steps
 from ostiary.flows.plans.plan import Plan, PlanStep
 from ostiary.flows.plans.requirement import policy_context, requirement_met
@@ -14,11 +15,13 @@ from ostiary.flows.proofs.sensitive import REAUTHENTICATE, is_proven
 from ostiary.flows.resources import STAGE, Flow, FlowStageBinding, Stage
 from ostiary.flows.services import Services
 from ostiary.policies.decide import Decision, decide, has_bindings
+from ostiary.policies.wishes import NO_CHANGES, ContextChanges
 from ostiary.record import dataclass
 from ostiary.sessions.session import Session
 
 if TYPE_CHECKING:
     from ostiary.directory.user import Subject
+    from ostiary.policies.context import PolicyContext
     from ostiary.store.configuration.snapshot import Snapshot
     from ostiary.store.database import Statement
     from ostiary.web.request import Request
@@ -44,11 +47,15 @@ class Planned:
 
 @dataclass(frozen=True, slots=True)
 class Again:
-    """What the policies of a stage's place said when its turn came; `events` and `trace` as in `Planned`."""
+    """What the policies of a stage's place said when its turn came; `events` and `trace` as in `Planned`.
+
+    `changes` are those that their expressions make in the context of the plan.
+    """
 
     fate: Fate = "take"
     events: tuple[Statement, ...] = ()
     trace: Mapping[str, object] | None = None
+    changes: ContextChanges = NO_CHANGES
 
 
 class Planner:
@@ -65,14 +72,14 @@ class Planner:
         subject = await self._active(session.user)
         if not requirement_met(flow, subject, plan.context):
             return Planned(None)
-        context = policy_context(plan.context, client=self._request.client, now=self._now)
         verdict = await decide(
             subject=subject,
             target_pk=str(flow.pk),
             mode=flow.policy_engine_mode,
             snapshot=self._snapshot,
-            context=context,
+            context=self._context(plan.context),
         )
+        plan = _changed(plan, verdict)
         if not verdict.passing:
             messages = verdict.messages or ((UNDECIDED,) if verdict.undecided else ())
             return Planned(None, messages, verdict.events, undecided=verdict.undecided, trace=verdict.trace.data())
@@ -85,9 +92,10 @@ class Planner:
                     target_pk=str(binding.pk),
                     mode=binding.policy_engine_mode,
                     snapshot=self._snapshot,
-                    context=context,
+                    context=self._context(plan.context),
                 )
                 events.extend(decision.events)
+                plan = _changed(plan, decision)
                 fate = self._fate(decision, binding)
                 if fate == "refuse":
                     return Planned(None, (UNDECIDED,), tuple(events), undecided=True, trace=decision.trace.data())
@@ -134,9 +142,13 @@ class Planner:
             target_pk=step.binding,
             mode=binding.policy_engine_mode,
             snapshot=self._snapshot,
-            context=policy_context(plan.context, client=self._request.client, now=self._now),
+            context=self._context(plan.context),
         )
-        return Again(self._fate(decision, binding), decision.events, decision.trace.data())
+        changes = allowed_changes(decision.changes, plan.context)
+        return Again(self._fate(decision, binding), decision.events, decision.trace.data(), changes)
+
+    def _context(self, context: Mapping[str, object]) -> PolicyContext:
+        return policy_context(context, request=self._request, now=self._now, evaluator=self._services.evaluator)
 
     def _fate(self, decision: Decision, binding: FlowStageBinding) -> Fate:
         fate = fate_of(decision, binding, self._snapshot)
@@ -156,6 +168,12 @@ class Planner:
             return None
         subject = await subject_of(self._services.users, self._request, pk)
         return subject if subject is not None and subject.user.is_active else None
+
+
+def _changed(plan: Plan, decision: Decision) -> Plan:
+    """Return the plan with the changes that expressions may make."""
+    changes = allowed_changes(decision.changes, plan.context)
+    return plan.to(context=changes.applied(plan.context)) if changes else plan
 
 
 def fate_of(decision: Decision, binding: FlowStageBinding, snapshot: Snapshot) -> Fate:

@@ -10,6 +10,7 @@ from ostiary.flows.challenge_page import ChallengePage
 from ostiary.flows.error_detail import ErrorDetail
 from ostiary.flows.interface.pending_user import pending_user
 from ostiary.flows.interface.stage_context import Ask, Done, StageContext, Verdict, Wrong
+from ostiary.flows.plans.changes import allowed_changes
 from ostiary.flows.plans.requirement import policy_context
 from ostiary.flows.prompt.answers import SERVER_SIDE, Missing, NotValid, judge
 from ostiary.flows.prompt.page import harmless, page_values
@@ -138,12 +139,17 @@ class PromptStage(Stage):
             subject=await stage_context.services.users.subject(user.pk) if user is not None else None,
             snapshot=stage_context.snapshot,
             context=policy_context(
-                {**stage_context.context, "prompt_data": data}, client=stage_context.client, now=stage_context.now
+                {**stage_context.context, "prompt_data": data},
+                request=stage_context.request,
+                now=stage_context.now,
+                evaluator=stage_context.services.evaluator,
             ),
             target_pk=str(self.pk),
         )
         if decision.passing:
-            return Done(context={"prompt_data": data}, writes=decision.events, unread=True)
+            changes = allowed_changes(decision.changes, {**stage_context.context, "prompt_data": data})
+            context = {"prompt_data": data, **changes.put}
+            return Done(context=context, drop=changes.drop, writes=decision.events, unread=True)
         messages = decision.messages or ("These answers are not allowed.",)
         return Wrong({"non_field_errors": [ErrorDetail(one) for one in messages]}, writes=decision.events)
 

@@ -38,14 +38,20 @@ class Returned:
 class Aborted:
     """A program ended without a value. `message` is for administrators: it may hold data that the program had.
 
-    `line` is the line of the program's source where the exception arose, counted from 1; None when it has none.
+    `frames` are the places where the exception came through, as lines and columns of the program's source counted from
+    1, the innermost last.
     """
 
     reason: AbortReason
     message: str
-    line: int | None = None
+    frames: tuple[tuple[int, int], ...] = ()
     printed: str = ""
     seconds: float = 0.0
+
+    @property
+    def line(self) -> int | None:
+        """The line where the exception arose; None when it has none."""
+        return self.frames[-1][0] if self.frames else None
 
 
 Outcome = Returned | Aborted

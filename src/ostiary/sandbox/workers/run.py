@@ -251,8 +251,8 @@ class Run:
     def _returned(self, value: object) -> Returned:
         return Returned(value, "".join(self._printed), time.perf_counter() - self._began)
 
-    def _failed(self, reason: AbortReason, message: str, line: int | None = None) -> Aborted:
-        return Aborted(reason, message, line, "".join(self._printed), time.perf_counter() - self._began)
+    def _failed(self, reason: AbortReason, message: str, frames: tuple[tuple[int, int], ...] = ()) -> Aborted:
+        return Aborted(reason, message, frames, "".join(self._printed), time.perf_counter() - self._began)
 
     def _raised(self, error: MontyError) -> Outcome:
         if self._spent is not None:
@@ -264,6 +264,6 @@ class Run:
             return self._failed(AbortReason.TIME if late else AbortReason.CRASHED, "the worker died")
         text = str(error)
         message = text if len(text) <= MESSAGE_LONGEST else f"{text[:MESSAGE_LONGEST]}..."
-        frames = error.traceback() if hasattr(error, "traceback") else ()
+        traceback = error.traceback() if hasattr(error, "traceback") else ()
         reason = _REASONS.get(type(error.exception()).__name__, AbortReason.ERROR)
-        return self._failed(reason, message, frames[-1].line if frames else None)
+        return self._failed(reason, message, tuple((frame.line, frame.column) for frame in traceback))

@@ -13,6 +13,7 @@ from ostiary.record import dataclass
 if TYPE_CHECKING:
     from ostiary.applications.resources import Application
     from ostiary.directory.user import Subject
+    from ostiary.sandbox.answering.evaluator import Evaluator
     from ostiary.store.configuration.snapshot import Snapshot
 
 
@@ -23,6 +24,7 @@ class Situation:
     `client_ip` is the person's address, `host` the name of ours that they came to, `base_url` its address, `amr` how
     they signed in, `scopes` what the application asks for (None: everything it may ask for). `snapshot` may be an
     earlier configuration than the one in force, whose number is `newest_revision`; people and groups are those of now.
+    `evaluator` runs expressions; without one they cannot be evaluated.
     """
 
     subject: Subject
@@ -36,10 +38,19 @@ class Situation:
     amr: tuple[str, ...] = ()
     scopes: tuple[str, ...] | None = None
     newest_revision: int | None = None
+    evaluator: Evaluator | None = None
 
-    def context(self, facts: WatchedFacts, *, is_sso: bool = False) -> PolicyContext:
-        """Return what policies see."""
-        return PolicyContext(now=self.now, client_ip=self.client_ip, is_sso=is_sso, facts=facts)
+    def context(self, facts: WatchedFacts, *, is_sso: bool = False, in_flow: bool = False) -> PolicyContext:
+        """Return what policies see. Nothing that they want is done."""
+        return PolicyContext(
+            now=self.now,
+            client_ip=self.client_ip,
+            is_sso=is_sso,
+            facts=facts,
+            in_flow=in_flow,
+            evaluator=self.evaluator,
+            trial=True,
+        )
 
 
 class WatchedFacts(Mapping[str, object]):

@@ -38,6 +38,8 @@ async def reach(situation: Situation, facts: Mapping[str, object]) -> Reached:
         client_ip=situation.client_ip,
         now=situation.now,
         facts=WatchedFacts(facts),
+        evaluator=situation.evaluator,
+        trial=True,
     )
     if not access.allowed:
         reasons.append(" ".join(access.messages) or NO_ACCESS)

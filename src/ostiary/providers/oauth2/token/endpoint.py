@@ -111,6 +111,8 @@ async def _require_access(token_request: TokenRequest, granted: GrantResult, sub
         snapshot=token_request.services.plane.snapshot,
         client_ip=token_request.request.client,
         now=token_request.now,
+        evaluator=token_request.services.evaluator,
+        request=token_request.request,
         facts=facts,
     )
     # guard: A19 a refresh evaluates the policies again

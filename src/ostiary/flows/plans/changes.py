@@ -1,0 +1,38 @@
+"""What expressions may change in the context of a plan: everything but proofs, which stages alone make."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Final
+
+from ostiary.policies.wishes import ContextChanges
+
+PROOFS: Final = frozenset({"user_backend", "auth_method", "auth_method_args", "device_grant", "outpost", "setup_token"})
+"""Keys by which stages say what was proven, and rooms that a request of theirs is waiting."""
+
+log: Final = logging.getLogger("ostiary.flows")
+
+
+def allowed_changes(changes: ContextChanges, context: Mapping[str, object]) -> ContextChanges:
+    """Return the changes that are made. Whoever becomes the pending user has proven nothing yet."""
+    if not changes:
+        return changes
+    # guard: A79 an expression makes no proof
+    refused = sorted(PROOFS.intersection([*changes.put, *changes.drop]))
+    if refused:
+        log.warning("an expression may not change %s of a plan", ", ".join(refused))
+    allowed = ContextChanges(
+        {name: value for name, value in changes.put.items() if name not in PROOFS},
+        tuple(name for name in changes.drop if name not in PROOFS),
+    )
+    if _pending(allowed.applied(context)) == _pending(context):
+        return allowed
+    # guard: A79 a proof stays with the person who gave it
+    gone = [name for name in ("user_backend", "auth_method", "auth_method_args") if name in context]
+    return ContextChanges(allowed.put, (*allowed.drop, *gone))
+
+
+def _pending(context: Mapping[str, object]) -> object:
+    pending = context.get("pending_user")
+    return pending.get("pk") if isinstance(pending, Mapping) else None

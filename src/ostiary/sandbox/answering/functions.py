@@ -1,0 +1,91 @@
+"""What programs ask of this process while they run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
+
+from ostiary.sandbox.answering.views import subject_values
+from ostiary.sandbox.language.networks import network_values
+from ostiary.sandbox.workers import HostError, HostFunction
+
+if TYPE_CHECKING:
+    from ostiary.directory.authenticators.devices import Devices
+    from ostiary.directory.user import Subject
+    from ostiary.directory.users import Users
+    from ostiary.sandbox.answering.scene import Scene
+    from ostiary.sandbox.language.program import Prepared
+
+_DEVICE_CLASSES: Final = frozenset({"duo", "email", "sms", "static", "totp", "webauthn"})
+
+
+class Functions:
+    """The answers, from the directory and from whoever asked for the run."""
+
+    def __init__(self, users: Users, devices: Devices) -> None:
+        self._users = users
+        self._devices = devices
+
+    def of(self, scene: Scene, prepared: Prepared) -> Mapping[str, HostFunction]:
+        """Return the functions of one run, by the names of `prelude.outside`."""
+
+        async def user_by(filters: Mapping[str, object]) -> object:
+            return await self._user_by(filters, prepared)
+
+        async def has_authenticator(user: object, device_type: object) -> bool:
+            return await self._has_authenticator(user, device_type)
+
+        async def call_policy(name: object, context: Mapping[str, object]) -> object:
+            return await _call_policy(scene, str(name), context)
+
+        return {
+            "host_user_by": user_by,
+            "host_has_authenticator": has_authenticator,
+            "host_call_policy": call_policy,
+            "host_network": _network,
+        }
+
+    async def subject(self, pk: int) -> Subject | None:
+        """Return a person."""
+        return await self._users.subject(pk)
+
+    async def _user_by(self, filters: Mapping[str, object], prepared: Prepared) -> object:
+        user = None
+        match filters:
+            case {"pk": int() as pk} | {"id": int() as pk} if len(filters) == 1:
+                user = await self._users.get(pk)
+            case {"username": str() as name} if len(filters) == 1:
+                found = await self._users.by_username(name)
+                user = found if found is not None and found.username == name else None
+            case {"uuid": str() as uuid} if len(filters) == 1:
+                user = await self._users.by_uuid(uuid)
+            case _:
+                raise HostError(f"users cannot be looked up by {', '.join(filters)} yet", NotImplementedError)
+        subject = None if user is None else await self._users.subject(user.pk)
+        return None if subject is None else subject_values(subject, prepared.attributes)
+
+    async def _has_authenticator(self, user: object, device_type: object) -> bool:
+        if not isinstance(user, int):
+            return False
+        held = {device.device_class for device in await self._devices.confirmed(user)}
+        if device_type is None:
+            return bool(held)
+        if device_type not in _DEVICE_CLASSES:
+            raise HostError(f"there are no devices of the type {device_type!r}")
+        return device_type in held
+
+
+async def _call_policy(scene: Scene, name: str, context: Mapping[str, object]) -> object:
+    if scene.call_policy is None:
+        raise HostError("no policy can be called here", RuntimeError)
+    try:
+        return await scene.call_policy(name, context)
+    except LookupError:
+        raise HostError(f"there is no policy {name!r}") from None
+
+
+def _network(kind: object, text: object, strict: object) -> object:
+    try:
+        return network_values(str(kind), text, strict=bool(strict))
+    except ValueError as error:
+        raise HostError(str(error)) from None

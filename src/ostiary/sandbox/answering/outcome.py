@@ -1,0 +1,104 @@
+"""From what a program returned to a result: a value, and effects."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Final
+
+from ostiary.record import dataclass
+from ostiary.sandbox.answering.errors import ExpressionFailed
+from ostiary.sandbox.answering.result import Effects, Evaluation, LogLine, WantedEvent
+from ostiary.sandbox.answering.views import reference_of
+from ostiary.sandbox.language.names import Dialect
+from ostiary.sandbox.workers import Returned
+
+SKIPPED: Final = "ostiary: skipped"
+"""The value of a program that raised SkipObject; values of programs are lists."""
+
+
+@dataclass(frozen=True, slots=True)
+class Depends:
+    """The value of a program that asked what a trial does not ask."""
+
+    what: str
+
+
+def result_of(outcome: Returned, dialect: Dialect) -> Evaluation:
+    """Return the result. Raises ExpressionFailed for a value that cannot be told."""
+    if outcome.value == SKIPPED:
+        return Evaluation(skipped=True, printed=outcome.printed, seconds=outcome.seconds)
+    if isinstance(outcome.value, Depends):
+        return Evaluation(depends=outcome.value.what, printed=outcome.printed, seconds=outcome.seconds)
+    value, effects, contexts = _three(outcome.value)
+    passing = False
+    if dialect.result == "verdict":
+        if isinstance(value, list | tuple):
+            passing, value = bool(value[0]), value[1]
+        else:
+            passing = bool(value)
+    return Evaluation(
+        value=plain(value),
+        passing=passing,
+        effects=_effects(effects, contexts),
+        printed=outcome.printed,
+        seconds=outcome.seconds,
+    )
+
+
+def plain(value: object) -> object:
+    """Return a value as JSON data with references (`views.ObjectReference`). Raises ExpressionFailed."""
+    if value is None or isinstance(value, str | bool | int) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    if (reference := reference_of(value)) is not None:
+        return reference
+    if isinstance(value, Mapping):
+        return {_key(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(item) for item in value]
+    if isinstance(value, datetime | date | time | Decimal | timedelta):
+        return value.isoformat() if isinstance(value, datetime | date | time) else str(value)
+    raise ExpressionFailed(f"a value of the type {type(value).__name__} cannot be told")
+
+
+def _key(key: object) -> str:
+    """Return the key that JSON has for it."""
+    if key is None:
+        return "null"
+    if isinstance(key, bool):
+        return str(key).lower()
+    if isinstance(key, str | int):
+        return str(key)
+    raise ExpressionFailed(f"a key of the type {type(key).__name__} cannot be told")
+
+
+def _three(value: object) -> tuple[object, Sequence[object], Sequence[object]]:
+    if isinstance(value, list) and len(value) == 3:  # noqa: PLR2004 - as `program` writes the last line
+        first, effects, contexts = value
+        if isinstance(effects, list) and isinstance(contexts, list):
+            return first, effects, contexts
+    raise ExpressionFailed("the program did not end as programs do")
+
+
+def _effects(effects: Sequence[object], contexts: Sequence[object]) -> Effects:
+    noted = [list(one) for one in effects if isinstance(one, list | tuple) and one]
+    context, plan = (_context(one) for one in contexts) if len(contexts) == 2 else (None, None)  # noqa: PLR2004 - both or none
+    return Effects(
+        messages=tuple(str(one[1]) for one in noted if one[0] == "message"),
+        log=tuple(LogLine(str(one[1]), str(one[2]), _texts(one[3])) for one in noted if one[0] == "log"),
+        events=tuple(WantedEvent(str(one[1]), _context(one[2]) or {}) for one in noted if one[0] == "event"),
+        mails=tuple(_context(one[1]) or {} for one in noted if one[0] == "email"),
+        context=context,
+        plan=plan,
+    )
+
+
+def _context(value: object) -> Mapping[str, object] | None:
+    found = plain(value)
+    return found if isinstance(found, dict) else None
+
+
+def _texts(value: object) -> Mapping[str, str]:
+    return {str(name): str(text) for name, text in value.items()} if isinstance(value, Mapping) else {}

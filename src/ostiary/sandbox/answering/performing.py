@@ -1,0 +1,64 @@
+"""Doing what expressions want: events and mails as statements for the caller's batch, and lines of the log."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from ostiary.events.event import ACTIONS, event
+from ostiary.sandbox.answering.result import Effects, WantedEvent
+from ostiary.sandbox.answering.views import ObjectReference
+from ostiary.store.database import Statement
+
+_LOGGER: Final = logging.getLogger("ostiary.expressions")
+_LEVELS: Final[Mapping[str, int]] = {
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "warning": logging.WARNING,
+    "error": logging.ERROR,
+    "critical": logging.CRITICAL,
+}
+_LONGEST: Final = 1_000  # characters of one line
+_CUSTOM: Final = "custom_"
+_ACTION_LONGEST: Final = 64  # characters
+
+
+def statements_of(
+    effects: Effects, *, user: Mapping[str, object] | None, client_ip: str | None, now: int
+) -> Iterator[Statement]:
+    """Yield the statements for the events. `now` is microseconds UTC."""
+    for wanted in effects.events:
+        yield event(
+            _action(wanted), user=user, app="expression", context=_plain(wanted.context), client_ip=client_ip, now=now
+        )
+
+
+def write_log(effects: Effects, what: str) -> None:
+    """Write the lines for the log. `what` names the expression."""
+    for line in effects.log:
+        values = "".join(f" {name}={value}" for name, value in line.values.items())
+        text = f"{line.text}{values}"
+        _LOGGER.log(_LEVELS.get(line.level, logging.INFO), "%s: %s", what, _one_line(text[:_LONGEST]))
+
+
+def _one_line(text: str) -> str:
+    # guard: A81 what an expression logs is one line
+    return text.encode("unicode_escape").decode("ascii") if not text.isprintable() else text
+
+
+def _action(wanted: WantedEvent) -> str:
+    action = wanted.action[:_ACTION_LONGEST]
+    return action if action in ACTIONS or action.startswith(_CUSTOM) else _CUSTOM + action
+
+
+def _plain(context: Mapping[str, object]) -> dict[str, object]:
+    return {name: _named(value) for name, value in context.items()}
+
+
+def _named(value: object) -> object:
+    if isinstance(value, ObjectReference):
+        return {"model_name": value.kind, "pk": value.pk, "name": value.name}
+    if isinstance(value, Mapping):
+        return {name: _named(item) for name, item in value.items()}
+    return [_named(item) for item in value] if isinstance(value, list) else value

@@ -1,0 +1,87 @@
+"""The names of expressions: Python's own, the functions of all expressions, and the variables of each kind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final, Literal
+
+from ostiary.record import dataclass
+from ostiary.sandbox.language.word_list import words
+
+EXCEPTIONS: Final = words(
+    "ArithmeticError AssertionError AttributeError BaseException Exception FileExistsError FileNotFoundError"
+    " ImportError IndexError IsADirectoryError KeyError KeyboardInterrupt LookupError MemoryError ModuleNotFoundError"
+    " NameError NotADirectoryError NotImplementedError OSError OverflowError PermissionError RecursionError"
+    " RuntimeError StopIteration SyntaxError SystemExit TimeoutError TypeError UnboundLocalError UnicodeDecodeError"
+    " UnicodeEncodeError ValueError ZeroDivisionError"
+)
+
+BUILTINS: Final = EXCEPTIONS | words(
+    "Ellipsis NotImplemented abs all any bin bool bytes chr complex dict divmod enumerate filter float format frozenset"
+    " getattr hasattr hash hex id int isinstance iter len list map max min next oct ord pow print range repr reversed"
+    " round set setattr slice sorted str sum tuple type zip"
+)
+"""Python's own names that the sandbox has and that mean there what they mean in Python. A test asks the sandbox."""
+
+FUNCTIONS: Final = words(
+    "ak_call_policy ak_create_event ak_is_group_member ak_logger ak_user_by ak_user_has_authenticator"
+    " ip_address ip_network list_flatten regex_match regex_replace slugify"
+)
+"""Functions of every expression."""
+
+ASKING: Final = words("ak_call_policy ak_user_by ak_user_has_authenticator ip_address ip_network")
+"""Functions that ask the host while the program waits."""
+
+INSTEAD: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "callable": "call it in a try statement",
+        "compile": "",
+        "delattr": "set the attribute to None",
+        "dir": "name the attributes",
+        "eval": "write the code itself",
+        "exec": "write the code itself",
+        "globals": "",
+        "input": "ask with a prompt stage",
+        "issubclass": "use isinstance",
+        "locals": "name the variables",
+        "object": "use a dictionary",
+        "open": "expressions have no files",
+        "property": "use a method",
+        "staticmethod": "use a function",
+        "classmethod": "use a function",
+        "super": "classes have no bases here",
+        "vars": "name the attributes",
+        "__import__": "use an import statement",
+        "ak_create_jwt": "not available yet",
+        "ak_send_email": "not available yet",
+        "ak_create_jwt_raw": "not available yet",
+        "requests": "not available yet",
+        "resolve_dns": "not available yet",
+        "reverse_dns": "not available yet",
+    }
+)
+"""Names that Python or authentik have and the sandbox has not, with what to write instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """The names of one kind of expression. `result` says whether it decides or tells."""
+
+    name: str
+    variables: frozenset[str]
+    result: Literal["verdict", "value"]
+
+    @property
+    def known(self) -> frozenset[str]:
+        """Every name that is there without being assigned."""
+        return BUILTINS | FUNCTIONS | self.variables
+
+
+POLICY: Final = Dialect(
+    "expression policy",
+    words("request context http_request ak_client_ip ak_is_sso_flow ak_message"),
+    "verdict",
+)
+MAPPING: Final = Dialect("property mapping", words("user request http_request provider token SkipObject"), "value")
+PROMPT: Final = Dialect("prompt", words("user request http_request prompt_context"), "value")

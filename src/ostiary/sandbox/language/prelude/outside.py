@@ -1,0 +1,54 @@
+"""What the host gives to a program: values it is started with, and functions that ask the host.
+
+Here are names and types alone. `answering` has what stands behind them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+given_user: dict[str, Any] = {}
+given_context: dict[str, Any] = {}
+given_plan: dict[str, Any] | None = None
+given_http: dict[str, Any] | None = None
+given_object: dict[str, Any] | None = None
+given_provider: dict[str, Any] | None = None
+given_token: dict[str, Any] | None = None
+given_client_ip: dict[str, Any] | None = None
+given_sso: bool = False
+given_networks: dict[str, dict[str, Any]] = {}
+
+
+def host_rows(kind: str, reference: list[Any], steps: list[Any]) -> list[dict[str, Any]]:
+    """Return the rows of a relation, or of a whole kind, behind these steps."""
+    raise NotImplementedError
+
+
+def host_user_by(filters: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the first user that the filters match, None without one."""
+    raise NotImplementedError
+
+
+def host_has_authenticator(user: int, device_type: str | None) -> bool:
+    """Tell whether a user has a device, of that type if one is named."""
+    raise NotImplementedError
+
+
+def host_call_policy(name: str, context: dict[str, Any]) -> dict[str, Any]:
+    """Return what a policy says: passing, messages, raw_result."""
+    raise NotImplementedError
+
+
+def host_network(kind: str, text: Any, strict: bool) -> dict[str, Any]:
+    """Return the values of an address or a network. Raises ValueError."""
+    raise NotImplementedError
+
+
+def host_skip_object() -> None:
+    """End the program: its object is to be skipped."""
+    raise NotImplementedError
+
+
+def uses(*names: str) -> bool:
+    """Tell whether the program mentions one of these names. Decided when it is made: the other branch stays away."""
+    return bool(names)

@@ -1,0 +1,101 @@
+"""Users and groups, as authentik's expressions know them."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from ostiary.sandbox.language.prelude.exceptions import DoesNotExist, MultipleObjectsReturned
+from ostiary.sandbox.language.prelude.merging import ostiary_merged
+from ostiary.sandbox.language.prelude.outside import host_rows, uses
+from ostiary.sandbox.language.prelude.queries import Query
+
+
+def ostiary_given_groups(values: dict[str, Any]) -> Any:
+    """Return the rows of a user's groups, None where they have to be asked for."""
+    return values["_groups"] if "_groups" in values else None  # noqa: SIM401 - `get` is another method of query sets
+
+
+class Group:
+    """A group."""
+
+    KIND: ClassVar[str] = "group"
+    DoesNotExist = DoesNotExist
+    MultipleObjectsReturned = MultipleObjectsReturned
+    objects: ClassVar[Any] = None
+
+    def __init__(self, values: dict[str, Any]) -> None:
+        for name, value in values.items():
+            setattr(self, name, value)
+        self.users = Query(User, None, ["group", values["pk"], "users"])
+        self.parents = Query(Group, None, ["group", values["pk"], "parents"])
+        self.children = Query(Group, None, ["group", values["pk"], "children"])
+
+    def __str__(self) -> str:
+        return "Group " + str(self.name)  # type: ignore[attr-defined]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Group) and self.pk == other.pk  # type: ignore[attr-defined]
+
+    def __hash__(self) -> int:
+        return hash(self.pk)  # type: ignore[attr-defined]
+
+    def is_member(self, user: Any) -> bool:
+        """Tell whether a user belongs to this group or to a descendant."""
+        return self.pk in [row["pk"] for row in user.ostiary_every_group()]  # type: ignore[attr-defined]
+
+    def ostiary_reference(self) -> dict[str, Any]:
+        """Return what stands for this group outside."""
+        return {"ostiary": "group", "pk": self.pk, "name": self.name}  # type: ignore[attr-defined]
+
+
+class User:
+    """A user; nobody has no primary key, and is not authenticated."""
+
+    KIND: ClassVar[str] = "user"
+    DoesNotExist = DoesNotExist
+    MultipleObjectsReturned = MultipleObjectsReturned
+    objects: ClassVar[Any] = None
+
+    def __init__(self, values: dict[str, Any]) -> None:
+        for name, value in values.items():
+            setattr(self, name, value)
+        self.groups = Query(Group, ostiary_given_groups(values), ["user", values["pk"], "groups"])
+        self.ak_groups = Query(Group, ostiary_given_groups(values), ["user", values["pk"], "groups"])
+
+    def __str__(self) -> str:
+        return str(self.username or "AnonymousUser")  # type: ignore[attr-defined]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, User) and self.pk == other.pk  # type: ignore[attr-defined]
+
+    def __hash__(self) -> int:
+        return hash(self.pk)  # type: ignore[attr-defined]
+
+    def all_groups(self) -> Query:
+        """Return the groups with their ancestors."""
+        return Query(Group, self.ostiary_every_group())
+
+    def ostiary_every_group(self) -> Any:
+        """Return the rows of the groups with their ancestors."""
+        if uses("objects", "users") and not hasattr(self, "_every_group"):
+            self._every_group = host_rows("group", ["user", self.pk, "all_groups"], [])  # type: ignore[attr-defined]
+        return self._every_group
+
+    def group_attributes(self, request: Any = None) -> dict[str, Any]:
+        """Return the attributes of the brand of `request`, of the groups, and of the user on top."""
+        below: dict[str, Any] = {}
+        if request is not None and hasattr(request, "brand"):
+            below = request.brand.attributes
+        return ostiary_merged(below, self._merged)  # type: ignore[attr-defined]
+
+    def has_usable_password(self) -> bool:
+        """Tell whether the user can sign in with a password."""
+        return bool(self._has_password)  # type: ignore[attr-defined]
+
+    def ostiary_reference(self) -> dict[str, Any]:
+        """Return what stands for this user outside."""
+        return {"ostiary": "user", "pk": self.pk, "name": self.username}  # type: ignore[attr-defined]
+
+
+Group.objects = Query(Group, None, ["group"])
+User.objects = Query(User, None, ["user"])

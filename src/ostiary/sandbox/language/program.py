@@ -1,0 +1,165 @@
+"""An expression made ready for the sandbox: checked, rewritten, with what it needs of the prelude."""
+
+from __future__ import annotations
+
+import ast
+import functools
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+from ostiary.record import dataclass
+from ostiary.sandbox.language.analysis import (
+    EVERYTHING,
+    Mentions,
+    free_names,
+    mentions_of,
+    own_names,
+    wrapped_in_function,
+)
+from ostiary.sandbox.language.checks import check_body
+from ostiary.sandbox.language.fault import LanguageFault, UnreadableExpression
+from ostiary.sandbox.language.library import Prelude, definitions, prelude_for
+from ostiary.sandbox.language.names import Dialect
+from ostiary.sandbox.language.networks import network_values
+from ostiary.sandbox.language.places import Places, places_of
+from ostiary.sandbox.language.rewriting import rewrite
+from ostiary.sandbox.language.text import read_body
+from ostiary.sandbox.language.word_list import words
+
+_FUNCTION: Final = "ostiary_expression"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A program, and what is known of it before it runs.
+
+    `values` and `functions` are what it uses of the host's. `attributes` are those that it may look up, `texts` its
+    constants. `keys` are the constants it looks up in the context. `changes` tells that it may change the context it is
+    given. `networks` are the addresses and networks that it names.
+    """
+
+    source: str
+    values: frozenset[str]
+    functions: frozenset[str]
+    attributes: frozenset[str]
+    texts: frozenset[str]
+    keys: tuple[str, ...]
+    changes: bool
+    networks: Mapping[str, Mapping[str, object]]
+    places: Places
+
+    def mentions(self, name: str) -> bool:
+        """Tell whether the program may look up that attribute or key."""
+        return name in self.attributes or name in self.texts or EVERYTHING in self.attributes
+
+
+class RefusedExpression(ValueError):
+    """The expression cannot run here."""
+
+    def __init__(self, faults: Sequence[LanguageFault]) -> None:
+        super().__init__("; ".join(str(fault) for fault in faults))
+        self.faults = tuple(faults)
+
+
+def check(source: str, dialect: Dialect) -> tuple[LanguageFault, ...]:
+    """Return what is wrong with an expression, in the order of its text; nothing for one that runs."""
+    try:
+        return tuple(check_body(read_body(source), dialect))
+    except UnreadableExpression as error:
+        return (error.fault,)
+
+
+@functools.lru_cache(maxsize=512)
+def prepare(source: str, dialect: Dialect) -> Prepared:
+    """Make an expression ready. Raises RefusedExpression."""
+    try:
+        body = read_body(source)
+    except UnreadableExpression as error:
+        raise RefusedExpression([error.fault]) from None
+    faults = [fault for fault in check_body(body, dialect) if fault.fatal]
+    if faults:
+        raise RefusedExpression(faults)
+    mentions = mentions_of(body)
+    parameters = sorted(own_names(body) & (dialect.variables | definitions()))
+    plain, unknown = _tells_truth(body, mentions.bound), free_names(body) - dialect.known
+    body = rewrite(body, mentions)
+    tail = _tail(dialect, mentions, plain=plain)
+    roots = ((free_names(body) - unknown) | set(parameters) | _names(tail)) & definitions()
+    prelude = prelude_for(roots, attributes=mentions.attributes, texts=mentions.texts)
+    return _assembled(body, parameters, tail, prelude, mentions)
+
+
+def _assembled(
+    body: list[ast.stmt], parameters: Sequence[str], tail: str, prelude: Prelude, mentions: Mentions
+) -> Prepared:
+    module = wrapped_in_function(body)
+    head = ", ".join(f"{name}={name}" for name in parameters)
+    text = f"def {_FUNCTION}({head}):\n" + ast.unparse(module).partition("\n")[2] + "\n"
+    return Prepared(
+        source=f"{prelude.text}{text}{tail}\n",
+        values=prelude.values,
+        functions=prelude.functions | (free_names(body) & {"host_skip_object"}),
+        attributes=prelude.attributes,
+        texts=mentions.texts,
+        keys=mentions.keys,
+        changes=mentions.changes,
+        networks=dict(_networks(mentions)),
+        places=places_of(module, above=prelude.text.count("\n")),
+    )
+
+
+def _tail(dialect: Dialect, mentions: Mentions, *, plain: bool) -> str:
+    """Return the last line: value, effects, and the contexts where they may have changed."""
+    leaving = "ostiary_verdict" if dialect.result == "verdict" else "ostiary_plain"
+    effects = "ostiary_effects" if mentions.names & EFFECTS else "[]"
+    context = "[]"
+    if mentions.changes and (mentions.reaches("context") or mentions.names & CONTEXTS):
+        context = "ostiary_contexts(context, flow_plan)"
+    value = f"{_FUNCTION}()" if plain else f"{leaving}({_FUNCTION}())"
+    return f"[{value}, {effects}, {context}]"
+
+
+def _tells_truth(body: Sequence[ast.stmt], bound: frozenset[str]) -> bool:
+    """Tell whether every return gives a truth value or a text: that leaves the sandbox as it is."""
+    nodes = [node for statement in body for node in ast.walk(statement)]
+    if any(isinstance(node, ast.Yield | ast.YieldFrom) for node in nodes):
+        return False
+    return all(node.value is None or _is_truth(node.value, bound) for node in nodes if isinstance(node, ast.Return))
+
+
+_TRUTHS: Final = words(
+    "ak_is_group_member ak_user_has_authenticator all any bool hasattr isinstance len regex_match regex_replace str"
+    " slugify"
+)
+
+
+def _is_truth(node: ast.expr, bound: frozenset[str]) -> bool:
+    match node:
+        case ast.Constant() | ast.JoinedStr() | ast.Compare() | ast.UnaryOp(op=ast.Not()):
+            return True
+        case ast.BoolOp(values=values):
+            return all(_is_truth(value, bound) for value in values)
+        case ast.IfExp(body=one, orelse=other):
+            return _is_truth(one, bound) and _is_truth(other, bound)
+        case ast.Call(func=ast.Name(id=name)):
+            return name in _TRUTHS and name not in bound
+    return False
+
+
+EFFECTS: Final = words("ak_message ak_create_event ak_send_email ak_logger")
+CONTEXTS: Final = words("context prompt_context")
+
+
+def _names(text: str) -> set[str]:
+    return {node.id for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name)}
+
+
+def _networks(mentions: Mentions) -> Iterator[tuple[str, Mapping[str, object]]]:
+    """Yield the addresses and networks among the constants, so that nobody has to be asked about them."""
+    for name, kind in (("ip_address", "address"), ("ip_network", "network")):
+        if name in mentions.names or name in mentions.attributes:
+            for text in mentions.texts:
+                try:
+                    yield f"{kind} {text}", network_values(kind, text)
+                except ValueError:
+                    continue

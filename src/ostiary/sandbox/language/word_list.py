@@ -1,0 +1,8 @@
+"""Lists of words, written as one text."""
+
+from __future__ import annotations
+
+
+def words(text: str) -> frozenset[str]:
+    """Return the words of a text."""
+    return frozenset(text.split())
