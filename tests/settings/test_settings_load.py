@@ -120,6 +120,14 @@ def test_redis_is_accepted_and_told() -> None:
         ("OSTIARY_HOSTS", "[1]", "expected a list of texts"),
         ("AUTHENTIK_POSTGRESQL__SSLMODE", "maybe", "verify-full"),
         ("OSTIARY_IMAGE_DIGEST", "sha256:12", "expected sha256: and 64"),
+        ("OSTIARY_HOSTS", '["a.example", 7]', "expected a list of texts"),
+        ("OSTIARY_HOSTS", '["a.example"', "expected a list of texts"),
+        ("OSTIARY_HOSTS", "a.example,b example", "'b example' is none"),
+        ("OSTIARY_EXPRESSIONS__WORKERS", "0", "expected a number from 1 to 64"),
+        ("OSTIARY_EXPRESSIONS__WORKERS", "65", "expected a number from 1 to 64"),
+        ("OSTIARY_EXPRESSIONS__WORKERS", "two", "expected a number from 1 to 64"),
+        ("OSTIARY_EXPRESSIONS__TIME", "minutes=2", "expected a duration of at most seconds=60"),
+        ("OSTIARY_EMAIL__USE_TLS", "perhaps", "expected true or false"),
     ],
 )
 def test_every_error_names_the_variable_the_expectation_and_the_value(name: str, value: str, expected: str) -> None:
@@ -231,3 +239,39 @@ def test_seconds(text: str, seconds: int) -> None:
 def test_what_is_no_number_of_seconds(text: str) -> None:
     with pytest.raises(ValueError, match="expected a number of seconds"):
         whole_seconds(text)
+
+
+@pytest.mark.parametrize(("word", "meant"), [("yes", True), ("ON", True), (" 1 ", True), ("No", False), ("off", False)])
+def test_true_and_false_have_more_than_one_word(word: str, meant: bool) -> None:
+    assert load({"AUTHENTIK_EMAIL__USE_TLS": word}, default_file=None).email.use_tls is meant
+
+
+def test_a_connection_has_one_kind_of_tls() -> None:
+    both = {"OSTIARY_EMAIL__USE_TLS": "true", "OSTIARY_EMAIL__USE_SSL": "true"}
+    with pytest.raises(InvalidSetting, match="OSTIARY_EMAIL__USE_SSL: expected false beside OSTIARY_EMAIL__USE_TLS"):
+        load(both, default_file=None)
+
+
+def test_numbers_durations_and_digests_are_read() -> None:
+    digest = "sha256:" + "0f" * 32
+    environ = {"OSTIARY_EXPRESSIONS__WORKERS": "64", "OSTIARY_EXPRESSIONS__TIME": "seconds=60"}
+    settings = load({**environ, "OSTIARY_IMAGE_DIGEST": digest, "OSTIARY_DATA_DIR": "/srv"}, default_file=None)
+    assert (settings.expressions.workers, settings.expressions.time) == (64, 60_000_000)
+    assert settings.image_digest == digest
+    assert settings.database_file == Path("/srv/ostiary.db")
+
+
+def test_what_points_to_an_empty_text_is_not_set(tmp_path: Path) -> None:
+    (tmp_path / "empty").write_text("\n")
+    (tmp_path / "config.yaml").write_text(f"cookie_domain: file://{tmp_path}/empty\nlog_level: debug\n")
+    settings = load(
+        {
+            "OSTIARY_CONFIG": str(tmp_path / "config.yaml"),
+            "OSTIARY_COOKIE_DOMAIN": f"file://{tmp_path}/empty",
+            "OSTIARY_LOG_LEVEL": "env://NOTHING?",
+        },
+        default_file=None,
+    )
+    assert settings.cookie_domain == load({}, default_file=None).cookie_domain
+    assert settings.shown["cookie_domain"].source == "default"
+    assert settings.shown["log_level"].source.startswith("file ")
