@@ -44,6 +44,7 @@ def text(results: Results) -> str:
         *_section("In a second, on one core", _rates(results)),
         *_section("Start and memory", _starts(results)),
         *(_section("Growth: CPU microseconds for one, on SQLite", _growth(results)) if results.growth else ()),
+        *(_section("Expressions: CPU microseconds for one", _expressions(results)) if results.expressions else ()),
         *_unreached(results),
     ]
     return "".join(parts)
@@ -160,6 +161,21 @@ def _growth(results: Results) -> list[str]:
         return (str(size), *(f"{min(one.cost for one in samples[name]):.0f}" for name in OPERATIONS))
 
     return _table(("beside what is measured", *OPERATIONS), [row(size) for size in results.growth])
+
+
+def _expressions(results: Results) -> list[str]:
+    titles = {
+        "small": "a condition on the user and the context",
+        "call": "a function that asks the directory",
+        "relations": "claims with a relation and a function",
+    }
+    rows = [(title, f"{results.expressions[name]:.0f}") for name, title in titles.items()]
+    return [
+        "What has no native meaning runs in a worker; this is the server's part and the worker's together. Stock",
+        "expressions cost nothing of it, and no worker is started for them.",
+        "",
+        *_table(("expression", "cost"), rows),
+    ]
 
 
 def _unreached(results: Results) -> Iterable[str]:

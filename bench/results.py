@@ -35,6 +35,7 @@ class Results:
     openssl: dict[str, list[float]] = field(default_factory=dict)  # signatures in a CPU second
     growth: Mapping[Size, Mapping[str, list[Sample]]] = field(default_factory=dict)
     hash_cost: float = 0.0  # CPU microseconds of one password hash
+    expressions: Mapping[str, float] = field(default_factory=dict)  # CPU microseconds of one run, by what is run
     profiles: dict[str, str] = field(default_factory=dict)
     facts: Sequence[tuple[str, str]] = ()
     rounds: int = 0
@@ -82,7 +83,7 @@ class Goal:
 def goals(results: Results) -> list[Goal]:
     """Return the goals with what was found, as far as it was measured."""
     made = [*_against_openssl(results), *_against_peers(results), *_against_sqlite(results), *_at_rest(results)]
-    return [*made, *_flat(results)]
+    return [*made, *_expressions(results), *_flat(results)]
 
 
 def _against_openssl(results: Results) -> list[Goal]:
@@ -136,6 +137,13 @@ def _at_rest(results: Results) -> list[Goal]:
                 Goal("first answer, seconds", f"<= {other:.2f} (oidc-provider)", f"{own:.2f}", own <= other, "start")
             )
     return made
+
+
+def _expressions(results: Results) -> list[Goal]:
+    if "small" not in results.expressions:
+        return []
+    cost = results.expressions["small"]
+    return [Goal("a small expression, server and worker", "<= 400", f"{cost:.0f}", cost <= 400)]  # noqa: PLR2004
 
 
 def _flat(results: Results) -> list[Goal]:

@@ -24,7 +24,8 @@ from typing import TYPE_CHECKING, Final
 ROOT: Final = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
-import growth  # noqa: E402 - the folder of the test server is on the path only now
+import expressions  # noqa: E402 - the folder of the test server is on the path only now
+import growth  # noqa: E402
 import ostiary_target  # noqa: E402
 import peers  # noqa: E402
 import report  # noqa: E402
@@ -66,6 +67,7 @@ def main() -> int:
         _install(folder, postgres)
         _starts(results, folder, times=1 if options.quick else 5)
         _hash(results)
+        results.expressions = expressions.measured(runs=100 if options.quick else 300)
         targets = [stack.enter_context(_served(one)) for one in _targets(folder, postgres)]
         for target in targets:
             if target.paths.authorize:

@@ -278,8 +278,29 @@ def redirects(data: bytes) -> None:
             assert matches == (re.fullmatch(expression[:24], plain) is not None)
 
 
+def sandbox_values(data: bytes) -> None:
+    """Copy what a program of the sandbox made, and hand it in again: plain data is kept, or refused as a whole."""
+    from ostiary.sandbox.workers.budget import Spent
+    from ostiary.sandbox.workers.values import NoValue, Outwards, inwards
+
+    made: object = Draw(data).members(CLAIMS, depth=6)
+    shared = [made] * 3  # one object, many times
+    for value in (made, shared, (made, frozenset({_text(data)})), [shared] * 50):
+        for limit in (10, 1000):
+            try:
+                copy = Outwards(limit).copy(value)
+            except Spent:
+                continue
+            assert repr(copy) == repr(value)
+            assert len(repr(copy)) <= limit * 500  # the longest number has 400 digits
+            try:
+                assert repr(inwards(copy, lambda one: one)) == repr(value)
+            except NoValue:
+                continue
+
+
 TARGETS: Final[Mapping[str, Target]] = {
-    one.__name__: one for one in (jose, jwks, jwe, request_object, dpop, forms, redirects)
+    one.__name__: one for one in (jose, jwks, jwe, request_object, dpop, forms, redirects, sandbox_values)
 }
 
 
@@ -295,6 +316,7 @@ def run(name: str, seconds: int) -> int:
         import ostiary.proto.oauth2.clients.authentication
         import ostiary.proto.oauth2.clients.dpop
         import ostiary.proto.oauth2.device_authorization
+        import ostiary.sandbox.workers.values
         import ostiary.web.parameters  # noqa: F401 - imported here to be instrumented
     with tempfile.TemporaryDirectory(prefix="ostiary-fuzz-") as corpus:
         atheris.Setup(

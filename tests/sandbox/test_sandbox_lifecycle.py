@@ -141,7 +141,7 @@ async def test_workers_are_replaced_after_a_number_of_runs(workers: Workers, mon
     assert len(seen) >= 3
 
 
-async def test_sign_ins_do_not_wait_for_trial_runs(workers: Workers) -> None:
+async def test_a56_sign_ins_do_not_wait_for_trial_runs(workers: Workers) -> None:
     trials = [await running(workers, trial=True)]
     trials += [asyncio.create_task(workers.run(Program("1"), trial=True)) for _ in range(10)]
     outcome = await workers.run(Program("1 + 1"))
@@ -151,15 +151,17 @@ async def test_sign_ins_do_not_wait_for_trial_runs(workers: Workers) -> None:
     await asyncio.gather(*trials)
 
 
-async def test_a_run_that_gets_no_worker_says_busy(workers: Workers, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a56_a_run_that_gets_no_worker_says_busy(workers: Workers, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pool, "WAIT", 0.01)
     run = await running(workers)
     late = await workers.run(Program("1"))
     monkeypatch.setattr(pool, "QUEUE", 0)
     turned_away = await workers.run(Program("1"))
+    assert isinstance(turned_away, Aborted)
     for outcome in (late, turned_away):
         assert isinstance(outcome, Aborted)
         assert outcome.reason is AbortReason.BUSY
+    assert turned_away.message == "too many expressions wait for a worker"
     assert not run.done()
     await workers.close()
     await run
@@ -238,7 +240,7 @@ asyncio.run(main())
     wait_until(lambda: not any(name_of(one) == "monty" and state_of(one) != "Z" for one in workers))
 
 
-async def test_runs_inside_runs_share_the_budget_and_need_no_turn(workers: Workers) -> None:
+async def test_a56_runs_inside_runs_share_the_budget_and_need_no_turn(workers: Workers) -> None:
     async def deeper(depth: int) -> object:
         outcome = await workers.run(Program(f"deeper({depth + 1})"), functions={"deeper": deeper})
         return outcome.value if isinstance(outcome, Returned) else [depth, outcome.reason.value]

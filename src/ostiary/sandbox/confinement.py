@@ -30,7 +30,7 @@ def main() -> None:
     """Become a worker without rights. Raises OSError where a right cannot be given up, so that no worker starts."""
     binary = os.open(os.path.join(os.path.dirname(sys.argv[0]), _BINARY), os.O_RDONLY | os.O_CLOEXEC)  # noqa: PTH118, PTH120 - pathlib takes 5 ms
     os.dup2(os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC), 2)
-    # A56: what the server itself was started with stays there
+    # guard: A56 a worker has no file of the server's
     for number in os.listdir("/proc/self/fd"):  # noqa: PTH208 - as above
         if int(number) > 2 and int(number) != binary:  # noqa: PLR2004 - the three streams
             os.closerange(int(number), int(number) + 1)  # no error for the one that listed them
@@ -40,14 +40,18 @@ def main() -> None:
 
 def confine() -> None:
     """Give up what a worker does not need: another user's rights, new rights, files, cores, memory."""
+    # guard: A56 a worker is not root
     if os.getuid() == 0:
         os.setgroups([])
         os.setresgid(NOBODY, NOBODY, NOBODY)
         os.setresuid(NOBODY, NOBODY, NOBODY)
     prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL)
+    # guard: A56 a worker gets no new rights
     prctl(_PR_SET_NO_NEW_PRIVS, 1)
-    prctl(_PR_SET_PDEATHSIG, _SIGKILL)  # a server that is killed leaves no busy worker behind
+    # guard: A56 a worker dies with its server
+    prctl(_PR_SET_PDEATHSIG, _SIGKILL)
     os.chdir("/")
+    # guard: A56 a worker's memory and files are bounded
     for limit, most in (
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_FSIZE, 0),

@@ -1,9 +1,8 @@
 """The workers: processes that run programs, what a program may cost and see, and how a run ended."""
 
 from ostiary.sandbox.workers.host import Finish, HostError, HostFunction, HostObject
-from ostiary.sandbox.workers.limits import Limits
 from ostiary.sandbox.workers.outcome import Aborted, AbortReason, Outcome, Returned
-from ostiary.sandbox.workers.program import Program
+from ostiary.sandbox.workers.program import Limits, Program
 from ostiary.sandbox.workers.workers import Workers
 
 __all__ = [

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ostiary.sandbox.workers.outcome import AbortReason
 
 if TYPE_CHECKING:
-    from ostiary.sandbox.workers.limits import Limits
+    from ostiary.sandbox.workers.program import Limits
 
 
 class Spent(Exception):
@@ -34,6 +34,7 @@ class Budget:
 
     def check(self) -> None:
         """Raise Spent when the time is over."""
+        # guard: A56 computing takes from one budget
         if self.seconds <= 0:
             raise Spent(AbortReason.TIME, f"it computed for more than {self._limits.seconds:g} seconds")
         self.remaining()
@@ -41,6 +42,7 @@ class Budget:
     def remaining(self) -> float:
         """Return the seconds until the deadline. Raises Spent."""
         left = self.ends - time.monotonic()
+        # guard: A56 a run has a deadline
         if left <= 0:
             raise Spent(AbortReason.TIME, f"it took more than {self._limits.deadline:g} seconds")
         return left
@@ -48,11 +50,13 @@ class Budget:
     def called(self) -> None:
         """Take one call of the host. Raises Spent."""
         self.calls -= 1
+        # guard: A56 calls of the host are counted
         if self.calls < 0:
             raise Spent(AbortReason.CALLS, f"it called the host more than {self._limits.calls} times")
 
     def printed(self, characters: int) -> None:
         """Take output. Raises Spent."""
         self.output -= characters
+        # guard: A56 output is counted
         if self.output < 0:
             raise Spent(AbortReason.OUTPUT, f"it printed more than {self._limits.output} characters")

@@ -29,6 +29,9 @@ class HostObject:
     methods: Mapping[str, HostFunction] = field(default_factory=dict)
     origin: object = None
 
+    def __repr__(self) -> str:
+        return f"<{self.kind}>"
+
 
 class HostError(Exception):
     """Raised by a host function to raise an exception in the program, which may catch it.

@@ -44,7 +44,7 @@ def _seconds(pool: Pool) -> float:
 
 
 def _waited(pool: Pool) -> float:
-    return pool.tally.waited
+    return pool.turns.waited
 
 
 def _processes(pool: Pool) -> float:
@@ -52,4 +52,4 @@ def _processes(pool: Pool) -> float:
 
 
 def _waiting(pool: Pool) -> float:
-    return pool.waiting
+    return pool.turns.waiting

@@ -5,8 +5,12 @@ Its synchronous client is used, in threads: the asynchronous one can abort the w
 
 from __future__ import annotations
 
+import os
 import sys
 import sysconfig
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -24,7 +28,7 @@ CHECKOUTS: Final = 1000
 FREE: Final = 5.0
 """Seconds until a worker must be free. There are enough, so this passes only when they cannot be started."""
 
-LATE: Final = 1.0
+LATE: Final = 0.5
 """Seconds after the limit of computing until a worker that has not stopped by itself is killed."""
 
 PROGRAMS: Final = ("ostiary-expression-worker", "monty")
@@ -39,6 +43,7 @@ class ProcessPool:
 
     def __init__(self, most: int, tally: Tally) -> None:
         self._tally = tally
+        # guard: A56 workers are started confined
         self._monty = Monty(
             binary_path=launcher(),
             min_processes=1,
@@ -47,7 +52,9 @@ class ProcessPool:
             max_checkouts_per_worker=CHECKOUTS,
             feed_duration_limit_grace=LATE,
         )
-        self._monty.__enter__()
+        _answer_for_telemetry()
+        with _one_thread_of_the_client():
+            self._monty.__enter__()
 
     def run(self, request: RunRequest) -> Run:
         """Return a run, which is still to be executed."""
@@ -65,3 +72,33 @@ def launcher() -> Path:
         if all((folder / name).is_file() for name in PROGRAMS):
             return folder / PROGRAMS[0]
     raise FileNotFoundError(f"no {' and '.join(PROGRAMS)} in {' or '.join(str(one) for one in folders)}")
+
+
+def _answer_for_telemetry() -> None:
+    """Say once that OpenTelemetry is not installed: the client asks at every run, and searched all folders each time.
+
+    That was a third of what a run costs.
+    """
+    if _TELEMETRY not in sys.modules and find_spec(_TELEMETRY) is None:
+        modules: dict[str, object] = sys.modules  # type: ignore[assignment]
+        modules[_TELEMETRY] = None  # how `import` is told that there is no such module
+
+
+_TELEMETRY: Final = "opentelemetry"
+
+
+@contextmanager
+def _one_thread_of_the_client() -> Iterator[None]:
+    """Let the client start one thread, not one for each core: handing work among them costs more than the work."""
+    before = os.environ.get(_THREADS)
+    os.environ[_THREADS] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_THREADS]
+        else:
+            os.environ[_THREADS] = before
+
+
+_THREADS: Final = "TOKIO_WORKER_THREADS"

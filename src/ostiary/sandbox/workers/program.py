@@ -1,4 +1,4 @@
-"""A program: what a worker is given to run."""
+"""A program: what a worker is given to run, and what that may cost."""
 
 from __future__ import annotations
 
@@ -15,3 +15,22 @@ class Program:
 
     source: str
     name: str = "expression"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """The limits of one run. Runs that it starts through a host function share all of them but `memory`.
+
+    `seconds` of computing, without the time in host functions; `deadline`, seconds of the whole run with them, without
+    the wait for a worker; `memory` in bytes of the worker's heap; `recursion`, nested calls; `output`, characters
+    printed; `calls` of host functions, methods and lazy attributes; `result`, items and characters of the value that
+    is returned, or of the arguments of one call.
+    """
+
+    seconds: float = 1.0
+    deadline: float = 10.0
+    memory: int = 64 * 1024 * 1024
+    recursion: int = 200
+    output: int = 10_000
+    calls: int = 500
+    result: int = 200_000

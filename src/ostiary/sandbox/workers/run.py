@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import logging
 import os
 import signal
 import time
-from collections.abc import Callable
-from concurrent.futures import CancelledError, Future
+from collections.abc import Callable, Coroutine
+from concurrent.futures import CancelledError
 from contextlib import suppress
+from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic_monty import (
@@ -29,6 +29,7 @@ from ostiary.sandbox.workers.budget import Spent
 from ostiary.sandbox.workers.host import Finish, HostError, HostFunction, HostObject
 from ostiary.sandbox.workers.outcome import Aborted, AbortReason, Outcome, Returned
 from ostiary.sandbox.workers.stand_ins import named, wrapped
+from ostiary.sandbox.workers.threads import Awaited
 from ostiary.sandbox.workers.values import NoValue, Outwards, inwards
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ class Run:
         self._used = used
         self._budget = request.budget
         self._limits = request.limits
-        self._pending: Future[object] | None = None
+        self._pending: Awaited | None = None
         self._cancelled = False
         self._process: int | None = None
         self._printed: list[str] = []
@@ -69,6 +70,7 @@ class Run:
         self._functions = dict(request.functions)
         self._objects: dict[UUID, HostObject] = {}
         self._wrapped: dict[HostObject, ClassInstance] = {}
+        self._numbers = count(1)
         self._began = time.perf_counter()
 
     def cancel(self) -> None:
@@ -81,7 +83,7 @@ class Run:
                 os.kill(self._process, signal.SIGKILL)
 
     def execute(self) -> Outcome:
-        """Run the program and say how it ended. Blocks."""
+        """Run the program and say how it ended; raises nothing. Blocks."""
         try:
             return self._returned(self._checked_out())
         except Finish as finish:
@@ -99,11 +101,15 @@ class Run:
             reason, message = AbortReason.ERROR, str(error)
         except (ValueError, OverflowError, RecursionError) as error:  # of the client, about what came out
             reason, message = AbortReason.RESULT, str(error)
+        except BaseException:  # nobody else would hear of it
+            log.exception("%s: a mistake of ours", self._request.program.name)
+            reason, message = AbortReason.ERROR, "an internal error, which the log shows"
         return self._failed(reason, message)
 
     def _checked_out(self) -> object:
         budget, limits = self._budget, self._limits
         budget.remaining()
+        # guard: A56 a program does not sleep
         session = self._monty.checkout(
             script_name="expression",
             limits={
@@ -146,6 +152,7 @@ class Run:
             resume = self._next(state)
             self._budget.check()  # a run inside this one may have used it up
             state = self._turn(resume)
+        # guard: A56 a result is copied with a limit
         return Outwards(self._limits.result).copy(state.output)
 
     def _turn(self, go: Callable[[], SyncSnapshot]) -> SyncSnapshot:
@@ -171,7 +178,6 @@ class Run:
             raise Spent(AbortReason.ERROR, "asynchronous code is not supported")
         if state.function_name == "import":
             return state.resume_auto
-        # A56: the program has no operating system
         if state.is_os_function:
             return state.resume_not_handled
         answer = self._call(state)
@@ -181,8 +187,9 @@ class Run:
         name = state.variable_name
         if state.object_id is None:
             return {"value": named(name)} if name in self._functions else {}
-        # A56: of a host object, only what it names is read
-        read = self._objects[state.object_id].lazy.get(name)
+        # guard: A56 of a host object, only what it names is read
+        one = self._objects.get(state.object_id)
+        read = one.lazy.get(name) if one is not None else None
         return {} if read is None else {"value": self._inwards(self._answer(name, read))}
 
     def _call(self, state: FunctionSnapshot) -> ExternalResult:
@@ -192,7 +199,7 @@ class Run:
             if state.object_id is None:
                 return {"exc_type": "NameError", "message": f"name {name!r} is not defined"}
             return {"exc_type": "AttributeError", "message": f"no method {name!r}"}
-        # A56: arguments are copied with a limit
+        # guard: A56 arguments are copied with a limit
         copies = Outwards(self._limits.result)
         args = [copies.copy(value) for value in state.args]
         kwargs = {key: copies.copy(value) for key, value in state.kwargs.items()}
@@ -203,8 +210,9 @@ class Run:
 
     def _function(self, name: str, receiver: UUID | None) -> HostFunction | None:
         if receiver is not None:
-            # A56: of a host object, only what it names is called
-            return self._objects[receiver].methods.get(name)
+            # guard: A56 of a host object, only what it names is called
+            one = self._objects.get(receiver)  # none for a class, which the program may call as well
+            return one.methods.get(name) if one is not None else None
         return self._functions.get(name)
 
     def _answer(self, name: str, function: Callable[[], object]) -> object:
@@ -216,18 +224,24 @@ class Run:
             raise
         except Exception:
             log.exception("%s: the host function %s failed", self._request.program.name, name)
-            # A56: texts of our own errors stay here
+            # guard: A56 texts of our own errors stay here
             raise HostError(f"{name} failed", RuntimeError) from None
 
-    def _awaited(self, coroutine: Any) -> object:
-        pending = self._pending = asyncio.run_coroutine_threadsafe(coroutine, self._request.loop)
+    def _awaited(self, coroutine: Coroutine[object, object, object]) -> object:
         try:
-            return pending.result(self._budget.remaining())
+            seconds = self._budget.remaining()
+        except Spent:
+            coroutine.close()
+            raise
+        pending = self._pending = Awaited(coroutine, self._request.loop)
+        if self._cancelled:
+            pending.cancel()
+        try:
+            return pending.result(seconds)
         except TimeoutError:
             self._budget.remaining()  # ours, not one that was raised over there
             raise
         finally:
-            pending.cancel()
             self._pending = None
 
     def _inwards(self, value: object) -> object:
@@ -236,7 +250,7 @@ class Run:
     def _wrap(self, one: HostObject) -> object:
         known = self._wrapped.get(one)
         if known is None:
-            known = self._wrapped[one] = wrapped(one, self._inwards)
+            known = self._wrapped[one] = wrapped(one, next(self._numbers), self._inwards)
             self._objects[known.id] = one
         return known
 

@@ -10,9 +10,8 @@ from typing import Final
 from ostiary.record import dataclass
 from ostiary.sandbox.workers.budget import Budget
 from ostiary.sandbox.workers.host import HostFunction
-from ostiary.sandbox.workers.limits import Limits
 from ostiary.sandbox.workers.outcome import Outcome
-from ostiary.sandbox.workers.program import Program
+from ostiary.sandbox.workers.program import Limits, Program
 
 DEPTH: Final = 4
 """Runs inside each other, the first one counted. Each holds a worker."""

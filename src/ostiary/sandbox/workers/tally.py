@@ -29,8 +29,6 @@ class Tally:
         """Runs, by "returned" or the reason why there was no value."""
         self.seconds = 0.0
         """The time of all runs, without the wait for a worker."""
-        self.waited = 0.0
-        """The seconds that runs waited for a worker."""
 
     def ended(self, outcome: Outcome) -> Outcome:
         """Count a run and return its outcome."""

@@ -66,7 +66,7 @@ class Outwards:
         """Return a copy. Raises Spent."""
         kind = type(value)
         self._take(1 + len(value) if kind in _SIZED else 1)
-        if kind is int and value.bit_length() > _LONGEST_NUMBER:
+        if (kind is int and value.bit_length() > _LONGEST_NUMBER) or (kind is Decimal and not _is_modest(value)):
             raise Spent(AbortReason.RESULT, "a number is too large to leave the sandbox")
         if kind in _ATOMS:
             return value
@@ -88,9 +88,17 @@ class Outwards:
             raise Spent(AbortReason.RESULT, "a value is too large to leave the sandbox")
 
 
+def _is_modest(value: Decimal) -> bool:
+    """Tell whether a number can be made an integer, or hashed, without filling the memory."""
+    return (
+        value.is_finite()
+        and abs(value.adjusted()) <= _LONGEST_NUMBER
+        and len(value.as_tuple().digits) <= _LONGEST_NUMBER
+    )
+
+
 def _name(value: object) -> str:
+    kind = type(value).__name__
     if isinstance(value, type):
         return "class"
-    return (
-        "class or an object of the program's own" if type(value).__name__.startswith("Monty") else type(value).__name__
-    )
+    return "class or an object of the program's own" if kind.startswith("Monty") else kind

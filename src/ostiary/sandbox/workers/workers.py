@@ -9,11 +9,10 @@ from typing import Final
 from ostiary.room import Measure
 from ostiary.sandbox.workers.budget import Budget
 from ostiary.sandbox.workers.host import HostFunction
-from ostiary.sandbox.workers.limits import Limits
 from ostiary.sandbox.workers.measures import measures
 from ostiary.sandbox.workers.outcome import Aborted, AbortReason, Outcome
 from ostiary.sandbox.workers.pool import Pool
-from ostiary.sandbox.workers.program import Program
+from ostiary.sandbox.workers.program import Limits, Program
 from ostiary.sandbox.workers.run_request import CURRENT, DEPTH, RunRequest
 
 NOTHING: Final[Mapping[str, object]] = {}
@@ -51,8 +50,10 @@ class Workers:
         what is left of that run's budget, and its pool.
         """
         above = CURRENT.get()
+        # guard: A56 runs inside each other have a depth
         if above is not None and above.depth >= DEPTH:
             return Aborted(AbortReason.CALLS, "too many expressions call each other")
+        # guard: A56 trial runs have workers of their own
         pool = self._trials if trial else self._sign_ins
         chosen = limits or self._limits
 
