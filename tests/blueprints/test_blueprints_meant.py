@@ -176,14 +176,14 @@ async def test_nothing_is_left_to_delete_of_a_model_that_is_not_here(world: Worl
     report = await world.apply(
         write("""\
   - {model: authentik_providers_proxy.proxyprovider, state: absent, identifiers: {name: old}}
-  - {model: Authentik_Stages_Email.EmailStage, state: !If [true, absent, present], identifiers: {name: old}}
+  - {model: Authentik_Stages_Captcha.CaptchaStage, state: !If [true, absent, present], identifiers: {name: old}}
   - {model: authentik_core.group, identifiers: {name: g}}
 """)
     )
     assert good(report).files[0].applied.created == (f"{GROUP} g",)
     assert [one.rpartition(": ")[2] for one in notices(report)] == [
         "model authentik_providers_proxy.proxyprovider is not available yet, so there is nothing to delete",
-        "model Authentik_Stages_Email.EmailStage is not available yet, so there is nothing to delete",
+        "model Authentik_Stages_Captcha.CaptchaStage is not available yet, so there is nothing to delete",
     ]
     [file] = (
         await world.apply(write("  - {model: authentik_cor.group, state: absent, identifiers: {name: g}}\n"))

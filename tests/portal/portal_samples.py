@@ -270,6 +270,13 @@ SAMPLES: Mapping[str, tuple[str, str, Mapping[str, object], Mapping[str, list[Er
         {"code": [ErrorDetail("No device is waiting with this code.")]},
     ),
     "device-code-finish": ("ak-provider-oauth2-device-code-finish", "Device", PERSON, {}),
+    "email": ("ak-stage-email", "Choose a new password", {}, {}),
+    "email-again": (
+        "ak-stage-email",
+        "Choose a new password",
+        {},
+        {"non_field_errors": [ErrorDetail("The message was sent.", "email-sent")]},
+    ),
     "autosubmit": (
         "ak-stage-autosubmit",
         "Redirecting",
@@ -294,6 +301,9 @@ PAGES: Mapping[str, ChallengePage] = {
     ACCESS_DENIED: DENIED_PAGE,
 }
 NOTES: Mapping[str, object] = {
+    "person": "mia",
+    "number": 30,
+    "unit": "minute",  # of the e-mail stage
     KINDS: KINDS_BY_CLASS,
     STAGE_NAMES: {
         stage.KIND.name: stage.AUTHENTICATOR.WORDING.name for stage in STAGES if issubclass(stage, SetupStage)

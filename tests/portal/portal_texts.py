@@ -14,6 +14,7 @@ from ostiary.flows.proofs.proof import MESSAGE
 from ostiary.flows.proofs.sensitive import STALE
 from ostiary.flows.run.planner import UNDECIDED
 from ostiary.flows.stages.prompt import SERVER_SIDE_LOST
+from ostiary.flows.stages.resume import CHANGED, ENDED, NO_ACCOUNT, OTHER_ADDRESS, UNKNOWN
 from ostiary.portal.error_page import HEADINGS, TEXTS
 from ostiary.portal.flow.interpolation import SOURCES
 from ostiary.portal.flow.page import NOTICE
@@ -25,6 +26,11 @@ _SHOWN = re.compile(r'^\s+(?:title|label|placeholder|sub_text|description): "([^
 # Texts the engine makes in other ways than those above.
 ELSEWHERE = (
     UNDECIDED,
+    UNKNOWN,
+    *ENDED.values(),
+    NO_ACCOUNT,
+    OTHER_ADDRESS,
+    CHANGED,
     SERVER_SIDE_LOST,
     TOO_MANY,
     MESSAGE,

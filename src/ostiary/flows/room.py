@@ -20,6 +20,9 @@ from ostiary.flows.consents import Consents
 from ostiary.flows.engine import FlowEngine, plans_end, plans_move, proofs_end
 from ostiary.flows.enrolment import authenticators_of
 from ostiary.flows.handover import Handover
+from ostiary.flows.links import repository as links
+from ostiary.flows.links.address import hide_address
+from ostiary.flows.links.repository import FlowLinks
 from ostiary.flows.plans import repository
 from ostiary.flows.plans.beginning import first_answer
 from ostiary.flows.plans.pending_commit import first_taker
@@ -32,6 +35,7 @@ from ostiary.flows.services import FlowHooks, Services
 from ostiary.flows.stages.authenticator_validate import AuthenticatorValidateStage
 from ostiary.flows.stages.consent import ConsentStage
 from ostiary.flows.stages.deny import DenyStage
+from ostiary.flows.stages.email import EmailStage
 from ostiary.flows.stages.identification import IdentificationStage
 from ostiary.flows.stages.password import PasswordStage
 from ostiary.flows.stages.prompt import Prompt, PromptStage
@@ -39,6 +43,7 @@ from ostiary.flows.stages.redirect import RedirectStage
 from ostiary.flows.stages.user_login import UserLoginStage
 from ostiary.flows.stages.user_logout import UserLogoutStage
 from ostiary.flows.stages.user_write import UserWriteStage
+from ostiary.mail.outbox import Outbox
 from ostiary.resource import Registry
 from ostiary.room import Room, Service
 from ostiary.sandbox.answering.evaluator import Evaluator
@@ -67,6 +72,7 @@ STAGES: Final[tuple[type[Stage], ...]] = (
     ConsentStage,
     DenyStage,
     RedirectStage,
+    EmailStage,
 )
 
 
@@ -97,6 +103,8 @@ def flow_services(services: ServiceRegistry) -> Services:
         editor=services[Editor],
         consents=Consents(services.database),
         plans=Plans(services.database, services[Sealer]),
+        links=FlowLinks(services.database, services[Sealer]),
+        outbox=services[Outbox],
         evaluator=services[Evaluator],
         cookie_key=Secret(services[DerivedKeys].key("flows/cookie").hex()),
         unnamed=lambda: any(is_unnamed() for is_unnamed in hooks.unnamed),
@@ -109,8 +117,8 @@ def flow_services(services: ServiceRegistry) -> Services:
 
 
 def finishes(_services: ServiceRegistry) -> Iterable[Finish]:
-    """Return what sets the cookies of second factors."""
-    return (give_cookies,)
+    """Return what sets the cookies of second factors, and keeps the addresses of links out of other requests."""
+    return (give_cookies, hide_address)
 
 
 def routes(services: ServiceRegistry) -> Sequence[Route]:
@@ -122,7 +130,7 @@ ROOM: Final = Room(
     name="flows",
     kinds=(Flow, FlowStageBinding, Prompt, *STAGES),
     migrations=tables.MIGRATIONS,
-    sweeps=(repository.sweep_plans, repository.sweep_proofs, consents.sweep),
+    sweeps=(repository.sweep_plans, repository.sweep_proofs, consents.sweep, links.sweep),
     services=(
         Service(Devices, devices),
         Service(Services, flow_services, site=True),

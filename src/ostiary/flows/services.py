@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from ostiary.directory.tokens import Tokens
     from ostiary.directory.users import Users
     from ostiary.flows.consents import Consents
+    from ostiary.flows.links.repository import FlowLinks
     from ostiary.flows.plans.repository import Plans
     from ostiary.flows.resources import Stage
+    from ostiary.mail.outbox import Outbox
     from ostiary.sandbox.answering.evaluator import Evaluator
     from ostiary.seal import Secret
     from ostiary.sessions.sessions import Sessions
@@ -66,6 +68,8 @@ class Services:
     editor: Editor
     consents: Consents
     plans: Plans
+    links: FlowLinks
+    outbox: Outbox
     cookie_key: Secret
     evaluator: Evaluator | None
     own_stages: Mapping[str, Stage] = field(default_factory=dict)

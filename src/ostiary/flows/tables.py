@@ -71,4 +71,23 @@ MIGRATIONS: Final = (
             "CREATE INDEX consent_expires ON consent (expires)",
         ),
     ),
+    Migration(
+        number=96,
+        room="flows",
+        title="links by mail that continue a flow",
+        statements=(
+            # `key_hash` and `recipient` are SHA-256 digests; `body` is sealed.
+            """CREATE TABLE flow_link (
+                key_hash {blob} PRIMARY KEY,
+                slug {text} NOT NULL,
+                recipient {blob} NOT NULL,
+                created {int} NOT NULL,
+                expires {int} NOT NULL,
+                used {int},
+                body {text} NOT NULL
+            )""",
+            "CREATE INDEX flow_link_recipient ON flow_link (recipient, created)",
+            "CREATE INDEX flow_link_expires ON flow_link (expires)",
+        ),
+    ),
 )

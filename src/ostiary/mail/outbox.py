@@ -13,7 +13,9 @@ from ostiary.mail.errors import BadAddress, MessageRefused
 from ostiary.mail.message import Message, compose, mail_address
 from ostiary.mail.smtp import SmtpClient
 from ostiary.room import GiveUp
+from ostiary.seal import Secret
 from ostiary.seal.envelope import Sealer, SealError
+from ostiary.settings import EmailSettings
 from ostiary.store.database import Database, Statement, fetch_one
 from ostiary.store.workspace.commit import run
 from ostiary.tasks.job import enqueue
@@ -21,6 +23,26 @@ from ostiary.tasks.job import enqueue
 JOB: Final = "mail.send"
 ATTEMPTS: Final = 16  # with growing delays: about six hours
 KEPT: Final = 30 * 86_400_000_000  # microseconds that an unsent message is kept, to be tried again by hand
+
+
+class _Server(msgspec.Struct):
+    """A mail server as it is sealed with a message: `EmailSettings` with the password in clear."""
+
+    host: str
+    port: int
+    username: str
+    password: str
+    use_tls: bool
+    use_ssl: bool
+    timeout: int
+    sender: str
+
+
+class _Queued(msgspec.Struct):
+    """What waits in the outbox: the message, and the server that it goes to where that is not the settings'."""
+
+    message: Message
+    server: _Server | None = None
 
 
 class Outbox:
@@ -33,12 +55,16 @@ class Outbox:
         self.counts: Final[dict[str, int]] = {"sent": 0, "failed": 0, "refused": 0}
         """Attempts by result, since the start of the process."""
 
-    def post(self, message: Message, *, now: int) -> Sequence[Statement]:
-        """Return the statements that put a message into the outbox. Raises BadAddress."""
+    def post(self, message: Message, *, now: int, server: EmailSettings | None = None) -> Sequence[Statement]:
+        """Return the statements that put a message into the outbox. Raises BadAddress.
+
+        `server` is one of the caller's own, in place of that of the settings.
+        """
         recipient = mail_address(message.recipient)
         number = uuid.uuid4().hex
+        queued = _Queued(message, None if server is None else _server(server))
         # guard: A78 a link lies sealed until it is sent
-        sealed = self._sealer.seal(msgspec.json.encode(message), context=_context(number))
+        sealed = self._sealer.seal(msgspec.json.encode(queued), context=_context(number))
         return (
             Statement(
                 "INSERT INTO mail (id, created, expires, sealed) VALUES (?, ?, ?, ?)",
@@ -60,18 +86,19 @@ class Outbox:
         if row is None:
             return  # sent already: only the end of that task could not be noted
         try:
-            message = msgspec.json.decode(self._sealer.open(row["sealed"], context=_context(number)), type=Message)
+            queued = msgspec.json.decode(self._sealer.open(row["sealed"], context=_context(number)), type=_Queued)
         except (SealError, msgspec.MsgspecError) as error:
             raise GiveUp(f"the stored message cannot be read: {type(error).__name__}") from error
-        if message.valid_until <= now:
+        if queued.message.valid_until <= now:
             raise GiveUp("the message was not sent in time: its link has expired")
-        await self._deliver(message, number, row["created"])
-        await self._database.write(lambda: run(self._sent(message, number, now)))
+        client = self._client if queued.server is None else SmtpClient(_settings(queued.server))
+        await self._deliver(client, queued.message, number, row["created"])
+        await self._database.write(lambda: run(_sent(queued.message, number, sender=client.sender, now=now)))
 
-    async def _deliver(self, message: Message, number: str, created: int) -> None:
+    async def _deliver(self, client: SmtpClient, message: Message, number: str, created: int) -> None:
         result = "failed"
         try:
-            await self._client.send(compose(message, sender=self._client.sender, number=number, created=created))
+            await client.send(compose(message, sender=client.sender, number=number, created=created))
             result = "sent"
         except (BadAddress, MessageRefused) as error:
             result = "refused"
@@ -79,23 +106,50 @@ class Outbox:
         finally:
             self.counts[result] += 1
 
-    def _sent(self, message: Message, number: str, now: int) -> Sequence[Statement]:
-        return (
-            Statement("DELETE FROM mail WHERE id = ?", (number,)),
-            event(
-                "email_sent",
-                user=None,
-                app="ostiary.mail",
-                context={
-                    "message": f"Email to {message.recipient} sent",
-                    "subject": message.subject,
-                    "from_email": self._client.sender,
-                    "to_email": [message.recipient],
-                },
-                client_ip=None,
-                now=now,
-            ),
-        )
+
+def _sent(message: Message, number: str, *, sender: str, now: int) -> Sequence[Statement]:
+    return (
+        Statement("DELETE FROM mail WHERE id = ?", (number,)),
+        event(
+            "email_sent",
+            user=None,
+            app="ostiary.mail",
+            context={
+                "message": f"Email to {message.recipient} sent",
+                "subject": message.subject,
+                "from_email": sender,
+                "to_email": [message.recipient],
+            },
+            client_ip=None,
+            now=now,
+        ),
+    )
+
+
+def _server(settings: EmailSettings) -> _Server:
+    return _Server(
+        settings.host,
+        settings.port,
+        settings.username,
+        settings.password.reveal(),
+        settings.use_tls,
+        settings.use_ssl,
+        settings.timeout,
+        settings.sender,
+    )
+
+
+def _settings(server: _Server) -> EmailSettings:
+    return EmailSettings(
+        host=server.host,
+        port=server.port,
+        username=server.username,
+        password=Secret(server.password),
+        use_tls=server.use_tls,
+        use_ssl=server.use_ssl,
+        timeout=server.timeout,
+        sender=server.sender,
+    )
 
 
 def _context(number: str) -> str:

@@ -13,7 +13,8 @@ from ostiary.resource import codec
 
 if TYPE_CHECKING:
     from ostiary.directory.user import User
-    from ostiary.flows.plans.plan import Proof
+    from ostiary.flows.links.repository import FlowLink
+    from ostiary.flows.plans.plan import Plan, Proof
     from ostiary.flows.resources import Flow
     from ostiary.flows.services import Services
     from ostiary.sessions.session import Session
@@ -34,6 +35,7 @@ class StageContext(codec.Record, frozen=True):
     query: str  # the page's own query string
     context: Mapping[str, object]  # the plan context, flows.md section 4
     scratch: Mapping[str, object]  # what this stage left for itself
+    plan: Plan  # as it stands at this stage
     behaviour: FlowBehaviour  # what this flow does beyond its stages
     bound: bool = False  # policies are bound to the stage's place in the flow
     proof: Proof | None = None  # who was proven before this stage
@@ -111,13 +113,15 @@ class StageFailed(Exception):
 class Ask:
     """Show the stage's challenge. `scratch` replaces what the stage kept; `person` adds who is pending.
 
-    `notes` are for the stage's page alone: they are no part of the JSON challenge.
+    `notes` are for the stage's page alone: they are no part of the JSON challenge. `writes` are committed with the
+    showing; a stage that has any keeps in its scratch that they were made, so that a reload makes none.
     """
 
     fields: Mapping[str, object] = field(default_factory=dict)
     scratch: Mapping[str, object] | None = None
     person: bool = True
     notes: Mapping[str, object] = field(default_factory=dict)
+    writes: tuple[Statement, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +194,19 @@ class Switch:
     writes: tuple[Statement, ...] = ()
 
 
-Verdict = Ask | Done | Wrong | Refused | Declined | Switch
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """The plan of a link goes on in place of this one (see `resuming`). `writes` use the link up.
+
+    `user` is whom the link was sent for, as read just now; None where nobody is stored yet.
+    """
+
+    link: FlowLink
+    user: User | None
+    writes: tuple[Statement, ...]
+
+
+Verdict = Ask | Done | Wrong | Refused | Declined | Switch | Resume
 
 
 class Behaviour(Protocol):

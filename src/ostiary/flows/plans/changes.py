@@ -8,7 +8,9 @@ from typing import Final
 
 from ostiary.policies.wishes import ContextChanges
 
-PROOFS: Final = frozenset({"user_backend", "auth_method", "auth_method_args", "device_grant", "outpost", "setup_token"})
+PROOFS: Final = frozenset(
+    {"user_backend", "auth_method", "auth_method_args", "device_grant", "outpost", "setup_token", "is_restored"}
+)
 """Keys by which stages say what was proven, and rooms that a request of theirs is waiting."""
 
 log: Final = logging.getLogger("ostiary.flows")

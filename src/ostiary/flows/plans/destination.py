@@ -17,6 +17,8 @@ from ostiary.flows.next_url import is_relative, query_value
 NEXT_MOST: Final = 3_000
 """Characters. Proxies take 4,096 bytes of answer headers as they come: what is longer is only named in the address."""
 NAMED: Final = "destination"
+FLOW_TOKEN: Final = "flow_token"  # noqa: S105 - the name of a parameter
+"""The parameter that holds the key of a link, see `flows.links`."""
 
 FLOW_PAGES: Final = "/if/flow/"
 """Where the pages of flows lie, below our prefix."""
@@ -50,7 +52,13 @@ def destination_key(next_url: str | None) -> str:
 
 
 def key_of_page(query: str) -> str:
-    """Return the destination's name from the query of a flow's page."""
+    """Return the destination's name from the query of a flow's page.
+
+    The page of a link has a name of its own, so that it has a plan of its own beside those of other tabs.
+    """
+    link = query_value(query, FLOW_TOKEN)
+    if link:
+        return destination_key(f"{FLOW_TOKEN}={link}")
     following = query_value(query, "next")
     named = query_value(query, NAMED) or ""
     return destination_key(following) if following else named if _KEY.fullmatch(named) else ""

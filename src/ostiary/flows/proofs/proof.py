@@ -49,4 +49,7 @@ async def renewed(services: Services, request: Request, plan: Plan, context: Map
     if not isinstance(written, int):
         return plan
     subject = await subject_of(services.users, request, written)
-    return plan if subject is None else plan.proven(subject.user)
+    if subject is None:
+        return plan
+    # Somebody who may not sign in yet is not proven: the flow goes on, and may make the account active.
+    return plan.proven(subject.user) if subject.user.is_active else plan.to(proof=None)

@@ -12,7 +12,7 @@ from ostiary.flows.interface.pending_user import person_fields
 from ostiary.flows.interface.stage_context import Ask, StageContext
 from ostiary.flows.next_url import is_relative, query_value
 from ostiary.flows.plans.beginning import ANOTHER_URL
-from ostiary.flows.plans.destination import NAMED, key_of_page
+from ostiary.flows.plans.destination import FLOW_TOKEN, NAMED, key_of_page
 from ostiary.flows.run.outcome import Challenge, FlowInfo
 
 if TYPE_CHECKING:
@@ -27,9 +27,22 @@ REFUSED: Final = "refused"
 
 
 def _denied_values(page: PageContext) -> Mapping[str, object]:
-    """Where a flow ended with a wrong password, its own address begins it again, and leads to where it was to lead."""
-    again = page.address() if page.fields.get("error_message") == TOO_MANY else ""
-    return {"again": again, "another": "", "request_id": page.request.request_id, "signed_in": False, **page.notes}
+    """Where a flow ended with a wrong password, its own address begins it again, and leads to where it was to lead.
+
+    Where it was opened by a link, the address without the key is where a new one is asked for.
+    """
+    _ = page.translate
+    by_link = any(name == FLOW_TOKEN for name, _value in page.request.query_pairs())
+    wrong = page.fields.get("error_message") == TOO_MANY
+    return {
+        "again": page.address(without=(FLOW_TOKEN,)) if wrong or by_link else "",
+        "heading": _("Wrong password") if wrong else _("This link does not work") if by_link else _("No access"),
+        "another": "",
+        "request_id": page.request.request_id,
+        "signed_in": False,
+        "again_label": _("Ask for a new link") if by_link else _("Start again"),
+        **page.notes,
+    }
 
 
 DENIED_PAGE: Final = ChallengePage(template="stages/access_denied.html", values=_denied_values)

@@ -18,6 +18,7 @@ from ostiary.flows.interface.stage_context import (
     Declined,
     Done,
     Refused,
+    Resume,
     StageContext,
     StageFailed,
     Switch,
@@ -26,15 +27,15 @@ from ostiary.flows.interface.stage_context import (
 )
 from ostiary.flows.people.subjects import forget
 from ostiary.flows.plans.beginning import beside_proof
-from ostiary.flows.plans.destination import destination, key_of_page
+from ostiary.flows.plans.destination import destination
 from ostiary.flows.plans.pending_commit import PendingCommit
 from ostiary.flows.plans.repository import new_plan
 from ostiary.flows.proofs.proof import PROOF_ENDED, renewed, still_proven, unproven
-from ostiary.flows.run import decline, refusing, session_changes, switching
+from ostiary.flows.run import decline, refusing, resuming, session_changes, switching
 from ostiary.flows.run.challenge_frame import access_denied, challenge_of
 from ostiary.flows.run.flow_commit import FlowCommit
 from ostiary.flows.run.outcome import Moved, Outcome, Passed
-from ostiary.flows.run.planner import UNDECIDED, Planner
+from ostiary.flows.run.planner import UNDECIDED, Planned, Planner
 from ostiary.flows.run.position import Extensions, Position
 from ostiary.resource import codec
 from ostiary.sessions.session import Session, SessionGone
@@ -71,7 +72,7 @@ class Dispatcher:
         """`plan` is one to begin with; `pending` is what was left to be committed together with it."""
         self._services = services
         self._planner = Planner(services, snapshot=services.plane.snapshot, request=request, now=now)
-        first = new_plan(flow.slug, key_of_page(query)) if plan is None else plan
+        first = resuming.first_plan(flow, session, query) if plan is None else plan
         self._commit = FlowCommit(services, request, session, first, now=now, pending=pending)
         self._at = Position(services, extensions, self._commit, request=request, flow=flow, query=query, now=now)
         self._later = False  # what there is to show will be shown by another request
@@ -120,7 +121,7 @@ class Dispatcher:
             self._commit.drop()
             self._commit.leave(None if at.plan.completion is None else beside_proof(at.plan.completion))
             return Moved(following or at.home)
-        if following is None:
+        if following is None or at.plan.planned:  # the page of a link has its question
             return None
         if at.flow.designation == "authorization":
             return Moved(following)
@@ -260,7 +261,7 @@ class Dispatcher:
         return await self._carry_out(verdict, trace=again.trace)
 
     async def _carry_out(
-        self, verdict: Done | Refused | Declined | Switch, *, trace: Mapping[str, object] | None = None
+        self, verdict: Done | Refused | Declined | Switch | Resume, *, trace: Mapping[str, object] | None = None
     ) -> Outcome | None:
         """Do what a stage said, whether it was opened or answered. `trace` is why it was opened."""
         match verdict:
@@ -272,12 +273,14 @@ class Dispatcher:
                 return await self._decline(verdict)
             case Switch():
                 return await self._switch(verdict)
+            case Resume():
+                return await self._resume(verdict)
 
     async def _ask(self, verdict: Ask, stage: Stage, stage_context: StageContext) -> Outcome:
         plan = self._at.plan
         scratch = plan.scratch if verdict.scratch is None else verdict.scratch
         if not plan.shown or scratch != plan.scratch or not self._commit.stored:
-            self._commit.keep(plan.to(scratch=scratch, shown=True))
+            self._commit.keep(plan.to(scratch=scratch, shown=True), verdict.writes)
         if self._later:
             return Passed(stage.COMPONENT)
         return await challenge_of(stage_context, verdict, self._at.plan, stage)
@@ -302,9 +305,12 @@ class Dispatcher:
         if planned.plan is not None:
             self._commit.plan = planned.plan
             return None
+        return await self._not_planned(planned)
+
+    async def _not_planned(self, planned: Planned) -> Outcome:
         if planned.undecided:
             return await self._deny(" ".join(planned.messages), trace=planned.trace)
-        return await refusing.not_applicable(at, planned.messages, later=self._later, trace=planned.trace)
+        return await refusing.not_applicable(self._at, planned.messages, later=self._later, trace=planned.trace)
 
     async def _finish(self) -> Outcome:
         target = destination(self._at.plan, self._at.query, self._at.home)
@@ -350,6 +356,16 @@ class Dispatcher:
         plan = switching.switched(self._at.plan, flow, user=user, keep_context=verdict.keep_context)
         self._commit.switch(plan, verdict.writes)
         return Moved(to, ended=False)
+
+    async def _resume(self, verdict: Resume) -> Outcome | None:
+        """Go on with the plan of a link, if the flow's policies let this browser in."""
+        resumed = resuming.resumed(self._at, verdict)
+        admitted = await self._planner.admit(self._at.flow, resumed, self._at.session)
+        self._commit.add(admitted.events)
+        if admitted.plan is None:
+            return await self._not_planned(admitted)
+        self._commit.switch(admitted.plan, verdict.writes)
+        return None
 
     async def _wrong(self, verdict: Wrong, stage: Stage, stage_context: StageContext) -> Outcome:
         if self._restarted(verdict.writes):

@@ -72,18 +72,10 @@ class Planner:
         subject = await self._active(session.user)
         if not requirement_met(flow, subject, plan.context):
             return Planned(None)
-        verdict = await decide(
-            subject=subject,
-            target_pk=str(flow.pk),
-            mode=flow.policy_engine_mode,
-            snapshot=self._snapshot,
-            context=self._context(plan.context),
-        )
-        plan = _changed(plan, verdict)
-        if not verdict.passing:
-            messages = verdict.messages or ((UNDECIDED,) if verdict.undecided else ())
-            return Planned(None, messages, verdict.events, undecided=verdict.undecided, trace=verdict.trace.data())
-        events = list(verdict.events)
+        admitted = await self._admitted(flow, plan, subject)
+        if admitted.plan is None:
+            return admitted
+        plan, events = admitted.plan, list(admitted.events)
         steps = []
         for binding in bindings_of(flow, self._snapshot):
             if binding.evaluate_on_plan:
@@ -110,6 +102,23 @@ class Planner:
         if subject is not None and planned.proof is None:
             planned = planned.proven(subject.user)
         return Planned(planned, events=tuple(events))
+
+    async def admit(self, flow: Flow, plan: Plan, session: Session) -> Planned:
+        """Return the plan, which is made already, if the policies of the flow let the session in."""
+        return await self._admitted(flow, plan, await self._active(session.user))
+
+    async def _admitted(self, flow: Flow, plan: Plan, subject: Subject | None) -> Planned:
+        verdict = await decide(
+            subject=subject,
+            target_pk=str(flow.pk),
+            mode=flow.policy_engine_mode,
+            snapshot=self._snapshot,
+            context=self._context(plan.context),
+        )
+        if verdict.passing:
+            return Planned(_changed(plan, verdict), events=verdict.events)
+        messages = verdict.messages or ((UNDECIDED,) if verdict.undecided else ())
+        return Planned(None, messages, verdict.events, undecided=verdict.undecided, trace=verdict.trace.data())
 
     def _asks_again(
         self, flow: Flow, plan: Plan, session: Session, subject: Subject | None, stages: Sequence[str]

@@ -110,6 +110,7 @@ class Position:
             context=self.plan.context,
             scratch=self.plan.scratch,
             proof=self.plan.proof,
+            plan=self.plan,
             behaviour=self.behaviour,
             bound=step is not None and step.binding is not None and has_bindings(step.binding, self.snapshot),
         )

@@ -8,7 +8,7 @@ from ostiary.flows import wizard
 from ostiary.flows.logout import stages as logout_stages
 from ostiary.flows.run.dispatcher import Dispatcher
 from ostiary.flows.run.position import Extensions
-from ostiary.flows.stages import password
+from ostiary.flows.stages import password, resume
 
 if TYPE_CHECKING:
     from ostiary.flows.plans.pending_commit import PendingCommit
@@ -24,7 +24,7 @@ class Runs:
 
     def __init__(self, services: Services) -> None:
         self.services = services
-        own = {**password.OWN_STAGES, **logout_stages.STAGES, **services.own_stages}
+        own = {**password.OWN_STAGES, **resume.OWN_STAGES, **logout_stages.STAGES, **services.own_stages}
         self._extensions = Extensions(own, {wizard.SLUG: wizard.FirstRun()})
 
     def dispatcher(

@@ -9,6 +9,7 @@ from ostiary.brands.pictures import picture
 from ostiary.flows.challenge_page import ChallengePage, PageContext, Translate
 from ostiary.flows.error_detail import TOO_MANY
 from ostiary.flows.interface.stage_context import Ask, Done, Refused, StageContext, Verdict, Wrong, text_of, wrong
+from ostiary.flows.links.address import without_link
 from ostiary.flows.plans.destination import flow_page
 from ostiary.flows.proofs.password_check import Failed, PasswordRules, Proven, prove_password
 from ostiary.flows.resources import STAGE, Flow, Stage
@@ -179,5 +180,5 @@ class IdentificationStage(Stage):
         for name, pk in (*links, ("passwordless_url", self.passwordless_flow)):
             flow = stage_context.snapshot.get(Flow, pk) if pk is not None else None
             if flow is not None:
-                fields[name] = flow_page(stage_context.request.prefix, flow.slug, stage_context.query)
+                fields[name] = flow_page(stage_context.request.prefix, flow.slug, without_link(stage_context.query))
         return fields

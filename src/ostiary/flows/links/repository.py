@@ -1,0 +1,129 @@
+"""Where links by mail are kept: by the digest of their key, with the plan that they continue, sealed.
+
+A row outlives its link by a day, so that a link that was used, one that is too old, and one that never was can be told
+apart.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from typing import TYPE_CHECKING, Final, Literal, cast
+
+from ostiary.flows.errors import PlanChanged
+from ostiary.flows.plans.plan import Plan
+from ostiary.record import dataclass
+from ostiary.resource import codec
+from ostiary.seal import Secret
+from ostiary.store.database import Database, Guard, Statement, fetch_one
+from ostiary.store.hashing import token_hash
+from ostiary.store.sweeping import expired
+
+if TYPE_CHECKING:
+    from ostiary.seal.envelope import Sealer
+
+RESUME: Final = "flows.resume"
+"""The step that asks before a link is used, see `stages.resume`."""
+IS_RESTORED: Final = "is_restored"
+"""In the plan context of a plan that a link continues: {"user": whom the link was sent for, None for nobody stored}."""
+REMEMBERED: Final = 86_400_000_000  # microseconds that a row outlives its link
+
+log: Final = logging.getLogger("ostiary.flows")
+_KEY_OCTETS: Final = 45  # 60 characters of base64url
+
+
+class FlowLink(codec.Record, frozen=True):
+    """What a link continues, and for whom it was sent.
+
+    `stamp` is the account's (`directory.user.User.stamp`) and `address` the one that the message went to, both as they
+    were then. `user` is None where nobody is stored yet. `activates` says that the account may be inactive.
+    """
+
+    plan: Plan
+    user: int | None
+    stamp: str
+    address: str
+    activates: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FoundLink:
+    """What became of a link. `link` is there when it is valid."""
+
+    state: Literal["valid", "used", "expired", "unknown"]
+    link: FlowLink | None = None
+
+
+class FlowLinks:
+    """The repository of links."""
+
+    def __init__(self, database: Database, sealer: Sealer) -> None:
+        self._database = database
+        self._sealer = sealer
+
+    async def count(self, address: str, *, since: int) -> int:
+        """Return how many links were sent to an address since then."""
+        sql = "SELECT COUNT(*) AS sent FROM flow_link WHERE recipient = ? AND created > ?"
+        row = await fetch_one(self._database, sql, _recipient(address), since)
+        return 0 if row is None else cast("int", row["sent"])
+
+    def put(self, key: Secret, link: FlowLink, *, slug: str, now: int, expires: int) -> Statement:
+        """Return the statement that stores a new link of the flow of that slug."""
+        digest = token_hash(key.reveal())
+        body = self._sealer.seal(codec.encode(link), context=_context(digest))
+        return Statement(
+            "INSERT INTO flow_link (key_hash, slug, recipient, created, expires, used, body)"
+            " VALUES (?, ?, ?, ?, ?, NULL, ?)",
+            (digest, slug, _recipient(link.address), now, expires, body),
+        )
+
+    async def read(self, key: Secret, slug: str, *, now: int) -> FoundLink:
+        """Return what became of a link of the flow of that slug. One that cannot be opened counts as unknown."""
+        digest = token_hash(key.reveal())
+        row = await fetch_one(
+            self._database, "SELECT slug, expires, used, body FROM flow_link WHERE key_hash = ?", digest
+        )
+        # guard: A37 a link continues only the flow that it was sent for
+        if row is None or row["slug"] != slug:
+            return FoundLink("unknown")
+        if row["used"] is not None:
+            return FoundLink("used")
+        # guard: A31 a link by mail ends in time
+        if cast("int", row["expires"]) <= now:
+            return FoundLink("expired")
+        try:
+            return FoundLink("valid", _read(self._sealer.open(cast("str", row["body"]), context=_context(digest))))
+        except Exception as error:  # noqa: BLE001 - other key, other version of the program: a new one is asked for
+            log.warning("a link of flow %s cannot be read (%s)", slug, type(error).__name__)
+            return FoundLink("unknown")
+
+
+def new_key() -> Secret:
+    """Return the key of a new link."""
+    return Secret(secrets.token_urlsafe(_KEY_OCTETS))
+
+
+def use(key: Secret, *, now: int) -> Statement:
+    """Return the statement that uses a link up; fails the batch with PlanChanged when another browser was first."""
+    # guard: A31 a link by mail works once
+    return Statement(
+        "UPDATE flow_link SET used = ? WHERE key_hash = ? AND used IS NULL",
+        (now, token_hash(key.reveal())),
+        guard=Guard(PlanChanged),
+    )
+
+
+def sweep(now: int) -> Statement:
+    """Return the statement that removes links that nobody asks for any more."""
+    return expired("flow_link", "key_hash", now - REMEMBERED)
+
+
+_read: Final = codec.reader(FlowLink)
+
+
+def _recipient(address: str) -> bytes:
+    return token_hash(address.casefold())
+
+
+def _context(digest: bytes) -> str:
+    return f"flow_link/{digest.hex()}/body"
