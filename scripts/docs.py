@@ -19,7 +19,7 @@ import faces
 import rules
 from typer.main import get_command
 
-from ostiary.app.background import jobs
+from ostiary.app.background import jobs_of
 from ostiary.app.core import Core, open_core
 from ostiary.app.rooms import KINDS
 from ostiary.app.serve import Process
@@ -101,7 +101,7 @@ def tasks_table() -> str:
 async def _jobs() -> list[Job]:
     """Return the jobs of a new installation."""
     async with _installation() as core:
-        return list(jobs(core))
+        return list(jobs_of(core))
 
 
 def metrics_table() -> str:

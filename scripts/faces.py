@@ -114,6 +114,28 @@ def twins(source: Path) -> Iterator[str]:
             yield f"there is a class {name} in {' and '.join(sorted(rooms.values()))}"
 
 
+def function_twins(source: Path) -> Iterator[str]:
+    """Yield a line for each function that another room imports, and whose name is that of a function elsewhere.
+
+    Commands are left out: they are called what people type.
+    """
+    defined: dict[str, dict[str, str]] = {}
+    imported: set[tuple[str, str]] = set()
+    for path in sorted((source / ROOT).rglob("*.py")):
+        module = ".".join(path.relative_to(source).with_suffix("").parts).removesuffix(".__init__")
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        if room_of(module) != f"{ROOT}.cli" and path.stem != "room":
+            functions = [one for one in tree.body if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef)]
+            for name in (one.name for one in functions if not one.name.startswith("_")):
+                defined.setdefault(name, {}).setdefault(room_of(module), module)
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and room_of(node.module or "") != room_of(module):
+                imported |= {(node.module or "", alias.name) for alias in node.names}
+    for name, rooms in sorted(defined.items()):
+        if len(rooms) > 1 and any((module, name) in imported for module in rooms.values()):
+            yield f"there is a function {name} in {' and '.join(sorted(rooms.values()))}"
+
+
 def read_packages(source: Path) -> dict[str, Package]:
     """Return the packages in the source folder of `ostiary`, by name."""
     return {

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from app_core import settings_for
 
-from ostiary.app.background import Background, jobs
+from ostiary.app.background import Background, jobs_of
 from ostiary.app.core import Core, clock, open_core
 from ostiary.app.errors import translate
 from ostiary.app.health import RESULT_SECONDS, Health
@@ -204,7 +204,7 @@ async def test_routes_have_no_two_owners(core: Core) -> None:
 
 
 async def test_background_work_starts_and_stops(core: Core) -> None:
-    names = [job.name for job in jobs(core)]
+    names = [job.name for job in jobs_of(core)]
     assert len(names) == len(set(names))
     background = Background(core, worker=True)
     background.start()

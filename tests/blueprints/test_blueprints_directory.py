@@ -13,7 +13,7 @@ from support.waiting import until
 
 from ostiary.blueprints.discovery import Discovery
 from ostiary.blueprints.files import find_files, signature
-from ostiary.blueprints.jobs import DISCOVER, jobs, watch
+from ostiary.blueprints.jobs import DISCOVER, discovery_jobs, watch
 from ostiary.blueprints.report import render
 from ostiary.blueprints.resources import BlueprintInstance
 from ostiary.blueprints.states import read_states
@@ -242,7 +242,7 @@ async def test_on_both_databases(database: Database, directory: Path) -> None:
 
 
 async def test_the_job_and_the_watch(ready: World, directory: Path, discovery: Discovery) -> None:
-    [job] = jobs(discovery)
+    [job] = discovery_jobs(discovery)
     assert (job.name, job.schedule) == (DISCOVER, 3_600_000_000)
     (directory / "a.yaml").write_text(group("a"))
     await job.handler({}, now=NOW)

@@ -156,3 +156,19 @@ def test_a_swallowed_error_is_found() -> None:
 def test_no_error_is_swallowed_silently() -> None:
     raises_later = {"store/postgresql/writer.py:_inserts"}
     assert silence.silent(Path(__file__).parents[2] / "src/ostiary") == raises_later
+
+
+def test_a_function_of_another_room_has_a_name_of_its_own(tmp_path: Path) -> None:
+    for name, text in {
+        "store/rows": "def drop(): ...\ndef keep(): ...\ndef _own(): ...\n",
+        "tasks/queue": "from ostiary.store.rows import drop\ndef drop(): ...\ndef keep(): ...\ndef _own(): ...\n",
+        "cli/drop": "def drop(): ...\n",
+        "tasks/room": "def drop(): ...\n",
+    }.items():
+        path = tmp_path / "ostiary" / f"{name}.py"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    assert list(faces.function_twins(tmp_path)) == [
+        "there is a function drop in ostiary.store.rows and ostiary.tasks.queue"
+    ]
+    assert list(faces.function_twins(Path(__file__).parents[2] / "src")) == []

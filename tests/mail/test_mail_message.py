@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ostiary.mail.errors import BadAddress
-from ostiary.mail.message import Message, MessageLink, compose, html, mail_address, plain_text, sender_parts
+from ostiary.mail.message import Message, MessageLink, compose, html_text, mail_address, plain_text, sender_parts
 
 NOW = 1_760_000_000_000_000
 MESSAGE = Message(
@@ -56,13 +56,13 @@ def test_a_link_is_never_wrapped() -> None:
 
 
 def test_what_people_are_called_is_text_and_no_markup() -> None:
-    page = html(dataclasses.replace(MESSAGE, paragraphs=("Hello <b>Ada</b>",), brand='<script src="x">'))
+    page = html_text(dataclasses.replace(MESSAGE, paragraphs=("Hello <b>Ada</b>",), brand='<script src="x">'))
     assert "Hello &lt;b&gt;Ada&lt;/b&gt;" in page
     assert "<script" not in page
 
 
 def test_a_page_fetches_nothing_from_anywhere() -> None:
-    page = html(dataclasses.replace(MESSAGE, link=None))
+    page = html_text(dataclasses.replace(MESSAGE, link=None))
     assert "http" not in page
     assert "url(" not in page
 

@@ -318,7 +318,7 @@ async def test_any_number_of_sessions_expires_in_bounded_batches(sessions: Sessi
 async def test_a_session_used_again_is_not_expired(sessions: Sessions, database: Database) -> None:
     _, session = await signed_in(sessions)
     late = NOW + BROWSER_IDLE
-    assert await repository.expired(database, late, most=9) == [session.key]
+    assert await repository.expired_keys(database, late, most=9) == [session.key]
     await database.write(lambda: run([Statement("UPDATE session SET idle_expires = ?", (late + HOUR,))]))
     await database.write(lambda: run([repository.remove_expired(session.key, late)]))
     row = await fetch_one(database, "SELECT COUNT(*) AS n FROM session")

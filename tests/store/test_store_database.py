@@ -25,7 +25,7 @@ from ostiary.store.database import (
     WrongStatement,
     fetch_one,
 )
-from ostiary.store.migrations import render
+from ostiary.store.migrations import render_sql
 
 THING = """CREATE TABLE thing (
     id {int} PRIMARY KEY, name {text} UNIQUE, amount {int}, body {blob}, parent {int} REFERENCES thing (id)
@@ -39,7 +39,7 @@ class Taken(Exception):
 @pytest.fixture
 async def things(database: Database) -> Database:
     """A database with a table of every type."""
-    await database.write(partial(run, Statement(render(THING, database.dialect))))
+    await database.write(partial(run, Statement(render_sql(THING, database.dialect))))
     return database
 
 
@@ -290,7 +290,7 @@ async def test_a_constraint_that_fails_at_commit_fails_its_batch_only(database: 
     sql = (
         """CREATE TABLE late (id {int} PRIMARY KEY, parent {int} REFERENCES late (id) DEFERRABLE INITIALLY DEFERRED)"""
     )
-    await database.write(partial(run, Statement(render(sql, database.dialect))))
+    await database.write(partial(run, Statement(render_sql(sql, database.dialect))))
     insert = "INSERT INTO late (id, parent) VALUES (?, ?)"
     answers = await asyncio.gather(
         database.write(partial(run, Statement(insert, (1, 2)), Statement(insert, (2, 1)))),
@@ -459,7 +459,7 @@ async def test_joins_updates_and_subqueries_find_their_tables(things: Database) 
 
 async def test_identity_counts_up_and_is_returned(database: Database) -> None:
     await database.write(
-        partial(run, Statement(render("CREATE TABLE numbered (id {identity}, name {text})", database.dialect)))
+        partial(run, Statement(render_sql("CREATE TABLE numbered (id {identity}, name {text})", database.dialect)))
     )
     insert = Statement("INSERT INTO numbered (name) VALUES (?) RETURNING id", ("a",))
     results = await database.write(partial(run, insert, insert))

@@ -14,7 +14,7 @@ import pytest
 from support.schema import all_migrations
 
 from ostiary.store.database import Batch, Database, NewerSchema, Statement, WrongStatement
-from ostiary.store.migrations import Migration, migrate, render
+from ostiary.store.migrations import Migration, migrate, render_sql
 from ostiary.store.postgresql.opening import PostgresConfig, open_postgresql
 from ostiary.store.sqlite.database import open_sqlite
 
@@ -78,14 +78,14 @@ def test_the_program_has_each_number_once() -> None:
 
 def test_types_are_replaced() -> None:
     text = "CREATE TABLE x (a {identity}, b {int}, c {blob}, d {text})"
-    assert render(text, "sqlite") == (
+    assert render_sql(text, "sqlite") == (
         "CREATE TABLE x (a INTEGER PRIMARY KEY AUTOINCREMENT, b INTEGER, c BLOB, d TEXT) STRICT"
     )
-    assert render(text, "postgresql") == (
+    assert render_sql(text, "postgresql") == (
         'CREATE TABLE x (a BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, b BIGINT, c BYTEA, d TEXT COLLATE "C")'
     )
     with pytest.raises(KeyError):
-        render("CREATE TABLE x (a {json})", "sqlite")
+        render_sql("CREATE TABLE x (a {json})", "sqlite")
 
 
 def migrate_in_processes(*where: str) -> list[int]:

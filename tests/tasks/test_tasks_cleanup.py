@@ -101,7 +101,7 @@ async def test_expired_sessions_end_in_batches(database: Database, monkeypatch: 
         sizes.append(len(batch.args[0]))
         return len(batch.args[0])
 
-    monkeypatch.setattr("ostiary.sessions.repository.expired", some)
+    monkeypatch.setattr("ostiary.sessions.repository.expired_keys", some)
     monkeypatch.setattr(database, "write", write)
     assert await end_expired(database, [], NOW) == AT_ONCE * 2 + 1
     assert sizes == [AT_ONCE, AT_ONCE, 1]

@@ -17,7 +17,7 @@ GRACE: Final = 15.0  # seconds a task in flight has at shutdown
 log = logging.getLogger("ostiary.app")
 
 
-def jobs(core: Core) -> Sequence[Job]:
+def jobs_of(core: Core) -> Sequence[Job]:
     """Return every room's jobs."""
     return tuple(job for room in core.rooms for job in room.jobs(core.services))
 
@@ -26,7 +26,7 @@ class Background:
     """The tasks of one process. `worker` False leaves the queue to other processes."""
 
     def __init__(self, core: Core, *, worker: bool) -> None:
-        self._worker = Worker(core.database, jobs(core), grace=GRACE, clock=core.services.clock) if worker else None
+        self._worker = Worker(core.database, jobs_of(core), grace=GRACE, clock=core.services.clock) if worker else None
         self._loops = [core.plane.watch, *(loop for room in core.rooms for loop in room.watches(core.services))]
         self._tasks: list[asyncio.Task[None]] = []
         if worker:

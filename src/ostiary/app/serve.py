@@ -30,7 +30,7 @@ log: Final = logging.getLogger("ostiary.app")
 T = TypeVar("T")
 
 
-def run(settings: Settings, *, site: bool, worker: bool) -> None:
+def serve(settings: Settings, *, site: bool, worker: bool) -> None:
     """Run a process until SIGTERM or SIGINT. Raises SettingsError, StoreError, SealError when it cannot start."""
     logs.configure(settings.log_level)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:

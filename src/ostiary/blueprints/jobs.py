@@ -25,7 +25,7 @@ WATCH_SECONDS: Final = 3.0
 WATCH_BOUND: Final = 60.0  # seconds
 
 
-def jobs(discovery: Discovery) -> Sequence[Job]:
+def discovery_jobs(discovery: Discovery) -> Sequence[Job]:
     """Return this room's job: look at everything once an hour, and whenever it is queued."""
 
     async def discover(args: Mapping[str, object], *, now: int) -> None:

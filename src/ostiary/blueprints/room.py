@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from ostiary.blueprints import states
 from ostiary.blueprints.discovery import Discovery
-from ostiary.blueprints.jobs import jobs as discovery_jobs
-from ostiary.blueprints.jobs import watch
+from ostiary.blueprints.jobs import discovery_jobs, watch
 from ostiary.blueprints.resources import BlueprintInstance
 from ostiary.resource import Registry
 from ostiary.room import Room, Service

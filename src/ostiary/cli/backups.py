@@ -26,8 +26,8 @@ def backup(
 def restore(file: Annotated[Path, typer.Argument(help="A file written by backup.", show_default=False)]) -> None:
     """Restore the SQLite database from a backup; the old file is kept under another name. Stop Ostiary first."""
     from ostiary.app.core import clock  # noqa: PLC0415
-    from ostiary.app.operator.backup import restore  # noqa: PLC0415 - as above
+    from ostiary.app.operator.backup import restore_copy  # noqa: PLC0415 - as above
 
     settings = load(os.environ)
-    aside = restore(settings, file, now=clock())
+    aside = restore_copy(settings, file, now=clock())
     typer.echo(f"{settings.database_file} is what {file} holds{f'; before, it was {aside}' if aside else ''}")

@@ -13,9 +13,9 @@ PROCESSES: Final = {"serve": (True, True), "server": (True, False), "worker": (F
 def start(command: str) -> int:
     """Run a process until it is stopped."""
     gc.disable()  # a start makes much and drops little; the process collects when it has settled
-    from ostiary.app.serve import run  # noqa: PLC0415 - a command loads what it needs
+    from ostiary.app.serve import serve  # noqa: PLC0415 - a command loads what it needs
     from ostiary.settings import load  # noqa: PLC0415
 
     site, worker = PROCESSES[command]
-    run(load(os.environ), site=site, worker=worker)
+    serve(load(os.environ), site=site, worker=worker)
     return 0

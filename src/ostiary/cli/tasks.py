@@ -120,9 +120,9 @@ def _list(core: Core) -> TaskList:
 
 def _most_tries(core: Core) -> Mapping[str, int]:
     """Return how often each task is tried, by its name."""
-    from ostiary.app.background import jobs  # noqa: PLC0415 - as above
+    from ostiary.app.background import jobs_of  # noqa: PLC0415 - as above
 
-    return {job.name: job.attempts for job in jobs(core)}
+    return {job.name: job.attempts for job in jobs_of(core)}
 
 
 def _row(task: QueuedTask, most: Mapping[str, int], now: int) -> tuple[str, ...]:

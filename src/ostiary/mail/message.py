@@ -111,7 +111,7 @@ def compose(message: Message, *, sender: str, number: str, created: int) -> Emai
     composed["Auto-Submitted"] = "auto-generated"  # RFC 3834: holiday replies do not answer it
     composed["Content-Language"] = message.language
     composed.set_content(plain_text(message), cte="quoted-printable")
-    composed.add_alternative(html(message), subtype="html", cte="quoted-printable")
+    composed.add_alternative(html_text(message), subtype="html", cte="quoted-printable")
     return composed
 
 
@@ -126,7 +126,7 @@ def plain_text(message: Message) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def html(message: Message) -> str:
+def html_text(message: Message) -> str:
     """Return the text as an HTML page without scripts, pictures or anything else from elsewhere."""
     return _template().render(message=message)
 

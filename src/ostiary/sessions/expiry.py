@@ -22,7 +22,7 @@ async def end_expired(database: Database, on_end: Sequence[OnEnd], now: int) -> 
 
     async def end_some() -> int:
         nonlocal ended
-        keys = await repository.expired(database, now, most=AT_ONCE)
+        keys = await repository.expired_keys(database, now, most=AT_ONCE)
         if keys:
             ended += await database.write(partial(_end, keys, on_end, now))
         return len(keys)

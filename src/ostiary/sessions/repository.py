@@ -101,7 +101,7 @@ def end_of_user(user: int, *, but: bytes | None = None) -> Statement:
     return Statement("DELETE FROM session WHERE user_pk = ?", (user,))
 
 
-async def expired(database: Database, now: int, *, most: int) -> list[bytes]:
+async def expired_keys(database: Database, now: int, *, most: int) -> list[bytes]:
     """Return the keys of expired sessions, at most `most`. The idle expiry is never later than the absolute one."""
     rows = await database.fetch(
         "SELECT key FROM session WHERE idle_expires <= ? ORDER BY idle_expires LIMIT ?", now, most

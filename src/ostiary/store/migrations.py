@@ -96,7 +96,7 @@ async def is_sealed(database: Database) -> bool:
     return bool(rows and rows[0]["canary"])
 
 
-def render(text: str, dialect: Dialect) -> str:
+def render_sql(text: str, dialect: Dialect) -> str:
     """Return the SQL with its type tokens replaced. SQLite's tables are STRICT, so that wrong types are refused too."""
     rendered = re.sub(r"\{(\w+)\}", lambda match: _TYPES[dialect][match[1]], text).strip()
     if dialect == "sqlite" and re.match(r"CREATE TABLE\b", rendered, re.IGNORECASE):
@@ -109,14 +109,14 @@ def _apply(dialect: Dialect, ordered: Sequence[Migration], now: int) -> Batch[in
         yield Statement("SET LOCAL lock_timeout = 0")  # a migration may take longer, also that of another process
         yield Statement("SET LOCAL statement_timeout = 0")
         yield Statement("SELECT pg_advisory_xact_lock(?)", (_LOCK,))
-    yield Statement(render(_STEPS, dialect))
+    yield Statement(render_sql(_STEPS, dialect))
     rows = yield Statement(STEPS)
     done = {row["number"] for row in rows}
     refuse_newer(list(rows), {step.number for step in ordered})
     missing = [step for step in ordered if step.number not in done]
     for step in missing:
         for text in step.statements:
-            yield Statement(render(text, dialect))
+            yield Statement(render_sql(text, dialect))
         yield Statement(
             "INSERT INTO schema_step (number, room, title, applied) VALUES (?, ?, ?, ?)",
             (step.number, step.room, step.title, now),

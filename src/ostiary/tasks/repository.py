@@ -54,17 +54,17 @@ def claim(
     return [_claim(row, owner) for row in rows]
 
 
-def prolong(task: Claim, *, until: int) -> Statement:
+def prolong_lease(task: Claim, *, until: int) -> Statement:
     """Return the statement that renews the lease. Its guard raises LeaseLost."""
     return _of("UPDATE task SET due = ? ", (until,), task)
 
 
-def finish(task: Claim, *, now: int) -> Statement:
+def finish_task(task: Claim, *, now: int) -> Statement:
     """Return the statement that marks a task as done. Its guard raises LeaseLost."""
     return _of("UPDATE task SET state = 'done', due = NULL, error = NULL, finished = ? ", (now,), task)
 
 
-def retry(task: Claim, *, error: str, due: int) -> Statement:
+def retry_task(task: Claim, *, error: str, due: int) -> Statement:
     """Return the statement that schedules a retry. Its guard raises LeaseLost."""
     return _of("UPDATE task SET state = 'queued', error = ?, due = ? ", (error[:_ERROR_LENGTH], due), task)
 
@@ -75,7 +75,7 @@ def give_up(task: Claim, *, error: str, now: int) -> Statement:
     return _of(sql, (error[:_ERROR_LENGTH], now), task)
 
 
-def release(task: Claim, *, now: int) -> Statement:
+def release_task(task: Claim, *, now: int) -> Statement:
     """Return the statement that releases an interrupted task at once. The attempt is not counted."""
     return _of("UPDATE task SET state = 'queued', due = ?, attempts = attempts - 1 ", (now,), task)
 

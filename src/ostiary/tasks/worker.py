@@ -22,12 +22,12 @@ from ostiary.tasks.repository import (
     Claim,
     LeaseLost,
     claim,
-    finish,
+    finish_task,
     give_up,
     is_waiting,
-    prolong,
-    release,
-    retry,
+    prolong_lease,
+    release_task,
+    retry_task,
 )
 from ostiary.tasks.schedule import fire, leader
 
@@ -155,7 +155,7 @@ class Worker:
             await self._failed(job, task, error)
         else:
             self.runs[task.name, "done"] += 1
-            await self._write(finish(task, now=self._clock()), task)
+            await self._write(finish_task(task, now=self._clock()), task)
         finally:
             renewal.cancel()
 
@@ -168,7 +168,7 @@ class Worker:
         while True:
             await asyncio.sleep(self._lease / SECOND / 3)
             try:
-                await self._database.write(partial(run, [prolong(task, until=self._clock() + self._lease)]))
+                await self._database.write(partial(run, [prolong_lease(task, until=self._clock() + self._lease)]))
             except LeaseLost:
                 work.cancel()
                 return
@@ -186,7 +186,7 @@ class Worker:
         _log.warning(
             "task %s (%s) failed, retry in %d s: %s", task.id, task.name, wait // SECOND, message, exc_info=error
         )
-        await self._write(retry(task, error=message, due=self._clock() + wait), task)
+        await self._write(retry_task(task, error=message, due=self._clock() + wait), task)
 
     async def _give_up(self, job: Job, task: Claim, message: str) -> None:
         self.runs[task.name, "given_up"] += 1
@@ -213,7 +213,7 @@ class Worker:
             with contextlib.suppress(asyncio.CancelledError):
                 await running
             _log.warning("task %s (%s) did not end in time and is released", task.id, task.name)
-            await self._write(release(task, now=self._clock()), task)
+            await self._write(release_task(task, now=self._clock()), task)
 
 
 def delay(attempt: int, jitter: float) -> int:

@@ -25,10 +25,10 @@ def back_up(settings: Settings, copy: Path) -> int:
     _only_sqlite(settings, "pg_dump --format=custom --schema=ostiary --file=FILE")
     if not settings.database_file.exists():
         raise InvalidSetting(missing_installation(settings))
-    return backup.back_up(settings.database_file, copy)
+    return backup.back_up_file(settings.database_file, copy)
 
 
-def restore(settings: Settings, copy: Path, *, now: int) -> Path | None:
+def restore_copy(settings: Settings, copy: Path, *, now: int) -> Path | None:
     """Replace the SQLite database by a copy, and return where the old one was moved, if there was one.
 
     Nothing must use the database. Raises SettingsError (PostgreSQL is used, or no secret key), StoreError (NewerSchema
@@ -47,7 +47,9 @@ def restore(settings: Settings, copy: Path, *, now: int) -> Path | None:
             Sealer(key).verify_canary(canary)
 
     known_steps = {step.number for step in MIGRATIONS}
-    replaced = backup.restore(copy, settings.database_file, verify_key=verify_key, known_steps=known_steps, aside=aside)
+    replaced = backup.restore_file(
+        copy, settings.database_file, verify_key=verify_key, known_steps=known_steps, aside=aside
+    )
     return aside if replaced else None
 
 

@@ -51,7 +51,7 @@ def load(text: str, file: str) -> list[Node]:
     return load_from(text, WholeFile(file))
 
 
-def decode(data: bytes, file: str) -> str:
+def decode_text(data: bytes, file: str) -> str:
     """Return the text of a file. Raises Unreadable when it is too large or not UTF-8."""
     if len(data) > MAX_BYTES:
         raise Unreadable.at(TextPosition(file, 1, 1), f"is larger than {MAX_BYTES} bytes")

@@ -14,7 +14,7 @@ from typing import Final
 
 from ostiary.blueprints.errors import BlueprintError, Fault, Unreadable
 from ostiary.blueprints.text.document import Blueprint, read_blueprint
-from ostiary.blueprints.text.loader import decode, load, load_from
+from ostiary.blueprints.text.loader import decode_text, load, load_from
 from ostiary.blueprints.text.nodes import Node, Plain, Table
 from ostiary.blueprints.text.source import Encoded, LiteralBlock, TextOrigin, TextPosition
 from ostiary.record import dataclass
@@ -39,7 +39,7 @@ class Loaded:
 def read_file(data: bytes, *, path: str) -> Loaded:
     """Return the blueprints of a file; `path` names it in messages and as identity. Raises nothing."""
     try:
-        text = decode(data, path)
+        text = decode_text(data, path)
         documents = load(text, path)
     except BlueprintError as error:
         return Loaded(errors=((path, error),))
@@ -143,6 +143,6 @@ def _text(node: Node, *, name: str, encoded: bool) -> str:
     except (binascii.Error, ValueError):
         raise Unreadable.at(node.position, f"{name}: expected base64") from None
     try:
-        return decode(data, name)
+        return decode_text(data, name)
     except BlueprintError as error:
         raise Unreadable.at(node.position, f"{name}: {error.faults[0].message}") from None

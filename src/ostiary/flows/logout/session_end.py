@@ -30,7 +30,7 @@ async def _fields(stage_context: StageContext) -> dict[str, object]:
 
     `notices` tell what of the application's request was not taken: "address", "hint"; left out when all was.
     """
-    application = application_of(stage_context)
+    application = plan_application(stage_context)
     fields: dict[str, object] = {
         **await person_fields(stage_context),
         "application_name": application.name if application is not None else "",
@@ -51,7 +51,7 @@ async def session_end(stage_context: StageContext, **more: object) -> Ask:
     return Ask({**await _fields(stage_context), **more}, person=False, notes=notes)
 
 
-def application_of(stage_context: StageContext) -> Application | None:
+def plan_application(stage_context: StageContext) -> Application | None:
     """Return the application that the flow was begun for."""
     pk = stage_context.mapping("application").get("pk")
     return stage_context.snapshot.get(Application, pk) if isinstance(pk, str) else None

@@ -8,7 +8,7 @@ from typing import ClassVar, Final
 from ostiary.flows.challenge_page import ChallengePage
 from ostiary.flows.interface.stage_context import Ask, Done, StageContext, Verdict
 from ostiary.flows.logout import iframes
-from ostiary.flows.logout.session_end import SESSION_END, SESSION_END_PAGE, application_of, session_end
+from ostiary.flows.logout.session_end import SESSION_END, SESSION_END_PAGE, plan_application, session_end
 from ostiary.flows.next_url import is_relative, query_value
 from ostiary.flows.plans.logout import (
     ASK,
@@ -77,7 +77,7 @@ class SessionEndedStage(Stage):
         """Show it, or pass where the flow leads elsewhere."""
         following = query_value(stage_context.query, "next")
         refused = bool(following) and not is_relative(following or "")  # the end of the flow says so
-        if stage_context.context.get("redirect") or refused or application_of(stage_context) is None:
+        if stage_context.context.get("redirect") or refused or plan_application(stage_context) is None:
             return Done()
         return await session_end(stage_context)
 

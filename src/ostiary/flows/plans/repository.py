@@ -139,7 +139,7 @@ def new_plan(slug: str, destination: str) -> Plan:
     return Plan(id=new_id(), slug=slug, destination=destination)
 
 
-def finish(session: bytes, plan: Plan) -> Statement:
+def finish_plan(session: bytes, plan: Plan) -> Statement:
     """Remove a plan that came to its end, once; fails the batch with PlanChanged when it moved on since."""
     return Statement(
         "DELETE FROM flow_tab_plan WHERE session = ? AND slug = ? AND destination = ? AND id = ? AND version = ?",

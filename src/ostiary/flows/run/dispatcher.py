@@ -349,7 +349,7 @@ class Dispatcher:
 
     async def _switch(self, verdict: Switch) -> Outcome:
         """Take the plan to another flow, whose page goes on with it."""
-        flow = switching.target_of(self._at, verdict)
+        flow = switching.target_flow(self._at, verdict)
         if flow is None:
             return await self._deny(CIRCLE if self._at.plan.switches else switching.NOWHERE, verdict.writes)
         user, to = self._at.session.user, switching.address_of(self._at, flow)

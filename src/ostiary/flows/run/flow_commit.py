@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from ostiary.flows.plans.pending_commit import PendingCommit
-from ostiary.flows.plans.repository import drop, drop_oldest, finish
+from ostiary.flows.plans.repository import drop, drop_oldest, finish_plan
 from ostiary.sessions.sessions import SessionLogin as Proof
 from ostiary.store.workspace.commit import run as run_all
 
@@ -68,7 +68,7 @@ class FlowCommit:
         """Have the plan of another flow stored in place of this one, which ends without a proof."""
         self._statements.extend(statements)
         if self.stored:
-            self._statements.append(finish(self.session.key, self.plan))
+            self._statements.append(finish_plan(self.session.key, self.plan))
         elif self._replaces:
             self._statements.append(self._dropped())
         self.replace(plan)
@@ -99,7 +99,7 @@ class FlowCommit:
     def finish(self) -> None:
         """Have a plan removed that came to its end; its proof is left when somebody waits for it."""
         if self.stored:
-            self._statements.append(finish(self.session.key, self.plan))
+            self._statements.append(finish_plan(self.session.key, self.plan))
         elif self._replaces:
             self._statements.append(self._dropped())
         self._changed = False

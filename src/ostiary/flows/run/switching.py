@@ -21,7 +21,7 @@ IS_REDIRECTED: Final = "is_redirected"
 """In the plan context: another flow led here. Flows with `require_redirect` apply to nobody else."""
 
 
-def target_of(at: Position, verdict: Switch) -> Flow | None:
+def target_flow(at: Position, verdict: Switch) -> Flow | None:
     """Return the flow to go on in; None where there is none, or the plan went through too many."""
     return at.snapshot.get(Flow, verdict.flow) if at.plan.switches < SWITCHES_MOST else None
 

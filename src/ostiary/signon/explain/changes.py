@@ -11,7 +11,7 @@ from ostiary.applications.resources import Application
 from ostiary.flows.resources import Flow, FlowStageBinding
 from ostiary.policies.resources import POLICY, PolicyBinding
 from ostiary.record import dataclass
-from ostiary.signon.explain.verdict import provider_of, reach
+from ostiary.signon.explain.verdict import reach, sign_on_provider
 
 if TYPE_CHECKING:
     from ostiary.signon.explain.situation import Situation
@@ -148,7 +148,7 @@ def _targets(situation: Situation) -> Iterator[tuple[Target, str]]:
     """Yield what asks about the person on the way: the application, its authorization flow, and the flow's places."""
     snapshot, application = situation.snapshot, situation.application
     yield application, f"application {application.slug}"
-    provider = provider_of(situation)
+    provider = sign_on_provider(situation)
     flow = None if provider is None else snapshot.get(Flow, provider.authorization_flow)
     if flow is not None:
         yield flow, f"flow {flow.slug}"

@@ -10,7 +10,7 @@ from ostiary.record import dataclass
 from ostiary.signon.explain.changes import SingleChange, changes_that_allow
 from ostiary.signon.explain.examining import examine
 from ostiary.signon.explain.situation import Examined, Situation
-from ostiary.signon.explain.verdict import Reached, application_facts, provider_of, reach
+from ostiary.signon.explain.verdict import Reached, application_facts, reach, sign_on_provider
 
 if TYPE_CHECKING:
     from ostiary.signon.explain.preview import ProtocolPreviews, Told
@@ -63,7 +63,7 @@ async def explain(situation: Situation, previews: ProtocolPreviews) -> Explanati
         subject=situation.subject,
         facts=facts,
     )
-    preview = previews.of(provider_of(situation))
+    preview = previews.of(sign_on_provider(situation))
     changes, tried = ((), 0) if reached.allowed else await changes_that_allow(situation, facts)
     return Explanation(
         situation=situation,

@@ -43,7 +43,7 @@ async def reach(situation: Situation, facts: Mapping[str, object]) -> Reached:
     )
     if not access.allowed:
         reasons.append(" ".join(access.messages) or NO_ACCESS)
-    provider = provider_of(situation)
+    provider = sign_on_provider(situation)
     flows = [] if provider is None else await _flows(situation, provider)
     reasons += [f"flow {run.slug}: {run.refusal}" for run in flows if run.role == "authorization" and run.refusal]
     if provider is not None and not any(run.role == "authorization" for run in flows):
@@ -51,7 +51,7 @@ async def reach(situation: Situation, facts: Mapping[str, object]) -> Reached:
     return Reached(allowed=not reasons, reasons=tuple(reasons), flows=tuple(flows))
 
 
-def provider_of(situation: Situation) -> SignOnProvider | None:
+def sign_on_provider(situation: Situation) -> SignOnProvider | None:
     """Return the provider that signs people on to the application."""
     pk = situation.application.provider
     found = None if pk is None else situation.snapshot.resolve(PROVIDER, pk)
@@ -60,7 +60,7 @@ def provider_of(situation: Situation) -> SignOnProvider | None:
 
 def application_facts(situation: Situation, previews: ProtocolPreviews) -> Mapping[str, object]:
     """Return what the protocol's requests hand to the application's policies."""
-    preview = previews.of(provider_of(situation))
+    preview = previews.of(sign_on_provider(situation))
     return {} if preview is None else preview.facts(situation)
 
 

@@ -28,7 +28,7 @@ class BadBackup(StoreError):
     """The file is damaged, or no database of Ostiary."""
 
 
-def back_up(database: Path, copy: Path) -> int:
+def back_up_file(database: Path, copy: Path) -> int:
     """Copy a database to a new file and return the size of the copy in bytes. The database may be in use.
 
     Readers and writers are not blocked; the copy holds the commits before its start.
@@ -50,7 +50,7 @@ def back_up(database: Path, copy: Path) -> int:
     return size
 
 
-def restore(
+def restore_file(
     copy: Path, database: Path, *, verify_key: Callable[[str], None], known_steps: Collection[int], aside: Path
 ) -> bool:
     """Replace the database by a copy; the old one moves to `aside`. Return whether there was one.

@@ -31,12 +31,12 @@ def document_url_problem(url: str) -> str | None:
     except OutgoingFailed as error:
         return str(error)
     # guard: A67 keys are read over TLS, or from this machine
-    if not target.tls and not is_loopback(target.host):
+    if not target.tls and not _is_loopback(target.host):
         return "expected an https address, or an http one of this machine (localhost, 127.0.0.1, [::1])"
     return None
 
 
-def is_loopback(host: str) -> bool:
+def _is_loopback(host: str) -> bool:
     """Return whether a host name or address is that of this machine. Names are not resolved."""
     if host == "localhost":
         return True
