@@ -271,12 +271,6 @@ SAMPLES: Mapping[str, tuple[str, str, Mapping[str, object], Mapping[str, list[Er
     ),
     "device-code-finish": ("ak-provider-oauth2-device-code-finish", "Device", PERSON, {}),
     "email": ("ak-stage-email", "Choose a new password", {}, {}),
-    "email-again": (
-        "ak-stage-email",
-        "Choose a new password",
-        {},
-        {"non_field_errors": [ErrorDetail("The message was sent.", "email-sent")]},
-    ),
     "autosubmit": (
         "ak-stage-autosubmit",
         "Redirecting",
@@ -537,6 +531,9 @@ class SampleHouse:
                 raise NotFound("recovery_link", LINK_NOT_VALID)
             return prefix + "/if/user/"
 
+        async def write(batch: Any) -> None:
+            self.told.extend(batch())
+
         self.pages = Pages(
             engine=cast("Any", self.engine),
             sessions=self.sessions,  # type: ignore[arg-type]
@@ -549,7 +546,7 @@ class SampleHouse:
             form_key=b"k" * 32,
             clock=lambda: NOW,
             recover=recover,
-            sign_on=SimpleNamespace(),  # type: ignore[arg-type]
+            sign_on=SimpleNamespace(evaluator=None, database=SimpleNamespace(write=write)),  # type: ignore[arg-type]
         )
         self.renderer = Renderer(templates, static, plane)
         extra = [Route("GET", "/-/error/{status}/", _fail)]
