@@ -1,7 +1,8 @@
 """Writes the generated parts of docs/: settings, commands, kinds, tasks, metrics, rooms, and tests of security rules.
 
 A generated part is between `<!-- generated: NAME -->` and `<!-- end -->`; the rest is written by hand. In the tables of
-security rules, the last two columns are generated. `--check` only lists stale pages.
+security rules, the last two columns are generated. The alerts for Kubernetes are generated as well. `--check` only
+lists stale pages.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any, Final
 
+import alerts
 import faces
 import rules
 from typer.main import get_command
@@ -36,16 +38,22 @@ PART: Final = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.D
 def main() -> int:
     """Write the changed pages; or with --check, return 1 if a page is stale."""
     stale = False
-    for name in ("settings", "commands", "kinds", "tasks", "metrics", "rooms", "security-rules"):
-        path = ROOT / "docs" / f"{name}.md"
-        text = path.read_text(encoding="utf-8")
-        fresh = rules.fill(text, ROOT) if name == "security-rules" else render(text)
-        if fresh != text:
+    for path, fresh in _pages():
+        if fresh != path.read_text(encoding="utf-8"):
             stale = True
             if "--check" not in sys.argv:
                 path.write_text(fresh, encoding="utf-8")
             print(f"{path.relative_to(ROOT)} {'is stale' if '--check' in sys.argv else 'written'}")
     return 1 if stale and "--check" in sys.argv else 0
+
+
+def _pages() -> Iterator[tuple[Path, str]]:
+    """Yield each page with the text it should have."""
+    for name in ("settings", "commands", "kinds", "tasks", "metrics", "rooms", "security-rules"):
+        path = ROOT / "docs" / f"{name}.md"
+        text = path.read_text(encoding="utf-8")
+        yield path, rules.fill(text, ROOT) if name == "security-rules" else render(text)
+    yield ROOT / alerts.COMPONENT, alerts.component(ROOT)
 
 
 def render(text: str) -> str:

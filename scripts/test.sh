@@ -18,6 +18,7 @@ command -v pgrep >/dev/null 2>&1 || missing="$missing procps"
 command -v systemd-analyze >/dev/null 2>&1 || missing="$missing systemd"
 [ -n "$(ls /usr/lib/*/libseccomp.so.2 2>/dev/null)" ] || missing="$missing libseccomp2"
 [ -n "$(ls /usr/lib/*/faketime/libfaketime.so.1 2>/dev/null)" ] || missing="$missing faketime"
+{ command -v prometheus && command -v promtool; } >/dev/null 2>&1 || missing="$missing prometheus"
 if [ -n "$missing" ]; then
     apt_install "the tests" $missing || exit 1
 fi

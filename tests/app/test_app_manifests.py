@@ -157,7 +157,7 @@ def status(url: str) -> int:
 def alerts_have_their_metrics(worker: str, server: str) -> None:
     """Every series in the rules is told by server or worker; a misspelt one would never raise an alert."""
     with urllib.request.urlopen(server, timeout=20) as page:
-        told = set(re.findall(r"^(\w+)", worker + page.read().decode(), re.MULTILINE))
+        told = set(re.findall(r"^(?:# TYPE )?(\w+)", worker + page.read().decode(), re.MULTILINE))
     rules = yaml.safe_load((ROOT / "deploy/kustomize/components/prometheus-rules/prometheus-rules.yaml").read_text())
     named = {
         name

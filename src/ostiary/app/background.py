@@ -42,6 +42,11 @@ class Background:
         """How often each task was run by this process since the start, by its name and result."""
         return {} if self._worker is None else self._worker.runs
 
+    @property
+    def task_schedules(self) -> Mapping[str, int]:
+        """How often each scheduled task is enqueued, by its name; in microseconds."""
+        return {} if self._worker is None else self._worker.schedules
+
     async def is_leader(self) -> bool:
         """Return whether this process enqueued the scheduled tasks last. Raises Unavailable."""
         return self._worker is not None and await self._worker.is_leader()

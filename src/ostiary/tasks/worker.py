@@ -9,7 +9,7 @@ import random
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Final
 
@@ -78,6 +78,11 @@ class Worker:
         self._running: dict[asyncio.Task[None], Claim] = {}
         self.runs: Final[Counter[tuple[str, ...]]] = Counter()
         """How often each task was run here, by its name and result: done, failed, given_up, taken_over."""
+
+    @property
+    def schedules(self) -> Mapping[str, int]:
+        """How often each scheduled task is enqueued, by its name; in microseconds."""
+        return {name: job.schedule for name, job in self._jobs.items() if job.schedule is not None}
 
     def wake(self) -> None:
         """Poll the queue now, because this process has enqueued and committed a task."""

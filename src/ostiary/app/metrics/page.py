@@ -15,9 +15,10 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, MutableMapp
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from ostiary.directory.errors import Busy, NoMemory
 from ostiary.room import Measure, Samples, by_one_label
 from ostiary.store.activity import BUCKETS, Durations
-from ostiary.store.database import StoreError
+from ostiary.store.database import Reason, StoreError
 from ostiary.web.errors import HttpError
 from ostiary.web.request import Request
 from ostiary.web.response import Response
@@ -42,8 +43,9 @@ class Metrics:
     def __init__(self, *, version: str, digest: str | None = None) -> None:
         build = {"version": version} | ({"digest": digest} if digest else {})
         self._requests: dict[tuple[str, ...], Durations] = {}
-        self._unavailable: Counter[str] = Counter()
-        self._throttled: Counter[str] = Counter()
+        # Both begin with zeros, so that a first one is seen to be new.
+        self._unavailable: Counter[str] = Counter(dict.fromkeys((*Reason, Busy.code, NoMemory.code), 0))
+        self._throttled: Counter[str] = Counter({"throttled": 0})
         self._measures = [
             Measure(
                 name="ostiary_build_info",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ostiary.app.logs import LOGGED
 from ostiary.app.metrics.memory import memory_limit
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from ostiary.app.metrics.ticks import ClockJumps, LoopLag
     from ostiary.room import Samples
     from ostiary.store.loop import Loop
+
+_SECOND: Final = 1_000_000  # microseconds
 
 
 def process_measures(core: Core, background: Background, lag: LoopLag, jumps: ClockJumps) -> Iterable[Measure]:
@@ -76,6 +78,13 @@ def _background_measures(background: Background) -> Iterable[Measure]:
         labels=("task", "result"),
         kind="counter",
         read=lambda: background.task_runs,
+    )
+
+    yield Measure(
+        name="ostiary_task_schedule_seconds",
+        summary="How often each scheduled task is enqueued.",
+        labels=("task",),
+        read=lambda: {(task,): every / _SECOND for task, every in background.task_schedules.items()},
     )
 
 

@@ -17,9 +17,7 @@ def measures(pools: Iterable[Pool]) -> Iterable[Measure]:
         summary="Expressions that were run by a worker, by result: returned, or the reason why there is no value.",
         labels=("pool", "result"),
         kind="counter",
-        read=lambda: {
-            (name, result): count for name, pool in by_name.items() for result, count in pool.tally.runs.items()
-        },
+        read=partial(_runs, by_name),
     )
     for name, summary, number in (
         ("ostiary_expression_run_seconds", "Seconds that workers spent on expressions.", _seconds),
@@ -33,6 +31,14 @@ def measures(pools: Iterable[Pool]) -> Iterable[Measure]:
         ("ostiary_expressions_waiting", "Expressions that wait for a worker.", _waiting),
     ):
         yield Measure(name=name, summary=summary, labels=("pool",), read=partial(_each, by_name, number))
+
+
+def _runs(pools: Mapping[str, Pool]) -> Samples:
+    """Return the runs of each pool by result; a pool without any has a zero, so that the first one is seen."""
+    runs: dict[tuple[str, ...], float] = {(name, "returned"): 0 for name in pools}
+    for name, pool in pools.items():
+        runs.update({(name, result): count for result, count in pool.tally.runs.items()})
+    return dict(runs)
 
 
 def _each(pools: Mapping[str, Pool], number: Callable[[Pool], float]) -> Samples:
