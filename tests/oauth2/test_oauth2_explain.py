@@ -91,7 +91,7 @@ async def test_the_refusal_is_that_of_a_sign_in(both: Rig) -> None:
     assert "bind ada to application wiki" in [change.words for change in found.changes]
 
 
-async def test_nothing_is_written(both: Rig) -> None:
+async def test_a55_nothing_is_written(both: Rig) -> None:
     broken = ExpressionPolicy(pk="broken", name="broken", expression="import os\nreturn os.getpid()")
     both.change(broken, PolicyBinding(pk="b", target="app", policy="broken", order=0))  # a sign-in would write events
     before = await dump(both)

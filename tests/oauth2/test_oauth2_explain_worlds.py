@@ -223,14 +223,16 @@ async def _try(rig: Rig, examples: int) -> Tally:
     return tally
 
 
-async def test_the_verdict_is_the_live_one_and_each_change_turns_it(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a89_the_verdict_is_the_live_one_and_each_change_turns_it(
+    rig: Rig, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.CRITICAL)  # the log of all refusals costs more than what they are about
     await _try(rig, 100)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-async def test_the_same_for_ten_thousand(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a89_the_same_for_ten_thousand(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.CRITICAL)
     tally = await _try(rig, 10_000)
     print(vars(tally))  # noqa: T201 - seen with -s

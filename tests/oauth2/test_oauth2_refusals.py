@@ -55,7 +55,7 @@ PAGES = {
 
 
 @pytest.mark.parametrize(("url", "client"), PAGES.values(), ids=PAGES)
-async def test_pages(both: Rig, caplog: pytest.LogCaptureFixture, url: str, client: str | None) -> None:
+async def test_a73_pages(both: Rig, caplog: pytest.LogCaptureFixture, url: str, client: str | None) -> None:
     assert (await both.call("GET", url)).status in {302, 400, 404, 414}
     line, found = await told(both, caplog)
     assert "\n" not in line

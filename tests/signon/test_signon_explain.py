@@ -199,14 +199,14 @@ async def _holds(world: World) -> None:
 
 @given(_WORLDS)
 @settings(max_examples=200, deadline=None)
-def test_the_verdict_is_the_live_one_and_each_change_turns_it(world: World) -> None:
+def test_a89_the_verdict_is_the_live_one_and_each_change_turns_it(world: World) -> None:
     asyncio.run(_holds(world))
 
 
 @pytest.mark.slow
 @given(_WORLDS)
 @settings(max_examples=10_000, deadline=None)
-def test_the_same_for_ten_thousand(world: World) -> None:
+def test_a89_the_same_for_ten_thousand(world: World) -> None:
     asyncio.run(_holds(world))
 
 

@@ -7,17 +7,17 @@ it afterwards. The log and the metrics have every request immediately.
 from __future__ import annotations
 
 import logging
-from dataclasses import field
 from typing import TYPE_CHECKING, Final
 
-from ostiary.events.refusals import WINDOW, Refusal, refusal_event
+from ostiary.events.event import new_context
+from ostiary.events.refusals import WINDOW, Refusal, refusal_context, refusal_event
 from ostiary.record import dataclass
 from ostiary.resource.timestamp import format_timestamp
 from ostiary.store.database import StoreError
 from ostiary.store.workspace.commit import write_all
 
 if TYPE_CHECKING:
-    from ostiary.store.database import Database, Statement
+    from ostiary.store.database import Database
 
 MOST_REASONS: Final = 32
 MOST_NUMBERS: Final = 50
@@ -26,20 +26,39 @@ MOST_NUMBERS: Final = 50
 _LOGGER: Final = logging.getLogger("ostiary.refused")
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Outage:
-    """The responses 503 of one reason that have no event yet. Times are in microseconds UTC."""
+    """The responses 503 of one reason. Times are in microseconds UTC."""
 
     first: Refusal
     since: int
     until: int
-    requests: int = 0
-    numbers: list[str] = field(default_factory=list)
+    numbers: tuple[str, ...]
+    requests: int = 1
 
-    def add(self, numbers: list[str], *, requests: int, until: int) -> None:
-        self.until = max(self.until, until)
-        self.requests += requests
-        self.numbers.extend(numbers[: MOST_NUMBERS - len(self.numbers)])
+    def then(self, later: _Outage) -> _Outage:
+        """Return this outage together with later responses."""
+        numbers = (*self.numbers, *later.numbers)[:MOST_NUMBERS]
+        return _Outage(self.first, self.since, later.until, numbers, self.requests + later.requests)
+
+    def context(self) -> dict[str, object]:
+        """Return the context of its event."""
+        return {
+            **refusal_context(self.first),
+            "requests": self.requests,
+            "request_ids": list(self.numbers),
+            "since": format_timestamp(self.since),
+            "until": format_timestamp(self.until),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """An outage with its event, which was written at `begun`, microseconds UTC."""
+
+    pk: str
+    begun: int
+    outage: _Outage
 
 
 class Outages:
@@ -47,43 +66,42 @@ class Outages:
 
     def __init__(self) -> None:
         self._pending: dict[str, _Outage] = {}
-        self._told: dict[str, int] = {}  # time of the last event, by reason
+        self._written: dict[str, _Written] = {}
 
     def note(self, item: Refusal, *, now: int) -> None:
         """Count a response by its reason, `item.error`. `now` is in microseconds UTC."""
         # guard: A68 outage reasons are limited
         if item.error not in self._pending and len(self._pending) >= MOST_REASONS:
             return
-        outage = self._pending.setdefault(item.error, _Outage(item, now, now))
-        outage.add([item.request_id], requests=1, until=now)
+        self._add(item.error, _Outage(item, now, now, (item.request_id,)))
 
     async def write(self, database: Database, *, now: int) -> None:
-        """Write the events that are due. Called periodically, it tries again what it cannot write. Never raises."""
-        # guard: A68 one event per outage reason and window
-        due = [code for code in self._pending if now - self._told.get(code, now - WINDOW) >= WINDOW]
-        for code in due:
-            outage = self._pending.pop(code)
+        """Write or complete the events. Called periodically, it tries again what it cannot write. Never raises."""
+        pending, self._pending = self._pending, {}
+        while pending:
+            code = next(iter(pending))
             try:
-                await write_all(database, [_row(outage, now)])
+                self._written[code] = await self._write(database, pending[code], now)
             except StoreError as error:
-                _LOGGER.debug("the event of %s waits: %s", code, error)
-                self._keep(code, outage)
+                _LOGGER.debug("the events of outages wait: %s", error)
+                later, self._pending = self._pending, pending
+                for name, outage in later.items():
+                    self._add(name, outage)
                 return
-            self._told[code] = now
+            del pending[code]
 
-    def _keep(self, code: str, outage: _Outage) -> None:
-        """Keep an outage that was not written, together with responses since then."""
-        later = self._pending.get(code)
-        if later is not None:
-            outage.add(later.numbers, requests=later.requests, until=later.until)
-        self._pending[code] = outage
+    async def _write(self, database: Database, outage: _Outage, now: int) -> _Written:
+        """Write the event of an outage. A recent event of the same reason is completed instead. Raises StoreError."""
+        known = self._written.get(outage.first.error)
+        # guard: A68 one event per outage reason and window
+        if known is not None and now - known.begun < WINDOW:
+            whole = known.outage.then(outage)
+            await write_all(database, [new_context(known.pk, whole.context())])
+            return _Written(known.pk, known.begun, whole)
+        row = refusal_event(outage.first, outage.context(), now=now)
+        await write_all(database, [row])
+        return _Written(str(row.parameters[0]), now, outage)
 
-
-def _row(outage: _Outage, now: int) -> Statement:
-    more = {
-        "requests": outage.requests,
-        "request_ids": outage.numbers,
-        "since": format_timestamp(outage.since),
-        "until": format_timestamp(outage.until),
-    }
-    return refusal_event(outage.first, more=more, now=now)
+    def _add(self, code: str, outage: _Outage) -> None:
+        before = self._pending.get(code)
+        self._pending[code] = outage if before is None else before.then(outage)

@@ -165,9 +165,9 @@ class Refusals:
             window.seen.keep(key, window.seen.get(key))
             window.left_out += 1
             return None
-        context = _context(item) | ({"others_not_written": window.left_out} if window.left_out else {})
+        context = refusal_context(item) | ({"others_not_written": window.left_out} if window.left_out else {})
         window.left_out = 0
-        row = _row(item, context, now=now)
+        row = refusal_event(item, context, now=now)
         window.seen.keep(key, _Told(str(row.parameters[0]), context, [item.request_id]))
         return row
 
@@ -222,6 +222,7 @@ def log_refusal(item: Refusal) -> None:
 
 def without_query(url: str) -> str:
     """Return a URL without its query and fragment, which may contain secrets."""
+    # guard: A73 refused addresses are recorded without their query
     return url.partition("?")[0].partition("#")[0][:_SHOWN]
 
 
@@ -234,12 +235,8 @@ def _of(who: Mapping[str, object] | None) -> object:
     return None if who is None else who.get("pk")
 
 
-def refusal_event(item: Refusal, *, more: Mapping[str, object], now: int) -> Statement:
-    """Return the event of a refusal. `more` is added to its context, `now` is in microseconds UTC."""
-    return _row(item, _context(item) | dict(more), now=now)
-
-
-def _context(item: Refusal) -> dict[str, object]:
+def refusal_context(item: Refusal) -> dict[str, object]:
+    """Return the context of the event of a refusal."""
     context: dict[str, object] = {
         "where": item.where,
         "error": item.error,
@@ -261,7 +258,8 @@ def _context(item: Refusal) -> dict[str, object]:
     return context
 
 
-def _row(item: Refusal, context: Mapping[str, object], *, now: int) -> Statement:
+def refusal_event(item: Refusal, context: Mapping[str, object], *, now: int) -> Statement:
+    """Return the event of a refusal with that context. `now` is in microseconds UTC."""
     return event(
         ACTION,
         user=item.user,

@@ -87,6 +87,7 @@ class Recoverer:
 
 def _refusal(reason: str, user: User | None = None) -> NotFound:
     """Return the error of a link that is not valid. The reason is for the log and the audit event only."""
+    # guard: A42 every link that is not valid has the same response
     refusal = NotFound("recovery_link", NOT_VALID)
     refusal.reason = reason
     refusal.user = None if user is None else user.who

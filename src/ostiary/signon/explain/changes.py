@@ -39,6 +39,7 @@ async def changes_that_allow(situation: Situation, facts: Mapping[str, object]) 
         if tried == MOST:
             break
         tried += 1
+        # guard: A89 only changes that allow it are named
         if (await reach(change.after, facts)).allowed:
             found.append(change)
     return found, tried

@@ -70,12 +70,14 @@ async def _run(
     subject = situation.subject if role == "authorization" else None
     is_sso = facts.get("is_sso") is True
     made = FlowRun(slug=flow.slug, name=flow.name, role=role, policies=None, places=())
+    # guard: A89 an explained flow applies only to whom it is for
     if not requirement_met(flow, subject, facts):
         return _with(made, refusal=f"the flow asks for {flow.authentication}")
     decision, examined = await examine(
         str(flow.pk), flow.policy_engine_mode, situation, subject=subject, facts=facts, is_sso=is_sso
     )
     made = _with(made, policies=examined)
+    # guard: A89 the policies of an explained flow decide
     if not decision.passing:
         return _with(made, refusal="the policies of the flow refuse" + _because(decision))
     places: list[Place] = []
