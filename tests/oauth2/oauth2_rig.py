@@ -57,7 +57,7 @@ class Counting:
     def __init__(self, database: Database) -> None:
         self._database = database
         self.dialect = database.dialect
-        self.activity = database.activity
+        self.activity = cast("Any", database).activity
         self.trips = 0
 
     async def fetch(self, sql: str, *parameters: Value) -> Sequence[Row]:

@@ -15,6 +15,7 @@ from ostiary.directory.group_tree import read_group_tree
 from ostiary.policies.expression import ExpressionPolicy
 from ostiary.policies.resources import PolicyBinding
 from ostiary.proto.jose import base64url_decode
+from ostiary.sandbox.answering.evaluator import Evaluator
 from ostiary.signon.explain.explanation import Explanation, explain
 from ostiary.signon.explain.preview import ProtocolPreviews
 from ostiary.signon.explain.situation import Situation
@@ -39,6 +40,7 @@ async def explained(rig: Rig) -> Explanation:
         base_url="https://id.example.org",
         amr=("pwd",),
         scopes=SCOPES,
+        evaluator=core.services[Evaluator],
     )
     return await explain(situation, core.services[ProtocolPreviews])
 
@@ -88,7 +90,7 @@ async def test_the_refusal_is_that_of_a_sign_in(both: Rig) -> None:
     assert response.status == 200
     assert b"You have no access to this application." in response.body
     assert found.reached.reasons == ("You have no access to this application.",)
-    assert "bind ada to application wiki" in [change.words for change in found.changes]
+    assert "bind ada to application wiki" in [change.words for change in found.changes.found]
 
 
 async def test_a55_nothing_is_written(both: Rig) -> None:

@@ -31,7 +31,8 @@ PLACES = ("place-1", "place-2")
 TEXTS = {
     "yes": "return True",
     "no": "return False",
-    "broken": "import os\nreturn os.getpid()",
+    "broken": "raise ValueError('no')",
+    "executed": "names = [group.name for group in request.user.groups.all()]\nreturn len(names) % 2 == 1",
     **{f"in-{name}": f'return ak_is_group_member(request.user, name="{name}")' for name in GROUPS},
 }
 POLICIES = [ExpressionPolicy(pk=name, name=name, expression=text) for name, text in TEXTS.items()]
@@ -197,8 +198,8 @@ class Tally:
         self.worlds += 1
         self.allowed += live
         self.refused += not live
-        self.hopeless += not live and not found.changes
-        for change in found.changes:
+        self.hopeless += not live and not found.changes.found
+        for change in found.changes.found:
             assert await world.changed(change.kind, change.object).live(rig, base), (change.words, world)
             self.changes += 1
 
@@ -223,7 +224,7 @@ async def _try(rig: Rig, examples: int) -> Tally:
     return tally
 
 
-async def test_a89_the_verdict_is_the_live_one_and_each_change_turns_it(
+async def test_a82_the_verdict_is_the_live_one_and_each_change_turns_it(
     rig: Rig, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.CRITICAL)  # the log of all refusals costs more than what they are about
@@ -232,7 +233,7 @@ async def test_a89_the_verdict_is_the_live_one_and_each_change_turns_it(
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-async def test_a89_the_same_for_ten_thousand(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a82_the_same_for_ten_thousand(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.CRITICAL)
     tally = await _try(rig, 10_000)
     print(vars(tally))  # noqa: T201 - seen with -s

@@ -7,7 +7,7 @@ import dataclasses
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given, settings
@@ -25,6 +25,9 @@ from ostiary.policies.resources import PolicyBinding
 from ostiary.policies.stock import SOURCES
 from ostiary.providers.oauth2.provider.definition import OAuth2Provider
 from ostiary.resource import Resource
+from ostiary.sandbox.answering.evaluator import Evaluator
+from ostiary.sandbox.answering.result import Evaluation
+from ostiary.sandbox.answering.scene import Expression, Scene
 from ostiary.signon.access import decide_access
 from ostiary.signon.explain.explanation import Explanation, explain
 from ostiary.signon.explain.finding import NotFoundHere, find_application
@@ -193,20 +196,20 @@ async def _holds(world: World) -> None:
     assert [step.step["result"] for step in found.policies.steps].count(None) == sum(
         not one.enabled for one in world.bindings
     )
-    for change in found.changes:
+    for change in found.changes.found:
         assert await world.changed(change.kind, change.object).live(), change.words
 
 
 @given(_WORLDS)
 @settings(max_examples=200, deadline=None)
-def test_a89_the_verdict_is_the_live_one_and_each_change_turns_it(world: World) -> None:
+def test_a82_the_verdict_is_the_live_one_and_each_change_turns_it(world: World) -> None:
     asyncio.run(_holds(world))
 
 
 @pytest.mark.slow
 @given(_WORLDS)
 @settings(max_examples=10_000, deadline=None)
-def test_a89_the_same_for_ten_thousand(world: World) -> None:
+def test_a82_the_same_for_ten_thousand(world: World) -> None:
     asyncio.run(_holds(world))
 
 
@@ -220,7 +223,7 @@ def bound(order: int = 0, **values: Any) -> PolicyBinding:
 
 async def told(*bindings: PolicyBinding, **values: Any) -> list[tuple[str, str]]:
     found = await world(*bindings, **values).explained()
-    return [(change.kind, change.object) for change in found.changes]
+    return [(change.kind, change.object) for change in found.changes.found]
 
 
 async def test_the_changes_that_are_named() -> None:
@@ -239,9 +242,9 @@ async def test_the_changes_that_are_named() -> None:
 
 async def test_two_hurdles_are_no_single_change() -> None:
     found = await world(bound(policy="no"), bound(1, policy="no"), mode="all", active=False).explained()
-    assert found.changes == ()
-    assert found.tried > 5
-    assert f"No single change would allow it ({found.tried} were tried)." in list(lines(found))
+    assert found.changes.found == ()
+    assert found.changes.tried > 5
+    assert f"No single change would allow it ({found.changes.tried} were tried)." in list(lines(found))
 
 
 async def test_the_words() -> None:
@@ -284,7 +287,7 @@ async def test_a_stage_that_refuses_is_a_no_and_its_place_can_change() -> None:
     outside = bound(target="place", group="a", negate=True)
     refused = await of_flows(outside)
     assert refused.reached.reasons == ("flow to: stage deny refuses",)
-    assert ("join_group", "a") in [(one.kind, one.object) for one in refused.changes]
+    assert ("join_group", "a") in [(one.kind, one.object) for one in refused.changes.found]
     passed = await of_flows(outside, member="a")
     assert passed.reached.allowed
     assert [(run.role, [place.fate for place in run.places]) for run in passed.reached.flows] == [
@@ -296,7 +299,7 @@ async def test_a_stage_that_refuses_is_a_no_and_its_place_can_change() -> None:
 async def test_a_flow_that_refuses_is_a_no() -> None:
     found = await of_flows(bound(target="place", policy="no"), bound(target="to", group="a"))
     assert found.reached.reasons == ("flow to: the policies of the flow refuse",)
-    assert ("join_group", "a") in [(one.kind, one.object) for one in found.changes]
+    assert ("join_group", "a") in [(one.kind, one.object) for one in found.changes.found]
 
 
 async def test_what_a_result_depends_on_is_named() -> None:
@@ -308,6 +311,46 @@ async def test_what_a_result_depends_on_is_named() -> None:
     assert place.depends == ("request.context['auth_method']",)
     assert "depends on request.context['auth_method']" in "\n".join(lines(found))
     assert found.reached.allowed  # nothing that is known here stops them
+
+
+class Offline:
+    """An evaluator whose expressions ask the network: a trial does not."""
+
+    async def evaluate(self, expression: Expression, scene: Scene) -> Evaluation:
+        del expression
+        assert scene.trial
+        return Evaluation(depends="the address of a.example (DNS)")
+
+
+@pytest.mark.parametrize("failure_result", [True, False])
+async def test_what_the_network_would_tell_is_not_asked(failure_result: bool) -> None:
+    asks = ExpressionPolicy(pk="dns", name="dns", expression="return resolve_dns('a.example') == '192.0.2.1'")
+    somebody = world(bound(policy="dns", failure_result=failure_result))
+    situation = Situation(
+        subject=somebody.subject(),
+        application=somebody.application(),
+        snapshot=somebody.snapshot().changed(number=3, put=[asks], drop=()),
+        groups=somebody.tree(),
+        now=NOW,
+        evaluator=cast("Evaluator", Offline()),
+    )
+    found = await explain(situation, ProtocolPreviews())
+    assert found.depends == ("the address of a.example (DNS)",)
+    assert found.data()["depends"] == ["the address of a.example (DNS)"]
+    told_lines = list(lines(found))
+    assert (
+        "It depends on the address of a.example (DNS), which is not known here: a sign-in may be decided otherwise."
+        in told_lines
+    )
+
+
+async def test_when_there_is_no_time_the_rest_is_not_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ostiary.signon.explain.changes.MOST", 3)
+    found = await world(bound(policy="no"), bound(1, policy="no"), mode="all").explained()
+    assert (found.changes.tried, found.changes.complete) == (3, False)
+    text = "\n".join(lines(found))
+    assert "Only 3 changes were tried; there are more." in text
+    assert "No single change" not in text
 
 
 def test_an_application_that_is_not_there_has_near_names() -> None:

@@ -18,6 +18,7 @@ HOW: Final[Mapping[str, str]] = {
     "static": "compared",
     "native": "a stock expression",
     "recognised": "a simple expression",
+    "executed": "an expression",
     "rules": "its own rules",
     "failed": "could not be evaluated",
     "disabled": "disabled",
@@ -92,6 +93,8 @@ def binding_line(
         notes.append(str(step["error"]))
     messages = step.get("messages")
     notes += [f'"{message}"' for message in messages] if isinstance(messages, Sequence) else []
+    effects = step.get("effects")
+    notes += [str(effect) for effect in effects] if isinstance(effects, Sequence) else []
     notes += more
     return f"{result}: {kind} {name} ({'; '.join(notes)}), {f'{cost}, ' if cost else ''}binding {step.get('binding')}"
 

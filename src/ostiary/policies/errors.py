@@ -8,6 +8,11 @@ PolicyError
 
 from __future__ import annotations
 
+from typing import Final
+
+DEPENDS: Final = "depends on "
+"""How the text of `Undetermined` begins."""
+
 
 class PolicyError(Exception):
     """The root of this room's errors. Never answered to anybody: the binding's failure result counts."""
@@ -22,4 +27,4 @@ class Failing(PolicyError):
 
 
 class Undetermined(PolicyError):
-    """What the policy says depends on something that a trial does not ask, named by the message."""
+    """What the policy says depends on something that a trial does not ask, named by the message behind `DEPENDS`."""

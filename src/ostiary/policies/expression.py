@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated
 
 from ostiary.policies.calling import policy_call
-from ostiary.policies.errors import Failing, NotAvailable, Undetermined
+from ostiary.policies.errors import DEPENDS, Failing, NotAvailable, Undetermined
 from ostiary.policies.recognise import policy_of
 from ostiary.policies.resources import NOT_EVALUATED, POLICY, Policy
 from ostiary.policies.scene import scene_of
@@ -67,5 +67,5 @@ class ExpressionPolicy(Policy):
         except ExpressionFailed as error:
             raise Failing(str(error)) from None
         if result.depends:
-            raise Undetermined(f"depends on {result.depends}")
+            raise Undetermined(f"{DEPENDS}{result.depends}")
         return Verdict(result.passing, result.effects.messages, result, tuple(called))

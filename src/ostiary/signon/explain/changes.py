@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 MOST: Final = 2_000
 """Changes that are tried."""
+LONGEST: Final = 20.0  # seconds in which they are tried: expressions may take their time in each
 
 Target = Application | Flow | FlowStageBinding
 
@@ -32,17 +34,28 @@ class SingleChange:
     after: Situation
 
 
-async def changes_that_allow(situation: Situation, facts: Mapping[str, object]) -> tuple[Sequence[SingleChange], int]:
-    """Return the changes after each of which the verdict is yes, and how many were tried."""
-    found, tried = [], 0
+@dataclass(frozen=True, slots=True)
+class TriedChanges:
+    """The changes after each of which the verdict is yes. Without `complete` there are more than the `tried` ones."""
+
+    found: tuple[SingleChange, ...] = ()
+    tried: int = 0
+    complete: bool = True
+
+
+async def changes_that_allow(situation: Situation, facts: Mapping[str, object]) -> TriedChanges:
+    """Try the single changes, as many as `MOST` and `LONGEST` allow."""
+    found: list[SingleChange] = []
+    tried = 0
+    end = time.monotonic() + LONGEST
     for change in candidates(situation):
-        if tried == MOST:
-            break
+        if tried == MOST or time.monotonic() > end:
+            return TriedChanges(tuple(found), tried, complete=False)
         tried += 1
-        # guard: A89 only changes that allow it are named
+        # guard: A82 only changes that allow it are named
         if (await reach(change.after, facts)).allowed:
             found.append(change)
-    return found, tried
+    return TriedChanges(tuple(found), tried)
 
 
 def candidates(situation: Situation) -> Iterator[SingleChange]:

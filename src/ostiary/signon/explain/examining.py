@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Literal
 
 from ostiary.policies.decide import Decision, decide, has_bindings
+from ostiary.policies.errors import DEPENDS
 from ostiary.policies.resources import POLICY, PolicyBinding
 from ostiary.signon.explain.situation import Examined, ExaminedStep, WatchedFacts
 
@@ -17,25 +18,6 @@ if TYPE_CHECKING:
     from ostiary.store.configuration.snapshot import Snapshot
 
 
-async def decide_about(
-    target_pk: str,
-    mode: Literal["all", "any"],
-    situation: Situation,
-    *,
-    subject: Subject | None,
-    facts: Mapping[str, object],
-    is_sso: bool = False,
-) -> Decision:
-    """Decide about an object of the situation's configuration. The caller drops what it would write."""
-    return await decide(
-        subject=subject,
-        target_pk=target_pk,
-        mode=mode,
-        snapshot=situation.snapshot,
-        context=situation.context(WatchedFacts(facts), is_sso=is_sso),
-    )
-
-
 async def examine(
     target_pk: str,
     mode: Literal["all", "any"],
@@ -43,19 +25,22 @@ async def examine(
     *,
     subject: Subject | None,
     facts: Mapping[str, object],
-    is_sso: bool = False,
+    in_flow: bool = False,
 ) -> tuple[Decision, Examined]:
     """Decide about an object, then about each of its bindings alone, for cost and what it depends on."""
-    decision = await decide_about(target_pk, mode, situation, subject=subject, facts=facts, is_sso=is_sso)
+    is_sso = facts.get("is_sso") is True
+    context = situation.context(WatchedFacts(facts), is_sso=is_sso, in_flow=in_flow)
+    snapshot = situation.snapshot
+    decision = await decide(subject=subject, target_pk=target_pk, mode=mode, snapshot=snapshot, context=context)
     steps = []
     for step in decision.trace.data_of_steps():
         watched = WatchedFacts(facts)
-        alone = _alone(str(step["binding"]), target_pk, situation.snapshot)
-        context = situation.context(watched, is_sso=is_sso)
+        alone = _alone(str(step["binding"]), target_pk, snapshot)
+        context = situation.context(watched, is_sso=is_sso, in_flow=in_flow)
         begun = time.perf_counter_ns()
         await decide(subject=subject, target_pk=target_pk, mode=mode, snapshot=alone, context=context)
         cost = (time.perf_counter_ns() - begun) // 1_000
-        steps.append(ExaminedStep(step, cost, tuple(f"request.context[{name!r}]" for name in sorted(watched.missed))))
+        steps.append(ExaminedStep(step, cost_of(step, cost), depends_of(step, watched)))
     examined = Examined(
         mode=mode,
         passing=decision.passing,
@@ -64,6 +49,19 @@ async def examine(
         steps=tuple(steps),
     )
     return decision, examined
+
+
+def cost_of(step: Mapping[str, object], measured: int) -> int:
+    """Return the cost of a step in microseconds: of an expression that was run, without the start of a worker."""
+    duration = step.get("duration")
+    return duration if isinstance(duration, int) else measured
+
+
+def depends_of(step: Mapping[str, object], facts: WatchedFacts) -> tuple[str, ...]:
+    """Return what a step of a trace depends on: facts that were looked for in vain, and what a trial does not ask."""
+    missed = [f"request.context[{name!r}]" for name in sorted(facts.missed)]
+    error = str(step["error"])
+    return (*missed, error.removeprefix(DEPENDS)) if error.startswith(DEPENDS) else tuple(missed)
 
 
 def _alone(binding: str, target_pk: str, snapshot: Snapshot) -> Snapshot:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ostiary.record import dataclass
-from ostiary.signon.explain.changes import SingleChange, changes_that_allow
+from ostiary.signon.explain.changes import TriedChanges, changes_that_allow
 from ostiary.signon.explain.examining import examine
 from ostiary.signon.explain.situation import Examined, Situation
 from ostiary.signon.explain.verdict import Reached, application_facts, reach, sign_on_provider
@@ -20,16 +20,23 @@ if TYPE_CHECKING:
 class Explanation:
     """Why somebody may use an application, or not.
 
-    `told` is what the application receives of whoever may use it, None without a protocol. `changes` would
-    each alone turn a no into a yes; `tried` is how many were looked at.
+    `told` is what the application receives of whoever may use it, None without a protocol. `changes` would each alone
+    turn a no into a yes.
     """
 
     situation: Situation
     reached: Reached
     policies: Examined
     told: Told | None = None
-    changes: tuple[SingleChange, ...] = ()
-    tried: int = 0
+    changes: TriedChanges = TriedChanges()
+
+    @property
+    def depends(self) -> tuple[str, ...]:
+        """What the verdict depends on that is not known here: facts of the sign-in, and what the network would tell."""
+        runs = [run for run in self.reached.flows if run.role == "authorization"]
+        examined = [self.policies, *(run.policies for run in runs)]
+        examined += [place.policies for run in runs for place in run.places]
+        return tuple(dict.fromkeys(name for one in examined if one is not None for name in one.depends))
 
     def data(self) -> dict[str, object]:
         """Return JSON data."""
@@ -47,8 +54,10 @@ class Explanation:
             "flows": [_data(run) for run in self.reached.flows],
             "claims": None if self.told is None else _data(self.told.claims),
             "failed_mappings": {} if self.told is None else dict(self.told.failed),
-            "changes": [{"kind": one.kind, "object": one.object, "words": one.words} for one in self.changes],
-            "changes_tried": self.tried,
+            "depends": list(self.depends),
+            "changes": [{"kind": one.kind, "object": one.object, "words": one.words} for one in self.changes.found],
+            "changes_tried": self.changes.tried,
+            "changes_complete": self.changes.complete,
         }
 
 
@@ -64,14 +73,12 @@ async def explain(situation: Situation, previews: ProtocolPreviews) -> Explanati
         facts=facts,
     )
     preview = previews.of(sign_on_provider(situation))
-    changes, tried = ((), 0) if reached.allowed else await changes_that_allow(situation, facts)
     return Explanation(
         situation=situation,
         reached=reached,
         policies=policies,
         told=None if preview is None else preview.told(situation),
-        changes=tuple(changes),
-        tried=tried,
+        changes=TriedChanges() if reached.allowed else await changes_that_allow(situation, facts),
     )
 
 

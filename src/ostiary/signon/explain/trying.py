@@ -16,12 +16,14 @@ from ostiary.policies.context import PolicyContext
 from ostiary.policies.decide import decide_policies
 from ostiary.record import dataclass
 from ostiary.resource import codec
+from ostiary.signon.explain.examining import cost_of, depends_of
 from ostiary.signon.explain.situation import WatchedFacts
 
 if TYPE_CHECKING:
     from ostiary.directory.user import Subject
     from ostiary.mappings.resources import PropertyMapping
     from ostiary.policies.resources import Policy
+    from ostiary.sandbox.answering.evaluator import Evaluator
     from ostiary.store.configuration.snapshot import Snapshot
 
 UNAVAILABLE: Final = "it cannot be evaluated by this version"
@@ -115,6 +117,7 @@ async def try_policy(
     facts: Mapping[str, object],
     client_ip: str | None,
     now: int,
+    evaluator: Evaluator,
 ) -> TriedPolicy:
     """Ask one policy about a person. `facts` is what it sees as `request.context`; `now` is microseconds UTC."""
     watched = WatchedFacts(facts)
@@ -123,12 +126,13 @@ async def try_policy(
         [str(policy.pk)],
         subject=subject,
         snapshot=snapshot,
-        context=PolicyContext(now=now, client_ip=client_ip, facts=watched),
+        context=PolicyContext(now=now, client_ip=client_ip, facts=watched, evaluator=evaluator, trial=True),
         target_pk="",
     )
     cost = (time.perf_counter_ns() - begun) // 1_000
     (step,) = decision.trace.data_of_steps()
-    depends = tuple(f"request.context[{name!r}]" for name in sorted(watched.missed))
+    cost = cost_of(step, cost)
+    depends = depends_of(step, watched)
     return TriedPolicy(policy=policy, subject=subject, step=step, cost=cost, depends=depends, revision=snapshot.number)
 
 

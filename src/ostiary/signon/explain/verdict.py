@@ -30,7 +30,7 @@ class Reached:
 
 async def reach(situation: Situation, facts: Mapping[str, object]) -> Reached:
     """Ask what a sign-in asks, in its order: the account, the application's policies, the authorization flow."""
-    # guard: A89 an inactive account may not
+    # guard: A82 an inactive account may not
     reasons = [] if situation.subject.user.is_active else ["the account is not active"]
     access = await decide_access(
         subject=situation.subject,

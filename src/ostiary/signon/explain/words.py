@@ -22,6 +22,8 @@ def lines(item: Explanation) -> Iterator[str]:
     else:
         yield f"{user.username} may not use {application.name}:"
         yield from (f"  {reason}" for reason in item.reached.reasons)
+    if item.depends:
+        yield f"It depends on {', '.join(item.depends)}, which is not known here: a sign-in may be decided otherwise."
     number, newest = item.situation.snapshot.number, item.situation.newest_revision
     if newest not in {None, number}:
         yield f"As of revision {number} of the configuration (the newest is {newest}); people and groups as now."
@@ -89,8 +91,11 @@ def _claims(item: Explanation) -> Iterator[str]:
 
 
 def _changes(item: Explanation) -> Iterator[str]:
-    if not item.changes:
-        yield f"No single change would allow it ({item.tried} were tried)."
-        return
-    yield "Any one of these would allow it:"
-    yield from (f"  {change.words}" for change in item.changes)
+    changes = item.changes
+    if changes.found:
+        yield "Any one of these would allow it:"
+        yield from (f"  {change.words}" for change in changes.found)
+    elif changes.complete:
+        yield f"No single change would allow it ({changes.tried} were tried)."
+    if not changes.complete:
+        yield f"Only {changes.tried} changes were tried; there are more."
