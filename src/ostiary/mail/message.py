@@ -5,9 +5,6 @@ from __future__ import annotations
 import functools
 import textwrap
 from datetime import UTC, datetime
-from email.headerregistry import Address
-from email.message import EmailMessage
-from email.policy import SMTP
 from email.utils import format_datetime, parseaddr
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -16,6 +13,9 @@ from ostiary.mail.errors import BadAddress
 from ostiary.record import dataclass
 
 if TYPE_CHECKING:
+    from email.headerregistry import Address
+    from email.message import EmailMessage
+
     from jinja2 import Template
 
 ADDRESS_LIMIT: Final = 254  # characters (RFC 5321 4.5.3.1.3, without the angle brackets)
@@ -55,6 +55,8 @@ def mail_address(text: str) -> str:
 
     It is `local@domain` (RFC 5321 4.1.2): no display name, no list, no control characters, no quoted local part.
     """
+    from email.headerregistry import Address  # noqa: PLC0415 - the parsers of messages, which a start does not need
+
     address = text.strip()
     try:
         parsed = Address(addr_spec=address)
@@ -100,6 +102,10 @@ def compose(message: Message, *, sender: str, number: str, created: int) -> Emai
     `number` makes the Message-ID, the same at each attempt, so that a message that was sent twice is recognised.
     `created` is in microseconds UTC.
     """
+    from email.headerregistry import Address  # noqa: PLC0415 - as above
+    from email.message import EmailMessage  # noqa: PLC0415 - as above
+    from email.policy import SMTP  # noqa: PLC0415 - as above
+
     name, address = sender_parts(sender)
     local, _, domain = address.rpartition("@")
     composed = EmailMessage(policy=SMTP)

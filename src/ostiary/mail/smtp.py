@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from email.message import EmailMessage
 from typing import TYPE_CHECKING
 
 from ostiary.mail.errors import MessageRefused, NotDelivered
 from ostiary.settings import EmailSettings
 
 if TYPE_CHECKING:
+    from email.message import EmailMessage
+
     import aiosmtplib
 
 _PERMANENT = 500  # replies from here on are final (RFC 5321 4.2.1)
