@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 import ostiary
 from ostiary.directory.user import GroupRef, Subject, User
 from ostiary.expressions import expression_hash, meaning_of
+from ostiary.mappings.asking import Asking
 from ostiary.mappings.claims import ClaimSet
-from ostiary.mappings.exceptions import exception_events
+from ostiary.mappings.exceptions import statements_for
 from ostiary.mappings.literal import VOCABULARY
 from ostiary.mappings.merge import merge
 from ostiary.mappings.scope_mapping import ScopeMapping
@@ -63,6 +64,9 @@ def subject() -> Subject:
     )
 
 
+ASKING = Asking(now=1, evaluator=None)
+
+
 def mapping(scope: str, expression: str, name: str = "") -> ScopeMapping:
     return ScopeMapping(pk=name or scope, name=name or scope, scope_name=scope, expression=expression)
 
@@ -84,10 +88,10 @@ def test_hashes_of_the_stock_wording_never_change() -> None:
     assert {item.scope_name: expression_hash(item.expression) for item in STOCK} == HASHES
 
 
-def test_every_stock_mapping_is_native() -> None:
+async def test_every_stock_mapping_is_native() -> None:
     assert {found.how for item in STOCK if (found := meaning_of(item.expression, VOCABULARY))} == {"native"}
     assert all(meaning_of(item.expression, VOCABULARY) for item in STOCK)
-    assert stock().claims(subject(), stock().scopes).unavailable == ()
+    assert (await stock().claims(subject(), stock().scopes, ASKING)).failed == ()
 
 
 @pytest.mark.parametrize(
@@ -113,25 +117,26 @@ def test_every_stock_mapping_is_native() -> None:
         ("ak_proxy", {"ak_proxy": {"user_attributes": {"quota": 5, "upn": "ada@upn"}, "is_superuser": True}}),
     ],
 )
-def test_claims(scope: str, claims: dict[str, object]) -> None:
-    assert stock().claims(subject(), (scope,)).values == claims
+async def test_claims(scope: str, claims: dict[str, object]) -> None:
+    assert (await stock().claims(subject(), (scope,), ASKING)).values == claims
 
 
 @pytest.mark.parametrize("attributes", [{}, {"address": {}, "phone": ""}, {"address": "London", "phone": 44}])
-def test_a_person_without_address_and_telephone_has_no_claims_of_them(attributes: dict[str, object]) -> None:
+async def test_a_person_without_address_and_telephone_has_no_claims_of_them(attributes: dict[str, object]) -> None:
     found = subject()
     person = replace(found, user=replace(found.user, attributes=attributes))
-    assert stock().claims(person, ("address", "phone")).values == {}
+    assert (await stock().claims(person, ("address", "phone"), ASKING)).values == {}
 
 
-def test_single_claims_are_picked_whatever_the_scope() -> None:
-    assert stock().pick(subject(), {"email", "nickname", "unknown"}) == {"email": "ada@example.org", "nickname": "ada"}
-    assert stock().pick(subject(), set()) == {}
+async def test_single_claims_are_picked_whatever_the_scope() -> None:
+    found = await stock().pick(subject(), {"email", "nickname", "unknown"}, ASKING)
+    assert found.values == {"email": "ada@example.org", "nickname": "ada"}
+    assert (await stock().pick(subject(), set(), ASKING)).values == {}
 
 
-def test_discovery_knows_the_names() -> None:
+async def test_discovery_knows_the_names() -> None:
     found = stock()
-    everything = found.claims(subject(), found.scopes).values
+    everything = (await found.claims(subject(), found.scopes, ASKING)).values
     assert set(found.claim_names()) == set(everything)
 
 
@@ -164,23 +169,23 @@ def test_the_blueprint_ships_the_same_wording() -> None:
     assert shipped == {item.managed: (item.name, item.scope_name, expression_hash(item.expression)) for item in STOCK}
 
 
-def test_an_expression_of_ones_own_is_absent_and_told(caplog: pytest.LogCaptureFixture) -> None:
-    found = ClaimSet([mapping("x", "return {'x': 1 + 1}"), mapping("email", STOCK[1].expression)]).claims(
-        subject(), ("x", "email")
-    )
+async def test_an_expression_that_nobody_runs_is_absent_and_told(caplog: pytest.LogCaptureFixture) -> None:
+    claims = ClaimSet([mapping("x", "return {'x': 1 + 1}"), mapping("email", STOCK[1].expression)])
+    found = await claims.claims(subject(), ("x", "email"), ASKING)
     assert found.values == {"email": "ada@example.org", "email_verified": False}
-    assert [item.name for item in found.unavailable] == ["x"]
-    (event,) = exception_events(found.unavailable, user=subject().user.who, client_ip="192.0.2.1", now=1)
+    assert [item.mapping.name for item in found.failed] == ["x"]
+    (event,) = statements_for(found, user=subject().user.who, client_ip="192.0.2.1", now=1)
     assert "property_mapping_exception" in event.parameters
-    assert "not available yet" in caplog.text
+    assert "expressions are not run here" in caplog.text
 
 
-def test_a_person_who_was_read_again_is_asked_again() -> None:
+async def test_a_person_who_was_read_again_is_asked_again() -> None:
     claims = stock()
     before, after = subject(), replace(subject(), user=replace(subject().user, email="new@example.org"))
-    assert claims.claims(before, ("email",)) is claims.claims(before, ("email",))
-    assert claims.claims(after, ("email",)).values["email"] == "new@example.org"
-    assert claims.claims(before, ("email",)).values["email"] == "ada@example.org"
+    first = await claims.claims(before, ("email",), ASKING)
+    assert first is await claims.claims(before, ("email",), ASKING)
+    assert (await claims.claims(after, ("email",), ASKING)).values["email"] == "new@example.org"
+    assert (await claims.claims(before, ("email",), ASKING)).values["email"] == "ada@example.org"
 
 
 def test_what_is_not_python_is_no_native() -> None:

@@ -63,3 +63,19 @@ class Application(Resource):
         "any"
     )
     group: Annotated[str, Help("Heading of the application in the library.")] = ""
+
+    @property
+    def shown(self) -> dict[str, object]:
+        """What expressions see of it."""
+        return {
+            "_kind": "application",
+            "pk": str(self.pk),
+            "pbm_uuid": str(self.pk),
+            "name": self.name,
+            "slug": self.slug,
+            "group": self.group,
+            "meta_launch_url": self.meta_launch_url,
+            "meta_description": self.meta_description,
+            "meta_publisher": self.meta_publisher,
+            "policy_engine_mode": self.policy_engine_mode,
+        }

@@ -85,14 +85,15 @@ def mapping_test(
     """Evaluate one property mapping for a person: what it gives. Exit code 1 if it cannot be evaluated."""
     supposed = read_context(context or (), ("revision",))
 
-    async def work(core: Core, _now: int) -> None:
+    async def work(core: Core, now: int) -> None:
+        from ostiary.sandbox.answering.evaluator import Evaluator  # noqa: PLC0415 - as above
         from ostiary.signon.explain.finding import find_mapping, find_person  # noqa: PLC0415 - as above
         from ostiary.signon.explain.trying import try_mapping  # noqa: PLC0415 - as above
 
         snapshot = await _snapshot(core, supposed)
         with named():
             mapping, subject = find_mapping(snapshot, name), await find_person(core.users, user)
-        tried = await try_mapping(mapping, subject=subject)
+        tried = await try_mapping(mapping, subject=subject, now=now, evaluator=core.services[Evaluator])
         _print(tried, json=json)
         if tried.error:
             raise typer.Exit(1)

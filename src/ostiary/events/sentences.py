@@ -87,6 +87,8 @@ def binding_line(
     kind, name = step.get("kind"), name or str(step.get("name") or step.get("object"))
     result = {True: "yes", False: "no"}.get(cast("bool", step.get("result")), "not evaluated")
     notes = [HOW.get(str(step.get("how")), str(step.get("how")))]
+    if isinstance(step.get("duration"), int):
+        notes[0] += f" for {step['duration']} µs"
     if step.get("negate"):
         notes.append("negated")
     if step.get("error"):

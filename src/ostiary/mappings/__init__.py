@@ -4,4 +4,4 @@ Owns the family of property mappings, the kind `authentik_providers_oauth2.scope
 their native functions, and the merge rules. Serves no paths. Must not know flows, protocols or grants.
 """
 
-__all__ = ["claims", "exceptions", "resources", "room", "scope_mapping"]
+__all__ = ["asking", "claims", "exceptions", "resources", "room", "scope_mapping"]

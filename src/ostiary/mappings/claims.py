@@ -7,32 +7,42 @@ from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Final
 
 from ostiary.expressions import meaning_of
+from ostiary.mappings.executing import execute
+from ostiary.mappings.failures import FailedMapping
 from ostiary.mappings.merge import merge
 from ostiary.mappings.scope_mapping import ScopeMapping
 from ostiary.mappings.stock import Native
 from ostiary.record import dataclass
 from ostiary.resource.bounded_cache import BoundedCache
+from ostiary.sandbox.language.returned import returned_keys
 
 if TYPE_CHECKING:
     from ostiary.directory.user import Subject
+    from ostiary.mappings.asking import Asking
+    from ostiary.sandbox.answering.result import Effects
 
 _CACHED: Final = 256  # results of one provider
 
 
 @dataclass(frozen=True, slots=True)
 class CompiledMapping:
-    """A mapping with its function; None when its expression cannot be evaluated."""
+    """A mapping with its function, None for an expression that is run. `names` are the claims it gives, if it says."""
 
     mapping: ScopeMapping
     native: Native | None
+    names: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """Merged claims, and the mappings that could not be evaluated."""
+    """Merged claims, the mappings that failed, and what expressions would like done, with their mapping's name."""
 
     values: Mapping[str, object]
-    unavailable: tuple[ScopeMapping, ...]
+    failed: tuple[FailedMapping, ...] = ()
+    effects: tuple[tuple[str, Effects], ...] = ()
+
+
+NO_CLAIMS: Final = Claims({})
 
 
 class ClaimSet:
@@ -46,47 +56,70 @@ class ClaimSet:
         self._cache: BoundedCache[tuple[int, tuple[str, ...]], tuple[Subject, Claims]] = BoundedCache(_CACHED)
         self.scopes = tuple(dict.fromkeys(item.scope_name for item in ordered))
 
-    def claims(self, subject: Subject, scopes: tuple[str, ...]) -> Claims:
-        """Return the claims of a person for `scopes`. Mappings read nothing but the person, so the result is cached.
+    async def claims(self, subject: Subject, scopes: tuple[str, ...], asking: Asking) -> Claims:
+        """Return the claims of a person for `scopes`.
 
-        An entry holds for this `Subject` object alone: a person who was read again after a change is another object.
+        Native mappings read nothing but the person, so their result is cached. An entry holds for this `Subject` object
+        alone: a person who was read again after a change is another object.
         """
+        wanted = [item for item in self._compiled if item.mapping.scope_name in scopes]
+        if any(item.native is None for item in wanted):
+            return await _evaluated(wanted, subject, asking)
         key = (subject.user.pk, scopes)
         entry = self._cache.get(key)
         if entry is None or entry[0] is not subject:
-            entry = self._cache.keep(key, (subject, self._evaluate(subject, scopes)))
+            entry = self._cache.keep(key, (subject, Claims(_merged(wanted, subject))))
         return entry[1]
 
-    def _evaluate(self, subject: Subject, scopes: Collection[str]) -> Claims:
-        values: dict[str, object] = {}
-        unavailable = []
-        for item in self._compiled:
-            if item.mapping.scope_name not in scopes:
-                continue
-            if item.native is None:
-                unavailable.append(item.mapping)
-            else:
-                merge(values, item.native.build(subject))
-        return Claims(values, tuple(unavailable))
-
-    def pick(self, subject: Subject, names: AbstractSet[str]) -> dict[str, object]:
+    async def pick(self, subject: Subject, names: AbstractSet[str], asking: Asking) -> Claims:
         """Return the claims of these names that a mapping of any scope gives (the `claims` parameter)."""
-        values: dict[str, object] = {}
-        for item in self._compiled:
-            if item.native is not None and not names.isdisjoint(item.native.claims):
-                merge(values, item.native.build(subject))
-        return {name: value for name, value in values.items() if name in names}
+        wanted = [item for item in self._compiled if not names.isdisjoint(item.names)]
+        found = await _evaluated(wanted, subject, asking)
+        values = {name: value for name, value in found.values.items() if name in names}
+        return Claims(values, found.failed, found.effects)
 
     def claim_names(self, scopes: Collection[str] | None = None) -> tuple[str, ...]:
         """Return the names of claims that the mappings may give, for discovery; with `scopes` only those of them."""
         compiled = (item for item in self._compiled if scopes is None or item.mapping.scope_name in scopes)
-        return tuple(dict.fromkeys(name for item in compiled if item.native for name in item.native.claims))
+        return tuple(dict.fromkeys(name for item in compiled for name in item.names))
 
     def described(self, scopes: Collection[str]) -> tuple[ScopeMapping, ...]:
         """Return the mappings of `scopes`, for the consent page."""
         return tuple(item.mapping for item in self._compiled if item.mapping.scope_name in scopes)
 
 
+def _merged(items: Iterable[CompiledMapping], subject: Subject) -> dict[str, object]:
+    values: dict[str, object] = {}
+    for item in items:
+        if item.native is not None:
+            merge(values, item.native.build(subject))
+    return values
+
+
+async def _evaluated(items: Iterable[CompiledMapping], subject: Subject, asking: Asking) -> Claims:
+    values: dict[str, object] = {}
+    failed: list[FailedMapping] = []
+    effects: list[tuple[str, Effects]] = []
+    for item in items:
+        if item.native is not None:
+            merge(values, item.native.build(subject))
+            continue
+        told = await execute(item.mapping, subject, asking)
+        if isinstance(told, FailedMapping):
+            failed.append(told)
+            continue
+        merge(values, told.claims)
+        effects.append((item.mapping.name, told.effects))
+    return Claims(values, tuple(failed), tuple(effects))
+
+
 def _compile(mapping: ScopeMapping) -> CompiledMapping:
     meaning = meaning_of(mapping.expression, mapping.VOCABULARY)
-    return CompiledMapping(mapping, None if meaning is None else meaning.value)
+    if meaning is None:
+        return CompiledMapping(mapping, None, returned_keys(mapping.expression))
+    return CompiledMapping(mapping, meaning.value, tuple(meaning.value.claims))
+
+
+def both(first: Claims, second: Claims) -> Claims:
+    """Return the failures and effects of both, with the values of the first."""
+    return Claims(first.values, (*first.failed, *second.failed), (*first.effects, *second.effects))

@@ -1,39 +1,47 @@
-"""The trace of a mapping that could not be evaluated: a log line, and an event for the caller's batch."""
+"""What comes of mappings beside claims: traces of those that failed, and what expressions would like done."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import TYPE_CHECKING
 
 from ostiary.events.evaluation_log import log_not_evaluated
 from ostiary.events.event import event
-from ostiary.mappings.resources import PropertyMapping
-from ostiary.store.database import Statement
+from ostiary.sandbox.answering.performing import statements_of, write_log
 
-REASON: Final = "expressions of your own are not available yet; the claims of this mapping are left out"
+if TYPE_CHECKING:
+    from ostiary.mappings.claims import Claims
+    from ostiary.mappings.failures import FailedMapping
+    from ostiary.store.database import Statement
 
 
-def exception_events(
-    mappings: Iterable[PropertyMapping], *, user: Mapping[str, object], client_ip: str | None, now: int
+def statements_for(
+    claims: Claims, *, user: Mapping[str, object], client_ip: str | None, now: int
 ) -> Iterable[Statement]:
-    """Log each mapping and yield its property_mapping_exception event. `now` in microseconds UTC."""
-    for item in mappings:
-        log_unavailable(item, now=now)
+    """Log each mapping that failed, yield its property_mapping_exception event, and what expressions would like done.
+
+    `now` in microseconds UTC.
+    """
+    for item in claims.failed:
+        log_failed(item, now=now)
         yield event(
             "property_mapping_exception",
             user=user,
             app="authentik_core",
-            context={"mapping": str(item.pk), "name": item.name, "message": REASON},
+            context={"mapping": str(item.mapping.pk), "name": item.mapping.name, "message": item.reason},
             client_ip=client_ip,
             now=now,
         )
+    for name, effects in claims.effects:
+        write_log(effects, f"property mapping {name}")
+        yield from statements_of(effects, user=user, client_ip=client_ip, now=now)
 
 
-def log_unavailable(item: PropertyMapping, *, now: int) -> None:
+def log_failed(item: FailedMapping, *, now: int) -> None:
     """Write the log line of one mapping. `now` in microseconds UTC."""
     log_not_evaluated(
-        f"property mapping {item.name} ({item.pk})",
-        reason="expressions of your own are not available yet",
+        f"property mapping {item.mapping.name} ({item.mapping.pk})",
+        reason=item.reason,
         consequence="its claims are left out",
         now=now,
     )

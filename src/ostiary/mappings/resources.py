@@ -5,12 +5,17 @@ A kind of mapping that one protocol alone uses lies in the room of that protocol
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Annotated, Any, ClassVar, Final
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
 
 from ostiary.expressions import Vocabulary, can_evaluate
 from ostiary.record import dataclass
 from ostiary.resource import MULTILINE, UNIQUE, Help, Length, Problem, Resource
+from ostiary.sandbox.language.names import MAPPING
+from ostiary.sandbox.language.program import check
+
+if TYPE_CHECKING:
+    from ostiary.sandbox.language.fault import LanguageFault
 
 PROPERTY_MAPPING: Final = "authentik_core.propertymapping"
 
@@ -29,7 +34,17 @@ class PropertyMapping(Resource):
     managed: Annotated[str | None, UNIQUE, Help("Key by which shipped objects are recognised.")] = None
 
 
+def validate_mapping(mapping: PropertyMapping) -> Iterable[Problem]:
+    """Yield why an expression cannot run at all."""
+    yield from (Problem("expression", str(fault)) for fault in _faults(mapping) if fault.fatal)
+
+
 def advise_mapping(mapping: PropertyMapping) -> Iterable[Problem]:
-    """Yield what whoever saves a mapping should know: that its expression cannot be evaluated by this version."""
-    if not can_evaluate(mapping.expression, mapping.VOCABULARY):
-        yield Problem("expression", "is stored, but cannot be evaluated by this version: it gives nothing")
+    """Yield what whoever saves a mapping should know: where its expression will fail."""
+    for fault in _faults(mapping):
+        if not fault.fatal:
+            yield Problem("expression", f"{fault}; the mapping gives nothing when it gets there")
+
+
+def _faults(mapping: PropertyMapping) -> Sequence[LanguageFault]:
+    return () if can_evaluate(mapping.expression, mapping.VOCABULARY) else check(mapping.expression, MAPPING)

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 
 from ostiary.expressions import Vocabulary
 from ostiary.mappings.literal import VOCABULARY
-from ostiary.mappings.resources import PROPERTY_MAPPING, PropertyMapping, advise_mapping
+from ostiary.mappings.resources import PROPERTY_MAPPING, PropertyMapping, advise_mapping, validate_mapping
 from ostiary.mappings.stock import Native
 from ostiary.resource import Help, Length, Pattern, kind
 
@@ -17,6 +17,7 @@ from ostiary.resource import Help, Length, Pattern, kind
     component="ak-property-mapping-provider-scope-form",
     routes="propertymappings/provider/scope",
     families=(PROPERTY_MAPPING,),
+    check=validate_mapping,
     advise=advise_mapping,
 )
 class ScopeMapping(PropertyMapping):

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Annotated, ClassVar
 
 from ostiary.applications.provider import Provider
 from ostiary.directory.user import Subject
 from ostiary.expressions import Vocabulary, meaning_of, returned
-from ostiary.mappings.resources import PROPERTY_MAPPING, PropertyMapping, advise_mapping
-from ostiary.resource import Length, kind
+from ostiary.mappings.resources import PROPERTY_MAPPING, PropertyMapping
+from ostiary.resource import Length, Problem, kind
 from ostiary.store.configuration.snapshot import Snapshot
 
 Print = Callable[[Subject], str]
@@ -22,13 +22,19 @@ def read_print(statements: Sequence[ast.stmt]) -> Print | None:
     return None if value is None or ast.unparse(value) != "request.user.username" else lambda one: one.user.username
 
 
+def advise(mapping: PropertyMapping) -> Iterable[Problem]:
+    """Tell that no other expression is understood here: none is run."""
+    if meaning_of(mapping.expression, mapping.VOCABULARY) is None:
+        yield Problem("expression", "is stored, but cannot be evaluated by this version")
+
+
 @kind(
     "garden.ticketmapping",
     verbose_name="Ticket Mapping",
     component="ak-property-mapping-provider-ticket-form",
     routes="propertymappings/provider/ticket",
     families=(PROPERTY_MAPPING,),
-    advise=advise_mapping,
+    advise=advise,
 )
 class TicketMapping(PropertyMapping):
     """One parameter beside the ticket."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from ostiary.providers.oauth2.protected.userinfo import userinfo_claims
 from ostiary.providers.oauth2.provider.client import Client, client_by_provider, offered_scopes
 from ostiary.providers.oauth2.provider.definition import OAuth2Provider
+from ostiary.providers.oauth2.tokens.asking import asking_in
 from ostiary.providers.oauth2.tokens.issue import preview_identity
 from ostiary.providers.oauth2.tokens.new_authorization import new_authorization
 from ostiary.sessions.session import Session
@@ -17,7 +18,6 @@ from ostiary.signon.explain.preview import ProtocolPreview, Told
 if TYPE_CHECKING:
     from ostiary.signon.explain.situation import Situation
 
-UNAVAILABLE: Final = "cannot be evaluated; its claims are left out"
 _DECIDED_LATER: Final = ("jti", "sid")  # other ones in every session
 
 
@@ -44,7 +44,7 @@ def _facts(situation: Situation) -> Mapping[str, object]:
     return {"oauth_scopes": list(_scopes(client, situation)), "oauth_grant_type": "authorization_code"}
 
 
-def _told(situation: Situation, *, salt: str) -> Told | None:
+async def _told(situation: Situation, *, salt: str) -> Told | None:
     client = _client(situation)
     if client is None:
         return None
@@ -53,11 +53,13 @@ def _told(situation: Situation, *, salt: str) -> Told | None:
         client, session, situation.subject, scope=_scopes(client, situation), salt=salt, now=situation.now
     )
     issuer = client.issuer(situation.base_url)
-    identity, claims = preview_identity(client, authorization, situation.subject, issuer=issuer, now=situation.now)
+    identity, claims = await preview_identity(
+        client, authorization, situation.subject, asking_in(client, situation), issuer=issuer, now=situation.now
+    )
     shown = {name: value for name, value in identity.items() if name not in _DECIDED_LATER}
     return Told(
         claims={"ID token": shown, "userinfo": userinfo_claims(claims.values, identity)},
-        failed={item.name: UNAVAILABLE for item in claims.unavailable},
+        failed={item.mapping.name: f"{item.reason}; its claims are left out" for item in claims.failed},
     )
 
 

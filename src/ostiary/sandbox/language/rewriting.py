@@ -21,7 +21,7 @@ PLACED: Final = (ast.stmt, ast.expr, ast.arg, ast.keyword, ast.alias, ast.except
 T = TypeVar("T", bound=ast.AST)
 
 RELATIONS: Final = words(
-    "groups ak_groups all_groups objects users parents children filter exclude order_by values_list"
+    "groups ak_groups all_groups app_entitlements objects users parents children filter exclude order_by values_list"
 )
 """Attributes behind which query sets are."""
 

@@ -77,7 +77,7 @@ async def explain(situation: Situation, previews: ProtocolPreviews) -> Explanati
         situation=situation,
         reached=reached,
         policies=policies,
-        told=None if preview is None else preview.told(situation),
+        told=None if preview is None else await preview.told(situation),
         changes=TriedChanges() if reached.allowed else await changes_that_allow(situation, facts),
     )
 

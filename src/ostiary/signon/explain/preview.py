@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import field
 from typing import TYPE_CHECKING
 
@@ -31,7 +31,7 @@ class ProtocolPreview:
 
     provider: type[SignOnProvider]
     facts: Callable[[Situation], Mapping[str, object]]
-    told: Callable[[Situation], Told | None]
+    told: Callable[[Situation], Awaitable[Told | None]]
 
 
 @dataclass(slots=True)

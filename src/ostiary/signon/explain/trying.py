@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
 from ostiary.events.sentences import HOW
+from ostiary.mappings.asking import Asking
 from ostiary.mappings.claims import ClaimSet
 from ostiary.mappings.scope_mapping import ScopeMapping
 from ostiary.policies.context import PolicyContext
@@ -117,16 +118,21 @@ async def try_policy(
     facts: Mapping[str, object],
     client_ip: str | None,
     now: int,
-    evaluator: Evaluator,
+    evaluator: Evaluator | None,
 ) -> TriedPolicy:
-    """Ask one policy about a person. `facts` is what it sees as `request.context`; `now` is microseconds UTC."""
+    """Ask one policy about a person. `facts` is what it sees as `request.context`, in a flow with `flow_plan`.
+
+    `now` is microseconds UTC.
+    """
     watched = WatchedFacts(facts)
     begun = time.perf_counter_ns()
     decision = await decide_policies(
         [str(policy.pk)],
         subject=subject,
         snapshot=snapshot,
-        context=PolicyContext(now=now, client_ip=client_ip, facts=watched, evaluator=evaluator, trial=True),
+        context=PolicyContext(
+            now=now, client_ip=client_ip, facts=watched, in_flow="flow_plan" in facts, evaluator=evaluator, trial=True
+        ),
         target_pk="",
     )
     cost = (time.perf_counter_ns() - begun) // 1_000
@@ -136,14 +142,17 @@ async def try_policy(
     return TriedPolicy(policy=policy, subject=subject, step=step, cost=cost, depends=depends, revision=snapshot.number)
 
 
-async def try_mapping(mapping: PropertyMapping, *, subject: Subject) -> TriedMapping:
-    """Ask one mapping about a person."""
+async def try_mapping(
+    mapping: PropertyMapping, *, subject: Subject, now: int, evaluator: Evaluator | None
+) -> TriedMapping:
+    """Ask one mapping about a person. `now` is microseconds UTC."""
     if not isinstance(mapping, ScopeMapping):
         return TriedMapping(mapping=mapping, subject=subject, values={}, cost=0, error=UNAVAILABLE)
     begun = time.perf_counter_ns()
-    claims = ClaimSet([mapping]).claims(subject, (mapping.scope_name,))
+    asking = Asking(now=now, evaluator=evaluator, trial=True)
+    claims = await ClaimSet([mapping]).claims(subject, (mapping.scope_name,), asking)
     cost = (time.perf_counter_ns() - begun) // 1_000
-    error = UNAVAILABLE if claims.unavailable else ""
+    error = next((item.reason for item in claims.failed), "")
     return TriedMapping(mapping=mapping, subject=subject, values=claims.values, cost=cost, error=error)
 
 

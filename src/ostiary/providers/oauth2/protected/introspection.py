@@ -22,6 +22,7 @@ from ostiary.providers.oauth2.json_responses import (
 )
 from ostiary.providers.oauth2.refusals import report_foreign_token, report_refusal
 from ostiary.providers.oauth2.tokens.access_token_format import may_be_access, payload_of
+from ostiary.providers.oauth2.tokens.asking import asking_for
 from ostiary.providers.oauth2.tokens.claims import add_claims, protocol_claims
 from ostiary.providers.oauth2.tokens.issue import claims_in_token
 from ostiary.resource import codec
@@ -93,7 +94,8 @@ async def _refresh(
     subject = await services.users.subject(item.user)
     if subject is None or not subject.user.is_active:
         return _INACTIVE
-    claims = client.claim_set.claims(subject, item.scope).values
+    asking = asking_for(client, services, request, now=now)
+    claims = (await client.claim_set.claims(subject, item.scope, asking)).values
     issuer = client.issuer(request.base_url)
     claims_of_id_token = protocol_claims(item, issuer=issuer, expires=refresh.expires, now=refresh.issued)
     add_claims(claims_of_id_token, claims_in_token(claims, whole=client.provider.include_claims_in_id_token))

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from ostiary.grants.access_tokens import AccessToken, find_access
-from ostiary.mappings.exceptions import log_unavailable
+from ostiary.mappings.claims import NO_CLAIMS, Claims, both
+from ostiary.mappings.exceptions import log_failed, statements_for
 from ostiary.proto.oauth2.bearer import parse_token
 from ostiary.proto.oauth2.errors import INSUFFICIENT_SCOPE, INVALID_TOKEN, OAuthError
 from ostiary.proto.oauth2.parameters import Parameters, read_parameters
@@ -24,10 +25,13 @@ from ostiary.providers.oauth2.json_responses import (
 from ostiary.providers.oauth2.provider.client import Client, client_by_provider
 from ostiary.providers.oauth2.refusals import report_refusal
 from ostiary.providers.oauth2.tokens.access_token_format import asked_of, payload_of
+from ostiary.providers.oauth2.tokens.asking import asking_for
 from ostiary.resource import codec
 from ostiary.store.hashing import token_hash
+from ostiary.store.workspace.commit import write_all
 
 if TYPE_CHECKING:
+    from ostiary.directory.user import Subject
     from ostiary.providers.oauth2.services import OAuth2Services
     from ostiary.web.request import Request
     from ostiary.web.response import Response
@@ -45,7 +49,7 @@ async def userinfo(request: Request, services: OAuth2Services) -> Response:
             return bearer_error(request, None)
         client, token = await _find(services, sent.token, now)
         await verify_token_binding(request, services, token, sent)
-        claims = await _claims(services, client, token, sent.token, now=now)
+        claims = await _claims(request, services, client, token, sent.token, now=now)
     except OAuthError as error:
         await report_refusal(request, services, error, client=client)
         return offer_nonce(request, allow_origin(request, bearer_error(request, error), client), services)
@@ -72,7 +76,7 @@ async def _find(services: OAuth2Services, text: str, now: int) -> tuple[Client, 
 
 
 async def _claims(
-    services: OAuth2Services, client: Client, token: AccessToken, text: str, *, now: int
+    request: Request, services: OAuth2Services, client: Client, token: AccessToken, text: str, *, now: int
 ) -> dict[str, object]:
     """Return the claims as they are now: those of the scopes, and single ones that were asked for (Core 5.4, 5.5)."""
     if OPENID not in token.scope:
@@ -80,12 +84,23 @@ async def _claims(
     subject = await services.users.subject(token.user)
     if subject is None or not subject.user.is_active:
         raise OAuthError(INVALID_TOKEN, "the person is gone or disabled")
-    claim_values = client.claim_set.claims(subject, token.scope)
-    for item in claim_values.unavailable:
-        log_unavailable(item, now=now)
+    asking = asking_for(client, services, request, now=now)
+    found = await client.claim_set.claims(subject, token.scope, asking)
     requested = asked_of(token)
-    single = client.claim_set.pick(subject, requested) if requested else {}
-    return userinfo_claims({**claim_values.values, **single}, payload_of(text, token))
+    single = await client.claim_set.pick(subject, requested, asking) if requested else NO_CLAIMS
+    await _write(services, both(found, single), subject, request, now=now)
+    return userinfo_claims({**found.values, **single.values}, payload_of(text, token))
+
+
+async def _write(services: OAuth2Services, claims: Claims, subject: Subject, request: Request, *, now: int) -> None:
+    """Log what failed, and write the events that expressions want. A failure leaves no event: programs ask often."""
+    for item in claims.failed:
+        log_failed(item, now=now)
+    wanted = tuple(
+        statements_for(Claims({}, (), claims.effects), user=subject.user.who, client_ip=request.client, now=now)
+    )
+    if wanted:
+        await write_all(services.database, wanted)
 
 
 def userinfo_claims(claims: Mapping[str, object], identity: Mapping[str, object]) -> dict[str, object]:

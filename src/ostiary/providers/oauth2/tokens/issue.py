@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from ostiary.grants.access_tokens import AccessToken
 from ostiary.grants.binding import UNBOUND, Binding
 from ostiary.grants.refresh_tokens import NewRefresh
+from ostiary.mappings.claims import NO_CLAIMS, Claims, both
 from ostiary.proto.jose import sign
 from ostiary.proto.oauth2.scope import OFFLINE_ACCESS
 from ostiary.proto.oauth2.token import TokenResponse
@@ -22,7 +23,7 @@ from ostiary.store.hashing import new_token, token_hash
 if TYPE_CHECKING:
     from ostiary.directory.user import Subject
     from ostiary.grants.family import Authorization
-    from ostiary.mappings.claims import Claims
+    from ostiary.mappings.asking import Asking
     from ostiary.providers.oauth2.provider.client import Client
 
 _REFRESH_BITS: Final = 768  # 128 characters, as clients have seen
@@ -61,6 +62,7 @@ async def issue_tokens(
     authorization: Authorization,
     subject: Subject,
     *,
+    asking: Asking,
     scope: tuple[str, ...],
     issuer: str,
     refresh: str | None,
@@ -73,18 +75,19 @@ async def issue_tokens(
 ) -> Issued:
     """Return new tokens, without storing them.
 
-    `refresh` is the refresh token, issued only with offline_access.
+    `asking` is what mappings see. `refresh` is the refresh token, issued only with offline_access.
 
     `binding` is the key the tokens are bound to, `identify` requests an ID token, `resources` is the audience of the
     access token (RFC 8707); None: all granted resources. The access token expires at `until` at the latest.
     """
+    claims = await client.claim_set.claims(subject, scope, asking)
     making = _Making(
         client=client,
         authorization=authorization,
-        subject=subject,
         scope=scope,
         issuer=issuer,
-        claims=client.claim_set.claims(subject, scope),
+        claims=claims,
+        requested=await _requested(client, authorization, subject, asking) if identify else NO_CLAIMS,
         now=now,
         until=until,
     )
@@ -103,7 +106,7 @@ async def issue_tokens(
         ),
         access=making.row(access_token or "", form, binding),
         refresh=None if refresh_token is None else _refresh_row(client, refresh_token, binding, now),
-        claims=making.claims,
+        claims=both(making.claims, making.requested),
     )
 
 
@@ -126,6 +129,7 @@ async def issue_front(
     authorization: Authorization,
     subject: Subject,
     *,
+    asking: Asking,
     issuer: str,
     access: bool,
     identify: bool,
@@ -138,7 +142,7 @@ async def issue_front(
     The ID token has at_hash, c_hash and s_hash. Without an access token for userinfo
     it holds the claims itself (5.4).
     """
-    making = _making(client, authorization, subject, issuer=issuer, now=now)
+    making = await _making(client, authorization, subject, asking, issuer=issuer, now=now)
     form = making.access_form(authorization.nonce, UNBOUND, authorization.resources) if access else None
     identity = None
     if identify:
@@ -152,29 +156,38 @@ async def issue_front(
         access=None if access_token is None or form is None else making.row(access_token, form, UNBOUND),
         id_token=id_token,
         expires_in=client.access_lifetime // _SECOND,
-        claims=making.claims,
+        claims=both(making.claims, making.requested),
     )
 
 
-def preview_identity(
-    client: Client, authorization: Authorization, subject: Subject, *, issuer: str, now: int
+async def preview_identity(
+    client: Client, authorization: Authorization, subject: Subject, asking: Asking, *, issuer: str, now: int
 ) -> tuple[dict[str, object], Claims]:
     """Return the claims of the ID token that the token endpoint would sign, and those of the scopes. None is issued."""
-    making = _making(client, authorization, subject, issuer=issuer, now=now)
-    return making.identity(authorization.nonce, whole=client.provider.include_claims_in_id_token), making.claims
+    making = await _making(client, authorization, subject, asking, issuer=issuer, now=now)
+    identity = making.identity(authorization.nonce, whole=client.provider.include_claims_in_id_token)
+    return identity, both(making.claims, making.requested)
 
 
-def _making(client: Client, authorization: Authorization, subject: Subject, *, issuer: str, now: int) -> _Making:
+async def _making(
+    client: Client, authorization: Authorization, subject: Subject, asking: Asking, *, issuer: str, now: int
+) -> _Making:
     """Return the values of tokens for the whole scope of an authorization."""
     return _Making(
         client=client,
         authorization=authorization,
-        subject=subject,
         scope=authorization.scope,
         issuer=issuer,
-        claims=client.claim_set.claims(subject, authorization.scope),
+        claims=await client.claim_set.claims(subject, authorization.scope, asking),
+        requested=await _requested(client, authorization, subject, asking),
         now=now,
     )
+
+
+async def _requested(client: Client, authorization: Authorization, subject: Subject, asking: Asking) -> Claims:
+    """Return the single claims that were asked for in the ID token."""
+    names = authorization.claims.names("id_token")
+    return await client.claim_set.pick(subject, names, asking) if names else NO_CLAIMS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,10 +196,10 @@ class _Making:
 
     client: Client
     authorization: Authorization
-    subject: Subject
     scope: tuple[str, ...]
     issuer: str
     claims: Claims
+    requested: Claims
     now: int
     until: int | None = None
 
@@ -222,9 +235,7 @@ class _Making:
         claims["aud"] = self.client.provider.client_id
         claims["jti"] = random_text()
         add_claims(claims, self.scope_claims(whole=whole))
-        requested = self.authorization.claims.names("id_token")
-        if requested:
-            add_claims(claims, self.client.claim_set.pick(self.subject, requested))
+        add_claims(claims, self.requested.values)
         if nonce is not None:
             claims["nonce"] = nonce
         algorithm = self.client.key.algorithm

@@ -88,6 +88,19 @@ class User:
             below = request.brand.attributes
         return ostiary_merged(below, self._merged)  # type: ignore[attr-defined]
 
+    def app_entitlements(self, _application: Any) -> Query:
+        """Return nothing: there are no entitlements yet."""
+        return Query(Group, [])
+
+    def app_entitlements_attributes(self, _application: Any) -> dict[str, Any]:
+        """Return nothing, as above."""
+        return {}
+
+    def locale(self, _request: Any = None) -> str:
+        """Return the language that the user has chosen, "" without one."""
+        settings = self.attributes.get("settings", {})  # type: ignore[attr-defined]
+        return str(settings["locale"]) if isinstance(settings, dict) and "locale" in settings else ""
+
     def has_usable_password(self) -> bool:
         """Tell whether the user can sign in with a password."""
         return bool(self._has_password)  # type: ignore[attr-defined]

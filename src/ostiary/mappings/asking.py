@@ -1,0 +1,46 @@
+"""Who asks for what a mapping says, when, and for which provider."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import field
+from typing import TYPE_CHECKING
+
+from ostiary.record import dataclass
+from ostiary.sandbox.answering.scene import Scene
+
+if TYPE_CHECKING:
+    from ostiary.directory.user import Subject
+    from ostiary.sandbox.answering.evaluator import Evaluator
+    from ostiary.web.request import Request
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asking:
+    """What expressions of mappings see beside the person, and what runs them.
+
+    `now` is microseconds UTC. `request` is that of the application or the browser, `brand` the one of its host.
+    `provider` are the fields of the provider, with `_application` for those of its application. Without `evaluator` no
+    expression is run; in a `trial` nothing that they want is done, and nobody outside of this process is asked.
+    """
+
+    now: int
+    evaluator: Evaluator | None
+    request: Request | None = None
+    brand: Mapping[str, object] = field(default_factory=dict)
+    provider: Mapping[str, object] | None = None
+    client_ip: str | None = None
+    trial: bool = False
+
+    def scene(self, subject: Subject, mapping: Mapping[str, object]) -> Scene:
+        """Return the scene of one mapping, whose fields are `mapping`."""
+        return Scene(
+            subject=subject,
+            now=self.now,
+            client_ip=self.client_ip,
+            request=self.request,
+            brand=self.brand,
+            bound=mapping,
+            names={"provider": self.provider},
+            trial=self.trial,
+        )

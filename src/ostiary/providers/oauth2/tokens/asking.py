@@ -1,0 +1,51 @@
+"""What expressions of mappings see when an OAuth2 application asks: the request, and its own provider."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ostiary.brands.select import select
+from ostiary.mappings.asking import Asking
+
+if TYPE_CHECKING:
+    from ostiary.providers.oauth2.provider.client import Client
+    from ostiary.providers.oauth2.services import OAuth2Services
+    from ostiary.signon.explain.situation import Situation
+    from ostiary.web.request import Request
+
+
+def asking_for(client: Client, services: OAuth2Services, request: Request, *, now: int) -> Asking:
+    """Return what mappings of a client see of a request."""
+    return Asking(
+        now=now,
+        evaluator=services.evaluator,
+        request=request,
+        brand=select(services.plane.snapshot, request.host).shown,
+        provider=provider_fields(client),
+        client_ip=request.client,
+    )
+
+
+def asking_in(client: Client, situation: Situation) -> Asking:
+    """Return what mappings see in an explanation: nothing of what they want is done."""
+    return Asking(
+        now=situation.now,
+        evaluator=situation.evaluator,
+        provider=provider_fields(client),
+        client_ip=situation.client_ip,
+        trial=True,
+    )
+
+
+def provider_fields(client: Client) -> dict[str, object]:
+    """Return the fields of a provider and its application, without its secrets."""
+    provider, application = client.provider, client.application
+    return {
+        "pk": client.pk,
+        "name": provider.name,
+        "client_id": provider.client_id,
+        "client_type": provider.client_type,
+        "issuer_mode": provider.issuer_mode,
+        "sub_mode": provider.sub_mode,
+        "_application": application.shown,
+    }
