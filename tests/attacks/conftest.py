@@ -25,7 +25,7 @@ from ostiary.store.database import Database  # noqa: E402
 async def world(sqlite_database: Database) -> AsyncIterator[World]:
     opened = await open_world(sqlite_database)
     yield opened
-    opened.program.close()
+    await opened.program.close()
 
 
 @pytest.fixture

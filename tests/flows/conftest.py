@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 import pytest
 from flows_world import Client, World, open_world
 
-from ostiary.sandbox.workers import Workers
 from ostiary.store.database import Database
 
 
@@ -15,8 +14,7 @@ from ostiary.store.database import Database
 async def world(database: Database) -> AsyncIterator[World]:
     opened = await open_world(database)
     yield opened
-    await opened.core.services[Workers].close()
-    opened.program.close()
+    await opened.program.close()
 
 
 @pytest.fixture
@@ -24,8 +22,7 @@ async def small_world(sqlite_database: Database) -> AsyncIterator[World]:
     """The same on SQLite only, for what does not depend on the database."""
     opened = await open_world(sqlite_database)
     yield opened
-    await opened.core.services[Workers].close()
-    opened.program.close()
+    await opened.program.close()
 
 
 @pytest.fixture

@@ -32,7 +32,7 @@ SECOND = 1_000_000
 async def program(sqlite_database: Database) -> AsyncIterator[Program]:
     opened = await open_program(sqlite_database, Clock(NOW))
     yield opened
-    opened.close()
+    await opened.close()
 
 
 async def installed(program: Program) -> Snapshot:

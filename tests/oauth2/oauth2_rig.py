@@ -7,7 +7,7 @@ import functools
 import html
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
@@ -171,7 +171,7 @@ class Rig(Driven):
 
     async def restart(self, **environ: str) -> None:
         """Go on in another process with other settings, on the same database."""
-        self.program.close()
+        await self.program.close()
         database = cast("Database", self.database)
         self.program = await open_program(database, self.program.clock, snapshot=self.plane.snapshot, **environ)
 
@@ -390,11 +390,15 @@ async def make_rig(database: Database, **environ: str) -> Rig:
 
 
 @pytest.fixture
-async def rig(sqlite_database: Database) -> Rig:
-    return await make_rig(sqlite_database)
+async def rig(sqlite_database: Database) -> AsyncIterator[Rig]:
+    made = await make_rig(sqlite_database)
+    yield made
+    await made.program.close()
 
 
 @pytest.fixture
-async def both(database: Database) -> Rig:
+async def both(database: Database) -> AsyncIterator[Rig]:
     """The same, on each database in turn."""
-    return await make_rig(database)
+    made = await make_rig(database)
+    yield made
+    await made.program.close()

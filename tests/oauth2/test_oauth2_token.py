@@ -143,13 +143,25 @@ class TestAnswer:
         rig.now += 10 * SECOND
         assert refused(await exchange(rig, code))
 
-    async def test_a_mapping_of_ones_own_is_left_out_and_told(self, rig: Rig) -> None:
-        own = ScopeMapping(pk="own", name="own", scope_name="own", expression="return {'own': 1 + 1}")
+    async def test_a_mapping_that_fails_is_left_out_and_told(self, rig: Rig) -> None:
+        source = "return {'own': request.user.badge}"
+        own = ScopeMapping(pk="own", name="own", scope_name="own", expression=source)
         rig.change(own, provider(1, property_mappings=("own",)))
         await rig.browser.sign_in()
         tokens = await rig.browser.tokens(scope="openid own")
         assert "own" not in await verified(rig, tokens["id_token"])
-        assert len(await rig.events("property_mapping_exception")) == 1
+        (event,) = await rig.events("property_mapping_exception")
+        assert "has no attribute 'badge'" in str(event)
+
+    async def test_a_mapping_of_ones_own_is_told_everywhere(self, rig: Rig) -> None:
+        source = "claims = {'where': http_request.path}\nclaims['app'] = provider.application.slug\nreturn claims"
+        own = ScopeMapping(pk="own", name="own", scope_name="own", expression=source)
+        rig.change(own, provider(1, property_mappings=("own",)))
+        await rig.browser.sign_in()
+        tokens = await rig.browser.tokens(scope="openid own")
+        assert (await verified(rig, tokens["id_token"]))["where"] == "/application/o/token/"
+        told = await userinfo_of(rig, tokens["access_token"])
+        assert (told["where"], told["app"]) == ("/application/o/userinfo/", "wiki")
 
 
 class TestClient:

@@ -17,6 +17,7 @@ from ostiary.app.metrics import Metrics
 from ostiary.app.rooms import registry
 from ostiary.app.site import Built, build_site
 from ostiary.resource import Pk, Resource
+from ostiary.sandbox.workers import Workers
 from ostiary.settings import Settings, load
 from ostiary.store.configuration.plane import ConfigPlane, Opening
 from ostiary.store.configuration.snapshot import Snapshot
@@ -76,8 +77,9 @@ class Program:
         """Send a request through the site: limits, proxies, hosts, errors and all. See `ask`."""
         return await ask(self.built.site, method, url, **request)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """End what the rooms began; the database is the test's."""
+        await self.core.services[Workers].close()
         self.core.passwords.close()
 
 

@@ -80,13 +80,12 @@ async def issue_tokens(
     `binding` is the key the tokens are bound to, `identify` requests an ID token, `resources` is the audience of the
     access token (RFC 8707); None: all granted resources. The access token expires at `until` at the latest.
     """
-    claims = await client.claim_set.claims(subject, scope, asking)
     making = _Making(
         client=client,
         authorization=authorization,
         scope=scope,
         issuer=issuer,
-        claims=claims,
+        claims=await client.claim_set.claims(subject, scope, asking),
         requested=await _requested(client, authorization, subject, asking) if identify else NO_CLAIMS,
         now=now,
         until=until,
