@@ -9,6 +9,7 @@ from typing import Any, cast
 from oauth2_rig import Rig, make_rig
 from support.explain import explain
 
+from ostiary.store.activity import activity_of
 from ostiary.store.database import Batch, Database, Result, Row, Statement, Value
 
 _TABLE = re.compile(r"\b(?:FROM|JOIN|UPDATE|INTO)\s+([a-z_]+)", re.IGNORECASE)
@@ -20,6 +21,7 @@ class Recording:
     def __init__(self, database: Database) -> None:
         self._database = database
         self.dialect = database.dialect
+        self.activity = activity_of(database)
         self.seen: dict[str, tuple[Value, ...]] = {}
 
     async def fetch(self, sql: str, *parameters: Value) -> Sequence[Row]:

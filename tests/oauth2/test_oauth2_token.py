@@ -151,7 +151,7 @@ class TestAnswer:
         tokens = await rig.browser.tokens(scope="openid own")
         assert "own" not in await verified(rig, tokens["id_token"])
         (event,) = await rig.events("property_mapping_exception")
-        assert "has no attribute 'badge'" in str(event)
+        assert "has no attribute 'badge'" in str(event["context"])
 
     async def test_a_mapping_of_ones_own_is_told_everywhere(self, rig: Rig) -> None:
         source = "claims = {'where': http_request.path}\nclaims['app'] = provider.application.slug\nreturn claims"
