@@ -207,6 +207,7 @@ def test_a82_the_verdict_is_the_live_one_and_each_change_turns_it(world: World) 
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)  # a minute alone; beside a whole run on a busy machine it took longer than the usual two
 @given(_WORLDS)
 @settings(max_examples=10_000, deadline=None)
 def test_a82_the_same_for_ten_thousand(world: World) -> None:
