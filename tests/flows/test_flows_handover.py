@@ -11,8 +11,8 @@ from flows_world import World, identification, pk
 from ostiary.flows.engine import FlowEngine
 from ostiary.flows.errors import PlanChanged
 from ostiary.flows.handover import Handover
-from ostiary.flows.plans.beginning import Beginning
-from ostiary.flows.plans.pending_commit import PendingCommit, TakeUp
+from ostiary.flows.plans.flow_start import FlowStart
+from ostiary.flows.plans.pending_commit import AnswerEnd, PendingCommit
 from ostiary.flows.resources import Flow
 from ostiary.flows.run.outcome import Challenge, Moved, Outcome, Passed
 from ostiary.flows.run.runs import Runs
@@ -23,7 +23,7 @@ from ostiary.web.request import Request
 from ostiary.web.response import Response, redirect
 
 REQUEST = Request(host="id.example.org")
-BEGINNING = Beginning({}, "k", "/there/")
+BEGINNING = FlowStart({}, "k", "/there/")
 
 
 class Taker:
@@ -45,12 +45,12 @@ class Taker:
         return redirect("https://app.example.org/")
 
 
-async def ended(world: World, take_up: TakeUp) -> tuple[Outcome, Session]:
+async def ended(world: World, answer_end: AnswerEnd) -> tuple[Outcome, Session]:
     """Take a flow of one question to its end by the form of its page."""
     await world.user()
     flow = world.flow("one", [identification()])
     session = await world.sessions.ensure(REQUEST, world.now)
-    engine = FlowEngine(Runs(dataclasses.replace(world.services, take_up=take_up)))
+    engine = FlowEngine(Runs(dataclasses.replace(world.services, answer_end=answer_end)))
     await engine.begin(REQUEST, session, flow, context={}, next_url="/there/", completion="k", now=world.now)
     shown = await engine.challenge(REQUEST, session, "one", query="next=%2Fthere%2F", now=world.now)
     assert isinstance(shown, Challenge)
@@ -119,4 +119,4 @@ async def test_a_flow_leads_to_paths_of_ours_only(world: World) -> None:
     session = await world.sessions.ensure(REQUEST, world.now)
     flow = world.flow("none", [])
     with pytest.raises(ValueError, match="not a path of ours"):
-        Beginning({}, next_url="https://elsewhere.example/").plan(session, flow)
+        FlowStart({}, next_url="https://elsewhere.example/").plan(session, flow)

@@ -74,10 +74,10 @@ async def test_the_claims_are_those_of_a_sign_in(both: Rig) -> None:
         "GET", "/application/o/userinfo/", headers={"authorization": f"Bearer {tokens['access_token']}"}
     )
     assert found.reached.allowed
-    assert found.told is not None
+    assert found.released is not None
     live = {name: value for name, value in payload(tokens["id_token"]).items() if name not in OF_ONE_SIGN_IN}
-    assert dict(found.told.claims["ID token"]) == live
-    assert dict(found.told.claims["userinfo"]) == {
+    assert dict(found.released.claims["ID token"]) == live
+    assert dict(found.released.claims["userinfo"]) == {
         name: value for name, value in json_of(userinfo).items() if name not in OF_ONE_SIGN_IN
     }
 
@@ -102,9 +102,9 @@ async def test_a55_nothing_is_written(both: Rig) -> None:
     assert await dump(both) == before
 
 
-@pytest.mark.parametrize(("scopes", "told"), [((*SCOPES,), True), (("openid",), False)])
-async def test_only_the_claims_of_the_scopes(rig: Rig, scopes: tuple[str, ...], told: bool) -> None:
+@pytest.mark.parametrize(("scopes", "released"), [((*SCOPES,), True), (("openid",), False)])
+async def test_only_the_claims_of_the_scopes(rig: Rig, scopes: tuple[str, ...], released: bool) -> None:
     situation = dataclasses.replace((await explained(rig)).situation, scopes=scopes)
     found = await explain(situation, rig.program.core.services[ProtocolPreviews])
-    assert found.told is not None
-    assert ("email" in found.told.claims["userinfo"]) is told
+    assert found.released is not None
+    assert ("email" in found.released.claims["userinfo"]) is released

@@ -177,7 +177,7 @@ class TestPushed:
         for seconds, begins in ((30, True), (90, False)):
             rig.now += seconds * SECOND
             request = Request(scheme="https", host="id.example.org")
-            begun = await Protocols(authorize_endpoint(rig.services)).begin_again(request, flow, to)
+            begun = await Protocols(authorize_endpoint(rig.services)).find_start(request, flow, to)
             assert (begun is not None and begun.completion is not None) is begins
 
     async def test_bound_to_its_client(self, rig: Rig) -> None:

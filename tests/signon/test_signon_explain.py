@@ -30,10 +30,10 @@ from ostiary.sandbox.answering.result import Evaluation
 from ostiary.sandbox.answering.scene import Expression, Scene
 from ostiary.signon.access import decide_access
 from ostiary.signon.explain.explanation import Explanation, explain
-from ostiary.signon.explain.finding import NotFoundHere, find_application
+from ostiary.signon.explain.lookup import NotFoundHere, find_application
 from ostiary.signon.explain.preview import ProtocolPreviews
+from ostiary.signon.explain.report import lines
 from ostiary.signon.explain.situation import Situation
-from ostiary.signon.explain.words import lines
 from ostiary.store.configuration.snapshot import Snapshot
 
 NOW = 1_800_000_000_000_000
@@ -346,7 +346,7 @@ async def test_what_the_network_would_tell_is_not_asked(failure_result: bool) ->
 
 
 async def test_when_there_is_no_time_the_rest_is_not_tried(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ostiary.signon.explain.changes.MOST", 3)
+    monkeypatch.setattr("ostiary.signon.explain.changes.MAX_CHANGES", 3)
     found = await world(bound(policy="no"), bound(1, policy="no"), mode="all").explained()
     assert (found.changes.tried, found.changes.complete) == (3, False)
     text = "\n".join(lines(found))

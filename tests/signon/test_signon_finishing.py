@@ -9,7 +9,7 @@ import pytest
 
 from ostiary.sessions import repository
 from ostiary.sessions.session import Session
-from ostiary.signon.finishing import SessionEnded, finish
+from ostiary.signon.final_commit import SessionEnded, finish
 from ostiary.store.database import Database, Statement
 from ostiary.store.workspace.commit import run
 

@@ -59,7 +59,7 @@ def explain(
         from ostiary.resource import codec  # noqa: PLC0415 - only this command explains
         from ostiary.signon.explain.explanation import explain as explained  # noqa: PLC0415 - as above
         from ostiary.signon.explain.preview import ProtocolPreviews  # noqa: PLC0415 - as above
-        from ostiary.signon.explain.words import lines  # noqa: PLC0415 - as above
+        from ostiary.signon.explain.report import lines  # noqa: PLC0415 - as above
 
         found = await explained(
             await _situation(core, user, application, supposed, now), core.services[ProtocolPreviews]
@@ -74,7 +74,7 @@ async def _situation(core: Core, user: str, application: str, supposed: Supposed
     from ostiary.app.operator.links import base_url  # noqa: PLC0415 - as above
     from ostiary.directory.group_tree import read_group_tree  # noqa: PLC0415 - as above
     from ostiary.sandbox.answering.evaluator import Evaluator  # noqa: PLC0415 - as above
-    from ostiary.signon.explain.finding import find_application, find_person  # noqa: PLC0415 - as above
+    from ostiary.signon.explain.lookup import find_application, find_person  # noqa: PLC0415 - as above
     from ostiary.signon.explain.situation import Situation  # noqa: PLC0415 - as above
 
     newest = core.plane.snapshot
@@ -102,7 +102,7 @@ async def _situation(core: Core, user: str, application: str, supposed: Supposed
 @contextmanager
 def named(addition: str = "") -> Iterator[None]:
     """Raise SettingsError for a name that nothing has, with an addition to its text."""
-    from ostiary.signon.explain.finding import NotFoundHere  # noqa: PLC0415 - as above
+    from ostiary.signon.explain.lookup import NotFoundHere  # noqa: PLC0415 - as above
 
     try:
         yield

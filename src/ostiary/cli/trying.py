@@ -14,7 +14,7 @@ from ostiary.settings import SettingsError
 
 if TYPE_CHECKING:
     from ostiary.app.core import Core
-    from ostiary.signon.explain.trying import TriedMapping, TriedPolicy
+    from ostiary.signon.explain.trial import MappingTrial, PolicyTrial
     from ostiary.store.configuration.snapshot import Snapshot
 
 policies = typer.Typer(help="Try policies.", no_args_is_help=True)
@@ -52,8 +52,8 @@ def policy_test(
 
     async def work(core: Core, now: int) -> None:
         from ostiary.sandbox.answering.evaluator import Evaluator  # noqa: PLC0415 - only this command tries
-        from ostiary.signon.explain.finding import find_person, find_policy  # noqa: PLC0415 - as above
-        from ostiary.signon.explain.trying import try_policy  # noqa: PLC0415 - as above
+        from ostiary.signon.explain.lookup import find_person, find_policy  # noqa: PLC0415 - as above
+        from ostiary.signon.explain.trial import try_policy  # noqa: PLC0415 - as above
 
         snapshot = await _snapshot(core, supposed)
         with named():
@@ -87,8 +87,8 @@ def mapping_test(
 
     async def work(core: Core, now: int) -> None:
         from ostiary.sandbox.answering.evaluator import Evaluator  # noqa: PLC0415 - as above
-        from ostiary.signon.explain.finding import find_mapping, find_person  # noqa: PLC0415 - as above
-        from ostiary.signon.explain.trying import try_mapping  # noqa: PLC0415 - as above
+        from ostiary.signon.explain.lookup import find_mapping, find_person  # noqa: PLC0415 - as above
+        from ostiary.signon.explain.trial import try_mapping  # noqa: PLC0415 - as above
 
         snapshot = await _snapshot(core, supposed)
         with named():
@@ -119,7 +119,7 @@ def _facts(text: str) -> Mapping[str, Any]:
     return facts
 
 
-def _print(tried: TriedPolicy | TriedMapping, *, json: bool) -> None:
+def _print(tried: PolicyTrial | MappingTrial, *, json: bool) -> None:
     from ostiary.resource import codec  # noqa: PLC0415 - as above
 
     typer.echo(codec.encode_canonical(tried.data()) if json else "\n".join(tried.lines()))

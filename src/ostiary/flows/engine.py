@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from ostiary.directory.users import end_proofs
 from ostiary.flows.errors import PlanChanged, UnknownFlow
 from ostiary.flows.next_url import is_relative
-from ostiary.flows.plans.beginning import ANOTHER_URL, Beginning
 from ostiary.flows.plans.destination import destination_key, key_of_page, page_address
+from ostiary.flows.plans.flow_start import ANOTHER_URL, FlowStart
 from ostiary.flows.plans.pending_commit import PendingCommit
 from ostiary.flows.plans.repository import drop, drop_all, drop_leading_to, drop_oldest, move_all
 from ostiary.flows.resources import Designation, Flow
@@ -63,10 +63,10 @@ class FlowEngine:
         """Store a plan in place of what the session had for that flow and `next_url`; return its page's address.
 
         Only under that address the page finds the plan (see `destination.page_address`).
-        For `context`, `next_url`, `completion` and `append` see `plans.beginning.Beginning`. `proof` is who was proven
+        For `context`, `next_url`, `completion` and `append` see `plans.flow_start.FlowStart`. `proof` is who was proven
         already, as read before.
         """
-        plan = Beginning(context, completion, next_url, append).plan(session, flow)
+        plan = FlowStart(context, completion, next_url, append).plan(session, flow)
         plan = plan if proof is None else plan.proven(proof)
         await self._write([drop_oldest(session.key), self._services.plans.put(session.key, plan, now=now)])
         return page_address(request.prefix, flow.slug, next_url)
@@ -128,7 +128,7 @@ class FlowEngine:
 
     async def _end(self, request: Request, moved: Moved, end: PendingCommit, *, now: int) -> Moved:
         """Commit the end of a flow, by the answer of the protocol it leads to if that can be given now."""
-        answer = await self._services.take_up(request, moved.to, end)
+        answer = await self._services.answer_end(request, moved.to, end)
         if answer is None:
             await settle(self._services, request, end, now=now)
             return moved

@@ -12,7 +12,7 @@ from ostiary.flows.run.flow_commit import settle
 from ostiary.flows.run.outcome import Passed
 
 if TYPE_CHECKING:
-    from ostiary.flows.plans.beginning import Beginning
+    from ostiary.flows.plans.flow_start import FlowStart
     from ostiary.flows.plans.pending_commit import PendingCommit
     from ostiary.flows.resources import Flow
     from ostiary.flows.run.runs import Runs
@@ -35,7 +35,7 @@ class Handover:
         request: Request,
         session: Session,
         flow: Flow,
-        beginning: Beginning,
+        start: FlowStart,
         *,
         pending: PendingCommit | None = None,
         now: int,
@@ -45,7 +45,7 @@ class Handover:
         The page at `destination.page_address` shows what is asked. Return the component of that challenge, "" when it
         is not known yet.
         """
-        plan = beginning.plan(session, flow)
+        plan = start.plan(session, flow)
         run = self._runs.dispatcher(request, session, flow, plan=plan, pending=pending, now=now)
         outcome = await run.start(hold=False)
         return outcome.component if isinstance(outcome, Passed) else ""
@@ -55,13 +55,13 @@ class Handover:
         request: Request,
         session: Session,
         flow: Flow,
-        beginning: Beginning,
+        start: FlowStart,
         *,
         pending: PendingCommit | None = None,
         now: int,
     ) -> PendingCommit | str:
         """Begin a flow as `start` does, but leave to the caller the end of one that asks nothing."""
-        plan = beginning.plan(session, flow)
+        plan = start.plan(session, flow)
         run = self._runs.dispatcher(request, session, flow, plan=plan, pending=pending, now=now)
         outcome = await run.start(hold=True)
         if run.left is not None:

@@ -24,8 +24,8 @@ from ostiary.flows.links import repository as links
 from ostiary.flows.links.address import hide_address
 from ostiary.flows.links.repository import FlowLinks
 from ostiary.flows.plans import repository
-from ostiary.flows.plans.beginning import first_answer
-from ostiary.flows.plans.pending_commit import first_taker
+from ostiary.flows.plans.flow_start import first_start
+from ostiary.flows.plans.pending_commit import first_responder
 from ostiary.flows.plans.repository import Plans
 from ostiary.flows.proofs.mfa_cookie import give_cookies
 from ostiary.flows.resources import Flow, FlowStageBinding, Stage
@@ -109,8 +109,8 @@ def flow_services(services: ServiceRegistry) -> Services:
         cookie_key=Secret(services[DerivedKeys].key("flows/cookie").hex()),
         unnamed=lambda: any(is_unnamed() for is_unnamed in hooks.unnamed),
         own_stages=dict(hooks.stages),
-        begin_again=first_answer(hooks.begin_again),
-        take_up=first_taker(hooks.take_up),
+        find_start=first_start(hooks.find_start),
+        answer_end=first_responder(hooks.answer_end),
         refusals=services[Refusals],
         sign_ins=services[SignInLog],
     )

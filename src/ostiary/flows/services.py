@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from ostiary.events.refusals import Refusals
 from ostiary.events.signin_log import SignInLog
-from ostiary.flows.plans.beginning import BeginAgain, for_nothing
-from ostiary.flows.plans.pending_commit import TakeUp, left_to_the_browser
+from ostiary.flows.plans.flow_start import FindStart, no_start
+from ostiary.flows.plans.pending_commit import AnswerEnd, no_responder
 from ostiary.record import dataclass
 
 if TYPE_CHECKING:
@@ -34,26 +34,24 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class FlowHooks:
-    """What other rooms hang on flows.
+    """The hooks of flows, for other rooms.
 
-    `stages` are steps that protocols put behind the stages of a flow, by name; nobody configures them. `begin_again`
-    tell what a sign-in whose plan is lost was begun for, `take_up` answer the request to which a flow leads that has
-    just ended. `unnamed` tell that none of our own hosts is named yet, so that the first-run wizard asks.
+    `stages` are the stages that protocols append to a flow, by name; they are not configurable. `find_start` return
+    the start of a sign-in whose plan is lost. `answer_end` respond to the request for which a flow has just ended.
+    `unnamed` return whether no host is configured yet, so that the first-run wizard asks for one.
     """
 
     stages: list[tuple[str, Stage]] = field(default_factory=list)
-    begin_again: list[BeginAgain] = field(default_factory=list)
-    take_up: list[TakeUp] = field(default_factory=list)
+    find_start: list[FindStart] = field(default_factory=list)
+    answer_end: list[AnswerEnd] = field(default_factory=list)
     unnamed: list[Callable[[], bool]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
-    """The rooms below, as flows use them. `cookie_key` signs what a browser keeps of a second factor.
+    """The services that flows use. `cookie_key` signs the cookie that remembers a second factor.
 
-    `own_stages` are steps that protocols put behind the stages of a flow; nobody sets them up. `begin_again` tells
-    what a sign-in whose plan is lost was begun for, `take_up` answers the request to which a flow leads that has just
-    ended. `unnamed` tells whether none of our own hosts is named yet, so that the first-run wizard asks.
+    `own_stages`, `find_start`, `answer_end` and `unnamed` are the hooks of other rooms (`FlowHooks`), joined.
     """
 
     database: Database
@@ -75,6 +73,6 @@ class Services:
     own_stages: Mapping[str, Stage] = field(default_factory=dict)
     refusals: Refusals = field(default_factory=Refusals)
     sign_ins: SignInLog = field(default_factory=SignInLog)
-    begin_again: BeginAgain = for_nothing
-    take_up: TakeUp = left_to_the_browser
+    find_start: FindStart = no_start
+    answer_end: AnswerEnd = no_responder
     unnamed: Callable[[], bool] = lambda: False

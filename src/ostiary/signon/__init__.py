@@ -1,23 +1,22 @@
-"""Sign-on: what every protocol needs before it may answer for a person.
+"""Sign-on: authentication, access check and consent, for every protocol.
 
-It owns the choice of the flow, the demand for a person, the question to the application's policies, the consent, the
-way back from a flow to the request it was begun for, and what a recovery link does. It serves no path: protocols
-register by theirs (`protocols`). It must not know any of them; a protocol keeps its parsing, its table of steps, and
-its answer.
+It owns the choice of the flow, the required sign-in, the policies of the application, the consent, the return from a
+flow to the request that started it, and recovery links. It serves no path: protocols register their endpoints
+(`protocols`). It knows no protocol. A protocol keeps its parser, its table of steps, and its response.
 """
 
 __all__ = [
     "access",
     "authorization",
+    "completion",
     "context",
     "endpoint",
     "explain",
-    "finishing",
+    "final_commit",
     "interaction",
     "person",
     "protocols",
     "recovery",
-    "returning",
     "room",
     "services",
 ]

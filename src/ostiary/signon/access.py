@@ -1,6 +1,6 @@
-"""The decision whether a person may use an application, and the refusal.
+"""Access decisions: whether a user may use an application, and the error if not.
 
-Every protocol and page asks here; nobody else asks the policies about an application.
+Only this module evaluates the policies of an application. Every protocol and page calls it.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ if TYPE_CHECKING:
     from ostiary.web.request import Request
 
 NO_ACCESS: Final = "You have no access to this application."
-"""The text of a refusal whose policies give no reason."""
+"""The default message, when the policies give no reason."""
 
 
 def application_context(item: Application) -> dict[str, object]:
-    """Return what a plan knows as `application`."""
+    """Return the value of `application` in the context of a plan."""
     return {"pk": str(item.pk), "name": item.name, "slug": item.slug}
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """The decision. `messages` are for the person; whoever acts on the decision writes `events`."""
+    """An access decision. `messages` are for the user. The caller writes `events` when it acts on the decision."""
 
     allowed: bool
     messages: tuple[str, ...] = ()
@@ -61,7 +61,7 @@ async def decide_access(
     facts: Mapping[str, object] = MappingProxyType({}),
     trial: bool = False,
 ) -> Access:
-    """Ask the policies bound to the application. `facts` is what expressions see as `request.context`."""
+    """Evaluate the policies bound to the application. `facts` is `request.context` in expressions."""
     decision = await decide(
         subject=subject,
         target_pk=str(application.pk),
@@ -83,7 +83,7 @@ async def accessible(
     evaluator: Evaluator | None,
     request: Request | None = None,
 ) -> Sequence[Application]:
-    """Return the applications that the person may use. A listing leaves no events."""
+    """Return the applications that the user may use. No events are written for a list."""
     found = []
     for item in applications:
         access = await decide_access(
@@ -112,10 +112,10 @@ async def find_refusal(
     another: str = "",
     if_refused: Iterable[Statement] = (),
 ) -> NoAccess | None:
-    """Ask the policies; None is a yes. A refusal is an error whose page names application, account and a way out.
+    """Return the error to raise when the policies deny access, else None. Its page names application and account.
 
-    `facts` as in `decide_access`. `another` is the path of ours where another person may sign
-    in for the same thing. The decision's events are written here, and `if_refused` with them after a no.
+    `facts` as in `decide_access`. `another` is our path for signing in as another user. The events of the decision are
+    written here, together with `if_refused` when access is denied.
     """
     access = await decide_access(
         subject=subject,

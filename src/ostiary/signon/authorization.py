@@ -1,11 +1,11 @@
-"""The authorization flow of an application: what stands before it, and the consent it asks for."""
+"""The authorization flow of an application, and its consent stage."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Final
 
-from ostiary.flows.plans.beginning import ANOTHER_URL, Beginning
+from ostiary.flows.plans.flow_start import ANOTHER_URL, FlowStart
 from ostiary.flows.resources import Flow, FlowStageBinding
 from ostiary.flows.run.decline import DECLINED_URL
 from ostiary.flows.stages.consent import ConsentStage
@@ -24,9 +24,9 @@ _OPEN: Final = frozenset({"none", "require_authenticated"})
 async def check_access(
     context: SignOnContext, facts: Mapping[str, object], *, if_refused: Iterable[Statement] = ()
 ) -> NoAccess | None:
-    """Ask the policies of the application about the person; the refusal is to be raised. None is a yes.
+    """Evaluate the policies of the application. Return the error to raise when access is denied, else None.
 
-    `if_refused` is written with a no.
+    `if_refused` is written when access is denied.
     """
     _, subject = context.signed_in
     refusal = await find_refusal(
@@ -45,7 +45,7 @@ async def check_access(
 
 
 async def require_access(context: SignOnContext, facts: Mapping[str, object]) -> None:
-    """Ask the policies of the application about the person. Raises NoAccess."""
+    """Evaluate the policies of the application. Raises NoAccess."""
     refusal = await check_access(context, facts)
     if refusal is not None:
         raise refusal
@@ -54,10 +54,10 @@ async def require_access(context: SignOnContext, facts: Mapping[str, object]) ->
 async def authorize(
     context: SignOnContext, flow: Flow | None = None, *, append: tuple[str, ...] = ()
 ) -> Interaction | None:
-    """Run the flow, by default the provider's authorization flow. Raises HttpError 404 without it.
+    """Start the flow, by default the provider's authorization flow. Raises HttpError 404 if there is none.
 
-    None when it has nothing to show: then the answer is stored with its end (`finishing.finish`). `append` are stages
-    that come after those of the flow.
+    Returns None when the flow ends without showing anything: the response is then committed with the end of the flow
+    (`final_commit.finish`). `append` are stages that run after those of the flow.
     """
     if flow is None:
         flow = require_authorization_flow(context.snapshot, context.party.provider.authorization_flow)
@@ -66,21 +66,21 @@ async def authorize(
     services, request, now = context.services, context.request, context.now
     session, subject = context.signed_in
     proof, back = context.consent_proof(subject.user.pk), context.return_url(AUTHORIZE)
-    beginning = Beginning(flow_context(context), proof, back, append)
+    start = FlowStart(flow_context(context), proof, back, append)
     await prolong_request(context)
-    passed = await services.handover.pass_through(request, session, flow, beginning, pending=context.pending, now=now)
+    passed = await services.handover.pass_through(request, session, flow, start, pending=context.pending, now=now)
     if isinstance(passed, str):
         context.pending = None
         return Interaction(flow, back, passed)
     context.pending = passed
     if passed.completion == proof:
-        return None  # the answer goes into the same batch
+        return None  # the response is committed in the same batch
     await services.handover.commit(request, passed, now=now)
     return Interaction(flow, back)
 
 
 async def cancel(context: SignOnContext, interaction: Interaction) -> None:
-    """Drop a flow that was begun, where nothing may be shown."""
+    """Cancel a started flow. For requests that must not show anything."""
     session, _ = context.signed_in
     await context.services.engine.cancel(session, interaction.flow.slug, interaction.back)
 
@@ -88,22 +88,20 @@ async def cancel(context: SignOnContext, interaction: Interaction) -> None:
 async def begin_flow(
     context: SignOnContext, flow: Flow, plan_context: Mapping[str, object], *, append: tuple[str, ...]
 ) -> Interaction:
-    """Begin a flow whose last stages, those of `append`, carry out themselves what it was begun for.
+    """Start a flow whose last stages, those of `append`, complete the request themselves.
 
-    Nothing is left to be answered at its end, as after `authorize`: a device, perhaps, waits for what the stages write.
+    Unlike `authorize`, no response follows its end. For example, a device polls for what the stages write.
     """
     services, request = context.services, context.request
     session, _ = context.signed_in
     back = context.return_url(AUTHORIZE)
-    beginning = Beginning(plan_context, next_url=back, append=append)
-    component = await services.handover.start(
-        request, session, flow, beginning, pending=context.pending, now=context.now
-    )
+    start = FlowStart(plan_context, next_url=back, append=append)
+    component = await services.handover.start(request, session, flow, start, pending=context.pending, now=context.now)
     return Interaction(flow, back, component)
 
 
 def flow_context(context: SignOnContext) -> Mapping[str, object]:
-    """Return what an authorization flow is begun with."""
+    """Return the initial context of an authorization flow."""
     return {
         "is_sso": True,
         DECLINED_URL: context.return_url(DECLINED),
@@ -114,7 +112,7 @@ def flow_context(context: SignOnContext) -> Mapping[str, object]:
 
 
 def require_authorization_flow(snapshot: Snapshot, pk: str | None) -> Flow:
-    """Return the flow that stands before an application. Raises HttpError 404."""
+    """Return the authorization flow with that key. Raises HttpError 404."""
     flow = snapshot.get(Flow, pk) if pk is not None else None
     if flow is None:
         raise HttpError(404, "no_authorization_flow", "The application's authorization flow does not exist.")
@@ -122,7 +120,7 @@ def require_authorization_flow(snapshot: Snapshot, pk: str | None) -> Flow:
 
 
 def consent_stage_of(flow: Flow, snapshot: Snapshot, *, always: bool) -> str | None:
-    """Return the consent stage of a flow; `always`: only one that no policy may leave out."""
+    """Return the consent stage of a flow. With `always`, only one that no policy can skip."""
     for binding in snapshot.referring(FlowStageBinding, "target", flow.pk):
         if snapshot.get(ConsentStage, binding.stage) is None:
             continue
@@ -139,7 +137,7 @@ def any_consent_stage(snapshot: Snapshot) -> str | None:
 
 
 def is_empty(flow: Flow, snapshot: Snapshot) -> bool:
-    """Return whether the flow would pass anybody who is signed in without a look: then no plan need be made."""
+    """Return whether the flow lets every signed-in user pass. Such a flow needs no plan."""
     return (
         flow.authentication in _OPEN
         and not snapshot.referring(FlowStageBinding, "target", flow.pk)

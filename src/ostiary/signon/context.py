@@ -1,4 +1,4 @@
-"""One request that needs a person, on its way through the steps of its protocol, and the address to come back to."""
+"""The context of one request that needs a signed-in user, and its return URL."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ if TYPE_CHECKING:
     from ostiary.web.request import Request
 
 RETURN: Final = "ostiary_return"
-"""Our own parameter: which flow the browser comes back from. It proves nothing; the proof is in the session."""
+"""Our own query parameter: the flow that the browser returns from. It is only a hint; the proof is in the session."""
 
 SIGN_IN: Final = "sign-in"
 AUTHORIZE: Final = "authorize"
 DECLINED: Final = "declined"
 ANOTHER: Final = "another"
-"""Values of `RETURN`. With `ANOTHER` the person asked for another account: a new sign-in begins."""
+"""Values of `RETURN`. With `ANOTHER` the user wants to use another account, so a new sign-in starts."""
 
-_PLAIN: Final = re.compile(r"[A-Za-z0-9._~-]*")  # what is quoted as itself (RFC 3986 2.3)
-_LONGEST: Final = 32_000  # characters of an address that a flow leads back to: with state and nonce at their longest
+_UNRESERVED: Final = re.compile(r"[A-Za-z0-9._~-]*")  # RFC 3986 2.3
+_MAX_URL_LENGTH: Final = 32_000  # characters of a return URL; enough for the longest state and nonce
 
 
 T = TypeVar("T")
 
 
-class Known(Generic[T]):
-    """A property that reads a field which a step of the table fills in. Before that step it raises BadRequest."""
+class RequiredField(Generic[T]):
+    """A property for a field that a step sets. Reading it before that step raises BadRequest."""
 
     def __init__(self, field: str) -> None:
         self._read = attrgetter(field)
@@ -55,21 +55,21 @@ class Known(Generic[T]):
         return value
 
 
-class NotContinued(Exception):
-    """The request cannot be answered together with the end of its flow; it is answered when the browser brings it."""
+class CannotContinue(Exception):
+    """The request cannot be answered with the end of its flow. The browser must send the request again."""
 
 
 class Arrival(enum.Enum):
-    """How the browser came here."""
+    """Which flow of this request the browser returns from."""
 
     FIRST = "first"
-    SIGNED_IN = "signed in"  # back from the authentication flow begun for this very request
-    RESUMED = "resumed"  # back from the authorization flow begun for this very request and person
+    SIGNED_IN = "signed in"  # from the authentication flow of this request
+    RESUMED = "resumed"  # from the authorization flow of this request and user
 
 
 @dataclass(frozen=True, slots=True)
 class RelyingParty:
-    """Who asks for a person: a provider and its application."""
+    """The relying party: a provider and its application."""
 
     provider: SignOnProvider
     application: Application
@@ -77,13 +77,13 @@ class RelyingParty:
 
 @dataclass(slots=True, kw_only=True)
 class SignOnContext:
-    """What sign-on knows of a request. A protocol extends it with what it parsed, and sets the relying party.
+    """The context of one request. A protocol extends it with its parsed request, and sets the relying party.
 
-    Without a relying party (`known_party` is None) people sign in by the brand's flow.
+    Without a relying party (`known_party` is None) the brand's flow is used.
 
-    `pairs` are the parameters of the browser's address, `coming_from` its `RETURN`. `late` is what a request is
-    answered that may not begin any more. With `at_once` the end of its flow is being answered, so by a redirect only.
-    `allowed` says that the policies were asked and said yes.
+    `pairs` are the query parameters, and `returning_from` is the value of `RETURN`. `expired` is the error for a
+    request that is too old to start a flow. With `redirect_only` the request is answered with the end of its flow, so
+    the response must be a redirect. `allowed` is set when the policies allow access.
     """
 
     PROTOCOL: ClassVar[str]
@@ -95,78 +95,78 @@ class SignOnContext:
     snapshot: Snapshot
     now: int
     arrival: Arrival = Arrival.FIRST
-    coming_from: str | None = None
-    late: Exception | None = None
+    returning_from: str | None = None
+    expired: Exception | None = None
     known_party: RelyingParty | None = None
     session: Session | None = None
     known_subject: Subject | None = None
     pending: PendingCommit | None = None
-    at_once: bool = False
+    redirect_only: bool = False
     allowed: bool = False
-    digested: str = ""  # the result of `digest`
+    cached_digest: str = ""  # the result of `digest`
 
-    party = Known[RelyingParty]("known_party")
-    """Who asks."""
-    subject = Known["Subject"]("known_subject")
-    """Who is signed in."""
+    party = RequiredField[RelyingParty]("known_party")
+    """The relying party."""
+    subject = RequiredField["Subject"]("known_subject")
+    """The signed-in user."""
 
     @property
     def own_authentication_flow(self) -> str | None:
-        """The flow of the relying party that signs people in, if it has one of its own."""
+        """The authentication flow of the provider, if it has one."""
         return None if self.known_party is None else self.known_party.provider.authentication_flow
 
     @property
     def login_hint(self) -> str | None:
-        """Whom the application expects, as the flow may fill it in."""
+        """The user that the application expects, for the identification stage."""
         return None
 
     def authorization_context(self) -> Mapping[str, object]:
-        """Return the protocol's part of the authorization flow's context. It overrides the part of sign-on."""
+        """Return the protocol's part of the authorization flow's context. It overrides the values of sign-on."""
         return {}
 
     def prolonging(self) -> Sequence[Statement]:
-        """Return the statements that prolong what the request refers to. Written before a flow begins."""
+        """Return statements that extend the lifetime of stored request data. They run before a flow starts."""
         return ()
 
     @property
     def signed_in(self) -> tuple[Session, Subject]:
-        """Session and person."""
+        """The session and its user."""
         subject = self.subject
         if self.session is None:  # pragma: no cover - the order of the table
             raise BadRequest("invalid_request")
         return self.session, subject
 
     def digest(self) -> str:
-        """Return what names exactly this request, for the proofs of its flows."""
-        if not self.digested:
-            self.digested = hashlib.sha256(codec.encode(_without_return(self.pairs))).hexdigest()[:40]
-        return self.digested
+        """Return a hash that identifies this request in the completion keys of its flows."""
+        if not self.cached_digest:
+            self.cached_digest = hashlib.sha256(codec.encode(_without_return(self.pairs))).hexdigest()[:40]
+        return self.cached_digest
 
     def sign_in_proof(self) -> str:
-        """Return the completion key of the authentication flow begun for this request."""
+        """Return the completion key of the authentication flow of this request."""
         provider = "" if self.known_party is None else self.known_party.provider.pk
         return f"{self.PROTOCOL}.sign-in:{provider}:{self.digest()}"
 
     def consent_proof(self, user: int) -> str:
-        """Return the completion key of the authorization flow begun for this request and that person."""
+        """Return the completion key of the authorization flow of this request and user."""
         return f"{self.PROTOCOL}.authorize:{self.party.provider.pk}:{user}:{self.digest()}"
 
-    def return_url(self, coming_from: str) -> str:
-        """Return the path that leads back here from a flow."""
-        return request_url(self.request, self.PATH, [*_without_return(self.pairs), (RETURN, coming_from)])
+    def return_url(self, returning_from: str) -> str:
+        """Return the path to which a flow returns."""
+        return request_url(self.request, self.PATH, [*_without_return(self.pairs), (RETURN, returning_from)])
 
 
 def request_url(request: Request, path: str, pairs: Iterable[tuple[str, str]]) -> str:
-    """Return the path of an endpoint with these parameters. Raises HttpError 414."""
+    """Return the path of an endpoint with query parameters. Raises HttpError 414."""
     query = "&".join([f"{_quoted(name)}={_quoted(value)}" for name, value in pairs])
     url = f"{request.prefix}{path}?{query}"
-    if len(url) > _LONGEST:
+    if len(url) > _MAX_URL_LENGTH:
         raise HttpError(414, "uri_too_long", "The authorization request is too long.")
     return url
 
 
 def _quoted(text: str) -> str:
-    return text if _PLAIN.fullmatch(text) else quote(text, safe="")
+    return text if _UNRESERVED.fullmatch(text) else quote(text, safe="")
 
 
 def _without_return(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""The endpoint of a protocol: its parser, its table of steps, and its answer to a refusal."""
+"""The sign-on endpoint of a protocol: its parser, its table of steps, and its error response."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from ostiary.record import dataclass
-from ostiary.signon.context import Arrival, NotContinued, SignOnContext
+from ostiary.signon.context import Arrival, CannotContinue, SignOnContext
 from ostiary.signon.person import sign_in_again
 from ostiary.web.errors import BadRequest, HttpError
 
 if TYPE_CHECKING:
-    from ostiary.flows.plans.beginning import Beginning
+    from ostiary.flows.plans.flow_start import FlowStart
     from ostiary.flows.plans.pending_commit import PendingCommit
     from ostiary.flows.resources import Flow
     from ostiary.web.request import Request
@@ -27,9 +27,9 @@ BEFORE_CONSENT: Final = frozenset({Arrival.FIRST, Arrival.SIGNED_IN})
 
 @dataclass(frozen=True, slots=True)
 class Step(Generic[T_contra]):
-    """One row: the check, which answers None to go on, and the arrivals it is made at.
+    """One step: a function that returns a response, or None to continue, and the arrivals at which it runs.
 
-    With `reads` it makes the request known before anybody is signed in.
+    With `reads` it reads the request, before anybody is signed in.
     """
 
     take: Callable[[T_contra], Awaitable[Response | None]]
@@ -38,9 +38,10 @@ class Step(Generic[T_contra]):
 
 
 class SignOnEndpoint(Generic[C]):
-    """An endpoint for `protocols.Protocols`. Its steps are walked for a GET, and for the end of a flow begun here.
+    """An endpoint for `protocols.Protocols`. Its steps run for a GET, and at the end of a flow that it started.
 
-    `errors` are those of the protocol's steps beside HttpError. `refuse` answers them; without it they are raised.
+    `errors` are the exceptions of the protocol's steps besides HttpError. `refuse` turns them into a response; without
+    it they are raised.
     """
 
     def __init__(
@@ -57,10 +58,10 @@ class SignOnEndpoint(Generic[C]):
         self._steps = steps
         self._refuse = refuse
         self._errors: tuple[type[Exception], ...] = (HttpError, *errors)
-        self._not_here: tuple[type[Exception], ...] = (*self._errors, NotContinued)
+        self._unanswerable: tuple[type[Exception], ...] = (*self._errors, CannotContinue)
 
     async def answer(self, request: Request) -> Response:
-        """Answer a GET: a page, a flow, or the application."""
+        """Respond to a GET, with a page or a redirect to a flow or the application."""
         context = self._parse(request)
         try:
             return await self._walk(context)
@@ -69,24 +70,24 @@ class SignOnEndpoint(Generic[C]):
                 raise
             return await self._refuse(context, error)
 
-    async def take_up(self, request: Request, pending: PendingCommit) -> Response | None:
-        """Answer the request whose flow has just ended, by a redirect, and commit that end with it.
+    async def answer_end(self, request: Request, pending: PendingCommit) -> Response | None:
+        """Return the redirect for a request whose flow has just ended, and commit the end of the flow with it.
 
-        None when its answer is an error or no redirect, or the flow was begun for something else: then nothing was
-        committed. Raises PlanChanged and SessionGone.
+        Returns None, and commits nothing, when the response is an error or no redirect, or when the flow was started
+        for another request. Raises PlanChanged and SessionGone.
         """
         try:
             context = self._parse(request)
-            context.pending, context.at_once = pending, True
+            context.pending, context.redirect_only = pending, True
             return await self._walk(context)
-        except self._not_here:
+        except self._unanswerable:
             return None
 
-    async def begin_again(self, request: Request, flow: Flow) -> Beginning | None:
-        """Tell what a sign-in whose plan is lost was begun for.
+    async def find_start(self, request: Request, flow: Flow) -> FlowStart | None:
+        """Return the start of a sign-in whose plan is lost.
 
-        None when the request is wrong, begins another flow, or may not begin any more: the browser then brings it
-        behind an ordinary sign-in, and gets the error then.
+        None when the request is invalid or expired, or starts another flow. The user then signs in without the
+        request, and the browser sends it afterwards and gets its error.
         """
         try:
             context = self._parse(request)
@@ -103,4 +104,4 @@ class SignOnEndpoint(Generic[C]):
                 response = await step.take(context)
                 if response is not None:
                     return response
-        raise BadRequest("invalid_request", "The request came to no end.")  # pragma: no cover - the last step answers
+        raise BadRequest("invalid_request", "The request was not answered.")  # pragma: no cover - the last step answers

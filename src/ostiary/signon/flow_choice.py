@@ -1,4 +1,4 @@
-"""Which flow signs people in here."""
+"""The choice of the authentication flow."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def authentication_flow(snapshot: Snapshot, host: str, own: str | None = None) -> Flow | None:
-    """Return the flow that signs people in at that host: the provider's `own`, else the brand's; None for none."""
+    """Return the authentication flow at that host: the provider's `own`, else the brand's, else None."""
     pk = own or select(snapshot, host).flow_authentication
     return snapshot.get(Flow, pk) if pk is not None else None
 

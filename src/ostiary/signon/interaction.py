@@ -1,4 +1,4 @@
-"""A flow that waits for the person, and the redirect to its page."""
+"""Interactions: a started flow that waits for the user, and the redirect to its page."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 async def prolong_request(context: SignOnContext) -> None:
-    """Write what prolongs the request for the time of a flow that is about to begin."""
+    """Extend the lifetime of the request's stored data, before a flow starts."""
     statements = context.prolonging()
     if statements:
         await write_all(context.services.database, statements)
@@ -25,7 +25,7 @@ async def prolong_request(context: SignOnContext) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Interaction:
-    """The flow, the path of ours it leads back to, and what its page shows first, when that is known."""
+    """The flow, its return path, and the component of its first challenge, if known."""
 
     flow: Flow
     back: str
@@ -33,9 +33,9 @@ class Interaction:
 
     @property
     def asks_consent(self) -> bool:
-        """Whether it is consent that is waited for."""
+        """Whether the flow waits for consent."""
         return self.component == ConsentStage.COMPONENT
 
     def redirect(self, request: Request, *, display: str = "") -> Response:
-        """Send the browser there; `display` is the form of page asked for."""
+        """Return the redirect to the flow's page. `display` is the requested page type."""
         return redirect(page_address(request.prefix, self.flow.slug, self.back, display=display))

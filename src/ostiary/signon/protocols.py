@@ -1,6 +1,6 @@
-"""The endpoints at which protocols sign people on, each found by its path.
+"""The registry of sign-on endpoints, by path.
 
-Flows and pages ask here about the addresses they lead to; they know no protocol.
+Through it, flows and pages continue requests of protocols that they do not know.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from ostiary.flows.plans.beginning import Beginning
+    from ostiary.flows.plans.flow_start import FlowStart
     from ostiary.flows.plans.pending_commit import PendingCommit
     from ostiary.flows.resources import Flow
     from ostiary.web.request import Request
@@ -16,27 +16,27 @@ if TYPE_CHECKING:
 
 
 class ProtocolEndpoint(Protocol):
-    """One endpoint. The requests it is handed are for its path, as a browser would bring them."""
+    """One endpoint. It receives requests for its path, as a browser would send them."""
 
     @property
     def path(self) -> str:
         """The path, without our prefix."""
         ...
 
-    async def take_up(self, request: Request, pending: PendingCommit) -> Response | None:
-        """Answer the request whose flow has just ended, by a redirect, and commit that end with it.
+    async def answer_end(self, request: Request, pending: PendingCommit) -> Response | None:
+        """Return the redirect for a request whose flow has just ended, and commit the end of the flow with it.
 
-        None when the browser has to bring the request itself; then nothing was committed. Raises PlanChanged and
+        Returns None, and commits nothing, when the browser must send the request itself. Raises PlanChanged and
         SessionGone.
         """
         ...
 
     async def answer(self, request: Request) -> Response:
-        """Answer a GET: a page, a flow, or the application."""
+        """Respond to a GET, with a page or a redirect to a flow or the application."""
         ...
 
-    async def begin_again(self, request: Request, flow: Flow) -> Beginning | None:
-        """Tell what a sign-in whose plan is lost was begun for; None when it does not begin that flow any more."""
+    async def find_start(self, request: Request, flow: Flow) -> FlowStart | None:
+        """Return the start of a sign-in whose plan is lost; None when the request no longer starts that flow."""
         ...
 
 
@@ -48,30 +48,30 @@ class Protocols:
         self.register(*endpoints)
 
     def register(self, *endpoints: ProtocolEndpoint) -> None:
-        """Add endpoints. Raises ValueError for a path that another one has."""
+        """Add endpoints. Raises ValueError when a path is taken."""
         for endpoint in endpoints:
             if endpoint.path in self._by_path:
                 message = f"two endpoints of sign-on at {endpoint.path}"
                 raise ValueError(message)
             self._by_path[endpoint.path] = endpoint
 
-    async def take_up(self, request: Request, to: str, pending: PendingCommit) -> Response | None:
-        """Answer the request to which a flow leads that has just ended (`flows.plans.pending_commit.TakeUp`)."""
+    async def answer_end(self, request: Request, to: str, pending: PendingCommit) -> Response | None:
+        """Respond to the request for which a flow has just ended (`flows.plans.pending_commit.AnswerEnd`)."""
         match = self._find(request, to)
-        return None if match is None else await match[0].take_up(match[1], pending)
+        return None if match is None else await match[0].answer_end(match[1], pending)
 
     async def follow(self, request: Request, to: str) -> Response | None:
-        """Answer what the browser would ask for at `to`; None where there is no endpoint."""
+        """Respond to a GET of `to`; None if no endpoint has that path."""
         match = self._find(request, to)
         return None if match is None else await match[0].answer(match[1])
 
-    async def begin_again(self, request: Request, flow: Flow, to: str) -> Beginning | None:
-        """Tell what a sign-in that leads to `to` was begun for (`flows.plans.beginning.BeginAgain`)."""
+    async def find_start(self, request: Request, flow: Flow, to: str) -> FlowStart | None:
+        """Return the start of a sign-in that returns to `to` (`flows.plans.flow_start.FindStart`)."""
         match = self._find(request, to)
-        return None if match is None else await match[0].begin_again(match[1], flow)
+        return None if match is None else await match[0].find_start(match[1], flow)
 
     def _find(self, request: Request, to: str) -> tuple[ProtocolEndpoint, Request] | None:
-        """Return the endpoint of that address and the request a browser would bring it."""
+        """Return the endpoint of that address, and a request for it."""
         path, _, query = to.partition("?")
         if not path.startswith(request.prefix):
             return None

@@ -1,4 +1,4 @@
-"""What a recovery link does: the person is past the password; further factors stay, unless the link says otherwise."""
+"""Recovery links: they replace the password. Further factors are still required, unless the link says otherwise."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ NOT_VALID: Final = "This link was used before, or it is too old."
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recoverer:
-    """The tokens of recovery links, and what sign-on works with."""
+    """The service behind recovery links."""
 
     tokens: Tokens
     sign_on: SignOnServices
 
     async def recover(self, request: Request, key: str, now: int) -> str:
-        """Consume a key and return the path to go to.
+        """Consume a key and return the path to redirect to.
 
-        Raises NotFound for a key that is not valid, or of a person who may not: its reason says which, its answer not.
+        Raises NotFound for an invalid key or an inactive user. Only its logged reason tells which.
         """
         recovery = await self.tokens.consume_recovery(Secret(key), now)
         if recovery is None:
@@ -56,7 +56,7 @@ class Recoverer:
             except PlanChanged:
                 raise _refusal("the account changed meanwhile", user) from None
             return self._home(request)
-        # The flow goes on behind the password: identification and password count as done, all other stages are asked.
+        # The flow starts after the password: identification and password count as passed, all other stages run.
         context = {
             "pending_user": {"pk": user.pk},
             "user_backend": METHOD,
@@ -76,7 +76,7 @@ class Recoverer:
         return _refusal(f"the link expired at {format_timestamp(when)}", user)
 
     def _home(self, request: Request) -> str:
-        """Return where the person chooses a new password; without such a flow, their applications."""
+        """Return the path of the password change; without such a flow, that of the user's applications."""
         home = request.prefix + HOME
         return password_change(request, self.sign_on.plane.snapshot, back=home) or home
 
@@ -86,7 +86,7 @@ class Recoverer:
 
 
 def _refusal(reason: str, user: User | None = None) -> NotFound:
-    """Return the error of a link that is not valid. The reason is for the log and the audit event only."""
+    """Return the error for an invalid link. The reason is for the log and the audit event only."""
     # guard: A42 every link that is not valid has the same response
     refusal = NotFound("recovery_link", NOT_VALID)
     refusal.reason = reason

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def sign_on_services(services: ServiceRegistry) -> SignOnServices:
-    """Return what sign-on works with."""
+    """Return the services of sign-on."""
     return SignOnServices(
         database=services.database,
         plane=services[ConfigPlane],
@@ -37,14 +37,14 @@ def sign_on_services(services: ServiceRegistry) -> SignOnServices:
 
 
 def recoverer(services: ServiceRegistry) -> Recoverer:
-    """Return what recovery links do."""
+    """Return the service of recovery links."""
     return Recoverer(tokens=services[Tokens], sign_on=services[SignOnServices])
 
 
 def flow_hooks(services: ServiceRegistry) -> FlowHooks:
-    """Return what tells flows for which request a sign-in was begun, and what answers the request a flow leads to."""
+    """Return the hooks by which flows find the start of a lost sign-in, and respond at the end of a flow."""
     protocols = services[Protocols]
-    return FlowHooks(begin_again=[protocols.begin_again], take_up=[protocols.take_up])
+    return FlowHooks(find_start=[protocols.find_start], answer_end=[protocols.answer_end])
 
 
 ROOM: Final = Room(
@@ -56,6 +56,6 @@ ROOM: Final = Room(
     ),
     hooks=(
         Service(FlowHooks, flow_hooks, site=True),
-        Service(ProtocolPreviews, lambda _: ProtocolPreviews()),  # the rooms of protocols hang theirs there
+        Service(ProtocolPreviews, lambda _: ProtocolPreviews()),  # the rooms of protocols add theirs
     ),
 )

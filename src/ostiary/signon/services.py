@@ -1,4 +1,4 @@
-"""What sign-on works with, handed over by the application."""
+"""The services of sign-on, injected by the application."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignOnServices:
-    """The rooms below, and a clock that gives microseconds UTC. A protocol adds its own (`members`)."""
+    """The services that sign-on uses. `clock` returns microseconds UTC. A protocol adds its own (`members`)."""
 
     database: Database
     plane: ConfigPlane
@@ -34,16 +34,16 @@ class SignOnServices:
     clock: Callable[[], int]
 
     def members(self) -> dict[str, Any]:
-        """Return what is here by its names, for the services of a protocol."""
+        """Return the fields as keyword arguments, for the services of a protocol."""
         return {item.name: getattr(self, item.name) for item in fields(SignOnServices)}
 
 
 @dataclass(frozen=True, slots=True)
 class ProtocolPages:
-    """The pages that protocols answer with. Whoever makes pages offers them.
+    """The pages that protocols respond with. The portal provides them.
 
-    `form_post` returns a page that posts these members to that address, which was checked before; `languages` are
-    those in which pages can be read (BCP 47).
+    `form_post` returns a page that posts parameters to an address; the caller has validated the address. `languages`
+    are the languages of the pages (BCP 47).
     """
 
     form_post: Callable[[Request, str, Mapping[str, str]], Response]

@@ -11,11 +11,11 @@ from ostiary.applications.by_provider import provider_of
 from ostiary.applications.resources import Application
 from ostiary.events.event import event
 from ostiary.signon.authorization import authorize, require_access
+from ostiary.signon.completion import require_arrival
 from ostiary.signon.context import RETURN, RelyingParty, SignOnContext
 from ostiary.signon.endpoint import BEFORE_CONSENT, SignOnEndpoint, Step
-from ostiary.signon.finishing import finish
+from ostiary.signon.final_commit import finish
 from ostiary.signon.person import require_person
-from ostiary.signon.returning import require_arrival
 from ostiary.signon.services import SignOnServices
 from ostiary.store.workspace.commit import run
 from ostiary.web.errors import BadRequest
@@ -36,7 +36,7 @@ def parse(request: Request, services: SignOnServices) -> Context:
     provider = None if application is None else provider_of(snapshot, application)
     if application is None or not isinstance(provider, TicketProvider):
         raise BadRequest("invalid_request", "The application is not known here.")
-    return Context(request=request, services=services, snapshot=snapshot, now=services.clock(), pairs=tuple(sent.items()), coming_from=sent.get(RETURN), provider=provider, known_party=RelyingParty(provider, application))  # fmt: skip
+    return Context(request=request, services=services, snapshot=snapshot, now=services.clock(), pairs=tuple(sent.items()), returning_from=sent.get(RETURN), provider=provider, known_party=RelyingParty(provider, application))  # fmt: skip
 
 
 async def consent(context: Context) -> Response | None:

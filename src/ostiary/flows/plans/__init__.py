@@ -1,3 +1,3 @@
 """Plans: what one run through a flow knows, how it is made, and where it is kept."""
 
-__all__ = ["beginning", "changes", "destination", "logout", "pending_commit", "requirement"]
+__all__ = ["changes", "destination", "flow_start", "logout", "pending_commit", "requirement"]

@@ -1,4 +1,4 @@
-"""The end of a flow that is not committed yet, and who takes it up. For flows and sign-on alone."""
+"""The uncommitted end of a flow. Only for flows and sign-on."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class PendingCommit:
-    """The end of a flow that is not committed yet: whoever takes it up commits it together with what follows.
+    """The uncommitted end of a flow. The receiver commits it together with its own statements.
 
-    `session` is the one it ended in, `pending_session` that same session when it is not stored yet. `completion` is
-    the key the flow was begun with: holding this value is its proof.
+    `session` is the session of the flow, and `pending_session` the same one if it is not stored yet. `completion` is
+    the completion key of the flow. It counts as proven, because only a passed flow has a pending commit with it.
     """
 
     session: Session
@@ -30,32 +30,32 @@ class PendingCommit:
 
 
 def pending_from(session: PendingSession) -> PendingCommit:
-    """Return what is due when a session begins."""
+    """Return the pending commit of a new session."""
     return PendingCommit(session.session, session.statements, pending_session=session)
 
 
-TakeUp = Callable[["Request", str, PendingCommit], Awaitable["Response | None"]]
-"""Answers the request to which a flow leads that has just ended (a path of ours), and commits that end with it.
+AnswerEnd = Callable[["Request", str, PendingCommit], Awaitable["Response | None"]]
+"""Responds to a request (one of our paths) whose flow has just ended, and commits the end of the flow with it.
 
-None when nobody answers there, or the browser has to bring the request itself; then nothing was committed. Raises
+Returns None, and commits nothing, when no endpoint has the path or the browser must send the request itself. Raises
 PlanChanged and SessionGone.
 """
 
 
-async def left_to_the_browser(_request: Request, _to: str, _pending: PendingCommit) -> Response | None:
-    """Take up nothing."""
+async def no_responder(_request: Request, _to: str, _pending: PendingCommit) -> Response | None:
+    """Return None: without sign-on, no endpoint responds."""
     return None
 
 
-def first_taker(every: Iterable[TakeUp]) -> TakeUp:
-    """Return one function for several: the first of them that answers."""
+def first_responder(every: Iterable[AnswerEnd]) -> AnswerEnd:
+    """Join several functions to one that returns the first response."""
     functions = tuple(every)
 
-    async def take_up(request: Request, to: str, pending: PendingCommit) -> Response | None:
+    async def answer_end(request: Request, to: str, pending: PendingCommit) -> Response | None:
         for function in functions:
             response = await function(request, to, pending)
             if response is not None:
                 return response
         return None
 
-    return take_up
+    return answer_end

@@ -11,8 +11,8 @@ from ostiary.flows.error_detail import TOO_MANY
 from ostiary.flows.interface.pending_user import person_fields
 from ostiary.flows.interface.stage_context import Ask, StageContext
 from ostiary.flows.next_url import is_relative, query_value
-from ostiary.flows.plans.beginning import ANOTHER_URL
 from ostiary.flows.plans.destination import FLOW_TOKEN, NAMED, key_of_page
+from ostiary.flows.plans.flow_start import ANOTHER_URL
 from ostiary.flows.run.outcome import Challenge, FlowInfo
 
 if TYPE_CHECKING:

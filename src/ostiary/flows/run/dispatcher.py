@@ -26,8 +26,8 @@ from ostiary.flows.interface.stage_context import (
     Wrong,
 )
 from ostiary.flows.people.subjects import forget
-from ostiary.flows.plans.beginning import beside_proof
 from ostiary.flows.plans.destination import destination
+from ostiary.flows.plans.flow_start import beside_proof
 from ostiary.flows.plans.pending_commit import PendingCommit
 from ostiary.flows.plans.repository import new_plan
 from ostiary.flows.proofs.proof import PROOF_ENDED, renewed, still_proven, unproven
@@ -125,7 +125,7 @@ class Dispatcher:
             return None
         if at.flow.designation == "authorization":
             return Moved(following)
-        again = await self._services.begin_again(at.request, at.flow, following) if signs_in else None
+        again = await self._services.find_start(at.request, at.flow, following) if signs_in else None
         if again is not None and user is None:
             context = dict(again.context)
             changes = {"context": context, "origin": context, "next_url": following, "completion": again.completion}

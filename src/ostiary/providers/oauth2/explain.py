@@ -13,7 +13,7 @@ from ostiary.providers.oauth2.tokens.asking import asking_in
 from ostiary.providers.oauth2.tokens.issue import preview_identity
 from ostiary.providers.oauth2.tokens.new_authorization import new_authorization
 from ostiary.sessions.session import Session
-from ostiary.signon.explain.preview import ProtocolPreview, Told
+from ostiary.signon.explain.preview import ProtocolPreview, ReleasedClaims
 
 if TYPE_CHECKING:
     from ostiary.signon.explain.situation import Situation
@@ -23,7 +23,7 @@ _DECIDED_LATER: Final = ("jti", "sid")  # other ones in every session
 
 def preview(salt: str) -> ProtocolPreview:
     """Return this protocol's part of explanations. `salt` is the install id."""
-    return ProtocolPreview(provider=OAuth2Provider, facts=_facts, told=partial(_told, salt=salt))
+    return ProtocolPreview(provider=OAuth2Provider, facts=_facts, released=partial(_released, salt=salt))
 
 
 def _client(situation: Situation) -> Client | None:
@@ -44,7 +44,7 @@ def _facts(situation: Situation) -> Mapping[str, object]:
     return {"oauth_scopes": list(_scopes(client, situation)), "oauth_grant_type": "authorization_code"}
 
 
-async def _told(situation: Situation, *, salt: str) -> Told | None:
+async def _released(situation: Situation, *, salt: str) -> ReleasedClaims | None:
     client = _client(situation)
     if client is None:
         return None
@@ -57,7 +57,7 @@ async def _told(situation: Situation, *, salt: str) -> Told | None:
         client, authorization, situation.subject, asking_in(client, situation), issuer=issuer, now=situation.now
     )
     shown = {name: value for name, value in identity.items() if name not in _DECIDED_LATER}
-    return Told(
+    return ReleasedClaims(
         claims={"ID token": shown, "userinfo": userinfo_claims(claims.values, identity)},
         failed={item.mapping.name: f"{item.reason}; its claims are left out" for item in claims.failed},
     )

@@ -1,6 +1,6 @@
-"""Why a person may use an application or not: decided by the same engine as a sign-in, and nothing is written.
+"""Explanations: why a user may use an application or not. They use the engine of sign-in, and write nothing.
 
-Whatever a decision would write is dropped. Commands ask here; no request is answered from here.
+They serve the command line, not requests.
 """
 
-__all__ = ["explanation", "finding", "preview", "situation", "trying", "words"]
+__all__ = ["explanation", "lookup", "preview", "report", "situation", "trial"]

@@ -1,4 +1,4 @@
-"""Single changes that would let somebody in: each is tried in memory, and named only if the verdict is another then."""
+"""Single changes that would grant access. Each is evaluated in memory, and named only if it changes the verdict."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from ostiary.applications.resources import Application
 from ostiary.flows.resources import Flow, FlowStageBinding
 from ostiary.policies.resources import POLICY, PolicyBinding
 from ostiary.record import dataclass
-from ostiary.signon.explain.verdict import reach, sign_on_provider
+from ostiary.signon.explain.verdict import decide_verdict, sign_on_provider
 
 if TYPE_CHECKING:
     from ostiary.signon.explain.situation import Situation
 
-MOST: Final = 2_000
-"""Changes that are tried."""
-LONGEST: Final = 20.0  # seconds in which they are tried: expressions may take their time in each
+MAX_CHANGES: Final = 2_000
+"""The maximum number of changes to evaluate."""
+MAX_SECONDS: Final = 20.0  # for all of them: expressions run again for each change
 
 Target = Application | Flow | FlowStageBinding
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SingleChange:
-    """One change: `kind` and `object` for programs, `words` for people, and how things would be after it."""
+    """One change: `kind` and `object` for programs, `words` for people, and the situation after it."""
 
     kind: str
     object: str
@@ -36,7 +36,7 @@ class SingleChange:
 
 @dataclass(frozen=True, slots=True)
 class TriedChanges:
-    """The changes after each of which the verdict is yes. Without `complete` there are more than the `tried` ones."""
+    """The changes that would each grant access. Without `complete` not all candidates were evaluated."""
 
     found: tuple[SingleChange, ...] = ()
     tried: int = 0
@@ -44,22 +44,22 @@ class TriedChanges:
 
 
 async def changes_that_allow(situation: Situation, facts: Mapping[str, object]) -> TriedChanges:
-    """Try the single changes, as many as `MOST` and `LONGEST` allow."""
+    """Evaluate the single changes, within `MAX_CHANGES` and `MAX_SECONDS`."""
     found: list[SingleChange] = []
     tried = 0
-    end = time.monotonic() + LONGEST
+    end = time.monotonic() + MAX_SECONDS
     for change in candidates(situation):
-        if tried == MOST or time.monotonic() > end:
+        if tried == MAX_CHANGES or time.monotonic() > end:
             return TriedChanges(tuple(found), tried, complete=False)
         tried += 1
         # guard: A82 only changes that allow it are named
-        if (await reach(change.after, facts)).allowed:
+        if (await decide_verdict(change.after, facts)).allowed:
             found.append(change)
     return TriedChanges(tuple(found), tried)
 
 
 def candidates(situation: Situation) -> Iterator[SingleChange]:
-    """Yield every single change that might matter, the gentlest first."""
+    """Yield every single change that might matter, the smallest first."""
     targets = list(_targets(situation))
     yield from _of_the_account(situation)
     yield from _of_groups(situation, targets)
@@ -82,7 +82,7 @@ def _of_the_account(situation: Situation) -> Iterator[SingleChange]:
 
 
 def _of_groups(situation: Situation, targets: Sequence[tuple[Target, str]]) -> Iterator[SingleChange]:
-    """Yield joining each group that is bound or named by a policy, and leaving each that leads to one."""
+    """Yield joining each group that a binding or policy names, and leaving each group that inherits from one."""
     subject, groups = situation.subject, situation.groups
     direct = {group.pk for group in subject.groups}
     wanted = _groups_that_matter(situation, targets)
@@ -159,7 +159,7 @@ def _of_a_new_binding(situation: Situation, target: Target, name: str) -> Single
 
 
 def _targets(situation: Situation) -> Iterator[tuple[Target, str]]:
-    """Yield what asks about the person on the way: the application, its authorization flow, and the flow's places."""
+    """Yield everything with policies: the application, its authorization flow, and the stage bindings of the flow."""
     snapshot, application = situation.snapshot, situation.application
     yield application, f"application {application.slug}"
     provider = sign_on_provider(situation)

@@ -1,4 +1,4 @@
-"""The whole explanation of one person at one application, and the same as JSON data."""
+"""The explanation of a user's access to an application, also as JSON data."""
 
 from __future__ import annotations
 
@@ -8,32 +8,32 @@ from typing import TYPE_CHECKING
 
 from ostiary.record import dataclass
 from ostiary.signon.explain.changes import TriedChanges, changes_that_allow
-from ostiary.signon.explain.examining import examine
-from ostiary.signon.explain.situation import Examined, Situation
-from ostiary.signon.explain.verdict import Reached, application_facts, reach, sign_on_provider
+from ostiary.signon.explain.decision_details import decide_in_detail
+from ostiary.signon.explain.situation import DecisionDetails, Situation
+from ostiary.signon.explain.verdict import AccessVerdict, application_facts, decide_verdict, sign_on_provider
 
 if TYPE_CHECKING:
-    from ostiary.signon.explain.preview import ProtocolPreviews, Told
+    from ostiary.signon.explain.preview import ProtocolPreviews, ReleasedClaims
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """Why somebody may use an application, or not.
+    """Why a user may use an application, or not.
 
-    `told` is what the application receives of whoever may use it, None without a protocol. `changes` would each alone
-    turn a no into a yes.
+    `released` are the claims that the application would receive, None without a protocol. Each of the `changes` alone
+    would grant access.
     """
 
     situation: Situation
-    reached: Reached
-    policies: Examined
-    told: Told | None = None
+    verdict: AccessVerdict
+    policies: DecisionDetails
+    released: ReleasedClaims | None = None
     changes: TriedChanges = TriedChanges()
 
     @property
     def depends(self) -> tuple[str, ...]:
-        """What the verdict depends on that is not known here: facts of the sign-in, and what the network would tell."""
-        runs = [run for run in self.reached.flows if run.role == "authorization"]
+        """The unknowns that the verdict depends on: facts of the sign-in, and responses from the network."""
+        runs = [run for run in self.verdict.flows if run.role == "authorization"]
         examined = [self.policies, *(run.policies for run in runs)]
         examined += [place.policies for run in runs for place in run.places]
         return tuple(dict.fromkeys(name for one in examined if one is not None for name in one.depends))
@@ -48,12 +48,12 @@ class Explanation:
             "newest_revision": self.situation.newest_revision,
             "time": self.situation.now,
             "client_ip": self.situation.client_ip,
-            "allowed": self.reached.allowed,
-            "reasons": list(self.reached.reasons),
+            "allowed": self.verdict.allowed,
+            "reasons": list(self.verdict.reasons),
             "policies": _data(self.policies),
-            "flows": [_data(run) for run in self.reached.flows],
-            "claims": None if self.told is None else _data(self.told.claims),
-            "failed_mappings": {} if self.told is None else dict(self.told.failed),
+            "flows": [_data(run) for run in self.verdict.flows],
+            "claims": None if self.released is None else _data(self.released.claims),
+            "failed_mappings": {} if self.released is None else dict(self.released.failed),
             "depends": list(self.depends),
             "changes": [{"kind": one.kind, "object": one.object, "words": one.words} for one in self.changes.found],
             "changes_tried": self.changes.tried,
@@ -62,10 +62,10 @@ class Explanation:
 
 
 async def explain(situation: Situation, previews: ProtocolPreviews) -> Explanation:
-    """Decide, and say why. Nothing is written, and nobody is asked over the network."""
+    """Decide and explain. Nothing is written, and no network request is made."""
     facts = application_facts(situation, previews)
-    reached = await reach(situation, facts)
-    _, policies = await examine(
+    verdict = await decide_verdict(situation, facts)
+    _, policies = await decide_in_detail(
         str(situation.application.pk),
         situation.application.policy_engine_mode,
         situation,
@@ -75,10 +75,10 @@ async def explain(situation: Situation, previews: ProtocolPreviews) -> Explanati
     preview = previews.of(sign_on_provider(situation))
     return Explanation(
         situation=situation,
-        reached=reached,
+        verdict=verdict,
         policies=policies,
-        told=None if preview is None else await preview.told(situation),
-        changes=TriedChanges() if reached.allowed else await changes_that_allow(situation, facts),
+        released=None if preview is None else await preview.released(situation),
+        changes=TriedChanges() if verdict.allowed else await changes_that_allow(situation, facts),
     )
 
 
@@ -86,7 +86,7 @@ def _data(value: object) -> object:
     """Return the fields of records as plain data."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         found: dict[str, object] = {item.name: _data(getattr(value, item.name)) for item in dataclasses.fields(value)}
-        if isinstance(value, Examined):
+        if isinstance(value, DecisionDetails):
             found["depends"] = list(value.depends)
         return found
     if isinstance(value, Mapping):

@@ -1,4 +1,4 @@
-"""The flows that a sign-in would run, with what happens at each of their places."""
+"""The flows that a sign-in would run, with the outcome of each stage."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ostiary.flows.run.planner import Fate, bindings_of, fate_of
 from ostiary.flows.stages.deny import DenyStage
 from ostiary.flows.stages.identification import IdentificationStage
 from ostiary.record import dataclass
-from ostiary.signon.explain.examining import examine
+from ostiary.signon.explain.decision_details import decide_in_detail
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ostiary.directory.user import Subject
     from ostiary.policies.decide import Decision
     from ostiary.resource import Resource
-    from ostiary.signon.explain.situation import Examined, Situation
+    from ostiary.signon.explain.situation import DecisionDetails, Situation
 
 PlaceFate = Literal["taken", "left out", "refuses"]
 _FATES: Final[dict[Fate, PlaceFate]] = {"take": "taken", "leave": "left out", "refuse": "refuses"}
@@ -28,47 +28,47 @@ _FATES: Final[dict[Fate, PlaceFate]] = {"take": "taken", "leave": "left out", "r
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """A stage of a flow, and what becomes of it. `policies` are those of its place, None without any."""
+    """A stage of a flow and its outcome. `policies` are those of its binding, None without any."""
 
     binding: str
     order: int
     stage: str
     kind: str
     fate: PlaceFate
-    policies: Examined | None = None
+    policies: DecisionDetails | None = None
 
     @property
     def depends(self) -> tuple[str, ...]:
-        """What its fate depends on that is known only when the flow runs."""
+        """The unknowns that its outcome depends on."""
         return () if self.policies is None else self.policies.depends
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlowRun:
-    """A flow for this person. `refusal` says why they would not get through, "" when nothing known here stops them."""
+    """The run of a flow for this user. `refusal` is the reason why they would not pass, else ""."""
 
     slug: str
     name: str
     role: Literal["authentication", "authorization"]
-    policies: Examined | None
+    policies: DecisionDetails | None
     places: tuple[Place, ...]
     refusal: str = ""
 
 
 async def authentication_run(flow: Flow, situation: Situation) -> FlowRun:
-    """Run through the flow that signs people in. Until the stage that asks who they are, nobody is known."""
+    """Simulate the authentication flow. The user is unknown until the identification stage."""
     return await _Walk(flow, situation, role="authentication", facts={}).run()
 
 
 async def authorization_run(flow: Flow, situation: Situation, facts: Mapping[str, object]) -> FlowRun:
-    """Run through the flow that stands before the application, for a person who is signed in."""
+    """Simulate the authorization flow, for a signed-in user."""
     return await _Walk(flow, situation, role="authorization", facts=facts).run()
 
 
 class _Walk:
-    """One way through a flow: the policies of all places when the plan is made, then again at each place.
+    """One run of a flow: the policies of all stage bindings when the plan is made, then again at each stage.
 
-    `facts` is the context of the plan, as far as it is known; expressions change it for those that come after them.
+    `facts` is the known context of the plan. Expressions change it for the policies after them.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class _Walk:
         self._made = FlowRun(slug=flow.slug, name=flow.name, role=role, policies=None, places=())
 
     async def run(self) -> FlowRun:
-        """Return what happens, up to the first place that nobody gets past."""
+        """Return the run, up to the first stage that refuses."""
         # guard: A82 an explained flow applies only to whom it is for
         if not requirement_met(self._flow, self._subject, self._facts):
             return _with(self._made, refusal=f"the flow asks for {self._flow.authentication}")
@@ -99,7 +99,7 @@ class _Walk:
         return await self._take(planned)
 
     async def _plan(self, binding: FlowStageBinding) -> tuple[FlowStageBinding, Place]:
-        """Decide about a place when the plan is made."""
+        """Decide about a stage binding when the plan is made."""
         stage = self._situation.snapshot.resolve(STAGE, binding.stage)
         place = Place(
             binding=str(binding.pk),
@@ -111,7 +111,7 @@ class _Walk:
         return binding, await self._decide(binding, place, self._subject) if binding.evaluate_on_plan else place
 
     async def _take(self, planned: Sequence[tuple[FlowStageBinding, Place]]) -> FlowRun:
-        """Go through the places, each decided about again where its binding wants that."""
+        """Go through the stages. Evaluate policies again where the binding says so."""
         known = self._subject
         for binding, place in planned:
             stage = self._situation.snapshot.resolve(STAGE, binding.stage)
@@ -129,9 +129,11 @@ class _Walk:
         fate = _FATES[fate_of(decision, binding, self._situation.snapshot)]
         return dataclasses.replace(place, fate=fate, policies=examined if examined.steps else None)
 
-    async def _examine(self, target: Flow | FlowStageBinding, subject: Subject | None) -> tuple[Decision, Examined]:
-        """Ask the policies of a target. What their expressions change in the context, the next ones see."""
-        decision, examined = await examine(
+    async def _examine(
+        self, target: Flow | FlowStageBinding, subject: Subject | None
+    ) -> tuple[Decision, DecisionDetails]:
+        """Evaluate the policies of a target, and apply the changes of their expressions to the context."""
+        decision, examined = await decide_in_detail(
             str(target.pk),
             target.policy_engine_mode,
             self._situation,
@@ -144,7 +146,7 @@ class _Walk:
 
 
 def _stops(place: Place, stage: Resource | None) -> str:
-    """Return why nobody gets past a place."""
+    """Return the reason why nobody passes a stage, else ""."""
     if place.fate == "refuses":
         return f"a policy at stage {place.stage} could not be evaluated"
     if place.fate == "taken" and isinstance(stage, DenyStage):

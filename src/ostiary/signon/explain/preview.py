@@ -1,4 +1,4 @@
-"""What protocols add to an explanation: what policies see of a request, and what the application would be told."""
+"""The part of a protocol in an explanation: the facts that policies see, and the claims that it would release."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
-    """What an application would receive, by the name of what carries it, and the mappings that give nothing."""
+class ReleasedClaims:
+    """The claims that an application would receive, by token or endpoint, and the reason of each failed mapping."""
 
     claims: Mapping[str, Mapping[str, object]]
     failed: Mapping[str, str] = field(default_factory=dict)
@@ -23,23 +23,23 @@ class Told:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProtocolPreview:
-    """One protocol's part, for providers of the class `provider`.
+    """The preview of one protocol, for providers of the class `provider`.
 
-    `facts` are those that its requests hand to policies, as far as they are the same for each; `told` is None for an
-    application that is not served.
+    `facts` returns the facts that are the same in all its requests. `released` returns None for an application that
+    the protocol does not serve.
     """
 
     provider: type[SignOnProvider]
     facts: Callable[[Situation], Mapping[str, object]]
-    told: Callable[[Situation], Awaitable[Told | None]]
+    released: Callable[[Situation], Awaitable[ReleasedClaims | None]]
 
 
 @dataclass(slots=True)
 class ProtocolPreviews:
-    """What rooms of protocols hang here."""
+    """The previews that protocols register."""
 
     previews: list[ProtocolPreview] = field(default_factory=list)
 
     def of(self, provider: object) -> ProtocolPreview | None:
-        """Return the part of the protocol of a provider."""
+        """Return the preview of a provider's protocol."""
         return next((one for one in self.previews if isinstance(provider, one.provider)), None)

@@ -1,4 +1,4 @@
-"""What an explanation is about: who, which application, when and from where, as the configuration is or might be."""
+"""The situation to explain: user, application, time, client address and configuration."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Situation:
-    """A person, an application, and the moment. `now` is microseconds UTC.
+    """A user, an application, and the time `now` in microseconds UTC.
 
-    `client_ip` is the person's address, `host` the name of ours that they came to, `base_url` its address, `amr` how
-    they signed in, `scopes` what the application asks for (None: everything it may ask for). `snapshot` may be an
-    earlier configuration than the one in force, whose number is `newest_revision`; people and groups are those of now.
-    `evaluator` runs expressions; without one they cannot be evaluated.
+    `client_ip` is the client's address, `host` and `base_url` are ours, `amr` is how the user signed in. `scopes` are
+    the requested scopes, None for all that the application may request. `snapshot` may be an older revision than
+    `newest_revision`; users and groups are always the present ones. Without `evaluator`, expressions that need the
+    sandbox cannot be evaluated.
     """
 
     subject: Subject
@@ -40,8 +40,8 @@ class Situation:
     newest_revision: int | None = None
     evaluator: Evaluator | None = None
 
-    def context(self, facts: WatchedFacts, *, is_sso: bool = False, in_flow: bool = False) -> PolicyContext:
-        """Return what policies see. Nothing that they want is done."""
+    def context(self, facts: ObservedFacts, *, is_sso: bool = False, in_flow: bool = False) -> PolicyContext:
+        """Return the context of policies, as a trial: their effects are not carried out."""
         return PolicyContext(
             now=self.now,
             client_ip=self.client_ip,
@@ -53,10 +53,10 @@ class Situation:
         )
 
 
-class WatchedFacts(Mapping[str, object]):
-    """What policies see as `request.context`, as far as it is known; `missed` are keys that were looked for in vain.
+class ObservedFacts(Mapping[str, object]):
+    """The known part of `request.context`. `missed` collects the unknown keys that policies read.
 
-    What was missed is known only when a person really signs in, so a result that comes of it may be another one then.
+    Those are known only at a real sign-in, where the result may be different.
     """
 
     def __init__(self, known: Mapping[str, object]) -> None:
@@ -64,23 +64,23 @@ class WatchedFacts(Mapping[str, object]):
         self.missed: set[str] = set()
 
     def __getitem__(self, key: str) -> object:
-        """Return what is known."""
+        """Return the value, or record the key as missed and raise KeyError."""
         if key not in self._known:
             self.missed.add(key)
         return self._known[key]
 
     def __iter__(self) -> Iterator[str]:
-        """Go through the keys that are known."""
+        """Iterate over the known keys."""
         return iter(self._known)
 
     def __len__(self) -> int:
-        """Return how many are known."""
+        """Return the number of known keys."""
         return len(self._known)
 
 
 @dataclass(frozen=True, slots=True)
-class ExaminedStep:
-    """What one binding said, with its cost in microseconds and what its result depends on that is not known here."""
+class BindingResult:
+    """The result of one binding, with its cost in microseconds and the unknowns that it depends on."""
 
     step: Mapping[str, object]
     cost: int
@@ -88,16 +88,16 @@ class ExaminedStep:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Examined:
-    """A decision about one object, with what each binding said."""
+class DecisionDetails:
+    """A decision about one object, with the result of each binding."""
 
     mode: str
     passing: bool
     undecided: bool
     messages: tuple[str, ...] = ()
-    steps: tuple[ExaminedStep, ...] = field(default=())
+    steps: tuple[BindingResult, ...] = field(default=())
 
     @property
     def depends(self) -> tuple[str, ...]:
-        """What the decision depends on that is not known here."""
+        """The unknowns that the decision depends on."""
         return tuple(dict.fromkeys(name for step in self.steps for name in step.depends))

@@ -1,4 +1,4 @@
-"""The verdict: whether the person, as things are, comes through to the application."""
+"""The verdict: whether the user would reach the application."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ostiary.flows.resources import Flow
 from ostiary.record import dataclass
 from ostiary.signon.access import NO_ACCESS, application_context, decide_access
 from ostiary.signon.explain.flow_runs import FlowRun, authentication_run, authorization_run
-from ostiary.signon.explain.situation import WatchedFacts
+from ostiary.signon.explain.situation import ObservedFacts
 from ostiary.signon.flow_choice import authentication_flow
 
 if TYPE_CHECKING:
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reached:
-    """Whether the person reaches the application, and why not. `flows` are those that would run."""
+class AccessVerdict:
+    """Whether the user reaches the application, and the reasons if not. `flows` are those that would run."""
 
     allowed: bool
     reasons: tuple[str, ...] = ()
     flows: tuple[FlowRun, ...] = ()
 
 
-async def reach(situation: Situation, facts: Mapping[str, object]) -> Reached:
-    """Ask what a sign-in asks, in its order: the account, the application's policies, the authorization flow."""
+async def decide_verdict(situation: Situation, facts: Mapping[str, object]) -> AccessVerdict:
+    """Check what a sign-in checks, in its order: the account, the application's policies, the authorization flow."""
     # guard: A82 an inactive account may not
     reasons = [] if situation.subject.user.is_active else ["the account is not active"]
     access = await decide_access(
@@ -38,7 +38,7 @@ async def reach(situation: Situation, facts: Mapping[str, object]) -> Reached:
         snapshot=situation.snapshot,
         client_ip=situation.client_ip,
         now=situation.now,
-        facts=WatchedFacts(facts),
+        facts=ObservedFacts(facts),
         evaluator=situation.evaluator,
         trial=True,
     )
@@ -49,18 +49,18 @@ async def reach(situation: Situation, facts: Mapping[str, object]) -> Reached:
     reasons += [f"flow {run.slug}: {run.refusal}" for run in flows if run.role == "authorization" and run.refusal]
     if provider is not None and not any(run.role == "authorization" for run in flows):
         reasons.append("the application's authorization flow does not exist")
-    return Reached(allowed=not reasons, reasons=tuple(reasons), flows=tuple(flows))
+    return AccessVerdict(allowed=not reasons, reasons=tuple(reasons), flows=tuple(flows))
 
 
 def sign_on_provider(situation: Situation) -> SignOnProvider | None:
-    """Return the provider that signs people on to the application."""
+    """Return the sign-on provider of the application."""
     pk = situation.application.provider
     found = None if pk is None else situation.snapshot.resolve(PROVIDER, pk)
     return found if isinstance(found, SignOnProvider) else None
 
 
 def application_facts(situation: Situation, previews: ProtocolPreviews) -> Mapping[str, object]:
-    """Return what the protocol's requests hand to the application's policies."""
+    """Return the facts that the protocol gives to the application's policies."""
     preview = previews.of(sign_on_provider(situation))
     return {} if preview is None else preview.facts(situation)
 

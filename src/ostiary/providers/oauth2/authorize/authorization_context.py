@@ -11,7 +11,7 @@ from ostiary.proto.oauth2.authorization.response import ResponseTarget
 from ostiary.providers.oauth2.authorize.address import PATH as AUTHORIZE_PATH
 from ostiary.providers.oauth2.protected.github import DESCRIPTIONS
 from ostiary.record import dataclass
-from ostiary.signon.context import Known, SignOnContext
+from ostiary.signon.context import RequiredField, SignOnContext
 
 if TYPE_CHECKING:
     from ostiary.grants.pushed_requests import Pushed
@@ -42,11 +42,11 @@ class AuthorizationContext(SignOnContext):
     known_request: AuthorizeRequest | None = None
     scope: tuple[str, ...] = ()
 
-    client = Known["Client"]("known_client")
+    client = RequiredField["Client"]("known_client")
     """Who sent the request."""
-    wanted = Known[AuthorizeRequest]("known_request")
+    wanted = RequiredField[AuthorizeRequest]("known_request")
     """The request, validated."""
-    target = Known[ResponseTarget]("known_target")
+    target = RequiredField[ResponseTarget]("known_target")
     """The address that the response goes to; the administrator has allowed it."""
 
     @property

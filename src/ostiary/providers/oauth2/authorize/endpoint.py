@@ -66,7 +66,7 @@ def _parse(services: OAuth2Services, request: Request) -> AuthorizationContext:
         request=request,
         services=services,
         parameters=parameters,
-        coming_from=parameters.values.get(RETURN),
+        returning_from=parameters.values.get(RETURN),
         pairs=tuple(pairs),
         snapshot=services.plane.snapshot,
         now=services.clock(),

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 async def sign_in(context: AuthorizationContext) -> Response:
     """Begin the authentication flow, if the request may begin and a page may be shown. Raises OAuthError."""
-    if context.late is not None and not context.at_once:
-        raise context.late
-    if "none" in context.wanted.prompt and not context.at_once:
+    if context.expired is not None and not context.redirect_only:
+        raise context.expired
+    if "none" in context.wanted.prompt and not context.redirect_only:
         raise OAuthError(LOGIN_REQUIRED)
     return _lead_to(context, await begin_sign_in(context))
 

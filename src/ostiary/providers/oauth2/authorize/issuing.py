@@ -22,7 +22,7 @@ from ostiary.providers.oauth2.logout.session_management import session_state
 from ostiary.providers.oauth2.tokens.asking import asking_for
 from ostiary.providers.oauth2.tokens.issue import FrontTokens, issue_front
 from ostiary.providers.oauth2.tokens.new_authorization import new_authorization
-from ostiary.signon.finishing import SessionEnded, finish
+from ostiary.signon.final_commit import SessionEnded, finish
 from ostiary.store.hashing import new_token, token_hash
 from ostiary.store.workspace.commit import run
 

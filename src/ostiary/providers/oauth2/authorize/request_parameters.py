@@ -1,7 +1,7 @@
 """Where the parameters of a request come from: the query, a request object (RFC 9101), or PAR (RFC 9126).
 
 A request may begin only while its object or its request_uri is good. People take longer than that to sign in: a late
-one goes on when the browser comes back from a flow that was begun for it in time (`SignOnContext.late`).
+one goes on when the browser comes back from a flow that was begun for it in time (`SignOnContext.expired`).
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ async def find_parameters(context: AuthorizationContext) -> None:
         signed = signed_request(context.client, context.request, token, now=context.now)
         context.parameters = signed.parameters
         if signed.expires is not None and signed.expires <= context.now:
-            context.late = OAuthError(INVALID_REQUEST_OBJECT, "expired")
+            context.expired = OAuthError(INVALID_REQUEST_OBJECT, "expired")
     # guard: A15 unsigned requests are refused if the provider requires signed ones
     elif provider.require_signed_request_object:
         raise unsigned()
@@ -102,7 +102,7 @@ async def _pushed(context: AuthorizationContext, request_uri: str) -> None:
     context.pushed = pushed
     context.parameters = read_parameters(pushed.pairs)
     if pushed.begins_before <= context.now:
-        context.late = OAuthError(INVALID_REQUEST_URI, "expired")
+        context.expired = OAuthError(INVALID_REQUEST_URI, "expired")
 
 
 def _keys(client: Client) -> tuple[VerifyingKey, ...]:

@@ -23,10 +23,10 @@ from ostiary.providers.oauth2.authorize.validation import require_allowed_reques
 from ostiary.providers.oauth2.protected.github import known_scopes
 from ostiary.providers.oauth2.provider.client import client_by_id
 from ostiary.signon.authorization import check_access
-from ostiary.signon.context import ANOTHER, Arrival, NotContinued, RelyingParty
+from ostiary.signon.completion import find_arrival, is_declined
+from ostiary.signon.context import ANOTHER, Arrival, CannotContinue, RelyingParty
 from ostiary.signon.endpoint import ALWAYS, BEFORE_CONSENT, BEFORE_SIGN_IN, Step
 from ostiary.signon.person import find_person
-from ostiary.signon.returning import find_arrival, is_declined
 from ostiary.web.errors import BadRequest
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ async def _fresh_enough(context: AuthorizationContext) -> Response | None:
     session, _ = context.signed_in
     max_age = context.wanted.max_age
     stale = session.auth_time is None or (max_age is not None and context.now - session.auth_time >= max_age * _SECOND)
-    if stale or context.wanted.prompt & _AGAIN or context.coming_from == ANOTHER:
+    if stale or context.wanted.prompt & _AGAIN or context.returning_from == ANOTHER:
         return await sign_in(context)
     return None
 
@@ -137,8 +137,8 @@ async def _allowed(context: AuthorizationContext) -> Response | None:
 
 async def _complete(context: AuthorizationContext) -> Response | None:
     plain = context.target.delivery != "form_post" and context.target.redirect_uri.startswith(_WEB)
-    if context.at_once and not plain:
-        raise NotContinued  # a page of a flow leads to redirects only, and opens no program
+    if context.redirect_only and not plain:
+        raise CannotContinue  # a page of a flow leads to redirects only, and opens no program
     return await complete(context)
 
 

@@ -31,7 +31,7 @@ from ostiary.signon.authorization import (
     flow_context,
     require_authorization_flow,
 )
-from ostiary.signon.context import ANOTHER, Known, NotContinued, RelyingParty, SignOnContext
+from ostiary.signon.context import ANOTHER, CannotContinue, RelyingParty, RequiredField, SignOnContext
 from ostiary.signon.endpoint import SignOnEndpoint, Step
 from ostiary.signon.person import find_person, require_person
 from ostiary.store.hashing import token_hash
@@ -61,9 +61,9 @@ class DeviceContext(SignOnContext):
     code: str
     known_client: Client | None = None
 
-    def return_url(self, coming_from: str) -> str:
+    def return_url(self, returning_from: str) -> str:
         """Return the page's own address."""
-        del coming_from
+        del returning_from
         return f"{self.request.prefix}{self.PATH}" + (f"?code={quote(self.code, safe='')}" if self.code else "")
 
 
@@ -75,7 +75,7 @@ class CodeContext(DeviceContext):
 
     known_flow: Flow | None = None
 
-    flow = Known[Flow]("known_flow")
+    flow = RequiredField[Flow]("known_flow")
     """The brand's flow in which codes are entered."""
 
 
@@ -87,16 +87,16 @@ class ApprovalContext(DeviceContext):
 
     known_grant: DeviceGrant | None = None
 
-    client = Known["Client"]("known_client")
+    client = RequiredField["Client"]("known_client")
     """The client that the device is."""
-    grant = Known[DeviceGrant]("known_grant")
+    grant = RequiredField[DeviceGrant]("known_grant")
     """The device's request, whose code was entered in this session."""
 
-    def return_url(self, coming_from: str) -> str:
+    def return_url(self, returning_from: str) -> str:
         """Return the page's own address. Another person begins anew: the code belongs to this session."""
-        if coming_from == ANOTHER:
+        if returning_from == ANOTHER:
             return f"{self.request.prefix}{_SIGN_OUT}"
-        return DeviceContext.return_url(self, coming_from)
+        return DeviceContext.return_url(self, returning_from)
 
     def authorization_context(self) -> Mapping[str, object]:
         """Return what people allow, and which device waits for it."""
@@ -156,8 +156,8 @@ async def _ask_code(context: CodeContext) -> Response:
 
 async def _entered(context: ApprovalContext) -> Response | None:
     """Find the device whose code was entered in this session; else the code is asked for."""
-    if context.at_once:
-        raise NotContinued  # the flow that ends claims the code, and has not committed that yet
+    if context.redirect_only:
+        raise CannotContinue  # the flow that ends claims the code, and has not committed that yet
     if not await find_person(context) or not context.code:
         return redirect(f"{context.request.prefix}{PAGE}")
     session, _ = context.signed_in

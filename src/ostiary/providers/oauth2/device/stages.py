@@ -32,7 +32,7 @@ from ostiary.providers.oauth2.provider.client import client_by_provider
 from ostiary.providers.oauth2.provider.fields import DEVICE_CODE
 from ostiary.providers.oauth2.tokens.new_authorization import new_authorization
 from ostiary.record import dataclass
-from ostiary.signon.finishing import finish_in_flow
+from ostiary.signon.final_commit import finish_in_flow
 from ostiary.signon.person import person_of
 from ostiary.store.hashing import token_hash
 from ostiary.web.addresses import address_key

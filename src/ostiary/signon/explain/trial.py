@@ -1,6 +1,6 @@
-"""One policy or one mapping alone, tried with a person: what it says, what it costs, and what it depends on.
+"""Trials: one policy or mapping evaluated for a user, with result, cost, and the unknowns it depends on.
 
-As in an explanation nothing is done: what it would write or send is told, and what only the network knows is not asked.
+A trial has no effects: it lists what would be written or sent, and makes no network request.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from ostiary.policies.context import PolicyContext
 from ostiary.policies.decide import decide_policies
 from ostiary.record import dataclass
 from ostiary.resource import codec
-from ostiary.signon.explain.examining import cost_of, depends_of
-from ostiary.signon.explain.situation import WatchedFacts
+from ostiary.signon.explain.decision_details import cost_of, depends_of
+from ostiary.signon.explain.situation import ObservedFacts
 
 if TYPE_CHECKING:
     from ostiary.directory.user import Subject
@@ -31,8 +31,8 @@ UNAVAILABLE: Final = "it cannot be evaluated by this version"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TriedPolicy:
-    """What a policy said. `step` is that of a trace, as data; `cost` is in microseconds."""
+class PolicyTrial:
+    """The result of a policy. `step` is the step of its trace, as data. `cost` is in microseconds."""
 
     policy: Policy
     subject: Subject
@@ -43,11 +43,11 @@ class TriedPolicy:
 
     @property
     def evaluated(self) -> bool:
-        """Whether it said anything."""
+        """Whether it could be evaluated."""
         return self.step["how"] != "failed"
 
     def data(self) -> dict[str, object]:
-        """Return JSON data. `result` is None where it could not be evaluated."""
+        """Return JSON data. `result` is None if it could not be evaluated."""
         return {
             "policy": _named(self.policy),
             "user": self.subject.user.who,
@@ -62,7 +62,7 @@ class TriedPolicy:
         }
 
     def lines(self) -> Iterator[str]:
-        """Yield the same in words."""
+        """Yield the lines of the text."""
         name = f"{self.policy.name} ({self.policy.KIND.verbose_name})"
         who = self.subject.user.username
         if self.evaluated:
@@ -77,8 +77,8 @@ class TriedPolicy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TriedMapping:
-    """What a mapping gives. `error` says why it gives nothing; `cost` is in microseconds."""
+class MappingTrial:
+    """The result of a mapping. `error` is the reason if it failed. `cost` is in microseconds."""
 
     mapping: PropertyMapping
     subject: Subject
@@ -97,7 +97,7 @@ class TriedMapping:
         }
 
     def lines(self) -> Iterator[str]:
-        """Yield the same in words."""
+        """Yield the lines of the text."""
         name = f"{self.mapping.name} ({self.mapping.KIND.verbose_name})"
         who = self.subject.user.username
         if self.error:
@@ -119,12 +119,12 @@ async def try_policy(
     client_ip: str | None,
     now: int,
     evaluator: Evaluator | None,
-) -> TriedPolicy:
-    """Ask one policy about a person. `facts` is what it sees as `request.context`, in a flow with `flow_plan`.
+) -> PolicyTrial:
+    """Evaluate one policy for a user. `facts` is its `request.context`; with `flow_plan` it runs as in a flow.
 
     `now` is microseconds UTC.
     """
-    watched = WatchedFacts(facts)
+    watched = ObservedFacts(facts)
     begun = time.perf_counter_ns()
     decision = await decide_policies(
         [str(policy.pk)],
@@ -139,21 +139,21 @@ async def try_policy(
     (step,) = decision.trace.data_of_steps()
     cost = cost_of(step, cost)
     depends = depends_of(step, watched)
-    return TriedPolicy(policy=policy, subject=subject, step=step, cost=cost, depends=depends, revision=snapshot.number)
+    return PolicyTrial(policy=policy, subject=subject, step=step, cost=cost, depends=depends, revision=snapshot.number)
 
 
 async def try_mapping(
     mapping: PropertyMapping, *, subject: Subject, now: int, evaluator: Evaluator | None
-) -> TriedMapping:
-    """Ask one mapping about a person. `now` is microseconds UTC."""
+) -> MappingTrial:
+    """Evaluate one mapping for a user. `now` is microseconds UTC."""
     if not isinstance(mapping, ScopeMapping):
-        return TriedMapping(mapping=mapping, subject=subject, values={}, cost=0, error=UNAVAILABLE)
+        return MappingTrial(mapping=mapping, subject=subject, values={}, cost=0, error=UNAVAILABLE)
     begun = time.perf_counter_ns()
     asking = Asking(now=now, evaluator=evaluator, trial=True)
     claims = await ClaimSet([mapping]).claims(subject, (mapping.scope_name,), asking)
     cost = (time.perf_counter_ns() - begun) // 1_000
     error = next((item.reason for item in claims.failed), "")
-    return TriedMapping(mapping=mapping, subject=subject, values=claims.values, cost=cost, error=error)
+    return MappingTrial(mapping=mapping, subject=subject, values=claims.values, cost=cost, error=error)
 
 
 def _named(item: Policy | PropertyMapping) -> dict[str, object]:

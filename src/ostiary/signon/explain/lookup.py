@@ -1,4 +1,4 @@
-"""People, applications, policies and mappings by the names that an operator types, with similar names in errors."""
+"""Lookup of users, applications, policies and mappings by name, for the command line. Errors suggest similar names."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ if TYPE_CHECKING:
 
 N = TypeVar("N", Policy, PropertyMapping)
 
-_LOOKED_THROUGH: Final = 5_000  # people, for near names
+_MAX_USERS: Final = 5_000  # compared to suggest similar names
 
 
 class NotFoundHere(Exception):
-    """There is no such object. The text says what was looked for, and what has a near name."""
+    """There is no such object. The message suggests similar names."""
 
 
 async def find_person(users: Users, name: str) -> Subject:
-    """Return the person of that username, whatever its case. Raises NotFoundHere."""
+    """Return the user of that username, in any case. Raises NotFoundHere."""
     found = await users.subject_named(name)
     if found is not None:
         return found
     names: list[str] = []
     after = 0
-    while len(names) < _LOOKED_THROUGH:
+    while len(names) < _MAX_USERS:
         page = await users.page(after=after, limit=500)
         if not page:
             break
@@ -74,7 +74,7 @@ def _named(items: Sequence[N], name: str, what: str) -> N:
 
 
 def near(name: str, names: Iterable[str]) -> str:
-    """Return `; near names: ...`, or "" without any."""
+    """Return `; near names: ...`, or "" if there are none."""
     by_key = {one.casefold(): one for one in names}
     found = difflib.get_close_matches(name.casefold(), by_key, n=3)
     return f"; near names: {', '.join(by_key[one] for one in found)}" if found else ""

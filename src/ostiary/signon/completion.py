@@ -1,16 +1,16 @@
-"""The way back: whether a flow of ours was passed, or declined, for exactly this request."""
+"""Completions: whether one of our flows was passed, or declined, for exactly this request."""
 
 from __future__ import annotations
 
-from ostiary.flows.plans.beginning import beside_proof
+from ostiary.flows.plans.flow_start import beside_proof
 from ostiary.flows.run.decline import declined_proof
-from ostiary.signon.context import AUTHORIZE, DECLINED, SIGN_IN, Arrival, NotContinued, SignOnContext
+from ostiary.signon.context import AUTHORIZE, DECLINED, SIGN_IN, Arrival, CannotContinue, SignOnContext
 from ostiary.web.errors import HttpError
 
 
 async def is_declined(context: SignOnContext) -> bool:
-    """Return whether the person said no. The proof is used up."""
-    if context.coming_from != DECLINED or context.pending is not None:
+    """Return whether the user declined. The proof is consumed."""
+    if context.returning_from != DECLINED or context.pending is not None:
         return False
     session, subject = context.signed_in
     no = declined_proof(context.consent_proof(subject.user.pk))
@@ -18,14 +18,14 @@ async def is_declined(context: SignOnContext) -> bool:
 
 
 class AuthorizationDeclined(HttpError):
-    """The person said no."""
+    """The user declined the authorization."""
 
     def __init__(self) -> None:
         super().__init__(403, "access_denied", "You did not allow it.")
 
 
 async def require_arrival(context: SignOnContext) -> None:
-    """Find out which flow of ours was passed for this request.
+    """Set `arrival` to the flow that was passed for this request.
 
     Raises AuthorizationDeclined, and what `find_arrival` raises.
     """
@@ -35,38 +35,39 @@ async def require_arrival(context: SignOnContext) -> None:
 
 
 async def find_arrival(context: SignOnContext) -> None:
-    """Find out which flow of ours was passed for this request: `arrival`. The proof is used up.
+    """Set `arrival` to the flow that was passed for this request. The proof is consumed.
 
-    Raises `late` when the request may not begin any more, and NotContinued for the end of another flow.
+    Raises the error in `expired` if the request is too old to start a flow, and CannotContinue at the end of another
+    flow.
     """
     _, subject = context.signed_in
-    if context.coming_from == SIGN_IN:
+    if context.returning_from == SIGN_IN:
         key, arrival = context.sign_in_proof(), Arrival.SIGNED_IN
-    elif context.coming_from == AUTHORIZE:
+    elif context.returning_from == AUTHORIZE:
         key, arrival = context.consent_proof(subject.user.pk), Arrival.RESUMED
     else:
         key, arrival = "", Arrival.FIRST
     if await _is_proven(context, key):
         context.arrival = arrival
-    if context.late is not None and context.arrival is Arrival.FIRST:
+    if context.expired is not None and context.arrival is Arrival.FIRST:
         if not await _began_here(context):
-            raise context.late
-        context.late = None
+            raise context.expired
+        context.expired = None
 
 
 async def _is_proven(context: SignOnContext, key: str) -> bool:
-    """Return whether the flow was passed: its end is at hand, or left its proof. Raises NotContinued else."""
+    """Return whether the flow was passed. Raises CannotContinue at the uncommitted end of another flow."""
     if context.pending is None:
         session, _ = context.signed_in
         return bool(key) and await context.services.engine.completed(session, key, now=context.now)
     if not key or context.pending.completion != key:
-        raise NotContinued
+        raise CannotContinue
     return True
 
 
 async def _began_here(context: SignOnContext) -> bool:
-    """Return whether this browser began the sign-in of this request, and somebody signed in beside it."""
-    if context.coming_from != SIGN_IN or context.pending is not None:
+    """Return whether this browser started the sign-in of this request, and the user signed in in another tab."""
+    if context.returning_from != SIGN_IN or context.pending is not None:
         return False
     session, _ = context.signed_in
     return await context.services.engine.completed(session, beside_proof(context.sign_in_proof()), now=context.now)

@@ -1,4 +1,4 @@
-"""An explanation in words, for people."""
+"""An explanation as text."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from ostiary.resource import codec
 if TYPE_CHECKING:
     from ostiary.signon.explain.explanation import Explanation
     from ostiary.signon.explain.flow_runs import FlowRun, Place
-    from ostiary.signon.explain.situation import Examined, ExaminedStep
+    from ostiary.signon.explain.situation import BindingResult, DecisionDetails
 
 
 def lines(item: Explanation) -> Iterator[str]:
-    """Yield the lines: the verdict first, then how it came about, then what follows from it."""
+    """Yield the lines: the verdict, then the decisions that led to it, then possible changes and claims."""
     user, application = item.situation.subject.user, item.situation.application
-    if item.reached.allowed:
+    if item.verdict.allowed:
         yield f"{user.username} may use {application.name}."
     else:
         yield f"{user.username} may not use {application.name}:"
-        yield from (f"  {reason}" for reason in item.reached.reasons)
+        yield from (f"  {reason}" for reason in item.verdict.reasons)
     if item.depends:
         yield f"It depends on {', '.join(item.depends)}, which is not known here: a sign-in may be decided otherwise."
     number, newest = item.situation.snapshot.number, item.situation.newest_revision
@@ -29,18 +29,18 @@ def lines(item: Explanation) -> Iterator[str]:
         yield f"As of revision {number} of the configuration (the newest is {newest}); people and groups as now."
     yield ""
     yield from examined(f"Application {application.slug}", item.policies, item)
-    for run in item.reached.flows:
+    for run in item.verdict.flows:
         yield ""
         yield from _flow(run, item)
     yield ""
-    if not item.reached.allowed:
+    if not item.verdict.allowed:
         yield from _changes(item)
         yield ""
     yield from _claims(item)
 
 
-def examined(what: str, policies: Examined, item: Explanation) -> Iterator[str]:
-    """Yield the lines of one decision: each binding with its result, its messages and its cost."""
+def examined(what: str, policies: DecisionDetails, item: Explanation) -> Iterator[str]:
+    """Yield the lines of one decision: each binding with its result, messages and cost."""
     if not policies.steps:
         yield f"{what}: there are no bindings, so everybody may."
         return
@@ -49,7 +49,7 @@ def examined(what: str, policies: Examined, item: Explanation) -> Iterator[str]:
     yield from (f"  {_step(step, item)}" for step in policies.steps)
 
 
-def _step(step: ExaminedStep, item: Explanation) -> str:
+def _step(step: BindingResult, item: Explanation) -> str:
     values = step.step
     kind, name = values["kind"], None
     placed = item.situation.groups.groups.get(str(values["object"]))
@@ -77,16 +77,16 @@ def _place(place: Place) -> str:
 
 
 def _claims(item: Explanation) -> Iterator[str]:
-    if item.told is None:
+    if item.released is None:
         yield "No protocol tells this application about people."
         return
     yield (
-        "The application would receive:" if item.reached.allowed else "Were it allowed, the application would receive:"
+        "The application would receive:" if item.verdict.allowed else "Were it allowed, the application would receive:"
     )
-    for what, claims in item.told.claims.items():
+    for what, claims in item.released.claims.items():
         yield f"  {what}:"
         yield from (f"    {name}: {codec.encode_canonical(value)}" for name, value in sorted(claims.items()))
-    for name, reason in sorted(item.told.failed.items()):
+    for name, reason in sorted(item.released.failed.items()):
         yield f"  mapping {name}: {reason}"
 
 

@@ -1,4 +1,4 @@
-"""The end of a sign-on: what the protocol stores for its answer, in one batch with what the flow stores."""
+"""The final commit of a sign-on: the rows of the protocol's response and of the flow, in one batch."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
 
 
 class SessionEnded(HttpError):
-    """The session ended while the request was on its way: nothing was stored."""
+    """The session ended during the request. Nothing was stored."""
 
     def __init__(self) -> None:
         super().__init__(403, "session_ended", "Your session has ended. Try again.")
 
 
 async def finish(context: SignOnContext, own: Callable[[], Batch[None]]) -> None:
-    """Store what `own` yields, and the end of the flow with it. Only then the application may be answered.
+    """Commit the statements of `own` and the end of the flow. The protocol may respond only after that.
 
-    No protocol can leave out the policies: without their yes this raises RuntimeError. Raises SessionEnded, SessionGone
-    when a session that begins here moved first, and what `own` raises.
+    Raises RuntimeError if the policies have not allowed access, so that no protocol can skip them. Raises SessionEnded,
+    SessionGone when a new session got another id meanwhile, and what `own` raises.
     """
     # guard: A58 no protocol answers without evaluating the policies
     if not context.allowed:
@@ -43,15 +43,15 @@ async def finish(context: SignOnContext, own: Callable[[], Batch[None]]) -> None
         if pending is not None:
             yield from run(pending.statements)
         # guard: A41 nothing is stored for an ended session
-        if pending_session is None:  # else the session is stored by this very batch
-            yield lock(session)  # what is stored now either is seen by the end of the session, or is not stored
+        if pending_session is None:  # else this batch stores the session
+            yield lock(session)  # either the end of the session sees these rows, or they are not stored
         yield from own()
 
     try:
         await context.services.database.write(batch)
     except SessionGone:
         if pending_session is not None:
-            raise  # it moved before this sign-in: whoever took the answer looks again
+            raise  # the session changed before this sign-in: the caller reads it again
         raise SessionEnded from None
     if pending_session is not None:
         context.services.sessions.committed(context.request, pending_session)
@@ -67,10 +67,10 @@ async def finish_in_flow(
     drop: tuple[str, ...] = (),
     if_refused: Sequence[Statement] = (),
 ) -> Verdict:
-    """Store what `own` returns where the flow goes on behind it: another program waits for the answer, not the browser.
+    """Commit the statements of `own` from a stage, when another program waits for the response, not the browser.
 
-    For a stage behind everything the person had to pass: it is written with the step of the flow. The policies are
-    asked at this moment; `if_refused` is written with a no. `drop` are keys of the plan's context that end here.
+    For a stage that runs after all others. The policies are evaluated here, and `if_refused` is written when they deny
+    access. `drop` are keys to remove from the plan's context.
     """
     access = await decide_access(
         subject=subject,
