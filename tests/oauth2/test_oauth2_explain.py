@@ -73,7 +73,7 @@ async def test_the_claims_are_those_of_a_sign_in(both: Rig) -> None:
     userinfo = await both.call(
         "GET", "/application/o/userinfo/", headers={"authorization": f"Bearer {tokens['access_token']}"}
     )
-    assert found.reached.allowed
+    assert found.verdict.allowed
     assert found.released is not None
     live = {name: value for name, value in payload(tokens["id_token"]).items() if name not in OF_ONE_SIGN_IN}
     assert dict(found.released.claims["ID token"]) == live
@@ -89,7 +89,7 @@ async def test_the_refusal_is_that_of_a_sign_in(both: Rig) -> None:
     response = await both.browser.authorize()
     assert response.status == 200
     assert b"You have no access to this application." in response.body
-    assert found.reached.reasons == ("You have no access to this application.",)
+    assert found.verdict.reasons == ("You have no access to this application.",)
     assert "bind ada to application wiki" in [change.words for change in found.changes.found]
 
 

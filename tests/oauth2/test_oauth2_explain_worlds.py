@@ -194,7 +194,7 @@ class Tally:
         await world.enter(rig, base)
         found = await explained(rig)
         live = await world.live(rig, base)
-        assert found.reached.allowed == live, (found.reached.reasons, world)
+        assert found.verdict.allowed == live, (found.verdict.reasons, world)
         self.worlds += 1
         self.allowed += live
         self.refused += not live

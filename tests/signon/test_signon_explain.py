@@ -192,7 +192,7 @@ _WORLDS = st.builds(
 
 async def _holds(world: World) -> None:
     found = await world.explained()
-    assert found.reached.allowed == await world.live() == world.by_hand()
+    assert found.verdict.allowed == await world.live() == world.by_hand()
     assert [step.step["result"] for step in found.policies.steps].count(None) == sum(
         not one.enabled for one in world.bindings
     )
@@ -287,11 +287,11 @@ async def of_flows(*objects: Resource, member: Iterable[str] = ()) -> Explanatio
 async def test_a_stage_that_refuses_is_a_no_and_its_place_can_change() -> None:
     outside = bound(target="place", group="a", negate=True)
     refused = await of_flows(outside)
-    assert refused.reached.reasons == ("flow to: stage deny refuses",)
+    assert refused.verdict.reasons == ("flow to: stage deny refuses",)
     assert ("join_group", "a") in [(one.kind, one.object) for one in refused.changes.found]
     passed = await of_flows(outside, member="a")
-    assert passed.reached.allowed
-    assert [(run.role, [place.fate for place in run.places]) for run in passed.reached.flows] == [
+    assert passed.verdict.allowed
+    assert [(run.role, [place.fate for place in run.places]) for run in passed.verdict.flows] == [
         ("authentication", []),
         ("authorization", ["left out"]),
     ]
@@ -299,7 +299,7 @@ async def test_a_stage_that_refuses_is_a_no_and_its_place_can_change() -> None:
 
 async def test_a_flow_that_refuses_is_a_no() -> None:
     found = await of_flows(bound(target="place", policy="no"), bound(target="to", group="a"))
-    assert found.reached.reasons == ("flow to: the policies of the flow refuse",)
+    assert found.verdict.reasons == ("flow to: the policies of the flow refuse",)
     assert ("join_group", "a") in [(one.kind, one.object) for one in found.changes.found]
 
 
@@ -308,10 +308,10 @@ async def test_what_a_result_depends_on_is_named() -> None:
         pk="mfa", name="mfa", expression=SOURCES["default-authentication-flow-authenticator-validate-stage"]
     )
     found = await of_flows(asks, bound(target="place", policy="mfa"))
-    (place,) = found.reached.flows[1].places
+    (place,) = found.verdict.flows[1].places
     assert place.depends == ("request.context['auth_method']",)
     assert "depends on request.context['auth_method']" in "\n".join(lines(found))
-    assert found.reached.allowed  # nothing that is known here stops them
+    assert found.verdict.allowed  # nothing that is known here stops them
 
 
 class Offline:
