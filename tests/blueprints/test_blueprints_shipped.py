@@ -10,7 +10,7 @@ from ostiary.blueprints.report import render
 from ostiary.blueprints.text.document import Entry
 from ostiary.blueprints.text.nodes import Plain, Table
 from ostiary.blueprints.text.wrapper import read_file
-from ostiary.flows.stages.prompt import Prompt
+from ostiary.flows.prompt.field import Prompt
 from ostiary.mappings.stock import STOCK
 from ostiary.policies.resources import POLICY, PolicyBinding
 from ostiary.policies.stock import SOURCES

@@ -11,11 +11,12 @@ from urllib.parse import urlsplit
 from flows_world import PASSWORD, Client, World, pk
 from support.mail_server import ADDRESS, MailServer
 
+from ostiary.flows.prompt.field import Prompt
 from ostiary.flows.resources import Flow, Stage
 from ostiary.flows.stages.authenticator_validate import AuthenticatorValidateStage
 from ostiary.flows.stages.email import EmailStage
 from ostiary.flows.stages.identification import IdentificationStage
-from ostiary.flows.stages.prompt import Prompt, PromptStage
+from ostiary.flows.stages.prompt import PromptStage
 from ostiary.flows.stages.user_login import UserLoginStage
 from ostiary.flows.stages.user_write import UserWriteStage
 from ostiary.mail.outbox import JOB, Outbox

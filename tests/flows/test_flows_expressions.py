@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from flows_world import SLUG, Client, World, bind, default_flow, pk
 
+from ostiary.flows.prompt.field import Prompt
 from ostiary.flows.resources import Flow, Stage
 from ostiary.flows.stages.deny import DenyStage
-from ostiary.flows.stages.prompt import Prompt, PromptStage
+from ostiary.flows.stages.prompt import PromptStage
 from ostiary.flows.stages.user_write import UserWriteStage
 from ostiary.policies.expression import ExpressionPolicy
 from ostiary.policies.resources import PolicyBinding

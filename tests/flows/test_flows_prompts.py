@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 from flows_world import PASSWORD, Client, World, default_flow, expression, pk
 
+from ostiary.expressions import meaning_of
 from ostiary.flows.prompt.answers import Missing, NotValid, judge
-from ostiary.flows.prompt.values import LOCALE, choices_of, value_of
-from ostiary.flows.stages.prompt import Prompt, PromptStage
+from ostiary.flows.prompt.field import Prompt
+from ostiary.flows.prompt.values import LOCALE, VOCABULARY, PromptChoice, choices_of
+from ostiary.flows.stages.prompt import PromptStage
 from ostiary.flows.stages.user_login import UserLoginStage
 from ostiary.flows.stages.user_write import UserWriteStage, changed, without_passwords
 from ostiary.policies.password import PasswordPolicy
@@ -90,20 +92,23 @@ def test_nothing_is_an_answer_unless_one_is_needed() -> None:
             judge(kind, "", required=True)
 
 
-async def test_expressions_are_read_and_never_executed(world: World) -> None:
+async def test_which_expressions_are_understood_without_running_them(world: World) -> None:
     user = await world.user()
-    assert value_of("plain", is_expression=False, user=user) == "plain"
-    assert value_of("return user.username", is_expression=True, user=user) == "jo"
-    assert value_of("try:\n    return user.email\nexcept:\n    return ''", is_expression=True, user=user) == user.email
-    assert value_of("return user.email", is_expression=True, user=None) == ""
-    assert value_of("return 'x'", is_expression=True, user=user) == "x"
-    assert value_of(LOCALE, is_expression=True, user=user) == ""
+
+    def value_of(source: str, of: Any = user) -> object:
+        meaning = meaning_of(source, VOCABULARY)
+        return None if meaning is None else meaning.value(of)
+
+    assert value_of("return user.username") == "jo"
+    assert value_of("try:\n    return user.email\nexcept:\n    return ''") == user.email
+    assert value_of("return user.email", None) == ""
+    assert value_of("return 'x'") == "x"
+    assert value_of(LOCALE) == ""
     for source in ("return user.password", "return __import__('os').getpid()", "return (", "x = 1", ""):
-        assert value_of(source, is_expression=True, user=user) == ""
-    assert choices_of(["a", {"value": "b", "label": "B"}]) == [
-        {"value": "a", "label": "a"},
-        {"value": "b", "label": "B"},
-    ]
+        assert value_of(source) is None
+    assert choices_of(["a", {"value": 7, "label": "B"}]) == [PromptChoice("a", "a"), PromptChoice(7, "B")]
+    assert choices_of("alone") == [PromptChoice("alone", "alone")]
+    assert choices_of("") == []
 
 
 async def test_fields_are_shown_in_order_with_their_choices(world: World, client: Client) -> None:

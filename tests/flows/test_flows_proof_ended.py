@@ -14,9 +14,10 @@ from flows_world import NOW, PASSWORD, SECOND, SLUG, Client, World, default_flow
 from ostiary.directory.resources import USER
 from ostiary.events.event import event
 from ostiary.flows.authenticators.totp.authenticator import TotpAuthenticator
+from ostiary.flows.prompt.field import Prompt
 from ostiary.flows.run.outcome import Challenge
 from ostiary.flows.stages.consent import ConsentStage
-from ostiary.flows.stages.prompt import Prompt, PromptStage
+from ostiary.flows.stages.prompt import PromptStage
 from ostiary.flows.stages.user_login import UserLoginStage
 from ostiary.flows.stages.user_write import UserWriteStage
 from ostiary.proto import totp

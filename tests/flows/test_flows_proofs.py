@@ -11,10 +11,11 @@ from flows_world import NOW, PASSWORD, SECOND, SLUG, Client, World, default_flow
 
 from ostiary.flows.authenticators.totp.authenticator import TotpAuthenticator
 from ostiary.flows.next_url import is_relative
+from ostiary.flows.prompt.field import Prompt
 from ostiary.flows.run.outcome import Challenge, Moved, Passed
 from ostiary.flows.stages.consent import ConsentStage
 from ostiary.flows.stages.deny import DenyStage
-from ostiary.flows.stages.prompt import Prompt, PromptStage
+from ostiary.flows.stages.prompt import PromptStage
 from ostiary.flows.stages.user_login import UserLoginStage
 from ostiary.flows.stages.user_logout import UserLogoutStage
 from ostiary.proto import totp

@@ -18,8 +18,9 @@ from support.mail_server import ADDRESS, MailServer, mail_server, self_signed
 
 from ostiary.flows.authenticators.totp.authenticator import TotpAuthenticator
 from ostiary.flows.links.repository import REMEMBERED, FlowLinks, sweep
+from ostiary.flows.prompt.field import Prompt
 from ostiary.flows.stages.email import EmailStage
-from ostiary.flows.stages.prompt import Prompt, PromptStage
+from ostiary.flows.stages.prompt import PromptStage
 from ostiary.flows.stages.resume import CHANGED, ENDED, NO_ACCOUNT, OTHER_ADDRESS, UNKNOWN
 from ostiary.flows.stages.user_login import UserLoginStage
 from ostiary.flows.stages.user_write import UserWriteStage

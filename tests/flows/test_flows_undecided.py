@@ -10,6 +10,7 @@ import pytest
 from flows_world import PASSWORD, SLUG, Client, World, bind, default_flow, pk
 
 from ostiary.flows.authenticators.totp.authenticator import TotpAuthenticator
+from ostiary.flows.prompt.field import Prompt
 from ostiary.flows.resources import Flow, FlowStageBinding, Stage
 from ostiary.flows.room import ROOM
 from ostiary.flows.run.planner import UNDECIDED
@@ -17,7 +18,7 @@ from ostiary.flows.stages.authenticator_validate import AuthenticatorValidateSta
 from ostiary.flows.stages.consent import ConsentStage
 from ostiary.flows.stages.deny import DenyStage
 from ostiary.flows.stages.password import PasswordStage
-from ostiary.flows.stages.prompt import Prompt, PromptStage
+from ostiary.flows.stages.prompt import PromptStage
 from ostiary.flows.stages.user_logout import UserLogoutStage
 from ostiary.policies.expression import ExpressionPolicy
 from ostiary.policies.resources import PolicyBinding

@@ -10,7 +10,8 @@ from flows_world import PASSWORD, SECOND, SLUG, Client, World, bind, default_flo
 
 from ostiary.directory.first_run.bootstrap import Bootstrap, apply_bootstrap
 from ostiary.flows import wizard
-from ostiary.flows.stages.prompt import Prompt, PromptStage
+from ostiary.flows.prompt.field import Prompt
+from ostiary.flows.stages.prompt import PromptStage
 from ostiary.flows.stages.user_login import UserLoginStage
 from ostiary.flows.stages.user_write import UserWriteStage
 from ostiary.seal import Secret

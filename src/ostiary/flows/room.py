@@ -27,6 +27,7 @@ from ostiary.flows.plans import repository
 from ostiary.flows.plans.flow_start import first_start
 from ostiary.flows.plans.pending_commit import first_responder
 from ostiary.flows.plans.repository import Plans
+from ostiary.flows.prompt.field import Prompt
 from ostiary.flows.proofs.mfa_cookie import give_cookies
 from ostiary.flows.resources import Flow, FlowStageBinding, Stage
 from ostiary.flows.routes import routes as flow_routes
@@ -38,7 +39,7 @@ from ostiary.flows.stages.deny import DenyStage
 from ostiary.flows.stages.email import EmailStage
 from ostiary.flows.stages.identification import IdentificationStage
 from ostiary.flows.stages.password import PasswordStage
-from ostiary.flows.stages.prompt import Prompt, PromptStage
+from ostiary.flows.stages.prompt import PromptStage
 from ostiary.flows.stages.redirect import RedirectStage
 from ostiary.flows.stages.user_login import UserLoginStage
 from ostiary.flows.stages.user_logout import UserLogoutStage

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from datetime import date, datetime
 from typing import Final
 
@@ -26,7 +26,7 @@ class Missing(NotValid):
     """Nothing was answered."""
 
 
-def judge(kind: str, raw: object, *, required: bool, choices: Sequence[str] = ()) -> object:
+def judge(kind: str, raw: object, *, required: bool, choices: Collection[str] = ()) -> object:
     """Return the value of an answer to a field of that type. Raises NotValid, Missing."""
     if kind == "checkbox":
         return _checkbox(raw)

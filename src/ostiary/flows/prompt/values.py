@@ -1,7 +1,6 @@
-"""What a prompt field shows: its initial value, its placeholder and its choices.
+"""The expressions of prompts that are understood without running them, and what makes choices of a value.
 
-Expressions are read, never executed: those that return a constant, or a field of the user, are understood; of any
-other nothing is shown.
+Those that return a constant, or a field of the user: the shipped forms need no more.
 """
 
 from __future__ import annotations
@@ -10,7 +9,8 @@ import ast
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
-from ostiary.expressions import Vocabulary, can_evaluate, meaning_of, returned
+from ostiary.expressions import Vocabulary, returned
+from ostiary.record import dataclass
 
 if TYPE_CHECKING:
     from ostiary.directory.user import User
@@ -20,30 +20,25 @@ Value = Callable[["User | None"], object]
 LOCALE: Final = 'return user.attributes.get("settings", {}).get("locale", "")'
 
 
-def is_understood(source: str) -> bool:
-    """Return whether an expression is one of those that can be read."""
-    return can_evaluate(source, VOCABULARY)
+@dataclass(frozen=True, slots=True)
+class PromptChoice:
+    """One choice: the value that the answer becomes, and what people read."""
+
+    value: object
+    label: str
 
 
-def value_of(source: str, *, is_expression: bool, user: User | None) -> object:
-    """Return the text of a field, or what its expression amounts to; "" for one that is not understood."""
-    if not is_expression:
-        return source
-    meaning = meaning_of(source, VOCABULARY)
-    return "" if meaning is None else meaning.value(user)
+def choices_of(value: object) -> list[PromptChoice]:
+    """Return the choices of a list of values, or of mappings with value and label; any other value is the only one."""
+    items = value if isinstance(value, list | tuple | set | frozenset) else [value] if value else []
+    return [_choice(one) for one in items]
 
 
-def choices_of(value: object) -> list[dict[str, str]]:
-    """Return the choices of a list of texts, or of mappings with value and label."""
-    items = value if isinstance(value, list | tuple) else [value] if value else []
-    choices: list[dict[str, str]] = []
-    for one in items:
-        if isinstance(one, Mapping):
-            chosen = str(one.get("value", ""))
-            choices.append({"value": chosen, "label": str(one.get("label", chosen))})
-        else:
-            choices.append({"value": str(one), "label": str(one)})
-    return choices
+def _choice(one: object) -> PromptChoice:
+    if isinstance(one, Mapping):
+        chosen = one.get("value", "")
+        return PromptChoice(chosen, str(one.get("label", chosen)))
+    return PromptChoice(one, str(one))
 
 
 def _shape(statements: Sequence[ast.stmt]) -> Value | None:
