@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 
 from ostiary.directory.authenticators.devices import Devices
+from ostiary.directory.rows.found import Finder
 from ostiary.directory.user import GroupRef, Subject, User
 from ostiary.directory.users import Users
 from ostiary.mappings.asking import Asking
@@ -28,7 +29,7 @@ PROVIDER = {"pk": 3, "name": "wiki", "client_id": "wiki", "_application": {"_kin
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def evaluator() -> AsyncIterator[Evaluator]:
     workers = Workers()
-    yield Evaluator(workers, Functions(cast("Users", None), cast("Devices", None)))
+    yield Evaluator(workers, Functions(cast("Users", None), cast("Devices", None), cast("Finder", None)))
     await workers.close()
 
 

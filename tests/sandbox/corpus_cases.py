@@ -3,13 +3,14 @@
 A case has runs; what stands beside `runs` counts for each of them. A run says who asks (`user`), from where (`ip`,
 `http`), in which flow (`flow`, its plan's context), with what (`context`, `names`), and what is expected: `returns`,
 `raises`, `messages`, `plan`, `without`, `redirect`, `events`, `mails`, `log`, `after`. Things of the house (`world.yaml`)
-are named by tags: `!user nora`.
+are named by tags: `!user nora`. `from` tells what a case is made after.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +18,7 @@ import yaml
 
 FOLDER: Final = Path(__file__).parent / "corpus"
 WORLD: Final = "world.yaml"
+NOT_RUNNING: Final = "does-not-run.yaml"
 GIVEN: Final = frozenset(
     {"kind", "user", "ip", "http", "flow", "context", "names", "source", "prompt_context", "clock"}
 )
@@ -52,6 +54,7 @@ class Run:
     """One run of an expression. `case` is the file and the name of its case, `number` counts its runs from 1."""
 
     case: str
+    origin: str
     number: int
     kind: str
     expression: str
@@ -102,24 +105,31 @@ def load(path: Path) -> dict[str, Any]:
 def runs() -> Iterator[Run]:
     """Yield every run of every case."""
     for path in sorted(FOLDER.glob("*.yaml")):
-        if path.name == WORLD:
+        if path.name in {WORLD, NOT_RUNNING}:
             continue
         file = load(path)
-        assert set(file) <= {"cases", "defaults"}, path
+        assert set(file) <= {"cases", "defaults", "from"}, path
+        defaults = file.get("defaults", {})
         for case in file["cases"]:
-            shared = {key: value for key, value in case.items() if key not in {"name", "expression", "runs"}}
+            shared = {key: value for key, value in case.items() if key not in {"name", "expression", "runs", "from"}}
             for number, run in enumerate(case["runs"], 1):
-                every = {**file.get("defaults", {}), **shared, **run}
+                every = {**defaults, **shared, **run}
                 strange = set(every) - GIVEN - EXPECTED
                 assert not strange, f"{path.name}: {case['name']}: {strange}"
                 yield Run(
                     case=f"{path.stem}: {case['name']}",
+                    origin=case.get("from") or file["from"],
                     number=number,
                     kind=every.get("kind", "policy"),
                     expression=case["expression"],
                     given={key: every[key] for key in every if key in GIVEN},
                     expected={key: every[key] for key in every if key in EXPECTED},
                 )
+
+
+def not_running() -> dict[str, str]:
+    """Return the cases that do not run in the sandbox as they do in Python, with the reasons."""
+    return {str(case): str(reason) for case, reason in load(FOLDER / NOT_RUNNING).items()}
 
 
 def differences(run: Run, outcome: Outcome) -> list[str]:
@@ -143,7 +153,10 @@ def differences(run: Run, outcome: Outcome) -> list[str]:
         compare(
             "mails",
             expected["mails"],
-            [{key: mail[key] for key in want} for want, mail in zip(expected["mails"], outcome.mails, strict=True)],
+            [
+                {key: mail.get(key) for key in want}
+                for want, mail in zip_longest(expected["mails"], outcome.mails, fillvalue={})
+            ],
         )
     plan = outcome.plan or {}
     for key, value in expected.get("plan", {}).items():

@@ -37,11 +37,11 @@ ADA: dict[str, Any] = {
 }  # fmt: skip
 
 
-def people(**filters: object) -> dict[str, object] | None:
-    return ADA if filters == {"username": "ada"} else None
+def person(field: object, value: object) -> dict[str, object] | None:
+    return ADA if (field, value) == ("username", "ada") else None
 
 
-ASKED: dict[str, HostFunction] = {"host_user_by": lambda filters: people(**filters)}
+ASKED: dict[str, HostFunction] = {"host_person": person, "host_rows": lambda _kind, _of, _lookups: [ADA]}
 
 
 async def ran(workers: Workers, source: str, dialect: Dialect = MAPPING, **given: object) -> Any:

@@ -60,7 +60,10 @@ def _read() -> Batch[dict[str, PlacedGroup]]:
     return {
         row["pk"]: PlacedGroup(
             group=GroupRef(
-                row["pk"], row["name"], cast("Mapping[str, object]", codec.decode(cast("str", row["attributes"])))
+                row["pk"],
+                row["name"],
+                cast("Mapping[str, object]", codec.decode(cast("str", row["attributes"]))),
+                is_superuser=bool(row["is_superuser"]),
             ),
             superuser=bool(row["is_superuser"]),
             parents=tuple(parents.get(row["pk"], ())),

@@ -13,6 +13,7 @@ from ostiary.directory.first_run.setup import Setup
 from ostiary.directory.install import Installation
 from ostiary.directory.passwords.pool import Passwords
 from ostiary.directory.rows.backend import AccountHooks, backends
+from ostiary.directory.rows.found import Finder
 from ostiary.directory.tokens import Tokens
 from ostiary.directory.users import Users
 from ostiary.room import MINUTE, Job, Measure, Room, Service
@@ -73,6 +74,7 @@ ROOM: Final = Room(
     services=(
         Service(Passwords, lambda _: Passwords()),
         Service(Users, lambda services: Users(services.database, install_id=services[Installation].install_id)),
+        Service(Finder, lambda services: Finder(services.database)),
         Service(Tokens, lambda services: Tokens(services.database, services[Sealer])),
         Service(Attempts, lambda services: Attempts(services.database)),
         Service(Setup, lambda services: Setup(services.database)),

@@ -58,6 +58,7 @@ class GroupRef:
     pk: str
     name: str
     attributes: Mapping[str, object]
+    is_superuser: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

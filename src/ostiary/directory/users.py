@@ -275,7 +275,12 @@ _subjects: Final[BoundedCache[tuple[str, int], tuple[_Columns, Subject]]] = Boun
 def _build_subject(rows: Sequence[Row], install_id: str) -> Subject:
     groups = [
         Membership(
-            GroupRef(row["group_pk"], row["group_name"], _object(row["group_attributes"])),
+            GroupRef(
+                row["group_pk"],
+                row["group_name"],
+                _object(row["group_attributes"]),
+                is_superuser=bool(row["group_superuser"]),
+            ),
             direct=bool(row["group_direct"]),
             superuser=bool(row["group_superuser"]),
         )

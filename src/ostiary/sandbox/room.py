@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from ostiary.directory.authenticators.devices import Devices
+from ostiary.directory.rows.found import Finder
 from ostiary.directory.users import Users
 from ostiary.room import Measure, Room, Service, ServiceRegistry
 from ostiary.sandbox.answering.evaluator import Evaluator
@@ -37,7 +38,7 @@ def measures(services: ServiceRegistry) -> Iterable[Measure]:
 
 def evaluator(services: ServiceRegistry) -> Evaluator:
     """Return what runs expressions."""
-    return Evaluator(services[Workers], Functions(services[Users], services[Devices]))
+    return Evaluator(services[Workers], Functions(services[Users], services[Devices], services[Finder]))
 
 
 ROOM: Final = Room(

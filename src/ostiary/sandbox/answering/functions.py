@@ -5,32 +5,39 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
+from ostiary.sandbox.answering.looking_up import LookUps
 from ostiary.sandbox.answering.views import subject_values
 from ostiary.sandbox.language.networks import network_values
 from ostiary.sandbox.workers import HostError, HostFunction
 
 if TYPE_CHECKING:
     from ostiary.directory.authenticators.devices import Devices
+    from ostiary.directory.rows.found import Finder
     from ostiary.directory.user import Subject
     from ostiary.directory.users import Users
     from ostiary.sandbox.answering.scene import Scene
     from ostiary.sandbox.language.program import Prepared
 
 _DEVICE_CLASSES: Final = frozenset({"duo", "email", "sms", "static", "totp", "webauthn"})
+_NUMBERS: Final = 2**63  # what a column holds
 
 
 class Functions:
     """The answers, from the directory and from whoever asked for the run."""
 
-    def __init__(self, users: Users, devices: Devices) -> None:
+    def __init__(self, users: Users, devices: Devices, finder: Finder) -> None:
         self._users = users
         self._devices = devices
+        self._lookups = LookUps(users, finder)
 
     def of(self, scene: Scene, prepared: Prepared) -> Mapping[str, HostFunction]:
         """Return the functions of one run, by the names of `prelude.outside`."""
 
-        async def user_by(filters: Mapping[str, object]) -> object:
-            return await self._user_by(filters, prepared)
+        async def person(field: object, value: object) -> object:
+            return await self._person(field, value, prepared)
+
+        async def rows(kind: object, reference: object, lookups: object) -> object:
+            return await self._lookups.rows(kind, reference, lookups, prepared)
 
         async def has_authenticator(user: object, device_type: object) -> bool:
             return await self._has_authenticator(user, device_type)
@@ -39,7 +46,8 @@ class Functions:
             return await _call_policy(scene, str(name), context)
 
         return {
-            "host_user_by": user_by,
+            "host_person": person,
+            "host_rows": rows,
             "host_has_authenticator": has_authenticator,
             "host_call_policy": call_policy,
             "host_network": _network,
@@ -49,19 +57,19 @@ class Functions:
         """Return a person."""
         return await self._users.subject(pk)
 
-    async def _user_by(self, filters: Mapping[str, object], prepared: Prepared) -> object:
-        user = None
-        match filters:
-            case {"pk": int() as pk} | {"id": int() as pk} if len(filters) == 1:
-                user = await self._users.get(pk)
-            case {"username": str() as name} if len(filters) == 1:
-                found = await self._users.by_username(name)
-                user = found if found is not None and found.username == name else None
-            case {"uuid": str() as uuid} if len(filters) == 1:
-                user = await self._users.by_uuid(uuid)
+    async def _person(self, field: object, value: object, prepared: Prepared) -> object:
+        match field, value:
+            case "pk", int() if type(value) is int and abs(value) < _NUMBERS:
+                pk: int | None = value
+            case "username", str():
+                found = await self._users.by_username(value)
+                pk = found.pk if found is not None and found.username == value else None
+            case "uuid", str():
+                found = await self._users.by_uuid(value)
+                pk = None if found is None else found.pk
             case _:
-                raise HostError(f"users cannot be looked up by {', '.join(filters)} yet", NotImplementedError)
-        subject = None if user is None else await self._users.subject(user.pk)
+                return None
+        subject = None if pk is None else await self._users.subject(pk)
         return None if subject is None else subject_values(subject, prepared.attributes)
 
     async def _has_authenticator(self, user: object, device_type: object) -> bool:

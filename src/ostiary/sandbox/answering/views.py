@@ -79,7 +79,13 @@ def subject_values(subject: Subject | None, attributes: Collection[str]) -> dict
 
 def group_fields(group: GroupRef) -> dict[str, object]:
     """Return the fields of a group."""
-    return {"pk": group.pk, "group_uuid": group.pk, "name": group.name, "attributes": group.attributes}
+    return {
+        "pk": group.pk,
+        "group_uuid": group.pk,
+        "name": group.name,
+        "is_superuser": group.is_superuser,
+        "attributes": group.attributes,
+    }
 
 
 def _time(microseconds: int | None) -> datetime | None:

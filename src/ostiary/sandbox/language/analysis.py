@@ -127,7 +127,7 @@ def _special(node: ast.AST) -> Iterator[str]:
             yield from _OF_OPERATORS.get(type(op), ())
         case ast.keyword(arg=None):
             yield "__lookups__"
-        case ast.keyword(arg=str() as name) if "__" in name:
+        case ast.keyword(arg=str() as name) if "__" in name or name in {"groups", "ak_groups"}:
             yield "__lookups__"
         case _:
             yield from _OF_NODES.get(type(node), ())

@@ -294,7 +294,12 @@ class _Rewriter(ast.NodeTransformer):
     def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.AST | list[ast.AST]:
         if node.module is None or not _is_shim(node.module):
             return node
-        return [_assigned(one.asname or one.name, SHIMS[node.module][one.name], node) for one in node.names]
+        have = SHIMS[node.module]
+        for one in node.names:
+            if one.name not in have:
+                text = f"cannot import name {one.name!r} from {node.module!r}"
+                return _statement(f"raise ImportError({text!r})", node)
+        return [_assigned(one.asname or one.name, have[one.name], node) for one in node.names]
 
 
 class _Yields(ast.NodeVisitor):

@@ -7,7 +7,7 @@ import unicodedata
 from typing import Any
 
 from ostiary.sandbox.language.prelude.lookups import ostiary_matches
-from ostiary.sandbox.language.prelude.outside import host_call_policy, host_has_authenticator, host_user_by
+from ostiary.sandbox.language.prelude.outside import host_call_policy, host_has_authenticator, host_person, host_rows
 from ostiary.sandbox.language.prelude.people import User
 from ostiary.sandbox.language.prelude.values import ostiary_plain
 
@@ -19,8 +19,20 @@ def ak_is_group_member(user: Any, **filters: Any) -> bool:
 
 def ak_user_by(**filters: Any) -> Any:
     """Return the first user that the filters match, None without one."""
-    found = host_user_by(ostiary_plain(filters))
-    return None if found is None else User(found)
+    filters = ostiary_plain(filters)
+    if len(filters) == 1:
+        for name in ("username", "pk", "uuid"):
+            if name in filters:
+                found = host_person(name, filters[name])
+                return None if found is None else User(found)
+    for row in host_rows("user", ["user"], filters):
+        for name in filters:
+            if name.split("__")[0] not in row:
+                return None
+        if ostiary_matches(row, filters):
+            found = host_person("pk", row["pk"])
+            return None if found is None else User(found)
+    return None
 
 
 def ak_user_has_authenticator(user: Any, device_type: Any = None) -> bool:

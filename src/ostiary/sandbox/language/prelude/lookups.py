@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ostiary.sandbox.language.prelude.outside import uses
+from ostiary.sandbox.language.prelude.values import ostiary_plain
 
 
 def ostiary_comparable(value: Any) -> Any:
@@ -95,6 +96,9 @@ def ostiary_looked_up(row: dict[str, Any], name: str, wanted: Any) -> bool:
     if parts[0] not in row:
         raise ValueError("Cannot resolve keyword '" + parts[0] + "' into field.")
     value: Any = row[parts[0]]
+    if parts[0] in ("groups", "ak_groups"):
+        rest = "__".join([*parts[1:], operator])
+        return any([ostiary_looked_up(one, rest if len(parts) > 1 else "pk__" + operator, wanted) for one in value])  # noqa: C419 - a list is what it is there
     if len(parts) > 1 and not isinstance(value, dict):
         raise ValueError("Cannot look up '" + name + "' here.")
     for part in parts[1:]:
@@ -102,6 +106,29 @@ def ostiary_looked_up(row: dict[str, Any], name: str, wanted: Any) -> bool:
             return operator == "isnull" and bool(wanted)
         value = value[part]
     return ostiary_compare(value, operator, wanted)
+
+
+def ostiary_valued(row: dict[str, Any], name: str) -> Any:
+    """Return a field of a row, or what stands along a path in its attributes; None for what is not there there."""
+    parts = name.split("__")
+    if parts[0] not in row or (len(parts) > 1 and not isinstance(row[parts[0]], dict)):
+        raise ValueError("Cannot resolve keyword '" + name + "' into field.")
+    value: Any = row
+    for part in parts:
+        value = value[part] if isinstance(value, dict) and part in value else None
+    return value
+
+
+def ostiary_lookups(steps: Any) -> dict[str, Any]:
+    """Return the look-ups of the filters before anything is cut off: what has not these is no answer."""
+    found: dict[str, Any] = {}
+    for step in steps:
+        if step[0] == "slice":
+            return found
+        if step[0] == "filter" and isinstance(step[1], dict):
+            for name, value in step[1].items():
+                found[name] = ostiary_plain(value)
+    return found
 
 
 def ostiary_applied(rows: list[dict[str, Any]], steps: Any) -> list[dict[str, Any]]:

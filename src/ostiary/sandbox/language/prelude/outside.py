@@ -19,13 +19,13 @@ given_sso: bool = False
 given_networks: dict[str, dict[str, Any]] = {}
 
 
-def host_rows(kind: str, reference: list[Any], steps: list[Any]) -> list[dict[str, Any]]:
-    """Return the rows of a relation, or of a whole kind, behind these steps."""
+def host_rows(kind: str, reference: list[Any], lookups: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the rows of a relation, or of a whole kind: all that match the look-ups, and perhaps others."""
     raise NotImplementedError
 
 
-def host_user_by(filters: dict[str, Any]) -> dict[str, Any] | None:
-    """Return the first user that the filters match, None without one."""
+def host_person(field: str, value: Any) -> dict[str, Any] | None:
+    """Return a user by pk, username or uuid, as `given_user`; None without one."""
     raise NotImplementedError
 
 

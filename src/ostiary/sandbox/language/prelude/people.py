@@ -6,13 +6,18 @@ from typing import Any, ClassVar
 
 from ostiary.sandbox.language.prelude.exceptions import DoesNotExist, MultipleObjectsReturned
 from ostiary.sandbox.language.prelude.merging import ostiary_merged
-from ostiary.sandbox.language.prelude.outside import host_rows, uses
+from ostiary.sandbox.language.prelude.outside import host_person, host_rows, uses
 from ostiary.sandbox.language.prelude.queries import Query
 
 
 def ostiary_given_groups(values: dict[str, Any]) -> Any:
     """Return the rows of a user's groups, None where they have to be asked for."""
     return values["_groups"] if "_groups" in values else None  # noqa: SIM401 - `get` is another method of query sets
+
+
+def ostiary_person(pk: Any) -> Any:
+    """Return the values of a user who is there."""
+    return host_person("pk", pk)
 
 
 class Group:
@@ -78,7 +83,7 @@ class User:
     def ostiary_every_group(self) -> Any:
         """Return the rows of the groups with their ancestors."""
         if uses("objects", "users") and not hasattr(self, "_every_group"):
-            self._every_group = host_rows("group", ["user", self.pk, "all_groups"], [])  # type: ignore[attr-defined]
+            self._every_group = host_rows("group", ["user", self.pk, "all_groups"], {})  # type: ignore[attr-defined]
         return self._every_group
 
     def group_attributes(self, request: Any = None) -> dict[str, Any]:
@@ -86,7 +91,9 @@ class User:
         below: dict[str, Any] = {}
         if request is not None and hasattr(request, "brand"):
             below = request.brand.attributes
-        return ostiary_merged(below, self._merged)  # type: ignore[attr-defined]
+        if uses("objects", "users") and not hasattr(self, "_merged"):
+            self._merged = ostiary_person(self.pk)["_merged"]  # type: ignore[attr-defined]
+        return ostiary_merged(below, self._merged)
 
     def app_entitlements(self, _application: Any) -> Query:
         """Return nothing: there are no entitlements yet."""

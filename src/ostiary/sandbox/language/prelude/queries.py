@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ostiary.sandbox.language.prelude.exceptions import DoesNotExist, MultipleObjectsReturned
-from ostiary.sandbox.language.prelude.lookups import ostiary_applied
+from ostiary.sandbox.language.prelude.lookups import ostiary_applied, ostiary_lookups, ostiary_valued
 from ostiary.sandbox.language.prelude.outside import host_rows, uses
 
 
@@ -55,23 +55,22 @@ class Query:
 
     def ostiary_read(self) -> list[dict[str, Any]]:
         """Return the rows."""
+        rows = self._given or []
         if uses("objects", "users", "parents", "children") and self._given is None:
-            return host_rows(self._kind.KIND, self._reference, [*self._steps])
+            rows = host_rows(self._kind.KIND, self._reference, ostiary_lookups(self._steps))
         if uses("_with"):
-            return ostiary_applied(self._given or [], self._steps)
-        return self._given or []
+            return ostiary_applied(rows, self._steps)
+        return rows
 
     def _shaped(self, row: dict[str, Any]) -> Any:
         if self._shape is None:
             return self._kind(row)
         form, names = self._shape
         names = names or [name for name in row if name[0] != "_"]
-        for name in names:
-            if name not in row:
-                raise ValueError("Cannot resolve keyword '" + name + "' into field.")
+        values = [ostiary_valued(row, name) for name in names]
         if form == "flat":
-            return row[names[0]]
-        return tuple([row[name] for name in names]) if form == "tuple" else {name: row[name] for name in names}
+            return values[0]
+        return tuple(values) if form == "tuple" else {name: value for name, value in zip(names, values)}  # noqa: B905, C416 - as many
 
     def _with(self, step: list[Any]) -> Query:
         return Query(self._kind, self._given, self._reference, [*self._steps, step], self._shape)
@@ -155,6 +154,13 @@ class Query:
     def contains(self, item: Any) -> bool:
         """Tell whether an object is among them."""
         return item.pk in [row["pk"] for row in self.ostiary_read()]
+
+    def get_or_create(self, defaults: Any = None, **lookups: Any) -> Any:  # noqa: ARG002 - as Django's
+        """Return the only one, and that it was there. Raises RuntimeError where Django would make one."""
+        rows = self.filter(**lookups).ostiary_rows()
+        if len(rows) != 1:
+            raise RuntimeError("there is no such " + self._kind.KIND + ", and an expression makes none: make it first")
+        return (rows[0], False)
 
     def get(self, *conditions: Any, **lookups: Any) -> Any:
         """Return the only one. Raises DoesNotExist, MultipleObjectsReturned."""

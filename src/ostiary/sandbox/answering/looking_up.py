@@ -1,0 +1,105 @@
+"""The rows that query sets of expressions ask for: users and groups, a bounded number of them.
+
+Look-ups narrow what is read as far as the database can; the program compares what it gets (`language.prelude.lookups`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Final
+
+from ostiary.directory.rows.found import Relation
+from ostiary.directory.user import uid_of
+from ostiary.sandbox.answering.views import group_fields, user_fields
+from ostiary.sandbox.language.analysis import EVERYTHING
+from ostiary.sandbox.workers import HostError
+
+if TYPE_CHECKING:
+    from ostiary.directory.rows.found import Finder
+    from ostiary.directory.user import GroupRef, User
+    from ostiary.directory.users import Users
+    from ostiary.sandbox.language.program import Prepared
+
+MOST: Final = 1_000
+"""Rows of one query."""
+
+_LOOKUPS: Final = 8  # that narrow; a program may have any number of them
+_GROUPS: Final = ("groups", "ak_groups")
+
+
+class LookUps:
+    """Answers the query sets of expressions."""
+
+    def __init__(self, users: Users, finder: Finder) -> None:
+        self._users = users
+        self._finder = finder
+
+    async def rows(
+        self, kind: object, reference: object, lookups: object, prepared: Prepared
+    ) -> list[dict[str, object]]:
+        """Return the rows of `reference`: a kind as a whole, or a relation of an object. Raises HostError."""
+        narrow = {str(name): _plain(value) for name, value in list(_items(lookups))[:_LOOKUPS]}
+        match kind, reference:
+            case "group", ["user", int() as pk, "groups" | "all_groups" as name]:
+                return [group_fields(one) for one in await self._of_user(pk, name)]
+            case "group", ["group"]:
+                return await self._groups(narrow, None)
+            case "group", ["group", str() as of, "parents" | "children" as name]:
+                return await self._groups(narrow, Relation(name, of))
+            case "user", ["user"]:
+                return await self._people(narrow, None, prepared, lookups)
+            case "user", ["group", str() as of, "users"]:
+                return await self._people(narrow, Relation("users", of), prepared, lookups)
+        return []  # of nobody
+
+    async def _of_user(self, pk: int, name: str) -> Iterable[GroupRef]:
+        subject = await self._users.subject(pk)
+        if subject is None:
+            return ()
+        return subject.groups if name == "groups" else subject.every_group
+
+    async def _groups(self, lookups: Mapping[str, object], relation: Relation | None) -> list[dict[str, object]]:
+        found = await self._finder.groups(lookups, relation, MOST)
+        _bounded(len(found), "groups")
+        return [group_fields(one) for one in found]
+
+    async def _people(
+        self, narrow: Mapping[str, object], relation: Relation | None, prepared: Prepared, lookups: object
+    ) -> list[dict[str, object]]:
+        found = await self._finder.users(narrow, relation, MOST)
+        _bounded(len(found), "users")
+        named = {str(name).partition("__")[0] for name, _ in _items(lookups)}
+        superusers: frozenset[int] = frozenset()
+        if "is_superuser" in named or prepared.mentions("is_superuser"):
+            superusers = await self._finder.superusers()
+        rows = [_user_row(one, self._users.install_id, superusers, prepared) for one in found]
+        if not named.isdisjoint(_GROUPS) or any(prepared.mentions(name) for name in _GROUPS):
+            groups = await self._finder.groups_of([one.pk for one in found])
+            for row, one in zip(rows, found, strict=True):
+                held = [group_fields(group) for group in groups.get(one.pk, ())]
+                row.update(_groups=held, groups=held, ak_groups=held)
+        return rows
+
+
+def _user_row(user: User, install_id: str, superusers: frozenset[int], prepared: Prepared) -> dict[str, object]:
+    row = user_fields(user, uid=uid_of(user.pk, install_id), is_superuser=user.pk in superusers)
+    if "_has_password" in prepared.attributes or EVERYTHING in prepared.attributes:
+        row["_has_password"] = user.has_password
+    return row
+
+
+def _bounded(count: int, what: str) -> None:
+    # guard: A56 a query has a bound
+    if count > MOST:
+        raise HostError(f"more than {MOST:,} {what} have to be looked at: name more of what you look for", RuntimeError)
+
+
+def _items(lookups: object) -> Iterable[tuple[object, object]]:
+    return lookups.items() if isinstance(lookups, dict) else ()
+
+
+def _plain(value: object) -> object:
+    """Return a value with keys in place of objects."""
+    if isinstance(value, dict) and "ostiary" in value:
+        return value.get("pk")
+    return [_plain(one) for one in value] if isinstance(value, list) else value
