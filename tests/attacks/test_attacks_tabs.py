@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 from attacks_house import LOGIN, PASSWORD, Answer, House, open_house
 
-from ostiary.flows.plans.repository import PLANS_MOST
+from ostiary.flows.plans.repository import MAX_PLANS
 from ostiary.flows.resources import Flow
 from ostiary.store.database import Batch, Statement
 from ostiary.store.workspace.editor import Workspace
@@ -268,9 +268,9 @@ async def test_a_long_request_is_only_named_in_the_address(house: House, mark: s
 async def test_a_session_keeps_so_many_plans(house: House) -> None:
     """Everybody may begin a flow: what one session leaves behind is bounded."""
     tab = await Tab(house).open(authorize("wiki"))
-    for number in range(PLANS_MOST + 8):
+    for number in range(MAX_PLANS + 8):
         await Tab(house).open(authorize("maps", state=str(number)))
-    assert await count(house, "flow_tab_plan") <= PLANS_MOST + 1
+    assert await count(house, "flow_tab_plan") <= MAX_PLANS + 1
     assert "Sign in to continue to wiki" in (await tab.reload()).text  # begun again, from its address
 
 

@@ -9,7 +9,7 @@ import pytest
 from flows_world import PASSWORD, SECOND, Client, World, default_flow
 
 from ostiary.directory.attempts import ACCOUNT_LIMIT
-from ostiary.flows.proofs.known_browser import ACCOUNTS_MOST, COOKIE, give, known_browser, name_for, remember
+from ostiary.flows.proofs.known_browser import COOKIE, MAX_ACCOUNTS, give, known_browser, name_for, remember
 from ostiary.seal import Secret
 from ostiary.web.request import Request
 from ostiary.web.response import Response
@@ -102,7 +102,7 @@ def given(request: Request) -> str:
 
 
 async def test_the_cookie_of_a_browser(small_world: World) -> None:
-    people = [await small_world.user(f"u{number}") for number in range(ACCOUNTS_MOST + 1)]
+    people = [await small_world.user(f"u{number}") for number in range(MAX_ACCOUNTS + 1)]
     now = small_world.now
     request = browser("")
     remember(request, people[0], KEY, duration=30 * DAY, now=now)
@@ -121,7 +121,7 @@ async def test_the_cookie_of_a_browser(small_world: World) -> None:
     last = known_browser(browser(value), KEY, now)
     assert last is not None
     assert last.name == found.name, "one browser, whoever signs in"
-    assert [name_for(last, one, KEY) is not None for one in people] == [False] + [True] * ACCOUNTS_MOST
+    assert [name_for(last, one, KEY) is not None for one in people] == [False] + [True] * MAX_ACCOUNTS
     assert people[0].uuid not in value
     untouched = browser("")
     remember(untouched, people[0], KEY, duration=0, now=now)

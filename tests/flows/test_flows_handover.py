@@ -14,8 +14,8 @@ from ostiary.flows.handover import Handover
 from ostiary.flows.plans.flow_start import FlowStart
 from ostiary.flows.plans.pending_commit import AnswerEnd, PendingCommit
 from ostiary.flows.resources import Flow
-from ostiary.flows.run.outcome import Challenge, Moved, Outcome, Passed
-from ostiary.flows.run.runs import Runs
+from ostiary.flows.run.dispatcher_factory import DispatcherFactory
+from ostiary.flows.run.outcome import Challenge, FlowRedirect, Outcome, Passed
 from ostiary.flows.stages.deny import DenyStage
 from ostiary.sessions.session import Session, SessionGone
 from ostiary.store.workspace.commit import write_all
@@ -50,7 +50,7 @@ async def ended(world: World, answer_end: AnswerEnd) -> tuple[Outcome, Session]:
     await world.user()
     flow = world.flow("one", [identification()])
     session = await world.sessions.ensure(REQUEST, world.now)
-    engine = FlowEngine(Runs(dataclasses.replace(world.services, answer_end=answer_end)))
+    engine = FlowEngine(DispatcherFactory(dataclasses.replace(world.services, answer_end=answer_end)))
     await engine.begin(REQUEST, session, flow, context={}, next_url="/there/", completion="k", now=world.now)
     shown = await engine.challenge(REQUEST, session, "one", query="next=%2Fthere%2F", now=world.now)
     assert isinstance(shown, Challenge)
@@ -68,7 +68,7 @@ async def plans(world: World) -> int:
 async def test_the_protocol_it_leads_to_commits_the_end_with_its_answer(world: World) -> None:
     taker = Taker(world)
     outcome, session = await ended(world, taker)
-    assert isinstance(outcome, Moved)
+    assert isinstance(outcome, FlowRedirect)
     assert outcome.answer is not None
     assert outcome.answer.header("location") == "https://app.example.org/"
     ((to, pending),) = taker.seen
@@ -79,7 +79,7 @@ async def test_the_protocol_it_leads_to_commits_the_end_with_its_answer(world: W
 
 async def test_what_nobody_takes_up_is_committed_and_leaves_its_proof(world: World) -> None:
     outcome, session = await ended(world, Taker(world, answers=False))
-    assert outcome == Moved("/there/")
+    assert outcome == FlowRedirect("/there/")
     assert await plans(world) == 0
     assert await world.engine.completed(session, "k", now=world.now)
 

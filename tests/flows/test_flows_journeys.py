@@ -11,7 +11,7 @@ from flows_world import NOW, SECOND, Client, World, default_flow, pk
 
 from ostiary.applications.resources import Application
 from ostiary.flows.resources import Flow
-from ostiary.flows.run.outcome import Challenge, Moved
+from ostiary.flows.run.outcome import Challenge, FlowRedirect
 from ostiary.flows.stages.consent import ConsentStage
 from ostiary.flows.stages.deny import DenyStage
 from ostiary.sessions.cookie import COOKIE
@@ -185,7 +185,7 @@ async def test_a_flow_without_stages_ends_at_once(journey: Journey, world: World
     session = await world.sessions.ensure(request, world.now)
     query = urlencode({"next": "/application/o/authorize/?x=1"})
     outcome = await world.engine.challenge(request, session, "implicit", query=query, now=world.now)
-    assert outcome == Moved("/application/o/authorize/?x=1")
+    assert outcome == FlowRedirect("/application/o/authorize/?x=1")
     assert await journey.completed()
 
 

@@ -8,9 +8,9 @@ import pytest
 from flows_world import PASSWORD, Client, World, default_flow, expression, pk
 
 from ostiary.expressions import meaning_of
-from ostiary.flows.prompt.answers import Missing, NotValid, judge
 from ostiary.flows.prompt.field import Prompt
-from ostiary.flows.prompt.values import LOCALE, VOCABULARY, PromptChoice, choices_of
+from ostiary.flows.prompt.field_values import LOCALE, VOCABULARY, PromptChoice, choices_of
+from ostiary.flows.prompt.validation import Missing, NotValid, judge
 from ostiary.flows.stages.prompt import PromptStage
 from ostiary.flows.stages.user_login import UserLoginStage
 from ostiary.flows.stages.user_write import UserWriteStage, changed, without_passwords

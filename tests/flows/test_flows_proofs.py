@@ -12,7 +12,7 @@ from flows_world import NOW, PASSWORD, SECOND, SLUG, Client, World, default_flow
 from ostiary.flows.authenticators.totp.authenticator import TotpAuthenticator
 from ostiary.flows.next_url import is_relative
 from ostiary.flows.prompt.field import Prompt
-from ostiary.flows.run.outcome import Challenge, Moved, Passed
+from ostiary.flows.run.outcome import Challenge, FlowRedirect, Passed
 from ostiary.flows.stages.consent import ConsentStage
 from ostiary.flows.stages.deny import DenyStage
 from ostiary.flows.stages.prompt import PromptStage
@@ -304,7 +304,7 @@ async def test_a30_a_form_with_an_old_ticket_is_not_looked_at(world: World, clie
     assert isinstance(kept, Challenge)
     assert kept.response_errors == wrong.response_errors
     ended = await respond(second.ticket, password=PASSWORD)
-    assert isinstance(ended, Moved)
+    assert isinstance(ended, FlowRedirect)
     assert ended.to == "/"
     assert user
 

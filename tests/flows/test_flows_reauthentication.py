@@ -8,7 +8,7 @@ import pytest
 from flows_world import PASSWORD, SECOND, Client, World, default_flow, pk
 
 from ostiary.flows.prompt.field import Prompt
-from ostiary.flows.proofs.sensitive import FRESH, STALE
+from ostiary.flows.proofs.reauthentication import FRESH, STALE
 from ostiary.flows.stages.prompt import PromptStage
 from ostiary.flows.stages.user_write import UserWriteStage
 from ostiary.store.database import Statement

@@ -8,7 +8,7 @@ import pytest
 from flows_world import PASSWORD, Client, World, identification, pk
 
 from ostiary.flows.resources import Flow
-from ostiary.flows.run.outcome import Challenge, Moved, Passed
+from ostiary.flows.run.outcome import Challenge, FlowRedirect, Passed
 from ostiary.flows.stages.consent import ConsentStage
 from ostiary.flows.stages.deny import DenyStage
 from ostiary.flows.stages.password import PasswordStage
@@ -127,7 +127,7 @@ async def test_what_a_flow_was_begun_for_is_reached_through_the_other(world: Wor
 
     assert await submit("right", uid_field="jo") == Passed()
     moved = await submit("right", password=PASSWORD)
-    assert isinstance(moved, Moved)
+    assert isinstance(moved, FlowRedirect)
     assert (moved.to, moved.ended) == (LEFT["to"], False)
     assert not await world.engine.completed(session, "k", now=world.now), "the end of the first flow is no proof"
     session = await _followed(world, request, session, client)
@@ -138,7 +138,7 @@ async def test_what_a_flow_was_begun_for_is_reached_through_the_other(world: Wor
         "Wiki would like to know who you are.",
     )
     ended = await submit("left", token=shown.fields["token"])
-    assert isinstance(ended, Moved)
+    assert isinstance(ended, FlowRedirect)
     assert ended.to == "/there/"
     assert await world.engine.completed(session, "k", now=world.now)
 
@@ -184,7 +184,7 @@ async def test_the_plan_names_another_target(small_world: World, named: str, to:
         assert isinstance(shown, Challenge)
         assert shown.component == "ak-stage-access-denied"
     else:
-        assert (shown.to if isinstance(shown, Moved) else shown.fields["to"]) == to  # type: ignore[union-attr]
+        assert (shown.to if isinstance(shown, FlowRedirect) else shown.fields["to"]) == to  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 from oauth2_rig import BASE, SECOND, SECRET, Browser, Rig, json_of, location, page_of, provider
 
 from ostiary.flows.resources import Flow, FlowStageBinding
-from ostiary.flows.run.outcome import Moved
+from ostiary.flows.run.outcome import FlowRedirect
 from ostiary.flows.stages.identification import IdentificationStage
 from ostiary.flows.stages.user_login import UserLoginStage
 from ostiary.policies.resources import PolicyBinding
@@ -160,7 +160,7 @@ class TestHonest:
         code = (await begin(ready))["user_code"]
         await ready.browser.get(f"/device?code={code}")
         moved = await ready.browser.submit("login", uid_field="ada")
-        assert isinstance(moved, Moved)
+        assert isinstance(moved, FlowRedirect)
         assert moved.answer is not None
         assert page_of(moved.answer) == "/if/flow/device/"
         ready.browser.arrive(moved.answer)

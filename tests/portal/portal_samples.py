@@ -24,11 +24,11 @@ from ostiary.flows.enrolment import SetupStage, authenticators_of
 from ostiary.flows.error_detail import ErrorDetail
 from ostiary.flows.errors import UnknownFlow
 from ostiary.flows.logout.stages import STAGES as LOGOUT_STAGES
-from ostiary.flows.proofs.methods import KINDS, STAGE_NAMES
+from ostiary.flows.proofs.mfa_page import KINDS, STAGE_NAMES
 from ostiary.flows.resources import Stage
 from ostiary.flows.room import STAGES
 from ostiary.flows.run.challenge_frame import ACCESS_DENIED, DENIED_PAGE
-from ostiary.flows.run.outcome import Challenge, FlowInfo, Moved, Outcome, Passed
+from ostiary.flows.run.outcome import Challenge, FlowInfo, FlowRedirect, Outcome, Passed
 from ostiary.portal.error_page import ErrorPage
 from ostiary.portal.look import Renderer, own_static, own_templates
 from ostiary.portal.routes import routes
@@ -326,7 +326,7 @@ class SampleEngine:
 
     async def challenge(self, request: Request, session: Session, slug: str, *, query: str = "", now: int) -> Outcome:
         if slug in self.leads:
-            return Moved(self.leads[slug])
+            return FlowRedirect(self.leads[slug])
         if self.shows.get(slug, slug) not in SAMPLES:
             raise UnknownFlow
         made = sample(self.shows.get(slug, slug))

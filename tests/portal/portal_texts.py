@@ -12,7 +12,7 @@ from ostiary.app.errors import UNAVAILABLE
 from ostiary.flows.error_detail import TOO_MANY
 from ostiary.flows.prompt.form import SERVER_SIDE_LOST
 from ostiary.flows.proofs.proof import MESSAGE
-from ostiary.flows.proofs.sensitive import STALE
+from ostiary.flows.proofs.reauthentication import STALE
 from ostiary.flows.run.planner import UNDECIDED
 from ostiary.flows.stages.resume import CHANGED, ENDED, NO_ACCOUNT, OTHER_ADDRESS, UNKNOWN
 from ostiary.portal.error_page import HEADINGS, TEXTS

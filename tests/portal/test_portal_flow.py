@@ -16,7 +16,7 @@ from portal_samples import SAMPLES, SampleHouse, sample
 from ostiary.flows.error_detail import TOO_MANY, ErrorDetail
 from ostiary.flows.next_url import is_safe_destination
 from ostiary.flows.run.challenge_frame import DENIED_PAGE
-from ostiary.flows.run.outcome import Challenge, FlowInfo, Moved, Passed
+from ostiary.flows.run.outcome import Challenge, FlowInfo, FlowRedirect, Passed
 from ostiary.portal import redirects
 from ostiary.portal.flow.challenges import page_values
 from ostiary.portal.flow.interpolation import translate_interpolated
@@ -301,7 +301,7 @@ def test_outcomes_are_covered() -> None:
 
     from ostiary.flows.run.outcome import Challenge, Outcome
 
-    assert set(get_args(Outcome)) == {Challenge, Passed, Moved}
+    assert set(get_args(Outcome)) == {Challenge, Passed, FlowRedirect}
 
 
 @pytest.mark.parametrize(
@@ -318,7 +318,7 @@ async def test_the_answer_that_ends_a_flow_leaves_it(
     client: httpx.AsyncClient, house: SampleHouse, to: str, status: int, location: str | None
 ) -> None:
     fields = hidden((await client.get("/if/flow/password/")).text)
-    house.engine.verdict = Moved(to)
+    house.engine.verdict = FlowRedirect(to)
     answer = await client.post("/if/flow/password/", data={**fields, "password": "p"})
     assert (answer.status_code, answer.headers.get("location")) == (status, location)
     if status == 200:

@@ -1,4 +1,4 @@
-"""The engine of flows, as pages, the JSON executor and protocols use it."""
+"""The flow engine: the interface for pages, the JSON executor and protocols."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 from ostiary.directory.users import end_proofs
 from ostiary.flows.errors import PlanChanged, UnknownFlow
 from ostiary.flows.next_url import is_relative
-from ostiary.flows.plans.destination import destination_key, key_of_page, page_address
+from ostiary.flows.plans.destination import destination_key, page_address, page_key
 from ostiary.flows.plans.flow_start import ANOTHER_URL, FlowStart
 from ostiary.flows.plans.pending_commit import PendingCommit
 from ostiary.flows.plans.repository import drop, drop_all, drop_leading_to, drop_oldest, move_all
 from ostiary.flows.resources import Designation, Flow
 from ostiary.flows.run.dispatcher import Dispatcher
-from ostiary.flows.run.flow_commit import settle
-from ostiary.flows.run.outcome import Moved, Outcome, Passed
+from ostiary.flows.run.dispatcher_factory import DispatcherFactory
+from ostiary.flows.run.flow_commit import commit_end
+from ostiary.flows.run.outcome import FlowRedirect, Outcome, Passed
 from ostiary.flows.run.planner import Planner
-from ostiary.flows.run.runs import Runs
 from ostiary.sessions.session import Session, SessionGone
 from ostiary.store.database import Statement
 from ostiary.store.workspace.commit import run as run_all
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 
 
 class FlowEngine:
-    """Begins flows, shows their challenges, takes their answers, and says which ended.
+    """Starts flows, returns their challenges, and handles responses.
 
-    Errors: UnknownFlow (404); TooManyRequests (429) when sign-in is throttled; HttpError 503 when too many passwords
-    wait to be checked. Everything else is an outcome.
+    Errors: UnknownFlow (404); TooManyRequests (429) when sign-in is throttled; HttpError 503 when the password queue
+    is full. Everything else is an outcome.
     """
 
-    def __init__(self, runs: Runs) -> None:
+    def __init__(self, runs: DispatcherFactory) -> None:
         self._runs = runs
         self._services = runs.services
 
@@ -60,11 +60,10 @@ class FlowEngine:
         proof: User | None = None,
         now: int,
     ) -> str:
-        """Store a plan in place of what the session had for that flow and `next_url`; return its page's address.
+        """Store a new plan and return the URL of its page. It replaces the plan of the session for flow and `next_url`.
 
-        Only under that address the page finds the plan (see `destination.page_address`).
-        For `context`, `next_url`, `completion` and `append` see `plans.flow_start.FlowStart`. `proof` is who was proven
-        already, as read before.
+        Only that URL identifies the plan (see `destination.page_address`). For `context`, `next_url`, `completion` and
+        `append` see `plans.flow_start.FlowStart`. `proof` is the user proven already, as read before the proof.
         """
         plan = FlowStart(context, completion, next_url, append).plan(session, flow)
         plan = plan if proof is None else plan.proven(proof)
@@ -74,14 +73,14 @@ class FlowEngine:
     async def challenge(
         self, request: Request, session: Session, slug: str, *, query: str = "", latest: bool = False, now: int
     ) -> Outcome:
-        """Return what to show now; begins the flow when the session has no plan for it.
+        """Return the current challenge. Starts the flow if the session has no plan for it.
 
-        `query` is the page's own query string; its `next` names the plan. With `latest` and without `next` it is the
-        one that was taken on last, wherever it leads: for programs that do not hand on the query they were sent. A
-        `Challenge` carries the errors of the last wrong answer, for pages that answer a POST by a redirect.
+        `query` is the query string of the page; its `next` identifies the plan. With `latest` and without `next` it is
+        the plan used last, for clients that do not pass on the query. A `Challenge` has the errors of the last wrong
+        response, for pages that respond to a POST with a redirect.
         """
         run = await self._run(request, session, slug, query=query, latest=latest, now=now)
-        return await run.look()
+        return await run.show()
 
     async def respond(
         self,
@@ -94,7 +93,7 @@ class FlowEngine:
         latest: bool = False,
         now: int,
     ) -> Outcome:
-        """Take the answer of a JSON client. `Passed`: look again. `Challenge`: wrong (see response_errors), or refused.
+        """Handle the response of a JSON client. `Passed`: request again. `Challenge`: see its errors, or denied.
 
         `latest` as in `challenge`.
         """
@@ -112,51 +111,51 @@ class FlowEngine:
         ticket: str,
         now: int,
     ) -> Outcome:
-        """Take the form of a page, and the flow on to its next question or its end, in the same batch.
+        """Handle the form of a page, and advance the flow to its next challenge or its end, in one batch.
 
-        `ticket` is that of the challenge the page showed. `Moved`: the flow ended, together with `Moved.answer` when
-        the protocol it was begun for has one. Else as `respond`.
+        `ticket` is that of the shown challenge. `FlowRedirect`: the flow ended, with `answer` if the protocol has
+        responded already. Else as `respond`.
         """
         run = await self._run(request, session, slug, query=query, latest=False, now=now)
         outcome = await run.submit(form, ticket=ticket)
-        if run.left is None or not isinstance(outcome, Moved):
+        if run.pending_end is None or not isinstance(outcome, FlowRedirect):
             return outcome
         try:
-            return await self._end(request, outcome, run.left, now=now)
+            return await self._end(request, outcome, run.pending_end, now=now)
         except (PlanChanged, SessionGone):  # another tab was first
             return Passed()
 
-    async def _end(self, request: Request, moved: Moved, end: PendingCommit, *, now: int) -> Moved:
-        """Commit the end of a flow, by the answer of the protocol it leads to if that can be given now."""
+    async def _end(self, request: Request, moved: FlowRedirect, end: PendingCommit, *, now: int) -> FlowRedirect:
+        """Commit the end of a flow, together with the response of the protocol if it can respond now."""
         answer = await self._services.answer_end(request, moved.to, end)
         if answer is None:
-            await settle(self._services, request, end, now=now)
+            await commit_end(self._services, request, end, now=now)
             return moved
-        return Moved(moved.to, answer, moved.ended)
+        return FlowRedirect(moved.to, answer, moved.ended)
 
     async def cancel(self, session: Session, slug: str, next_url: str | None) -> None:
-        """Drop the session's plan of one flow that leads to `next_url`."""
+        """Delete the session's plan for a flow and `next_url`."""
         await self._write([drop(session.key, slug, destination_key(next_url))])
 
     async def turn_back(self, session: Session, query: str, *, now: int) -> str | None:
-        """Drop the session's plans that lead where the query says: the person turns back, or is somebody else.
+        """Delete the session's plans for the destination of the query, because the user cancels.
 
-        Returns the path of ours where whoever began the flow lets another person in; None when none is named.
+        Returns our path for signing in as another user for the same request, if a plan names one.
         """
-        key = key_of_page(query)
+        key = page_key(query)
         plans = await self._services.plans.leading_to(session.key, key, now=now)
         await self._write([drop_leading_to(session.key, key)])
         named = (plan.context.get(ANOTHER_URL) for plan in plans)
         return next((url for url in named if isinstance(url, str) and is_relative(url)), None)
 
     async def completed(self, session: Session, completion: str, *, now: int) -> bool:
-        """Tell, once, whether the flow begun with that key came to its end in this session."""
+        """Return whether a flow with that completion key was passed in this session. The completion is consumed."""
         return await self._services.plans.completed(session.key, completion, now=now)
 
     async def first_flow(
         self, request: Request, session: Session | None, designation: Designation, *, now: int
     ) -> Flow | None:
-        """Return the first flow of a designation, by slug, whose policies the session passes."""
+        """Return the first flow of a designation, by slug, that is applicable to the session."""
         flows = sorted(self._services.plane.snapshot.where(Flow, designation=designation), key=lambda flow: flow.slug)
         for flow in flows:
             if session is None or await self._applies(request, session, flow, now=now):
@@ -172,7 +171,7 @@ class FlowEngine:
     ) -> Dispatcher:
         flow = self.flow(slug)
         run = self._runs.dispatcher(request, session, flow, query=query, now=now)
-        return await run.load(latest=latest and not key_of_page(query))
+        return await run.load(latest=latest and not page_key(query))
 
     async def _write(self, statements: Iterable[Statement]) -> None:
         batch = list(statements)
@@ -180,16 +179,16 @@ class FlowEngine:
 
 
 def plans_move(old: Session, new: Session) -> Iterable[Statement]:
-    """Hook for `sessions.sessions.Hooks.on_move`: plans follow the session, proofs only when the person is the same."""
+    """Hook for `sessions.sessions.Hooks.on_move`: plans follow the session, completions only for the same user."""
     return move_all(old.key, new.key, proofs=old.user in {None, new.user})
 
 
 def proofs_end(user: int) -> Iterable[Statement]:
-    """Hook for `sessions.sessions.Hooks.on_close`: what waits behind a proof, in any browser, ends as well."""
+    """Hook for `sessions.sessions.Hooks.on_close`: proofs of the user end in the plans of all browsers."""
     yield end_proofs(user)
 
 
 def plans_end(key: bytes, now: int) -> Iterable[Statement]:
-    """Hook for `sessions.sessions.Hooks.on_end`: plans and proofs go with the session."""
+    """Hook for `sessions.sessions.Hooks.on_end`: plans and completions end with the session."""
     del now
     return drop_all(key)

@@ -1,33 +1,33 @@
-"""The handover between flows and sign-on: an end that is not committed yet goes from one to the other. For both alone.
+"""The handover of uncommitted flow ends between flows and sign-on. Only for these two rooms.
 
-A flow that ends is answered by the protocol it was begun for, and both are one batch. A protocol whose flow asks
-nothing goes on at once, with the end of that flow in its own batch.
+The protocol responds at the end of a flow, and both are committed in one batch. If a flow needs no response from the
+user, the protocol continues at once, with the end of the flow in its own batch.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ostiary.flows.run.flow_commit import settle
+from ostiary.flows.run.flow_commit import commit_end
 from ostiary.flows.run.outcome import Passed
 
 if TYPE_CHECKING:
     from ostiary.flows.plans.flow_start import FlowStart
     from ostiary.flows.plans.pending_commit import PendingCommit
     from ostiary.flows.resources import Flow
-    from ostiary.flows.run.runs import Runs
+    from ostiary.flows.run.dispatcher_factory import DispatcherFactory
     from ostiary.sessions.session import Session
     from ostiary.web.request import Request
 
 
 class Handover:
-    """Begins flows for sign-on, together with what is not committed yet.
+    """Starts flows for sign-on, together with uncommitted changes.
 
-    `pending` is committed with the beginning: the end of another flow, or the beginning of the session. Each verb
-    raises PlanChanged and SessionGone when somebody else was first.
+    `pending` is committed with the new plan: the end of another flow, or a new session. Each method raises PlanChanged
+    and SessionGone when a concurrent request was first.
     """
 
-    def __init__(self, runs: Runs) -> None:
+    def __init__(self, runs: DispatcherFactory) -> None:
         self._runs = runs
 
     async def start(
@@ -40,14 +40,13 @@ class Handover:
         pending: PendingCommit | None = None,
         now: int,
     ) -> str:
-        """Begin a flow and take it as far as it goes without an answer, in one batch.
+        """Start a flow and advance it to its first challenge, in one batch.
 
-        The page at `destination.page_address` shows what is asked. Return the component of that challenge, "" when it
-        is not known yet.
+        The page at `destination.page_address` shows the challenge. Returns its component, "" if not known yet.
         """
         plan = start.plan(session, flow)
         run = self._runs.dispatcher(request, session, flow, plan=plan, pending=pending, now=now)
-        outcome = await run.start(hold=False)
+        outcome = await run.start(defer_end=False)
         return outcome.component if isinstance(outcome, Passed) else ""
 
     async def pass_through(
@@ -60,14 +59,14 @@ class Handover:
         pending: PendingCommit | None = None,
         now: int,
     ) -> PendingCommit | str:
-        """Begin a flow as `start` does, but leave to the caller the end of one that asks nothing."""
+        """Start a flow as `start` does. If it ends without a challenge, return its end for the caller to commit."""
         plan = start.plan(session, flow)
         run = self._runs.dispatcher(request, session, flow, plan=plan, pending=pending, now=now)
-        outcome = await run.start(hold=True)
-        if run.left is not None:
-            return run.left
+        outcome = await run.start(defer_end=True)
+        if run.pending_end is not None:
+            return run.pending_end
         return outcome.component if isinstance(outcome, Passed) else ""
 
     async def commit(self, request: Request, pending: PendingCommit, *, now: int) -> None:
-        """Commit an end that nobody takes up; `FlowEngine.completed` answers for it."""
-        await settle(self._runs.services, request, pending, now=now)
+        """Commit the end of a flow, and store its completion for `FlowEngine.completed`."""
+        await commit_end(self._runs.services, request, pending, now=now)

@@ -21,7 +21,7 @@ from ostiary.flows.engine import FlowEngine, plans_end, plans_move, proofs_end
 from ostiary.flows.enrolment import authenticators_of
 from ostiary.flows.handover import Handover
 from ostiary.flows.links import repository as links
-from ostiary.flows.links.address import hide_address
+from ostiary.flows.links.link_url import hide_address
 from ostiary.flows.links.repository import FlowLinks
 from ostiary.flows.plans import repository
 from ostiary.flows.plans.flow_start import first_start
@@ -31,7 +31,7 @@ from ostiary.flows.prompt.field import Prompt
 from ostiary.flows.proofs.mfa_cookie import give_cookies
 from ostiary.flows.resources import Flow, FlowStageBinding, Stage
 from ostiary.flows.routes import routes as flow_routes
-from ostiary.flows.run.runs import Runs
+from ostiary.flows.run.dispatcher_factory import DispatcherFactory
 from ostiary.flows.services import FlowHooks, Services
 from ostiary.flows.stages.authenticator_validate import AuthenticatorValidateStage
 from ostiary.flows.stages.consent import ConsentStage
@@ -109,7 +109,7 @@ def flow_services(services: ServiceRegistry) -> Services:
         evaluator=services[Evaluator],
         cookie_key=Secret(services[DerivedKeys].key("flows/cookie").hex()),
         unnamed=lambda: any(is_unnamed() for is_unnamed in hooks.unnamed),
-        own_stages=dict(hooks.stages),
+        internal_stages=dict(hooks.stages),
         find_start=first_start(hooks.find_start),
         answer_end=first_responder(hooks.answer_end),
         refusals=services[Refusals],
@@ -135,9 +135,9 @@ ROOM: Final = Room(
     services=(
         Service(Devices, devices),
         Service(Services, flow_services, site=True),
-        Service(Runs, lambda services: Runs(services[Services]), site=True),
-        Service(FlowEngine, lambda services: FlowEngine(services[Runs]), site=True),
-        Service(Handover, lambda services: Handover(services[Runs]), site=True),
+        Service(DispatcherFactory, lambda services: DispatcherFactory(services[Services]), site=True),
+        Service(FlowEngine, lambda services: FlowEngine(services[DispatcherFactory]), site=True),
+        Service(Handover, lambda services: Handover(services[DispatcherFactory]), site=True),
     ),
     hooks=(Service(Hooks, session_hooks), Service(FlowHooks, lambda _: FlowHooks(), site=True)),
     routes=routes,

@@ -15,7 +15,7 @@ from ostiary.flows.next_url import is_relative
 from ostiary.flows.plans.destination import flow_page
 from ostiary.flows.resources import STAGE, ConfigurableStage, Flow
 from ostiary.flows.run.challenge_frame import ACCESS_DENIED
-from ostiary.flows.run.outcome import Challenge, Moved, Outcome, Passed
+from ostiary.flows.run.outcome import Challenge, FlowRedirect, Outcome, Passed
 from ostiary.sessions.session import Session
 from ostiary.sessions.sessions import Sessions
 from ostiary.store.configuration.plane import ConfigPlane
@@ -83,7 +83,7 @@ class Executor:
         match outcome:
             case Passed():
                 response = redirect(request.url)
-            case Moved():
+            case FlowRedirect():
                 response = json(outcome.wire())
             case Challenge():
                 body = outcome.wire()

@@ -51,7 +51,7 @@ class FlowHooks:
 class Services:
     """The services that flows use. `cookie_key` signs the cookie that remembers a second factor.
 
-    `own_stages`, `find_start`, `answer_end` and `unnamed` are the hooks of other rooms (`FlowHooks`), joined.
+    `internal_stages`, `find_start`, `answer_end` and `unnamed` are the hooks of other rooms (`FlowHooks`), joined.
     """
 
     database: Database
@@ -70,7 +70,7 @@ class Services:
     outbox: Outbox
     cookie_key: Secret
     evaluator: Evaluator | None
-    own_stages: Mapping[str, Stage] = field(default_factory=dict)
+    internal_stages: Mapping[str, Stage] = field(default_factory=dict)
     refusals: Refusals = field(default_factory=Refusals)
     sign_ins: SignInLog = field(default_factory=SignInLog)
     find_start: FindStart = no_start

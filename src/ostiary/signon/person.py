@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ostiary.flows.people.subjects import subject_of
+from ostiary.flows.people.subject_cache import subject_of
 from ostiary.flows.plans.flow_start import ANOTHER_URL, FlowStart
 from ostiary.flows.plans.pending_commit import pending_from
 from ostiary.signon.access import application_context

@@ -43,7 +43,7 @@ class Authenticator:
     `DEVICE_CLASS` is one of authentik's, or for a kind of another package a name that begins with the package's
     (`garden.pigeon`); a validation stage lists those it asks for. `TABLE` has the columns of every kind (see
     `directory.tables`) and in addition those of `COLUMNS`. `TEMPLATE` is the part of the validation page for this kind;
-    its variable is `method` (`flows.proofs.methods.Method`).
+    its variable is `method` (`flows.proofs.mfa_page.Method`).
     """
 
     DEVICE_CLASS: ClassVar[str]

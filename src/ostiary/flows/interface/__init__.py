@@ -1,3 +1,3 @@
-"""The interface of stages: what one is given, what it may answer, and who the flow is about."""
+"""The interface of stages: their context, their verdicts, and the pending user."""
 
 __all__ = ["stage_context"]

@@ -1,4 +1,4 @@
-"""Who a flow is about, and what its pages may say of them."""
+"""The pending user of a flow, and what its pages may show of them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 async def pending_user(stage_context: StageContext) -> User | None:
-    """Return the pending user as the directory knows them now, else whoever is signed in."""
+    """Return the current record of the pending user, else of the signed-in user."""
     pk = stage_context.pending_pk
     if pk is None and "pending_user" not in stage_context.context:
         pk = stage_context.session.user
@@ -22,8 +22,7 @@ async def pending_user(stage_context: StageContext) -> User | None:
 async def person_fields(stage_context: StageContext) -> dict[str, object]:
     """Return `pending_user` and `pending_user_avatar` of a challenge.
 
-    Before anything is proven only what was typed is shown: a name read from the directory would tell that, and to
-    whom, an address belongs.
+    Before a proof, only the typed name is shown. A name from the directory would reveal that an account exists.
     """
     typed = stage_context.text("pending_user_identifier")
     proven = "user_backend" in stage_context.context or "auth_method" in stage_context.context

@@ -1,4 +1,4 @@
-"""What a stage is given, and what it may answer. Stages decide; only the dispatcher (`run`) advances a plan."""
+"""The context of a stage, and its possible verdicts. Only the dispatcher (`run`) applies verdicts to a plan."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import field
 from typing import TYPE_CHECKING, Final, Protocol
 
 from ostiary.flows.error_detail import ErrorDetail, Errors
-from ostiary.flows.people.subjects import subject_of
+from ostiary.flows.people.subject_cache import subject_of
 from ostiary.record import dataclass
 from ostiary.resource import codec
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class StageContext(codec.Record, frozen=True):
-    """One look of one request at one stage."""
+    """The context of one request to one stage."""
 
     flow: Flow
     snapshot: Snapshot
@@ -33,12 +33,12 @@ class StageContext(codec.Record, frozen=True):
     services: Services
     now: int
     query: str  # the page's own query string
-    context: Mapping[str, object]  # the plan context, flows.md section 4
-    scratch: Mapping[str, object]  # what this stage left for itself
-    plan: Plan  # as it stands at this stage
-    behaviour: FlowBehaviour  # what this flow does beyond its stages
-    bound: bool = False  # policies are bound to the stage's place in the flow
-    proof: Proof | None = None  # who was proven before this stage
+    context: Mapping[str, object]  # the plan context
+    scratch: Mapping[str, object]  # the stage's own data from earlier requests
+    plan: Plan  # the plan at this stage
+    behaviour: FlowBehaviour  # the behaviour of this flow beyond its stages
+    bound: bool = False  # the stage binding has policies
+    proof: Proof | None = None  # the user proven before this stage
 
     def text(self, key: str) -> str | None:
         """Return a text of the plan context."""
@@ -46,18 +46,18 @@ class StageContext(codec.Record, frozen=True):
         return value if isinstance(value, str) else None
 
     def mapping(self, key: str) -> Mapping[str, object]:
-        """Return a mapping of the plan context, empty when it is not there."""
+        """Return a mapping of the plan context, empty if missing."""
         value = self.context.get(key)
         return value if isinstance(value, Mapping) else {}
 
     @property
     def pending_pk(self) -> int | None:
-        """The pending user's primary key; None when nobody is pending, or somebody who does not exist."""
+        """The pending user's primary key; None if there is none, or no such account."""
         value = self.mapping("pending_user").get("pk")
         return value if isinstance(value, int) else None
 
     async def person(self, pk: int) -> User | None:
-        """Return a person as the directory knows them, read at most once since the last proof."""
+        """Return a user, read from the directory at most once since the last proof."""
         subject = await subject_of(self.services.users, self.request, pk)
         return None if subject is None else subject.user
 
@@ -68,30 +68,30 @@ class StageContext(codec.Record, frozen=True):
 
 
 class FlowBehaviour:
-    """What one flow does beyond its stages; this one does nothing. A flow is known by its slug."""
+    """The behaviour of a flow beyond its stages, by its slug. The default does nothing."""
 
     def opening(self, stage_context: StageContext) -> Mapping[str, object]:
-        """Return what the plan context begins with, before it is planned."""
+        """Return additions to the initial plan context, before planning."""
         del stage_context
         return {}
 
     async def refusal(self, stage_context: StageContext) -> str | None:
-        """Say why the flow may not go on. Asked before it is planned, before each stage and before each answer."""
+        """Return the reason if the flow must be denied. Called before planning, before each stage and each response."""
         del stage_context
         return None
 
     def asks(self, stage_context: StageContext, field_key: str) -> bool:
-        """Return whether a prompt of the flow asks that field."""
+        """Return whether a prompt stage of the flow shows that field."""
         del stage_context, field_key
         return True
 
     def judge(self, stage_context: StageContext, field_key: str, raw: object) -> str | None:
-        """Return the value of an answer to a field the flow judges itself; None for all others. Raises ValueError."""
+        """Return the value of a field that the flow validates itself; None for all others. Raises ValueError."""
         del stage_context, field_key, raw
         return None
 
     def write(self, stage_context: StageContext) -> Commit | None:
-        """Return what is done in place of a user write stage's own work."""
+        """Return the commit that replaces that of a user write stage."""
         del stage_context
         return None
 
@@ -99,22 +99,22 @@ class FlowBehaviour:
 PLAIN_FLOW: Final = FlowBehaviour()
 
 Commit = Callable[[], Awaitable[Mapping[str, object]]]
-"""Does a stage's work in a transaction of its own, before the step forward; returns more plan context.
+"""Commits a stage's work in its own transaction, before the plan advances. Returns additions to the plan context.
 
-It must be safe to do twice: when the program dies between the two, the stage is taken again. Raises StageFailed.
+It must be idempotent: after a crash between the two, the stage runs again. Raises StageFailed.
 """
 
 
 class StageFailed(Exception):
-    """A stage could not do its work; the message is shown to the person."""
+    """A stage could not do its work. The message is shown to the user."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """Show the stage's challenge. `scratch` replaces what the stage kept; `person` adds who is pending.
+    """Show the stage's challenge. `scratch` replaces that of the stage; `person` adds the pending user.
 
-    `notes` are for the stage's page alone: they are no part of the JSON challenge. `writes` are committed with the
-    showing; a stage that has any keeps in its scratch that they were made, so that a reload makes none.
+    `notes` are only for the stage's page, not for the JSON challenge. `writes` are committed when the challenge is
+    shown. A stage with writes must record them in its scratch, so that a reload does not repeat them.
     """
 
     fields: Mapping[str, object] = field(default_factory=dict)
@@ -126,25 +126,25 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class SignIn:
-    """Make the session this user's."""
+    """Sign this user in."""
 
     user: User
     method: str
     arguments: Mapping[str, object]
     amr: tuple[str, ...]
     duration: int  # microseconds; 0 ends with the browser
-    remember: int  # microseconds added because the person asked to stay signed in
+    remember: int  # microseconds added because the user wants to stay signed in
     terminate_others: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The stage has its proof. `writes` are committed together with the step forward, or not at all.
+    """The stage passed. `writes` are committed together with the advanced plan.
 
-    `context` is laid over the plan context, `drop` removes keys from it, `insert` are stages (primary keys) that come
-    next. `proof` is who was proven just now, as read before. `commit` is for stages that write through another room's
-    unit of work. `unread` says that no stage that
-    may follow reads what `writes` change: then the request goes on before they are committed.
+    `context` is merged into the plan context, `drop` removes keys from it, and `insert` are stages (primary keys) to
+    run next. `proof` is the user proven by this stage, as read before the proof. `commit` is for stages that write
+    through another room's unit of work. `unread` says that no later stage reads the changes of `writes`, so that the
+    request can continue before their commit.
     """
 
     context: Mapping[str, object] = field(default_factory=dict)
@@ -160,7 +160,7 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Wrong:
-    """The answer is not right. `writes` (failure counts, events) are committed all the same."""
+    """The response is wrong. `writes` (failure counts, events) are committed nevertheless."""
 
     errors: Errors
     scratch: Mapping[str, object] | None = None
@@ -169,7 +169,7 @@ class Wrong:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The person does not get any further here."""
+    """The stage denies the flow."""
 
     message: str
     writes: tuple[Statement, ...] = ()
@@ -177,16 +177,16 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Declined:
-    """The person says no. Whoever began the flow hears of it (see `decline`)."""
+    """The user declines. The plan continues at its decline URL or stage (see `decline`)."""
 
     writes: tuple[Statement, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Switch:
-    """The plan goes on in another flow, named by its primary key (see `switching`).
+    """The plan switches to another flow, by primary key (see `flow_switch`).
 
-    With `keep_context` that flow knows what the stages of this one found out, and whom they proved.
+    With `keep_context` it keeps the plan context and the proof.
     """
 
     flow: str
@@ -196,9 +196,9 @@ class Switch:
 
 @dataclass(frozen=True, slots=True)
 class Resume:
-    """The plan of a link goes on in place of this one (see `resuming`). `writes` use the link up.
+    """The plan of a link replaces this one (see `restored_plan`). `writes` consume the link.
 
-    `user` is whom the link was sent for, as read just now; None where nobody is stored yet.
+    `user` is the recipient's current record; None if there is no account yet.
     """
 
     link: FlowLink
@@ -210,14 +210,14 @@ Verdict = Ask | Done | Wrong | Refused | Declined | Switch | Resume
 
 
 class Behaviour(Protocol):
-    """What every stage can do beside having fields."""
+    """The methods of every stage."""
 
     async def open(self, stage_context: StageContext) -> Verdict:
-        """Say what to show, or pass at once with a proof that needs no answer."""
+        """Return the challenge to show, or another verdict if no response is needed."""
         ...
 
     async def answer(self, stage_context: StageContext, answer: Mapping[str, object]) -> Verdict:
-        """Judge an answer to the challenge that `open` made."""
+        """Evaluate a response to the challenge of `open`."""
         ...
 
 
@@ -227,6 +227,6 @@ def wrong(name: str, string: str, code: str = "invalid") -> Wrong:
 
 
 def text_of(answer: Mapping[str, object], name: str) -> str:
-    """Return a text of an answer, "" when there is none."""
+    """Return a text field of a response, "" if missing."""
     value = answer.get(name)
     return value if isinstance(value, str) else ""

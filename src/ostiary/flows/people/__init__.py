@@ -1,3 +1,3 @@
 """Whom a flow is about."""
 
-__all__ = ["subjects"]
+__all__ = ["subject_cache"]

@@ -1,3 +1,3 @@
-"""Plans: what one run through a flow knows, how it is made, and where it is kept."""
+"""Plans: the state of one run of a flow, its start, its storage and its destination."""
 
-__all__ = ["changes", "destination", "flow_start", "logout", "pending_commit", "requirement"]
+__all__ = ["context_changes", "destination", "flow_start", "logout", "pending_commit", "requirement"]

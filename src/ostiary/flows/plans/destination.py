@@ -1,8 +1,8 @@
-"""Where a flow leads when it ends, and how the address of its page says so.
+"""The destination of a flow, and its part in the URL of the flow's page.
 
-The address carries the destination as `next`, as authentik's does: a reload, a lost cookie or an expired plan start
-again towards the same place, and two tabs that lead to different places have plans of their own. A very long one is
-only named there; its plan knows it.
+The URL carries the destination as `next`, as authentik's does. A reload, a lost cookie or an expired plan then restart
+the flow with the same destination, and tabs with different destinations have separate plans. For a very long
+destination the URL has only its hash.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from urllib.parse import quote
 
 from ostiary.flows.next_url import is_relative, query_value
 
-NEXT_MOST: Final = 3_000
-"""Characters. Proxies take 4,096 bytes of answer headers as they come: what is longer is only named in the address."""
+MAX_NEXT_LENGTH: Final = 3_000
+"""Characters. By default, proxies accept 4,096 bytes of response headers, so a longer destination is only hashed."""
 NAMED: Final = "destination"
 FLOW_TOKEN: Final = "flow_token"  # noqa: S105 - the name of a parameter
-"""The parameter that holds the key of a link, see `flows.links`."""
+"""The query parameter with the key of a link, see `flows.links`."""
 
 FLOW_PAGES: Final = "/if/flow/"
-"""Where the pages of flows lie, below our prefix."""
+"""The path of flow pages, below our prefix."""
 
 _KEY: Final = re.compile(r"[0-9a-f]{32}")
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 def destination(plan: Plan, query: str, home: str) -> str | None:
-    """Return the plan's own redirect, else `next` of the page's query, else home. None when `next` is not ours."""
+    """Return the redirect of the plan, else `next` of the query, else home. None if `next` is not a path of ours."""
     redirect = plan.context.get("redirect")
     if isinstance(redirect, str) and redirect:
         return redirect
@@ -40,21 +40,21 @@ def destination(plan: Plan, query: str, home: str) -> str | None:
     return following or plan.next_url or home
 
 
-def following_of(plan: Plan, query: str) -> str | None:
-    """Return the path of ours that was asked for by `next`, or that the plan was begun with."""
+def next_path(plan: Plan, query: str) -> str | None:
+    """Return our path in `next`, else that of the plan's start."""
     following = query_value(query, "next") or plan.next_url
     return following if following and is_relative(following) else None
 
 
 def destination_key(next_url: str | None) -> str:
-    """Return what names a destination among the plans of a session: 32 hexadecimal digits, "" for none."""
+    """Return the hash that identifies a destination among the plans of a session: 32 hex digits, "" for none."""
     return hashlib.sha256(next_url.encode("utf-8", "surrogatepass")).hexdigest()[:32] if next_url else ""
 
 
-def key_of_page(query: str) -> str:
-    """Return the destination's name from the query of a flow's page.
+def page_key(query: str) -> str:
+    """Return the destination key from the query of a flow's page.
 
-    The page of a link has a name of its own, so that it has a plan of its own beside those of other tabs.
+    The page of a link has its own key, so that its plan is separate from those of other tabs.
     """
     link = query_value(query, FLOW_TOKEN)
     if link:
@@ -65,14 +65,14 @@ def key_of_page(query: str) -> str:
 
 
 def flow_page(prefix: str, slug: str, query: str = "") -> str:
-    """Return the address of a flow's page: the only place that writes it. `prefix` is a path, or with our origin."""
+    """Return the URL of a flow's page. Only this function builds it. `prefix` is a path, or includes our origin."""
     return f"{prefix}{FLOW_PAGES}{slug}/" + (f"?{query}" if query else "")
 
 
 def page_address(prefix: str, slug: str, next_url: str = "", *, display: str = "") -> str:
-    """Return the path of a flow's page that leads to `next_url`, in the form (OpenID Connect's `display`) asked for."""
+    """Return the path of a flow's page with destination `next_url` and the given `display` (OpenID Connect)."""
     pairs = [f"next={quote(next_url, safe='/')}"] if next_url else []
-    if pairs and len(pairs[0]) > NEXT_MOST:
+    if pairs and len(pairs[0]) > MAX_NEXT_LENGTH:
         pairs = [f"{NAMED}={destination_key(next_url)}"]
     if display:
         pairs.append(f"display={quote(display, safe='')}")

@@ -1,7 +1,6 @@
-"""What a plan says of a sign-out: whether the session ends with it, and what the browser has to load afterwards.
+"""The logout part of a plan: whether the session ends, and the front-channel logout URLs.
 
-Whoever begins the flow says by `END` what it wants: True ends the session when the other stages have passed, `ASK` asks
-the person first.
+The start of the flow sets `END`: True ends the session when the other stages have passed; `ASK` asks the user first.
 """
 
 from __future__ import annotations
@@ -21,18 +20,18 @@ URLS: Final = "logout_urls"
 END_SESSION: Final = "flows.logout.end_session"
 FRONTCHANNEL: Final = "flows.logout.frontchannel"
 SESSION_ENDED: Final = "flows.logout.session_ended"
-"""Steps of this room that nobody sets up, see `logout.stages`."""
+"""Names of internal stages, see `logout.stages`."""
 
 
 def logout_steps(flow: Flow, context: Mapping[str, object]) -> Sequence[PlanStep]:
-    """Return the steps behind the stages of a flow that signs out."""
+    """Return the steps after the configured stages of a logout flow."""
     if flow.designation == "invalidation":
         return (PlanStep(END_SESSION), PlanStep(FRONTCHANNEL), PlanStep(SESSION_ENDED))
     return (PlanStep(END_SESSION),) if END in context else ()
 
 
 def with_frontchannel_urls(plan: Plan, urls: Sequence[Mapping[str, object]]) -> Plan:
-    """Return the plan of a session that has just ended, with what the browser has to load (`URLS`)."""
+    """Return the plan of a session that has just ended, with its front-channel logout URLs (`URLS`)."""
     if not urls:
         return plan
     steps = plan.steps
@@ -42,6 +41,6 @@ def with_frontchannel_urls(plan: Plan, urls: Sequence[Mapping[str, object]]) -> 
 
 
 def frontchannel_urls(context: Mapping[str, object]) -> list[dict[str, object]]:
-    """Return what the browser still has to load."""
+    """Return the front-channel logout URLs that the browser must load."""
     urls = context.get(URLS)
     return [dict(one) for one in urls if isinstance(one, Mapping)] if isinstance(urls, Sequence) else []

@@ -1,4 +1,4 @@
-"""The plan of one run through a flow: JSON data only, primary keys and never objects."""
+"""The plan of one run of a flow. It is JSON data, with primary keys instead of objects."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class PlanStep(codec.Record, frozen=True, array_like=True):
-    """One stage still to come. `binding` is None for a stage that another stage put in."""
+    """One remaining stage. `binding` is None for a stage that another stage inserted."""
 
     stage: str
     binding: str | None = None
@@ -21,22 +21,21 @@ class PlanStep(codec.Record, frozen=True, array_like=True):
 
 
 class Proof(codec.Record, frozen=True):
-    """Whom a plan goes on for behind the password, and what that rests on (`directory.user.User.stamp`)."""
+    """The user proven in a plan, and the stamp of the account at the proof (`directory.user.User.stamp`)."""
 
     user: int
     stamp: str
 
 
 class Plan(codec.Record, frozen=True):
-    """Where a session stands in a flow. The first of `steps` is the current stage.
+    """The state of a session in a flow. The first of `steps` is the current stage.
 
-    `context` is what stages leave for each other, `origin` what it began with, `scratch` belongs to the current
-    stage alone, `shown` tells that its challenge was made, `passed` counts the stages behind, `denied` is the last
-    word of a plan that was refused, `append` are stages that come after those of the flow. `user` is who the
-    session belonged to: a plan does not survive a change of person. `proof` is who was proven, by a stage or by the
-    session it began in: a plan does not survive a change of the account, its password, factors or sessions either.
-    `destination` names where it leads among the plans of the session (`destination.destination_key`). `switches` counts
-    the flows it went through before this one.
+    `context` is shared by the stages, and `origin` is its initial value. `scratch` belongs to the current stage, and
+    `shown` says that its challenge was shown. `passed` counts the passed stages. `denied` is the message of a denied
+    plan. `append` are stages after those of the flow. `user` is the user of the session: a plan ends when that changes.
+    `proof` is the proven user, by a stage or by the session: a plan also ends when the account, its password, factors
+    or sessions change. `destination` is the key of its destination (`destination.destination_key`). `switches` counts
+    the flows before this one.
     """
 
     id: str = ""
@@ -61,7 +60,7 @@ class Plan(codec.Record, frozen=True):
 
     @property
     def ticket(self) -> str:
-        """Name exactly this stage of this plan, for a page's form."""
+        """Identifies this stage of this plan in a form."""
         return f"{self.id}.{self.passed}"
 
     def to(self, **changes: object) -> Plan:
@@ -69,7 +68,7 @@ class Plan(codec.Record, frozen=True):
         return codec.changed(self, **changes)
 
     def advanced(self, *, context: Mapping[str, object] | None = None, insert: tuple[str, ...] = ()) -> Plan:
-        """Return the plan without its current stage; `insert` come next."""
+        """Return the plan without its current stage. `insert` are stages to run next."""
         return codec.changed(
             self,
             steps=(*(PlanStep(stage) for stage in insert), *self.steps[1:]),
@@ -81,15 +80,15 @@ class Plan(codec.Record, frozen=True):
         )
 
     def proven(self, user: User) -> Plan:
-        """Return the plan with that person as who was proven, as they were read before the proof."""
+        """Return the plan with that user as proven. The record must have been read before the proof."""
         return codec.changed(self, proof=Proof(user.pk, user.stamp))
 
     def without_step(self) -> Plan:
-        """Return the plan without its current stage, which turned out not to be needed."""
+        """Return the plan without its current stage, which its policies skip."""
         return self.advanced()
 
     def dump(self) -> bytes:
-        """Return JSON bytes, without what has a column of its own."""
+        """Return JSON bytes, without the fields that have their own column."""
         return codec.encode(codec.changed(self, id="", slug="", destination="", version=0))
 
 

@@ -1,6 +1,6 @@
-"""Where plans and proofs of completion are kept: sealed, by session, flow and destination.
+"""The repository of plans and completions. Plans are sealed, and keyed by session, flow and destination.
 
-Two tabs of one browser that lead to different applications have a plan each.
+So two tabs of one browser with different destinations have separate plans.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 log: Final = logging.getLogger("ostiary.flows")
 
 PLAN_LIFETIME: Final = 4 * 3_600_000_000  # microseconds since the last step
-PLANS_MOST: Final = 32
-"""Plans one session may have besides the one it begins: the oldest go. A stranger could begin any number of them."""
+MAX_PLANS: Final = 32
+"""The maximum number of plans of a session besides a new one. The oldest are deleted, as anybody can start plans."""
 COMPLETION_LIFETIME: Final = 10 * 60_000_000  # microseconds
 
 
@@ -34,7 +34,7 @@ class Plans:
         self._sealer = sealer
 
     async def read(self, session: bytes, slug: str, destination: str, *, now: int) -> Plan | None:
-        """Return the plan of a session for a flow and a destination. One that cannot be opened counts as none."""
+        """Return the plan of a session for a flow and a destination; None also if it cannot be decrypted."""
         # guard: A30 a tab continues only the plan of its own destination
         row = await fetch_one(
             self._database,
@@ -48,7 +48,7 @@ class Plans:
         return None if row is None else self._opened(row, slug)
 
     async def latest(self, session: bytes, slug: str, *, now: int) -> Plan | None:
-        """Return the plan of a session for a flow that was taken on last, wherever it leads."""
+        """Return the plan of a session for a flow that was used last, for any destination."""
         row = await fetch_one(
             self._database,
             "SELECT id, destination, version, body FROM flow_tab_plan WHERE session = ? AND slug = ? AND expires > ?"
@@ -60,7 +60,7 @@ class Plans:
         return None if row is None else self._opened(row, slug)
 
     async def leading_to(self, session: bytes, destination: str, *, now: int) -> Sequence[Plan]:
-        """Return the plans of a session, of any flow, that lead to a destination."""
+        """Return the plans of a session for a destination, of all flows."""
         rows = await self._database.fetch(
             "SELECT id, slug, destination, version, body FROM flow_tab_plan"
             " WHERE session = ? AND destination = ? AND expires > ?",
@@ -78,12 +78,12 @@ class Plans:
             data = self._sealer.open(cast("str", row["body"]), context=_context(plan_id))
             destination = cast("str", row["destination"])
             return load_plan(data, plan_id=plan_id, slug=slug, destination=destination, version=version)
-        except Exception as error:  # noqa: BLE001 - other key, other version of the program: the person starts again
+        except Exception as error:  # noqa: BLE001 - another key or program version: the flow starts again
             log.warning("a plan of flow %s cannot be read (%s), and is begun again", slug, type(error).__name__)
             return None
 
     def put(self, session: bytes, plan: Plan, *, now: int) -> Statement:
-        """Store a plan in place of what the session had for that flow and destination."""
+        """Store a plan. It replaces that of the session for the flow and destination."""
         return Statement(
             "INSERT INTO flow_tab_plan (session, slug, destination, id, version, body, expires)"
             " VALUES (?, ?, ?, ?, ?, ?, ?)"
@@ -93,9 +93,9 @@ class Plans:
         )
 
     def save(self, plan: Plan, *, now: int) -> Statement:
-        """Store a changed plan; fails the batch with PlanChanged when it moved on since it was read.
+        """Store a changed plan. Fails the batch with PlanChanged if the stored version is another one.
 
-        Named by its id alone, so that it may stand behind the statements that move a session to a new id.
+        It selects by the plan's id alone, so that it may follow the statements that move a session to a new id.
         """
         # guard: A30 of two concurrent responses to a stage, one is accepted
         return Statement(
@@ -105,7 +105,7 @@ class Plans:
         )
 
     def proof(self, session: bytes, completion: str, *, now: int) -> Statement:
-        """Leave the proof that the flow begun with that key came to its end, for whoever asks `completed` later."""
+        """Store the completion of a flow with that key, for `completed`."""
         return Statement(
             "INSERT INTO flow_completion (session, completion, expires) VALUES (?, ?, ?)"
             " ON CONFLICT (session, completion) DO UPDATE SET expires = excluded.expires",
@@ -116,7 +116,7 @@ class Plans:
         return self._sealer.seal(plan.dump(), context=_context(plan.id))
 
     async def completed(self, session: bytes, completion: str, *, now: int) -> bool:
-        """Consume the proof that the flow begun with this completion key ended in this session."""
+        """Consume the completion with that key in this session. Return whether there was one."""
 
         def consume() -> Batch[bool]:
             result = yield Statement(
@@ -130,7 +130,7 @@ class Plans:
 
 
 def new_id() -> str:
-    """Return the id of a plan: 128 bit, which nobody guesses."""
+    """Return a random id of a plan, 128 bit."""
     return secrets.token_urlsafe(16)
 
 
@@ -140,7 +140,7 @@ def new_plan(slug: str, destination: str) -> Plan:
 
 
 def finish_plan(session: bytes, plan: Plan) -> Statement:
-    """Remove a plan that came to its end, once; fails the batch with PlanChanged when it moved on since."""
+    """Delete a finished plan. Fails the batch with PlanChanged if the stored version is another one."""
     return Statement(
         "DELETE FROM flow_tab_plan WHERE session = ? AND slug = ? AND destination = ? AND id = ? AND version = ?",
         (session, plan.slug, plan.destination, plan.id, plan.version),
@@ -149,35 +149,35 @@ def finish_plan(session: bytes, plan: Plan) -> Statement:
 
 
 def drop(session: bytes, slug: str, destination: str) -> Statement:
-    """Forget the plan of one flow and destination."""
+    """Delete the plan for a flow and destination."""
     return Statement(
         "DELETE FROM flow_tab_plan WHERE session = ? AND slug = ? AND destination = ?", (session, slug, destination)
     )
 
 
 def drop_leading_to(session: bytes, destination: str) -> Statement:
-    """Forget the plans, of any flow, that lead to a destination."""
+    """Delete the plans for a destination, of all flows."""
     return Statement("DELETE FROM flow_tab_plan WHERE session = ? AND destination = ?", (session, destination))
 
 
 def drop_oldest(session: bytes) -> Statement:
-    """Forget the plans of a session beyond `PLANS_MOST`, the one that rested longest first."""
+    """Delete the plans of a session beyond `MAX_PLANS`, the least recently used first."""
     # guard: A30 the number of plans per session is bounded
     return Statement(
         "DELETE FROM flow_tab_plan WHERE session = ? AND expires < (SELECT expires FROM flow_tab_plan"
         " WHERE session = ? ORDER BY expires DESC LIMIT 1 OFFSET ?)",
-        (session, session, PLANS_MOST - 1),
+        (session, session, MAX_PLANS - 1),
     )
 
 
 def drop_all(session: bytes) -> Iterable[Statement]:
-    """Forget every plan and proof of a session."""
+    """Delete all plans and completions of a session."""
     yield Statement("DELETE FROM flow_tab_plan WHERE session = ?", (session,))
     yield Statement("DELETE FROM flow_completion WHERE session = ?", (session,))
 
 
 def move_all(old: bytes, new: bytes, *, proofs: bool) -> Iterable[Statement]:
-    """Let every plan follow a session that got a new id; proofs are forgotten unless they go along."""
+    """Move all plans to the new id of a session. Completions are moved or deleted."""
     yield Statement("UPDATE flow_tab_plan SET session = ? WHERE session = ?", (new, old))
     if proofs:
         yield Statement("UPDATE flow_completion SET session = ? WHERE session = ?", (new, old))
@@ -186,12 +186,12 @@ def move_all(old: bytes, new: bytes, *, proofs: bool) -> Iterable[Statement]:
 
 
 def sweep_plans(now: int) -> Statement:
-    """Return the statement that removes plans that expired."""
+    """Return the statement that deletes expired plans."""
     return expired("flow_tab_plan", "session, slug", now)
 
 
 def sweep_proofs(now: int) -> Statement:
-    """Return the statement that removes proofs that nobody asked for in time."""
+    """Return the statement that deletes expired completions."""
     return expired("flow_completion", "session, completion", now)
 
 

@@ -1,4 +1,4 @@
-"""Whether a flow applies to a session: its authentication requirement and its policies."""
+"""The authentication requirement of a flow, and the context of its policies."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def requirement_met(flow: Flow, subject: Subject | None, context: Mapping[str, object]) -> bool:
-    """Return whether the session may start the flow at all. `subject` is who is signed in and still active."""
+    """Return whether the session meets the requirement. `subject` is the signed-in active user."""
     match flow.authentication:
         case "none":
             return True
@@ -34,7 +34,7 @@ def requirement_met(flow: Flow, subject: Subject | None, context: Mapping[str, o
 def policy_context(
     context: Mapping[str, object], *, request: Request, now: int, evaluator: Evaluator | None
 ) -> PolicyContext:
-    """Return what policies in flows see: every plan context key at the top, and the plan itself as `flow_plan`."""
+    """Return the context of policies in flows: the keys of the plan context, and the plan itself as `flow_plan`."""
     return PolicyContext(
         now=now,
         client_ip=request.client,

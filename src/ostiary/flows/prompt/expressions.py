@@ -14,8 +14,8 @@ from ostiary.brands.select import select
 from ostiary.events.evaluation_log import log_not_evaluated
 from ostiary.events.event import event
 from ostiary.expressions import meaning_of
-from ostiary.flows.people.subjects import subject_of
-from ostiary.flows.prompt.values import VOCABULARY
+from ostiary.flows.people.subject_cache import subject_of
+from ostiary.flows.prompt.field_values import VOCABULARY
 from ostiary.record import dataclass
 from ostiary.sandbox.answering.errors import ExpressionFailed
 from ostiary.sandbox.answering.performing import statements_of, write_log

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Annotated, Literal
 
 from ostiary.expressions import can_evaluate
-from ostiary.flows.prompt.answers import SERVER_SIDE
-from ostiary.flows.prompt.values import VOCABULARY
+from ostiary.flows.prompt.field_values import VOCABULARY
+from ostiary.flows.prompt.validation import SERVER_SIDE
 from ostiary.resource import MULTILINE, UNIQUE, Help, Length, Problem, Range, Resource, kind
 from ostiary.sandbox.language.fault import LanguageFault
 from ostiary.sandbox.language.names import PROMPT

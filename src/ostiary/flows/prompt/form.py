@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Final
 
-from ostiary.flows.prompt.answers import SERVER_SIDE, NotValid, judge
 from ostiary.flows.prompt.expressions import NoAnswer, PromptExpression, PromptExpressions
 from ostiary.flows.prompt.field import CHOOSING, consequence_of
-from ostiary.flows.prompt.values import choices_of
+from ostiary.flows.prompt.field_values import choices_of
+from ostiary.flows.prompt.validation import SERVER_SIDE, NotValid, judge
 
 if TYPE_CHECKING:
     from ostiary.directory.user import User
     from ostiary.flows.interface.stage_context import StageContext
     from ostiary.flows.prompt.field import Prompt
-    from ostiary.flows.prompt.values import PromptChoice
+    from ostiary.flows.prompt.field_values import PromptChoice
 
 SERVER_SIDE_LOST: Final = (
     "The value of this field cannot be worked out here. Tell whoever runs this service; the log names it."

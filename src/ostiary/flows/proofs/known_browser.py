@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 COOKIE: Final = "authentik_device"
 MOST: Final = 366 * 86_400_000_000  # microseconds: no cookie is good for longer
-ACCOUNTS_MOST: Final = 8  # the last that signed in
+MAX_ACCOUNTS: Final = 8  # the last that signed in
 _FORM: Final = re.compile(
     r"(?P<browser>[\w-]{22})\.(?P<until>[0-9]{1,18})\.(?P<tags>[0-9a-f]{16}(?:-[0-9a-f]{16}){0,7})\.(?P<mac>[0-9a-f]{64})",
     re.ASCII,
@@ -72,7 +72,7 @@ def remember(request: Request, user: User, key: Secret, *, duration: int, now: i
     duration = min(duration, MOST)
     before = known_browser(request, key, now)
     tag = _tag(key, user)
-    tags = (tag, *(one for one in (before.tags if before is not None else ()) if one != tag))[:ACCOUNTS_MOST]
+    tags = (tag, *(one for one in (before.tags if before is not None else ()) if one != tag))[:MAX_ACCOUNTS]
     name = before.name if before is not None else secrets.token_urlsafe(16)
     body = f"{name}.{now + duration}.{'-'.join(tags)}"
     request.state.of(_Notes).cookie = (f"{body}.{_mac(key, body)}", max(1, duration // 1_000_000))

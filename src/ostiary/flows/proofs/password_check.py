@@ -11,7 +11,7 @@ from ostiary.directory.passwords.credentials import Credentials
 from ostiary.directory.passwords.hash_queue import Requester
 from ostiary.events.event import event
 from ostiary.flows.interface.stage_context import StageContext
-from ostiary.flows.people.subjects import forget
+from ostiary.flows.people.subject_cache import forget
 from ostiary.flows.proofs.known_browser import known_browser, name_for
 from ostiary.record import dataclass
 from ostiary.seal import Secret

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from ostiary.flows.error_detail import ErrorDetail, Errors
-from ostiary.flows.people.subjects import subject_of
+from ostiary.flows.people.subject_cache import subject_of
 from ostiary.flows.plans.plan import Plan
 
 if TYPE_CHECKING:

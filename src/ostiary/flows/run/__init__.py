@@ -1,3 +1,3 @@
-"""The dispatcher: the only place that advances a plan, and all that one answer commits."""
+"""The dispatcher, which alone advances a plan, and the commit of each response."""
 
 __all__ = ["decline", "outcome", "planner"]

@@ -1,4 +1,4 @@
-"""What stands around every challenge: title, layout, the way out, and who it is about."""
+"""The frame of every challenge: title, layout, cancel URL, and the pending user."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ostiary.flows.error_detail import TOO_MANY
 from ostiary.flows.interface.pending_user import person_fields
 from ostiary.flows.interface.stage_context import Ask, StageContext
 from ostiary.flows.next_url import is_relative, query_value
-from ostiary.flows.plans.destination import FLOW_TOKEN, NAMED, key_of_page
+from ostiary.flows.plans.destination import FLOW_TOKEN, NAMED, page_key
 from ostiary.flows.plans.flow_start import ANOTHER_URL
 from ostiary.flows.run.outcome import Challenge, FlowInfo
 
@@ -23,13 +23,14 @@ if TYPE_CHECKING:
 
 ACCESS_DENIED: Final = "ak-stage-access-denied"
 REFUSED: Final = "refused"
-"""The number of the request that was refused, in the scratch of a plan that is kept for another look."""
+"""Key of the scratch of a denied plan: the id of the denied request."""
 
 
 def _denied_values(page: PageContext) -> Mapping[str, object]:
-    """Where a flow ended with a wrong password, its own address begins it again, and leads to where it was to lead.
+    """Return the values of the page of a denial.
 
-    Where it was opened by a link, the address without the key is where a new one is asked for.
+    After wrong passwords the URL of the page starts the flow again. After a link, the URL without its key is where a
+    new one can be requested.
     """
     _ = page.translate
     by_link = any(name == FLOW_TOKEN for name, _value in page.request.query_pairs())
@@ -49,7 +50,7 @@ DENIED_PAGE: Final = ChallengePage(template="stages/access_denied.html", values=
 
 
 async def challenge_of(stage_context: StageContext, ask: Ask, plan: Plan, stage: Stage) -> Challenge:
-    """Return the challenge a stage asks to show."""
+    """Return the challenge of a stage."""
     person = await person_fields(stage_context) if ask.person else {}
     return Challenge(
         component=stage.COMPONENT,
@@ -63,7 +64,7 @@ async def challenge_of(stage_context: StageContext, ask: Ask, plan: Plan, stage:
 
 
 async def access_denied(stage_context: StageContext, message: str) -> Challenge:
-    """Return the screen of somebody who does not get any further."""
+    """Return the challenge of a denial."""
     fields = {**await person_fields(stage_context), "error_message": message}
     application = str(stage_context.mapping("application").get("name", ""))
     info = flow_info(stage_context)
@@ -83,23 +84,23 @@ async def access_denied(stage_context: StageContext, message: str) -> Challenge:
 
 
 def _another(stage_context: StageContext, info: FlowInfo) -> str:
-    """Return where somebody else signs in for what was refused. The plan, which knows it, ends with the refusal."""
+    """Return the URL for signing in as another user. The plan, which has it in its context, ends with the denial."""
     named = stage_context.text(ANOTHER_URL)
     if named and is_relative(named):
         return named
-    if stage_context.session.user is not None:  # else what comes next would be refused to them again
+    if stage_context.session.user is not None:  # they must sign out first, or they would be denied again
         return f"{stage_context.request.prefix}/flows/-/default/invalidation/"
     return info.cancel_url
 
 
 def flow_info(stage_context: StageContext) -> FlowInfo:
-    """Return title, layout and the way out of a flow."""
+    """Return title, layout and cancel URL of a flow."""
     brand = select(stage_context.snapshot, stage_context.request.host)
     following, named = query_value(stage_context.query, "next"), query_value(stage_context.query, NAMED)
     cancel = stage_context.request.prefix + "/flows/-/cancel/"
     if following and is_relative(following):
         cancel += "?next=" + quote(following, safe="")
-    elif named and key_of_page(stage_context.query):
+    elif named and page_key(stage_context.query):
         cancel += f"?{NAMED}={named}"
     return FlowInfo(
         title=_title(stage_context),

@@ -1,8 +1,8 @@
-"""What becomes of a plan whose person says no: it ends where the one who began it wants to hear of that.
+"""Declining: how a plan ends when the user declines.
 
-The caller of `FlowEngine.begin` names it in the plan context: `DECLINED_URL`, a path of ours, and `DECLINED_STAGE`, an
-own stage that is taken in place of all that would have come. Without either the flow ends with a page. The proof that
-is left is another one than that of a flow that was passed (see `declined_proof`).
+The caller of `FlowEngine.begin` sets it in the plan context: `DECLINED_URL` is one of our paths to redirect to, and
+`DECLINED_STAGE` is an internal stage that replaces all remaining ones. Without either the flow ends with a page. The
+completion is another one than that of a passed flow (see `declined_proof`).
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ MESSAGE: Final = "You did not allow it."
 
 
 def declined_proof(completion: str) -> str:
-    """Return the completion key that a flow begun with `completion` leaves when its person said no."""
+    """Return the completion key that a flow with key `completion` leaves when the user declines."""
     # guard: A30 a declined completion differs from an accepted one
     return f"{completion}:declined"
 
 
 def declined(plan: Plan) -> Plan | None:
-    """Return the plan as it goes on after a no; None when nobody waits to hear of it."""
+    """Return the plan after the decline; None if the plan context has no URL or stage for it."""
     url, stage = plan.context.get(DECLINED_URL), plan.context.get(DECLINED_STAGE)
     context = dict(plan.context)
     if isinstance(url, str) and is_relative(url):

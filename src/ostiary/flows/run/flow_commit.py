@@ -1,7 +1,7 @@
-"""What one request changes about a flow: noted while it goes on, committed in one batch at its end.
+"""The commit of a flow: the changes of one request, collected and then committed in one batch.
 
-The plan is stored once a request, guarded by its version, together with everything the stages that passed want
-written. A crash leaves either all of it or nothing; of two tabs that answer the same stage, one is heard.
+The plan is stored once per request, guarded by its version, together with the writes of the stages that passed. After a
+crash either all or nothing is stored. Of two concurrent responses to a stage, one is accepted.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class FlowCommit:
-    """The plan and the session of one request, and the statements that are still to be committed."""
+    """The plan and the session of one request, and its uncommitted statements."""
 
     def __init__(
         self,
@@ -36,7 +36,7 @@ class FlowCommit:
         now: int,
         pending: PendingCommit | None,
     ) -> None:
-        """`pending` is what was left to be committed together with this; its own proof is used up by that."""
+        """`pending` is committed together with this flow. Its completion counts as consumed."""
         self._services = services
         self._request = request
         self._now = now
@@ -51,21 +51,21 @@ class FlowCommit:
         self.stored = False
 
     def read(self, plan: Plan) -> None:
-        """Go on with a plan that was read from the database."""
+        """Use a plan that was read from the database."""
         self.plan, self.stored = plan, True
 
     def keep(self, plan: Plan, statements: Iterable[Statement] = ()) -> None:
-        """Have the plan stored as it is now."""
+        """Store this plan at the commit."""
         self._statements.extend(statements)
         self.plan, self._changed = plan, True
 
     def replace(self, plan: Plan) -> None:
-        """Have another plan stored in place of what the session has for the flow and its destination."""
+        """Store another plan at the commit. It replaces that of the session for the flow and destination."""
         self.keep(plan)
         self.stored, self._replaces = False, True
 
     def switch(self, plan: Plan, statements: Iterable[Statement]) -> None:
-        """Have the plan of another flow stored in place of this one, which ends without a proof."""
+        """Store the plan of another flow at the commit. The present plan ends without a completion."""
         self._statements.extend(statements)
         if self.stored:
             self._statements.append(finish_plan(self.session.key, self.plan))
@@ -73,31 +73,31 @@ class FlowCommit:
             self._statements.append(self._dropped())
         self.replace(plan)
 
-    def again(self, plan: Plan) -> None:
-        """Have that plan stored and nothing else of what was noted, as if nothing had been looked at."""
+    def revert_to(self, plan: Plan) -> None:
+        """Discard all collected changes, and store only this plan."""
         self._statements = list(self._initial.statements)
         self._pending_session, self._completion = self._initial.pending_session, None
         self.session = self._initial.session
         self.replace(plan)
 
     def add(self, statements: Iterable[Statement]) -> None:
-        """Have statements committed, whatever becomes of the plan."""
+        """Add statements to the commit, independent of the plan."""
         self._statements.extend(statements)
 
     def drop(self) -> None:
-        """Have the plan forgotten."""
+        """Delete the plan at the commit."""
         self._statements.append(self._dropped())
         self._changed = False
 
-    def leave(self, completion: str | None) -> None:
-        """Have that proof left, if any, for whoever asks for it."""
+    def leave_proof(self, completion: str | None) -> None:
+        """Store that completion, if any, at the commit."""
         self._completion = completion
 
     def _dropped(self) -> Statement:
         return drop(self.session.key, self.plan.slug, self.plan.destination)
 
     def finish(self) -> None:
-        """Have a plan removed that came to its end; its proof is left when somebody waits for it."""
+        """Delete the finished plan at the commit, and store its completion, if it has a key."""
         if self.stored:
             self._statements.append(finish_plan(self.session.key, self.plan))
         elif self._replaces:
@@ -106,7 +106,7 @@ class FlowCommit:
         self._completion = self.plan.completion
 
     def sign_in(self, plan: Plan, proof: SignIn, statements: Iterable[Statement]) -> None:
-        """Have the session become that person's, under a new id. The browser hears of it after the commit."""
+        """Sign the user in to the session, under a new id. The cookie is set after the commit."""
         self._pending_session = self._services.sessions.prepare_sign_in(
             self._request,
             self.session,
@@ -126,9 +126,9 @@ class FlowCommit:
         self.keep(plan.to(user=proof.user.pk), statements)
 
     async def commit(self) -> None:
-        """Commit what was noted. Raises PlanChanged and SessionGone; then nothing of it was written."""
+        """Commit the collected changes. Raises PlanChanged and SessionGone; then nothing was written."""
         pending = self.pending()
-        await settle(self._services, self._request, pending, now=self._now)
+        await commit_end(self._services, self._request, pending, now=self._now)
         if self._changed and self.stored:
             self.plan = self.plan.to(version=self.plan.version + 1)
         self.stored = self.stored or self._changed
@@ -138,7 +138,7 @@ class FlowCommit:
         self._completion = self._pending_session = None
 
     def pending(self) -> PendingCommit:
-        """Return what was noted, for somebody else to commit."""
+        """Return the collected changes, for another room to commit."""
         statements = self._statements
         if self._changed:
             plans = self._services.plans
@@ -147,14 +147,14 @@ class FlowCommit:
                 if self.stored
                 else plans.put(self.session.key, self.plan, now=self._now)
             )
-            # A plan that comes with the session, or after another one, adds none to those that are there.
+            # A plan of a new session, or one that follows another plan, does not add to the number of plans.
             added = not self.stored and self._pending_session is None and not self._initial.statements
             statements = [*statements, *([drop_oldest(self.session.key)] if added else ()), stored]
         return PendingCommit(self.session, tuple(statements), self._completion, self._pending_session)
 
 
-async def settle(services: Services, request: Request, pending: PendingCommit, *, now: int) -> None:
-    """Commit the end of a flow that nobody took up, and leave its proof. Raises PlanChanged, SessionGone."""
+async def commit_end(services: Services, request: Request, pending: PendingCommit, *, now: int) -> None:
+    """Commit the end of a flow, and store its completion. Raises PlanChanged, SessionGone."""
     statements = list(pending.statements)
     if pending.completion is not None:
         statements.append(services.plans.proof(pending.session.key, pending.completion, now=now))

@@ -1,6 +1,6 @@
-"""What the engine answers: a challenge to show, a step that passed, or another place to go.
+"""Outcomes of the engine: a challenge, a passed step, or a redirect.
 
-Two renderings read the same outcome: the JSON executor and the HTML page.
+The JSON executor and the HTML pages render the same outcomes.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class FlowInfo:
-    """What stands around a challenge. `title` is filled in already, `background` may be empty."""
+    """The flow of a challenge. Placeholders in `title` are replaced; `background` may be empty."""
 
     title: str
     layout: str
@@ -39,11 +39,11 @@ class FlowInfo:
 
 @dataclass(frozen=True, slots=True)
 class Challenge:
-    """What to ask next.
+    """The challenge to show.
 
-    `ticket` names exactly this showing of this stage of this plan: a page puts it in its form (and binds the form
-    token to it) and hands it back as `submit(..., ticket=...)`; an answer with an old ticket is not looked at.
-    `page` is how a browser shows it, `notes` what that page is told beside `fields`; neither is in the JSON challenge.
+    `ticket` identifies this stage of this plan. A page puts it in its form, binds the form token to it, and returns it
+    with `submit(..., ticket=...)`; a form with an old ticket is ignored. `page` is the HTML page of the challenge, and
+    `notes` are values for it besides `fields`. Neither is part of the JSON challenge.
     """
 
     component: str
@@ -53,7 +53,7 @@ class Challenge:
     ticket: str = ""
     page: ChallengePage = UNKNOWN_PAGE
     notes: Mapping[str, object] = field(default_factory=dict)
-    application: str = ""  # what the flow was begun for, where a page names it; no member of the JSON challenge
+    application: str = ""  # the name of the application, for the page; not part of the JSON challenge
 
     def wire(self) -> dict[str, object]:
         """Return the JSON body of the executor."""
@@ -68,20 +68,20 @@ class Challenge:
 
 @dataclass(frozen=True, slots=True)
 class Passed:
-    """The step is done (or the answer was stale): look at the same flow again. JSON 302, pages 303.
+    """The step passed, or the response was stale: request the same flow again. JSON 302, pages 303.
 
-    `component` is what the next look will show, when that is known already.
+    `component` is that of the next challenge, if already known.
     """
 
     component: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Moved:
-    """The flow ended, or leads elsewhere: a path of ours, or an absolute URL set by the server side.
+class FlowRedirect:
+    """The flow ended, or redirects: to one of our paths, or to an absolute URL from the configuration.
 
-    `ended` is False where the plan goes on in another flow, at whose page `to` is. `answer` is that of the protocol
-    whose request the flow was begun for, where it was stored together with the end of the flow.
+    `ended` is False if the plan continues in another flow, with its page at `to`. `answer` is the response of the
+    protocol, if it was committed together with the end of the flow.
     """
 
     to: str
@@ -93,4 +93,4 @@ class Moved:
         return {"component": REDIRECT, "to": self.to}
 
 
-Outcome = Challenge | Passed | Moved
+Outcome = Challenge | Passed | FlowRedirect

@@ -1,4 +1,4 @@
-"""Making a plan: who may start the flow, which stages it has for them, and which of those are looked at again."""
+"""The planner: whether a flow is applicable, which stages its plan has, and the re-evaluation of their policies."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final, Literal
 
 from ostiary.events.evaluation_log import log_not_evaluated
-from ostiary.flows.people.subjects import subject_of
-from ostiary.flows.plans.changes import allowed_changes
+from ostiary.flows.people.subject_cache import subject_of
+from ostiary.flows.plans.context_changes import allowed_changes
 from ostiary.flows.plans.logout import logout_steps
 from ostiary.flows.plans.plan import Plan, PlanStep
 from ostiary.flows.plans.requirement import policy_context, requirement_met
-from ostiary.flows.proofs.sensitive import REAUTHENTICATE, is_proven
+from ostiary.flows.proofs.reauthentication import REAUTHENTICATE, is_proven
 from ostiary.flows.resources import STAGE, Flow, FlowStageBinding, Stage
 from ostiary.flows.services import Services
 from ostiary.policies.decide import Decision, decide, has_bindings
@@ -36,20 +36,20 @@ Fate = Literal["take", "leave", "refuse"]
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A plan, or None with the messages of the policies that refused. `events` are to be written either way."""
+    """A plan, or None with the messages of the policies that denied it. The caller writes `events` in both cases."""
 
     plan: Plan | None
     messages: tuple[str, ...] = ()
     events: tuple[Statement, ...] = ()
-    undecided: bool = False  # a rule could not be evaluated, so that nothing but a refusal may follow
-    trace: Mapping[str, object] | None = None  # of the decision that refused, as JSON data
+    undecided: bool = False  # a policy could not be evaluated, so the flow must be denied
+    trace: Mapping[str, object] | None = None  # of the decision that denied it, as JSON data
 
 
 @dataclass(frozen=True, slots=True)
-class Again:
-    """What the policies of a stage's place said when its turn came; `events` and `trace` as in `Planned`.
+class Reevaluation:
+    """The result of the policies of a stage binding, evaluated again just before the stage.
 
-    `changes` are those that their expressions make in the context of the plan.
+    `events` and `trace` are as in `Planned`. `changes` are those of the expressions to the plan context.
     """
 
     fate: Fate = "take"
@@ -59,7 +59,7 @@ class Again:
 
 
 class Planner:
-    """Plans for one request."""
+    """The planner of one request."""
 
     def __init__(self, services: Services, *, snapshot: Snapshot, request: Request, now: int) -> None:
         self._services = services
@@ -68,7 +68,7 @@ class Planner:
         self._now = now
 
     async def make(self, flow: Flow, plan: Plan, session: Session) -> Planned:
-        """Return the plan with its steps, if the flow applies to the session."""
+        """Return the plan with its steps, if the flow is applicable to the session."""
         subject = await self._active(session.user)
         if not requirement_met(flow, subject, plan.context):
             return Planned(None)
@@ -94,7 +94,7 @@ class Planner:
                 if fate == "leave":
                     continue
             steps.append(PlanStep(binding.stage, str(binding.pk), binding.re_evaluate_policies))
-        if self._asks_again(flow, plan, session, subject, [step.stage for step in steps]):
+        if self._requires_reauthentication(flow, plan, session, subject, [step.stage for step in steps]):
             steps.insert(0, PlanStep(REAUTHENTICATE))
         steps.extend(PlanStep(stage) for stage in plan.append)
         steps.extend(logout_steps(flow, plan.context))
@@ -104,7 +104,7 @@ class Planner:
         return Planned(planned, events=tuple(events))
 
     async def admit(self, flow: Flow, plan: Plan, session: Session) -> Planned:
-        """Return the plan, which is made already, if the policies of the flow let the session in."""
+        """Return the given plan if the policies of the flow allow the session."""
         return await self._admitted(flow, plan, await self._active(session.user))
 
     async def _admitted(self, flow: Flow, plan: Plan, subject: Subject | None) -> Planned:
@@ -120,7 +120,7 @@ class Planner:
         messages = verdict.messages or ((UNDECIDED,) if verdict.undecided else ())
         return Planned(None, messages, verdict.events, undecided=verdict.undecided, trace=verdict.trace.data())
 
-    def _asks_again(
+    def _requires_reauthentication(
         self, flow: Flow, plan: Plan, session: Session, subject: Subject | None, stages: Sequence[str]
     ) -> bool:
         """Return whether the user's password is required first: the flow changes it, and nothing is proven yet."""
@@ -133,17 +133,17 @@ class Planner:
         return any(isinstance(stage, Stage) and stage.sets_password(self._snapshot) for stage in resolved)
 
     async def applies(self, flow: Flow, session: Session) -> bool:
-        """Return whether the session could start the flow now."""
+        """Return whether the flow is applicable to the session now."""
         return (await self.make(flow, Plan(id="", slug=flow.slug), session)).plan is not None
 
-    async def decide_again(self, plan: Plan, session: Session) -> Again:
-        """Evaluate the policies of the current stage's place again, if its marker asks for it."""
+    async def reevaluate(self, plan: Plan, session: Session) -> Reevaluation:
+        """Evaluate the policies of the current stage binding again, if it has `re_evaluate_policies`."""
         step = plan.steps[0]
         if step.binding is None or not step.re_evaluate or not has_bindings(step.binding, self._snapshot):
-            return Again()
+            return Reevaluation()
         binding = self._snapshot.get(FlowStageBinding, step.binding)
         if binding is None:
-            return Again()
+            return Reevaluation()
         pending = plan.context.get("pending_user")
         pk = pending.get("pk") if isinstance(pending, dict) else session.user
         decision = await decide(
@@ -154,7 +154,7 @@ class Planner:
             context=self._context(plan.context),
         )
         changes = allowed_changes(decision.changes, plan.context)
-        return Again(self._fate(decision, binding), decision.events, decision.trace.data(), changes)
+        return Reevaluation(self._fate(decision, binding), decision.events, decision.trace.data(), changes)
 
     def _context(self, context: Mapping[str, object]) -> PolicyContext:
         return policy_context(context, request=self._request, now=self._now, evaluator=self._services.evaluator)
@@ -172,7 +172,7 @@ class Planner:
         return fate
 
     async def _active(self, pk: int | None) -> Subject | None:
-        """Return the subject if there is one who may still sign in."""
+        """Return the user with groups, if active."""
         if pk is None:
             return None
         subject = await subject_of(self._services.users, self._request, pk)
@@ -180,13 +180,13 @@ class Planner:
 
 
 def _changed(plan: Plan, decision: Decision) -> Plan:
-    """Return the plan with the changes that expressions may make."""
+    """Return the plan with the allowed changes of expressions."""
     changes = allowed_changes(decision.changes, plan.context)
     return plan.to(context=changes.applied(plan.context)) if changes else plan
 
 
 def fate_of(decision: Decision, binding: FlowStageBinding, snapshot: Snapshot) -> Fate:
-    """Say what happens to a stage. What cannot be evaluated never makes it vanish: see `Stage.GUARD`."""
+    """Return whether a stage is taken, left out, or refused. A failed policy never removes a stage (`Stage.GUARD`)."""
     if decision.passing:
         return "take"
     # guard: A76 a failing policy never removes a guard stage
@@ -199,7 +199,7 @@ def fate_of(decision: Decision, binding: FlowStageBinding, snapshot: Snapshot) -
 
 
 def bindings_of(flow: Flow, snapshot: Snapshot) -> Sequence[FlowStageBinding]:
-    """Return the places of a flow in their order."""
+    """Return the stage bindings of a flow in their order."""
 
     def ordered() -> Sequence[FlowStageBinding]:
         bindings = snapshot.referring(FlowStageBinding, "target", flow.pk)

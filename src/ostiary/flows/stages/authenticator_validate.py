@@ -13,8 +13,8 @@ from ostiary.flows.challenge_page import ChallengePage
 from ostiary.flows.enrolment import SetupStage, with_device
 from ostiary.flows.interface.pending_user import pending_user
 from ostiary.flows.interface.stage_context import Ask, Done, Refused, StageContext, Verdict, Wrong, text_of, wrong
-from ostiary.flows.proofs.methods import KINDS, PAGE, STAGE_NAMES
 from ostiary.flows.proofs.mfa_cookie import remember, remembered
+from ostiary.flows.proofs.mfa_page import KINDS, PAGE, STAGE_NAMES
 from ostiary.flows.resources import STAGE, Stage
 from ostiary.proto.duration import parse_duration
 from ostiary.resource import DURATION, Choices, Help, OnDelete, Pattern, Reference, kind

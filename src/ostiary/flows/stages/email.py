@@ -12,7 +12,7 @@ from ostiary.directory.resources import USER
 from ostiary.flows.challenge_page import ChallengePage, PageContext
 from ostiary.flows.interface.pending_user import pending_user
 from ostiary.flows.interface.stage_context import Ask, Done, StageContext, StageFailed, Verdict, Wrong, wrong
-from ostiary.flows.links.address import link_address
+from ostiary.flows.links.link_url import link_address
 from ostiary.flows.links.message import DEFAULT_SUBJECT, PASSWORD_RESET, link_message, measured
 from ostiary.flows.links.repository import IS_RESTORED, FlowLink, new_key
 from ostiary.flows.resources import STAGE, Stage

@@ -9,7 +9,7 @@ from ostiary.brands.pictures import picture
 from ostiary.flows.challenge_page import ChallengePage, PageContext, Translate
 from ostiary.flows.error_detail import TOO_MANY
 from ostiary.flows.interface.stage_context import Ask, Done, Refused, StageContext, Verdict, Wrong, text_of, wrong
-from ostiary.flows.links.address import without_link
+from ostiary.flows.links.link_url import without_link
 from ostiary.flows.plans.destination import flow_page
 from ostiary.flows.proofs.password_check import Failed, PasswordRules, Proven, prove_password
 from ostiary.flows.resources import STAGE, Flow, Stage
@@ -19,7 +19,7 @@ from ostiary.resource import OnDelete, Reference, kind
 if TYPE_CHECKING:
     from ostiary.directory.user import User
 
-_TYPED_MOST: Final = 254  # characters: the longest e-mail address
+_MAX_TYPED_LENGTH: Final = 254  # characters: the longest e-mail address
 _PASSWORD_STAGE: Final = "authentik_stages_password.passwordstage"  # noqa: S105 - a kind
 _FLOW = Reference("authentik_flows.flow", OnDelete.SET_NULL)
 
@@ -118,7 +118,7 @@ class IdentificationStage(Stage):
     async def answer(self, stage_context: StageContext, answer: Mapping[str, object]) -> Verdict:
         """Find the person, and check the password when it is asked for on the same page."""
         typed = text_of(answer, "uid_field").strip()
-        if not typed or len(typed) > _TYPED_MOST:
+        if not typed or len(typed) > _MAX_TYPED_LENGTH:
             return wrong("uid_field", "Enter your user name or e-mail address.", "required")
         if self.password_stage is None:
             return await self._identify(stage_context, typed)

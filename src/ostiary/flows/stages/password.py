@@ -12,7 +12,7 @@ from ostiary.flows.interface.pending_user import pending_user
 from ostiary.flows.interface.stage_context import Ask, Done, Refused, StageContext, Verdict, Wrong, text_of, wrong
 from ostiary.flows.plans.destination import flow_page
 from ostiary.flows.proofs.password_check import INBUILT, Proven, prove_password
-from ostiary.flows.proofs.sensitive import REAUTHENTICATE
+from ostiary.flows.proofs.reauthentication import REAUTHENTICATE
 from ostiary.flows.resources import STAGE, ConfigurableStage, Flow, Stage
 from ostiary.record import dataclass
 from ostiary.resource import Length, Range, kind
@@ -94,7 +94,7 @@ class ReauthenticationStage(PasswordStage):
         return Ask({**verdict.fields, "reauthenticate": True}) if isinstance(verdict, Ask) else verdict
 
 
-OWN_STAGES: Final[Mapping[str, Stage]] = {
+INTERNAL_STAGES: Final[Mapping[str, Stage]] = {
     REAUTHENTICATE: ReauthenticationStage(pk=REAUTHENTICATE, name="reauthentication", backends=(INBUILT,)),
 }
 """Steps of this room that nobody sets up."""

@@ -9,12 +9,12 @@ from ostiary.flows.challenge_page import ChallengePage
 from ostiary.flows.error_detail import ErrorDetail
 from ostiary.flows.interface.pending_user import pending_user
 from ostiary.flows.interface.stage_context import Ask, Done, StageContext, Verdict, Wrong
-from ostiary.flows.plans.changes import allowed_changes
+from ostiary.flows.plans.context_changes import allowed_changes
 from ostiary.flows.plans.requirement import policy_context
-from ostiary.flows.prompt.answers import Missing, NotValid
 from ostiary.flows.prompt.field import Prompt
 from ostiary.flows.prompt.form import PromptForm
 from ostiary.flows.prompt.page import harmless, page_values
+from ostiary.flows.prompt.validation import Missing, NotValid
 from ostiary.flows.resources import STAGE, Stage
 from ostiary.policies.decide import decide_policies
 from ostiary.resource import OnDelete, Reference, kind

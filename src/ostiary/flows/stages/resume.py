@@ -81,5 +81,5 @@ class ResumeStage(Stage):
         return Resume(link, user, writes)
 
 
-OWN_STAGES: Final[Mapping[str, Stage]] = {RESUME: ResumeStage(pk=RESUME, name="resume")}
+INTERNAL_STAGES: Final[Mapping[str, Stage]] = {RESUME: ResumeStage(pk=RESUME, name="resume")}
 """Steps of this room that nobody sets up."""

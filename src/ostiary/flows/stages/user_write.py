@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal, cast
 from ostiary.directory.errors import Busy
 from ostiary.directory.resources import USER, KeepSession
 from ostiary.flows.interface.stage_context import Done, Refused, StageContext, StageFailed, Verdict
-from ostiary.flows.proofs import sensitive
+from ostiary.flows.proofs import reauthentication
 from ostiary.flows.proofs.proof import MESSAGE
 from ostiary.flows.resources import STAGE, Stage
 from ostiary.resource import InvalidResource, OnDelete, Reference, kind
@@ -56,9 +56,9 @@ class UserWriteStage(Stage):
         user = await stage_context.person(pk)
         values = changed(stage_context.mapping("prompt_data"), {})
         # guard: A33 a password change requires the old password
-        if user is None or not sensitive.is_sensitive(user, values):
+        if user is None or not reauthentication.is_sensitive(user, values):
             return None
-        if sensitive.is_proven(
+        if reauthentication.is_proven(
             pk,
             context=stage_context.context,
             session=stage_context.session,
@@ -67,8 +67,8 @@ class UserWriteStage(Stage):
         ):
             return None
         if not user.has_password:
-            return Refused(sensitive.STALE)
-        return Done(insert=(sensitive.REAUTHENTICATE, str(self.pk)))
+            return Refused(reauthentication.STALE)
+        return Done(insert=(reauthentication.REAUTHENTICATE, str(self.pk)))
 
     async def answer(self, stage_context: StageContext, answer: Mapping[str, object]) -> Verdict:
         """Nothing is asked: the same."""

@@ -14,7 +14,7 @@ from ostiary.directory.first_run.administrator import USERNAME as ADMINISTRATOR
 from ostiary.events.refusals import Refusal
 from ostiary.flows.challenge_page import MARK, METHOD, REDIRECT
 from ostiary.flows.next_url import is_safe_destination
-from ostiary.flows.run.outcome import Challenge, Moved, Passed
+from ostiary.flows.run.outcome import Challenge, FlowRedirect, Passed
 from ostiary.portal import redirects
 from ostiary.portal.flow import flash
 from ostiary.portal.flow.challenges import marked_challenge, page_of, page_values
@@ -51,7 +51,7 @@ class FlowPage:
         session = await self._pages.sessions.ensure(request, now)
         outcome = await self._pages.engine.challenge(request, session, slug, query=request.query, now=now)
         match outcome:
-            case Moved(to=to):
+            case FlowRedirect(to=to):
                 return await self._follow(request, to)
             case Passed():
                 return redirect(request.url)
@@ -75,7 +75,7 @@ class FlowPage:
         outcome = await self._pages.engine.submit(
             request, session, slug, sent.fields, query=request.query, ticket=sent.ticket, now=now
         )
-        if isinstance(outcome, Moved):
+        if isinstance(outcome, FlowRedirect):
             return self._leave_by(request, outcome.answer, outcome.to)
         if not isinstance(outcome, Challenge):
             return self._see(request, redirects.NEXT, without=(METHOD,))

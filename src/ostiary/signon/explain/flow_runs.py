@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Final, Literal
 
-from ostiary.flows.plans.changes import allowed_changes
+from ostiary.flows.plans.context_changes import allowed_changes
 from ostiary.flows.plans.requirement import requirement_met
 from ostiary.flows.resources import STAGE, Flow, FlowStageBinding
 from ostiary.flows.run.planner import Fate, bindings_of, fate_of

@@ -158,7 +158,7 @@ STAGES: Final[Mapping[str, Stage]] = {
     FINISH: DeviceFinishStage(pk=FINISH, name=FINISH),
     DECLINED: DeviceDeclinedStage(pk=DECLINED, name=DECLINED),
 }
-"""For `flows.services.Services.own_stages`."""
+"""For `flows.services.Services.internal_stages`."""
 
 
 def policy_facts(item: DeviceGrant) -> Mapping[str, object]:

@@ -9,7 +9,7 @@ from typing import Final
 
 from ostiary.resource.json_checks import require_text
 
-TEXT_MOST: Final = 65_536  # characters
+MAX_TEXT_LENGTH: Final = 65_536  # characters
 _EMAIL: Final = re.compile(r"[^@\s\x00-\x1f]+@[^@\s\x00-\x1f]+")
 _LOCALE: Final = re.compile(r"|[a-zA-Z]{2,3}([-_][a-zA-Z0-9]{2,8})*")
 _FILE: Final = re.compile(r"data:[\w.+-]+/[\w.+-]+(;[\w=.+-]+)*;base64,[A-Za-z0-9+/=]*")
@@ -56,7 +56,7 @@ def _text(raw: object, *, strip: bool) -> str:
         return ""
     if isinstance(raw, int | float) and not isinstance(raw, bool):
         raw = str(raw)
-    if not isinstance(raw, str) or len(raw) > TEXT_MOST:
+    if not isinstance(raw, str) or len(raw) > MAX_TEXT_LENGTH:
         raise NotValid("This is not a text, or it is too long.")
     try:
         require_text(raw)

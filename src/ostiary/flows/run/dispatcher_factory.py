@@ -1,4 +1,4 @@
-"""The dispatchers of requests: each with the services of this room, and the steps that nobody configures."""
+"""The factory of dispatchers: one for each request, with the services and the internal stages."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ostiary.flows import wizard
 from ostiary.flows.logout import stages as logout_stages
 from ostiary.flows.run.dispatcher import Dispatcher
-from ostiary.flows.run.position import Extensions
+from ostiary.flows.run.run_state import OwnStages
 from ostiary.flows.stages import password, resume
 
 if TYPE_CHECKING:
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from ostiary.web.request import Request
 
 
-class Runs:
-    """Makes the dispatcher of a request. Engine and handover share it."""
+class DispatcherFactory:
+    """Creates the dispatcher of a request. The engine and the handover share it."""
 
     def __init__(self, services: Services) -> None:
         self.services = services
-        own = {**password.OWN_STAGES, **resume.OWN_STAGES, **logout_stages.STAGES, **services.own_stages}
-        self._extensions = Extensions(own, {wizard.SLUG: wizard.FirstRun()})
+        own = {**password.INTERNAL_STAGES, **resume.INTERNAL_STAGES, **logout_stages.STAGES, **services.internal_stages}
+        self._extensions = OwnStages(own, {wizard.SLUG: wizard.FirstRun()})
 
     def dispatcher(
         self,
@@ -38,7 +38,7 @@ class Runs:
         pending: PendingCommit | None = None,
         now: int,
     ) -> Dispatcher:
-        """Return the dispatcher of one request; `query` is the page's, `plan` one to begin with (see there)."""
+        """Return the dispatcher of one request. `query` is that of the page; `plan` is a new plan to start."""
         return Dispatcher(
             self.services,
             self._extensions,

@@ -1,4 +1,4 @@
-"""What expressions may change in the context of a plan: everything but proofs, which stages alone make."""
+"""The allowed changes of expressions to a plan context: everything but proofs, which only stages may set."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from ostiary.policies.wishes import ContextChanges
 PROOFS: Final = frozenset(
     {"user_backend", "auth_method", "auth_method_args", "device_grant", "outpost", "setup_token", "is_restored"}
 )
-"""Keys by which stages say what was proven, and rooms that a request of theirs is waiting."""
+"""Keys with which stages record a proof, or other rooms a waiting request."""
 
 log: Final = logging.getLogger("ostiary.flows")
 
 
 def allowed_changes(changes: ContextChanges, context: Mapping[str, object]) -> ContextChanges:
-    """Return the changes that are made. Whoever becomes the pending user has proven nothing yet."""
+    """Return the allowed changes. A change of the pending user also drops the proof."""
     if not changes:
         return changes
     # guard: A79 an expression makes no proof

@@ -1,4 +1,4 @@
-"""Where one request stands: its flow, the plan it works on, and the stage that comes next."""
+"""The state of one run: its request, flow, plan and current stage."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import field
 from typing import TYPE_CHECKING
 
 from ostiary.flows.interface.stage_context import PLAIN_FLOW, FlowBehaviour, StageContext
-from ostiary.flows.plans.destination import following_of
+from ostiary.flows.plans.destination import next_path
 from ostiary.flows.resources import STAGE, Flow, FlowStageBinding, Stage
 from ostiary.policies.decide import has_bindings
 from ostiary.record import dataclass
@@ -22,20 +22,20 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Extensions:
-    """What flows have that no administrator set up: steps by their name, and behaviours by the slug of their flow."""
+class OwnStages:
+    """Stages and behaviours that are not configurable: stages by name, behaviours by the slug of their flow."""
 
     stages: Mapping[str, Stage] = field(default_factory=dict)
     behaviours: Mapping[str, FlowBehaviour] = field(default_factory=dict)
 
 
-class Position:
-    """One request at one plan. The plan and the session are those of `commit`, which changes them."""
+class RunState:
+    """The state of one run. Plan and session belong to `commit`, which changes them."""
 
     def __init__(
         self,
         services: Services,
-        extensions: Extensions,
+        extensions: OwnStages,
         commit: FlowCommit,
         *,
         request: Request,
@@ -55,12 +55,12 @@ class Position:
 
     @property
     def plan(self) -> Plan:
-        """The plan as it is now, stored or not."""
+        """The current plan, stored or not."""
         return self.commit.plan
 
     @property
     def session(self) -> Session:
-        """The session as it is now: a stage may have begun or ended it."""
+        """The current session. A stage may have started or ended it."""
         return self.commit.session
 
     @property
@@ -70,8 +70,8 @@ class Position:
 
     @property
     def following(self) -> str | None:
-        """The path of ours that the flow is to lead to, if any was asked for."""
-        return following_of(self.plan, self.query)
+        """The requested path to redirect to at the end, if any."""
+        return next_path(self.plan, self.query)
 
     @property
     def step(self) -> PlanStep | None:
@@ -79,7 +79,7 @@ class Position:
         return self.plan.steps[0] if self.plan.steps else None
 
     def stage(self) -> Stage | None:
-        """Return the current stage; None at the end, and when the configuration changed under the plan."""
+        """Return the current stage; None at the end, or if the stage was deleted."""
         step = self.step
         if step is None:
             return None
@@ -91,13 +91,13 @@ class Position:
         return stage if isinstance(stage, Stage) else None
 
     def invalid_response_action(self) -> str:
-        """Return what the place of the current stage wants done about a wrong answer."""
+        """Return the `invalid_response_action` of the current stage binding."""
         step = self.step
         binding = self.snapshot.get(FlowStageBinding, step.binding) if step and step.binding else None
         return binding.invalid_response_action if binding is not None else "retry"
 
     def stage_context(self) -> StageContext:
-        """Return what the current stage is given."""
+        """Return the context of the current stage."""
         step = self.step
         return StageContext(
             flow=self.flow,
