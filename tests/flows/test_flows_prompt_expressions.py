@@ -150,6 +150,14 @@ async def test_an_expression_that_fails_shows_nothing_and_is_told_once_a_minute(
     assert len(await world.events("property_mapping_exception")) == 3
 
 
+async def test_a81_one_line_a_minute_whatever_the_reasons(world: World, caplog: Any) -> None:
+    form(world, prompt("a", initial_value="import random\nreturn {}[str(random.random())]"))
+    with caplog.at_level(logging.WARNING, logger="ostiary.evaluation"):
+        for _ in range(3):
+            await begun(Client(world, slug="form"))
+    assert len(caplog.records) == 1
+
+
 async def test_a56_strangers_write_one_event_a_minute_about_a_failing_prompt(world: World) -> None:
     form(world, prompt("a", initial_value="return user.nothing_at_all"))
     for _ in range(3):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
@@ -42,12 +43,14 @@ def write(**values: Any) -> UserWriteStage:
         ("password", " pass ", " pass "),
         ("email", "jo@example.org", "jo@example.org"),
         ("number", "5", 5),
-        ("number", 1.5, 1.5),
+        ("number", "-7.00", -7),
+        ("number", 5.0, 5),
         ("checkbox", True, True),
         ("checkbox", "on", True),
         ("checkbox", None, False),
-        ("date", "2026-01-31", "2026-01-31"),
-        ("date-time", "2026-01-31T12:00", "2026-01-31T12:00"),
+        ("date", "2026-01-31", date(2026, 1, 31)),
+        ("date-time", "2026-01-31T12:00", datetime(2026, 1, 31, 12, tzinfo=UTC)),
+        ("date-time", "2026-01-31T12:00:30+02:00", datetime(2026, 1, 31, 10, 0, 30, tzinfo=UTC)),
         ("ak-locale", "de", "de"),
         ("ak-locale", "", ""),
         ("dropdown", "b", "b"),
@@ -69,6 +72,9 @@ def test_answers_that_hold(kind: str, raw: object, value: object) -> None:
         ("email", "nobody"),
         ("email", "a b@c"),
         ("number", "five"),
+        ("number", "1.5"),
+        ("number", "1e3"),
+        ("number", "9" * 16),
         ("number", "nan"),
         ("number", "inf"),
         ("checkbox", "perhaps"),
@@ -78,6 +84,8 @@ def test_answers_that_hold(kind: str, raw: object, value: object) -> None:
         ("dropdown", "c"),
         ("radio-button-group", ""),
         ("file", "file:///etc/passwd"),
+        ("file", "data:text/plain;base64," + "A" * 700_000),
+        ("date-time", "0001-01-01T00:00+14:00"),
     ],
 )
 def test_answers_that_do_not(kind: str, raw: object) -> None:

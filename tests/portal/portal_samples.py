@@ -27,6 +27,7 @@ from ostiary.flows.logout.stages import STAGES as LOGOUT_STAGES
 from ostiary.flows.proofs.mfa_page import KINDS, STAGE_NAMES
 from ostiary.flows.resources import Stage
 from ostiary.flows.room import STAGES
+from ostiary.flows.run.body_limit import FILES_LIMIT
 from ostiary.flows.run.challenge_frame import ACCESS_DENIED, DENIED_PAGE
 from ostiary.flows.run.outcome import Challenge, FlowInfo, FlowRedirect, Outcome, Passed
 from ostiary.portal.error_page import ErrorPage
@@ -41,7 +42,7 @@ from ostiary.signon.recovery import NOT_VALID as LINK_NOT_VALID
 from ostiary.store.database import Statement
 from ostiary.web.asgi import Site
 from ostiary.web.errors import HttpError, NotFound
-from ostiary.web.request import Request
+from ostiary.web.request import BODY_LIMIT, Request
 from ostiary.web.response import Response, set_cookie
 from ostiary.web.router import Route, Router
 
@@ -76,12 +77,11 @@ ALL_KINDS = [
     prompt("about", "text_area", "About you", required=False),
     prompt("line", "separator", "Settings"),
     prompt("age", "number", "Age"),
-    prompt(
-        "locale",
-        "ak-locale",
-        "Language",
-        choices=[{"value": "en", "label": "English"}, {"value": "de", "label": "Deutsch"}],
-    ),
+    prompt("locale", "ak-locale", "Language", initial_value="de"),
+    prompt("born", "date", "Date of birth"),
+    prompt("meet", "date-time", "First meeting", initial_value="2026-01-31T12:00:30+00:00"),
+    prompt("picture", "file", "Picture", sub_text="At most 512 KiB."),
+    prompt("house", "text_area_read_only", "House rules", initial_value="No shoes.\nNo smoke."),
     prompt("team", "dropdown", "Team", choices=["red", "blue"]),
     prompt(
         "size",
@@ -323,6 +323,9 @@ class SampleEngine:
         self.failure: Exception | None = None
         self.shows: dict[str, str] = {}
         self.failed: Mapping[str, list[ErrorDetail]] = {}
+
+    def body_limit(self, slug: str) -> int:
+        return FILES_LIMIT if slug == "kinds" else BODY_LIMIT
 
     async def challenge(self, request: Request, session: Session, slug: str, *, query: str = "", now: int) -> Outcome:
         if slug in self.leads:

@@ -151,6 +151,31 @@ def test_an_error_is_told_where_the_form_was(
     context.close()
 
 
+@pytest.mark.parametrize("script", [True, False])
+def test_every_kind_of_field_is_sent(browser: Browser, house: SampleHouse, site: str, script: bool) -> None:
+    house.engine.leads["after"] = "/"
+    page = browser.new_context(java_script_enabled=script).new_page()
+    page.goto(site + "/if/flow/kinds/")
+    for name, value in {"username": "ada", "name": "Ada", "age": "36", "born": "1815-12-10"}.items():
+        page.fill(f"#field-{name}", value)
+    page.fill("#field-meet", "2026-02-01T09:30")
+    page.select_option("#field-team", "blue")
+    page.select_option("#field-locale", "de")
+    page.check("input[name=size][value=l]")
+    page.check("#field-terms")
+    page.set_input_files("#field-picture", {"name": "a.txt", "mimeType": "text/plain", "buffer": b"\r\nhi\r\n"})
+    with page.expect_response(lambda response: response.request.method == "POST"):
+        page.click("button[type=submit]")
+    ((_, sent, _),) = house.engine.answers
+    assert sent == {
+        "component": "ak-stage-prompt",
+        "username": "ada", "name": "Ada", "about": "", "age": "36", "locale": "de", "born": "1815-12-10",
+        "meet": "2026-02-01T09:30", "picture": "data:text/plain;base64,DQpoaQ0K", "house": "No shoes.\r\nNo smoke.",
+        "team": "blue", "size": "l", "fixed": "4711", "hidden": "1", "terms": True,
+    }  # fmt: skip
+    page.context.close()
+
+
 def test_the_error_page_of_a_proxy_is_shown(browser: Browser, site: str) -> None:
     pages = {
         "text/html": "<html><title>502</title><center><h1>502 Bad Gateway</h1></center>",

@@ -13,6 +13,7 @@ from ostiary.flows.plans.flow_start import ANOTHER_URL, FlowStart
 from ostiary.flows.plans.pending_commit import PendingCommit
 from ostiary.flows.plans.repository import drop, drop_all, drop_leading_to, drop_oldest, move_all
 from ostiary.flows.resources import Designation, Flow
+from ostiary.flows.run.body_limit import body_limit
 from ostiary.flows.run.dispatcher import Dispatcher
 from ostiary.flows.run.dispatcher_factory import DispatcherFactory
 from ostiary.flows.run.flow_commit import commit_end
@@ -46,6 +47,10 @@ class FlowEngine:
             return by_slug[slug]
         except KeyError:
             raise UnknownFlow from None
+
+    def body_limit(self, slug: str) -> int:
+        """Return how many bytes an answer to the flow may have, files included. Raises UnknownFlow."""
+        return body_limit(self.flow(slug), self._services.plane.snapshot)
 
     async def begin(
         self,

@@ -22,7 +22,7 @@ from ostiary.store.configuration.plane import ConfigPlane
 from ostiary.store.database import StoreError
 from ostiary.web.csrf import same_origin
 from ostiary.web.errors import BadRequest, Forbidden, HttpError, NotFound
-from ostiary.web.request import Request
+from ostiary.web.request import BODY_LIMIT, Request
 from ostiary.web.response import Response, json, redirect
 from ostiary.web.router import Route
 
@@ -50,14 +50,20 @@ class Executor:
         """POST: an answer. 302 to the same address when the stage passed, the challenge again when it did not."""
         if not same_origin(request):
             raise Forbidden("cross_origin", "This answer was sent from another site.")
-        body = await request.json()
+        slug = request.params["slug"]
+        body = await request.json(self._limit(slug))
         if not isinstance(body, Mapping):
             raise BadRequest("parse_error", "Expected an object.")
         now = self._clock()
         session = await self._sessions.ensure(request, now)
-        slug = request.params["slug"]
         work = self._respond(request, session, slug, body, now=now)
         return await self._safely(request, work, errors=True)
+
+    def _limit(self, slug: str) -> int:
+        try:
+            return self._engine.body_limit(slug)
+        except UnknownFlow:  # the answer says so
+            return BODY_LIMIT
 
     async def _respond(
         self, request: Request, session: Session, slug: str, body: Mapping[str, object], *, now: int

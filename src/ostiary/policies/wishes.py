@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Mapping
 from dataclasses import field
+from datetime import date
 from typing import TYPE_CHECKING, Final
 
 from ostiary.record import dataclass
@@ -60,6 +61,8 @@ def _known(value: object, before: object) -> object:
         if value.kind == "group":
             return str(value.pk)
         return {"pk": value.pk, "username" if value.kind == "user" else "name": value.name}
+    if isinstance(before, date) and value == before.isoformat():
+        return before  # it leaves an expression as a text
     if isinstance(value, Mapping):
         below = before if isinstance(before, Mapping) else {}
         return {name: _known(item, below.get(name)) for name, item in value.items()}

@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 class Engine(Protocol):
     """The flow engine (`ostiary.flows.engine.FlowEngine`), as far as pages use it."""
 
+    def body_limit(self, slug: str) -> int:
+        """Return how many bytes a form of the flow may have. Raises UnknownFlow."""
+        ...
+
     async def challenge(self, request: Request, session: Session, slug: str, *, query: str = "", now: int) -> Outcome:
         """Return what to show. Raises UnknownFlow (404)."""
         ...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -12,6 +13,8 @@ from ostiary.web.request import Request
 SOURCE_LANGUAGE: Final = "en"
 COOKIE: Final = "authentik_language"
 _CHOICES_LIMIT: Final = 16  # further languages of an Accept-Language are ignored
+_HEAD: Final = 2_048  # characters that hold the header of a catalog
+_OWN_NAME: Final = re.compile(r'^"X-Own-Name: ([^"\\]+)', re.MULTILINE)
 _CACHED_HEADER: Final = 128  # characters; a longer header is not cached
 _Texts = tuple[Mapping[str, str], Mapping[str, Mapping[int, str]]]
 
@@ -27,6 +30,18 @@ class Catalogs:
     def languages(self) -> frozenset[str]:
         """The available languages, including the source language."""
         return frozenset({SOURCE_LANGUAGE, *(file.parent.name for file in self._folder.glob("*/messages.po"))})
+
+    @cached_property
+    def names(self) -> Mapping[str, str]:
+        """The available languages by their tags, each under its own name, as its catalog says."""
+        return {SOURCE_LANGUAGE: "English"} | {
+            tag: self._own_name(tag) for tag in sorted(self.languages - {SOURCE_LANGUAGE})
+        }
+
+    def _own_name(self, language: str) -> str:
+        head = (self._folder / language / "messages.po").read_text(encoding="utf-8")[:_HEAD]
+        found = _OWN_NAME.search(head)
+        return found[1] if found is not None else language
 
     def gettext(self, language: str, text: str) -> str:
         """Return the translation of a text, or the text itself if there is none."""

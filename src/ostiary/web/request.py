@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 
 from ostiary.resource import codec
 from ostiary.web.errors import BadRequest, HttpError
-from ostiary.web.parameters import parse_cookies, parse_pairs
+from ostiary.web.parameters import MULTIPART, parse_cookies, parse_multipart, parse_pairs
 
 T = TypeVar("T")
 
@@ -184,8 +184,13 @@ class Request:
             if not message.get("more_body", False):
                 return b"".join(chunks)
 
-    async def form(self, limit: int = BODY_LIMIT) -> list[tuple[str, str]]:
-        """Return the pairs of a form in order. Raises HttpError: 415 for another content type, 400, 408, 413."""
+    async def form(self, limit: int = BODY_LIMIT, *, files: bool = False) -> list[tuple[str, str]]:
+        """Return the pairs of a form in order. Raises HttpError: 415 for another content type, 400, 408, 413.
+
+        With `files` the form may have some; their values are data URLs.
+        """
+        if files and self.content_type == MULTIPART:
+            return parse_multipart(await self.body(limit), self.headers.get("content-type", ""))
         if self.content_type != "application/x-www-form-urlencoded":
             raise HttpError(415, "unsupported_media_type", "Expected a form.")
         body = await self.body(limit)

@@ -26,7 +26,7 @@ class TemplateFolders:
 class Templates:
     """The templates in some folders. Jinja2 is loaded with the first page.
 
-    Every template has `language`, `url(path)` (adds the prefix) and `static(name)`.
+    Every template has `language`, `url(path)` (adds the prefix), `static(name)`, and `languages()` by their tags.
     """
 
     def __init__(self, folders: Sequence[Path], *, catalogs: Catalogs, static: Static) -> None:
@@ -67,6 +67,7 @@ class Templates:
         def ngettext(context: Context, one: str, many: str, count: int) -> str:
             return catalogs.ngettext(_language(context), one=one, many=many, count=count)
 
+        environment.globals["languages"] = lambda: catalogs.names
         i18n: Any = environment
         i18n.install_gettext_callables(gettext, ngettext, newstyle=True)
         return environment

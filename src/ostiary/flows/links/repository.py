@@ -70,7 +70,7 @@ class FlowLinks:
     def put(self, key: Secret, link: FlowLink, *, slug: str, now: int, expires: int) -> Statement:
         """Return the statement that stores a new link of the flow of that slug."""
         digest = token_hash(key.reveal())
-        body = self._sealer.seal(codec.encode(link), context=_context(digest))
+        body = self._sealer.seal(_write(link), context=_context(digest))
         return Statement(
             "INSERT INTO flow_link (key_hash, slug, recipient, created, expires, used, body)"
             " VALUES (?, ?, ?, ?, ?, NULL, ?)",
@@ -92,7 +92,8 @@ class FlowLinks:
         if cast("int", row["expires"]) <= now:
             return FoundLink("expired")
         try:
-            return FoundLink("valid", _read(self._sealer.open(cast("str", row["body"]), context=_context(digest))))
+            found = _read(self._sealer.open(cast("str", row["body"]), context=_context(digest)))
+            return FoundLink("valid", codec.changed(found, plan=found.plan.unmarked()))
         except Exception as error:  # noqa: BLE001 - other key, other version of the program: a new one is asked for
             log.warning("a link of flow %s cannot be read (%s)", slug, type(error).__name__)
             return FoundLink("unknown")
@@ -119,6 +120,10 @@ def sweep(now: int) -> Statement:
 
 
 _read: Final = codec.reader(FlowLink)
+
+
+def _write(link: FlowLink) -> bytes:
+    return codec.encode(codec.changed(link, plan=link.plan.marked()))
 
 
 def _recipient(address: str) -> bytes:

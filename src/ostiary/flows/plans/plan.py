@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from ostiary.flows.error_detail import ErrorDetail
+from ostiary.flows.plans import dates
 from ostiary.resource import codec
 
 if TYPE_CHECKING:
@@ -89,7 +90,15 @@ class Plan(codec.Record, frozen=True):
 
     def dump(self) -> bytes:
         """Return JSON bytes, without the fields that have their own column."""
-        return codec.encode(codec.changed(self, id="", slug="", destination="", version=0))
+        return codec.encode(codec.changed(self.marked(), id="", slug="", destination="", version=0))
+
+    def marked(self) -> Plan:
+        """Return the plan as JSON can keep it: dates have a mark."""
+        return codec.changed(self, context=dates.stored(self.context))
+
+    def unmarked(self) -> Plan:
+        """Return the plan that `marked` was made of."""
+        return codec.changed(self, context=dates.restored(self.context))
 
 
 _read: Final = codec.reader(Plan)
@@ -97,4 +106,5 @@ _read: Final = codec.reader(Plan)
 
 def load_plan(data: bytes, *, plan_id: str, slug: str, destination: str, version: int) -> Plan:
     """Return the plan that `dump` wrote. Raises ValueError."""
-    return codec.changed(_read(data), id=plan_id, slug=slug, destination=destination, version=version)
+    plan = _read(data).unmarked()
+    return codec.changed(plan, id=plan_id, slug=slug, destination=destination, version=version)

@@ -12,6 +12,7 @@ from ostiary.resource import MULTILINE, UNIQUE, Help, Length, Problem, Range, Re
 from ostiary.sandbox.language.fault import LanguageFault
 from ostiary.sandbox.language.names import PROMPT
 from ostiary.sandbox.language.program import check
+from ostiary.store.configuration.snapshot import Snapshot
 
 PromptType = Literal[
     "text",
@@ -80,6 +81,13 @@ def consequence_of(prompt: Prompt, name: str) -> str:
 
 CHOOSING = frozenset({"dropdown", "radio-button-group"})
 """Types whose placeholder names the choices."""
+
+
+def with_files(snapshot: Snapshot) -> frozenset[str]:
+    """Return the primary keys of the prompts that ask for a file."""
+    return snapshot.memo(
+        "flows.file_prompts", lambda: frozenset(str(one.pk) for one in snapshot.where(Prompt, type="file"))
+    )
 
 
 def _faults(prompt: Prompt) -> Iterator[tuple[str, Sequence[LanguageFault]]]:

@@ -21,6 +21,8 @@ _INPUT_TYPES: Final = {
     "date-time": "datetime-local",
 }
 _AUTOCOMPLETE: Final = {"username": "username", "email": "email", "password": "new-password"}
+_UNTICKED: Final = frozenset({"", "false", "0", "off", "no"})
+_DATE_TIME: Final = re.compile(r"^(\d{4}-\d{2}-\d{2})[T ](\d{2}:\d{2}).*", re.DOTALL)
 _SECRET: Final = frozenset({"password", "hidden", "file"})
 _ASKING: Final = frozenset({"text", "username", "email", "password", "number", "date", "date-time", "text_area"})
 
@@ -83,7 +85,7 @@ def _field(
 ) -> PromptField:
     name, kind = _text(one.get("field_key")), _text(one.get("type"))
     initial = one.get("initial_value")
-    stated = "" if initial is None or initial is False else _text(initial)
+    stated = _stated(kind, "" if initial is None or initial is False else _text(initial))
     if kind == "static":
         stated = translate(_plain(stated))
     return PromptField(
@@ -100,6 +102,13 @@ def _field(
         focus=focus and kind in _ASKING,
         choices=tuple(_choices(one.get("choices"), translate)),
     )
+
+
+def _stated(kind: str, text: str) -> str:
+    """Return what the field begins with as the browser takes it."""
+    if kind == "checkbox":
+        return "" if text.strip().lower() in _UNTICKED else text
+    return _DATE_TIME.sub(r"\1T\2", text, count=1) if kind == "date-time" else text
 
 
 def _choices(raw: object, translate: Callable[[str], str]) -> Sequence[Choice]:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Final
 
 from ostiary.resource.json_checks import require_text
 
 MAX_TEXT_LENGTH: Final = 65_536  # characters
+MAX_FILE_SIZE: Final = 512 * 1024  # bytes
 _EMAIL: Final = re.compile(r"[^@\s\x00-\x1f]+@[^@\s\x00-\x1f]+")
 _LOCALE: Final = re.compile(r"|[a-zA-Z]{2,3}([-_][a-zA-Z0-9]{2,8})*")
+_WHOLE: Final = re.compile(r"[+-]?[0-9]{1,15}(\.0*)?")
+_MAX_FILE_LENGTH: Final = 256 + (MAX_FILE_SIZE + 2) // 3 * 4  # characters of a data URL
 _FILE: Final = re.compile(r"data:[\w.+-]+/[\w.+-]+(;[\w=.+-]+)*;base64,[A-Za-z0-9+/=]*")
 
 SERVER_SIDE: Final = frozenset({"hidden", "static", "text_read_only", "text_area_read_only"})
@@ -30,7 +33,10 @@ def judge(kind: str, raw: object, *, required: bool, choices: Collection[str] = 
     """Return the value of an answer to a field of that type. Raises NotValid, Missing."""
     if kind == "checkbox":
         return _checkbox(raw)
-    text = _text(raw, strip=kind not in {"password", "text_area"})
+    if kind == "file" and isinstance(raw, str) and len(raw) > _MAX_FILE_LENGTH:
+        raise NotValid("This file is too large.")
+    most = _MAX_FILE_LENGTH if kind == "file" else MAX_TEXT_LENGTH
+    text = _text(raw, strip=kind not in {"password", "text_area"}, most=most)
     if text == "":
         if required and kind != "ak-locale":  # nothing is a choice there: what the browser asks for
             raise Missing("This field is needed.")
@@ -51,12 +57,12 @@ def _checkbox(raw: object) -> bool:
     raise NotValid("Tick the box, or leave it.")
 
 
-def _text(raw: object, *, strip: bool) -> str:
+def _text(raw: object, *, strip: bool, most: int) -> str:
     if raw is None:
         return ""
     if isinstance(raw, int | float) and not isinstance(raw, bool):
         raw = str(raw)
-    if not isinstance(raw, str) or len(raw) > MAX_TEXT_LENGTH:
+    if not isinstance(raw, str) or len(raw) > most:
         raise NotValid("This is not a text, or it is too long.")
     try:
         require_text(raw)
@@ -74,25 +80,26 @@ def _matching(pattern: re.Pattern[str], message: str) -> Callable[[str], object]
     return rule
 
 
-def _number(text: str) -> object:
-    try:
-        value = float(text)
-    except ValueError:
-        raise NotValid("Enter a number.") from None
-    if value != value or abs(value) > 2**53:  # noqa: PLR0124 - not a number is not equal to itself
-        raise NotValid("Enter a number.")
-    return int(value) if value.is_integer() else value
+def _number(text: str) -> int:
+    if not _WHOLE.fullmatch(text):
+        raise NotValid("Enter a whole number.")
+    return int(text.partition(".")[0])
 
 
 def _parsed(parse: Callable[[str], object], message: str) -> Callable[[str], object]:
     def rule(text: str) -> object:
         try:
-            parse(text)
-        except ValueError:
+            return parse(text)
+        except (ValueError, OverflowError):
             raise NotValid(message) from None
-        return text
 
     return rule
+
+
+def _moment(text: str) -> datetime:
+    """Return a date and a time. Browsers name no zone: it is UTC."""
+    found = datetime.fromisoformat(text)
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
 
 
 _RULES: Final[Mapping[str, Callable[[str], object]]] = {
@@ -101,5 +108,5 @@ _RULES: Final[Mapping[str, Callable[[str], object]]] = {
     "file": _matching(_FILE, "Choose a file."),
     "number": _number,
     "date": _parsed(date.fromisoformat, "Enter a date."),
-    "date-time": _parsed(datetime.fromisoformat, "Enter a date and a time."),
+    "date-time": _parsed(_moment, "Enter a date and a time."),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal, cast
 
 from ostiary.directory.errors import Busy
@@ -134,7 +135,8 @@ def changed(data: Mapping[str, object], current: Mapping[str, object]) -> dict[s
     values: dict[str, object] = {}
     attributes = current.get("attributes")
     tree: dict[str, object] = dict(attributes) if isinstance(attributes, Mapping) else {}
-    for key, value in data.items():
+    for key, raw in data.items():
+        value = raw.isoformat() if isinstance(raw, date) else raw
         if key in _FIELDS:
             values[key] = value
         elif key == "password" and isinstance(value, str) and value:

@@ -26,7 +26,7 @@ from ostiary.sessions.session import Session
 from ostiary.web.csrf import form_token, is_form_token, same_origin
 from ostiary.web.errors import Forbidden, HttpError
 from ostiary.web.page_cache import Placeholders
-from ostiary.web.request import Request
+from ostiary.web.request import BODY_LIMIT, Request
 from ostiary.web.response import Response, redirect
 
 SETUP: Final = "initial-setup"
@@ -66,7 +66,8 @@ class FlowPage:
         slug = request.params["slug"]
         if not same_origin(request):
             raise Forbidden("cross_origin", "This form was sent from another site.")
-        sent = read_form(await request.form())
+        limit = self._pages.engine.body_limit(slug)
+        sent = read_form(await request.form(limit, files=limit > BODY_LIMIT))
         session = await self._pages.sessions.read(request, now)
         if session is None or not self._genuine(session, slug, sent):
             return self._see(request, redirects.AGAIN)

@@ -75,7 +75,8 @@
 
   // Send the form and swap the card, so that nothing flickers. Every page that comes is shown, errors too.
   async function send(form, submitter) {
-    const body = new URLSearchParams(new FormData(form));
+    const fields = new FormData(form);
+    const body = form.enctype === "multipart/form-data" ? fields : new URLSearchParams(fields);
     if (submitter && submitter.name) body.set(submitter.name, submitter.value);
     let response;
     try {
