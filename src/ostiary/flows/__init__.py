@@ -1,9 +1,9 @@
-"""Flows: what a person is asked, in which order, and what proves each step.
+"""Flows: the stages that a user passes for one purpose, in order, each with its own proof.
 
-Owns the kinds flow, flow-stage binding, every stage and prompt; the tables `flow_tab_plan`, `flow_completion` and
-`consent`; the executor at /api/v3/flows/executor/ and the redirects at /flows/-/. A stage says which template shows its
-challenge; the page around it is the room portal's. Must not know any protocol: whoever needs a flow done begins it with
-a completion key, and asks for it afterwards or commits its end itself.
+It owns the kinds flow, flow-stage binding, stage and prompt; the tables `flow_tab_plan`, `flow_completion` and
+`consent`; the executor at /api/v3/flows/executor/ and the redirects at /flows/-/. A stage names the template of its
+challenge; the room portal renders the page around it. Flows know no protocol. A caller starts a flow with a completion
+key, and later checks the completion or commits the end of the flow itself.
 """
 
 __all__ = [

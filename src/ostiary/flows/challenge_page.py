@@ -1,4 +1,4 @@
-"""How a browser shows a challenge: a template, and what it needs beside the fields of the challenge.
+"""The HTML page of a challenge: its template, and the values besides the fields of the challenge.
 
 A stage brings its page (`Stage.PAGE`). The room `portal` renders it, and knows no stage by name.
 """
@@ -15,24 +15,24 @@ if TYPE_CHECKING:
     from ostiary.web.request import Request
 
 MARK: Final = "step"
-"""The parameter of a page's own query that says why it is shown; no address leads on with it."""
+"""The query parameter that says why a page is shown. It is not passed on."""
 
 METHOD: Final = "method"
-"""The parameter of a page's own query that chooses among several ways to answer."""
+"""The query parameter that selects the method of a response."""
 
 REDIRECT: Final = "xak-flow-redirect"
-"""The component of a challenge that leads elsewhere: its field `to` is the address."""
+"""The component of a redirect. Its field `to` is the URL."""
 
 Translate = Callable[[str], str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageContext:
-    """What the values of a page are made from.
+    """The input for the values of a page.
 
-    `fields` are those of the challenge, `notes` what the stage adds for the page alone, `typed` what the person typed
-    before. `focus` says that the first field may take the focus: there are no errors. `translate` translates a text,
-    `interpolate` one that names were filled into already.
+    `fields` are those of the challenge, `notes` are the stage's values for the page alone, and `typed` are the values
+    typed before. `focus` says that the first field may take the focus, because there are no errors. `translate`
+    translates a text; `interpolate` translates a text with interpolated names.
     """
 
     request: Request
@@ -66,12 +66,12 @@ def _nothing(_fields: Mapping[str, object]) -> Collection[str]:
 class ChallengePage:
     """The page of one challenge.
 
-    `template` is found in the folders of templates that rooms have (`Room.templates`). `values` are what it needs
-    beside the fields. `read` makes the stage's answer of a form, in which every value is a text or, for a box, a
-    boolean. `refilled` names the answers that may be filled in again when the form comes back with errors: no secret.
-    `cached` renders the page once for each brand, language and set of fields, with places for what belongs to one
-    person (`portal.flow.challenges.marked_challenge`). `back` lets the browser's Back do what "Not you?" does.
-    `policy` is the content security policy, where the page needs one of its own.
+    `template` is looked up in the template folders of the rooms (`Room.templates`). `values` returns values besides
+    the fields. `read` turns a form into the stage's response; form values are texts, or booleans for checkboxes.
+    `refilled` names the fields that keep their values when the form is shown again with errors; never secrets.
+    `cached` renders the page once for each brand, language and set of fields, with placeholders for personal values
+    (`portal.flow.challenges.marked_challenge`). `back` gives the browser's Back the effect of "Not you?". `policy` is
+    the page's own content security policy, if it needs one.
     """
 
     template: str
@@ -84,4 +84,4 @@ class ChallengePage:
 
 
 UNKNOWN_PAGE: Final = ChallengePage(template="stages/unknown.html")
-"""The page of a challenge that has none: it says so."""
+"""The page of a challenge without its own page."""

@@ -1,4 +1,4 @@
-"""What people allowed applications to know: one row for each person and application."""
+"""Consents: the permissions that users granted to applications, one row per user and application."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Consents:
         self._database = database
 
     async def given(self, user: int, application: str, *, now: int) -> frozenset[str] | None:
-        """Return the permission ids that person allowed and has not taken back; None when never asked, or expired."""
+        """Return the permission ids that the user granted; None without a valid consent."""
         row = await fetch_one(
             self._database,
             "SELECT permissions FROM consent WHERE user_id = ? AND application = ?"
@@ -32,7 +32,7 @@ class Consents:
 
 
 def keep(user: int, application: str, permissions: Iterable[str], *, now: int, expires: int | None) -> Statement:
-    """Return the statement that stores a consent in place of an earlier one. `expires` None is for good."""
+    """Return the statement that stores a consent, replacing an earlier one. With `expires` None it never expires."""
     return Statement(
         "INSERT INTO consent (user_id, application, permissions, created, expires)"
         " VALUES (?, ?, ?, ?, CAST(? AS BIGINT))"
@@ -43,7 +43,7 @@ def keep(user: int, application: str, permissions: Iterable[str], *, now: int, e
 
 
 def withdraw(user: int, applications: Sequence[str] = ()) -> Iterable[Statement]:
-    """Return the statements that forget the consents of a person for these applications, or all of them."""
+    """Return the statements that delete a user's consents for these applications, or for all."""
     if not applications:
         yield Statement("DELETE FROM consent WHERE user_id = ?", (user,))
     for application in applications:
@@ -51,5 +51,5 @@ def withdraw(user: int, applications: Sequence[str] = ()) -> Iterable[Statement]
 
 
 def sweep(now: int) -> Statement:
-    """Return the statement that removes consents that expired."""
+    """Return the statement that deletes expired consents."""
     return expired("consent", "user_id, application", now)

@@ -1,4 +1,4 @@
-"""The set-up of authenticators: what every stage that adds one has in common, and what a plan says of it afterwards."""
+"""Enrolment of authenticators: the base of all set-up stages, and the record of a new device in the plan."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ A = TypeVar("A", bound=Authenticator)
 
 @dataclass(frozen=True, kw_only=True)
 class SetupStage(ConfigurableStage):
-    """A stage that sets up an authenticator, and names its kind. Being a stage of a room registers the kind."""
+    """A stage that sets up an authenticator, and names its kind. Registering the stage registers the kind."""
 
     AUTHENTICATOR: ClassVar[type[Authenticator]]
 
     friendly_name: Annotated[str, Help("Name of the device, shown to its owner.")] = ""
 
     def authenticator(self, stage_context: StageContext, kind: type[A]) -> A:
-        """Return the kind, as it works on this database."""
+        """Return an instance of the kind for this database."""
         return stage_context.services.devices.kind(kind)
 
     async def owner(self, stage_context: StageContext, *, fresh: bool = True) -> User | Refused:
-        """Return whose authenticator it is to be, or the refusal: nobody, or nobody who was proven lately."""
+        """Return the owner of the new authenticator, or a denial if there is none or their proof is too old."""
         user = await pending_user(stage_context)
         if user is None:
             return Refused(NOBODY)
@@ -69,7 +69,7 @@ def authenticators_of(kinds: Iterable[type[Resource]]) -> list[type[Authenticato
 
 
 def is_fresh(stage_context: StageContext) -> bool:
-    """Return whether the person was proven lately: in this very flow, or by a sign-in not long ago."""
+    """Return whether the user was proven in this flow, or by a recent sign-in."""
     if "user_backend" in stage_context.context:
         return True
     return (
@@ -92,7 +92,7 @@ def _added(stage_context: StageContext, user: User, *, name: str, model: str) ->
 
 
 def used_devices(arguments: Mapping[str, object]) -> list[object]:
-    """Return the devices of `auth_method_args` that proved somebody: not those that were set up on the way."""
+    """Return the devices of `auth_method_args` that proved the user, without those enrolled in the same flow."""
     devices = arguments.get("mfa_devices")
     listed = devices if isinstance(devices, list) else []
     return [one for one in listed if not (isinstance(one, dict) and one.get(ENROLLED))]
@@ -101,7 +101,7 @@ def used_devices(arguments: Mapping[str, object]) -> list[object]:
 def with_device(
     stage_context: StageContext, *, name: str, model: str, pk: int | None = None, enrolled: bool = False
 ) -> dict[str, object]:
-    """Return the plan context that says a device was used, or set up just now: `auth_method_args.mfa_devices`."""
+    """Return the plan context that records the use or enrolment of a device: `auth_method_args.mfa_devices`."""
     arguments = stage_context.mapping("auth_method_args")
     before = arguments.get("mfa_devices")
     app, _, model_name = model.partition(".")

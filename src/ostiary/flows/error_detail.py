@@ -1,4 +1,4 @@
-"""What is wrong with an answer, as pages and the executor tell it."""
+"""The errors of a response, for pages and the executor."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Final
 from ostiary.record import dataclass
 
 TOO_MANY: Final = "The password was wrong too many times. Start again."
-"""The refusal after too many wrong passwords: its page says so in its heading, and begins again."""
+"""The message after too many wrong passwords. Its page has its own heading, and can start the flow again."""
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorDetail:
-    """One thing wrong with an answer. `string` is an English source text that pages translate."""
+    """One error of a response. `string` is an English source text that pages translate."""
 
     string: str
     code: str = "invalid"
 
 
 Errors = Mapping[str, Sequence[ErrorDetail]]
-"""Errors by field name; "non_field_errors" concerns the answer as a whole."""
+"""Errors by field name; "non_field_errors" are those of the whole response."""

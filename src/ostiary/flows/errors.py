@@ -2,7 +2,7 @@
 
 HttpError
     UnknownFlow     404: no flow of that name
-PlanChanged         (store.Conflict) somebody else answered first; the engine turns it into "look again"
+PlanChanged         (store.Conflict) a concurrent request was first; the engine returns `Passed`
 """
 
 from __future__ import annotations
@@ -16,4 +16,4 @@ class UnknownFlow(NotFound):
 
 
 class PlanChanged(Conflict):
-    """The plan moved on since it was read. Nothing was written."""
+    """The plan was changed since it was read. Nothing was written."""

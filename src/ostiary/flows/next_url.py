@@ -1,4 +1,4 @@
-"""Where a person goes when a flow ends: to a path of ours, never to another origin."""
+"""Validation of `next`: the redirect at the end of a flow goes to a path of ours, never to another origin."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _CONTROLS: Final = re.compile(r"[\x00-\x20\x7f]")
 
 
 def is_relative(url: str) -> bool:
-    """Return whether a browser takes the URL as a path on our own origin, whatever it makes of odd characters.
+    """Return whether every browser takes the URL as a path on our own origin.
 
-    Refused: an origin or scheme, "//host", a backslash (browsers read it as a slash), control characters and spaces
-    (browsers drop them before they look).
+    Not allowed: an origin or scheme, "//host", a backslash (browsers read it as a slash), control characters and
+    spaces (browsers remove them before parsing).
     """
     if not url.startswith("/") or url.startswith("//") or len(url) > _LIMIT or "\\" in url:
         return False
@@ -30,7 +30,7 @@ def is_relative(url: str) -> bool:
 
 
 def is_safe_destination(to: str) -> bool:
-    """Say whether a browser may be sent there at all: a path of ours, or a URL that runs nothing in our name."""
+    """Return whether a browser may be redirected there: a path of ours, or a URL whose scheme runs no code."""
     if is_relative(to):
         return True
     try:

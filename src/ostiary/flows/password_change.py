@@ -1,4 +1,4 @@
-"""Where a person changes their password: the flow that the password stage of the sign-in names."""
+"""The password change flow: `configure_flow` of the password stage at sign-in."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def password_change(request: Request, snapshot: Snapshot, *, back: str) -> str | None:
-    """Return the path where whoever is signed in changes their password, and comes `back` from; None without one.
+    """Return the path of the password change for the signed-in user, which returns to `back`; None without such a flow.
 
     The stage is that of the brand's sign-in, else the first one by name that has such a flow.
     """

@@ -1,4 +1,4 @@
-"""The flow, the binding of a stage to it, and what every stage has in common."""
+"""The flow, the flow-stage binding, and the base of all stages."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class Flow(Resource):
     label_field="order",
 )
 class FlowStageBinding(Resource):
-    """The place of one stage in one flow."""
+    """The binding of a stage to a flow, at its order."""
 
     target: Annotated[str, Reference("authentik_flows.flow", OnDelete.CASCADE)]
     stage: Annotated[str, Reference(STAGE, OnDelete.CASCADE)]
@@ -105,6 +105,6 @@ class Stage(Resource):
 
 @dataclass(frozen=True, kw_only=True)
 class ConfigurableStage(Stage):
-    """A stage that people can also run alone, through a flow of their own."""
+    """A stage that users can also run on its own, through `configure_flow`."""
 
     configure_flow: Annotated[str | None, Reference("authentik_flows.flow", OnDelete.SET_NULL)] = None

@@ -78,18 +78,18 @@ STAGES: Final[tuple[type[Stage], ...]] = (
 
 
 def session_hooks(_services: ServiceRegistry) -> Hooks:
-    """Return what moves and ends plans with their session."""
+    """Return the hooks that move and end plans with their session."""
     return Hooks(on_move=[plans_move], on_end=[plans_end], on_close=[proofs_end])
 
 
 def devices(services: ServiceRegistry) -> Devices:
-    """Return the devices of users, of every kind that a stage sets up."""
+    """Return the devices of users, with all kinds that a stage sets up."""
     stages = [kind.model for kind in services[Registry]]
     return Devices(services.database, services[Sealer], authenticators_of(stages))
 
 
 def flow_services(services: ServiceRegistry) -> Services:
-    """Return what flows work with."""
+    """Return the services of flows."""
     hooks = services[FlowHooks]
     return Services(
         database=services.database,
@@ -118,12 +118,12 @@ def flow_services(services: ServiceRegistry) -> Services:
 
 
 def finishes(_services: ServiceRegistry) -> Iterable[Finish]:
-    """Return what sets the cookies of second factors, and keeps the addresses of links out of other requests."""
+    """Return the response hooks: the cookies of flows, and the Referrer-Policy of links."""
     return (give_cookies, hide_address)
 
 
 def routes(services: ServiceRegistry) -> Sequence[Route]:
-    """Return the JSON executor, and the addresses that lead into flows."""
+    """Return the routes of the JSON executor and of the redirects into flows."""
     return flow_routes(services[FlowEngine], services[Sessions], services[ConfigPlane], services.clock)
 
 

@@ -31,7 +31,7 @@ EXECUTOR: Final = "/api/v3/flows/executor/{slug}/"
 
 
 class Executor:
-    """The JSON rendering of flows, for headless clients and pages that are no pages of ours."""
+    """The JSON executor of flows, for headless clients and foreign front ends."""
 
     def __init__(self, engine: FlowEngine, sessions: Sessions, clock: Callable[[], int]) -> None:
         self._engine = engine
@@ -47,7 +47,7 @@ class Executor:
         return await self._safely(request, work, errors=False)
 
     async def answer(self, request: Request) -> Response:
-        """POST: an answer. 302 to the same address when the stage passed, the challenge again when it did not."""
+        """POST: a response. 302 to the same URL when the stage passed, else the challenge again."""
         if not same_origin(request):
             raise Forbidden("cross_origin", "This answer was sent from another site.")
         slug = request.params["slug"]
@@ -71,12 +71,12 @@ class Executor:
         query = _query(request)
         outcome = await self._engine.respond(request, session, slug, body, query=query, latest=True, now=now)
         if isinstance(outcome, Challenge) and outcome.component == ACCESS_DENIED:
-            # Told at once here: the plan is not kept for another look.
+            # Shown at once: the denied plan is not stored for another request.
             await self._engine.challenge(request, session, slug, query=query, latest=True, now=now)
         return outcome
 
     async def _safely(self, request: Request, work: Awaitable[Outcome], *, errors: bool) -> Response:
-        """Answer the outcome; a fault of ours is a challenge too, which says nothing but the id."""
+        """Respond with the outcome. An unexpected error is also a challenge, with only the request id."""
         try:
             return self._answer(request, await work, errors=errors)
         except (HttpError, StoreError):
@@ -100,7 +100,7 @@ class Executor:
 
 
 class Redirects:
-    """Addresses that lead into flows."""
+    """The redirects into flows."""
 
     def __init__(self, engine: FlowEngine, sessions: Sessions, plane: ConfigPlane, clock: Callable[[], int]) -> None:
         self._engine = engine
@@ -109,11 +109,11 @@ class Redirects:
         self._clock = clock
 
     async def authentication(self, request: Request) -> Response:
-        """GET /flows/-/default/authentication/: to the flow that signs in here."""
+        """GET /flows/-/default/authentication/: to the authentication flow."""
         return await self._default(request, "authentication")
 
     async def invalidation(self, request: Request) -> Response:
-        """GET /flows/-/default/invalidation/: to the flow that signs out here."""
+        """GET /flows/-/default/invalidation/: to the invalidation flow."""
         return await self._default(request, "invalidation")
 
     async def _default(self, request: Request, designation: Literal["authentication", "invalidation"]) -> Response:
@@ -129,10 +129,10 @@ class Redirects:
         return redirect(flow_page(request.prefix, flow.slug, request.query))
 
     async def cancel(self, request: Request) -> Response:
-        """GET /flows/-/cancel/: forget what was begun for `next`, and let another person in for it.
+        """GET /flows/-/cancel/: cancel the flows for `next`, so that another user can sign in.
 
-        To where whoever began the flow names for that, else to `next` when that is a path of ours, else sign out.
-        What other tabs have begun stays.
+        Redirects to the URL that a plan names for it, else to `next` if it is a path of ours, else to the logout.
+        Flows of other tabs stay.
         """
         now = self._clock()
         session, following = await self._sessions.read(request, now), request.query_one("next")
@@ -144,7 +144,7 @@ class Redirects:
         return redirect(request.prefix + "/flows/-/default/invalidation/")
 
     async def configure(self, request: Request) -> Response:
-        """GET /flows/-/configure/{stage_uuid}/: run the flow that sets a stage up, for whoever is signed in."""
+        """GET /flows/-/configure/{stage_uuid}/: start the configure flow of a stage, for the signed-in user."""
         now, snapshot = self._clock(), self._plane.snapshot
         session = await self._sessions.read(request, now)
         stale = session is None or session.auth_time is None or now - session.auth_time > FRESH
@@ -181,5 +181,5 @@ def routes(engine: FlowEngine, sessions: Sessions, plane: ConfigPlane, clock: Ca
 
 
 def _query(request: Request) -> str:
-    """The page's own query string, handed over as one value."""
+    """Return the page's query string, which the front end passes as one parameter."""
     return request.query_one("query") or ""

@@ -1,4 +1,4 @@
-"""What flows work with: handed over once by the application."""
+"""The services of flows, injected by the application, and the hooks of other rooms."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""The first-run wizard: the flow `initial-setup`, open to whoever has the one-time link, closed for ever afterwards.
+"""The first-run wizard: the flow `initial-setup`, for the owner of the one-time link, closed for ever afterwards.
 
-Its pages are ordinary stages; what is special is the behaviour of its flow. The link must be valid until the first
-administrator is stored, and storing them closes the set-up in the same transaction (directory.administrator).
+Its pages are ordinary stages; only the behaviour of its flow is special. The link must be valid until the first
+administrator is stored, and the same transaction closes the set-up (directory.administrator).
 
-Where none of our own hosts is named yet, the wizard shows the one it is open at and asks; what is answered is pinned
-before the administrator is stored, so that there is none whom no address leads to.
+If no host is configured, the wizard asks for it and suggests its own. The host is pinned before the administrator is
+stored, so that there is never an administrator without a reachable host.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ SLUG: Final = "initial-setup"
 TOKEN: Final = SETUP_TOKEN  # a key of the plan context, which is sealed at rest
 DONE: Final = "setup_done"
 HOSTS: Final = "hosts"
-"""The field that asks for our hosts; left out where they are known."""
+"""The prompt field for our hosts; omitted if they are configured."""
 CLOSED: Final = (
     "This link has been used: the first administrator exists, and nothing opens the set-up again. Sign in. If the"
     " password is lost, `ostiary recovery-link akadmin` on the machine of Ostiary lets you in."
@@ -37,25 +37,25 @@ NOT_VALID: Final = (
 
 
 class FirstRun(FlowBehaviour):
-    """What the wizard does beyond its stages."""
+    """The behaviour of the wizard's flow."""
 
     def opening(self, stage_context: StageContext) -> Mapping[str, object]:
-        """Begin with the link's token, and the address the page is open at, to be confirmed."""
+        """Add the token of the link, and the host of the page as the suggested one."""
         here = "" if _is_local(stage_context.request.host) else _origin(stage_context)
         return {TOKEN: query_value(stage_context.query, "token") or "", "prompt_data": {HOSTS: here}}
 
     async def refusal(self, stage_context: StageContext) -> str | None:
-        """Refuse whoever came with a link that opens nothing, or no longer."""
+        """Deny without a valid link."""
         if await is_open(stage_context):
             return None
         return CLOSED if await stage_context.services.setup.closed() else NOT_VALID
 
     def asks(self, stage_context: StageContext, field_key: str) -> bool:
-        """Ask for our hosts where none is named."""
+        """Return whether to ask for our hosts: only if none is configured."""
         return field_key != HOSTS or stage_context.services.unnamed()
 
     def judge(self, stage_context: StageContext, field_key: str, raw: object) -> str | None:
-        """Judge the hosts. Raises ValueError."""
+        """Validate the hosts. Raises ValueError."""
         return ", ".join(hosts_of(stage_context, raw)) if field_key == HOSTS else None
 
     def write(self, stage_context: StageContext) -> Commit | None:
@@ -70,7 +70,7 @@ def _origin(stage_context: StageContext) -> str:
 
 
 async def is_open(stage_context: StageContext) -> bool:
-    """Return whether this run may go on: its link is valid, or it is the very run that made the administrator."""
+    """Return whether this run may continue: its link is valid, or it has stored the administrator itself."""
     if stage_context.context.get(DONE) is True:
         return True
     token = stage_context.text(TOKEN)
@@ -79,10 +79,10 @@ async def is_open(stage_context: StageContext) -> bool:
 
 
 def hosts_of(stage_context: StageContext, answer: object) -> Sequence[str]:
-    """Return the hosts an answer names, with commas between; without an answer, the one the page is open at.
+    """Return the typed hosts, comma-separated; the host of the page if nothing was typed.
 
-    Raises ValueError, with what was expected: a name of this machine alone is no address for others, and the page must
-    not be left behind at an address that is answered no more.
+    Raises ValueError for a name that works only on this machine, and if the host of the page itself would be refused
+    from then on.
     """
     here = stage_context.request.host
     local = _is_local(here)
@@ -103,7 +103,7 @@ def _is_local(host: str) -> bool:
 
 
 async def make_administrator(stage_context: StageContext) -> Mapping[str, object]:
-    """Store the first administrator with the answers of the prompts, and close the set-up. Raises StageFailed."""
+    """Store the first administrator with the values of the prompts, and close the set-up. Raises StageFailed."""
     data = stage_context.mapping("prompt_data")
     email, password, token = data.get("email"), data.get("password"), stage_context.text(TOKEN)
     if not isinstance(email, str) or not isinstance(password, str) or not password or not token:

@@ -1,1 +1,1 @@
-"""Links by mail that continue a flow: their rows, their addresses, and the words of their messages."""
+"""Links by mail that continue a flow: their repository, URLs and messages."""

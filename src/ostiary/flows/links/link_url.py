@@ -1,4 +1,4 @@
-"""The address of a link: that of the flow's page, with a key that opens an account and therefore goes nowhere else."""
+"""The URL of a link: that of the flow's page, with a secret key that must not leak to other pages or sites."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def link_address(base: str, slug: str, key: str, query: str) -> str:
-    """Return the address of a link: the flow's page with the key, and of the page's query nothing but `next`.
+    """Return the URL of a link: the flow's page with the key, and only `next` of the page's query.
 
     `base` is our origin with the prefix.
     """
@@ -24,14 +24,14 @@ def link_address(base: str, slug: str, key: str, query: str) -> str:
 
 
 def without_link(query: str) -> str:
-    """Return the query of a page for the address of another page: the key of a link is not handed on."""
+    """Return the query of a page without the key of a link, for URLs of other pages."""
     return "&".join(one for one in query.split("&") if unquote_plus(one.partition("=")[0]) != FLOW_TOKEN)
 
 
 def hide_address(request: Request, response: Response) -> None:
-    """Keep the address of a link out of every Referer header, also our own pages': proxies log that header.
+    """Prevent the URL of a link in any Referer header, also of our own pages, because proxies log that header.
 
-    The site calls this for every response, errors as well.
+    The site calls this for every response, including errors.
     """
     # guard: A73 no request tells where a link by mail was opened
     if FLOW_TOKEN in unquote_plus(request.query) and response.header("referrer-policy") is None:

@@ -1,4 +1,4 @@
-"""The words of a message with a link, by the template that the stage names as authentik does."""
+"""The text of a message with a link, by authentik's name of the template."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ostiary.record import dataclass
 PASSWORD_RESET: Final = "email/password_reset.html"  # noqa: S105 - the name of a template
 ACCOUNT_CONFIRMATION: Final = "email/account_confirmation.html"
 DEFAULT_SUBJECT: Final = "authentik"
-"""The subject of a stage that was never given one."""
+"""The default subject of a stage."""
 
 _MINUTE: Final = 60_000_000  # microseconds
 _UNITS: Final = ((86_400_000_000, "day"), (3_600_000_000, "hour"))
@@ -64,9 +64,9 @@ def link_message(
 
 
 def measured(duration: int) -> tuple[int, str]:
-    """Return a duration (microseconds) as a number of days, hours or minutes, the largest that it is whole in.
+    """Return a duration (microseconds) as a number of days, hours or minutes, in the largest exact unit.
 
-    Parts of a minute count as one.
+    Minutes are rounded up.
     """
     for size, name in _UNITS:
         if duration >= size and duration % size == 0:

@@ -1,7 +1,6 @@
-"""Where links by mail are kept: by the digest of their key, with the plan that they continue, sealed.
+"""The repository of links by mail: by the hash of the key, with the sealed plan that the link continues.
 
-A row outlives its link by a day, so that a link that was used, one that is too old, and one that never was can be told
-apart.
+A row is kept for a day after its link expires, so that used, expired and unknown links have different messages.
 """
 
 from __future__ import annotations
@@ -23,9 +22,9 @@ if TYPE_CHECKING:
     from ostiary.seal.envelope import Sealer
 
 RESUME: Final = "flows.resume"
-"""The step that asks before a link is used, see `stages.resume`."""
+"""The name of the stage that asks before a link is used, see `stages.resume`."""
 IS_RESTORED: Final = "is_restored"
-"""In the plan context of a plan that a link continues: {"user": whom the link was sent for, None for nobody stored}."""
+"""Key of the context of a restored plan: {"user": the recipient's primary key, None without an account}."""
 REMEMBERED: Final = 86_400_000_000  # microseconds that a row outlives its link
 
 log: Final = logging.getLogger("ostiary.flows")
@@ -33,10 +32,10 @@ _KEY_OCTETS: Final = 45  # 60 characters of base64url
 
 
 class FlowLink(codec.Record, frozen=True):
-    """What a link continues, and for whom it was sent.
+    """The plan and the recipient of a link.
 
-    `stamp` is the account's (`directory.user.User.stamp`) and `address` the one that the message went to, both as they
-    were then. `user` is None where nobody is stored yet. `activates` says that the account may be inactive.
+    `stamp` of the account (`directory.user.User.stamp`) and `address` are those when the link was sent. `user` is None
+    if there is no account yet. `activates` says that the account may be inactive.
     """
 
     plan: Plan
@@ -48,7 +47,7 @@ class FlowLink(codec.Record, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class FoundLink:
-    """What became of a link. `link` is there when it is valid."""
+    """The state of a link. `link` is set if it is valid."""
 
     state: Literal["valid", "used", "expired", "unknown"]
     link: FlowLink | None = None
@@ -62,7 +61,7 @@ class FlowLinks:
         self._sealer = sealer
 
     async def count(self, address: str, *, since: int) -> int:
-        """Return how many links were sent to an address since then."""
+        """Return the number of links sent to an address since then."""
         sql = "SELECT COUNT(*) AS sent FROM flow_link WHERE recipient = ? AND created > ?"
         row = await fetch_one(self._database, sql, _recipient(address), since)
         return 0 if row is None else cast("int", row["sent"])
@@ -78,7 +77,7 @@ class FlowLinks:
         )
 
     async def read(self, key: Secret, slug: str, *, now: int) -> FoundLink:
-        """Return what became of a link of the flow of that slug. One that cannot be opened counts as unknown."""
+        """Return the state of a link of the flow with that slug. One that cannot be decrypted counts as unknown."""
         digest = token_hash(key.reveal())
         row = await fetch_one(
             self._database, "SELECT slug, expires, used, body FROM flow_link WHERE key_hash = ?", digest
@@ -105,7 +104,7 @@ def new_key() -> Secret:
 
 
 def use(key: Secret, *, now: int) -> Statement:
-    """Return the statement that uses a link up; fails the batch with PlanChanged when another browser was first."""
+    """Return the statement that consumes a link. Fails the batch with PlanChanged if another browser was first."""
     # guard: A31 a link by mail works once
     return Statement(
         "UPDATE flow_link SET used = ? WHERE key_hash = ? AND used IS NULL",
@@ -115,7 +114,7 @@ def use(key: Secret, *, now: int) -> Statement:
 
 
 def sweep(now: int) -> Statement:
-    """Return the statement that removes links that nobody asks for any more."""
+    """Return the statement that deletes old links."""
     return expired("flow_link", "key_hash", now - REMEMBERED)
 
 

@@ -1,3 +1,3 @@
-"""The end of a session, asked for by a person or an application: the steps behind the stages of the flow."""
+"""Logout: the internal stages at the end of a logout flow, and their pages."""
 
 __all__ = ["session_end"]

@@ -1,7 +1,7 @@
-"""The page that lets the browser tell applications of a sign-out (OpenID Connect Front-Channel Logout 1.0).
+"""The page of front-channel logout (OpenID Connect Front-Channel Logout 1.0).
 
-Every application is a hidden iframe; the page may frame exactly their origins. It goes on by itself when all have
-loaded, without JavaScript after some seconds, and whether they have answered or not: none may hold up a sign-out.
+It has a hidden iframe for each application, and may frame only their origins. It continues when all have loaded, and
+after some seconds in any case, so that no application can block a logout.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ostiary.flows.challenge_page import PageContext
 
 LOADED: Final = "logged_out"
-"""The parameter with which the page leads on."""
+"""The query parameter with which the page continues."""
 SECONDS: Final = 3  # until the page goes on
 
 
@@ -33,7 +33,7 @@ def frames_policy(fields: Mapping[str, object]) -> str:
 
 
 def addresses(fields: Mapping[str, object]) -> list[str]:
-    """Return the addresses of a challenge that a page may load."""
+    """Return the URLs of a challenge that the page may load."""
     urls = fields.get("logout_urls")
     entries = [one for one in urls if isinstance(one, Mapping)] if isinstance(urls, Sequence) else []
     return [url for one in entries if isinstance(url := one.get("url"), str) and origin(url) is not None]

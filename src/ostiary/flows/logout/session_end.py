@@ -1,4 +1,4 @@
-"""The page at the end of a sign-out: what it says, whether or not an application is behind it."""
+"""The last page of a logout."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ def _values(page: PageContext) -> Mapping[str, object]:
 
 SESSION_END_PAGE: Final = ChallengePage(template="stages/session_end.html", values=_values)
 NOTICES: Final = "sign_out_notices"
-"""What of an application's wish to sign out was not taken, in the plan's context."""
+"""Key of the plan context: the rejected parts of an application's logout request."""
 NOTICES_NUMBER: Final = "sign_out_request"
-"""The number of the request with that wish."""
+"""Key of the plan context: the id of that request."""
 
 
 async def _fields(stage_context: StageContext) -> dict[str, object]:
-    """Return what that screen says, whether or not an application is behind it.
+    """Return the fields of the challenge.
 
-    `notices` tell what of the application's request was not taken: "address", "hint"; left out when all was.
+    `notices` name the rejected parts of the application's request: "address", "hint"; omitted if none were.
     """
     application = plan_application(stage_context)
     fields: dict[str, object] = {
@@ -46,12 +46,12 @@ async def _fields(stage_context: StageContext) -> dict[str, object]:
 
 
 async def session_end(stage_context: StageContext, **more: object) -> Ask:
-    """Ask with that screen, with more fields. Its page shows the number of a request that was not taken whole."""
+    """Return the challenge, with additional fields. Its page shows the id of a partly rejected request."""
     notes = {NOTICES_NUMBER: stage_context.text(NOTICES_NUMBER) or ""}
     return Ask({**await _fields(stage_context), **more}, person=False, notes=notes)
 
 
 def plan_application(stage_context: StageContext) -> Application | None:
-    """Return the application that the flow was begun for."""
+    """Return the application in the plan context."""
     pk = stage_context.mapping("application").get("pk")
     return stage_context.snapshot.get(Application, pk) if isinstance(pk, str) else None

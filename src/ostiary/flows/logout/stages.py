@@ -1,4 +1,4 @@
-"""The steps at the end of a sign-out, which nobody sets up: the question, the applications, the last page."""
+"""The internal stages at the end of a logout: the confirmation, front-channel logout, the last page."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from ostiary.record import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class EndSessionStage(Stage):
-    """Ends the session where whoever began the flow wants it, and asks the person where that is wanted first."""
+    """Ends the session, after a confirmation if the plan requires one (`plans.logout.END`)."""
 
     COMPONENT: ClassVar[str] = SESSION_END
     PAGE: ClassVar[ChallengePage] = SESSION_END_PAGE
@@ -40,7 +40,7 @@ class EndSessionStage(Stage):
         return await session_end(stage_context, confirm=True)
 
     async def answer(self, stage_context: StageContext, answer: Mapping[str, object]) -> Verdict:
-        """Take the person's word; anything but a yes is a no. The session ends with the next look at the flow."""
+        """Take the confirmation; anything but a yes means no. The session ends with the next request."""
         del stage_context
         wanted = answer.get("sign_out") in (True, "true")
         return Done(context={END: wanted}, insert=(END_SESSION,) if wanted else ())
@@ -48,33 +48,33 @@ class EndSessionStage(Stage):
 
 @dataclass(frozen=True, kw_only=True)
 class FrontChannelStage(Stage):
-    """Lets the browser tell applications of the sign-out (OpenID Connect Front-Channel Logout 1.0)."""
+    """Runs front-channel logout in the browser (OpenID Connect Front-Channel Logout 1.0)."""
 
     COMPONENT: ClassVar[str] = "ak-provider-iframe-logout"
     PAGE: ClassVar[ChallengePage] = iframes.PAGE
 
     async def open(self, stage_context: StageContext) -> Verdict:
-        """Show what to load, until the page leads on or a headless client answers."""
+        """Show the URLs to load, until the page continues or a headless client responds."""
         urls = frontchannel_urls(stage_context.context)
         if not urls or query_value(stage_context.query, iframes.LOADED) is not None:
             return Done(drop=(URLS,))
         return Ask({URLS: urls}, person=False)
 
     async def answer(self, stage_context: StageContext, answer: Mapping[str, object]) -> Verdict:
-        """Go on: everything was loaded."""
+        """Continue: all URLs were loaded."""
         del stage_context, answer
         return Done(drop=(URLS,))
 
 
 @dataclass(frozen=True, kw_only=True)
 class SessionEndedStage(Stage):
-    """Shows the last page of a sign-out that an application asked for, unless it leads back there."""
+    """Shows the last page of a logout that an application requested, unless it redirects to the application."""
 
     COMPONENT: ClassVar[str] = SESSION_END
     PAGE: ClassVar[ChallengePage] = SESSION_END_PAGE
 
     async def open(self, stage_context: StageContext) -> Verdict:
-        """Show it, or pass where the flow leads elsewhere."""
+        """Show the page, or pass if the flow redirects elsewhere."""
         following = query_value(stage_context.query, "next")
         refused = bool(following) and not is_relative(following or "")  # the end of the flow says so
         if stage_context.context.get("redirect") or refused or plan_application(stage_context) is None:
@@ -82,7 +82,7 @@ class SessionEndedStage(Stage):
         return await session_end(stage_context)
 
     async def answer(self, stage_context: StageContext, answer: Mapping[str, object]) -> Verdict:
-        """Show it again: it asks nothing."""
+        """Show the page again; it needs no response."""
         del answer
         return await self.open(stage_context)
 

@@ -1,3 +1,3 @@
-"""Whom a flow is about."""
+"""The users of a request, and their avatars."""
 
 __all__ = ["subject_cache"]

@@ -1,4 +1,4 @@
-"""A small picture of somebody: initials on a colour, as a data URI, without asking anybody on the net."""
+"""Avatars: initials on a colour, as a data URI, without a network request."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def avatar(name: str) -> str:
 
 @functools.lru_cache(maxsize=1024)
 def _picture(initials: str, hue: int) -> str:
-    """Return the data URI. It is cached by what is drawn, so that no name is kept."""
+    """Return the data URI. The cache key is the drawn text, so that it holds no names."""
     picture = (
         '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 64 64" width="64" height="64">'
         f'<rect width="64" height="64" fill="hsl({hue} 45% 35%)"/>'

@@ -1,7 +1,7 @@
-"""The people one request is about, each read from the directory once while nothing waits in between.
+"""The users of one request, each read from the directory once.
 
-What was read is forgotten when a password was checked (which may wait its turn for seconds) and when a stage has
-written through another room: whether somebody may sign in is always asked after the proof, never before it.
+The cache is cleared after a password check, which may wait for seconds, and after a stage has written through another
+room. So whether a user is active is always read after the proof.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True)
-class _Notes:
-    """The subjects that this request has read, by primary key; None where there is none."""
+class _Subjects:
+    """The users that this request has read, by primary key; None if there is none."""
 
     subjects: dict[int, Subject | None] = field(default_factory=dict)
 
 
 async def subject_of(users: Users, request: Request, pk: int) -> Subject | None:
-    """Return the person with groups, active or not; None when there is none of that number."""
-    known = request.state.of(_Notes).subjects
+    """Return the user with groups, active or not; None if there is none with that key."""
+    known = request.state.of(_Subjects).subjects
     if pk not in known:
         known[pk] = await users.subject(pk)
     return known[pk]
 
 
 def forget(request: Request) -> None:
-    """Have everybody read again when asked for next."""
-    request.state.of(_Notes).subjects = {}  # another one: what is being read now is not noted
+    """Clear the cache of this request."""
+    request.state.of(_Subjects).subjects = {}  # another one: what is being read now is not noted

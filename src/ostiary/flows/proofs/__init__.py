@@ -1,1 +1,1 @@
-"""What proves a person: passwords checked, browsers known, and what is asked again before something sensitive."""
+"""Proofs of a user: password checks, known browsers, second factors, and reauthentication."""

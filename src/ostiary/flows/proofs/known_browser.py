@@ -1,8 +1,7 @@
-"""The cookie by which a browser shows who signed in with it before.
+"""The known-browser cookie: which users signed in with this browser before.
 
-It is random, durable and signed, and names accounts by tags that only we can make. It opens nothing: a known browser
-has its own allowance of wrong passwords (`directory.attempts`), and its place where passwords wait to be checked
-(`directory.hash_queue`). Whatever else wants to know whether a browser is known asks here.
+It is random, durable and signed, and names accounts by keyed hashes. It grants no access: a known browser only has its
+own throttle counter (`directory.attempts`) and its own place in the password queue (`directory.hash_queue`).
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from ostiary.web.request import Request
 
 COOKIE: Final = "authentik_device"
-MOST: Final = 366 * 86_400_000_000  # microseconds: no cookie is good for longer
+MAX_LIFETIME: Final = 366 * 86_400_000_000  # microseconds
 MAX_ACCOUNTS: Final = 8  # the last that signed in
 _FORM: Final = re.compile(
     r"(?P<browser>[\w-]{22})\.(?P<until>[0-9]{1,18})\.(?P<tags>[0-9a-f]{16}(?:-[0-9a-f]{16}){0,7})\.(?P<mac>[0-9a-f]{64})",
@@ -32,55 +31,55 @@ _FORM: Final = re.compile(
 
 
 @dataclass(slots=True)
-class _Notes:
-    """The cookie that the answer will carry: its value, and for how many seconds."""
+class _KnownBrowserCookie:
+    """The cookie to set on the response: its value and lifetime in seconds."""
 
     cookie: tuple[str, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class KnownBrowser:
-    """A browser that somebody signed in with: its name, and the tags of who did, the last first."""
+    """A known browser: its name, and the tags of its users, the most recent first."""
 
     name: str
     tags: tuple[str, ...]
 
 
 def known_browser(request: Request, key: Secret, now: int) -> KnownBrowser | None:
-    """Return the browser that sent its cookie, if it is ours and still good."""
+    """Return the browser of a valid cookie."""
     match = _FORM.fullmatch(request.cookies.get(COOKIE, ""))
     # guard: A42 a client cannot forge the mark of a known browser
     if match is None or not hmac.compare_digest(_mac(key, match[0].rpartition(".")[0]), match["mac"]):
         return None
     until = int(match["until"])
-    if not now < until <= now + MOST + SKEW:
+    if not now < until <= now + MAX_LIFETIME + SKEW:
         return None
     return KnownBrowser(match["browser"], tuple(match["tags"].split("-")))
 
 
 def name_for(browser: KnownBrowser | None, user: User | None, key: Secret) -> str | None:
-    """Return the browser's name if that person signed in with it, else None."""
+    """Return the browser's name if that user signed in with it before, else None."""
     if browser is None or user is None or _tag(key, user) not in browser.tags:
         return None
     return browser.name
 
 
 def remember(request: Request, user: User, key: Secret, *, duration: int, now: int) -> None:
-    """Let the answer carry the cookie, for `duration` microseconds; nothing is remembered for none."""
+    """Set the cookie for `duration` microseconds; 0 sets none."""
     if duration <= 0:
         return
-    duration = min(duration, MOST)
+    duration = min(duration, MAX_LIFETIME)
     before = known_browser(request, key, now)
     tag = _tag(key, user)
     tags = (tag, *(one for one in (before.tags if before is not None else ()) if one != tag))[:MAX_ACCOUNTS]
     name = before.name if before is not None else secrets.token_urlsafe(16)
     body = f"{name}.{now + duration}.{'-'.join(tags)}"
-    request.state.of(_Notes).cookie = (f"{body}.{_mac(key, body)}", max(1, duration // 1_000_000))
+    request.state.of(_KnownBrowserCookie).cookie = (f"{body}.{_mac(key, body)}", max(1, duration // 1_000_000))
 
 
 def give(request: Request, response: Response) -> None:
-    """Set the cookie if it was decided on."""
-    notes = request.state.of(_Notes)
+    """Add the cookie to the response, if there is one to set."""
+    notes = request.state.of(_KnownBrowserCookie)
     if notes.cookie is not None:
         (value, seconds), notes.cookie = notes.cookie, None
         path, secure = request.prefix + "/", request.scheme == "https"

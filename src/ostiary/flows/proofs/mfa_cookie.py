@@ -1,4 +1,4 @@
-"""The cookie that lets a browser skip the second factor for a while. It holds for one person and one device."""
+"""The cookie that lets a browser skip the second factor for some time. It is valid for one user and one device."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ if TYPE_CHECKING:
 
 COOKIE: Final = "authentik_mfa"
 _PARTS: Final = 3
-_LONGEST: Final = 400 * 86_400  # seconds; as long as browsers keep a cookie: the threshold is looked at when it comes
+_MAX_AGE: Final = 400 * 86_400  # seconds; as long as browsers keep a cookie: the threshold is looked at when it comes
 _FUTURE: Final = 60_000_000  # microseconds a clock may be ahead
 
 
 @dataclass(slots=True)
-class _Notes:
-    """The cookie that the answer will carry: its value, and for how many seconds."""
+class _MfaCookie:
+    """The cookie to set on the response: its value and lifetime in seconds."""
 
     cookie: tuple[str, int] | None = None
 
 
 def remember(stage_context: StageContext, user: User, device: Device, *, threshold: int) -> None:
-    """Let the answer carry the cookie: who, by which device, and when. `threshold` is microseconds."""
+    """Set the cookie, with user, device and time. `threshold` is microseconds."""
     body = f"{device.uuid}.{stage_context.now}"
     value = f"{body}.{_sign(stage_context.services.cookie_key, user, body)}"
-    stage_context.request.state.of(_Notes).cookie = (value, max(1, threshold // 1_000_000))
+    stage_context.request.state.of(_MfaCookie).cookie = (value, max(1, threshold // 1_000_000))
 
 
 def remembered(stage_context: StageContext, user: User, devices: list[Device], *, threshold: int) -> bool:
-    """Return whether this browser proved one of these devices of this person within the threshold (microseconds)."""
+    """Return whether this browser verified one of these devices of the user within the threshold (microseconds)."""
     sent = stage_context.request.cookies.get(COOKIE, "")
     parts = _opened(sent, stage_context.services.cookie_key, user)
     if parts is None:
@@ -48,12 +48,12 @@ def remembered(stage_context: StageContext, user: User, devices: list[Device], *
 
 
 def renew(request: Request, key: Secret, *, before: User, after: User | None) -> None:
-    """Keep what this browser remembers when its own sign-in, just committed, ended every other proof.
+    """Renew the cookie when the sign-in of this browser, just committed, ended all other proofs.
 
-    The cookie says as before which device was proved, and when.
+    Device and time stay the same.
     """
-    notes = request.state.of(_Notes)
-    value, seconds = notes.cookie or (request.cookies.get(COOKIE, ""), _LONGEST)
+    notes = request.state.of(_MfaCookie)
+    value, seconds = notes.cookie or (request.cookies.get(COOKIE, ""), _MAX_AGE)
     parts = _opened(value, key, before)
     if after is not None and parts is not None:
         body = f"{parts[0]}.{parts[1]}"
@@ -61,9 +61,9 @@ def renew(request: Request, key: Secret, *, before: User, after: User | None) ->
 
 
 def give_cookies(request: Request, response: Response) -> None:
-    """Set the cookies that flows decided on. The site calls this for every response, as it does the session gate."""
+    """Add the cookies of flows to the response. The site calls this for every response."""
     known_browser.give(request, response)
-    notes = request.state.of(_Notes)
+    notes = request.state.of(_MfaCookie)
     if notes.cookie is not None:
         (value, seconds), notes.cookie = notes.cookie, None
         path, secure = request.prefix + "/", request.scheme == "https"
@@ -71,7 +71,7 @@ def give_cookies(request: Request, response: Response) -> None:
 
 
 def _opened(value: str, key: Secret, user: User) -> tuple[str, str] | None:
-    """Return the device and the time that a cookie names, if it is ours and of this person as they are now."""
+    """Return device and time of a cookie that is valid for the current state of this account."""
     parts = value.split(".")
     if len(parts) != _PARTS or not parts[1].isascii() or not parts[1].isdigit():
         return None

@@ -1,4 +1,4 @@
-"""The page that asks for a second factor: one kind of device at a time, the others as links."""
+"""The page of the second factor: one kind of device at a time, the others as links."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from ostiary.flows.challenge_page import PageContext
 
 KINDS: Final = "kinds"
-"""Among the notes of the challenge: the kinds of authenticators by device class."""
+"""Key of the challenge's notes: the kinds of authenticators by device class."""
 STAGE_NAMES: Final = "stage_names"
-"""Among the notes of the challenge: what the set-up stages set up, by `meta_model_name`."""
+"""Key of the challenge's notes: the devices of set-up stages, by `meta_model_name`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +48,7 @@ def _values(page: PageContext) -> Mapping[str, object]:
 
 
 def _methods(page: PageContext) -> tuple[Method | None, Sequence[Method]]:
-    """Return the method to show and the others. The person chooses by the query; the first is shown else."""
+    """Return the method to show and the others. The query selects it; the default is the first."""
     challenges, kinds = page.fields.get("device_challenges"), page.notes.get(KINDS)
     by_class = {
         str(one.get("device_class")): one

@@ -1,4 +1,4 @@
-"""Checking a password at sign-in: throttled, of equal cost and equal looks whether the account exists or not."""
+"""Password checks at sign-in. They are throttled, and cost and look the same whether the account exists or not."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _BUSY_SECONDS: Final = 2
 
 
 class PasswordRules(Protocol):
-    """What is needed of a password stage."""
+    """The settings of a password stage."""
 
     @property
     def backends(self) -> Sequence[str]:
@@ -37,10 +37,10 @@ class PasswordRules(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Proven:
-    """The password was right. `context` goes into the plan, `writes` are committed with the step.
+class PasswordProven:
+    """The password was right. `context` goes into the plan; `writes` are committed with it.
 
-    `user` is as read before the password was checked: what changed while it was ends the sign-in.
+    `user` was read before the check, so that a change during the check ends the sign-in.
     """
 
     user: User
@@ -49,22 +49,22 @@ class Proven:
 
 
 @dataclass(frozen=True, slots=True)
-class Failed:
-    """It was not. `writes` tell the failure, which is counted already."""
+class PasswordFailed:
+    """The password was wrong. `writes` have the event. The failure is counted already."""
 
     writes: tuple[Statement, ...]
 
 
 async def prove_password(
     stage_context: StageContext, rules: PasswordRules, *, user: User | None, typed: str, password: str
-) -> Proven | Failed:
-    """Check what somebody typed for an account, which may not exist (`user` None) or not be active.
+) -> PasswordProven | PasswordFailed:
+    """Check a password. The account may not exist (`user` None) or be inactive.
 
-    Raises TooManyRequests while account or address wait, HttpError 503 when too many passwords wait to be checked.
+    Raises TooManyRequests while account or address are throttled, HttpError 503 when the password queue is full.
     """
     services = stage_context.services
     browser = known_browser(stage_context.request, services.cookie_key, stage_context.now)
-    attempt = await _begun(stage_context, user, typed, name_for(browser, user, services.cookie_key))
+    attempt = await _count_attempt(stage_context, user, typed, name_for(browser, user, services.cookie_key))
     requester = Requester(address_keys(stage_context.client), None if browser is None else browser.name)
     try:
         backend = await _right_backend(stage_context, rules, user, Secret(password), requester=requester)
@@ -75,14 +75,14 @@ async def prove_password(
         raise HttpError(503, error.code, "Too many people are signing in. Try again.", headers=headers) from None
     # guard: A30 the wrong password does not pass
     if user is not None and backend is not None and user.is_active:
-        return Proven(user, _context(user, backend), tuple(services.attempts.succeeded(attempt)))
+        return PasswordProven(user, _context(user, backend), tuple(services.attempts.succeeded(attempt)))
     reason = "unknown_user" if user is None else "password" if backend is None else "inactive"
     stage_context.services.sign_ins.failed(user=_name(user), address=stage_context.client, reason=reason)
-    return Failed(tuple(_told(stage_context, user)))
+    return PasswordFailed(tuple(_failure_event(stage_context, user)))
 
 
-async def _begun(stage_context: StageContext, user: User | None, typed: str, browser: str | None) -> Attempt:
-    """Count the attempt before it is judged. Raises TooManyRequests."""
+async def _count_attempt(stage_context: StageContext, user: User | None, typed: str, browser: str | None) -> Attempt:
+    """Count the attempt before the check. Raises TooManyRequests."""
     # guard: A69 failures delay the next attempt
     account = Account(None if user is None else user.pk, typed)
     try:
@@ -99,7 +99,7 @@ async def _begun(stage_context: StageContext, user: User | None, typed: str, bro
 async def _right_backend(
     stage_context: StageContext, rules: PasswordRules, user: User | None, password: Secret, *, requester: Requester
 ) -> str | None:
-    """Try the back ends in order. The hash is always computed, so that its time tells nothing."""
+    """Try the back ends in order. A hash is always computed, so that the time reveals nothing."""
     services = stage_context.services
     for backend in rules.backends:
         if backend == INBUILT:
@@ -131,8 +131,8 @@ def _name(user: User | None) -> str | None:
     return None if user is None else user.username
 
 
-def _told(stage_context: StageContext, user: User | None) -> Sequence[Statement]:
-    """The event of a failure. None for a name nobody has: people type passwords there."""
+def _failure_event(stage_context: StageContext, user: User | None) -> Sequence[Statement]:
+    """Return the event of a failure. None for unknown names, because users type passwords there by mistake."""
     if user is None:
         # guard: A68 an unknown user name creates no event
         return ()

@@ -1,7 +1,7 @@
-"""What a plan rests on once somebody was proven: it ends when their account, password, factors or sessions change.
+"""The validity of a plan's proof: it ends when the account, its password, factors or sessions change.
 
-The directory counts those changes (`directory.user.User.stamp`). A plan keeps the count as it was before the proof; it
-is compared whenever the plan is read, and again by the statements that make use of it.
+The directory counts those changes (`directory.user.User.stamp`). A plan has the count before the proof. It is compared
+when the plan is read, and again by the statements that use the proof.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ _OF_PROOF: Final = frozenset({"pending_user", "user_backend", "auth_method", "au
 
 
 def unproven(context: Mapping[str, object]) -> dict[str, object]:
-    """Return a plan context without what it says of a person who was proven."""
+    """Return a plan context without the proven user."""
     if "user_backend" not in context and "auth_method" not in context:
         return dict(context)
     return {key: value for key, value in context.items() if key not in _OF_PROOF}
 
 
 async def still_proven(services: Services, request: Request, plan: Plan) -> bool:
-    """Return whether nothing of what a plan rests on has changed; true for one that rests on nothing yet."""
+    """Return whether the proof of a plan is still valid; true for a plan without one."""
     if plan.proof is None:
-        return "user_backend" not in plan.context  # a proof that does not say what it rests on is none
+        return "user_backend" not in plan.context  # a proof without a stamp is not valid
     subject = await subject_of(services.users, request, plan.proof.user)
     # guard: A72 a changed credential ends the plans it was proven in
     if subject is not None and subject.user.is_active and subject.user.stamp == plan.proof.stamp:
@@ -43,7 +43,7 @@ async def still_proven(services: Services, request: Request, plan: Plan) -> bool
 
 
 async def renewed(services: Services, request: Request, plan: Plan, context: Mapping[str, object]) -> Plan:
-    """Return the plan after one of its own stages wrote an account: that change does not end it."""
+    """Return the plan after one of its own stages changed the account. That change does not end the proof."""
     pending = context.get("pending_user")
     written = pending.get("pk") if isinstance(pending, Mapping) else None
     if not isinstance(written, int):
@@ -51,5 +51,5 @@ async def renewed(services: Services, request: Request, plan: Plan, context: Map
     subject = await subject_of(services.users, request, written)
     if subject is None:
         return plan
-    # Somebody who may not sign in yet is not proven: the flow goes on, and may make the account active.
+    # An inactive user is not proven: the flow continues, and may activate the account.
     return plan.proven(subject.user) if subject.user.is_active else plan.to(proof=None)

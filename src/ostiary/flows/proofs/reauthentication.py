@@ -1,6 +1,6 @@
-"""What a person has to prove again before a flow changes by what they sign in: their password, or a sign-in just now.
+"""Reauthentication before a flow changes the user's credentials: by password, or by a recent sign-in.
 
-An open session is not enough: it may be somebody else who sits before it.
+An open session is not enough, because somebody else may use the unlocked device.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
     from ostiary.sessions.session import Session
 
 REAUTHENTICATE: Final = "flows.reauthenticate"
-"""The step that asks, see `stages.password`."""
+"""The name of the internal stage, see `stages.password`."""
 FRESH: Final = 300_000_000  # microseconds since the sign-in within which nothing is asked
 SKEW: Final = 60_000_000  # microseconds: clocks of several servers may be apart; further ahead one was wrong
 STALE: Final = "Sign in again before you change this."
 SENSITIVE: Final = frozenset({"password", "username", "email"})
-"""Fields of a person that decide who signs in as them."""
+"""Fields of a user with which they sign in."""
 
 
 def is_proven(pk: int, *, context: Mapping[str, object], session: Session, proof: Proof | None, now: int) -> bool:
-    """Return whether that person was proven in this very flow, made by it, or signed in to this session just now."""
+    """Return whether that user was proven or created in this flow, or signed in to this session recently."""
     if "user_backend" in context:
         return True
     if session.user == pk:
@@ -32,6 +32,6 @@ def is_proven(pk: int, *, context: Mapping[str, object], session: Session, proof
 
 
 def is_sensitive(user: User, values: Mapping[str, object]) -> bool:
-    """Return whether these values change by what the person signs in."""
+    """Return whether these values change the user's credentials."""
     changed = {name for name in SENSITIVE & values.keys() if values[name] != getattr(user, name)}
     return bool(changed)

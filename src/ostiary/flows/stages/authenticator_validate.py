@@ -1,4 +1,4 @@
-"""The authenticator validation stage: a second proof, by one of the person's devices."""
+"""The authenticator validation stage: a second factor, by one of the user's devices."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _WEBAUTHN_TYPES = "authentik_stages_authenticator_webauthn.webauthndevicetype"
     families=(STAGE,),
 )
 class AuthenticatorValidateStage(Stage):
-    """Asks for a code of a device of an allowed class; without any device, does what `not_configured_action` says."""
+    """Asks for a code of a device of an allowed class. Without a device it applies `not_configured_action`."""
 
     COMPONENT: ClassVar[str] = "ak-stage-authenticator-validate"
     PAGE: ClassVar[ChallengePage] = PAGE
@@ -52,7 +52,7 @@ class AuthenticatorValidateStage(Stage):
     webauthn_allowed_device_types: Annotated[tuple[str, ...], Reference(_WEBAUTHN_TYPES, OnDelete.SET_NULL)] = ()
 
     async def open(self, stage_context: StageContext) -> Verdict:
-        """Ask for a code, or do what is configured for people without a device."""
+        """Ask for a code, or apply `not_configured_action` if the user has no device."""
         user = await pending_user(stage_context)
         if user is None:
             return Refused("There is nobody whose device could be asked for.")
@@ -67,7 +67,7 @@ class AuthenticatorValidateStage(Stage):
         return await self._ask(stage_context, devices)
 
     async def answer(self, stage_context: StageContext, answer: Mapping[str, object]) -> Verdict:
-        """Take a code of a device; or, from somebody without one, the choice of what to set up."""
+        """Verify a code, or take the choice of a device to set up from a user without one."""
         user = await pending_user(stage_context)
         if user is None:
             return Refused("There is nobody whose device could be asked for.")
@@ -94,7 +94,7 @@ class AuthenticatorValidateStage(Stage):
         return Done(context=with_device(stage_context, name=device.name, model=device.model, pk=device.pk), proof=user)
 
     async def _ask(self, stage_context: StageContext, devices: list[Device]) -> Ask:
-        """Ask for one device of each class: whichever of the class is at hand will do."""
+        """Ask for one device of each class. A code of any device of the class is accepted."""
         first: dict[str, Device] = {}
         for device in devices:
             first.setdefault(device.device_class, device)
@@ -112,7 +112,7 @@ class AuthenticatorValidateStage(Stage):
         )
 
     async def _selected_device(self, stage_context: StageContext, devices: list[Device], attempt: Attempt) -> Verdict:
-        """Have the chosen device made ready, where its kind needs that; the proof comes with another answer."""
+        """Prepare the chosen device, if its kind needs it. The code follows in another response."""
         verdict = wrong("code", "Enter the code of your device.", "required")
         selected = attempt.answer.get("selected_challenge")
         named = (selected.get("device_class"), selected.get("device_uid")) if isinstance(selected, Mapping) else None
@@ -144,7 +144,7 @@ class AuthenticatorValidateStage(Stage):
         )
 
     def _selected(self, stage_context: StageContext, selected: str, opened: Verdict) -> Verdict:
-        """Put in the stage that was chosen, if a choice is what was asked for."""
+        """Insert the chosen set-up stage, if a choice was requested."""
         if not isinstance(opened, Ask):
             return opened
         if all(selected != str(stage.pk) for stage in self._configurable(stage_context)):
@@ -175,7 +175,7 @@ def _name_of(stage: SetupStage) -> str:
 
 
 def _selectable(stage: Stage) -> dict[str, object]:
-    """Return what can be set up, in the words of authentik: the name of the device, and of its kind."""
+    """Return the devices that can be set up, as authentik names them: device and kind."""
     return {
         "pk": str(stage.pk),
         "name": getattr(stage, "friendly_name", "") or stage.name,
@@ -196,7 +196,7 @@ def _failed(stage_context: StageContext, user: User) -> Statement:
 
 
 def _throttled(stage_context: StageContext, user: User) -> tuple[Statement, ...]:
-    """Return the event of somebody who has to wait, unless it was told lately."""
+    """Return the event of a throttled user, unless there was one recently."""
     row = stage_context.services.refusals.note(
         Refusal(
             where=f"flow {stage_context.flow.slug}",

@@ -1,4 +1,4 @@
-"""The consent stage: may this application know that of you?"""
+"""The consent stage: the user allows an application its requested permissions."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _page_values(page: PageContext) -> Mapping[str, object]:
     families=(STAGE,),
 )
 class ConsentStage(Stage):
-    """Asks whether an application may have what it asked for, and remembers the answer as `mode` says."""
+    """Asks for consent to the requested permissions, and stores it as `mode` says."""
 
     COMPONENT: ClassVar[str] = "ak-stage-consent"
     PAGE: ClassVar[ChallengePage] = ChallengePage(template="stages/consent.html", values=_page_values, cached=True)
@@ -37,7 +37,7 @@ class ConsentStage(Stage):
     consent_expire_in: Annotated[str, DURATION, Help("How long an expiring consent holds.")] = "weeks=4"
 
     async def open(self, stage_context: StageContext) -> Verdict:
-        """Ask, unless everything wanted was allowed before and that still holds."""
+        """Ask, unless a valid consent covers all requested permissions."""
         user, application = stage_context.session.user, stage_context.mapping("application")
         if user is None:
             return Refused("Sign in first.")
@@ -64,9 +64,9 @@ class ConsentStage(Stage):
         )
 
     async def answer(self, stage_context: StageContext, answer: Mapping[str, object]) -> Verdict:
-        """Take a consent that echoes the token of exactly this challenge, and keep it as the mode says.
+        """Accept a consent with the token of this challenge, and store it as the mode says.
 
-        With `deny` (an extension: authentik's page has no such button) it is a no.
+        With `deny` the user declines. This is an extension: authentik's page has no such button.
         """
         token, user = stage_context.scratch.get("token"), stage_context.session.user
         if (
@@ -94,9 +94,9 @@ class ConsentStage(Stage):
 
 
 def _permissions(stage_context: StageContext) -> list[dict[str, str]]:
-    """Return what the application asks for: id and name of each, as the protocol put them into the plan.
+    """Return the requested permissions from the plan context, each with id and name.
 
-    One without a name, such as the scope openid, is listed and asks nothing of anybody.
+    One without a name, such as the scope openid, needs no consent.
     """
     value = stage_context.context.get("consent_permissions")
     items = value if isinstance(value, list) else []

@@ -1,4 +1,4 @@
-"""The deny stage: whoever gets here is refused."""
+"""The deny stage: it denies the flow."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ostiary.resource import Help, kind
     families=(STAGE,),
 )
 class DenyStage(Stage):
-    """Refuses, with a message."""
+    """Denies the flow, with a message."""
 
     COMPONENT: ClassVar[str] = "ak-stage-access-denied"
     GUARD: ClassVar[bool] = True
@@ -26,10 +26,10 @@ class DenyStage(Stage):
     deny_message: Annotated[str, Help("Shown to the person who is refused.")] = ""
 
     async def open(self, stage_context: StageContext) -> Verdict:
-        """Refuse."""
+        """Deny."""
         return Refused(stage_context.text("deny_message") or self.deny_message or "You are not allowed to go on.")
 
     async def answer(self, stage_context: StageContext, answer: Mapping[str, object]) -> Verdict:
-        """Refuse whatever comes."""
+        """Deny."""
         del answer
         return await self.open(stage_context)

@@ -1,4 +1,4 @@
-"""The e-mail stage: the flow waits until the person follows a link that was sent to their address."""
+"""The e-mail stage: it passes when the user opens a link that was sent to their address."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ if TYPE_CHECKING:
     from ostiary.store.workspace.editor import Workspace
 
 EMAIL: Final = "email"
-"""In the plan context: whom to write to where nobody is stored yet. A stored account gets mail at its own address."""
+"""Key of the plan context: the recipient if there is no account yet. An account gets mail at its own address."""
 SENT_CODE: Final = "email-sent"
 _SENT: Final = "sent"
 log: Final = logging.getLogger("ostiary.flows")
 
 
 def _page_values(page: PageContext) -> Mapping[str, object]:
-    """That a message was sent again comes as an error of the answer (authentik's protocol); for people it is none."""
+    """Show "sent again" as a notice. In authentik's protocol it is an error of the response."""
     return {
         "errors": {},
         "again": not page.focus,
@@ -62,7 +62,7 @@ def _validate_sender(stage: EmailStage) -> Iterable[Problem]:
     check=_validate_sender,
 )
 class EmailStage(Stage):
-    """Sends a link by mail, and passes when the flow is continued by it. Whether there was anybody is not told."""
+    """Sends a link by mail, and passes when it continues the flow. It does not reveal whether the account exists."""
 
     COMPONENT: ClassVar[str] = "ak-stage-email"
     PAGE: ClassVar[ChallengePage] = ChallengePage(template="stages/email.html", values=_page_values)
@@ -86,7 +86,7 @@ class EmailStage(Stage):
     recovery_cache_timeout: Annotated[str, DURATION, Help("The time in which those are counted.")] = "minutes=5"
 
     async def open(self, stage_context: StageContext) -> Verdict:
-        """Send the link when this is shown first; pass when it was followed."""
+        """Send the link when first shown; pass when it was opened."""
         user = await pending_user(stage_context)
         restored = stage_context.context.get(IS_RESTORED)
         # guard: A37 a link proves only the person it was sent for
@@ -110,14 +110,14 @@ class EmailStage(Stage):
         scratch: Mapping[str, object] | None = None,
         writes: tuple[Statement, ...] = (),
     ) -> Ask:
-        # Only what was typed: a name that was read from the directory would tell that there is one (A42).
+        # Only the typed name: one from the directory would reveal that the account exists (A42).
         name = stage_context.text("pending_user_identifier") or ""
         number, unit = measured(parse_duration(self.token_expiry))
         notes = {"person": name, "number": number, "unit": unit}
         return Ask(scratch=scratch, person=False, notes=notes, writes=writes)
 
     async def _send(self, stage_context: StageContext, user: User | None) -> tuple[Statement, ...]:
-        """Return what sends a link, or nothing when there is nobody to send it to or too many were sent."""
+        """Return the statements that send a link; none without a recipient or after too many links."""
         address = self._address(stage_context, user)
         since = stage_context.now - parse_duration(self.recovery_cache_timeout)
         sent = await stage_context.services.links.count(address, since=since)
@@ -135,7 +135,7 @@ class EmailStage(Stage):
             return ()
 
     def _address(self, stage_context: StageContext, user: User | None) -> str:
-        """Return where to send the link to, "" for nowhere."""
+        """Return the recipient's address, "" if there is none."""
         # guard: A37 a stored account gets its link at its own address
         if user is None:
             return (stage_context.text(EMAIL) or "").strip()
@@ -188,7 +188,7 @@ class EmailStage(Stage):
         return Done(commit=lambda: self._activate(stage_context, user))
 
     async def _activate(self, stage_context: StageContext, user: User) -> Mapping[str, object]:
-        """Make the account active, through the same save as everybody else. Raises StageFailed."""
+        """Activate the account, with an ordinary save. Raises StageFailed."""
 
         async def work(workspace: Workspace) -> None:
             stored = await workspace.get(USER, user.pk)

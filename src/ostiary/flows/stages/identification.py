@@ -1,4 +1,4 @@
-"""The identification stage: who is at the door?"""
+"""The identification stage: it finds the user by username or e-mail address."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ostiary.flows.error_detail import TOO_MANY
 from ostiary.flows.interface.stage_context import Ask, Done, Refused, StageContext, Verdict, Wrong, text_of, wrong
 from ostiary.flows.links.link_url import without_link
 from ostiary.flows.plans.destination import flow_page
-from ostiary.flows.proofs.password_check import Failed, PasswordRules, Proven, prove_password
+from ostiary.flows.proofs.password_check import PasswordFailed, PasswordProven, PasswordRules, prove_password
 from ostiary.flows.resources import STAGE, Flow, Stage
 from ostiary.record import dataclass
 from ostiary.resource import OnDelete, Reference, kind
@@ -26,7 +26,7 @@ _FLOW = Reference("authentik_flows.flow", OnDelete.SET_NULL)
 
 @dataclass(frozen=True, slots=True)
 class SourceButton:
-    """A button that leads to an upstream source."""
+    """A button for signing in through a source."""
 
     name: str
     icon: str
@@ -104,7 +104,7 @@ class IdentificationStage(Stage):
     ] = None
 
     async def open(self, stage_context: StageContext) -> Verdict:
-        """Ask who it is, unless that is proven already, or told by the application where nothing else is asked."""
+        """Ask for the name, unless the user is proven, or the application names them and nothing else is asked."""
         if "user_backend" in stage_context.context and stage_context.pending_pk is not None:
             return Done()
         hint = stage_context.text("pending_user_identifier")
@@ -116,7 +116,7 @@ class IdentificationStage(Stage):
         return Ask(self._fields(stage_context), person=False)
 
     async def answer(self, stage_context: StageContext, answer: Mapping[str, object]) -> Verdict:
-        """Find the person, and check the password when it is asked for on the same page."""
+        """Find the user, and check the password if it is on the same page."""
         typed = text_of(answer, "uid_field").strip()
         if not typed or len(typed) > _MAX_TYPED_LENGTH:
             return wrong("uid_field", "Enter your user name or e-mail address.", "required")
@@ -130,12 +130,12 @@ class IdentificationStage(Stage):
         result = await prove_password(
             stage_context, cast("PasswordRules", rules), user=user, typed=typed, password=password
         )
-        if isinstance(result, Proven):
+        if isinstance(result, PasswordProven):
             context = {**result.context, "pending_user_identifier": typed}
             return Done(context=context, writes=result.writes, proof=result.user, unread=True)
         return self._failed(stage_context, rules, result)
 
-    def _failed(self, stage_context: StageContext, rules: object, result: Failed) -> Verdict:
+    def _failed(self, stage_context: StageContext, rules: object, result: PasswordFailed) -> Verdict:
         failures = stage_context.scratch.get("failures")
         count = (failures if isinstance(failures, int) else 0) + 1
         if count >= int(getattr(rules, "failed_attempts_before_cancel", 0)) > 0:
@@ -149,7 +149,7 @@ class IdentificationStage(Stage):
         )
 
     async def _identify(self, stage_context: StageContext, typed: str) -> Verdict:
-        """Name the pending user. Somebody unknown goes on as nobody, when the stage pretends that everybody exists."""
+        """Set the pending user. With `pretend_user_exists` the flow continues for unknown names too, without a user."""
         user = await self._find(stage_context, typed)
         if user is None:
             stage_context.services.sign_ins.failed(user=None, address=stage_context.client, reason="unknown_user")

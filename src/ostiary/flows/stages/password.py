@@ -1,4 +1,4 @@
-"""The password stage: proves who the pending user is by something they know."""
+"""The password stage: it verifies the password of the pending user."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ostiary.flows.error_detail import TOO_MANY
 from ostiary.flows.interface.pending_user import pending_user
 from ostiary.flows.interface.stage_context import Ask, Done, Refused, StageContext, Verdict, Wrong, text_of, wrong
 from ostiary.flows.plans.destination import flow_page
-from ostiary.flows.proofs.password_check import INBUILT, Proven, prove_password
+from ostiary.flows.proofs.password_check import INBUILT, PasswordProven, prove_password
 from ostiary.flows.proofs.reauthentication import REAUTHENTICATE
 from ostiary.flows.resources import STAGE, ConfigurableStage, Flow, Stage
 from ostiary.record import dataclass
@@ -44,7 +44,7 @@ class PasswordStage(ConfigurableStage):
     allow_show_password: bool = False
 
     async def open(self, stage_context: StageContext) -> Verdict:
-        """Ask for the password of the pending user, who may not exist."""
+        """Ask for the password of the pending user, even if there is no such account."""
         if "pending_user" not in stage_context.context and stage_context.session.user is None:
             return Refused("There is nobody whose password could be asked for.")
         fields: dict[str, object] = {"allow_show_password": self.allow_show_password}
@@ -61,7 +61,7 @@ class PasswordStage(ConfigurableStage):
         user = await pending_user(stage_context)
         typed = stage_context.text("pending_user_identifier") or (user.username if user is not None else "")
         result = await prove_password(stage_context, self, user=user, typed=typed, password=password)
-        if isinstance(result, Proven):
+        if isinstance(result, PasswordProven):
             return Done(context=result.context, writes=result.writes, proof=result.user, unread=True)
         failures = stage_context.scratch.get("failures")
         count = (failures if isinstance(failures, int) else 0) + 1
@@ -80,16 +80,16 @@ def recovery_url(stage_context: StageContext) -> str | None:
 
 @dataclass(frozen=True, kw_only=True)
 class ReauthenticationStage(PasswordStage):
-    """Asks whoever is signed in for their password again; nobody sets it up (see `proofs.sensitive`).
+    """Asks the signed-in user for the password again. It is internal (see `proofs.reauthentication`).
 
-    It stands before the first question of a flow that changes a password, and before whatever writes one where nothing
-    was asked before.
+    The planner inserts it before the first stage of a flow that changes a password, or before the stage that writes
+    it.
     """
 
     COMPONENT: ClassVar[str] = PasswordStage.COMPONENT
 
     async def open(self, stage_context: StageContext) -> Verdict:
-        """Ask, and say which password is meant."""
+        """Ask for the current password."""
         verdict = await PasswordStage.open(self, stage_context)
         return Ask({**verdict.fields, "reauthenticate": True}) if isinstance(verdict, Ask) else verdict
 
@@ -97,4 +97,4 @@ class ReauthenticationStage(PasswordStage):
 INTERNAL_STAGES: Final[Mapping[str, Stage]] = {
     REAUTHENTICATE: ReauthenticationStage(pk=REAUTHENTICATE, name="reauthentication", backends=(INBUILT,)),
 }
-"""Steps of this room that nobody sets up."""
+"""Internal stages, which are not configurable."""

@@ -1,4 +1,4 @@
-"""The redirect stage: sends the person to an address, or goes on in another flow."""
+"""The redirect stage: it redirects to a URL, or switches to another flow."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ostiary.flows.resources import STAGE, Flow, Stage
 from ostiary.resource import Help, OnDelete, Problem, Reference, kind
 
 TARGET: Final = "redirect_stage_target"
-"""In the plan context: an address, or `ak-flow://` and the slug of a flow, in place of what the stage has."""
+"""Key of the plan context: a URL, or `ak-flow://` and the slug of a flow. It overrides the target of the stage."""
 NOWHERE: Final = "This step leads nowhere. Tell whoever runs this service."
 _FLOW_SCHEME: Final = "ak-flow"
 
@@ -36,7 +36,7 @@ def _validate_target(stage: RedirectStage) -> Iterable[Problem]:
     check=_validate_target,
 )
 class RedirectStage(Stage):
-    """Sends the person elsewhere. In the mode static the flow waits there; in the mode flow another one goes on."""
+    """Redirects: in mode static to a URL, while the flow waits; in mode flow to another flow with the plan."""
 
     COMPONENT: ClassVar[str] = REDIRECT
 
@@ -46,11 +46,11 @@ class RedirectStage(Stage):
     target_flow: Annotated[str | None, Reference("authentik_flows.flow", OnDelete.SET_NULL)] = None
 
     async def open(self, stage_context: StageContext) -> Verdict:
-        """Lead to what the plan context names, else to the target of the mode."""
+        """Redirect to the target in the plan context, else to that of the mode."""
         return self._named(stage_context) or self._configured()
 
     async def answer(self, stage_context: StageContext, answer: Mapping[str, object]) -> Verdict:
-        """Go on behind an address: whoever answers has been there. Another flow is led to all the same."""
+        """Continue after the redirect to a URL. Another flow is switched to as in `open`."""
         del answer
         verdict = await self.open(stage_context)
         return Done() if isinstance(verdict, Ask) else verdict

@@ -1,6 +1,6 @@
-"""The step that asks before a link by mail is used: opening it changes nothing, because mail scanners open links.
+"""The confirmation before a link by mail is used. Opening the link changes nothing, because mail scanners open links.
 
-Nobody sets it up. The dispatcher puts it before a flow whose page is opened by a link, see `flows.links`.
+The stage is internal. The dispatcher inserts it when the page of a flow is opened by a link (see `flows.links`).
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ def _page_values(page: PageContext) -> Mapping[str, object]:
 
 @dataclass(frozen=True, kw_only=True)
 class ResumeStage(Stage):
-    """Shows whose link it is, and goes on with its plan when the person wants that."""
+    """Shows for whom the link is, and continues with its plan after the confirmation."""
 
     COMPONENT: ClassVar[str] = "ak-stage-email"
     PAGE: ClassVar[ChallengePage] = ChallengePage(template="stages/resume.html", values=_page_values)
 
     async def open(self, stage_context: StageContext) -> Verdict:
-        """Ask, or say why the link does not work."""
+        """Ask for confirmation, or deny with the reason why the link is invalid."""
         found = await self._resume(stage_context)
         if isinstance(found, Refused):
             return found
@@ -68,7 +68,7 @@ class ResumeStage(Stage):
     async def _for_account(
         self, stage_context: StageContext, link: FlowLink, pk: int, writes: tuple[Statement, ...]
     ) -> Resume | Refused:
-        """See that the account is still the one that the link was sent for."""
+        """Check that the account has not changed since the link was sent."""
         user = await stage_context.person(pk)
         if user is None or not (user.is_active or link.activates):
             return Refused(NO_ACCOUNT)
@@ -82,4 +82,4 @@ class ResumeStage(Stage):
 
 
 INTERNAL_STAGES: Final[Mapping[str, Stage]] = {RESUME: ResumeStage(pk=RESUME, name="resume")}
-"""Steps of this room that nobody sets up."""
+"""Internal stages, which are not configurable."""

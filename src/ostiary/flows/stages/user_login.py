@@ -1,4 +1,4 @@
-"""The user login stage: the only place where a session becomes somebody's."""
+"""The user login stage: only this stage signs a user in."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class UserLoginStage(Stage):
     remember_device: Annotated[str, DURATION, Help("How long a device counts as known.")] = "days=30"
 
     async def open(self, stage_context: StageContext) -> Verdict:
-        """Sign in, after asking whether to stay signed in when that is offered."""
+        """Sign in; first ask whether to stay signed in, if configured."""
         user = await self._user(stage_context)
         if user is None:
             return Refused("There is nobody to sign in.")
@@ -59,7 +59,7 @@ class UserLoginStage(Stage):
         return self._done(stage_context, user, remember=False)
 
     async def answer(self, stage_context: StageContext, answer: Mapping[str, object]) -> Verdict:
-        """Sign in, for longer if the person wants it."""
+        """Sign in, for longer if the user chose so."""
         verdict = await self.open(stage_context)
         user = await self._user(stage_context)
         if not isinstance(verdict, Ask) or user is None:
@@ -70,7 +70,7 @@ class UserLoginStage(Stage):
         return self._done(stage_context, user, remember=remember)
 
     async def _user(self, stage_context: StageContext) -> User | None:
-        """Whoever earlier stages proved. Whoever was signed in before does not count."""
+        """Return the user that earlier stages proved. An earlier sign-in of the session does not count."""
         # guard: A30 only a user proven by a stage is signed in
         return await stage_context.person(stage_context.pending_pk) if stage_context.pending_pk is not None else None
 
@@ -100,9 +100,9 @@ class UserLoginStage(Stage):
 
 
 def _amr(method: str, arguments: Mapping[str, object]) -> tuple[str, ...]:
-    """Return the authentication methods references (RFC 8176), in the values that authentik's clients know.
+    """Return the authentication method references (RFC 8176), with authentik's values.
 
-    A device that was set up in this very flow proves nothing yet.
+    A device that was set up in this flow does not count as a proof.
     """
     references = ["pwd"] if method in {"password", "app_password"} else []
     if used_devices(arguments):

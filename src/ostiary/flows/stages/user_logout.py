@@ -22,16 +22,16 @@ from ostiary.web.csrf import is_cross_site
     families=(STAGE,),
 )
 class UserLogoutStage(Stage):
-    """Ends the session of whoever is signed in."""
+    """Ends the session of the signed-in user."""
 
     COMPONENT: ClassVar[str] = "ak-stage-session-end"
     PAGE: ClassVar[ChallengePage] = SESSION_END_PAGE
     GUARD: ClassVar[bool] = True
 
     async def open(self, stage_context: StageContext) -> Verdict:
-        """End the session, if it is anybody's. Who was led here by another site is asked first.
+        """End the session. After a cross-site request, ask for confirmation first.
 
-        Nobody is asked whose application has proven for whom it speaks, and no program.
+        No confirmation is needed after a verified request of an application, nor from a headless client.
         """
         wanted = stage_context.context.get(END)
         if stage_context.session.user is None or wanted is False:
@@ -42,7 +42,7 @@ class UserLogoutStage(Stage):
         return await session_end(stage_context, confirm=True)
 
     async def answer(self, stage_context: StageContext, answer: Mapping[str, object]) -> Verdict:
-        """Take the person's word; an answer without one is authentik's, and means the same as a look."""
+        """Take the confirmation. A response without one is authentik's, and has the effect of `open`."""
         if "sign_out" not in answer:
             return await self.open(stage_context)
         wanted = answer["sign_out"] in {True, "true"}

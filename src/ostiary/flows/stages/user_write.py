@@ -1,4 +1,4 @@
-"""The user write stage: what was asked becomes a user, or changes one."""
+"""The user write stage: it creates or updates a user with the values of prompts."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _FIELDS: Final = frozenset({"username", "name", "email", "path", "type", "is_act
     families=(STAGE,),
 )
 class UserWriteStage(Stage):
-    """Writes the answers of prompts to the pending user, or to a new one."""
+    """Writes the values of prompts to the pending user, or to a new one."""
 
     COMPONENT: ClassVar[str] = "ak-stage-access-denied"
 
@@ -40,7 +40,7 @@ class UserWriteStage(Stage):
     user_path_template: str = ""
 
     async def open(self, stage_context: StageContext) -> Verdict:
-        """Write what was asked. Nothing is shown."""
+        """Write the user. Nothing is shown."""
         if not stage_context.mapping("prompt_data"):
             return Refused("There is nothing to write.")
         own = stage_context.behaviour.write(stage_context)
@@ -53,7 +53,7 @@ class UserWriteStage(Stage):
         return Done(commit=lambda: self._write(stage_context, pk)) if again is None else again
 
     async def _again(self, stage_context: StageContext, pk: int) -> Verdict | None:
-        """Return what has to be proven first, where this changes by what the person signs in."""
+        """Return the required reauthentication, if this changes the user's credentials."""
         user = await stage_context.person(pk)
         values = changed(stage_context.mapping("prompt_data"), {})
         # guard: A33 a password change requires the old password
@@ -72,7 +72,7 @@ class UserWriteStage(Stage):
         return Done(insert=(reauthentication.REAUTHENTICATE, str(self.pk)))
 
     async def answer(self, stage_context: StageContext, answer: Mapping[str, object]) -> Verdict:
-        """Nothing is asked: the same."""
+        """Write the user; there is no challenge."""
         del answer
         return await self.open(stage_context)
 
@@ -80,7 +80,7 @@ class UserWriteStage(Stage):
         return stage_context.pending_pk if "pending_user" in stage_context.context else stage_context.session.user
 
     async def _write(self, stage_context: StageContext, pk: int | None) -> Mapping[str, object]:
-        """Write the user through the same save as everybody else. Raises StageFailed."""
+        """Write the user, with an ordinary save. Raises StageFailed."""
         data = stage_context.mapping("prompt_data")
 
         async def work(workspace: Workspace) -> int:
@@ -120,9 +120,9 @@ class UserWriteStage(Stage):
 
 
 async def _require_proof(stage_context: StageContext, pk: int) -> None:
-    """See that the account is still as it was proven, after the row to be changed was read. Raises StageFailed.
+    """Check that the proof is still valid, after the user's row was read. Raises StageFailed.
 
-    What ends proofs touches that row: whatever comes between this and the commit makes the commit fail.
+    Whatever ends proofs also changes that row, so the commit fails after a change between this check and the commit.
     """
     if stage_context.proof is not None and stage_context.proof.user == pk:
         user = await stage_context.services.users.get(pk)
@@ -131,7 +131,7 @@ async def _require_proof(stage_context: StageContext, pk: int) -> None:
 
 
 def changed(data: Mapping[str, object], current: Mapping[str, object]) -> dict[str, object]:
-    """Return the user fields that the answers set. Unknown keys are dropped, as authentik does."""
+    """Return the user fields that the prompt values set. Unknown keys are dropped, as in authentik."""
     values: dict[str, object] = {}
     attributes = current.get("attributes")
     tree: dict[str, object] = dict(attributes) if isinstance(attributes, Mapping) else {}
@@ -151,7 +151,7 @@ def changed(data: Mapping[str, object], current: Mapping[str, object]) -> dict[s
 
 
 def _plant(tree: dict[str, object], path: list[str], value: object) -> None:
-    """Set a value deep in a tree of mappings, copying what lies on the way."""
+    """Set a nested value in mappings, copying those on the path."""
     for name in path[:-1]:
         below = tree.get(name)
         tree[name] = dict(below) if isinstance(below, Mapping) else {}
@@ -160,6 +160,6 @@ def _plant(tree: dict[str, object], path: list[str], value: object) -> None:
 
 
 def without_passwords(data: Mapping[str, object]) -> dict[str, object]:
-    """Return the answers without the password that was written, nor its repetition."""
+    """Return the prompt values without the password and its repetition."""
     secret = data.get("password")
     return {key: value for key, value in data.items() if secret is None or value != secret}

@@ -1,1 +1,1 @@
-"""Recovery codes, of which each signs in once."""
+"""Recovery codes; each is valid once."""

@@ -1,4 +1,4 @@
-"""Recovery codes as a device: each is stored as a hash, and signs in once."""
+"""Recovery codes as a device. Each is stored as a hash, and valid once."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from ostiary.store.hashing import token_hash
 from ostiary.web.language import translatable
 
 LETTERS: Final = "abcdefghjkmnpqrstuvwxyz23456789"
-"""No letters that look alike."""
+"""Without similar characters."""
 
 
 class StaticAuthenticator(Authenticator):
-    """Codes that were written down."""
+    """Recovery codes."""
 
     DEVICE_CLASS = "static"
     MODEL = "authentik_stages_authenticator_static.staticdevice"
@@ -33,7 +33,7 @@ class StaticAuthenticator(Authenticator):
     )
 
     def add(self, *, user: int, name: str, codes: Sequence[Secret], now: int) -> list[Statement]:
-        """Return the statements that store a set of codes, as hashes only: they are shown once, before."""
+        """Return the statements that store the hashes of a set of codes."""
         identity = str(uuid.uuid4())
         device = Statement(
             "INSERT INTO directory_static (uuid, user_pk, name, confirmed, failures, delay, locked_until, created,"
@@ -50,7 +50,7 @@ class StaticAuthenticator(Authenticator):
         ]
 
     async def verify(self, device: Device, attempt: Attempt) -> Sequence[Statement]:
-        """Delete the code that was typed, in any spelling, and note that the device was used."""
+        """Consume the code, in any spelling, and record the use of the device."""
         hashed = token_hash(_plain(attempt.code))
         return (
             Statement(
@@ -62,7 +62,7 @@ class StaticAuthenticator(Authenticator):
         )
 
     def deletion(self, user: int, device: Device | None = None) -> Iterable[Statement]:
-        """Return what deletes the codes."""
+        """Return the statements that delete the codes."""
         owned, bound = ("user_pk = ?", (user,)) if device is None else ("user_pk = ? AND pk = ?", (user, device.pk))
         yield Statement(
             f"DELETE FROM directory_static_code WHERE device_uuid IN (SELECT uuid FROM directory_static WHERE {owned})",

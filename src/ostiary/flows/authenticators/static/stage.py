@@ -22,7 +22,7 @@ from ostiary.seal import Secret
     families=(STAGE,),
 )
 class AuthenticatorStaticStage(SetupStage):
-    """Makes codes of which each signs in once."""
+    """Creates recovery codes; each is valid once."""
 
     COMPONENT: ClassVar[str] = "ak-stage-authenticator-static"
     PAGE: ClassVar[ChallengePage] = ChallengePage(template="stages/authenticator_static.html")
@@ -42,7 +42,7 @@ class AuthenticatorStaticStage(SetupStage):
         return Ask({"codes": codes}, scratch={"codes": codes})
 
     async def answer(self, stage_context: StageContext, answer: Mapping[str, object]) -> Verdict:
-        """Take the codes into use. They are stored as hashes: nobody sees them again."""
+        """Store the codes, as hashes. They cannot be shown again."""
         del answer
         owner, codes = await self.owner(stage_context, fresh=False), stage_context.scratch.get("codes")
         if isinstance(owner, Refused) or not isinstance(codes, list):

@@ -1,4 +1,4 @@
-"""An authenticator app as a device: its key, and the codes that prove somebody has it (RFC 6238)."""
+"""An authenticator app as a device: its key and its codes (RFC 6238)."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from ostiary.seal import Secret
 from ostiary.store.database import Statement
 from ostiary.web.language import translatable
 
-AHEAD: Final = 20  # steps; a code used further ahead was used under a wrong clock
+AHEAD: Final = 20  # steps; a code used further ahead was used while the clock was wrong
 
 
 class TotpAuthenticator(Authenticator):
-    """Codes that an app works out of a key and the time."""
+    """Codes that an app computes from a key and the time."""
 
     DEVICE_CLASS = "totp"
     MODEL = "authentik_stages_authenticator_totp.totpdevice"
@@ -69,7 +69,7 @@ class TotpAuthenticator(Authenticator):
         )
 
     async def verify(self, device: Device, attempt: Attempt) -> Sequence[Statement]:
-        """Compare the code with those of the time around now. A code that was used is not accepted again."""
+        """Compare the code with those of the adjacent time steps. Each code is accepted once."""
         counter = self._match(device, attempt)
         if counter is None:
             return ()

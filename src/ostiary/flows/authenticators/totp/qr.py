@@ -1,4 +1,4 @@
-"""An otpauth address as people meet it: a QR code, and the secret in groups of four."""
+"""An otpauth URL for people: as a QR code, and its secret in groups of four."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def secret_of(config_url: str) -> str:
 
 
 def grouped(secret: str) -> str:
-    """Return the secret in groups of four, as people read it aloud."""
+    """Return the secret in groups of four."""
     return " ".join(secret[start : start + 4] for start in range(0, len(secret), 4))
 
 

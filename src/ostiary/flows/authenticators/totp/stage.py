@@ -35,7 +35,7 @@ def _page_values(page: PageContext) -> Mapping[str, object]:
     families=(STAGE,),
 )
 class AuthenticatorTOTPStage(SetupStage):
-    """Shows a new secret and takes it into use when the first code is right."""
+    """Shows a new secret, and stores it when the first code is right."""
 
     COMPONENT: ClassVar[str] = "ak-stage-authenticator-totp"
     PAGE: ClassVar[ChallengePage] = ChallengePage(template="stages/authenticator_totp.html", values=_page_values)
@@ -58,7 +58,7 @@ class AuthenticatorTOTPStage(SetupStage):
         return Ask({"config_url": url}, scratch={"key": key})
 
     async def answer(self, stage_context: StageContext, answer: Mapping[str, object]) -> Verdict:
-        """Take the secret into use when a code proves that the app has it."""
+        """Store the secret when a code proves that the app has it."""
         owner, key = await self.owner(stage_context, fresh=False), stage_context.scratch.get("key")
         if isinstance(owner, Refused) or not isinstance(key, str):
             return Refused(NOBODY)
