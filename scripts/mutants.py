@@ -145,7 +145,7 @@ def run_tests(root: Path, tests: Sequence[str]) -> dict[str, bool]:
     report.unlink(missing_ok=True)
     command = [
         str(root / ".venv/bin/python"), "-m", "pytest", "-q", "-p", "no:randomly", "-p", "no:cacheprovider", "--tb=no",
-        f"--junitxml={report}", "-o", "junit_family=xunit1", *dict.fromkeys(tests),
+        f"--junitxml={report}", "-o", "junit_family=xunit1", "-m", "not image", *dict.fromkeys(tests),
     ]  # fmt: skip
     environ = {**os.environ, "PYTHONPATH": str(root / "src"), "PYTHONDONTWRITEBYTECODE": "1"}
     try:

@@ -26,7 +26,7 @@ from ostiary.flows.stages.authenticator_validate import AuthenticatorValidateSta
 from ostiary.flows.stages.identification import IdentificationStage
 from ostiary.flows.stages.password import PasswordStage
 from ostiary.flows.stages.user_login import UserLoginStage
-from ostiary.policies.expression import ExpressionPolicy
+from ostiary.policies.kinds.expression import ExpressionPolicy
 from ostiary.policies.resources import PolicyBinding
 from ostiary.policies.stock import SOURCES
 from ostiary.resource import Resource

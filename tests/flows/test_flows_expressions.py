@@ -14,7 +14,7 @@ from ostiary.flows.resources import Flow, Stage
 from ostiary.flows.stages.deny import DenyStage
 from ostiary.flows.stages.prompt import PromptStage
 from ostiary.flows.stages.user_write import UserWriteStage
-from ostiary.policies.expression import ExpressionPolicy
+from ostiary.policies.kinds.expression import ExpressionPolicy
 from ostiary.policies.resources import PolicyBinding
 
 

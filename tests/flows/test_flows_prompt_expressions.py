@@ -12,7 +12,7 @@ from ostiary.flows.prompt.field import Prompt
 from ostiary.flows.prompt.form import SERVER_SIDE_LOST
 from ostiary.flows.stages.prompt import PromptStage
 from ostiary.flows.stages.user_write import UserWriteStage
-from ostiary.policies.expression import ExpressionPolicy
+from ostiary.policies.kinds.expression import ExpressionPolicy
 from ostiary.resource import InvalidResource
 
 

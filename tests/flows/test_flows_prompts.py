@@ -15,7 +15,7 @@ from ostiary.flows.prompt.validation import Missing, NotValid, judge
 from ostiary.flows.stages.prompt import PromptStage
 from ostiary.flows.stages.user_login import UserLoginStage
 from ostiary.flows.stages.user_write import UserWriteStage, changed, without_passwords
-from ostiary.policies.password import PasswordPolicy
+from ostiary.policies.kinds.password import PasswordPolicy
 from ostiary.seal import Secret
 
 

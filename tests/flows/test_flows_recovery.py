@@ -25,7 +25,7 @@ from ostiary.flows.stages.resume import CHANGED, ENDED, NO_ACCOUNT, OTHER_ADDRES
 from ostiary.flows.stages.user_login import UserLoginStage
 from ostiary.flows.stages.user_write import UserWriteStage
 from ostiary.mail.outbox import Outbox
-from ostiary.policies.expression import ExpressionPolicy
+from ostiary.policies.kinds.expression import ExpressionPolicy
 from ostiary.resource import InvalidResource
 from ostiary.seal import Secret
 from ostiary.seal.envelope import Sealer

@@ -20,7 +20,7 @@ from ostiary.flows.stages.deny import DenyStage
 from ostiary.flows.stages.password import PasswordStage
 from ostiary.flows.stages.prompt import PromptStage
 from ostiary.flows.stages.user_logout import UserLogoutStage
-from ostiary.policies.expression import ExpressionPolicy
+from ostiary.policies.kinds.expression import ExpressionPolicy
 from ostiary.policies.resources import PolicyBinding
 from ostiary.store.workspace.commit import run
 

@@ -12,8 +12,9 @@ from oauth2_rig import Rig, json_of
 
 from ostiary.applications.resources import Application
 from ostiary.directory.group_tree import read_group_tree
-from ostiary.policies.expression import ExpressionPolicy
+from ostiary.policies.kinds.expression import ExpressionPolicy
 from ostiary.policies.resources import PolicyBinding
+from ostiary.policies.services import PolicyServices
 from ostiary.proto.jose import base64url_decode
 from ostiary.sandbox.answering.evaluator import Evaluator
 from ostiary.signon.explain.explanation import Explanation, explain
@@ -41,6 +42,7 @@ async def explained(rig: Rig) -> Explanation:
         amr=("pwd",),
         scopes=SCOPES,
         evaluator=core.services[Evaluator],
+        policy_services=core.services[PolicyServices],
     )
     return await explain(situation, core.services[ProtocolPreviews])
 

@@ -19,7 +19,7 @@ from test_oauth2_explain import explained
 from ostiary.applications.resources import Application
 from ostiary.flows.resources import Flow, FlowStageBinding
 from ostiary.flows.stages.deny import DenyStage
-from ostiary.policies.expression import ExpressionPolicy
+from ostiary.policies.kinds.expression import ExpressionPolicy
 from ostiary.policies.resources import PolicyBinding
 from ostiary.resource import Resource
 from ostiary.store.configuration.snapshot import Snapshot

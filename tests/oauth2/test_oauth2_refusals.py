@@ -18,7 +18,7 @@ from oauth2_rig import CALLBACK, SECRET, Rig, authorize_url, basic_header, json_
 from ostiary.events.refusals import ACTION, MOST_OF_ONE, MOST_OF_STRANGERS, WINDOW, Refusal, Refusals
 from ostiary.flows.resources import FlowStageBinding
 from ostiary.flows.stages.deny import DenyStage
-from ostiary.policies.expression import ExpressionPolicy
+from ostiary.policies.kinds.expression import ExpressionPolicy
 from ostiary.policies.resources import PolicyBinding
 from ostiary.proto.oauth2.clients.assertion import JWT_BEARER
 from ostiary.providers.oauth2.provider.fields import RedirectURI

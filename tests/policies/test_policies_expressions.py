@@ -5,15 +5,16 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
 from ostiary.policies.context import PolicyContext
 from ostiary.policies.decide import Decision, decide
-from ostiary.policies.expression import ExpressionPolicy
+from ostiary.policies.kinds.expression import ExpressionPolicy
 from ostiary.policies.resources import PolicyBinding
 from ostiary.policies.room import ROOM
+from ostiary.policies.services import PolicyServices
 from ostiary.policies.wishes import ContextChanges, changes_between
 from ostiary.resource import Registry
 from ostiary.sandbox.answering.errors import ExpressionFailed
@@ -50,9 +51,12 @@ async def decided(answers: Answers, *sources: str, trial: bool = False, **facts:
         for order, one in enumerate(policies)
     ]
     context = PolicyContext(
-        now=NOW, facts={**facts, "flow_plan": {"context": facts}}, in_flow=True, evaluator=cast("Evaluator", answers),
+        now=NOW,
+        facts={**facts, "flow_plan": {"context": facts}},
+        in_flow=True,
+        services=PolicyServices({Evaluator: answers}.__getitem__),
         trial=trial,
-    )  # fmt: skip
+    )
     snapshot = Snapshot.of(REGISTRY, [*policies, *bindings])
     return await decide(subject=None, target_pk=TARGET, mode="all", snapshot=snapshot, context=context)
 

@@ -30,6 +30,7 @@ from ostiary.flows.room import STAGES
 from ostiary.flows.run.body_limit import FILES_LIMIT
 from ostiary.flows.run.challenge_frame import ACCESS_DENIED, DENIED_PAGE
 from ostiary.flows.run.outcome import Challenge, FlowInfo, FlowRedirect, Outcome, Passed
+from ostiary.policies.services import NO_SERVICES
 from ostiary.portal.error_page import ErrorPage
 from ostiary.portal.look import Renderer, own_static, own_templates
 from ostiary.portal.routes import routes
@@ -549,7 +550,7 @@ class SampleHouse:
             form_key=b"k" * 32,
             clock=lambda: NOW,
             recover=recover,
-            sign_on=SimpleNamespace(evaluator=None, database=SimpleNamespace(write=write)),  # type: ignore[arg-type]
+            sign_on=SimpleNamespace(policy_services=NO_SERVICES, database=SimpleNamespace(write=write)),  # type: ignore[arg-type]
         )
         self.renderer = Renderer(templates, static, plane)
         extra = [Route("GET", "/-/error/{status}/", _fail)]

@@ -150,14 +150,9 @@ def differences(run: Run, outcome: Outcome) -> list[str]:
         if name in expected:
             compare(name, expected[name], getattr(outcome, name))
     if "mails" in expected:
-        compare(
-            "mails",
-            expected["mails"],
-            [
-                {key: mail.get(key) for key in want}
-                for want, mail in zip_longest(expected["mails"], outcome.mails, fillvalue={})
-            ],
-        )
+        nothing: Mapping[str, object] = {}
+        pairs = zip_longest(expected["mails"], outcome.mails, fillvalue=nothing)
+        compare("mails", expected["mails"], [{key: mail.get(key) for key in want} for want, mail in pairs])
     plan = outcome.plan or {}
     for key, value in expected.get("plan", {}).items():
         compare(f"plan's {key}", value, plan.get(key))

@@ -10,9 +10,10 @@ import pytest
 from ostiary.applications.resources import Application
 from ostiary.applications.room import ROOM as APPLICATIONS
 from ostiary.directory.user import Subject, User
-from ostiary.policies.expression import ExpressionPolicy
+from ostiary.policies.kinds.expression import ExpressionPolicy
 from ostiary.policies.resources import PolicyBinding
 from ostiary.policies.room import ROOM as POLICIES
+from ostiary.policies.services import NO_SERVICES
 from ostiary.resource import Registry
 from ostiary.signon.access import accessible, decide_access
 from ostiary.store.configuration.snapshot import Snapshot
@@ -52,7 +53,12 @@ async def test_the_mode_of_the_application_counts(mode: Literal["all", "any"], a
     bindings = [binding(item, 0, group="staff"), binding(item, 1, group="admins")]
     snapshot = Snapshot.of(REGISTRY, [item, *bindings])
     access = await decide_access(
-        subject=person(7, "staff"), application=item, snapshot=snapshot, client_ip=None, now=NOW, evaluator=None
+        subject=person(7, "staff"),
+        application=item,
+        snapshot=snapshot,
+        client_ip=None,
+        now=NOW,
+        policy_services=NO_SERVICES,
     )
     assert access.allowed is allowed
 
@@ -61,7 +67,7 @@ async def test_what_could_not_be_evaluated_comes_with_an_event() -> None:
     item = application("wiki")
     snapshot = Snapshot.of(REGISTRY, [item, NO_ANSWER, binding(item, 0, policy=NO_ANSWER.pk)])
     access = await decide_access(
-        subject=person(7), application=item, snapshot=snapshot, client_ip=None, now=NOW, evaluator=None
+        subject=person(7), application=item, snapshot=snapshot, client_ip=None, now=NOW, policy_services=NO_SERVICES
     )
     assert not access.allowed
     assert len(access.events) == 1
@@ -70,5 +76,7 @@ async def test_what_could_not_be_evaluated_comes_with_an_event() -> None:
 async def test_a_list_has_what_the_person_may_use_in_its_order() -> None:
     forge, wiki, chat = application("forge"), application("wiki"), application("chat")
     snapshot = Snapshot.of(REGISTRY, [forge, wiki, chat, binding(wiki, 0, user=8), binding(chat, 0, user=7)])
-    found = await accessible([wiki, forge, chat], subject=person(7), snapshot=snapshot, now=NOW, evaluator=None)
+    found = await accessible(
+        [wiki, forge, chat], subject=person(7), snapshot=snapshot, now=NOW, policy_services=NO_SERVICES
+    )
     assert found == [forge, chat]

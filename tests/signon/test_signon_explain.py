@@ -7,7 +7,7 @@ import dataclasses
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -20,8 +20,9 @@ from ostiary.directory.group_tree import GroupTree, PlacedGroup
 from ostiary.directory.user import GroupRef, Subject, User
 from ostiary.flows.resources import Flow, FlowStageBinding
 from ostiary.flows.stages.deny import DenyStage
-from ostiary.policies.expression import ExpressionPolicy
+from ostiary.policies.kinds.expression import ExpressionPolicy
 from ostiary.policies.resources import PolicyBinding
+from ostiary.policies.services import NO_SERVICES, PolicyServices
 from ostiary.policies.stock import SOURCES
 from ostiary.providers.oauth2.provider.definition import OAuth2Provider
 from ostiary.resource import Resource
@@ -102,7 +103,7 @@ class World:
             snapshot=self.snapshot(),
             client_ip=None,
             now=NOW,
-            evaluator=None,
+            policy_services=NO_SERVICES,
         )
         return self.active and access.allowed
 
@@ -333,7 +334,7 @@ async def test_what_the_network_would_tell_is_not_asked(failure_result: bool) ->
         snapshot=somebody.snapshot().changed(number=3, put=[asks], drop=()),
         groups=somebody.tree(),
         now=NOW,
-        evaluator=cast("Evaluator", Offline()),
+        policy_services=PolicyServices({Evaluator: Offline()}.__getitem__),
     )
     found = await explain(situation, ProtocolPreviews())
     assert found.depends == ("the address of a.example (DNS)",)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from ostiary.directory.errors import WeakPassword
-from ostiary.policies.password import PasswordPolicy, broken_rules
+from ostiary.policies.kinds.password import PasswordPolicy, broken_rules
 
 if TYPE_CHECKING:
     from ostiary.seal import Secret

@@ -51,7 +51,7 @@ def policy_test(
     supposed, known = read_context(context or (), _NAMES), _facts(facts)
 
     async def work(core: Core, now: int) -> None:
-        from ostiary.sandbox.answering.evaluator import Evaluator  # noqa: PLC0415 - only this command tries
+        from ostiary.policies.services import PolicyServices  # noqa: PLC0415 - only this command tries
         from ostiary.signon.explain.lookup import find_person, find_policy  # noqa: PLC0415 - as above
         from ostiary.signon.explain.trial import try_policy  # noqa: PLC0415 - as above
 
@@ -65,7 +65,7 @@ def policy_test(
             facts=known,
             client_ip=supposed.ip,
             now=now if supposed.time is None else supposed.time,
-            evaluator=core.services[Evaluator],
+            services=core.services[PolicyServices],
         )
         _print(tried, json=json)
         if not tried.evaluated:

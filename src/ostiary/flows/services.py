@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ostiary.flows.plans.repository import Plans
     from ostiary.flows.resources import Stage
     from ostiary.mail.outbox import Outbox
+    from ostiary.policies.services import PolicyServices
     from ostiary.sandbox.answering.evaluator import Evaluator
     from ostiary.seal import Secret
     from ostiary.sessions.sessions import Sessions
@@ -70,6 +71,7 @@ class Services:
     outbox: Outbox
     cookie_key: Secret
     evaluator: Evaluator | None
+    policy_services: PolicyServices
     internal_stages: Mapping[str, Stage] = field(default_factory=dict)
     refusals: Refusals = field(default_factory=Refusals)
     sign_ins: SignInLog = field(default_factory=SignInLog)

@@ -4,4 +4,16 @@ Owns the kinds policy binding, expression policy and password policy. Serves no 
 Must not know flows, protocols or sessions: a caller hands over the subject and the facts of the moment.
 """
 
-__all__ = ["context", "decide", "errors", "native", "password", "resources", "room", "trace", "verdict", "wishes"]
+__all__ = [
+    "context",
+    "decide",
+    "errors",
+    "kinds",
+    "native",
+    "resources",
+    "room",
+    "services",
+    "trace",
+    "verdict",
+    "wishes",
+]

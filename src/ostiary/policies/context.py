@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import field
 from typing import TYPE_CHECKING
 
+from ostiary.policies.services import NO_SERVICES
 from ostiary.record import dataclass
 
 if TYPE_CHECKING:
-    from ostiary.sandbox.answering.evaluator import Evaluator
+    from ostiary.policies.services import PolicyServices
     from ostiary.web.request import Request
 
 
@@ -20,7 +21,7 @@ class PolicyContext:
     `facts` is what an expression sees as `request.context`: in flows (`in_flow`) every plan context key, in application
     checks the `oauth_*` keys; `beside` is what only the policies of one decision leave for each other. `client_ip` is
     the address after trusted proxies, `request` that of the browser or the application. `now` is microseconds UTC.
-    `evaluator` runs expressions; without one they cannot be evaluated. `trial` tells that nothing of what they want
+    `services` are what policies may ask beside. `trial` tells that nothing of what they want
     will be done: nothing is asked outside of this process either.
     """
 
@@ -31,5 +32,5 @@ class PolicyContext:
     in_flow: bool = False
     beside: Mapping[str, object] = field(default_factory=dict)
     request: Request | None = None
-    evaluator: Evaluator | None = None
+    services: PolicyServices = NO_SERVICES
     trial: bool = False

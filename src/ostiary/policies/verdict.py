@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from ostiary.directory.user import Subject
     from ostiary.sandbox.answering.result import Evaluation
     from ostiary.store.configuration.snapshot import Snapshot
+    from ostiary.store.database import Statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,13 +20,14 @@ class Verdict:
     """Pass or fail, with messages for the person.
 
     `result` is that of an expression that was run, with its effects; `called` are the verdicts of the policies that
-    it ran.
+    it ran. `writes` is what the policy itself wants written.
     """
 
     passing: bool
     messages: tuple[str, ...] = ()
     result: Evaluation | None = None
     called: tuple[Verdict, ...] = ()
+    writes: tuple[Statement, ...] = ()
 
     def results(self) -> Iterator[Evaluation]:
         """Yield the results of every expression that was run, in order."""

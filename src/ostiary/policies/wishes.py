@@ -76,6 +76,7 @@ class Wishes:
         self._question = question
         self.plan = ContextChanges()
         self._noted: list[tuple[str, Effects]] = []
+        self._writes: list[Statement] = []
 
     @property
     def question(self) -> Question:
@@ -83,7 +84,8 @@ class Wishes:
         return self._question
 
     def note(self, policy: str, verdict: Verdict) -> None:
-        """Note what a policy's expression wants."""
+        """Note what a policy wants."""
+        self._writes += verdict.writes
         for result in verdict.results():
             self._noted.append((policy, result.effects))
             self._change(result.effects)
@@ -105,12 +107,12 @@ class Wishes:
             self._question = dataclasses.replace(self._question, context=changed)
 
     def statements(self) -> tuple[Statement, ...]:
-        """Return the events and mails that are wanted, and write the log lines that are; in a trial nothing is done."""
+        """Return what is to be written, events and mails included, and write the log lines. In a trial: nothing."""
         context, subject = self._question.context, self._question.subject
         # guard: A80 a trial does nothing of what expressions want
         if context.trial:
             return ()
-        found: list[Statement] = []
+        found = list(self._writes)
         for policy, effects in self._noted:
             write_log(effects, f"policy {policy}")
             who = None if subject is None else subject.user.who

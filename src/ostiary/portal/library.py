@@ -148,9 +148,9 @@ class Library:
         self, request: Request, subject: Subject, applications: Sequence[Application], now: int
     ) -> Sequence[Application]:
         snapshot = self._pages.plane.snapshot
-        evaluator = self._pages.sign_on.evaluator
+        services = self._pages.sign_on.policy_services
         return await accessible(
-            applications, subject=subject, snapshot=snapshot, now=now, evaluator=evaluator, request=request
+            applications, subject=subject, snapshot=snapshot, now=now, policy_services=services, request=request
         )
 
     def _address(self, application: Application, subject: Subject) -> str | None:

@@ -111,6 +111,13 @@ class ExpressionSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PolicySettings:
+    """What policies ask outside: the address of the list of leaked passwords."""
+
+    leaked_passwords: str = "https://api.pwnedpasswords.com"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BootstrapSettings:
     """The first administrator, created without the wizard when `password` or `token` is set."""
 
@@ -162,6 +169,7 @@ class Settings:
     email: EmailSettings = EmailSettings()
     throttle: Throttle = Throttle(device=RateSetting(20, 3_600_000_000))
     expressions: ExpressionSettings = ExpressionSettings()
+    policies: PolicySettings = PolicySettings()
     event_retention: int = 365 * 86_400_000_000  # microseconds
     image_digest: str | None = None  # of the container image, set by the deployment
     notes: tuple[str, ...] = ()  # notes for the operator, one sentence each

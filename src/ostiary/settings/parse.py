@@ -21,6 +21,7 @@ _TEN_YEARS: Final = 315_360_000  # seconds
 _HIGHEST_PORT: Final = 65535
 _HEADER: Final = re.compile(r"[A-Za-z0-9-]{1,64}")
 _UNITS: Final = {"s": 1_000_000, "m": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000}  # microseconds
+_WEB_ADDRESS: Final = re.compile(r"https?://[A-Za-z0-9.\[\]:-]+(/[A-Za-z0-9._~/-]*)?")
 _URL_PATH: Final = re.compile(r"/(?:[A-Za-z0-9._~-]+/)*")
 
 
@@ -114,6 +115,13 @@ def url_path(raw: str) -> str:
     if _URL_PATH.fullmatch(raw) and "/../" not in raw and "/./" not in raw:
         return raw
     raise ValueError("expected a path that starts and ends with a slash, such as /login/")
+
+
+def web_address(raw: str) -> str:
+    """Parse an https address, or an http one, without query and fragment."""
+    if _WEB_ADDRESS.fullmatch(raw):
+        return raw.rstrip("/")
+    raise ValueError("expected an https address, such as https://api.example.org")
 
 
 def duration(raw: str) -> int:

@@ -194,6 +194,14 @@ TABLE: Final[tuple[Setting, ...]] = (
         help="Characters that an expression may print.",
     ),
     Setting(
+        name="policies.leaked_passwords",
+        parse=parse.web_address,
+        default="https://api.pwnedpasswords.com",
+        alias=False,
+        help="The list of leaked passwords that password policies ask where an administrator wants it. It is sent five"
+        " digits of a hash and never a password.",
+    ),
+    Setting(
         name="event_retention",
         parse=parse.duration,
         is_duration=True,

@@ -18,8 +18,8 @@ from ostiary.web.errors import NoAccess
 if TYPE_CHECKING:
     from ostiary.applications.resources import Application
     from ostiary.directory.user import Subject
+    from ostiary.policies.services import PolicyServices
     from ostiary.policies.trace import Trace
-    from ostiary.sandbox.answering.evaluator import Evaluator
     from ostiary.signon.services import SignOnServices
     from ostiary.store.configuration.snapshot import Snapshot
     from ostiary.store.database import Statement
@@ -56,7 +56,7 @@ async def decide_access(
     snapshot: Snapshot,
     client_ip: str | None,
     now: int,
-    evaluator: Evaluator | None,
+    policy_services: PolicyServices,
     request: Request | None = None,
     facts: Mapping[str, object] = MappingProxyType({}),
     trial: bool = False,
@@ -68,7 +68,7 @@ async def decide_access(
         mode=application.policy_engine_mode,
         snapshot=snapshot,
         context=PolicyContext(
-            now=now, client_ip=client_ip, facts=facts, request=request, evaluator=evaluator, trial=trial
+            now=now, client_ip=client_ip, facts=facts, request=request, services=policy_services, trial=trial
         ),
     )
     return Access(decision.passing, decision.messages, decision.events, decision.trace)
@@ -80,7 +80,7 @@ async def accessible(
     subject: Subject,
     snapshot: Snapshot,
     now: int,
-    evaluator: Evaluator | None,
+    policy_services: PolicyServices,
     request: Request | None = None,
 ) -> Sequence[Application]:
     """Return the applications that the user may use. No events are written for a list."""
@@ -92,7 +92,7 @@ async def accessible(
             snapshot=snapshot,
             client_ip=None if request is None else request.client,
             now=now,
-            evaluator=evaluator,
+            policy_services=policy_services,
             request=request,
         )
         if access.allowed:
@@ -123,7 +123,7 @@ async def find_refusal(
         snapshot=snapshot,
         client_ip=request.client,
         now=now,
-        evaluator=services.evaluator,
+        policy_services=services.policy_services,
         request=request,
         facts=facts,
     )

@@ -78,7 +78,7 @@ async def finish_in_flow(
         snapshot=stage_context.snapshot,
         client_ip=stage_context.client,
         now=stage_context.now,
-        evaluator=stage_context.services.evaluator,
+        policy_services=stage_context.services.policy_services,
         request=stage_context.request,
         facts=facts,
     )

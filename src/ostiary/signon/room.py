@@ -9,6 +9,7 @@ from ostiary.directory.users import Users
 from ostiary.flows.engine import FlowEngine
 from ostiary.flows.handover import Handover
 from ostiary.flows.services import FlowHooks
+from ostiary.policies.services import PolicyServices
 from ostiary.room import Room, Service
 from ostiary.sandbox.answering.evaluator import Evaluator
 from ostiary.sessions.sessions import Sessions
@@ -32,6 +33,7 @@ def sign_on_services(services: ServiceRegistry) -> SignOnServices:
         engine=services[FlowEngine],
         handover=services[Handover],
         evaluator=services[Evaluator],
+        policy_services=services[PolicyServices],
         clock=services.clock,
     )
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from ostiary.directory.users import Users
     from ostiary.flows.engine import FlowEngine
     from ostiary.flows.handover import Handover
+    from ostiary.policies.services import PolicyServices
     from ostiary.sandbox.answering.evaluator import Evaluator
     from ostiary.sessions.sessions import Sessions
     from ostiary.store.configuration.plane import ConfigPlane
@@ -31,6 +32,7 @@ class SignOnServices:
     engine: FlowEngine
     handover: Handover
     evaluator: Evaluator | None
+    policy_services: PolicyServices
     clock: Callable[[], int]
 
     def members(self) -> dict[str, Any]:

@@ -64,6 +64,18 @@ def set_hash(pk: int, hashed: str, *, now: int) -> Statement:
     )
 
 
+def make_unusable(user: User, *, now: int) -> Statement:
+    """Return the statement that makes a user's password unusable, unless it was changed meanwhile.
+
+    The date of the password stays: it tells how old it was.
+    """
+    return Statement(
+        "UPDATE directory_user SET password = ?, last_updated = ?, security_stamp = security_stamp + 1"
+        " WHERE pk = ? AND password = ?",
+        (unusable(), now, user.pk, user.password),
+    )
+
+
 def _renew(user: User, upgrade: str) -> Batch[None]:
     # Only the verified hash is replaced: the password may have changed meanwhile.
     yield Statement(

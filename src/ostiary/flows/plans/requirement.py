@@ -10,7 +10,7 @@ from ostiary.policies.context import PolicyContext
 
 if TYPE_CHECKING:
     from ostiary.directory.user import Subject
-    from ostiary.sandbox.answering.evaluator import Evaluator
+    from ostiary.policies.services import PolicyServices
     from ostiary.web.request import Request
 
 
@@ -32,7 +32,7 @@ def requirement_met(flow: Flow, subject: Subject | None, context: Mapping[str, o
 
 
 def policy_context(
-    context: Mapping[str, object], *, request: Request, now: int, evaluator: Evaluator | None
+    context: Mapping[str, object], *, request: Request, now: int, services: PolicyServices
 ) -> PolicyContext:
     """Return the context of policies in flows: the keys of the plan context, and the plan itself as `flow_plan`."""
     return PolicyContext(
@@ -42,5 +42,5 @@ def policy_context(
         facts={**context, "flow_plan": {"context": context}},
         in_flow=True,
         request=request,
-        evaluator=evaluator,
+        services=services,
     )

@@ -157,7 +157,7 @@ class Planner:
         return Reevaluation(self._fate(decision, binding), decision.events, decision.trace.data(), changes)
 
     def _context(self, context: Mapping[str, object]) -> PolicyContext:
-        return policy_context(context, request=self._request, now=self._now, evaluator=self._services.evaluator)
+        return policy_context(context, request=self._request, now=self._now, services=self._services.policy_services)
 
     def _fate(self, decision: Decision, binding: FlowStageBinding) -> Fate:
         fate = fate_of(decision, binding, self._snapshot)

@@ -96,7 +96,7 @@ class PromptStage(Stage):
                 {**stage_context.context, "prompt_data": data},
                 request=stage_context.request,
                 now=stage_context.now,
-                evaluator=stage_context.services.evaluator,
+                services=stage_context.services.policy_services,
             ),
             target_pk=str(self.pk),
         )

@@ -18,6 +18,11 @@ SOURCES: Final = (
     "%(app)s would like to know who you are.",
     "%(app)s wants to sign you in on another device.",
     "The password must have at least %(number)s characters.",
+    "The password must have at least %(number)s digits.",
+    "The password must have at least %(number)s capital letters.",
+    "The password must have at least %(number)s small letters.",
+    "The password must have at least %(number)s symbols.",
+    "The password expired %(number)s days ago. Set a new one.",
     "You are not allowed to change this: %(field)s",
 )
 _PLACE: Final = re.compile(r"%\([a-z]+\)s")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import logging
 import os
+import re
 import signal
 import time
 from collections.abc import Callable, Coroutine
@@ -47,6 +48,7 @@ _REASONS: Final = {
     "TimeoutError": AbortReason.TIME,
     "RecursionError": AbortReason.RECURSION,
 }
+_MEASURED: Final = re.compile(r"(limit exceeded): [^>\n]* > ")
 _OF_THE_CLIENT: Final = 100  # suspensions that we do not count
 
 log: Final = logging.getLogger("ostiary.sandbox")
@@ -276,7 +278,8 @@ class Run:
         if isinstance(error, MontyCrashedError):
             late = bool(getattr(error, "timed_out", False))
             return self._failed(AbortReason.TIME if late else AbortReason.CRASHED, "the worker died")
-        text = str(error)
+        # Without the measured value the text of one fault is always the same, and is logged once a minute.
+        text = _MEASURED.sub(r"\1: ", str(error))
         message = text if len(text) <= MESSAGE_LONGEST else f"{text[:MESSAGE_LONGEST]}..."
         traceback = error.traceback() if hasattr(error, "traceback") else ()
         reason = _REASONS.get(type(error.exception()).__name__, AbortReason.ERROR)

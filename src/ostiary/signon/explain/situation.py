@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 
 from ostiary.directory.group_tree import GroupTree
 from ostiary.policies.context import PolicyContext
+from ostiary.policies.services import NO_SERVICES
 from ostiary.record import dataclass
 
 if TYPE_CHECKING:
     from ostiary.applications.resources import Application
     from ostiary.directory.user import Subject
+    from ostiary.policies.services import PolicyServices
     from ostiary.sandbox.answering.evaluator import Evaluator
     from ostiary.store.configuration.snapshot import Snapshot
 
@@ -23,8 +25,8 @@ class Situation:
 
     `client_ip` is the client's address, `host` and `base_url` are ours, `amr` is how the user signed in. `scopes` are
     the requested scopes, None for all that the application may request. `snapshot` may be an older revision than
-    `newest_revision`; users and groups are always the present ones. Without `evaluator`, expressions that need the
-    sandbox cannot be evaluated.
+    `newest_revision`; users and groups are always the present ones. `evaluator` runs the expressions of
+    mappings, `policy_services` are for policies.
     """
 
     subject: Subject
@@ -39,6 +41,7 @@ class Situation:
     scopes: tuple[str, ...] | None = None
     newest_revision: int | None = None
     evaluator: Evaluator | None = None
+    policy_services: PolicyServices = NO_SERVICES
 
     def context(self, facts: ObservedFacts, *, is_sso: bool = False, in_flow: bool = False) -> PolicyContext:
         """Return the context of policies, as a trial: their effects are not carried out."""
@@ -48,7 +51,7 @@ class Situation:
             is_sso=is_sso,
             facts=facts,
             in_flow=in_flow,
-            evaluator=self.evaluator,
+            services=self.policy_services,
             trial=True,
         )
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ostiary.directory.user import Subject
     from ostiary.mappings.resources import PropertyMapping
     from ostiary.policies.resources import Policy
+    from ostiary.policies.services import PolicyServices
     from ostiary.sandbox.answering.evaluator import Evaluator
     from ostiary.store.configuration.snapshot import Snapshot
 
@@ -118,7 +119,7 @@ async def try_policy(
     facts: Mapping[str, object],
     client_ip: str | None,
     now: int,
-    evaluator: Evaluator | None,
+    services: PolicyServices,
 ) -> PolicyTrial:
     """Evaluate one policy for a user. `facts` is its `request.context`; with `flow_plan` it runs as in a flow.
 
@@ -131,7 +132,7 @@ async def try_policy(
         subject=subject,
         snapshot=snapshot,
         context=PolicyContext(
-            now=now, client_ip=client_ip, facts=watched, in_flow="flow_plan" in facts, evaluator=evaluator, trial=True
+            now=now, client_ip=client_ip, facts=watched, in_flow="flow_plan" in facts, services=services, trial=True
         ),
         target_pk="",
     )

@@ -39,7 +39,7 @@ async def decide_verdict(situation: Situation, facts: Mapping[str, object]) -> A
         client_ip=situation.client_ip,
         now=situation.now,
         facts=ObservedFacts(facts),
-        evaluator=situation.evaluator,
+        policy_services=situation.policy_services,
         trial=True,
     )
     if not access.allowed:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import json
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
 from ostiary.web.outgoing.requests import HEAD_LIMIT, OutgoingFailed, RequestTarget, connected, target_of
@@ -53,20 +55,35 @@ async def fetch_json(
 
     `public` refuses private networks, for URLs that no administrator has configured. `limit` is in bytes.
     """
+    body = await _fetch(url, {"Accept": "application/json"}, public=public, limit=limit, seconds=seconds)
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise OutgoingFailed("the response is not JSON") from error
+
+
+async def fetch_text(
+    url: str, *, accept: str, headers: Mapping[str, str] = MappingProxyType({}), limit: int = DOCUMENT_LIMIT
+) -> str:
+    """Fetch a text in UTF-8, as `fetch_json` fetches. `headers` are added to the request. Raises OutgoingFailed."""
+    body = await _fetch(url, {"Accept": accept, **headers}, public=False, limit=limit, seconds=SECONDS)
+    try:
+        return body.decode()
+    except UnicodeDecodeError as error:
+        raise OutgoingFailed("the response is not UTF-8") from error
+
+
+async def _fetch(url: str, headers: Mapping[str, str], *, public: bool, limit: int, seconds: float) -> bytes:
     expected = document_url_problem(url)
     if expected is not None:
         raise OutgoingFailed(expected)
     try:
         async with asyncio.timeout(seconds):
-            body = await _read(target_of(url), public=public, limit=limit)
+            return await _read(target_of(url), headers, public=public, limit=limit)
     except TimeoutError:
         raise OutgoingFailed(f"no response within {seconds:g} seconds") from None
     except (OSError, ValueError) as error:  # ValueError: a malformed host name
         raise OutgoingFailed(f"{type(error).__name__}: {error}") from error
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise OutgoingFailed("the response is not JSON") from error
 
 
 class _ParsedResponse:
@@ -92,13 +109,14 @@ class _ParsedResponse:
         self.done = True
 
 
-async def _read(target: RequestTarget, *, public: bool, limit: int) -> bytes:
+async def _read(target: RequestTarget, headers: Mapping[str, str], *, public: bool, limit: int) -> bytes:
     import httptools  # noqa: PLC0415 - loaded on first use
 
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     async with connected(target, public=public) as (reader, writer):
         writer.write(
             f"GET {target.path} HTTP/1.1\r\nHost: {target.authority}\r\nUser-Agent: Ostiary\r\n"
-            "Accept: application/json\r\nAccept-Encoding: identity\r\nConnection: close\r\n\r\n".encode("ascii")
+            f"{lines}Accept-Encoding: identity\r\nConnection: close\r\n\r\n".encode("ascii")
         )
         await writer.drain()
         response = _ParsedResponse()

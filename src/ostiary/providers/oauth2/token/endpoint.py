@@ -112,7 +112,7 @@ async def _require_access(token_request: TokenRequest, granted: GrantResult, sub
         snapshot=token_request.services.plane.snapshot,
         client_ip=token_request.request.client,
         now=token_request.now,
-        evaluator=token_request.services.evaluator,
+        policy_services=token_request.services.policy_services,
         request=token_request.request,
         facts=facts,
     )

@@ -6,13 +6,14 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated
 
 from ostiary.policies.calling import policy_call
-from ostiary.policies.errors import DEPENDS, Failing, NotAvailable, Undetermined
+from ostiary.policies.errors import DEPENDS, Failing, Undetermined
 from ostiary.policies.recognise import policy_of
 from ostiary.policies.resources import NOT_EVALUATED, POLICY, Policy
 from ostiary.policies.scene import scene_of
 from ostiary.policies.verdict import Question, Verdict
 from ostiary.resource import MULTILINE, Length, Problem, kind
 from ostiary.sandbox.answering.errors import ExpressionFailed
+from ostiary.sandbox.answering.evaluator import Evaluator
 from ostiary.sandbox.answering.scene import Expression
 from ostiary.sandbox.language.names import POLICY as DIALECT
 from ostiary.sandbox.language.program import check
@@ -56,9 +57,7 @@ class ExpressionPolicy(Policy):
         return "executed", await self._run(question)
 
     async def _run(self, question: Question) -> Verdict:
-        evaluator = question.context.evaluator
-        if evaluator is None:
-            raise NotAvailable("expressions are not run here")
+        evaluator = question.context.services[Evaluator]
         expression = Expression(self.expression, DIALECT, f"expression policy {self.name}")
         called: list[Verdict] = []
         scene = scene_of(question, policy_call(question, called))
