@@ -16,7 +16,7 @@ from ostiary.flows.run.body_limit import FILES_LIMIT
 from ostiary.flows.stages.deny import DenyStage
 from ostiary.flows.stages.prompt import PromptStage
 from ostiary.flows.stages.user_write import UserWriteStage
-from ostiary.policies.expression import ExpressionPolicy
+from ostiary.policies.kinds.expression import ExpressionPolicy
 
 
 def prompt(key: str, kind: Any, **values: Any) -> Prompt:
