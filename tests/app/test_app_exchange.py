@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from email.utils import formatdate
 
 import pytest
 from support.ports import free_port
 
 from ostiary.app.listening import connection
+from ostiary.app.listening.heads import http_date
 from ostiary.app.listening.listener import Listener
 from ostiary.settings import Address
 from ostiary.web.asgi import Site
@@ -186,3 +188,8 @@ async def test_who_says_that_nothing_more_is_asked_is_answered(port: int) -> Non
     answer = await asyncio.wait_for(reader.read(), 60)
     assert answer.index(b'"/slow"') < answer.index(b'"/b"')
     writer.close()
+
+
+def test_a_date_is_that_of_the_standard_library() -> None:
+    for second in range(0, 2**33, 17 * 86_400 + 3_661):
+        assert http_date(second) == formatdate(second, usegmt=True)

@@ -21,6 +21,7 @@ from ostiary.resource import InvalidResource
 from ostiary.sandbox.answering.evaluator import Evaluator
 from ostiary.sandbox.answering.functions import Functions
 from ostiary.sandbox.answering.result import Effects, WantedEvent
+from ostiary.sandbox.answering.running import Runner
 from ostiary.sandbox.workers import Workers
 
 PROVIDER = {"pk": 3, "name": "wiki", "client_id": "wiki", "_application": {"_kind": "application", "pk": "a", "name": "Wiki", "slug": "wiki"}}  # fmt: skip
@@ -28,9 +29,10 @@ PROVIDER = {"pk": 3, "name": "wiki", "client_id": "wiki", "_application": {"_kin
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def evaluator() -> AsyncIterator[Evaluator]:
-    workers = Workers()
-    yield Evaluator(workers, Functions(cast("Users", None), cast("Devices", None), cast("Finder", None)))
-    await workers.close()
+    functions = Functions(cast("Users", None), cast("Devices", None), cast("Finder", None))
+    made = Evaluator(lambda: Runner(Workers(), functions))
+    yield made
+    await made.close()
 
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

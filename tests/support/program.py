@@ -17,7 +17,7 @@ from ostiary.app.metrics import Metrics
 from ostiary.app.rooms import registry
 from ostiary.app.site import Built, build_site
 from ostiary.resource import Pk, Resource
-from ostiary.sandbox.workers import Workers
+from ostiary.sandbox.answering.evaluator import Evaluator
 from ostiary.settings import Settings, load
 from ostiary.store.configuration.plane import ConfigPlane, Opening
 from ostiary.store.configuration.snapshot import Snapshot
@@ -79,7 +79,7 @@ class Program:
 
     async def close(self) -> None:
         """End what the rooms began; the database is the test's."""
-        await self.core.services[Workers].close()
+        await self.core.services[Evaluator].close()
         self.core.passwords.close()
 
 

@@ -34,7 +34,7 @@ from ostiary.keys.defaults import make_default_pairs
 from ostiary.record import dataclass
 from ostiary.resource import Registry
 from ostiary.room import Room, Service, ServiceRegistry
-from ostiary.sandbox.workers import Workers
+from ostiary.sandbox.answering.evaluator import Evaluator
 from ostiary.seal.derivation import DerivedKeys
 from ostiary.seal.envelope import Sealer
 from ostiary.settings import InvalidSetting, Settings
@@ -134,7 +134,7 @@ class Core:
 
     async def close(self) -> None:
         """Finish what is queued, close the database, and end the workers of expressions."""
-        await self.services[Workers].close()
+        await self.services[Evaluator].close()
         await self.database.close()
         await asyncio.to_thread(self.passwords.close)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Container, Iterable
 from typing import Final
 
@@ -167,5 +166,7 @@ def why_missing(name: str, available: Iterable[str]) -> str:
 
 def did_you_mean(name: str, names: Iterable[str]) -> str:
     """Return ", did you mean X?" for the nearest of the names, nothing when none is near."""
+    import difflib  # noqa: PLC0415 - only for a mistake
+
     nearest = difflib.get_close_matches(name, sorted(names), n=1, cutoff=0.6)
     return f", did you mean {nearest[0]}?" if nearest else ""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import textwrap
 from datetime import UTC, datetime
-from email.utils import format_datetime, parseaddr
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -90,6 +89,8 @@ def _is_plain(address: str, parsed: Address) -> bool:
 
 def sender_parts(text: str) -> tuple[str, str]:
     """Return the display name and the address of a sender, `Name <address>` or the address alone. Raises BadAddress."""
+    from email.utils import parseaddr  # noqa: PLC0415 - as above
+
     name, address = parseaddr(text)
     if not text.isprintable():
         raise BadAddress(_EXPECTED)
@@ -105,6 +106,7 @@ def compose(message: Message, *, sender: str, number: str, created: int) -> Emai
     from email.headerregistry import Address  # noqa: PLC0415 - as above
     from email.message import EmailMessage  # noqa: PLC0415 - as above
     from email.policy import SMTP  # noqa: PLC0415 - as above
+    from email.utils import format_datetime  # noqa: PLC0415 - as above
 
     name, address = sender_parts(sender)
     local, _, domain = address.rpartition("@")

@@ -7,11 +7,11 @@ from dataclasses import field
 from typing import TYPE_CHECKING
 
 from ostiary.record import dataclass
-from ostiary.sandbox.answering.scene import Scene
 
 if TYPE_CHECKING:
     from ostiary.directory.user import Subject
     from ostiary.sandbox.answering.evaluator import Evaluator
+    from ostiary.sandbox.answering.scene import Scene
     from ostiary.web.request import Request
 
 
@@ -34,6 +34,8 @@ class Asking:
 
     def scene(self, subject: Subject, mapping: Mapping[str, object]) -> Scene:
         """Return the scene of one mapping, whose fields are `mapping`."""
+        from ostiary.sandbox.answering.scene import Scene  # noqa: PLC0415 - not for those without expressions
+
         return Scene(
             subject=subject,
             now=self.now,

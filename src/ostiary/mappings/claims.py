@@ -7,14 +7,12 @@ from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Final
 
 from ostiary.expressions import meaning_of
-from ostiary.mappings.executing import execute
 from ostiary.mappings.failures import FailedMapping
 from ostiary.mappings.merge import merge
 from ostiary.mappings.scope_mapping import ScopeMapping
 from ostiary.mappings.stock import Native
 from ostiary.record import dataclass
 from ostiary.resource.bounded_cache import BoundedCache
-from ostiary.sandbox.language.returned import returned_keys
 
 if TYPE_CHECKING:
     from ostiary.directory.user import Subject
@@ -104,6 +102,8 @@ async def _evaluated(items: Iterable[CompiledMapping], subject: Subject, asking:
         if item.native is not None:
             merge(values, item.native.build(subject))
             continue
+        from ostiary.mappings.executing import execute  # noqa: PLC0415 - not for those without expressions
+
         told = await execute(item.mapping, subject, asking)
         if isinstance(told, FailedMapping):
             failed.append(told)
@@ -116,6 +116,8 @@ async def _evaluated(items: Iterable[CompiledMapping], subject: Subject, asking:
 def _compile(mapping: ScopeMapping) -> CompiledMapping:
     meaning = meaning_of(mapping.expression, mapping.VOCABULARY)
     if meaning is None:
+        from ostiary.sandbox.language.returned import returned_keys  # noqa: PLC0415 - as above
+
         return CompiledMapping(mapping, None, returned_keys(mapping.expression))
     return CompiledMapping(mapping, meaning.value, tuple(meaning.value.claims))
 

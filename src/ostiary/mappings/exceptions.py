@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from ostiary.events.evaluation_log import log_not_evaluated
 from ostiary.events.event import event
-from ostiary.sandbox.answering.performing import statements_of, write_log
 
 if TYPE_CHECKING:
     from ostiary.mappings.claims import Claims
@@ -33,6 +32,8 @@ def statements_for(
             now=now,
         )
     for name, effects in claims.effects:
+        from ostiary.sandbox.answering.performing import statements_of, write_log  # noqa: PLC0415 - not for those without
+
         write_log(effects, f"property mapping {name}")
         yield from statements_of(effects, user=user, client_ip=client_ip, now=now)
 

@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
 from ostiary.expressions import Vocabulary, can_evaluate
 from ostiary.record import dataclass
 from ostiary.resource import MULTILINE, UNIQUE, Help, Length, Problem, Resource
-from ostiary.sandbox.language.names import MAPPING
-from ostiary.sandbox.language.program import check
 
 if TYPE_CHECKING:
     from ostiary.sandbox.language.fault import LanguageFault
@@ -47,4 +45,9 @@ def advise_mapping(mapping: PropertyMapping) -> Iterable[Problem]:
 
 
 def _faults(mapping: PropertyMapping) -> Sequence[LanguageFault]:
-    return () if can_evaluate(mapping.expression, mapping.VOCABULARY) else check(mapping.expression, MAPPING)
+    if can_evaluate(mapping.expression, mapping.VOCABULARY):
+        return ()
+    from ostiary.sandbox.language.names import MAPPING  # noqa: PLC0415 - not for those without expressions
+    from ostiary.sandbox.language.program import check  # noqa: PLC0415 - as above
+
+    return check(mapping.expression, MAPPING)

@@ -9,13 +9,10 @@ from datetime import date
 from typing import TYPE_CHECKING, Final
 
 from ostiary.record import dataclass
-from ostiary.sandbox.answering.performing import statements_of, write_log
-from ostiary.sandbox.answering.result import Effects
-from ostiary.sandbox.answering.views import ObjectReference
 
 if TYPE_CHECKING:
     from ostiary.policies.verdict import Question, Verdict
-    from ostiary.sandbox.answering.result import Evaluation
+    from ostiary.sandbox.answering.result import Effects, Evaluation
     from ostiary.store.database import Statement
 
 _PLAN: Final = "flow_plan"
@@ -55,6 +52,8 @@ def changes_between(before: Mapping[str, object], after: Mapping[str, object]) -
 
 def _known(value: object, before: object) -> object:
     """Return what a plan's context has for a value; `before` is what stood there."""
+    from ostiary.sandbox.answering.views import ObjectReference  # noqa: PLC0415 - not for those without expressions
+
     if isinstance(value, ObjectReference):
         if isinstance(before, Mapping) and before.get("pk") == value.pk:
             return before
@@ -113,6 +112,10 @@ class Wishes:
         if context.trial:
             return ()
         found = list(self._writes)
+        if not self._noted:
+            return tuple(found)
+        from ostiary.sandbox.answering.performing import statements_of, write_log  # noqa: PLC0415 - as above
+
         for policy, effects in self._noted:
             write_log(effects, f"policy {policy}")
             who = None if subject is None else subject.user.who

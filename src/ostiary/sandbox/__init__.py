@@ -4,4 +4,4 @@ Owns no objects and serves no paths. `language` makes programs of expressions, `
 ended, `answering` gives them what they see and ask. Must not know policies, mappings or prompts.
 """
 
-__all__ = ["answering", "language", "room", "workers"]
+__all__ = ["answering", "language", "room"]

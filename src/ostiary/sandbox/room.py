@@ -3,46 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from ostiary.directory.authenticators.devices import Devices
 from ostiary.directory.rows.found import Finder
 from ostiary.directory.users import Users
 from ostiary.room import Measure, Room, Service, ServiceRegistry
 from ostiary.sandbox.answering.evaluator import Evaluator
-from ostiary.sandbox.answering.functions import Functions
-from ostiary.sandbox.workers import Limits, Workers
+from ostiary.sandbox.measures import measures
 from ostiary.settings import Settings
+
+if TYPE_CHECKING:
+    from ostiary.sandbox.answering.running import Runner
 
 _MEBIBYTE: Final = 1024 * 1024
 _SECOND: Final = 1_000_000
 
 
-def workers(services: ServiceRegistry) -> Workers:
-    """Return the workers, with the limits that the operator set. None is started."""
-    set_by_operator = services[Settings].expressions
-    limits = Limits(
-        seconds=set_by_operator.time / _SECOND,
-        deadline=set_by_operator.deadline / _SECOND,
-        memory=set_by_operator.memory * _MEBIBYTE,
-        calls=set_by_operator.calls,
-        output=set_by_operator.output,
-    )
-    return Workers(limits, slots=set_by_operator.workers)
-
-
-def measures(services: ServiceRegistry) -> Iterable[Measure]:
-    """Return how many expressions were run, with which result, and how long they waited."""
-    return services[Workers].measures()
-
-
 def evaluator(services: ServiceRegistry) -> Evaluator:
-    """Return what runs expressions."""
-    return Evaluator(services[Workers], Functions(services[Users], services[Devices], services[Finder]))
+    """Return what has expressions run, with the limits that the operator set. Nothing is loaded or started."""
+    set_by_operator = services[Settings].expressions
+    users, devices, finder = services[Users], services[Devices], services[Finder]
+
+    def load() -> Runner:
+        from ostiary.sandbox.answering.functions import Functions  # noqa: PLC0415 - not for those without expressions
+        from ostiary.sandbox.answering.running import Runner  # noqa: PLC0415 - as above
+        from ostiary.sandbox.language.library import definitions  # noqa: PLC0415 - as above
+        from ostiary.sandbox.workers import Limits, Workers  # noqa: PLC0415 - as above
+
+        definitions()  # reads the prelude, which the first program needs
+        limits = Limits(
+            seconds=set_by_operator.time / _SECOND,
+            deadline=set_by_operator.deadline / _SECOND,
+            memory=set_by_operator.memory * _MEBIBYTE,
+            calls=set_by_operator.calls,
+            output=set_by_operator.output,
+        )
+        return Runner(Workers(limits, slots=set_by_operator.workers), Functions(users, devices, finder))
+
+    return Evaluator(load)
 
 
-ROOM: Final = Room(
-    name="sandbox",
-    services=(Service(Workers, workers), Service(Evaluator, evaluator)),
-    measures=measures,
-)
+def measured(services: ServiceRegistry) -> Iterable[Measure]:
+    """Return how many expressions were run, with which result, and how long they waited."""
+    return measures(services[Evaluator].pools)
+
+
+ROOM: Final = Room(name="sandbox", services=(Service(Evaluator, evaluator),), measures=measured)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -28,11 +27,17 @@ def refuse_unknown(environ: Mapping[str, str]) -> None:
     variables = {setting.variable for setting in TABLE} | {CONFIG_VARIABLE}
     for name in sorted(environ):
         if name.startswith(PREFIX) and name not in variables:
-            nearest = difflib.get_close_matches(name, variables, n=1, cutoff=0)[0]
+            nearest = _nearest(name, variables)
             raise UnknownSetting(
                 f"{name}: no such setting, the nearest is {nearest}"
                 f" (a variable meant for !Env in a blueprint needs a name without {PREFIX})"
             )
+
+
+def _nearest(name: str, names: Collection[str]) -> str:
+    import difflib  # noqa: PLC0415 - only for a mistake
+
+    return difflib.get_close_matches(name, names, n=1, cutoff=0)[0]
 
 
 def find(setting: Setting, environ: Mapping[str, str], file: Mapping[str, str], file_name: str) -> RawValue:
@@ -106,7 +111,7 @@ def _flatten(document: Mapping[object, object], prefix: str, path: Path) -> Iter
             yield from _flatten(value, f"{name}.", path)
             continue
         if name not in NAMES:
-            near = difflib.get_close_matches(name, NAMES, n=1, cutoff=0)[0]
+            near = _nearest(name, NAMES)
             raise UnknownSetting(f"{name} in {path}: no such setting, the nearest is {near}")
         if isinstance(value, list):
             yield name, ",".join(str(item) for item in value)

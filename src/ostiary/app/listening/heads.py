@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterable
-from email.utils import formatdate
 from http import HTTPStatus
 from typing import Final
 
@@ -19,6 +18,9 @@ _LINES: Final = {one.value: f"HTTP/1.1 {one.value} {one.phrase}\r\ndate: ".encod
 # Octets that a field must not contain (RFC 9110 5.5).
 _UNSENDABLE: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _UNSENDABLE_NAME: Final = re.compile(rb"[^!#$%&'*+.^_`|~0-9A-Za-z-]")
+
+_DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 Fields = Iterable[tuple[bytes, bytes]]
 
@@ -35,11 +37,17 @@ class _Date:
         second = int(time.time())
         if second != self._second:
             self._second = second
-            self._text = formatdate(second, usegmt=True).encode() + b"\r\n"
+            self._text = f"{http_date(second)}\r\n".encode()
         return self._text
 
 
 _date: Final = _Date()
+
+
+def http_date(second: int) -> str:
+    """Return a time as an IMF-fixdate (RFC 9110 5.6.7). `email.utils` can do it, but brings nine modules along."""
+    year, month, day, hour, minute, seconds, weekday, _, _ = time.gmtime(second)
+    return f"{_DAYS[weekday]}, {day:02} {_MONTHS[month - 1]} {year:04} {hour:02}:{minute:02}:{seconds:02} GMT"
 
 
 def head(status: int, fields: Fields, more: bytes = b"") -> bytes:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import logging
 import os
 import ssl
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
@@ -136,6 +135,8 @@ def _file(text: str) -> Iterator[str]:
             file.flush()
             yield f"/proc/self/fd/{file.fileno()}"
         return
+    import tempfile  # noqa: PLC0415 - not for those who have memory for it
+
     with tempfile.NamedTemporaryFile("w", encoding="ascii", suffix=".pem") as file:  # readable by its owner alone
         file.write(text)
         file.flush()

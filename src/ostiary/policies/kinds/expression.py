@@ -2,36 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Annotated
 
-from ostiary.policies.calling import policy_call
-from ostiary.policies.errors import DEPENDS, Failing, Undetermined
 from ostiary.policies.recognise import policy_of
 from ostiary.policies.resources import NOT_EVALUATED, POLICY, Policy
-from ostiary.policies.scene import scene_of
-from ostiary.policies.verdict import Question, Verdict
 from ostiary.resource import MULTILINE, Length, Problem, kind
-from ostiary.sandbox.answering.errors import ExpressionFailed
-from ostiary.sandbox.answering.evaluator import Evaluator
-from ostiary.sandbox.answering.scene import Expression
-from ostiary.sandbox.language.names import POLICY as DIALECT
-from ostiary.sandbox.language.program import check
 
 if TYPE_CHECKING:
     from ostiary.policies.trace import How
+    from ostiary.policies.verdict import Question, Verdict
+    from ostiary.sandbox.language.fault import LanguageFault
 
 
 def _validate_expression(policy: ExpressionPolicy) -> Iterable[Problem]:
-    if policy_of(policy.expression) is None:
-        yield from (Problem("expression", str(fault)) for fault in check(policy.expression, DIALECT) if fault.fatal)
+    yield from (Problem("expression", str(fault)) for fault in _faults(policy.expression) if fault.fatal)
 
 
 def _advise_expression(policy: ExpressionPolicy) -> Iterable[Problem]:
-    if policy_of(policy.expression) is None:
-        for fault in check(policy.expression, DIALECT):
-            if not fault.fatal:
-                yield Problem("expression", f"{fault}; the policy fails when it gets there: {NOT_EVALUATED}")
+    for fault in _faults(policy.expression):
+        if not fault.fatal:
+            yield Problem("expression", f"{fault}; the policy fails when it gets there: {NOT_EVALUATED}")
+
+
+def _faults(source: str) -> Sequence[LanguageFault]:
+    if policy_of(source) is not None:
+        return ()
+    from ostiary.sandbox.language.names import POLICY as DIALECT  # noqa: PLC0415 - not for those without expressions
+    from ostiary.sandbox.language.program import check  # noqa: PLC0415 - as above
+
+    return check(source, DIALECT)
 
 
 @kind(
@@ -50,21 +50,10 @@ class ExpressionPolicy(Policy):
     expression: Annotated[str, MULTILINE, Length(most=100_000)]
 
     async def evaluate(self, question: Question) -> tuple[How, Verdict]:
-        """Return what the expression says. Raises NotAvailable, Failing, Undetermined."""
+        """Return what the expression says. Raises Failing, Undetermined."""
         found = policy_of(self.expression)
         if found is not None:
             return found.how, found.value(question)
-        return "executed", await self._run(question)
+        from ostiary.policies.executing import execute  # noqa: PLC0415 - not for those without expressions
 
-    async def _run(self, question: Question) -> Verdict:
-        evaluator = question.context.services[Evaluator]
-        expression = Expression(self.expression, DIALECT, f"expression policy {self.name}")
-        called: list[Verdict] = []
-        scene = scene_of(question, policy_call(question, called))
-        try:
-            result = await evaluator.evaluate(expression, scene)
-        except ExpressionFailed as error:
-            raise Failing(str(error)) from None
-        if result.depends:
-            raise Undetermined(f"{DEPENDS}{result.depends}")
-        return Verdict(result.passing, result.effects.messages, result, tuple(called))
+        return "executed", await execute(self.expression, self.name, question)

@@ -1,69 +1,50 @@
-"""The evaluator: runs an expression in a worker, with what it may see and ask, and returns its value and its wishes."""
+"""The evaluator: has expressions run. What runs them is loaded with the first one."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-from ostiary.sandbox.answering.errors import ExpressionFailed, ExpressionRefused
-from ostiary.sandbox.answering.given import given_values, pending_person
-from ostiary.sandbox.answering.outcome import SKIPPED, result_of
-from ostiary.sandbox.language.program import Prepared, RefusedExpression, prepare
-from ostiary.sandbox.workers import Aborted, Finish, HostFunction, Program, Workers
-
 if TYPE_CHECKING:
-    from ostiary.directory.user import Subject
-    from ostiary.sandbox.answering.functions import Functions
     from ostiary.sandbox.answering.result import Evaluation
+    from ostiary.sandbox.answering.running import Runner
     from ostiary.sandbox.answering.scene import Expression, Scene
+    from ostiary.sandbox.workers.pool import Pool
 
 
 class Evaluator:
-    """Runs expressions. What they ask of this process is answered by `functions`."""
+    """Has expressions run. An installation whose expressions are all native has this object alone of the sandbox."""
 
-    def __init__(self, workers: Workers, functions: Functions) -> None:
-        self._workers = workers
-        self._functions = functions
+    def __init__(self, load: Callable[[], Runner]) -> None:
+        """`load` imports and builds what runs expressions; it is called once, in a thread."""
+        self._load = load
+        self._loading = asyncio.Lock()
+        self._runner: Runner | None = None
+        self._closed = False
+
+    def pools(self) -> Iterable[Pool]:
+        """Return the pools of workers, none before the first expression."""
+        return () if self._runner is None else self._runner.workers.pools
 
     async def evaluate(self, expression: Expression, scene: Scene) -> Evaluation:
         """Run an expression. Raises ExpressionFailed, ExpressionRefused.
 
         Nothing that it would like done is done here. No transaction may be open meanwhile: a run takes its time.
         """
-        try:
-            prepared = prepare(expression.source, expression.dialect)
-        except RefusedExpression as error:
-            raise ExpressionRefused(str(error)) from None
-        outcome = await self._workers.run(
-            Program(prepared.source, expression.name),
-            inputs=given_values(prepared, scene, await self._people(prepared, scene)),
-            functions=self._answers(prepared, scene),
-            trial=scene.trial,
-        )
-        if isinstance(outcome, Aborted):
-            raise ExpressionFailed(outcome.message, line=_line(prepared, outcome))
-        return result_of(outcome, expression.dialect)
+        return await (self._runner or await self._loaded()).run(expression, scene)
 
-    async def _people(self, prepared: Prepared, scene: Scene) -> Mapping[int, Subject | None]:
-        pk = pending_person(prepared, scene)
-        if pk is None:
-            return {}
-        if scene.subject is not None and scene.subject.user.pk == pk:
-            return {pk: scene.subject}
-        return {pk: await self._functions.subject(pk)}
+    async def close(self) -> None:
+        """End the worker processes, and start no more."""
+        self._closed = True
+        async with self._loading:
+            if self._runner is not None:
+                await self._runner.workers.close()
 
-    def _answers(self, prepared: Prepared, scene: Scene) -> Mapping[str, HostFunction]:
-        """Return what the program may ask, by the names of `prelude.outside`."""
-        found = {**self._functions.of(scene, prepared), "host_skip_object": _skip}
-        return {name: found[name] for name in prepared.functions if name in found}
-
-
-def _line(prepared: Prepared, outcome: Aborted) -> int | None:
-    for line, column in reversed(outcome.frames):
-        if (own := prepared.places.line(line, column - 1)) is not None:
-            return own
-    return None
-
-
-def _skip() -> None:
-    raise Finish(SKIPPED)
+    async def _loaded(self) -> Runner:
+        async with self._loading:
+            if self._runner is None:
+                self._runner = await asyncio.to_thread(self._load)
+                if self._closed:
+                    await self._runner.workers.close()
+            return self._runner

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
-from ostiary.room import Measure
 from ostiary.sandbox.workers.budget import Budget
 from ostiary.sandbox.workers.host import HostFunction
-from ostiary.sandbox.workers.measures import measures
 from ostiary.sandbox.workers.outcome import Aborted, AbortReason, Outcome
 from ostiary.sandbox.workers.pool import Pool
 from ostiary.sandbox.workers.program import Limits, Program
@@ -28,9 +26,10 @@ class Workers:
         self._sign_ins = Pool("sign-in", slots)
         self._trials = Pool("trial", 1)
 
-    def measures(self) -> Iterable[Measure]:
-        """Return what the page of metrics shows."""
-        return measures((self._sign_ins, self._trials))
+    @property
+    def pools(self) -> tuple[Pool, Pool]:
+        """The pool of sign-ins and the one of trial runs, for the page of metrics."""
+        return self._sign_ins, self._trials
 
     async def run(
         self,

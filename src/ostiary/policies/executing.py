@@ -1,4 +1,4 @@
-"""What an expression policy may see, from what it is asked about."""
+"""Running the expression of a policy in the sandbox. Loaded with the first expression that has no native meaning."""
 
 from __future__ import annotations
 
@@ -6,12 +6,32 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ostiary.brands.select import select
+from ostiary.policies.calling import policy_call
+from ostiary.policies.errors import DEPENDS, Failing, Undetermined
 from ostiary.policies.resources import BINDING_TARGET
-from ostiary.sandbox.answering.scene import PolicyCall, Scene
+from ostiary.policies.verdict import Verdict
+from ostiary.sandbox.answering.errors import ExpressionFailed
+from ostiary.sandbox.answering.evaluator import Evaluator
+from ostiary.sandbox.answering.scene import Expression, PolicyCall, Scene
+from ostiary.sandbox.language.names import POLICY
 
 if TYPE_CHECKING:
     from ostiary.policies.verdict import Question
     from ostiary.web.request import Request
+
+
+async def execute(source: str, name: str, question: Question) -> Verdict:
+    """Return what the expression of a policy says. Raises Failing, Undetermined."""
+    evaluator = question.context.services[Evaluator]
+    called: list[Verdict] = []
+    scene = scene_of(question, policy_call(question, called))
+    try:
+        result = await evaluator.evaluate(Expression(source, POLICY, f"expression policy {name}"), scene)
+    except ExpressionFailed as error:
+        raise Failing(str(error)) from None
+    if result.depends:
+        raise Undetermined(f"{DEPENDS}{result.depends}")
+    return Verdict(result.passing, result.effects.messages, result, tuple(called))
 
 
 def scene_of(question: Question, call_policy: PolicyCall) -> Scene:
