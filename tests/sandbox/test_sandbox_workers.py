@@ -144,6 +144,13 @@ async def test_a56_each_limit_ends_a_run_with_its_reason(workers: Workers, sourc
     assert reason_of(outcome) is reason
 
 
+async def test_what_computes_too_long_says_the_same_each_time(workers: Workers) -> None:
+    limits = Limits(seconds=0.1)
+    said = {str(await workers.run(Program("while True: pass"), limits=limits)).partition("seconds=")[0] for _ in "ab"}
+    assert len(said) == 1
+    assert "it computed for more than 0.1 seconds" in said.pop()
+
+
 async def test_a56_a_program_does_not_sleep(workers: Workers) -> None:
     program = Program("import time\nfor i in range(100): time.sleep(0.001)\n1")
     assert value_of(await workers.run(program, limits=Limits(calls=2))) == 1

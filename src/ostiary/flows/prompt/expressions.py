@@ -17,16 +17,12 @@ from ostiary.expressions import meaning_of
 from ostiary.flows.people.subject_cache import subject_of
 from ostiary.flows.prompt.field_values import VOCABULARY
 from ostiary.record import dataclass
-from ostiary.sandbox.answering.errors import ExpressionFailed
-from ostiary.sandbox.answering.performing import statements_of, write_log
-from ostiary.sandbox.answering.scene import Expression, Scene
-from ostiary.sandbox.answering.views import ObjectReference
-from ostiary.sandbox.language.names import PROMPT
 
 if TYPE_CHECKING:
     from ostiary.directory.user import Subject, User
     from ostiary.flows.interface.stage_context import StageContext
     from ostiary.sandbox.answering.result import Evaluation
+    from ostiary.sandbox.answering.scene import Scene
     from ostiary.store.database import Statement
 
 _AGAIN: Final = 5_000_000  # microseconds for which an expression that failed is not run again
@@ -80,6 +76,8 @@ class PromptExpressions:
         return await self._run(source)
 
     async def _run(self, source: PromptExpression) -> object:
+        from ostiary.sandbox.answering.errors import ExpressionFailed  # noqa: PLC0415 - not for those without expressions
+
         try:
             value = _named(await self._evaluated(source))
         except ExpressionFailed as error:
@@ -91,6 +89,10 @@ class PromptExpressions:
 
     async def _evaluated(self, source: PromptExpression) -> object:
         """Run an expression, and note what it would like done. Raises ExpressionFailed."""
+        from ostiary.sandbox.answering.errors import ExpressionFailed  # noqa: PLC0415 - as above
+        from ostiary.sandbox.answering.scene import Expression  # noqa: PLC0415 - as above
+        from ostiary.sandbox.language.names import PROMPT  # noqa: PLC0415 - as above
+
         stage_context = self._stage_context
         evaluator = stage_context.services.evaluator
         if evaluator is None:
@@ -103,6 +105,8 @@ class PromptExpressions:
         return found.value
 
     async def _scene(self, source: PromptExpression) -> Scene:
+        from ostiary.sandbox.answering.scene import Scene  # noqa: PLC0415 - as above
+
         stage_context = self._stage_context
         request = stage_context.request
         return Scene(
@@ -121,6 +125,8 @@ class PromptExpressions:
         return await subject_of(self._stage_context.services.users, self._stage_context.request, self._user.pk)
 
     def _note_effects(self, source: PromptExpression, found: Evaluation) -> None:
+        from ostiary.sandbox.answering.performing import statements_of, write_log  # noqa: PLC0415 - as above
+
         write_log(found.effects, f"{source.field} of prompt {source.name}")
         stage_context = self._stage_context
         self.writes += statements_of(
@@ -155,6 +161,8 @@ class PromptExpressions:
 
 def _named(value: object) -> object:
     """Return a value with the names of objects in their place."""
+    from ostiary.sandbox.answering.views import ObjectReference  # noqa: PLC0415 - as above
+
     if isinstance(value, ObjectReference):
         return value.name
     if isinstance(value, Mapping):

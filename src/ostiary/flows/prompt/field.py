@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from ostiary.expressions import can_evaluate
 from ostiary.flows.prompt.field_values import VOCABULARY
 from ostiary.flows.prompt.validation import SERVER_SIDE
 from ostiary.resource import MULTILINE, UNIQUE, Help, Length, Problem, Range, Resource, kind
-from ostiary.sandbox.language.fault import LanguageFault
-from ostiary.sandbox.language.names import PROMPT
-from ostiary.sandbox.language.program import check
 from ostiary.store.configuration.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from ostiary.sandbox.language.fault import LanguageFault
 
 PromptType = Literal[
     "text",
@@ -97,4 +97,7 @@ def _faults(prompt: Prompt) -> Iterator[tuple[str, Sequence[LanguageFault]]]:
     )
     for name, source, is_expression in expressions:
         if is_expression and not can_evaluate(source, VOCABULARY):
+            from ostiary.sandbox.language.names import PROMPT  # noqa: PLC0415 - not for those without expressions
+            from ostiary.sandbox.language.program import check  # noqa: PLC0415 - as above
+
             yield name, check(source, PROMPT)
