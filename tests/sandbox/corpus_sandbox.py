@@ -25,6 +25,7 @@ from ostiary.sandbox.answering.errors import ExpressionFailed
 from ostiary.sandbox.answering.evaluator import Evaluator
 from ostiary.sandbox.answering.functions import Functions
 from ostiary.sandbox.answering.result import Evaluation
+from ostiary.sandbox.answering.running import Runner
 from ostiary.sandbox.answering.scene import Expression, Scene
 from ostiary.sandbox.answering.views import ObjectReference
 from ostiary.sandbox.language.names import MAPPING, POLICY, PROMPT, Dialect
@@ -59,7 +60,8 @@ async def opened(database: Database, world: Mapping[str, Any]) -> AsyncIterator[
     devices = cast(
         "Devices", _Devices({people[name]: one.get("authenticators", []) for name, one in world["users"].items()})
     )
-    yield House(world, users, people, groups, Evaluator(workers, Functions(users, devices, Finder(database))))
+    runner = Runner(workers, Functions(users, devices, Finder(database)))
+    yield House(world, users, people, groups, Evaluator(lambda: runner))
     await workers.close()
 
 

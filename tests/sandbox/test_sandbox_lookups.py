@@ -16,6 +16,7 @@ from ostiary.sandbox.answering import looking_up
 from ostiary.sandbox.answering.errors import ExpressionFailed
 from ostiary.sandbox.answering.evaluator import Evaluator
 from ostiary.sandbox.answering.functions import Functions
+from ostiary.sandbox.answering.running import Runner
 from ostiary.sandbox.answering.scene import Expression, Scene
 from ostiary.sandbox.language.names import MAPPING
 from ostiary.sandbox.workers import Workers
@@ -41,7 +42,8 @@ async def house(database: Database) -> AsyncIterator[Evaluator]:
     await people.group("admins", users=(ada,), parents=(staff,), superuser=True, attributes={"colour": "red"})
     workers = Workers()
     users = Users(database, install_id="x")
-    yield Evaluator(workers, Functions(users, cast("Devices", None), Finder(database)))
+    runner = Runner(workers, Functions(users, cast("Devices", None), Finder(database)))
+    yield Evaluator(lambda: runner)
     await workers.close()
 
 
