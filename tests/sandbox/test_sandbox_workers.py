@@ -148,7 +148,7 @@ async def test_what_computes_too_long_says_the_same_each_time(workers: Workers) 
     limits = Limits(seconds=0.1)
     said = {str(await workers.run(Program("while True: pass"), limits=limits)).partition("seconds=")[0] for _ in "ab"}
     assert len(said) == 1
-    assert "it computed for more than 0.1 seconds" in said.pop()
+    assert "feed time limit exceeded" in said.pop()
 
 
 async def test_a56_a_program_does_not_sleep(workers: Workers) -> None:

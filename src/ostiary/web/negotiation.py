@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from http import HTTPStatus
 from typing import Final
 
@@ -62,6 +61,8 @@ def plain_error(request: Request, error: HttpError) -> Response:
     """Return an error response without templates: for tests, and in case the error page itself fails."""
     if wants_json(request):
         return json_error(request, error)
+    import html  # noqa: PLC0415 - only here, and it has every entity there is
+
     title = html.escape(phrase(error.status))
     text = html.escape(error.message)
     return answers.html(

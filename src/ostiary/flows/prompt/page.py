@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
@@ -128,4 +127,6 @@ def _text(value: object) -> str:
 
 def _plain(markup: str) -> str:
     """Return the words of a text that may hold markup: pages show no HTML that is not ours."""
+    import html  # noqa: PLC0415 - only here, and it has every entity there is
+
     return html.unescape(_TAGS.sub("", markup)).strip()
