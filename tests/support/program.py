@@ -88,10 +88,13 @@ async def open_program(
 ) -> Program:
     """Build the program on a database with all migrations. `environ` are settings, as in the environment.
 
-    Without `snapshot` its configuration is what the database has.
+    Without `snapshot` its configuration is what the database has. Only what listens traces:
+    with settings of OpenTelemetry it is built as one that does.
     """
     settings = _settings(tuple(environ.items()))
-    core = await build_core(settings, database, environ={}, clock=clock)
+    core = await build_core(
+        settings, database, environ={}, clock=clock, serving=any(name.startswith("OTEL_") for name in environ)
+    )
     program = Program(core, build_site(core, Metrics(version="test")), clock)
     if snapshot is not None:
         program.configure(snapshot.changed(number=next(_numbers), put=(), drop=()))  # what it memoizes is its own

@@ -19,7 +19,12 @@ log = logging.getLogger("ostiary.app")
 
 def jobs_of(core: Core) -> Sequence[Job]:
     """Return every room's jobs."""
-    return tuple(job for room in core.rooms for job in room.jobs(core.services))
+    jobs = tuple(job for room in core.rooms for job in room.jobs(core.services))
+    if core.tracer is None:
+        return jobs
+    from ostiary.tracing.tasks import traced_job  # noqa: PLC0415 - most installations trace nothing
+
+    return tuple(traced_job(core.tracer, job) for job in jobs)
 
 
 class Background:

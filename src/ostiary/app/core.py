@@ -51,6 +51,7 @@ from ostiary.tasks.cleanup import Sweepers
 if TYPE_CHECKING:
     from ostiary.blueprints.report import Report
     from ostiary.store.database import Database
+    from ostiary.tracing.tracer import Tracer
 
 log = logging.getLogger("ostiary.app")
 
@@ -71,6 +72,8 @@ class Core:
     services: ServiceRegistry
     settings: Settings
     database: Database
+    tracer: Tracer | None = None
+    """Where the operator wants traces."""
 
     @property
     def registry(self) -> Registry:
@@ -217,6 +220,9 @@ async def build_core(
     """Build the services on an open, migrated database, without the first start. Raises WrongKey, Unavailable."""
     secret_key = settings.secret_key
     assert secret_key is not None  # noqa: S101 - `with_secret_key` just saw to it, or whoever calls this
+    tracer = None
+    if serving and settings.tracing.address is not None:
+        tracer, database, rooms = _traced(settings, database, rooms)
     sealer, kinds = Sealer(secret_key), Registry(kinds_of(rooms))
     plane = ConfigPlane(database=database, registry=kinds, sealer=sealer)
     await plane.load()
@@ -229,6 +235,7 @@ async def build_core(
         plane,
         Installation(await install_id(database)),
         Sweepers(sweepers_of(rooms)),
+        *(() if tracer is None else (tracer,)),
         database=database,
         clock=clock,
         offered=[
@@ -237,7 +244,16 @@ async def build_core(
         ],
     )
     hosts = await _hosts(services)
-    return Core(rooms=rooms, services=services.extended(hosts), settings=settings, database=database)
+    return Core(rooms=rooms, services=services.extended(hosts), settings=settings, database=database, tracer=tracer)
+
+
+def _traced(settings: Settings, database: Database, rooms: Sequence[Room]) -> tuple[Tracer, Database, Sequence[Room]]:
+    """Return the tracer, the database whose calls it shows, and the rooms with its own."""
+    from ostiary.tracing.database import TracedDatabase  # noqa: PLC0415 - most installations trace nothing
+    from ostiary.tracing.room import ROOM as TRACING  # noqa: PLC0415 - as above
+    from ostiary.tracing.tracer import Tracer  # noqa: PLC0415 - as above
+
+    return Tracer(settings.tracing), TracedDatabase(database), (*rooms, TRACING)
 
 
 def _editor(rooms: Sequence[Room], services: ServiceRegistry, *, rest: float) -> Editor:

@@ -89,6 +89,12 @@ def configure(level: str, *, stream: TextIO | None = None, terminal: bool | None
     logging.getLogger("asyncio").setLevel(floor)
 
 
+def add_filter(seen: logging.Filter) -> None:
+    """Let a filter see every line before it is written."""
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(seen)
+
+
 def mask(name: str, value: object) -> object:
     """Return a value as it may be logged under a name: secrets become stars, at any depth."""
     if isinstance(value, Secret) or (SECRET_NAME.search(name) and value not in (None, "", False, True)):

@@ -133,6 +133,10 @@ class Process:
         """Listen, start the background work, and announce it. Raises SettingsError when an address is taken."""
         from ostiary.app.operator import banner  # noqa: PLC0415 - as above
 
+        if self._core.tracer is not None:
+            from ostiary.tracing.log_lines import TraceLines  # noqa: PLC0415 - most installations trace nothing
+
+            logs.add_filter(TraceLines())
         for listener in self._listeners:
             await listener.start()
         self._background.start()
@@ -149,6 +153,8 @@ class Process:
         if self._has_site and drain:
             await asyncio.sleep(DRAIN)
         await asyncio.gather(*(listener.stop() for listener in self._listeners), self._background.stop())
+        if self._core.tracer is not None:
+            await self._core.tracer.exporter.flush()
 
 
 def _tls_listener(core: Core, site: Site, address: Address, limits: ConnectionLimits) -> Listener:

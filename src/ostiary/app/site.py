@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from ostiary.app.core import Core
@@ -47,10 +48,11 @@ def build_site(core: Core, metrics: Metrics, health: Health | None = None) -> Bu
     endpoints = [endpoint for room in core.rooms for endpoint in room.endpoints(services)]
     services[Protocols].register(*cast("list[ProtocolEndpoint]", endpoints))
     routes = [route for room in core.rooms for route in room.routes(services)]
+    make_site, traced = _site_and_route(core)
 
     settings = core.settings
-    site = Site(
-        _with_request_id(Router(metrics.measured(route) for route in routes)),
+    site = make_site(
+        _with_request_id(Router(metrics.measured(traced(route)) for route in routes)),
         prefix=settings.web.path,
         proxies=Proxies(settings.listen.trusted_proxy_cidrs),
         hosts=core.hosts,
@@ -61,6 +63,15 @@ def build_site(core: Core, metrics: Metrics, health: Health | None = None) -> Bu
         on_error=ErrorRecorder(services, metrics, health),
     )
     return Built(site, health, routes, services)
+
+
+def _site_and_route(core: Core) -> tuple[Callable[..., Site], Callable[[Route], Route]]:
+    """Return what makes the site, and what is done to each route: more where there are traces."""
+    if core.tracer is None:
+        return Site, lambda route: route
+    from ostiary.tracing.site import TracedSite, traced_route  # noqa: PLC0415 - most installations trace nothing
+
+    return partial(TracedSite, tracer=core.tracer), traced_route
 
 
 class _with_request_id:  # noqa: N801 - reads as what it does to the router

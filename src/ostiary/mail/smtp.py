@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ostiary.mail.errors import MessageRefused, NotDelivered
 from ostiary.settings import EmailSettings
+from ostiary.spans import span
 
 if TYPE_CHECKING:
     from email.message import EmailMessage
@@ -48,8 +49,11 @@ class SmtpClient:
             validate_certs=True,
         )
         try:
-            async with asyncio.timeout(here.timeout * _STEPS):
-                return await self._converse(client, message)
+            with span("SMTP", "client") as work:
+                work.note("server.address", here.host)
+                work.note("server.port", here.port)
+                async with asyncio.timeout(here.timeout * _STEPS):
+                    return await self._converse(client, message)
         except TimeoutError:
             raise NotDelivered(f"{self.server} did not answer within {here.timeout * _STEPS:.0f} seconds") from None
         except aiosmtplib.SMTPException as error:

@@ -21,6 +21,7 @@ from ostiary.policies.trace import How, Trace, TraceStep
 from ostiary.policies.verdict import Question, Verdict
 from ostiary.policies.wishes import NO_CHANGES, ContextChanges, Wishes, in_words
 from ostiary.record import dataclass
+from ostiary.spans import span
 
 if TYPE_CHECKING:
     from ostiary.directory.user import Subject
@@ -52,9 +53,7 @@ async def decide(
     if not bindings:
         user = None if subject is None else subject.user.pk
         return Decision(True, (), Trace(target_pk, mode, user, (), None, True, snapshot.number))  # noqa: FBT003
-    question = Question(subject, context, snapshot, target_pk)
-    steps, wishes = await _steps(bindings, question, snapshot)
-    return _conclude(steps, wishes, target_pk=target_pk, mode=mode, question=question, revision=snapshot.number)
+    return await _decide(bindings, Question(subject, context, snapshot, target_pk), mode, snapshot)
 
 
 async def decide_policies(
@@ -64,9 +63,7 @@ async def decide_policies(
     bindings = [
         PolicyBinding(pk=policy, policy=policy, target=target_pk, order=order) for order, policy in enumerate(policies)
     ]
-    question = Question(subject, context, snapshot, target_pk)
-    steps, wishes = await _steps(bindings, question, snapshot)
-    return _conclude(steps, wishes, target_pk=target_pk, mode="all", question=question, revision=snapshot.number)
+    return await _decide(bindings, Question(subject, context, snapshot, target_pk), "all", snapshot)
 
 
 def has_bindings(target_pk: str, snapshot: Snapshot) -> bool:
@@ -80,6 +77,16 @@ def _bindings_of(target_pk: str, snapshot: Snapshot) -> Sequence[PolicyBinding]:
     if len(found) <= 1:
         return found
     return sorted(found, key=lambda binding: (binding.order, str(binding.pk)))
+
+
+async def _decide(bindings: Sequence[PolicyBinding], question: Question, mode: Mode, snapshot: Snapshot) -> Decision:
+    target = question.target
+    with span("policies") as work:
+        steps, wishes = await _steps(bindings, question, snapshot)
+        made = _conclude(steps, wishes, target_pk=target, mode=mode, question=question, revision=snapshot.number)
+        work.note("ostiary.target", target)
+        work.note("ostiary.passing", made.passing)
+        return made
 
 
 async def _steps(
@@ -161,8 +168,10 @@ async def _policy_step(binding: PolicyBinding, wishes: Wishes, snapshot: Snapsho
     if not binding.enabled:
         return _made(binding, kind="policy", name=name, how="disabled", raw=None)
     try:
-        async with asyncio.timeout(binding.timeout or None):
-            how, verdict = await _evaluate(policy, wishes.question)
+        with span(f"policy {name}") as work:
+            async with asyncio.timeout(binding.timeout or None):
+                how, verdict = await _evaluate(policy, wishes.question)
+            work.note("ostiary.passing", verdict.passing)
     except PolicyError as error:
         text = str(error)
     except TimeoutError:

@@ -16,6 +16,7 @@ from ostiary.settings.model import (
     PostgreSQL,
     SessionSettings,
     Settings,
+    TracingSettings,
     Web,
 )
 
@@ -32,6 +33,7 @@ __all__ = [
     "SessionSettings",
     "Settings",
     "SettingsError",
+    "TracingSettings",
     "UnknownSetting",
     "Web",
     "environment",

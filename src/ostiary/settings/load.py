@@ -24,6 +24,7 @@ from ostiary.settings.model import (
     Settings,
     Shown,
     Throttle,
+    TracingSettings,
     Web,
 )
 from ostiary.settings.sources import DEFAULT_FILE, RawValue, aliases_not_needed, find, read_file, refuse_unknown
@@ -64,6 +65,8 @@ def _text(setting: Setting, value: object) -> str:
         return duration_text(value)
     if isinstance(value, Secret):
         return str(value) if value else ""
+    if isinstance(value, Mapping):
+        return ",".join(f"{name}={item}" for name, item in value.items())
     if isinstance(value, tuple):
         return ", ".join(str(item) for item in value)
     return str(value)
@@ -92,6 +95,7 @@ def _settings(values: Mapping[str, object], shown: Mapping[str, Shown], notes: t
         expressions=_section(ExpressionSettings, "expressions", values),
         policies=_section(PolicySettings, "policies", values),
         throttle=_section(Throttle, "throttle.providers.oauth2", values),
+        tracing=_section(TracingSettings, "otel", values),
         notes=notes,
         shown=shown,
     )

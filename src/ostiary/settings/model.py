@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ostiary.record import dataclass
 from ostiary.seal import Secret
+from ostiary.settings.pairs import pairs
 
 Network = IPv4Network | IPv6Network
 
@@ -140,6 +141,40 @@ class EmailSettings:
     sender: str = "ostiary@localhost"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TracingSettings:
+    """OpenTelemetry's settings, under its names. Times are in milliseconds; both endpoints None: no traces."""
+
+    sdk_disabled: bool = False
+    service_name: str = "ostiary"
+    resource_attributes: Mapping[str, str] = field(default_factory=dict)
+    traces_exporter: str = "otlp"
+    traces_sampler: str = "parentbased_always_on"
+    traces_sampler_arg: float = 1.0
+    exporter_otlp_endpoint: str | None = None
+    exporter_otlp_traces_endpoint: str | None = None
+    exporter_otlp_headers: Secret = Secret("")
+    exporter_otlp_compression: str = "none"
+    exporter_otlp_certificate: Path | None = None
+    exporter_otlp_timeout: int = 10_000
+    bsp_schedule_delay: int = 5_000
+    bsp_max_queue_size: int = 2_048
+
+    @property
+    def address(self) -> str | None:
+        """Where traces are sent; None: none are made."""
+        if self.sdk_disabled or self.traces_exporter == "none":
+            return None
+        if self.exporter_otlp_endpoint is None:
+            return self.exporter_otlp_traces_endpoint
+        return self.exporter_otlp_traces_endpoint or f"{self.exporter_otlp_endpoint}/v1/traces"
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers for the collector, in clear."""
+        return pairs(self.exporter_otlp_headers.reveal())
+
+
 @dataclass(frozen=True, slots=True)
 class Shown:
     """A value as `ostiary settings` shows it: its text (stars for a secret) and its source."""
@@ -170,6 +205,7 @@ class Settings:
     throttle: Throttle = Throttle(device=RateSetting(20, 3_600_000_000))
     expressions: ExpressionSettings = ExpressionSettings()
     policies: PolicySettings = PolicySettings()
+    tracing: TracingSettings = TracingSettings()
     event_retention: int = 365 * 86_400_000_000  # microseconds
     image_digest: str | None = None  # of the container image, set by the deployment
     notes: tuple[str, ...] = ()  # notes for the operator, one sentence each

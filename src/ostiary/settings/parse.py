@@ -11,17 +11,20 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from ostiary.proto.authority import read_address
 from ostiary.proto.duration import parse_duration
 from ostiary.seal import Secret
 from ostiary.settings.model import Address, Network, RateSetting
+from ostiary.settings.pairs import pairs
 
 _TEN_YEARS: Final = 315_360_000  # seconds
 _HIGHEST_PORT: Final = 65535
 _HEADER: Final = re.compile(r"[A-Za-z0-9-]{1,64}")
 _UNITS: Final = {"s": 1_000_000, "m": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000}  # microseconds
 _WEB_ADDRESS: Final = re.compile(r"https?://[A-Za-z0-9.\[\]:-]+(/[A-Za-z0-9._~/-]*)?")
+_SHARE: Final = re.compile(r"0?\.[0-9]{1,12}|[01]|0\.|1\.0{0,12}")
 _URL_PATH: Final = re.compile(r"/(?:[A-Za-z0-9._~-]+/)*")
 
 
@@ -139,6 +142,33 @@ def rate(raw: str) -> RateSetting:
     if window is None or not (count.strip().isascii() and count.strip().isdigit()) or int(count) < 1:
         raise ValueError("expected a rate, such as 20/hour")
     return RateSetting(int(count), window)
+
+
+def http_address(raw: str) -> str:
+    """Parse an http or https address without user, query and fragment. The slash at its end is left out."""
+    try:
+        parts = urlsplit(raw)
+        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or not raw.isascii() or any(sign in raw for sign in " @?#\\"):
+        raise ValueError("expected an http or https address, such as http://localhost:4318")
+    return raw.rstrip("/")
+
+
+def share(raw: str) -> float:
+    """Parse a share from 0 to 1, such as 0.1."""
+    if _SHARE.fullmatch(raw):
+        return float(raw)
+    raise ValueError("expected a number from 0 to 1, such as 0.1")
+
+
+def secret_pairs(raw: str) -> Secret:
+    """Parse headers as `pairs` reads them, as a secret."""
+    for name, value in pairs(raw).items():
+        if not value.isascii() or not _HEADER.fullmatch(name):
+            raise ValueError("expected name=value of ASCII characters, separated by commas")
+    return Secret(raw)
 
 
 def header(raw: str) -> str:

@@ -2,7 +2,7 @@
 
 A setting named "listen.http" is read from OSTIARY_LISTEN__HTTP, else from AUTHENTIK_LISTEN__HTTP where authentik has a
 setting of the same meaning, else from `listen: {http: ...}` in the configuration file, else its default applies.
-docs/settings.md is generated from this table.
+docs/settings.md is generated from this table. Those of traces have the names that OpenTelemetry gives them everywhere.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Final
 
 from ostiary.record import dataclass
 from ostiary.settings import parse
+from ostiary.settings.pairs import pairs
 
 PREFIX: Final = "OSTIARY_"
 ALIAS_PREFIX: Final = "AUTHENTIK_"
@@ -19,6 +20,10 @@ CONFIG_VARIABLE: Final = "OSTIARY_CONFIG"
 """Names the configuration file. It is no setting itself, because it says where settings are."""
 
 SSL_MODES: Final = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+SAMPLERS: Final = (
+    *("always_on", "always_off", "traceidratio"),
+    *("parentbased_always_on", "parentbased_always_off", "parentbased_traceidratio"),
+)
 LOG_LEVELS: Final = ("trace", "debug", "info", "warning", "error")
 
 
@@ -34,11 +39,12 @@ class Setting:
     secret: bool = False
     is_duration: bool = False  # microseconds, shown as a duration
     flat: bool = False  # authentik spells it with one underscore, not as a nested setting
+    opentelemetry: bool = False  # the variable is OpenTelemetry's: OTEL_SERVICE_NAME for "otel.service_name"
 
     @property
     def variable(self) -> str:
         """The environment variable, "OSTIARY_POSTGRESQL__HOST"."""
-        return PREFIX + self._words()
+        return self.name.upper().replace(".", "_") if self.opentelemetry else PREFIX + self._words()
 
     @property
     def alias_variable(self) -> str | None:
@@ -209,6 +215,129 @@ TABLE: Final[tuple[Setting, ...]] = (
         alias=False,
         help="How long events of the audit log are kept; those of unauthenticated requesters at most 30 days. A change"
         " applies to existing events as well.",
+    ),
+    Setting(
+        name="otel.exporter_otlp_endpoint",
+        parse=parse.http_address,
+        alias=False,
+        opentelemetry=True,
+        help="Address of a collector that takes traces (OTLP over HTTP), such as http://localhost:4318; "
+        "/v1/traces is appended. Not set: no traces are made.",
+    ),
+    Setting(
+        name="otel.exporter_otlp_traces_endpoint",
+        parse=parse.http_address,
+        alias=False,
+        opentelemetry=True,
+        help="The same as a complete address, for a collector that takes traces at another path. Wins over the other.",
+    ),
+    Setting(
+        name="otel.exporter_otlp_protocol",
+        parse=parse.choice("http/protobuf"),
+        default="http/protobuf",
+        alias=False,
+        opentelemetry=True,
+        help="How the collector is spoken to: http/protobuf is the only one here. Collectors listen for it on "
+        "port 4318, on 4317 for gRPC.",
+    ),
+    Setting(
+        name="otel.exporter_otlp_headers",
+        parse=parse.secret_pairs,
+        secret=True,
+        default="",
+        alias=False,
+        opentelemetry=True,
+        help="Headers for the collector, such as authorization=Bearer%20...: name=value, separated by commas, "
+        "values with percent encoding.",
+    ),
+    Setting(
+        name="otel.exporter_otlp_compression",
+        parse=parse.choice("none", "gzip"),
+        default="none",
+        alias=False,
+        opentelemetry=True,
+        help="Whether traces are sent compressed.",
+    ),
+    Setting(
+        name="otel.exporter_otlp_certificate",
+        parse=parse.path,
+        alias=False,
+        opentelemetry=True,
+        help="File of the authorities that may sign the collector's certificate. Not set: those of the system.",
+    ),
+    Setting(
+        name="otel.exporter_otlp_timeout",
+        parse=parse.whole_number(100, 60_000),
+        default="10000",
+        alias=False,
+        opentelemetry=True,
+        help="Milliseconds that the collector may take to answer.",
+    ),
+    Setting(
+        name="otel.service_name",
+        parse=parse.text,
+        default="ostiary",
+        alias=False,
+        opentelemetry=True,
+        help="Name of this service in traces.",
+    ),
+    Setting(
+        name="otel.resource_attributes",
+        parse=pairs,
+        default="",
+        alias=False,
+        opentelemetry=True,
+        help="More about this service in traces, such as deployment.environment.name=test: name=value, separated "
+        "by commas.",
+    ),
+    Setting(
+        name="otel.traces_sampler",
+        parse=parse.choice(*SAMPLERS),
+        default="parentbased_always_on",
+        alias=False,
+        opentelemetry=True,
+        help="Which requests are traced: always_on, always_off, traceidratio (the share of the next setting); "
+        "with parentbased_ before it, a trusted proxy decides about the requests whose trace it began.",
+    ),
+    Setting(
+        name="otel.traces_sampler_arg",
+        parse=parse.share,
+        default="1.0",
+        alias=False,
+        opentelemetry=True,
+        help="The share for traceidratio, from 0 to 1.",
+    ),
+    Setting(
+        name="otel.traces_exporter",
+        parse=parse.choice("otlp", "none"),
+        default="otlp",
+        alias=False,
+        opentelemetry=True,
+        help="none: no traces are made.",
+    ),
+    Setting(
+        name="otel.sdk_disabled",
+        parse=parse.yes_or_no,
+        default="false",
+        alias=False,
+        opentelemetry=True,
+        help="true: no traces are made.",
+    ),
+    Setting(
+        name="otel.bsp_schedule_delay",
+        parse=parse.whole_number(100, 60_000),
+        default="5000",
+        alias=False,
+        opentelemetry=True,
+        help="Milliseconds after which spans are sent that do not fill a request to the collector (512) earlier.",
+    ),
+    Setting(
+        name="otel.bsp_max_queue_size",
+        parse=parse.whole_number(512, 100_000),
+        default="2048",
+        alias=False,
+        opentelemetry=True,
+        help="How many spans wait for the collector at most, about 1 KiB each; further ones are dropped, and counted.",
     ),
     Setting(
         name="bootstrap.password",

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 from ostiary.flows.error_detail import ErrorDetail, Errors
 from ostiary.flows.errors import PlanChanged
 from ostiary.flows.interface.stage_context import (
     Ask,
-    Behaviour,
     Declined,
     Done,
     Refused,
@@ -37,6 +36,7 @@ from ostiary.flows.run.flow_commit import FlowCommit
 from ostiary.flows.run.outcome import FlowRedirect, Outcome, Passed
 from ostiary.flows.run.planner import UNDECIDED, Planned, Planner
 from ostiary.flows.run.run_state import OwnStages, RunState
+from ostiary.flows.run.stage_work import answer_stage, open_stage
 from ostiary.resource import codec
 from ostiary.sessions.session import Session, SessionGone
 
@@ -214,7 +214,7 @@ class Dispatcher:
             detail = ErrorDetail("This answer belongs to another step.", "component")
             return await self._challenge_again(stage, stage_context, {"component": (detail,)})
         answer = stage.PAGE.read(answer) if form else answer
-        verdict = await cast("Behaviour", stage).answer(stage_context, answer)
+        verdict = await answer_stage(stage, stage_context, answer)
         match verdict:
             case Ask():
                 return Passed()
@@ -255,7 +255,7 @@ class Dispatcher:
             self._commit.plan = self._state.plan.without_step()
             return None
         stage_context = self._state.stage_context()
-        verdict = await cast("Behaviour", stage).open(stage_context)
+        verdict = await open_stage(stage, stage_context)
         match verdict:
             case Ask():
                 return await self._challenge(verdict, stage, stage_context)
@@ -290,7 +290,7 @@ class Dispatcher:
 
     async def _challenge_again(self, stage: Stage, stage_context: StageContext, errors: Errors) -> Outcome:
         """Return the current challenge with errors that are not stored."""
-        verdict: Verdict = await cast("Behaviour", stage).open(stage_context)
+        verdict: Verdict = await open_stage(stage, stage_context)
         if not isinstance(verdict, Ask):
             return Passed()
         return await challenge_of(stage_context, verdict, self._state.plan.to(errors=errors), stage)
@@ -376,7 +376,7 @@ class Dispatcher:
         plan = self._state.plan
         scratch = plan.scratch if verdict.scratch is None else verdict.scratch
         self._commit.keep(plan.to(scratch=scratch, errors=verdict.errors), verdict.writes)
-        again: Verdict = await cast("Behaviour", stage).open(codec.changed(stage_context, scratch=scratch))
+        again: Verdict = await open_stage(stage, codec.changed(stage_context, scratch=scratch))
         if not isinstance(again, Ask):
             return Passed()
         return await challenge_of(stage_context, again, self._state.plan, stage)

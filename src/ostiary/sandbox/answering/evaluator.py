@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
+from ostiary.spans import span
+
 if TYPE_CHECKING:
     from ostiary.sandbox.answering.result import Evaluation
     from ostiary.sandbox.answering.running import Runner
@@ -32,7 +34,8 @@ class Evaluator:
 
         Nothing that it would like done is done here. No transaction may be open meanwhile: a run takes its time.
         """
-        return await (self._runner or await self._loaded()).run(expression, scene)
+        with span(f"expression {expression.name}"):
+            return await (self._runner or await self._loaded()).run(expression, scene)
 
     async def close(self) -> None:
         """End the worker processes, and start no more."""

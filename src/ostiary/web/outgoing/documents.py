@@ -13,7 +13,15 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from ostiary.web.outgoing.requests import HEAD_LIMIT, OutgoingFailed, RequestTarget, connected, target_of
+from ostiary.web.outgoing.requests import (
+    HEAD_LIMIT,
+    OutgoingFailed,
+    RequestTarget,
+    connected,
+    header_lines,
+    outgoing_span,
+    target_of,
+)
 
 SECONDS: Final = 5.0  # in total
 DOCUMENT_LIMIT: Final = 262_144  # bytes
@@ -110,9 +118,18 @@ class _ParsedResponse:
 
 
 async def _read(target: RequestTarget, headers: Mapping[str, str], *, public: bool, limit: int) -> bytes:
+    with outgoing_span("GET", target) as (made, trace):
+        lines = header_lines(tuple(headers.items())) + trace
+        status, body = await _answer(target, lines, public=public, limit=limit)
+        made.note("http.response.status_code", status)
+        if status != _OK:
+            raise OutgoingFailed(f"the response has status {status}, expected {_OK}")
+        return body
+
+
+async def _answer(target: RequestTarget, lines: str, *, public: bool, limit: int) -> tuple[int, bytes]:
     import httptools  # noqa: PLC0415 - loaded on first use
 
-    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     async with connected(target, public=public) as (reader, writer):
         writer.write(
             f"GET {target.path} HTTP/1.1\r\nHost: {target.authority}\r\nUser-Agent: Ostiary\r\n"
@@ -135,6 +152,4 @@ async def _read(target: RequestTarget, headers: Mapping[str, str], *, public: bo
                 raise OutgoingFailed("the response is too long")
         if not response.headers_done or (response.framed and not response.done):
             raise OutgoingFailed("the response is incomplete")
-        if parser.get_status_code() != _OK:
-            raise OutgoingFailed(f"the response has status {parser.get_status_code()}, expected {_OK}")
-        return bytes(response.body)
+        return parser.get_status_code(), bytes(response.body)

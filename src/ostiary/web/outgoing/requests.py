@@ -1,10 +1,11 @@
-"""Outgoing connections, and the POST of a form.
+"""Outgoing connections, and POST requests.
 
 A POST uses its own connection and reads only the status of the response. Redirects are not followed, the body is not
 read, and the total time is limited. Private addresses are allowed, because administrators configure the URLs and
 applications often run in private networks. For untrusted URLs, `connected(..., public=True)` resolves the host,
 requires a public address, and connects to exactly that address. TLS certificates are verified with the system's
-authorities. For the fetching of documents see `documents`.
+authorities. For the fetching of documents see `documents`. Each request is a span of the work that goes on, and says so
+to whom it asks (`traceparent`).
 """
 
 from __future__ import annotations
@@ -14,16 +15,21 @@ import contextlib
 import ipaddress
 import re
 import socket
-from collections.abc import AsyncIterator, Sequence
-from typing import Final
+from collections.abc import AsyncIterator, Iterator, Sequence
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlencode, urlsplit
 
 from ostiary.record import dataclass
+from ostiary.spans import Span, span
+
+if TYPE_CHECKING:
+    import ssl
 
 SECONDS: Final = 10.0  # in total
 HEAD_LIMIT: Final = 16_384  # bytes of status line and headers
 URL_LIMIT: Final = 2048  # characters
 
+_FORM: Final = (("Content-Type", "application/x-www-form-urlencoded"),)
 _VISIBLE: Final = re.compile(r"[\x21-\x7e]+")
 _STATUS: Final = re.compile(rb"HTTP/1\.[01] ([1-5][0-9]{2})(?: [^\r\n]*)?\r?\n")
 _CONTINUE: Final = 200  # statuses below are interim (RFC 9110 15.2)
@@ -57,11 +63,26 @@ def url_problem(url: str) -> str | None:
 
 async def post_form(url: str, pairs: Sequence[tuple[str, str]], *, seconds: float = SECONDS) -> int:
     """Post a form and return the status of the response. Raises OutgoingFailed."""
+    return await post(url, urlencode(pairs).encode("ascii"), headers=_FORM, seconds=seconds)
+
+
+async def post(
+    url: str,
+    body: bytes,
+    *,
+    headers: Sequence[tuple[str, str]],
+    seconds: float = SECONDS,
+    context: ssl.SSLContext | None = None,
+) -> int:
+    """Post octets and return the status of the response. Raises OutgoingFailed.
+
+    `headers` are those of the body, and others of an operator's. `context` has other authorities than the system's.
+    """
     target = target_of(url)
     try:
         # guard: A67 outgoing requests have a time limit
         async with asyncio.timeout(seconds):
-            return await _exchange(target, urlencode(pairs).encode("ascii"))
+            return await _exchange(target, body, headers, context)
     except TimeoutError:
         raise OutgoingFailed(f"no response within {seconds:g} seconds") from None
     except (OSError, EOFError, ValueError) as error:  # ValueError: a line is longer than the limit
@@ -94,14 +115,15 @@ def target_of(url: str) -> RequestTarget:
 
 @contextlib.asynccontextmanager
 async def connected(
-    target: RequestTarget, *, public: bool = False
+    target: RequestTarget, *, public: bool = False, context: ssl.SSLContext | None = None
 ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    """Open a connection for one request. `public`: only to a public address.
+    """Open a connection for one request. `public`: only to a public address. `context` is one for TLS.
 
     Raises OutgoingFailed if the host is not public, OSError if the connection fails. The caller sets a timeout.
     """
-    context = None
-    if target.tls:
+    if not target.tls:
+        context = None
+    elif context is None:
         import ssl  # noqa: PLC0415 - loaded with the first https request
 
         context = ssl.create_default_context()
@@ -144,16 +166,37 @@ def _is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
     return address.is_global and not address.is_multicast
 
 
-async def _exchange(target: RequestTarget, body: bytes) -> int:
-    async with connected(target) as (reader, writer):
-        writer.write(
-            f"POST {target.path} HTTP/1.1\r\nHost: {target.authority}\r\nUser-Agent: Ostiary\r\nAccept: */*\r\n"
-            "Content-Type: application/x-www-form-urlencoded\r\n"
-            f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode("ascii")
-            + body
-        )
-        await writer.drain()
-        return await _status(reader)
+@contextlib.contextmanager
+def outgoing_span(method: str, target: RequestTarget) -> Iterator[tuple[Span, str]]:
+    """Yield the span of a request, and the lines of its head that continue the trace."""
+    with span(method, "client") as made:
+        # guard: A73 a trace has the host of an outgoing request, not its path and query
+        made.note("http.request.method", method)
+        made.note("server.address", target.host)
+        made.note("server.port", target.port)
+        yield made, header_lines(made.headers())
+
+
+def header_lines(headers: Sequence[tuple[str, str]]) -> str:
+    """Return the lines of headers. Their values have no line breaks: they are ours, or were validated as settings."""
+    return "".join(f"{name}: {value}\r\n" for name, value in headers)
+
+
+async def _exchange(
+    target: RequestTarget, body: bytes, headers: Sequence[tuple[str, str]], context: ssl.SSLContext | None
+) -> int:
+    with outgoing_span("POST", target) as (made, trace):
+        async with connected(target, context=context) as (reader, writer):
+            writer.write(
+                f"POST {target.path} HTTP/1.1\r\nHost: {target.authority}\r\nUser-Agent: Ostiary\r\nAccept: */*\r\n"
+                f"{header_lines(headers)}{trace}"
+                f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode("ascii")
+                + body
+            )
+            await writer.drain()
+            status = await _status(reader)
+        made.note("http.response.status_code", status)
+        return status
 
 
 async def _status(reader: asyncio.StreamReader) -> int:
