@@ -20,7 +20,7 @@ from ostiary.policies.kinds.dummy import DummyPolicy
 from ostiary.policies.kinds.event_matcher import EventMatcherPolicy
 from ostiary.policies.kinds.password import PasswordPolicy, broken_rules, rules_in_words, strength
 from ostiary.policies.kinds.password_expiry import PasswordExpiryPolicy
-from ostiary.policies.leaked_passwords import LeakedPasswords
+from ostiary.policies.lookups.leaked_passwords import LeakedPasswords
 from ostiary.policies.resources import Policy, PolicyBinding
 from ostiary.policies.room import ROOM
 from ostiary.policies.services import NO_SERVICES, PolicyServices

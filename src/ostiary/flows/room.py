@@ -45,6 +45,7 @@ from ostiary.flows.stages.user_login import UserLoginStage
 from ostiary.flows.stages.user_logout import UserLogoutStage
 from ostiary.flows.stages.user_write import UserWriteStage
 from ostiary.mail.outbox import Outbox
+from ostiary.policies.lookups.reputation import Reputation
 from ostiary.policies.services import PolicyServices
 from ostiary.resource import Registry
 from ostiary.room import Room, Service
@@ -109,6 +110,7 @@ def flow_services(services: ServiceRegistry) -> Services:
         outbox=services[Outbox],
         evaluator=services[Evaluator],
         policy_services=services[PolicyServices],
+        reputation=services[Reputation],
         cookie_key=Secret(services[DerivedKeys].key("flows/cookie").hex()),
         unnamed=lambda: any(is_unnamed() for is_unnamed in hooks.unnamed),
         internal_stages=dict(hooks.stages),

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ostiary.flows.plans.repository import Plans
     from ostiary.flows.resources import Stage
     from ostiary.mail.outbox import Outbox
+    from ostiary.policies.lookups.reputation import Reputation
     from ostiary.policies.services import PolicyServices
     from ostiary.sandbox.answering.evaluator import Evaluator
     from ostiary.seal import Secret
@@ -72,6 +73,7 @@ class Services:
     cookie_key: Secret
     evaluator: Evaluator | None
     policy_services: PolicyServices
+    reputation: Reputation
     internal_stages: Mapping[str, Stage] = field(default_factory=dict)
     refusals: Refusals = field(default_factory=Refusals)
     sign_ins: SignInLog = field(default_factory=SignInLog)

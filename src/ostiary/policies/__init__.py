@@ -1,6 +1,6 @@
 """Policies: bindings of groups, users and policies to objects, and the one engine that decides, with a trace.
 
-Owns the kinds policy binding, expression policy and password policy. Serves no paths.
+Owns policy bindings, the kinds of policies, and the reputation of accounts and addresses. Serves no paths.
 Must not know flows, protocols or sessions: a caller hands over the subject and the facts of the moment.
 """
 
@@ -9,6 +9,7 @@ __all__ = [
     "decide",
     "errors",
     "kinds",
+    "lookups",
     "native",
     "resources",
     "room",

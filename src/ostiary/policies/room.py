@@ -4,21 +4,63 @@ from __future__ import annotations
 
 from typing import Final
 
+from ostiary.directory.passwords.pool import Passwords
+from ostiary.directory.rows.backend import AccountHooks
 from ostiary.policies.kinds.dummy import DummyPolicy
 from ostiary.policies.kinds.event_matcher import EventMatcherPolicy
 from ostiary.policies.kinds.expression import ExpressionPolicy
 from ostiary.policies.kinds.password import PasswordPolicy
 from ostiary.policies.kinds.password_expiry import PasswordExpiryPolicy
-from ostiary.policies.leaked_passwords import LeakedPasswords
+from ostiary.policies.kinds.reputation import ReputationPolicy
+from ostiary.policies.kinds.unique_password import UniquePasswordPolicy
+from ostiary.policies.lookups.leaked_passwords import LeakedPasswords
+from ostiary.policies.lookups.password_history import HISTORY, PasswordHistory
+from ostiary.policies.lookups.reputation import SCORES, Reputation, sweep
 from ostiary.policies.resources import PolicyBinding
 from ostiary.policies.services import PolicyServices
 from ostiary.room import Room, Service, ServiceRegistry
+from ostiary.sessions.sessions import Hooks
 from ostiary.settings import Settings
+from ostiary.store.configuration.plane import ConfigPlane
+
+_SECOND: Final = 1_000_000  # microseconds
 
 
 def policy_services(services: ServiceRegistry) -> PolicyServices:
     """Return what policies may ask: the services of every room."""
     return PolicyServices(services.__getitem__)
+
+
+def reputation(services: ServiceRegistry) -> Reputation:
+    """Return the scores of accounts and addresses, which are kept while a policy compares them."""
+    plane = services[ConfigPlane]
+    return Reputation(
+        services.database,
+        lifetime=services[Settings].reputation.expiry * _SECOND,
+        is_used=lambda: bool(plane.snapshot.all(ReputationPolicy)),
+    )
+
+
+def password_history(services: ServiceRegistry) -> PasswordHistory:
+    """Return the earlier passwords, which are kept as far back as a policy compares them."""
+    plane = services[ConfigPlane]
+    return PasswordHistory(
+        services.database,
+        services[Passwords],
+        depth=lambda: max(
+            (one.num_historical_passwords for one in plane.snapshot.all(UniquePasswordPolicy)), default=0
+        ),
+    )
+
+
+def account_hooks(services: ServiceRegistry) -> AccountHooks:
+    """Return what keeps the passwords of users whose password changes."""
+    return AccountHooks(on_ended=[lambda user, now: services[PasswordHistory].changed(user, now)])
+
+
+def session_hooks(services: ServiceRegistry) -> Hooks:
+    """Return what raises the score of who signs in."""
+    return Hooks(on_begin=[services[Reputation].succeeded])
 
 
 ROOM: Final = Room(
@@ -29,9 +71,16 @@ ROOM: Final = Room(
         PasswordPolicy,
         PasswordExpiryPolicy,
         EventMatcherPolicy,
+        UniquePasswordPolicy,
+        ReputationPolicy,
         DummyPolicy,
     ),
+    migrations=(SCORES, HISTORY),
+    sweeps=(sweep,),
+    hooks=(Service(Hooks, session_hooks), Service(AccountHooks, account_hooks)),
     services=(
+        Service(PasswordHistory, password_history),
+        Service(Reputation, reputation),
         Service(PolicyServices, policy_services),
         Service(LeakedPasswords, lambda services: LeakedPasswords(services[Settings].policies.leaked_passwords)),
     ),

@@ -119,6 +119,13 @@ class PolicySettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReputationSettings:
+    """How long scores are kept, in seconds."""
+
+    expiry: int = 86_400
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BootstrapSettings:
     """The first administrator, created without the wizard when `password` or `token` is set."""
 
@@ -206,6 +213,7 @@ class Settings:
     expressions: ExpressionSettings = ExpressionSettings()
     policies: PolicySettings = PolicySettings()
     tracing: TracingSettings = TracingSettings()
+    reputation: ReputationSettings = ReputationSettings()
     event_retention: int = 365 * 86_400_000_000  # microseconds
     image_digest: str | None = None  # of the container image, set by the deployment
     notes: tuple[str, ...] = ()  # notes for the operator, one sentence each

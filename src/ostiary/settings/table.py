@@ -208,6 +208,12 @@ TABLE: Final[tuple[Setting, ...]] = (
         " digits of a hash and never a password.",
     ),
     Setting(
+        name="reputation.expiry",
+        parse=parse.whole_seconds,
+        default="86400",
+        help="How long the reputation of an account or address is kept after its last change, in seconds.",
+    ),
+    Setting(
         name="event_retention",
         parse=parse.duration,
         is_duration=True,

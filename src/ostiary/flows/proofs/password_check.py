@@ -78,7 +78,9 @@ async def prove_password(
         return PasswordProven(user, _context(user, backend), tuple(services.attempts.succeeded(attempt)))
     reason = "unknown_user" if user is None else "password" if backend is None else "inactive"
     stage_context.services.sign_ins.failed(user=_name(user), address=stage_context.client, reason=reason)
-    return PasswordFailed(tuple(_failure_event(stage_context, user)))
+    # Bad guesses lower the score of the account and of the address.
+    lowered = services.reputation.failed(_name(user), stage_context.client, now=stage_context.now)
+    return PasswordFailed((*_failure_event(stage_context, user), *lowered))
 
 
 async def _count_attempt(stage_context: StageContext, user: User | None, typed: str, browser: str | None) -> Attempt:

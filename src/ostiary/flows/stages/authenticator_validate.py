@@ -87,7 +87,7 @@ class AuthenticatorValidateStage(Stage):
         if device is None:
             stage_context.services.sign_ins.failed(user=user.username, address=stage_context.client, reason="mfa")
             verdict = wrong("code", "This code is not right, or was used before.")
-            return Wrong(verdict.errors, writes=(_failed(stage_context, user),))
+            return Wrong(verdict.errors, writes=_failed(stage_context, user))
         threshold = parse_duration(self.last_auth_threshold)
         if threshold > 0:
             remember(stage_context, user, device, threshold=threshold)
@@ -184,8 +184,9 @@ def _selectable(stage: Stage) -> dict[str, object]:
     }
 
 
-def _failed(stage_context: StageContext, user: User) -> Statement:
-    return event(
+def _failed(stage_context: StageContext, user: User) -> tuple[Statement, ...]:
+    """Return the event, and the worse reputation."""
+    told = event(
         "login_failed",
         user=user.who,
         app="authentik.events.signals",
@@ -193,6 +194,8 @@ def _failed(stage_context: StageContext, user: User) -> Statement:
         client_ip=stage_context.client,
         now=stage_context.now,
     )
+    lowered = stage_context.services.reputation.failed(user.username, stage_context.client, now=stage_context.now)
+    return (told, *lowered)
 
 
 def _throttled(stage_context: StageContext, user: User) -> tuple[Statement, ...]:

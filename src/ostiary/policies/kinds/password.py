@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Final
 
 from ostiary.policies.errors import DEPENDS, NotAvailable, Undetermined
-from ostiary.policies.leaked_passwords import LeakedPasswords
+from ostiary.policies.lookups.leaked_passwords import LeakedPasswords
 from ostiary.policies.resources import POLICY, Policy
 from ostiary.policies.verdict import Question, Verdict
 from ostiary.resource import Help, Length, Range, kind

@@ -1,0 +1,48 @@
+"""The unique password policy: nobody takes a password of theirs again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Final
+
+from ostiary.policies.errors import NotAvailable
+from ostiary.policies.lookups.password_history import PasswordHistory
+from ostiary.policies.resources import POLICY, Policy
+from ostiary.policies.verdict import Question, Verdict
+from ostiary.resource import Help, Length, Range, kind
+
+if TYPE_CHECKING:
+    from ostiary.policies.trace import How
+
+MAX_DEPTH: Final = 24  # each costs a hash
+
+
+@kind(
+    "authentik_policies_unique_password.uniquepasswordpolicy",
+    verbose_name="Password Uniqueness Policy",
+    plural="Password Uniqueness Policies",
+    component="ak-policy-password-uniqueness-form",
+    routes="policies/unique_password",
+    families=(POLICY,),
+)
+class UniquePasswordPolicy(Policy):
+    """Refuses the present password of the user, and the last ones before it."""
+
+    password_field: Annotated[str, Length(least=1), Help("Key of the prompt field that holds the password.")] = (
+        "password"  # noqa: S105
+    )
+    num_historical_passwords: Annotated[int, Range(1, MAX_DEPTH), Help("How many earlier passwords are compared.")] = 1
+
+    async def evaluate(self, question: Question) -> tuple[How, Verdict]:
+        """Compare the password among the answers. Raises NotAvailable when there is none."""
+        answers = question.context.facts.get("prompt_data")
+        text = answers.get(self.password_field) if isinstance(answers, Mapping) else None
+        if not isinstance(text, str):
+            message = f"no answer called {self.password_field!r}"
+            raise NotAvailable(message)
+        if question.subject is None:
+            return "rules", Verdict(passing=True)  # a new account has no earlier password
+        history = question.context.services[PasswordHistory]
+        if await history.contains(question.subject.user, text, depth=self.num_historical_passwords):
+            return "rules", Verdict(passing=False, messages=("You had this password before. Choose another one.",))
+        return "rules", Verdict(passing=True)
