@@ -23,7 +23,6 @@ from ostiary.sessions.sessions import Hooks
 from ostiary.settings import load
 from ostiary.store.database import Statement
 
-
 TRACING = "ostiary.tracing.room"  # in the list of a process that has a collector
 
 

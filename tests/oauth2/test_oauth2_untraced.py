@@ -10,7 +10,7 @@ from types import FrameType
 import pytest
 from oauth2_rig import Rig
 
-from ostiary.policies.expression import ExpressionPolicy
+from ostiary.policies.kinds.expression import ExpressionPolicy
 from ostiary.policies.resources import PolicyBinding
 from ostiary.tracing.database import TracedDatabase
 from ostiary.tracing.tracer import Tracer
