@@ -109,6 +109,12 @@ return True
     assert await world.users.by_username("ada") is not None
 
 
+async def test_a_mail_is_queued_with_the_decision(small_world: World) -> None:
+    assert await asked(small_world, 'return ak_send_email("keeper@example.org", "s", body="b")')
+    (task,) = await small_world.database.fetch("SELECT args FROM task WHERE name = 'mail.send'")
+    assert "keeper@example.org" in str(task["args"])
+
+
 async def test_a_policy_that_fails_says_where_and_its_stage_stays(world: World, client: Client, caplog: Any) -> None:
     house = default_flow(world)
     await world.user()

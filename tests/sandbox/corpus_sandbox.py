@@ -111,11 +111,12 @@ async def evaluate(house: House, run: Run) -> Outcome:
     who = given.get("user", "nora")
     subject = None if who == "anonymous" else await house.users.subject(house.people[who])
     names = {**_defaults(house, run, seen), **seen.value(given.get("names", {}))}
+    prompt = {"prompt_context": seen.value(given.get("prompt_context", {}))} if kind == "prompt" else {}
     flow, context = seen.value(given.get("flow")), {**seen.value(given.get("context", {}))}
     scene = Scene(
         subject=subject,
         now=NOW,
-        facts={**context, **seen.value(given.get("prompt_context", {}))} if flow is None else flow,
+        facts={**context, **prompt} if flow is None else flow,
         in_flow=flow is not None,
         beside=context if flow is not None else {},
         is_sso=bool((flow or context).get("is_sso")),

@@ -7,4 +7,4 @@ A message waits sealed in the outbox, because its link may be a bearer value. Th
 only, so that neither the queue nor its listing contains the text.
 """
 
-__all__ = ["errors", "message", "outbox", "room"]
+__all__ = ["errors", "message", "outbox", "room", "wording"]

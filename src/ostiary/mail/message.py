@@ -35,8 +35,8 @@ class MessageLink:
 class Message:
     """A message to one recipient, in words of one language, translated already.
 
-    `footnote` stands below in small print. `valid_until` (microseconds UTC) ends the attempts to send it: a message
-    whose link has expired only confuses.
+    A paragraph may have several lines. `footnote` stands below in small print. `valid_until` (microseconds UTC) ends
+    the attempts to send it: a message whose link has expired only confuses.
     """
 
     recipient: str
@@ -125,7 +125,7 @@ def compose(message: Message, *, sender: str, number: str, created: int) -> Emai
 
 def plain_text(message: Message) -> str:
     """Return the text for readers without HTML. A link stands on a line of its own, and is never wrapped."""
-    parts = [*(textwrap.fill(one, _WIDTH) for one in message.paragraphs)]
+    parts = ["\n".join(textwrap.fill(line, _WIDTH) for line in one.splitlines()) for one in message.paragraphs]
     if message.link is not None:
         parts.append(f"{message.link.label}:\n{message.link.url}")
     if message.footnote:

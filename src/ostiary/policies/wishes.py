@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import field
 from datetime import date
 from typing import TYPE_CHECKING, Final
@@ -12,7 +12,7 @@ from ostiary.record import dataclass
 
 if TYPE_CHECKING:
     from ostiary.policies.verdict import Question, Verdict
-    from ostiary.sandbox.answering.result import Effects, Evaluation
+    from ostiary.sandbox.answering.result import Effects
     from ostiary.store.database import Statement
 
 _PLAN: Final = "flow_plan"
@@ -125,18 +125,8 @@ class Wishes:
 
 def in_words(verdict: Verdict) -> tuple[str, ...]:
     """Say what expressions want done."""
-    return tuple(words for result in verdict.results() for words in _words(result))
+    if not (results := tuple(verdict.results())):
+        return ()
+    from ostiary.sandbox.answering.performing import effects_in_words  # noqa: PLC0415 - as above
 
-
-def _words(result: Evaluation) -> Iterator[str]:
-    effects = result.effects
-    if effects.plan is not None:
-        yield f"leaves the plan's context with {', '.join(sorted(effects.plan)) or 'nothing'}"
-    yield from (f"writes an event {event.action}" for event in effects.events)
-    yield from (f"sends a mail to {_recipients(mail)}" for mail in effects.mails)
-    yield from (f"writes to the log: {line.text}" for line in effects.log)
-
-
-def _recipients(mail: Mapping[str, object]) -> str:
-    to = mail.get("to")
-    return ", ".join(str(one) for one in to) if isinstance(to, list) else str(to)
+    return tuple(words for result in results for words in effects_in_words(result.effects))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from ostiary.directory.authenticators.devices import Devices
 from ostiary.directory.rows.found import Finder
 from ostiary.directory.users import Users
+from ostiary.mail.outbox import Outbox
 from ostiary.room import Measure, Room, Service, ServiceRegistry
 from ostiary.sandbox.answering.evaluator import Evaluator
 from ostiary.sandbox.measures import measures
@@ -24,6 +25,7 @@ def evaluator(services: ServiceRegistry) -> Evaluator:
     """Return what has expressions run, with the limits that the operator set. Nothing is loaded or started."""
     set_by_operator = services[Settings].expressions
     users, devices, finder = services[Users], services[Devices], services[Finder]
+    outbox = services[Outbox]
 
     def load() -> Runner:
         from ostiary.sandbox.answering.functions import Functions  # noqa: PLC0415 - not for those without expressions
@@ -39,7 +41,7 @@ def evaluator(services: ServiceRegistry) -> Evaluator:
             calls=set_by_operator.calls,
             output=set_by_operator.output,
         )
-        return Runner(Workers(limits, slots=set_by_operator.workers), Functions(users, devices, finder))
+        return Runner(Workers(limits, slots=set_by_operator.workers), Functions(users, devices, finder), outbox)
 
     return Evaluator(load)
 

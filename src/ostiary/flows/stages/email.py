@@ -13,11 +13,12 @@ from ostiary.flows.challenge_page import ChallengePage, PageContext
 from ostiary.flows.interface.pending_user import pending_user
 from ostiary.flows.interface.stage_context import Ask, Done, StageContext, StageFailed, Verdict, Wrong, wrong
 from ostiary.flows.links.link_url import link_address
-from ostiary.flows.links.message import DEFAULT_SUBJECT, PASSWORD_RESET, link_message, measured
+from ostiary.flows.links.message import DEFAULT_SUBJECT, link_message, measured
 from ostiary.flows.links.repository import IS_RESTORED, FlowLink, new_key
 from ostiary.flows.resources import STAGE, Stage
 from ostiary.mail.errors import BadAddress
 from ostiary.mail.message import sender_parts
+from ostiary.mail.wording import PASSWORD_RESET
 from ostiary.proto.duration import parse_duration
 from ostiary.resource import DURATION, Help, InvalidResource, Length, Problem, Range, Reading, Sealed, kind
 from ostiary.seal import Secret

@@ -27,11 +27,12 @@ _ACTION_LONGEST: Final = 64  # characters
 def statements_of(
     effects: Effects, *, user: Mapping[str, object] | None, client_ip: str | None, now: int
 ) -> Iterator[Statement]:
-    """Yield the statements for the events. `now` is microseconds UTC."""
+    """Yield the statements for the events and the mails. `now` is microseconds UTC."""
     for wanted in effects.events:
         yield event(
             _action(wanted), user=user, app="expression", context=_plain(wanted.context), client_ip=client_ip, now=now
         )
+    yield from effects.posts
 
 
 def write_log(effects: Effects, what: str) -> None:
@@ -40,6 +41,20 @@ def write_log(effects: Effects, what: str) -> None:
         values = "".join(f" {name}={value}" for name, value in line.values.items())
         text = f"{line.text}{values}"
         _LOGGER.log(_LEVELS.get(line.level, logging.INFO), "%s: %s", what, _one_line(text[:_LONGEST]))
+
+
+def effects_in_words(effects: Effects) -> Iterator[str]:
+    """Yield what an expression wants done, a sentence each, for traces and trials."""
+    if effects.plan is not None:
+        yield f"leaves the plan's context with {', '.join(sorted(effects.plan)) or 'nothing'}"
+    yield from (f"writes an event {wanted.action}" for wanted in effects.events)
+    yield from (f"sends a mail to {_recipients(mail)}" for mail in effects.mails)
+    yield from (f"writes to the log: {line.text}" for line in effects.log)
+
+
+def _recipients(mail: Mapping[str, object]) -> str:
+    named = [mail.get(name) for name in ("to", "cc", "bcc")]
+    return ", ".join(str(one) for given in named if isinstance(given, list) for one in given)
 
 
 def _one_line(text: str) -> str:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import field
+from typing import TYPE_CHECKING
 
 from ostiary.record import dataclass
+
+if TYPE_CHECKING:
+    from ostiary.store.database import Statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +34,15 @@ class Effects:
     """What an expression would like done, in its order.
 
     `context` is `request.context` as the expression left it, `plan` the context of the flow's plan; both None where the
-    expression has not changed them. Objects in them are references (`sandbox.answering.views.ObjectReference`).
+    expression has not changed them. Objects in them are references (`sandbox.answering.views.ObjectReference`). `posts`
+    are the statements that put `mails` into the outbox.
     """
 
     messages: tuple[str, ...] = ()
     log: tuple[LogLine, ...] = ()
     events: tuple[WantedEvent, ...] = ()
     mails: tuple[Mapping[str, object], ...] = ()
+    posts: tuple[Statement, ...] = ()
     context: Mapping[str, object] | None = None
     plan: Mapping[str, object] | None = None
 

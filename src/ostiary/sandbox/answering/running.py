@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ostiary.sandbox.answering.errors import ExpressionFailed, ExpressionRefused
 from ostiary.sandbox.answering.given import given_values, pending_person
+from ostiary.sandbox.answering.mailing import posts_of
 from ostiary.sandbox.answering.outcome import SKIPPED, result_of
 from ostiary.sandbox.language.program import Prepared, RefusedExpression, prepare
 from ostiary.sandbox.workers import Aborted, Finish, HostFunction, Program, Workers
 
 if TYPE_CHECKING:
     from ostiary.directory.user import Subject
+    from ostiary.mail.outbox import Outbox
     from ostiary.sandbox.answering.functions import Functions
     from ostiary.sandbox.answering.result import Evaluation
     from ostiary.sandbox.answering.scene import Expression, Scene
@@ -21,9 +24,10 @@ if TYPE_CHECKING:
 class Runner:
     """Runs expressions. What they ask of this process is answered by `functions`."""
 
-    def __init__(self, workers: Workers, functions: Functions) -> None:
+    def __init__(self, workers: Workers, functions: Functions, outbox: Outbox | None = None) -> None:
         self.workers = workers
         self._functions = functions
+        self._outbox = outbox
 
     async def run(self, expression: Expression, scene: Scene) -> Evaluation:
         """Run an expression. Raises ExpressionFailed, ExpressionRefused.
@@ -42,7 +46,12 @@ class Runner:
         )
         if isinstance(outcome, Aborted):
             raise ExpressionFailed(outcome.message, line=_line(prepared, outcome))
-        return result_of(outcome, expression.dialect)
+        result = result_of(outcome, expression.dialect)
+        # guard: A80 a trial posts no mail
+        if not result.effects.mails or scene.trial:
+            return result
+        posts = tuple(posts_of(result.effects.mails, expression, scene, self._outbox))
+        return dataclasses.replace(result, effects=dataclasses.replace(result.effects, posts=posts))
 
     async def _people(self, prepared: Prepared, scene: Scene) -> Mapping[int, Subject | None]:
         pk = pending_person(prepared, scene)

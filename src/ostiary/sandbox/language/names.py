@@ -25,7 +25,7 @@ BUILTINS: Final = EXCEPTIONS | words(
 """Python's own names that the sandbox has and that mean there what they mean in Python. A test asks the sandbox."""
 
 FUNCTIONS: Final = words(
-    "ak_call_policy ak_create_event ak_is_group_member ak_logger ak_user_by ak_user_has_authenticator"
+    "ak_call_policy ak_create_event ak_is_group_member ak_logger ak_send_email ak_user_by ak_user_has_authenticator"
     " ip_address ip_network list_flatten regex_match regex_replace slugify"
 )
 """Functions of every expression."""
@@ -54,7 +54,6 @@ INSTEAD: Final[Mapping[str, str]] = MappingProxyType(
         "vars": "name the attributes",
         "__import__": "use an import statement",
         "ak_create_jwt": "not available yet",
-        "ak_send_email": "not available yet",
         "ak_create_jwt_raw": "not available yet",
         "requests": "not available yet",
         "resolve_dns": "not available yet",

@@ -86,6 +86,7 @@ class MappingTrial:
     values: Mapping[str, object]
     cost: int
     error: str = ""
+    effects: tuple[str, ...] = ()
 
     def data(self) -> dict[str, object]:
         """Return JSON data."""
@@ -94,6 +95,7 @@ class MappingTrial:
             "user": self.subject.user.who,
             "values": None if self.error else dict(self.values),
             "error": self.error,
+            "effects": list(self.effects),
             "microseconds": self.cost,
         }
 
@@ -108,6 +110,7 @@ class MappingTrial:
         else:
             yield f"{name} gives of {who}:"
             yield from (f"  {key}: {codec.encode_canonical(value)}" for key, value in sorted(self.values.items()))
+        yield from (f"  would: {effect}" for effect in self.effects)
         yield f"  {self.cost} µs"
 
 
@@ -154,7 +157,10 @@ async def try_mapping(
     claims = await ClaimSet([mapping]).claims(subject, (mapping.scope_name,), asking)
     cost = (time.perf_counter_ns() - begun) // 1_000
     error = next((item.reason for item in claims.failed), "")
-    return MappingTrial(mapping=mapping, subject=subject, values=claims.values, cost=cost, error=error)
+    from ostiary.sandbox.answering.performing import effects_in_words  # noqa: PLC0415 - not for those without expressions
+
+    effects = tuple(words for _, wanted in claims.effects for words in effects_in_words(wanted))
+    return MappingTrial(mapping=mapping, subject=subject, values=claims.values, cost=cost, error=error, effects=effects)
 
 
 def _named(item: Policy | PropertyMapping) -> dict[str, object]:

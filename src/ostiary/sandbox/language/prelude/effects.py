@@ -19,6 +19,22 @@ def ak_create_event(action: Any, **values: Any) -> None:
     ostiary_effects.append(["event", str(action), ostiary_plain(values)])
 
 
+TEMPLATES = (
+    "email/account_confirmation.html",
+    "email/email_otp.html",
+    "email/event_notification.html",
+    "email/password_reset.html",
+)
+MAX_RECIPIENTS = 20
+
+
+def ostiary_addresses(given: Any) -> list[str]:
+    """Return addresses that were given as one, as several or not at all."""
+    if given is None:
+        return []
+    return [given] if isinstance(given, str) else [str(one) for one in given]
+
+
 def ak_send_email(  # noqa: PLR0917 - as authentik's
     address: Any,
     subject: Any,
@@ -32,22 +48,28 @@ def ak_send_email(  # noqa: PLR0917 - as authentik's
     """Have a mail sent. Raises ValueError."""
     if (body is None) == (template is None):
         raise ValueError("Exactly one of 'body' and 'template' must be given")
-    addresses = [address] if isinstance(address, str) else list(address)
-    if not addresses:
+    if template is not None and template not in TEMPLATES:
+        raise ValueError("there is no template " + str(template) + "; there are " + ", ".join(TEMPLATES))
+    if stage is not None:
+        raise NotImplementedError("leave stage out: mails go through the mail server of the settings")
+    to, copies, hidden = ostiary_addresses(address), ostiary_addresses(cc), ostiary_addresses(bcc)
+    if not to:
         raise ValueError("Nobody to send the mail to")
+    sent = sum([len(one[1]["to"] + one[1]["cc"] + one[1]["bcc"]) for one in ostiary_effects if one[0] == "email"])
+    if sent + len(to + copies + hidden) > MAX_RECIPIENTS:
+        raise ValueError("an expression writes to " + str(MAX_RECIPIENTS) + " addresses at most")
     ostiary_effects.append(
         [
             "email",
             ostiary_plain(
                 {
-                    "to": addresses,
+                    "to": to,
                     "subject": str(subject),
-                    "body": body,
+                    "body": None if body is None else str(body),
                     "template": template,
-                    "stage": stage,
                     "context": context,
-                    "cc": cc,
-                    "bcc": bcc,
+                    "cc": copies,
+                    "bcc": hidden,
                 }
             ),
         ]
