@@ -220,7 +220,10 @@ def test_the_page_of_metrics_shows_what_the_documentation_names(
     folder = tmp_path / "blueprints"
     folder.mkdir()
     running = Running(
-        tmp_path, OSTIARY_BLUEPRINTS_DIR=str(folder), **({} if config is None else postgres_environment(config))
+        tmp_path,
+        OSTIARY_BLUEPRINTS_DIR=str(folder),
+        OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:9",  # nobody listens there; the metrics about traces are shown
+        **({} if config is None else postgres_environment(config)),
     )
     try:
         running.wait_until_ready()
