@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from ostiary.expressions import Meaning, Vocabulary, can_evaluate, expression_hash, meaning_of, syntax_error
-from ostiary.expressions.hashing import LIMIT
+from ostiary.expressions.hashing import MAX_LENGTH
 from ostiary.expressions.reading import body_of, returned
 
 STOCK = "found = user.name\nreturn found"
@@ -19,7 +19,7 @@ def shape(statements: Sequence[ast.stmt]) -> str | None:
     return str(value.value) if isinstance(value, ast.Constant) else None
 
 
-WORDS = Vocabulary(shape=shape, by_hash=lambda: {expression_hash(STOCK): "stock"}, longest=100)
+WORDS = Vocabulary(shape=shape, by_hash=lambda: {expression_hash(STOCK): "stock"}, max_length=100)
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_an_expression_is_native_simple_or_neither(source: str, meaning: Meaning
 
 
 def test_what_is_too_long_is_not_read() -> None:
-    assert body_of("return 7" + " " * LIMIT) == ()
+    assert body_of("return 7" + " " * MAX_LENGTH) == ()
 
 
 @pytest.mark.parametrize("source", ["", "return 7", "yield 1", "  return 7", "# only a comment\npass"])

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 import ostiary
 from ostiary.directory.user import GroupRef, Subject, User
 from ostiary.expressions import expression_hash, meaning_of
-from ostiary.mappings.asking import Asking
 from ostiary.mappings.claims import ClaimSet
-from ostiary.mappings.exceptions import statements_for
 from ostiary.mappings.literal import VOCABULARY
+from ostiary.mappings.mapping_context import MappingContext
+from ostiary.mappings.mapping_events import mapping_statements
 from ostiary.mappings.merge import merge
 from ostiary.mappings.scope_mapping import ScopeMapping
-from ostiary.mappings.stock import STOCK, native_table
+from ostiary.mappings.stock import STOCK, native_mappings
 
 HASHES = {
     "openid": "c4eb5ae5b590814b98be3790d7bfc89bcf1ac1d73b877d47d76ce6f1b479c227",
@@ -64,7 +64,7 @@ def subject() -> Subject:
     )
 
 
-ASKING = Asking(now=1, evaluator=None)
+MAPPING_CONTEXT = MappingContext(now=1, evaluator=None)
 
 
 def mapping(scope: str, expression: str, name: str = "") -> ScopeMapping:
@@ -91,7 +91,7 @@ def test_hashes_of_the_stock_wording_never_change() -> None:
 async def test_every_stock_mapping_is_native() -> None:
     assert {found.how for item in STOCK if (found := meaning_of(item.expression, VOCABULARY))} == {"native"}
     assert all(meaning_of(item.expression, VOCABULARY) for item in STOCK)
-    assert (await stock().claims(subject(), stock().scopes, ASKING)).failed == ()
+    assert (await stock().claims(subject(), stock().scopes, MAPPING_CONTEXT)).failed == ()
 
 
 @pytest.mark.parametrize(
@@ -118,25 +118,25 @@ async def test_every_stock_mapping_is_native() -> None:
     ],
 )
 async def test_claims(scope: str, claims: dict[str, object]) -> None:
-    assert (await stock().claims(subject(), (scope,), ASKING)).values == claims
+    assert (await stock().claims(subject(), (scope,), MAPPING_CONTEXT)).values == claims
 
 
 @pytest.mark.parametrize("attributes", [{}, {"address": {}, "phone": ""}, {"address": "London", "phone": 44}])
 async def test_a_person_without_address_and_telephone_has_no_claims_of_them(attributes: dict[str, object]) -> None:
     found = subject()
     person = replace(found, user=replace(found.user, attributes=attributes))
-    assert (await stock().claims(person, ("address", "phone"), ASKING)).values == {}
+    assert (await stock().claims(person, ("address", "phone"), MAPPING_CONTEXT)).values == {}
 
 
 async def test_single_claims_are_picked_whatever_the_scope() -> None:
-    found = await stock().pick(subject(), {"email", "nickname", "unknown"}, ASKING)
+    found = await stock().pick(subject(), {"email", "nickname", "unknown"}, MAPPING_CONTEXT)
     assert found.values == {"email": "ada@example.org", "nickname": "ada"}
-    assert (await stock().pick(subject(), set(), ASKING)).values == {}
+    assert (await stock().pick(subject(), set(), MAPPING_CONTEXT)).values == {}
 
 
 async def test_discovery_knows_the_names() -> None:
     found = stock()
-    everything = (await found.claims(subject(), found.scopes, ASKING)).values
+    everything = (await found.claims(subject(), found.scopes, MAPPING_CONTEXT)).values
     assert set(found.claim_names()) == set(everything)
 
 
@@ -171,10 +171,10 @@ def test_the_blueprint_ships_the_same_wording() -> None:
 
 async def test_an_expression_that_nobody_runs_is_absent_and_told(caplog: pytest.LogCaptureFixture) -> None:
     claims = ClaimSet([mapping("x", "return {'x': 1 + 1}"), mapping("email", STOCK[1].expression)])
-    found = await claims.claims(subject(), ("x", "email"), ASKING)
+    found = await claims.claims(subject(), ("x", "email"), MAPPING_CONTEXT)
     assert found.values == {"email": "ada@example.org", "email_verified": False}
     assert [item.mapping.name for item in found.failed] == ["x"]
-    (event,) = statements_for(found, user=subject().user.who, client_ip="192.0.2.1", now=1)
+    (event,) = mapping_statements(found, user=subject().user.who, client_ip="192.0.2.1", now=1)
     assert "property_mapping_exception" in event.parameters
     assert "expressions are not run here" in caplog.text
 
@@ -182,10 +182,10 @@ async def test_an_expression_that_nobody_runs_is_absent_and_told(caplog: pytest.
 async def test_a_person_who_was_read_again_is_asked_again() -> None:
     claims = stock()
     before, after = subject(), replace(subject(), user=replace(subject().user, email="new@example.org"))
-    first = await claims.claims(before, ("email",), ASKING)
-    assert first is await claims.claims(before, ("email",), ASKING)
-    assert (await claims.claims(after, ("email",), ASKING)).values["email"] == "new@example.org"
-    assert (await claims.claims(before, ("email",), ASKING)).values["email"] == "ada@example.org"
+    first = await claims.claims(before, ("email",), MAPPING_CONTEXT)
+    assert first is await claims.claims(before, ("email",), MAPPING_CONTEXT)
+    assert (await claims.claims(after, ("email",), MAPPING_CONTEXT)).values["email"] == "new@example.org"
+    assert (await claims.claims(before, ("email",), MAPPING_CONTEXT)).values["email"] == "ada@example.org"
 
 
 def test_what_is_not_python_is_no_native() -> None:
@@ -218,7 +218,7 @@ def test_merging_into_nothing_copies(more: dict[str, object]) -> None:
 
 
 def test_authentiks_own_wording_is_known_by_its_hash() -> None:
-    known = native_table()
+    known = native_mappings()
     claims = {name[:6]: native.claims for name, native in known.items()}
     assert claims["7ab685"] == ("entitlements", "roles")
     assert claims["84113f"] == ("ak_proxy",)

@@ -13,9 +13,9 @@ from ostiary.directory.authenticators.devices import Devices
 from ostiary.directory.rows.found import Finder
 from ostiary.directory.user import GroupRef, Subject, User
 from ostiary.directory.users import Users
-from ostiary.mappings.asking import Asking
-from ostiary.mappings.claims import Claims, ClaimSet, both
-from ostiary.mappings.exceptions import statements_for
+from ostiary.mappings.claims import Claims, ClaimSet, combined
+from ostiary.mappings.mapping_context import MappingContext
+from ostiary.mappings.mapping_events import mapping_statements
 from ostiary.mappings.scope_mapping import ScopeMapping
 from ostiary.resource import InvalidResource
 from ostiary.sandbox.answering.evaluator import Evaluator
@@ -54,9 +54,9 @@ def mapping(expression: str, name: str = "x", scope: str = "x") -> ScopeMapping:
 
 
 async def told(evaluator: Evaluator | None, *mappings: ScopeMapping, **values: Any) -> Claims:
-    asking = Asking(now=1, evaluator=evaluator, provider=PROVIDER, client_ip="192.0.2.1", **values)
+    mapping_context = MappingContext(now=1, evaluator=evaluator, provider=PROVIDER, client_ip="192.0.2.1", **values)
     scopes = tuple(dict.fromkeys(item.scope_name for item in mappings))
-    return await ClaimSet(mappings).claims(subject(), scopes, asking)
+    return await ClaimSet(mappings).claims(subject(), scopes, mapping_context)
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ async def test_a_mapping_that_skips_gives_nothing_and_is_no_failure(evaluator: E
 
 async def test_events_of_mappings_are_for_the_batch_of_the_caller(evaluator: Evaluator) -> None:
     found = await told(evaluator, mapping("ak_create_event('told', who=user)\nreturn {}"))
-    (event,) = statements_for(found, user={"pk": 7}, client_ip=None, now=1)
+    (event,) = mapping_statements(found, user={"pk": 7}, client_ip=None, now=1)
     assert "custom_told" in event.parameters
 
 
@@ -125,14 +125,14 @@ async def test_single_claims_run_only_the_mappings_that_name_them(evaluator: Eva
         mapping('ak_create_event("run")\nreturn {"else": user.name + "!"}', "2", "two"),
     ])  # fmt: skip
     assert claims.claim_names() == ("badge", "other", "else")
-    found = await claims.pick(subject(), {"badge"}, Asking(now=1, evaluator=evaluator))
+    found = await claims.pick(subject(), {"badge"}, MappingContext(now=1, evaluator=evaluator))
     assert (found.values, [effects.events for _, effects in found.effects]) == ({"badge": "Ada!"}, [()])
 
 
 async def test_failures_and_effects_of_two_askings_are_joined() -> None:
     await asyncio.sleep(0)
     wanted = ("x", Effects(events=(WantedEvent("a", {}),)))
-    joined = both(Claims({"a": 1}, (), (wanted,)), Claims({"b": 1}, (), (wanted,)))
+    joined = combined(Claims({"a": 1}, (), (wanted,)), Claims({"b": 1}, (), (wanted,)))
     assert (joined.values, joined.effects) == ({"a": 1}, (wanted, wanted))
 
 

@@ -12,15 +12,15 @@ from hypothesis import strategies as st
 from test_mappings import mapping, subject
 
 from ostiary.expressions import meaning_of
-from ostiary.mappings.asking import Asking
 from ostiary.mappings.claims import ClaimSet
-from ostiary.mappings.literal import LONGEST, VOCABULARY
-from ostiary.mappings.stock import Native
+from ostiary.mappings.literal import MAX_LENGTH, VOCABULARY
+from ostiary.mappings.mapping_context import MappingContext
+from ostiary.mappings.stock import NativeMapping
 
 FIXTURE = Path(__file__).parent.parent / "oauth2" / "conformance.yaml"
 
 
-def find_literal(expression: str) -> Native | None:
+def find_literal(expression: str) -> NativeMapping | None:
     found = meaning_of(expression, VOCABULARY)
     return found.value if found is not None else None
 
@@ -76,7 +76,7 @@ def test_read(expression: str, value: object) -> None:
         "return {'g': [other.name for group in request.user.groups.all()]}",
         "return {'g': [group.name for group in request.user.groups.all(1)]}",
         "return {'a': " + "[" * 40 + "]" * 40 + "}",
-        "return {'a': '" + "x" * LONGEST + "'}",
+        "return {'a': '" + "x" * MAX_LENGTH + "'}",
         "return (",
         "",
     ],
@@ -116,7 +116,7 @@ async def test_every_mapping_of_the_conformance_fixture_is_read() -> None:
     for one in found:
         ast.parse(f"def f(request):\n  {one['expression'].strip()}".replace("\n", "\n  "))
         scope = one["scope_name"]
-        asking = Asking(now=1, evaluator=None)
-        claims = await ClaimSet([mapping(scope, one["expression"])]).claims(subject(), (scope,), asking)
+        mapping_context = MappingContext(now=1, evaluator=None)
+        claims = await ClaimSet([mapping(scope, one["expression"])]).claims(subject(), (scope,), mapping_context)
         assert claims.values
         assert not claims.failed

@@ -18,7 +18,7 @@ from ostiary.grants.binding import Binding
 from ostiary.keys.certificate import generate_self_signed
 from ostiary.keys.resources import CertificateKeyPair
 from ostiary.keys.signer import kid_of
-from ostiary.mappings.asking import Asking
+from ostiary.mappings.mapping_context import MappingContext
 from ostiary.mappings.scope_mapping import ScopeMapping
 from ostiary.mappings.stock import STOCK
 from ostiary.proto.jose import BadSignature, SigningKey, base64url_decode, peek_header, sign
@@ -29,7 +29,7 @@ from ostiary.providers.oauth2.tokens.issue import issue_front, issue_tokens, new
 from ostiary.web.response import Response
 
 ISSUER = f"{BASE}/application/o/wiki/"
-ASKING = Asking(now=START, evaluator=None)
+MAPPING_CONTEXT = MappingContext(now=START, evaluator=None)
 TYPES: dict[str, Any] = {
     "RS": "rsa-2048",
     "PS": "rsa-2048",
@@ -352,7 +352,14 @@ class TestIssue:
     async def test_a_front_answer_names_what_it_came_with(self, rig: Rig) -> None:
         made = await self.authorized(rig)
         front = await issue_front(
-            *made, asking=ASKING, issuer=ISSUER, access=True, identify=True, code="co", state="st", now=START
+            *made,
+            mapping_context=MAPPING_CONTEXT,
+            issuer=ISSUER,
+            access=True,
+            identify=True,
+            code="co",
+            state="st",
+            now=START,
         )
         assert front.id_token is not None
         assert front.access_token is not None
@@ -367,12 +374,26 @@ class TestIssue:
     async def test_parts_that_were_not_asked_for(self, rig: Rig) -> None:
         made = await self.authorized(rig)
         alone = await issue_front(
-            *made, asking=ASKING, issuer=ISSUER, access=False, identify=True, code=None, state=None, now=START
+            *made,
+            mapping_context=MAPPING_CONTEXT,
+            issuer=ISSUER,
+            access=False,
+            identify=True,
+            code=None,
+            state=None,
+            now=START,
         )
         assert (alone.access_token, alone.access) == (None, None)
         assert not {"at_hash", "c_hash", "s_hash"} & set(payload(alone.id_token or ""))
         bare = await issue_front(
-            *made, asking=ASKING, issuer=ISSUER, access=True, identify=False, code=None, state=None, now=START
+            *made,
+            mapping_context=MAPPING_CONTEXT,
+            issuer=ISSUER,
+            access=True,
+            identify=False,
+            code=None,
+            state=None,
+            now=START,
         )
         assert bare.id_token is None
 
@@ -380,18 +401,32 @@ class TestIssue:
         rig.change(provider(1, include_claims_in_id_token=False))
         made = await self.authorized(rig)
         alone = await issue_front(
-            *made, asking=ASKING, issuer=ISSUER, access=False, identify=True, code=None, state=None, now=START
+            *made,
+            mapping_context=MAPPING_CONTEXT,
+            issuer=ISSUER,
+            access=False,
+            identify=True,
+            code=None,
+            state=None,
+            now=START,
         )
         assert payload(alone.id_token or "")["email"] == "ada@example.org"
         more = await issue_front(
-            *made, asking=ASKING, issuer=ISSUER, access=True, identify=True, code=None, state=None, now=START
+            *made,
+            mapping_context=MAPPING_CONTEXT,
+            issuer=ISSUER,
+            access=True,
+            identify=True,
+            code=None,
+            state=None,
+            now=START,
         )
         assert "email" not in payload(more.id_token or "")
 
     async def test_bound_tokens_and_no_identity(self, rig: Rig) -> None:
         made = await self.authorized(rig, acr="high")
         issued = await issue_tokens(
-            *made, asking=ASKING, scope=("openid",), issuer=ISSUER, refresh=new_refresh(), nonce=None, now=START, identify=False,
+            *made, mapping_context=MAPPING_CONTEXT, scope=("openid",), issuer=ISSUER, refresh=new_refresh(), nonce=None, now=START, identify=False,
             binding=Binding(jkt="thumb"), resources=("https://api/",),
         )  # fmt: skip
         claims = payload(issued.answer.access_token)

@@ -20,11 +20,11 @@ from ostiary.policies.kinds import expression
 from ostiary.policies.kinds.expression import ExpressionPolicy
 from ostiary.policies.kinds.password import PasswordPolicy
 from ostiary.policies.native import AUTHENTIK, FUNCTIONS, NativePolicy, native_policies
-from ostiary.policies.recognise import policy_of
+from ostiary.policies.policy_request import PolicyRequest, PolicyResult
+from ostiary.policies.recognition import known_policy
 from ostiary.policies.resources import PolicyBinding
 from ostiary.policies.room import ROOM
 from ostiary.policies.stock import SOURCES
-from ostiary.policies.verdict import Question, Verdict
 from ostiary.resource import InvalidResource, Registry, Resource
 from ostiary.store.configuration.snapshot import Snapshot
 
@@ -36,12 +36,12 @@ REGISTRY = Registry([*ROOM.kinds, *APPLICATIONS.kinds])
 
 
 def find_native(source: str) -> NativePolicy | None:
-    found = policy_of(source)
+    found = known_policy(source)
     return found.value if found is not None and found.how == "native" else None
 
 
-def recognise(source: str) -> NativePolicy | None:
-    found = policy_of(source)
+def recognise_policy(source: str) -> NativePolicy | None:
+    found = known_policy(source)
     return found.value if found is not None and found.how == "recognised" else None
 
 
@@ -235,19 +235,19 @@ async def test_people_change_of_themselves_what_the_rules_allow(
 
 
 def test_simple_expressions_are_recognised_and_nothing_else() -> None:
-    question = Question(subject(groups=(ADMINS,)), PolicyContext(now=NOW))
+    policy_request = PolicyRequest(subject(groups=(ADMINS,)), PolicyContext(now=NOW))
     for source, expected in (
         ("return True", True),
         ("return False  # never", False),
         ('return ak_is_group_member(request.user, name="admins")', True),
         ("return ak_is_group_member(request.user, name='staff')", False),
     ):
-        found = recognise(source)
+        found = recognise_policy(source)
         assert found is not None
-        assert found(question).passing is expected
-    nobody = recognise('return ak_is_group_member(request.user, name="admins")')
+        assert found(policy_request).passing is expected
+    nobody = recognise_policy('return ak_is_group_member(request.user, name="admins")')
     assert nobody is not None
-    assert not nobody(Question(None, PolicyContext(now=NOW))).passing
+    assert not nobody(PolicyRequest(None, PolicyContext(now=NOW))).passing
     for source in (
         "", "return", "return None", "return 1", "True", "return True\nreturn False", "if True:\n    return True",
         'return ak_is_group_member(user, name="admins")', "return ak_is_group_member(request.user, name=x)",
@@ -255,7 +255,7 @@ def test_simple_expressions_are_recognised_and_nothing_else() -> None:
         'return ak_is_group_member(request.user, name="a", is_superuser=True)',
         'return not ak_is_group_member(request.user, name="admins")', "return (", "(" * 500,
     ):  # fmt: skip
-        assert recognise(source) is None, source
+        assert recognise_policy(source) is None, source
 
 
 def rules(**values: Any) -> PasswordPolicy:
@@ -352,7 +352,7 @@ def test_the_shipped_blueprints_contain_the_same_texts() -> None:
 def test_authentiks_own_wording_is_known_by_its_hash(name: str, facts: dict[str, Any], expected: bool) -> None:
     [run] = [run for key, run in AUTHENTIK.items() if key.startswith(name)]
     context = PolicyContext(now=NOW, client_ip="192.0.2.1", is_sso=False, facts=facts)
-    assert run(Question(subject(), context)).passing is expected
+    assert run(PolicyRequest(subject(), context)).passing is expected
 
 
 async def test_what_a_native_policy_cannot_tell_fails() -> None:
@@ -366,19 +366,19 @@ async def test_what_a_native_policy_cannot_tell_fails() -> None:
 async def test_whatever_goes_wrong_in_a_policy_the_failure_result_counts(
     monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    def broken(question: Question) -> Verdict:
+    def broken(policy_request: PolicyRequest) -> PolicyResult:
         raise error
 
-    monkeypatch.setattr(expression, "policy_of", lambda _: Meaning("native", broken))
+    monkeypatch.setattr(expression, "known_policy", lambda _: Meaning("native", broken))
     for failure in (True, False):
         found = await decided(binding(policy=str(YES.pk), failure_result=failure, negate=True))
         assert (found.passing, found.undecided, found.trace.steps[0].how) == (failure, True, "failed")
 
 
 async def test_a_policy_that_takes_too_long_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def slow(*_: object) -> tuple[str, Verdict]:
+    async def slow(*_: object) -> tuple[str, PolicyResult]:
         await asyncio.sleep(60)
-        return "native", Verdict(passing=True)
+        return "native", PolicyResult(passing=True)
 
     monkeypatch.setattr(ExpressionPolicy, "evaluate", slow)
     found = await decided(binding(policy=str(YES.pk), timeout=1))

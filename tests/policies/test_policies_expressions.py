@@ -11,11 +11,11 @@ import pytest
 
 from ostiary.policies.context import PolicyContext
 from ostiary.policies.decide import Decision, decide
+from ostiary.policies.decision_effects import ContextChanges, context_changes
 from ostiary.policies.kinds.expression import ExpressionPolicy
 from ostiary.policies.resources import PolicyBinding
 from ostiary.policies.room import ROOM
 from ostiary.policies.services import PolicyServices
-from ostiary.policies.wishes import ContextChanges, changes_between
 from ostiary.resource import Registry
 from ostiary.sandbox.answering.errors import ExpressionFailed
 from ostiary.sandbox.answering.evaluator import Evaluator
@@ -120,7 +120,7 @@ async def test_what_a_trial_does_not_ask_leaves_the_decision_open() -> None:
     ],
 )  # fmt: skip
 def test_objects_become_what_plans_know_of_them(before: Any, after: Any, changes: ContextChanges) -> None:
-    assert changes_between(before, after) == changes
+    assert context_changes(before, after) == changes
 
 
 def test_changes_follow_each_other() -> None:

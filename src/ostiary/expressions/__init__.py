@@ -1,7 +1,7 @@
-"""Administrators' expressions: bodies of Python functions, which are read here and not executed.
+"""Administrators' expressions: bodies of Python functions, which this room parses but never executes.
 
-Owns no objects and serves no paths. Must not know policies, mappings or prompts: each room hands over its vocabulary,
-the expressions it understands by their hash and by their shape. What evaluates the others will live here too.
+It owns no objects and serves no paths. It knows no policies, mappings or prompts: each room passes its vocabulary, the
+expressions that it evaluates natively, by hash and by syntax tree. The room sandbox runs all others.
 """
 
 from ostiary.expressions.hashing import NotPython, expression_hash

@@ -1,7 +1,7 @@
-"""A name for what a Python expression means, the same on every version of Python.
+"""The hash of an expression's syntax tree, the same on every version of Python.
 
-`ast.dump` is no such name: the fields of nodes differ between versions (`type_params` of 3.12, for one). This walk
-leaves out what is empty, and what says nothing about the meaning: positions, contexts, type comments, string prefixes.
+`ast.dump` differs between versions, because nodes get new fields (`type_params` in 3.12, for example). This hash omits
+empty fields, and fields without meaning: positions, contexts, type comments, string prefixes.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import textwrap
 from collections.abc import Iterator
 from typing import Final
 
-LIMIT: Final = 1_000_000  # characters; administrators' expressions are a few lines
+MAX_LENGTH: Final = 1_000_000  # characters; administrators' expressions are a few lines
 _SILENT: Final = frozenset({"ctx", "kind", "type_comment", "type_ignores"})
 
 
@@ -21,12 +21,12 @@ class NotPython(ValueError):
 
 
 def expression_hash(source: str) -> str:
-    """Return 64 hex digits that depend on the syntax tree of `source` alone.
+    """Return 64 hex digits that depend only on the syntax tree of `source`.
 
-    `source` is the body of a function: `return` and `yield` may stand at its top. Comments, white space, common
-    indentation and doc strings do not count. Raises NotPython.
+    `source` is the body of a function, so `return` and `yield` are allowed at its top level. Comments, white space,
+    common indentation and docstrings do not count. Raises NotPython.
     """
-    if len(source) > LIMIT:
+    if len(source) > MAX_LENGTH:
         raise NotPython("the expression is too long")
     try:
         tree = ast.parse(textwrap.dedent(source))
@@ -73,7 +73,7 @@ def _without_docstring(body: list[ast.stmt]) -> list[ast.stmt]:
 
 
 def _texts_joined(parts: list[ast.expr]) -> list[ast.expr]:
-    """Join neighbouring texts of an f-string and drop empty ones: versions cut them differently (3.12.1, for one)."""
+    """Join adjacent texts of an f-string and drop empty ones: versions split them differently (3.12.1, for example)."""
     joined: list[ast.expr] = []
     for part in parts:
         if isinstance(part, ast.Constant) and isinstance(part.value, str):

@@ -1,4 +1,4 @@
-"""The text of an expression as statements: what stands in the body of its function."""
+"""The parser of expressions: a text to the statements of a function's body."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import textwrap
 from collections.abc import Sequence
 from typing import Final
 
-from ostiary.expressions.hashing import LIMIT
+from ostiary.expressions.hashing import MAX_LENGTH
 
 _UNREADABLE: Final = (SyntaxError, ValueError, RecursionError, MemoryError)
 
 
 def body_of(source: str) -> Sequence[ast.stmt]:
-    """Return the statements of an expression, () for a text that is none or is empty.
+    """Return the statements of an expression, () for an invalid or empty one.
 
-    Common indentation does not count, and a comment before the first line may stand further left.
+    Common indentation does not count, and a comment before the first line may be indented less.
     """
-    if len(source) > LIMIT:
+    if len(source) > MAX_LENGTH:
         return ()
     try:
         return ast.parse(textwrap.dedent(source)).body
@@ -30,7 +30,7 @@ def body_of(source: str) -> Sequence[ast.stmt]:
 
 
 def returned(source: Sequence[ast.stmt]) -> ast.expr | None:
-    """Return what is returned by statements that are one `return` with a value, None for any others."""
+    """Return the value of statements that are a single `return`, None for all others."""
     match source:
         case [ast.Return(value=value)]:
             return value
@@ -38,7 +38,7 @@ def returned(source: Sequence[ast.stmt]) -> ast.expr | None:
 
 
 def syntax_error(source: str) -> str | None:
-    """Return why a text cannot be the body of a Python function, None when it can. An empty one can."""
+    """Return the reason why a text cannot be the body of a Python function, None if it can. It may be empty."""
     try:
         _function(source)
     except _UNREADABLE as error:

@@ -11,19 +11,19 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from ostiary.expressions import Vocabulary, returned
-from ostiary.mappings.stock import Native, native_table
+from ostiary.mappings.stock import NativeMapping, native_mappings
 
 if TYPE_CHECKING:
     from ostiary.directory.user import Subject
 
-LONGEST: Final = 65_536  # characters
-DEEPEST: Final = 16  # levels of nesting
+MAX_LENGTH: Final = 65_536  # characters
+MAX_DEPTH: Final = 16  # levels of nesting
 
 Value = Callable[["Subject"], object]
 
 
 class _NotLiteral(Exception):
-    """The expression says more than a literal can."""
+    """The expression is more than a literal."""
 
 
 _FIELDS: Final[Mapping[str, Value]] = {
@@ -40,16 +40,16 @@ _FIELDS: Final[Mapping[str, Value]] = {
 }
 
 
-def read_literal(statements: Sequence[ast.stmt]) -> Native | None:
-    """Return the function for statements that are one literal, None for any others."""
+def read_literal(statements: Sequence[ast.stmt]) -> NativeMapping | None:
+    """Return the native mapping for statements that return one literal, None for others."""
     value = returned(statements)
     if not isinstance(value, ast.Dict):
         return None
     try:
-        items = _entries(value, DEEPEST)
+        items = _entries(value, MAX_DEPTH)
     except _NotLiteral:
         return None
-    return Native(tuple(items), lambda subject: {name: read(subject) for name, read in items.items()})
+    return NativeMapping(tuple(items), lambda subject: {name: read(subject) for name, read in items.items()})
 
 
 def _read(node: ast.expr, depth: int) -> Value:
@@ -88,7 +88,7 @@ def _entries(node: ast.Dict, depth: int) -> dict[str, Value]:
 
 
 def _groups(node: ast.ListComp) -> Value:
-    """Read `[group.name for group in request.user.groups.all()]`, which every profile has."""
+    """Read `[group.name for group in request.user.groups.all()]`, which every profile mapping has."""
     match node:
         case ast.ListComp(
             elt=ast.Attribute(value=ast.Name(id=element), attr="name"),
@@ -127,5 +127,5 @@ def _constant(value: str | float | bool | None) -> Value:
     return lambda _subject: value
 
 
-VOCABULARY: Final = Vocabulary(shape=read_literal, by_hash=native_table, longest=LONGEST)
-"""The expressions that mappings understand."""
+VOCABULARY: Final = Vocabulary(shape=read_literal, by_hash=native_mappings, max_length=MAX_LENGTH)
+"""The expressions that mappings evaluate natively."""

@@ -1,6 +1,6 @@
-"""The family of property mappings: the fields of every mapping. Each kind has a file of its own.
+"""The family of property mappings: the base of all mappings. Each kind has its own file.
 
-A kind of mapping that one protocol alone uses lies in the room of that protocol.
+A kind that only one protocol uses is in the room of that protocol.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ PROPERTY_MAPPING: Final = "authentik_core.propertymapping"
 
 @dataclass(frozen=True, kw_only=True)
 class PropertyMapping(Resource):
-    """An expression that says one thing about a person to applications.
+    """An expression that returns data about a user for applications.
 
-    A kind names its `VOCABULARY`: the expressions that can be evaluated natively, and their functions.
+    A kind has a `VOCABULARY`: the expressions that are evaluated natively, with their functions.
     """
 
     VOCABULARY: ClassVar[Vocabulary[Any]]
@@ -33,12 +33,12 @@ class PropertyMapping(Resource):
 
 
 def validate_mapping(mapping: PropertyMapping) -> Iterable[Problem]:
-    """Yield why an expression cannot run at all."""
+    """Yield the problems because of which an expression cannot run at all."""
     yield from (Problem("expression", str(fault)) for fault in _faults(mapping) if fault.fatal)
 
 
 def advise_mapping(mapping: PropertyMapping) -> Iterable[Problem]:
-    """Yield what whoever saves a mapping should know: where its expression will fail."""
+    """Yield warnings for the administrator: the places at which the expression will fail."""
     for fault in _faults(mapping):
         if not fault.fatal:
             yield Problem("expression", f"{fault}; the mapping gives nothing when it gets there")

@@ -1,4 +1,4 @@
-"""The scope mapping: the claims that an OAuth2 scope stands for."""
+"""The scope mapping: the claims of an OAuth2 scope."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 from ostiary.expressions import Vocabulary
 from ostiary.mappings.literal import VOCABULARY
 from ostiary.mappings.resources import PROPERTY_MAPPING, PropertyMapping, advise_mapping, validate_mapping
-from ostiary.mappings.stock import Native
+from ostiary.mappings.stock import NativeMapping
 from ostiary.resource import Help, Length, Pattern, kind
 
 
@@ -23,7 +23,7 @@ from ostiary.resource import Help, Length, Pattern, kind
 class ScopeMapping(PropertyMapping):
     """The claims of one scope. Its expression returns a dictionary."""
 
-    VOCABULARY: ClassVar[Vocabulary[Native]] = VOCABULARY
+    VOCABULARY: ClassVar[Vocabulary[NativeMapping]] = VOCABULARY
 
     scope_name: Annotated[
         str,

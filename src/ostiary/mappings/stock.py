@@ -1,7 +1,7 @@
-"""Stock scope mappings: the expressions that the shipped blueprint stores, and a native function for each.
+"""Stock scope mappings: the expressions of the shipped blueprint, and a native function for each.
 
-An expression is recognised by the hash of its syntax tree, in any mapping of any name; it is never run as Python. Each
-function names its claims, because discovery lists them without a person.
+An expression is recognised by the hash of its syntax tree, in any mapping; it never runs as Python. Each function names
+its claims, because discovery lists them without a user.
 """
 
 from __future__ import annotations
@@ -60,8 +60,8 @@ Claims = Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
-class Native:
-    """A stock mapping as a function of the person."""
+class NativeMapping:
+    """A stock mapping as a function of the user."""
 
     claims: tuple[str, ...]
     build: Callable[[Subject], Claims]
@@ -69,7 +69,7 @@ class Native:
 
 @dataclass(frozen=True, slots=True)
 class StockMapping:
-    """A mapping that is shipped: the wording of its blueprint entry."""
+    """A shipped mapping, as in its blueprint entry."""
 
     managed: str
     name: str
@@ -169,14 +169,14 @@ STOCK: Final[tuple[StockMapping, ...]] = (
     StockMapping(_OWN + "scope-phone", "Ostiary OAuth Mapping: OpenID 'phone'", "phone", "Telephone number", PHONE),
 )
 
-_NATIVE: Final[tuple[tuple[str, Native], ...]] = (
-    (NOTHING, Native((), _nothing)),
-    (EMAIL, Native(("email", "email_verified"), _email)),
-    (PROFILE, Native(("name", "given_name", "preferred_username", "nickname", "groups"), _profile)),
-    (ENTITLEMENTS, Native(("entitlements", "roles"), _entitlements)),
-    (PROXY, Native(("ak_proxy",), _proxy)),
-    (ADDRESS, Native(("address",), _address)),
-    (PHONE, Native(("phone_number", "phone_number_verified"), _phone)),
+_NATIVE: Final[tuple[tuple[str, NativeMapping], ...]] = (
+    (NOTHING, NativeMapping((), _nothing)),
+    (EMAIL, NativeMapping(("email", "email_verified"), _email)),
+    (PROFILE, NativeMapping(("name", "given_name", "preferred_username", "nickname", "groups"), _profile)),
+    (ENTITLEMENTS, NativeMapping(("entitlements", "roles"), _entitlements)),
+    (PROXY, NativeMapping(("ak_proxy",), _proxy)),
+    (ADDRESS, NativeMapping(("address",), _address)),
+    (PHONE, NativeMapping(("phone_number", "phone_number_verified"), _phone)),
 )
 
 
@@ -185,11 +185,11 @@ _AUTHENTIK: Final[Mapping[str, str]] = {
     "84113f7742fca7ffae592ff400d5a557c8a761ab9be0c3c72aa450f4f4d899fb": PROXY,
     "0c885316d7527210e870d6034fc878fb0403c3e98bd3ab0ea8e6523809d08c4f": PROFILE,
 }
-"""Hashes of authentik's own wording of the same mappings."""
+"""The native mappings by the hash of authentik's own expressions."""
 
 
 @functools.cache
-def native_table() -> Mapping[str, Native]:
+def native_mappings() -> Mapping[str, NativeMapping]:
     """Return the functions by the hash of their expression."""
     stock = dict(_NATIVE)
     shipped = {expression_hash(source): native for source, native in _NATIVE}

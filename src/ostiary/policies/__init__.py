@@ -7,14 +7,14 @@ Must not know flows, protocols or sessions: a caller hands over the subject and 
 __all__ = [
     "context",
     "decide",
+    "decision_effects",
     "errors",
     "kinds",
     "lookups",
     "native",
+    "policy_request",
     "resources",
     "room",
     "services",
     "trace",
-    "verdict",
-    "wishes",
 ]

@@ -1,4 +1,4 @@
-"""What a decision may look at, beside the subject and the configuration."""
+"""The context of a decision: everything that policies see besides the subject and the configuration."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class PolicyContext:
-    """The facts of the moment, as plain JSON data.
+    """The context of a decision.
 
-    `facts` is what an expression sees as `request.context`: in flows (`in_flow`) every plan context key, in application
-    checks the `oauth_*` keys; `beside` is what only the policies of one decision leave for each other. `client_ip` is
-    the address after trusted proxies, `request` that of the browser or the application. `now` is microseconds UTC.
-    `services` are what policies may ask beside. `trial` tells that nothing of what they want
-    will be done: nothing is asked outside of this process either.
+    `facts` is `request.context` in expressions, as JSON data: in flows (`in_flow`) the keys of the plan context, in
+    application checks the `oauth_*` keys. `shared` are values that the policies of one decision pass to each other.
+    `client_ip` is the address after trusted proxies, and `request` that of the browser or the application. `now` is
+    microseconds UTC. `services` are those of other rooms. In a `trial` effects are not carried out, and no network
+    request is made.
     """
 
     now: int
@@ -30,7 +30,7 @@ class PolicyContext:
     is_sso: bool = False
     facts: Mapping[str, object] = field(default_factory=dict)
     in_flow: bool = False
-    beside: Mapping[str, object] = field(default_factory=dict)
+    shared: Mapping[str, object] = field(default_factory=dict)
     request: Request | None = None
     services: PolicyServices = NO_SERVICES
     trial: bool = False

@@ -1,4 +1,4 @@
-"""The one engine that decides who may pass, for flows, applications and every protocol. Trace first.
+"""The policy engine, for flows, applications and every protocol.
 
 Rules (authentik's): without enabled bindings everybody passes. Group and user bindings are reduced to one static
 result: in mode "any" one match is enough, in mode "all" each must match. That one result then stands beside the
@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Literal
 from ostiary.events.evaluation_log import log_not_evaluated
 from ostiary.events.event import event
 from ostiary.policies.context import PolicyContext
+from ostiary.policies.decision_effects import NO_CHANGES, ContextChanges, DecisionEffects, describe_effects
 from ostiary.policies.errors import NotAvailable, PolicyError
+from ostiary.policies.policy_request import PolicyRequest, PolicyResult
 from ostiary.policies.resources import NO_SUCH_POLICY, POLICY, Policy, PolicyBinding
 from ostiary.policies.trace import How, Trace, TraceStep
-from ostiary.policies.verdict import Question, Verdict
-from ostiary.policies.wishes import NO_CHANGES, ContextChanges, Wishes, in_words
 from ostiary.record import dataclass
 from ostiary.spans import span
 
@@ -33,41 +33,41 @@ Mode = Literal["all", "any"]
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The verdict, its messages for the person, how it came about, and the event rows the caller has to write."""
+    """The result, the messages for the user, the trace, and the events that the caller must write."""
 
     passing: bool
     messages: tuple[str, ...]
     trace: Trace
     events: tuple[Statement, ...] = ()
     undecided: bool = False
-    """Something could not be evaluated, and with its true result the verdict might have been the other one."""
+    """A policy could not be evaluated, and its result could have changed the decision."""
     changes: ContextChanges = NO_CHANGES
-    """What expressions want changed in the context of the flow's plan."""
+    """The changes of expressions to the plan context."""
 
 
 async def decide(
     *, subject: Subject | None, target_pk: str, mode: Mode, snapshot: Snapshot, context: PolicyContext
 ) -> Decision:
-    """Decide whether the subject (None: nobody is known yet) passes the bindings of an object."""
+    """Decide whether the subject (None: not identified yet) passes the bindings of an object."""
     bindings = _bindings_of(target_pk, snapshot)
     if not bindings:
         user = None if subject is None else subject.user.pk
         return Decision(True, (), Trace(target_pk, mode, user, (), None, True, snapshot.number))  # noqa: FBT003
-    return await _decide(bindings, Question(subject, context, snapshot, target_pk), mode, snapshot)
+    return await _decide(bindings, PolicyRequest(subject, context, snapshot, target_pk), mode, snapshot)
 
 
 async def decide_policies(
     policies: Sequence[str], *, subject: Subject | None, snapshot: Snapshot, context: PolicyContext, target_pk: str
 ) -> Decision:
-    """Decide as if each of the policies (primary keys) were bound and all had to pass, as prompt validation does."""
+    """Decide as if the policies (primary keys) were bound in mode "all". For the validation policies of prompts."""
     bindings = [
         PolicyBinding(pk=policy, policy=policy, target=target_pk, order=order) for order, policy in enumerate(policies)
     ]
-    return await _decide(bindings, Question(subject, context, snapshot, target_pk), "all", snapshot)
+    return await _decide(bindings, PolicyRequest(subject, context, snapshot, target_pk), "all", snapshot)
 
 
 def has_bindings(target_pk: str, snapshot: Snapshot) -> bool:
-    """Return whether any enabled binding asks about the object."""
+    """Return whether the object has an enabled binding."""
     found = snapshot.referring(PolicyBinding, "target", target_pk)
     return bool(found) and any(binding.enabled for binding in found)
 
@@ -79,29 +79,39 @@ def _bindings_of(target_pk: str, snapshot: Snapshot) -> Sequence[PolicyBinding]:
     return sorted(found, key=lambda binding: (binding.order, str(binding.pk)))
 
 
-async def _decide(bindings: Sequence[PolicyBinding], question: Question, mode: Mode, snapshot: Snapshot) -> Decision:
-    target = question.target
+async def _decide(
+    bindings: Sequence[PolicyBinding], policy_request: PolicyRequest, mode: Mode, snapshot: Snapshot
+) -> Decision:
+    target = policy_request.target
     with span("policies") as work:
-        steps, wishes = await _steps(bindings, question, snapshot)
-        made = _conclude(steps, wishes, target_pk=target, mode=mode, question=question, revision=snapshot.number)
+        steps, effects = await _steps(bindings, policy_request, snapshot)
+        made = _conclude(
+            steps, effects, target_pk=target, mode=mode, policy_request=policy_request, revision=snapshot.number
+        )
         work.note("ostiary.target", target)
         work.note("ostiary.passing", made.passing)
         return made
 
 
 async def _steps(
-    bindings: Sequence[PolicyBinding], question: Question, snapshot: Snapshot
-) -> tuple[list[TraceStep], Wishes]:
-    """Ask the bindings one after the other: what one expression changes in the context, the next one sees."""
-    wishes = Wishes(question)
-    return [await _step(binding, wishes, snapshot) for binding in bindings], wishes
+    bindings: Sequence[PolicyBinding], policy_request: PolicyRequest, snapshot: Snapshot
+) -> tuple[list[TraceStep], DecisionEffects]:
+    """Evaluate the bindings in order. Each expression sees the context changes of the ones before."""
+    effects = DecisionEffects(policy_request)
+    return [await _step(binding, effects, snapshot) for binding in bindings], effects
 
 
 def _conclude(
-    steps: Sequence[TraceStep], wishes: Wishes, *, target_pk: str, mode: Mode, question: Question, revision: int
+    steps: Sequence[TraceStep],
+    effects: DecisionEffects,
+    *,
+    target_pk: str,
+    mode: Mode,
+    policy_request: PolicyRequest,
+    revision: int,
 ) -> Decision:
     if not steps:
-        user = question.subject.user.pk if question.subject is not None else None
+        user = policy_request.subject.user.pk if policy_request.subject is not None else None
         trace = Trace(target=target_pk, mode=mode, user=user, steps=(), static=None, passing=True, revision=revision)
         return Decision(passing=True, messages=(), trace=trace)
     join = any if mode == "any" else all
@@ -115,20 +125,20 @@ def _conclude(
     trace = Trace(
         target=target_pk,
         mode=mode,
-        user=question.subject.user.pk if question.subject is not None else None,
+        user=policy_request.subject.user.pk if policy_request.subject is not None else None,
         steps=tuple(steps),
         static=static,
         passing=passing,
         revision=revision,
     )
     messages = tuple(dict.fromkeys(message for step in counted for message in step.messages))
-    told = [step for step in steps if step.how == "failed" and _log_failure(step, target_pk, question)]
-    events = (*_exceptions(told, question), *wishes.statements())
-    return Decision(passing, messages, trace, events, _undecided(steps, static, mode), wishes.plan)
+    told = [step for step in steps if step.how == "failed" and _log_failure(step, target_pk, policy_request)]
+    events = (*_exceptions(told, policy_request), *effects.statements())
+    return Decision(passing, messages, trace, events, _undecided(steps, static, mode), effects.plan)
 
 
 def _undecided(steps: Sequence[TraceStep], static: bool | None, mode: Mode) -> bool:
-    """Return whether the verdict hangs on what failed: on whether it would have said yes or no."""
+    """Return whether the result depends on a failed policy."""
     if all(step.how != "failed" for step in steps):
         return False
     known = [bool(one.result) for one in steps if one.kind == "policy" and one.how not in {"failed", "disabled"}]
@@ -137,68 +147,70 @@ def _undecided(steps: Sequence[TraceStep], static: bool | None, mode: Mode) -> b
     return all(known) if mode == "all" else not any(known)
 
 
-def _log_failure(step: TraceStep, target_pk: str, question: Question) -> bool:
-    """Log what failed; tell whether an event is due: always for people, once a minute for strangers."""
+def _log_failure(step: TraceStep, target_pk: str, policy_request: PolicyRequest) -> bool:
+    """Log a failure. Return whether to write an event: always for users, once a minute for anonymous requests."""
     first = log_not_evaluated(
         f"policy {step.name or step.object} of binding {step.binding} on {target_pk}",
         reason=step.error,
         consequence=f"it counts as {'passed' if step.result else 'failed'}, as failure_result says",
-        now=question.context.now,
+        now=policy_request.context.now,
     )
-    return first or question.subject is not None
+    return first or policy_request.subject is not None
 
 
-async def _step(binding: PolicyBinding, wishes: Wishes, snapshot: Snapshot) -> TraceStep:
+async def _step(binding: PolicyBinding, effects: DecisionEffects, snapshot: Snapshot) -> TraceStep:
     kind: Literal["policy", "group", "user"] = (
         "policy" if binding.policy is not None else "group" if binding.group is not None else "user"
     )
-    subject = wishes.question.subject
+    subject = effects.policy_request.subject
     if kind == "policy":
-        return await _policy_step(binding, wishes, snapshot)
+        return await _policy_step(binding, effects, snapshot)
     if kind == "group":
         matched = subject is not None and binding.group in subject.all_groups
     else:
         matched = subject is not None and binding.user == subject.user.pk
-    return _made(binding, kind=kind, name="", how="static", raw=matched)
+    return _trace_step(binding, kind=kind, name="", how="static", raw=matched)
 
 
-async def _policy_step(binding: PolicyBinding, wishes: Wishes, snapshot: Snapshot) -> TraceStep:
+async def _policy_step(binding: PolicyBinding, effects: DecisionEffects, snapshot: Snapshot) -> TraceStep:
     policy = snapshot.resolve(POLICY, binding.policy or "")
     name = policy.name if isinstance(policy, Policy) else ""
     if not binding.enabled:
-        return _made(binding, kind="policy", name=name, how="disabled", raw=None)
+        return _trace_step(binding, kind="policy", name=name, how="disabled", raw=None)
     try:
         with span(f"policy {name}") as work:
             async with asyncio.timeout(binding.timeout or None):
-                how, verdict = await _evaluate(policy, wishes.question)
+                how, verdict = await _evaluate(policy, effects.policy_request)
             work.note("ostiary.passing", verdict.passing)
     except PolicyError as error:
         text = str(error)
     except TimeoutError:
         text = f"took longer than {binding.timeout} seconds"
-    except Exception as error:  # noqa: BLE001 - whatever goes wrong in a policy, the failure result counts
+    except Exception as error:  # noqa: BLE001 - after any error, the failure result counts
         text = f"failed with {type(error).__name__}"
     else:
-        wishes.note(name, verdict)
-        return _told(binding, name, how, verdict)
-    return _made(binding, kind="policy", name=name, how="failed", raw=binding.failure_result, error=text)
+        effects.note(name, verdict)
+        return _evaluated_step(binding, name, how, verdict)
+    return _trace_step(binding, kind="policy", name=name, how="failed", raw=binding.failure_result, error=text)
 
 
-def _told(binding: PolicyBinding, name: str, how: How, verdict: Verdict) -> TraceStep:
-    step = _made(binding, kind="policy", name=name, how=how, raw=verdict.passing, messages=verdict.messages)
+def _evaluated_step(binding: PolicyBinding, name: str, how: How, verdict: PolicyResult) -> TraceStep:
+    step = _trace_step(binding, kind="policy", name=name, how=how, raw=verdict.passing, messages=verdict.messages)
     if verdict.result is None:
         return step
-    return dataclasses.replace(step, duration=round(verdict.result.seconds * 1_000_000), effects=in_words(verdict))
+    return dataclasses.replace(
+        step, duration=round(verdict.result.seconds * 1_000_000), effects=describe_effects(verdict)
+    )
 
 
-async def _evaluate(policy: object, question: Question) -> tuple[How, Verdict]:
+async def _evaluate(policy: object, policy_request: PolicyRequest) -> tuple[How, PolicyResult]:
     """Evaluate one policy. Raises PolicyError."""
     if not isinstance(policy, Policy):
         raise NotAvailable(NO_SUCH_POLICY)
-    return await policy.evaluate(question)
+    return await policy.evaluate(policy_request)
 
 
-def _made(
+def _trace_step(
     binding: PolicyBinding,
     *,
     kind: Literal["policy", "group", "user"],
@@ -210,7 +222,7 @@ def _made(
 ) -> TraceStep:
     if not binding.enabled:
         how, raw = "disabled", None
-    # A failure result is the administrator's own last word and is not negated.
+    # The failure result is used as configured, without negation.
     negate = binding.negate and how != "failed"
     return TraceStep(
         binding=binding.pk,
@@ -227,8 +239,8 @@ def _made(
     )
 
 
-def _exceptions(steps: Sequence[TraceStep], question: Question) -> tuple[Statement, ...]:
-    subject, context = question.subject, question.context
+def _exceptions(steps: Sequence[TraceStep], policy_request: PolicyRequest) -> tuple[Statement, ...]:
+    subject, context = policy_request.subject, policy_request.context
     user = None
     if subject is not None:
         user = {"pk": subject.user.pk, "username": subject.user.username, "email": subject.user.email}

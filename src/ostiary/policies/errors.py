@@ -1,9 +1,9 @@
-"""What can go wrong while a policy is evaluated.
+"""The errors of policy evaluation.
 
 PolicyError
     NotAvailable    the policy cannot be evaluated by this version
-    Failing         its expression raised an exception, took too long, or wants what it may not have
-    Undetermined    what it says depends on something that a trial does not ask
+    PolicyFailed    its expression raised an exception, exceeded a limit, or used something that is not allowed
+    Undetermined    its result depends on something that a trial does not request
 """
 
 from __future__ import annotations
@@ -11,20 +11,20 @@ from __future__ import annotations
 from typing import Final
 
 DEPENDS: Final = "depends on "
-"""How the text of `Undetermined` begins."""
+"""The prefix of the message of `Undetermined`."""
 
 
 class PolicyError(Exception):
-    """The root of this room's errors. Never answered to anybody: the binding's failure result counts."""
+    """The base of this room's errors. Nobody sees them: the failure result of the binding counts."""
 
 
 class NotAvailable(PolicyError):
     """The policy is stored, but cannot be evaluated here."""
 
 
-class Failing(PolicyError):
-    """The policy's expression gave no value."""
+class PolicyFailed(PolicyError):
+    """The expression of the policy failed."""
 
 
 class Undetermined(PolicyError):
-    """What the policy says depends on something that a trial does not ask, named by the message behind `DEPENDS`."""
+    """The result depends on something that a trial does not request; the message names it after `DEPENDS`."""

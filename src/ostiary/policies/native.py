@@ -1,4 +1,4 @@
-"""The stock expressions as functions, found by the hash of their syntax tree."""
+"""Native functions for the stock expressions, by the hash of their syntax tree."""
 
 from __future__ import annotations
 
@@ -9,69 +9,69 @@ from typing import Final
 
 from ostiary.expressions import expression_hash
 from ostiary.policies.errors import PolicyError
+from ostiary.policies.policy_request import PolicyRequest, PolicyResult
 from ostiary.policies.stock import SOURCES
-from ostiary.policies.verdict import Question, Verdict
 
-NativePolicy = Callable[[Question], Verdict]
+NativePolicy = Callable[[PolicyRequest], PolicyResult]
 
 SETUP_TOKEN: Final = "setup_token"  # noqa: S105 - the key of the plan context that only the wizard has
 _USUALLY_CHANGEABLE: Final = MappingProxyType({"email": False, "name": True, "username": False})
 
 
-def _password_not_proven(question: Question) -> Verdict:
-    return Verdict("user_backend" not in question.context.facts)
+def _password_not_proven(policy_request: PolicyRequest) -> PolicyResult:
+    return PolicyResult("user_backend" not in policy_request.context.facts)
 
 
-def _not_passwordless(question: Question) -> Verdict:
-    return Verdict(question.context.facts.get("auth_method") != "auth_webauthn_pwl")
+def _not_passwordless(policy_request: PolicyRequest) -> PolicyResult:
+    return PolicyResult(policy_request.context.facts.get("auth_method") != "auth_webauthn_pwl")
 
 
-def _is_sso(question: Question) -> Verdict:
-    return Verdict(question.context.is_sso)
+def _is_sso(policy_request: PolicyRequest) -> PolicyResult:
+    return PolicyResult(policy_request.context.is_sso)
 
 
-def _username_missing(question: Question) -> Verdict:
-    return Verdict(not _prompt_data(question).get("username"))
+def _username_missing(policy_request: PolicyRequest) -> PolicyResult:
+    return PolicyResult(not _prompt_data(policy_request).get("username"))
 
 
-def _own_changes_allowed(question: Question) -> Verdict:
-    subject = question.subject
+def _own_changes_allowed(policy_request: PolicyRequest) -> PolicyResult:
+    subject = policy_request.subject
     if subject is None:
-        return Verdict(passing=False)
+        return PolicyResult(passing=False)
     for name, usual in _USUALLY_CHANGEABLE.items():
-        wanted = _prompt_data(question).get(name)
+        wanted = _prompt_data(policy_request).get(name)
         changed = wanted is not None and wanted != getattr(subject.user, name)
         if changed and not subject.attributes.get(f"goauthentik.io/user/can-change-{name}", usual):
-            return Verdict(passing=False, messages=(f"You are not allowed to change this: {name}",))
-    return Verdict(passing=True)
+            return PolicyResult(passing=False, messages=(f"You are not allowed to change this: {name}",))
+    return PolicyResult(passing=True)
 
 
-def _wizard(question: Question) -> Verdict:
-    """Pass in the wizard alone: whether it is open is decided by its one-time link, before any stage (flows.wizard)."""
-    return Verdict(SETUP_TOKEN in question.context.facts)
+def _wizard(policy_request: PolicyRequest) -> PolicyResult:
+    """Pass only in the wizard. Its one-time link is verified before any stage (flows.wizard)."""
+    return PolicyResult(SETUP_TOKEN in policy_request.context.facts)
 
 
-def _restored(question: Question) -> Verdict:
-    """Pass where a mailed link was followed, and where there is no such step at all."""
-    return Verdict(bool(question.context.facts.get("is_restored", True)))
+def _restored(policy_request: PolicyRequest) -> PolicyResult:
+    """Pass after a link by mail, and in flows without one."""
+    return PolicyResult(bool(policy_request.context.facts.get("is_restored", True)))
 
 
-def _not_restored(question: Question) -> Verdict:
-    return Verdict(not question.context.facts.get("is_restored", False))
+def _not_restored(policy_request: PolicyRequest) -> PolicyResult:
+    return PolicyResult(not policy_request.context.facts.get("is_restored", False))
 
 
-def _not_app_password(question: Question) -> Verdict:
-    return Verdict(question.context.facts.get("auth_method") != "app_password")
+def _not_app_password(policy_request: PolicyRequest) -> PolicyResult:
+    return PolicyResult(policy_request.context.facts.get("auth_method") != "app_password")
 
 
-def _surely_not_app_password(question: Question) -> Verdict:
-    if "auth_method" not in question.context.facts:
+def _surely_not_app_password(policy_request: PolicyRequest) -> PolicyResult:
+    if "auth_method" not in policy_request.context.facts:
         raise PolicyError("nobody has proved a password yet")
-    return _not_app_password(question)
+    return _not_app_password(policy_request)
 
 
-def _prompt_data(question: Question) -> Mapping[str, object]:
-    data = question.context.facts.get("prompt_data")
+def _prompt_data(policy_request: PolicyRequest) -> Mapping[str, object]:
+    data = policy_request.context.facts.get("prompt_data")
     return data if isinstance(data, Mapping) else {}
 
 
@@ -88,7 +88,7 @@ FUNCTIONS: Final[Mapping[str, NativePolicy]] = MappingProxyType(
         "default-oobe-flow-set-authentication": _wizard,
     }
 )
-"""By the name of the default policy."""
+"""The functions by the name of the default policy."""
 
 
 AUTHENTIK: Final[Mapping[str, NativePolicy]] = MappingProxyType(
@@ -106,7 +106,7 @@ AUTHENTIK: Final[Mapping[str, NativePolicy]] = MappingProxyType(
         "65b423807ec329430fd0975c4053f40ea9591946575a63cabf0e816c64ab865b": _surely_not_app_password,
     }
 )
-"""Hashes of authentik's own wording, as an exported configuration or one of its example files brings it."""
+"""The functions by the hash of authentik's own expressions, as in exported configurations and its examples."""
 
 
 @functools.cache

@@ -1,4 +1,4 @@
-"""The binding, and what every policy has. Each kind of policy has a file of its own."""
+"""The policy binding, and the base of all policies. Each kind of policy has its own file."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from ostiary.record import dataclass
 from ostiary.resource import UNIQUE, Help, Length, OnDelete, Problem, Range, Reference, Resource, kind
 
 if TYPE_CHECKING:
+    from ostiary.policies.policy_request import PolicyRequest, PolicyResult
     from ostiary.policies.trace import How
-    from ostiary.policies.verdict import Question, Verdict
 
 POLICY: Final = "authentik_policies.policy"
 NO_SUCH_POLICY: Final = "the policy does not exist, or is of a kind that is not available yet"
@@ -20,7 +20,7 @@ BINDING_TARGET: Final = "authentik_policies.policybindingmodel"
 NOT_EVALUATED: Final = (
     "where it is bound, the binding's failure_result counts, and a stage stays or its flow is refused"
 )
-"""What follows when a policy is stored that cannot be evaluated, for advice."""
+"""The consequence of a policy that cannot be evaluated, for advice."""
 
 PolicyEngineMode = Literal["all", "any"]
 
@@ -41,7 +41,7 @@ def _validate_binding(binding: PolicyBinding) -> Iterable[Problem]:
     label_field="order",
 )
 class PolicyBinding(Resource):
-    """Binds one policy, group or user to an object that asks who may pass."""
+    """The binding of a policy, group or user to an object."""
 
     policy: Annotated[str | None, Reference(POLICY, OnDelete.CASCADE)] = None
     group: Annotated[str | None, Reference("authentik_core.group", OnDelete.CASCADE)] = None
@@ -56,12 +56,12 @@ class PolicyBinding(Resource):
 
 @dataclass(frozen=True, kw_only=True)
 class Policy(Resource):
-    """What every policy has. A reference to the family leads to any of them."""
+    """The base of all policies. A reference to the family may name any kind."""
 
     name: Annotated[str, UNIQUE, Length(least=1)]
     execution_logging: Annotated[bool, Help("Writes an event for every evaluation.")] = False
 
-    async def evaluate(self, question: Question) -> tuple[How, Verdict]:
-        """Return how the policy was evaluated, and what it says. Raises PolicyError: the failure result counts then."""
-        del question
+    async def evaluate(self, policy_request: PolicyRequest) -> tuple[How, PolicyResult]:
+        """Return how the policy was evaluated, and its result. If it raises PolicyError, the failure result counts."""
+        del policy_request
         raise NotAvailable(NO_SUCH_POLICY)

@@ -1,4 +1,4 @@
-"""What policies may ask, beside the subject and the facts of the moment: services of other rooms."""
+"""The services of other rooms that policies use."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def _nothing(kind: type[Any]) -> object:
 
 
 class PolicyServices:
-    """Services by their class. `find` returns one, or raises LookupError."""
+    """The services by class. `find` returns one, or raises LookupError."""
 
     __slots__ = ("_find",)
 
@@ -23,7 +23,7 @@ class PolicyServices:
         self._find = find
 
     def __getitem__(self, kind: type[T]) -> T:
-        """Return the service of that class. Raises NotAvailable: the policy cannot be evaluated without it."""
+        """Return the service of that class. Raises NotAvailable if there is none."""
         try:
             return cast("T", self._find(kind))
         except LookupError:
@@ -32,4 +32,4 @@ class PolicyServices:
 
 
 NO_SERVICES: Final = PolicyServices()
-"""For decisions about policies that ask nothing."""
+"""For policies that need no services."""

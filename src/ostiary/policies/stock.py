@@ -1,6 +1,6 @@
 """The expressions of the default policies, by the policy's name. The shipped blueprints contain the same texts.
 
-They say in the administrator's language what `native` does; they are recognised by their hash and never executed.
+They show administrators what `native` does. They are recognised by their hash and never executed.
 """
 
 from __future__ import annotations

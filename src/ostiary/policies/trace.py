@@ -1,4 +1,4 @@
-"""The record of a decision, as plain data: who was asked about what, and what each binding said."""
+"""The trace of a decision, as plain data: the user, the object, and the result of each binding."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ How = Literal[
 
 @dataclass(frozen=True, slots=True)
 class TraceStep:
-    """One binding. `raw` is what was found, `result` what it counts as after negation.
+    """The evaluation of one binding. `raw` is the result before negation, `result` after it.
 
-    Of an expression that was run, `duration` is in microseconds, and `effects` are what it wants done, in words.
+    For an expression run in the sandbox, `duration` is in microseconds, and `effects` describes its effects.
     """
 
     binding: Pk
@@ -42,7 +42,7 @@ class TraceStep:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """The whole decision. `static` is the one result of all group and user bindings, None when there is none."""
+    """The trace. `static` is the joint result of all group and user bindings, None without any."""
 
     target: str
     mode: Literal["all", "any"]

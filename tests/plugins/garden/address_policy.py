@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Annotated
 
 from ostiary.policies.errors import PolicyError
+from ostiary.policies.policy_request import PolicyRequest, PolicyResult
 from ostiary.policies.resources import POLICY, Policy
 from ostiary.policies.trace import How
-from ostiary.policies.verdict import Question, Verdict
 from ostiary.resource import Length, kind
 
 
@@ -24,9 +24,9 @@ class AddressPolicy(Policy):
 
     address: Annotated[str, Length(least=1)]
 
-    async def evaluate(self, question: Question) -> tuple[How, Verdict]:
+    async def evaluate(self, policy_request: PolicyRequest) -> tuple[How, PolicyResult]:
         """Compare the address. Raises PolicyError when there is none."""
-        if question.context.client_ip is None:
+        if policy_request.context.client_ip is None:
             raise PolicyError("there is no address")
-        passing = question.context.client_ip == self.address
-        return "rules", Verdict(passing, () if passing else ("Come closer.",))
+        passing = policy_request.context.client_ip == self.address
+        return "rules", PolicyResult(passing, () if passing else ("Come closer.",))

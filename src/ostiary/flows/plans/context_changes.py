@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping
 from typing import Final
 
-from ostiary.policies.wishes import ContextChanges
+from ostiary.policies.decision_effects import ContextChanges
 
 PROOFS: Final = frozenset(
     {"user_backend", "auth_method", "auth_method_args", "device_grant", "outpost", "setup_token", "is_restored"}

@@ -15,7 +15,7 @@ from ostiary.flows.proofs.reauthentication import REAUTHENTICATE, is_proven
 from ostiary.flows.resources import STAGE, Flow, FlowStageBinding, Stage
 from ostiary.flows.services import Services
 from ostiary.policies.decide import Decision, decide, has_bindings
-from ostiary.policies.wishes import NO_CHANGES, ContextChanges
+from ostiary.policies.decision_effects import NO_CHANGES, ContextChanges
 from ostiary.record import dataclass
 from ostiary.sessions.session import Session
 

@@ -1,3 +1,3 @@
-"""The kinds of policies: a file for each, which evaluates itself."""
+"""The kinds of policies. Each has its own file."""
 
 __all__ = ["password"]

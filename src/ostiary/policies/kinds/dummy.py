@@ -1,4 +1,4 @@
-"""The dummy policy: a fixed result after a random wait, to try bindings and timeouts with."""
+"""The dummy policy: a fixed result after a random delay, for tests of bindings and timeouts."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import random
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated
 
+from ostiary.policies.policy_request import PolicyRequest, PolicyResult
 from ostiary.policies.resources import POLICY, Policy
-from ostiary.policies.verdict import Question, Verdict
 from ostiary.resource import Problem, Range, kind
 
 if TYPE_CHECKING:
@@ -30,14 +30,14 @@ def _validate_wait(policy: DummyPolicy) -> Iterable[Problem]:
     check=_validate_wait,
 )
 class DummyPolicy(Policy):
-    """Waits between `wait_min` and `wait_max` seconds, then gives `result`. In a trial it does not wait."""
+    """Waits between `wait_min` and `wait_max` seconds, then returns `result`. In a trial it does not wait."""
 
     result: bool = False
     wait_min: Annotated[int, Range(0, 2**31 - 1)] = 5
     wait_max: Annotated[int, Range(0, 2**31 - 1)] = 30
 
-    async def evaluate(self, question: Question) -> tuple[How, Verdict]:
+    async def evaluate(self, policy_request: PolicyRequest) -> tuple[How, PolicyResult]:
         """Wait, and return the result."""
-        if not question.context.trial:
+        if not policy_request.context.trial:
             await asyncio.sleep(random.uniform(self.wait_min, self.wait_max))  # noqa: S311 - nobody guesses it
-        return "rules", Verdict(self.result, ("dummy",))
+        return "rules", PolicyResult(self.result, ("dummy",))

@@ -1,4 +1,4 @@
-"""The event matcher policy: compares an event, for the rules of notifications."""
+"""The event matcher policy: it matches an event, for notification rules."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from ostiary.events.event import ACTIONS
 from ostiary.policies.errors import NotAvailable
+from ostiary.policies.policy_request import PolicyRequest, PolicyResult
 from ostiary.policies.resources import POLICY, Policy
-from ostiary.policies.verdict import Question, Verdict
 from ostiary.resource import Problem, kind
 
 if TYPE_CHECKING:
@@ -37,16 +37,16 @@ def _validate_any(policy: EventMatcherPolicy) -> Iterable[Problem]:
     advise=_validate_any,
 )
 class EventMatcherPolicy(Policy):
-    """Passes for an event that has all the values which are set here."""
+    """Passes if the event has all configured values."""
 
     action: str | None = None
     client_ip: str | None = None
     app: str | None = None
     model: str | None = None
 
-    async def evaluate(self, question: Question) -> tuple[How, Verdict]:
-        """Compare the event of the context. Raises NotAvailable when there is none, or nothing to compare with."""
-        event = question.context.facts.get("event")
+    async def evaluate(self, policy_request: PolicyRequest) -> tuple[How, PolicyResult]:
+        """Match the event in the context. Raises NotAvailable if there is none, or if no value is configured."""
+        event = policy_request.context.facts.get("event")
         if not isinstance(event, Mapping):
             raise NotAvailable("there is no event here: this policy is for the rules of notifications")
         wanted = {name: value for name in ("action", "client_ip", "app", "model") if (value := getattr(self, name))}
@@ -54,11 +54,11 @@ class EventMatcherPolicy(Policy):
             raise NotAvailable("the policy compares nothing")
         found = {**event, "model": _model_of(event)}
         missed = [name for name, value in wanted.items() if found.get(name) != value]
-        return "rules", Verdict(not missed, tuple(f"The event has another {name}." for name in missed))
+        return "rules", PolicyResult(not missed, tuple(f"The event has another {name}." for name in missed))
 
 
 def _model_of(event: Mapping[str, object]) -> str | None:
-    """Return the kind of the object that an event is about ("authentik_core.user")."""
+    """Return the kind of the object in an event, such as "authentik_core.user"."""
     context = event.get("context")
     model = context.get("model") if isinstance(context, Mapping) else None
     if not isinstance(model, Mapping):

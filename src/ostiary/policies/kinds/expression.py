@@ -1,17 +1,17 @@
-"""The expression policy: the body of a Python function. Stock and simple ones are known, others run in the sandbox."""
+"""The expression policy: the body of a Python function. Known expressions run natively, others in the sandbox."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Annotated
 
-from ostiary.policies.recognise import policy_of
+from ostiary.policies.recognition import known_policy
 from ostiary.policies.resources import NOT_EVALUATED, POLICY, Policy
 from ostiary.resource import MULTILINE, Length, Problem, kind
 
 if TYPE_CHECKING:
+    from ostiary.policies.policy_request import PolicyRequest, PolicyResult
     from ostiary.policies.trace import How
-    from ostiary.policies.verdict import Question, Verdict
     from ostiary.sandbox.language.fault import LanguageFault
 
 
@@ -26,7 +26,7 @@ def _advise_expression(policy: ExpressionPolicy) -> Iterable[Problem]:
 
 
 def _faults(source: str) -> Sequence[LanguageFault]:
-    if policy_of(source) is not None:
+    if known_policy(source) is not None:
         return ()
     from ostiary.sandbox.language.names import POLICY as DIALECT  # noqa: PLC0415 - not for those without expressions
     from ostiary.sandbox.language.program import check  # noqa: PLC0415 - as above
@@ -49,11 +49,11 @@ class ExpressionPolicy(Policy):
 
     expression: Annotated[str, MULTILINE, Length(most=100_000)]
 
-    async def evaluate(self, question: Question) -> tuple[How, Verdict]:
-        """Return what the expression says. Raises Failing, Undetermined."""
-        found = policy_of(self.expression)
+    async def evaluate(self, policy_request: PolicyRequest) -> tuple[How, PolicyResult]:
+        """Evaluate the expression. Raises PolicyFailed, Undetermined."""
+        found = known_policy(self.expression)
         if found is not None:
-            return found.how, found.value(question)
-        from ostiary.policies.executing import execute  # noqa: PLC0415 - not for those without expressions
+            return found.how, found.value(policy_request)
+        from ostiary.policies.evaluation import evaluate_expression  # noqa: PLC0415 - not for those without expressions
 
-        return "executed", await execute(self.expression, self.name, question)
+        return "executed", await evaluate_expression(self.expression, self.name, policy_request)

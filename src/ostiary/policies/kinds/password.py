@@ -1,4 +1,4 @@
-"""The password policy: length, classes of characters, how hard it is to guess, and known leaks."""
+"""The password policy: length, character classes, strength, and known leaks."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 from ostiary.policies.errors import DEPENDS, NotAvailable, Undetermined
 from ostiary.policies.lookups.leaked_passwords import LeakedPasswords
+from ostiary.policies.policy_request import PolicyRequest, PolicyResult
 from ostiary.policies.resources import POLICY, Policy
-from ostiary.policies.verdict import Question, Verdict
 from ostiary.resource import Help, Length, Range, kind
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ _OWN_WORDS: Final = ("ostiary", "authentik", "akadmin")  # beside the names of t
     families=(POLICY,),
 )
 class PasswordPolicy(Policy):
-    """Rules a new password must follow."""
+    """Rules for new passwords."""
 
     password_field: Annotated[str, Length(least=1), Help("Key of the prompt field that holds the password.")] = (
         "password"  # noqa: S105
@@ -48,42 +48,42 @@ class PasswordPolicy(Policy):
     hibp_allowed_count: Annotated[int, Range(0, 2**31 - 1)] = 0
     zxcvbn_score_threshold: Annotated[int, Range(0, 4)] = 2
 
-    async def evaluate(self, question: Question) -> tuple[How, Verdict]:
-        """Say whether the password among the answers follows the rules. Raises NotAvailable when there is none.
+    async def evaluate(self, policy_request: PolicyRequest) -> tuple[How, PolicyResult]:
+        """Check the password in the prompt data. Raises NotAvailable if there is none.
 
-        Known leaks are asked only about a password that follows all others, and never in a trial: Undetermined.
+        Known leaks are checked last, only if all other rules are met. In a trial they raise Undetermined instead.
         """
-        answers = question.context.facts.get("prompt_data")
+        answers = policy_request.context.facts.get("prompt_data")
         text = answers.get(self.password_field) if isinstance(answers, Mapping) else None
         if not isinstance(text, str):
             message = f"no answer called {self.password_field!r}"
             raise NotAvailable(message)
-        problems = broken_rules(self, text, names=_names(question, answers))
+        problems = broken_rules(self, text, names=_names(policy_request, answers))
         if not problems and self.check_have_i_been_pwned:
-            if question.context.trial:
+            if policy_request.context.trial:
                 raise Undetermined(f"{DEPENDS}the list of leaked passwords (network)")
-            times = await question.context.services[LeakedPasswords].count(text)
+            times = await policy_request.context.services[LeakedPasswords].count(text)
             problems = (_BREACHED,) if times > self.hibp_allowed_count else ()
-        return "rules", Verdict(not problems, problems)
+        return "rules", PolicyResult(not problems, problems)
 
 
 def broken_rules(policy: PasswordPolicy, text: str, *, names: Iterable[str] = ()) -> tuple[str, ...]:
-    """Return what is wrong with a password, as people are told. The policy's own message is about its static rules.
+    """Return the messages for the broken rules. `error_message` replaces those of the static rules.
 
-    `names` are those of the user: a password made of them is easy to guess. The network is not asked.
+    `names` are those of the user, which are easy to guess. Known leaks are not checked here.
     """
     return tuple(_broken(policy, text, names))
 
 
 def rules_in_words(policy: PasswordPolicy) -> tuple[str, ...]:
-    """Return the rules as people read them before they choose a password."""
+    """Return the rules as text, for the page on which users choose a password."""
     return tuple(_rules(policy))
 
 
-def _names(question: Question, answers: object) -> Iterator[str]:
-    """Yield what is known of whose password it is."""
-    if question.subject is not None:
-        user = question.subject.user
+def _names(policy_request: PolicyRequest, answers: object) -> Iterator[str]:
+    """Yield the names and addresses of the user."""
+    if policy_request.subject is not None:
+        user = policy_request.subject.user
         yield from (user.username, user.name, user.email)
     if isinstance(answers, Mapping):
         yield from (text for name in ("username", "name", "email") if isinstance(text := answers.get(name), str))
@@ -134,9 +134,9 @@ def _counts(policy: PasswordPolicy, text: str) -> tuple[int, int, int, int]:
 
 
 def strength(text: str, names: Iterable[str] = ()) -> int:
-    """Return zxcvbn's score of a password, from 0 (guessed at once) to 4. It looks at the first 100 characters.
+    """Return zxcvbn's score of a password, from 0 (weakest) to 4. Only its first 100 characters count.
 
-    `names` are guessed first, with their parts.
+    `names` and their parts count as easy to guess.
     """
     import zxcvbn_rs_py  # noqa: PLC0415 - loaded with the first new password
 

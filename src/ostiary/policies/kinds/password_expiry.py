@@ -1,19 +1,19 @@
-"""The password expiry policy: a password that is too old has to be changed."""
+"""The password expiry policy: an old password must be changed."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Final
 
 from ostiary.directory.passwords.credentials import make_unusable
+from ostiary.policies.policy_request import PolicyRequest, PolicyResult
 from ostiary.policies.resources import POLICY, Policy
-from ostiary.policies.verdict import Question, Verdict
 from ostiary.resource import Help, Range, kind
 
 if TYPE_CHECKING:
     from ostiary.policies.trace import How
 
 _DAY: Final = 86_400_000_000  # microseconds
-_EXPIRED: Final = Verdict(passing=False, messages=("The password has expired.",))
+_EXPIRED: Final = PolicyResult(passing=False, messages=("The password has expired.",))
 
 
 @kind(
@@ -25,24 +25,24 @@ _EXPIRED: Final = Verdict(passing=False, messages=("The password has expired.",)
     families=(POLICY,),
 )
 class PasswordExpiryPolicy(Policy):
-    """Lets pass whose password is younger than a number of days."""
+    """Passes if the password is younger than a number of days."""
 
     days: Annotated[int, Range(0, 2**31 - 1), Help("Age at which a password has expired.")]
     deny_only: Annotated[bool, Help("Keeps the password. Otherwise an expired one is made unusable.")] = False
 
-    async def evaluate(self, question: Question) -> tuple[How, Verdict]:
-        """Compare the age of the password. Nobody is known yet: that passes, since there is no password to be old."""
-        subject = question.subject
+    async def evaluate(self, policy_request: PolicyRequest) -> tuple[How, PolicyResult]:
+        """Compare the age of the password. An unknown user passes."""
+        subject = policy_request.subject
         if subject is None:
-            return "rules", Verdict(passing=True)
-        now = question.context.now
+            return "rules", PolicyResult(passing=True)
+        now = policy_request.context.now
         if now - subject.user.password_change_date < self.days * _DAY:
-            return "rules", Verdict(passing=True)
+            return "rules", PolicyResult(passing=True)
         if self.deny_only or not subject.user.has_password:
             return "rules", _EXPIRED
         days = (now - subject.user.password_change_date) // _DAY - self.days
         since = f"The password expired {days} days ago. Set a new one." if days else "The password has expired."
-        return "rules", Verdict(
+        return "rules", PolicyResult(
             passing=False,
             messages=(since,),
             writes=(make_unusable(subject.user, now=now),),

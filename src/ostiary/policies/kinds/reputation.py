@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from ostiary.policies.errors import NotAvailable
 from ostiary.policies.lookups.reputation import Reputation
+from ostiary.policies.policy_request import PolicyRequest, PolicyResult
 from ostiary.policies.resources import POLICY, Policy
-from ostiary.policies.verdict import Question, Verdict
 from ostiary.resource import Help, Problem, Range, kind
 
 if TYPE_CHECKING:
@@ -36,12 +36,12 @@ class ReputationPolicy(Policy):
     check_username: bool = True
     threshold: Annotated[int, Range(-(2**31), 2**31 - 1), Help("Passes at this score and below.")] = -5
 
-    async def evaluate(self, question: Question) -> tuple[How, Verdict]:
+    async def evaluate(self, policy_request: PolicyRequest) -> tuple[How, PolicyResult]:
         """Compare the score. Raises NotAvailable where scores are not kept."""
-        context, subject = question.context, question.subject
+        context, subject = policy_request.context, policy_request.subject
         username = subject.user.username if self.check_username and subject is not None else None
         address = context.client_ip if self.check_ip else None
         if username is None and address is None:
             raise NotAvailable("neither an account nor an address is known")
         score = await context.services[Reputation].score(username=username, address=address, now=context.now)
-        return "rules", Verdict(score <= self.threshold)
+        return "rules", PolicyResult(score <= self.threshold)

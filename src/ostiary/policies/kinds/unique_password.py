@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 from ostiary.policies.errors import NotAvailable
 from ostiary.policies.lookups.password_history import PasswordHistory
+from ostiary.policies.policy_request import PolicyRequest, PolicyResult
 from ostiary.policies.resources import POLICY, Policy
-from ostiary.policies.verdict import Question, Verdict
 from ostiary.resource import Help, Length, Range, kind
 
 if TYPE_CHECKING:
@@ -33,16 +33,16 @@ class UniquePasswordPolicy(Policy):
     )
     num_historical_passwords: Annotated[int, Range(1, MAX_DEPTH), Help("How many earlier passwords are compared.")] = 1
 
-    async def evaluate(self, question: Question) -> tuple[How, Verdict]:
+    async def evaluate(self, policy_request: PolicyRequest) -> tuple[How, PolicyResult]:
         """Compare the password among the answers. Raises NotAvailable when there is none."""
-        answers = question.context.facts.get("prompt_data")
+        answers = policy_request.context.facts.get("prompt_data")
         text = answers.get(self.password_field) if isinstance(answers, Mapping) else None
         if not isinstance(text, str):
             message = f"no answer called {self.password_field!r}"
             raise NotAvailable(message)
-        if question.subject is None:
-            return "rules", Verdict(passing=True)  # a new account has no earlier password
-        history = question.context.services[PasswordHistory]
-        if await history.contains(question.subject.user, text, depth=self.num_historical_passwords):
-            return "rules", Verdict(passing=False, messages=("You had this password before. Choose another one.",))
-        return "rules", Verdict(passing=True)
+        if policy_request.subject is None:
+            return "rules", PolicyResult(passing=True)  # a new account has no earlier password
+        history = policy_request.context.services[PasswordHistory]
+        if await history.contains(policy_request.subject.user, text, depth=self.num_historical_passwords):
+            return "rules", PolicyResult(passing=False, messages=("You had this password before. Choose another one.",))
+        return "rules", PolicyResult(passing=True)

@@ -1,7 +1,7 @@
-"""Passwords that were leaked elsewhere, asked by k-anonymity: only five digits of a hash leave this process.
+"""The check against leaked passwords, with k-anonymity: only five digits of a hash leave this process.
 
-The list is that of Have I Been Pwned, or a copy of one's own: any address that answers `/range/HHHHH` with a line
-`REST-OF-THE-SHA-1:COUNT` for every leaked password whose hash begins so.
+The list is that of Have I Been Pwned, or a private copy: any URL that responds to `/range/HHHHH` with a line
+`REST-OF-THE-SHA-1:COUNT` for every leaked password whose hash has that prefix.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ _LIMIT: Final = 1_048_576  # bytes; an answer has about 40 thousand
 
 
 class LeakedPasswords:
-    """The list at an address ("https://api.pwnedpasswords.com")."""
+    """The list at a URL such as "https://api.pwnedpasswords.com"."""
 
     def __init__(self, url: str) -> None:
         self._url = url.rstrip("/")
 
     async def count(self, password: str) -> int:
-        """Return how often a password was leaked. Raises NotAvailable when the list does not answer."""
+        """Return how often a password was leaked. Raises NotAvailable if the list is not available."""
         digest = hashlib.sha1(password.encode("utf-8", "surrogatepass"), usedforsecurity=False).hexdigest().upper()
         prefix, rest = digest[:_PREFIX], digest[_PREFIX:]
         try:
-            # The padding hides from observers how many there are (their length would tell the prefix).
+            # The padding hides the length of the response from observers, because it would reveal the prefix.
             text = await fetch_text(
                 f"{self._url}/range/{prefix}", headers={"Add-Padding": "true"}, accept="text/plain", limit=_LIMIT
             )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from ostiary.providers.oauth2.protected.userinfo import userinfo_claims
 from ostiary.providers.oauth2.provider.client import Client, client_by_provider, offered_scopes
 from ostiary.providers.oauth2.provider.definition import OAuth2Provider
-from ostiary.providers.oauth2.tokens.asking import asking_in
+from ostiary.providers.oauth2.tokens.claims_context import preview_mapping_context
 from ostiary.providers.oauth2.tokens.issue import preview_identity
 from ostiary.providers.oauth2.tokens.new_authorization import new_authorization
 from ostiary.sessions.session import Session
@@ -54,7 +54,12 @@ async def _released(situation: Situation, *, salt: str) -> ReleasedClaims | None
     )
     issuer = client.issuer(situation.base_url)
     identity, claims = await preview_identity(
-        client, authorization, situation.subject, asking_in(client, situation), issuer=issuer, now=situation.now
+        client,
+        authorization,
+        situation.subject,
+        preview_mapping_context(client, situation),
+        issuer=issuer,
+        now=situation.now,
     )
     shown = {name: value for name, value in identity.items() if name not in _DECIDED_LATER}
     return ReleasedClaims(

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
 from ostiary.events.sentences import HOW
-from ostiary.mappings.asking import Asking
 from ostiary.mappings.claims import ClaimSet
+from ostiary.mappings.mapping_context import MappingContext
 from ostiary.mappings.scope_mapping import ScopeMapping
 from ostiary.policies.context import PolicyContext
 from ostiary.policies.decide import decide_policies
@@ -153,8 +153,8 @@ async def try_mapping(
     if not isinstance(mapping, ScopeMapping):
         return MappingTrial(mapping=mapping, subject=subject, values={}, cost=0, error=UNAVAILABLE)
     begun = time.perf_counter_ns()
-    asking = Asking(now=now, evaluator=evaluator, trial=True)
-    claims = await ClaimSet([mapping]).claims(subject, (mapping.scope_name,), asking)
+    mapping_context = MappingContext(now=now, evaluator=evaluator, trial=True)
+    claims = await ClaimSet([mapping]).claims(subject, (mapping.scope_name,), mapping_context)
     cost = (time.perf_counter_ns() - begun) // 1_000
     error = next((item.reason for item in claims.failed), "")
     from ostiary.sandbox.answering.performing import effects_in_words  # noqa: PLC0415 - not for those without expressions

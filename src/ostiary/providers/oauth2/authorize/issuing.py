@@ -11,7 +11,7 @@ from ostiary.grants.errors import RequestUsed
 from ostiary.grants.family import Authorization, insert_family
 from ostiary.grants.pushed_requests import use_pushed
 from ostiary.grants.session_clients import join_session
-from ostiary.mappings.exceptions import statements_for
+from ostiary.mappings.mapping_events import mapping_statements
 from ostiary.proto.oauth2.authorization.request import grant_resources
 from ostiary.proto.oauth2.errors import INVALID_REQUEST_URI, LOGIN_REQUIRED, OAuthError
 from ostiary.proto.oauth2.scope import OPENID
@@ -19,7 +19,7 @@ from ostiary.providers.oauth2.audit_events import authorized
 from ostiary.providers.oauth2.authorize.response import send
 from ostiary.providers.oauth2.authorize.subject_hints import reached_class
 from ostiary.providers.oauth2.logout.session_management import session_state
-from ostiary.providers.oauth2.tokens.asking import asking_for
+from ostiary.providers.oauth2.tokens.claims_context import mapping_context_for
 from ostiary.providers.oauth2.tokens.issue import FrontTokens, issue_front
 from ostiary.providers.oauth2.tokens.new_authorization import new_authorization
 from ostiary.signon.final_commit import SessionEnded, finish
@@ -45,7 +45,7 @@ async def complete(context: AuthorizationContext) -> Response:
             context.client,
             authorization,
             context.signed_in[1],
-            asking=asking_for(context.client, context.services, context.request, now=context.now),
+            mapping_context=mapping_context_for(context.client, context.services, context.request, now=context.now),
             issuer=context.issuer,
             access="token" in parts,
             identify="id_token" in parts,
@@ -118,7 +118,7 @@ def _statements(
         yield insert_access(access)
     yield from join_session(authorization, issuer=context.issuer)
     if tokens is not None:
-        yield from statements_for(tokens.claims, user=subject.user.who, client_ip=client_ip, now=now)
+        yield from mapping_statements(tokens.claims, user=subject.user.who, client_ip=client_ip, now=now)
     yield authorized(client, subject, scope=context.scope, flow=flow_name(context), client_ip=client_ip, now=now)
 
 

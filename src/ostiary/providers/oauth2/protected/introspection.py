@@ -22,8 +22,8 @@ from ostiary.providers.oauth2.json_responses import (
 )
 from ostiary.providers.oauth2.refusals import report_foreign_token, report_refusal
 from ostiary.providers.oauth2.tokens.access_token_format import may_be_access, payload_of
-from ostiary.providers.oauth2.tokens.asking import asking_for
 from ostiary.providers.oauth2.tokens.claims import add_claims, protocol_claims
+from ostiary.providers.oauth2.tokens.claims_context import mapping_context_for
 from ostiary.providers.oauth2.tokens.issue import claims_in_token
 from ostiary.resource import codec
 from ostiary.store.hashing import token_hash
@@ -94,8 +94,8 @@ async def _refresh(
     subject = await services.users.subject(item.user)
     if subject is None or not subject.user.is_active:
         return _INACTIVE
-    asking = asking_for(client, services, request, now=now)
-    claims = (await client.claim_set.claims(subject, item.scope, asking)).values
+    mapping_context = mapping_context_for(client, services, request, now=now)
+    claims = (await client.claim_set.claims(subject, item.scope, mapping_context)).values
     issuer = client.issuer(request.base_url)
     claims_of_id_token = protocol_claims(item, issuer=issuer, expires=refresh.expires, now=refresh.issued)
     add_claims(claims_of_id_token, claims_in_token(claims, whole=client.provider.include_claims_in_id_token))

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from ostiary.grants.access_tokens import AccessToken, find_access
-from ostiary.mappings.claims import NO_CLAIMS, Claims, both
-from ostiary.mappings.exceptions import log_failed, statements_for
+from ostiary.mappings.claims import NO_CLAIMS, Claims, combined
+from ostiary.mappings.mapping_events import log_failed, mapping_statements
 from ostiary.proto.oauth2.bearer import parse_token
 from ostiary.proto.oauth2.errors import INSUFFICIENT_SCOPE, INVALID_TOKEN, OAuthError
 from ostiary.proto.oauth2.parameters import Parameters, read_parameters
@@ -25,7 +25,7 @@ from ostiary.providers.oauth2.json_responses import (
 from ostiary.providers.oauth2.provider.client import Client, client_by_provider
 from ostiary.providers.oauth2.refusals import report_refusal
 from ostiary.providers.oauth2.tokens.access_token_format import asked_of, payload_of
-from ostiary.providers.oauth2.tokens.asking import asking_for
+from ostiary.providers.oauth2.tokens.claims_context import mapping_context_for
 from ostiary.resource import codec
 from ostiary.store.hashing import token_hash
 from ostiary.store.workspace.commit import write_all
@@ -84,11 +84,11 @@ async def _claims(
     subject = await services.users.subject(token.user)
     if subject is None or not subject.user.is_active:
         raise OAuthError(INVALID_TOKEN, "the person is gone or disabled")
-    asking = asking_for(client, services, request, now=now)
-    found = await client.claim_set.claims(subject, token.scope, asking)
+    mapping_context = mapping_context_for(client, services, request, now=now)
+    found = await client.claim_set.claims(subject, token.scope, mapping_context)
     requested = asked_of(token)
-    single = await client.claim_set.pick(subject, requested, asking) if requested else NO_CLAIMS
-    await _write(services, both(found, single), subject, request, now=now)
+    single = await client.claim_set.pick(subject, requested, mapping_context) if requested else NO_CLAIMS
+    await _write(services, combined(found, single), subject, request, now=now)
     return userinfo_claims({**found.values, **single.values}, payload_of(text, token))
 
 
@@ -97,7 +97,7 @@ async def _write(services: OAuth2Services, claims: Claims, subject: Subject, req
     for item in claims.failed:
         log_failed(item, now=now)
     wanted = tuple(
-        statements_for(Claims({}, (), claims.effects), user=subject.user.who, client_ip=request.client, now=now)
+        mapping_statements(Claims({}, (), claims.effects), user=subject.user.who, client_ip=request.client, now=now)
     )
     if wanted:
         await write_all(services.database, wanted)

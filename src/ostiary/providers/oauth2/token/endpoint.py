@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from ostiary.grants.errors import GrantGone, Raced
-from ostiary.mappings.exceptions import statements_for
+from ostiary.mappings.mapping_events import mapping_statements
 from ostiary.proto.oauth2.errors import INVALID_GRANT, OAuthError
 from ostiary.providers.oauth2.client_authentication.authentication import Presented, present, prove
 from ostiary.providers.oauth2.client_authentication.dpop import offer_nonce
@@ -17,7 +17,7 @@ from ostiary.providers.oauth2.json_responses import allow_origin, error_json, re
 from ostiary.providers.oauth2.refusals import report_refusal
 from ostiary.providers.oauth2.token.registry import GRANTS, PROVE_THEMSELVES, find_grant, require_allowed_grant
 from ostiary.providers.oauth2.token.request import GrantResult, TokenRequest
-from ostiary.providers.oauth2.tokens.asking import asking_for
+from ostiary.providers.oauth2.tokens.claims_context import mapping_context_for
 from ostiary.providers.oauth2.tokens.issue import Issued, issue_tokens, new_refresh
 from ostiary.signon.access import Access, decide_access
 from ostiary.store.workspace.commit import run
@@ -130,7 +130,9 @@ async def _issue(token_request: TokenRequest, granted: GrantResult, subject: Sub
         token_request.client,
         granted.authorization,
         subject,
-        asking=asking_for(token_request.client, token_request.services, token_request.request, now=token_request.now),
+        mapping_context=mapping_context_for(
+            token_request.client, token_request.services, token_request.request, now=token_request.now
+        ),
         scope=granted.scope,
         issuer=token_request.client.issuer(token_request.request.base_url),
         refresh=(granted.successor or new_refresh()) if granted.rotate else None,
@@ -149,7 +151,7 @@ async def _write(
     statements: tuple[Statement, ...] = (
         *granted.audit_events,
         *access.events,
-        *statements_for(
+        *mapping_statements(
             issued.claims,
             user=subject.user.who,
             client_ip=token_request.request.client,

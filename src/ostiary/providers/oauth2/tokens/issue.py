@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from ostiary.grants.access_tokens import AccessToken
 from ostiary.grants.binding import UNBOUND, Binding
 from ostiary.grants.refresh_tokens import NewRefresh
-from ostiary.mappings.claims import NO_CLAIMS, Claims, both
+from ostiary.mappings.claims import NO_CLAIMS, Claims, combined
 from ostiary.proto.jose import sign
 from ostiary.proto.oauth2.scope import OFFLINE_ACCESS
 from ostiary.proto.oauth2.token import TokenResponse
@@ -23,7 +23,7 @@ from ostiary.store.hashing import new_token, token_hash
 if TYPE_CHECKING:
     from ostiary.directory.user import Subject
     from ostiary.grants.family import Authorization
-    from ostiary.mappings.asking import Asking
+    from ostiary.mappings.mapping_context import MappingContext
     from ostiary.providers.oauth2.provider.client import Client
 
 _REFRESH_BITS: Final = 768  # 128 characters, as clients have seen
@@ -62,7 +62,7 @@ async def issue_tokens(
     authorization: Authorization,
     subject: Subject,
     *,
-    asking: Asking,
+    mapping_context: MappingContext,
     scope: tuple[str, ...],
     issuer: str,
     refresh: str | None,
@@ -75,7 +75,7 @@ async def issue_tokens(
 ) -> Issued:
     """Return new tokens, without storing them.
 
-    `asking` is what mappings see. `refresh` is the refresh token, issued only with offline_access.
+    `mapping_context` is what mappings see. `refresh` is the refresh token, issued only with offline_access.
 
     `binding` is the key the tokens are bound to, `identify` requests an ID token, `resources` is the audience of the
     access token (RFC 8707); None: all granted resources. The access token expires at `until` at the latest.
@@ -85,8 +85,8 @@ async def issue_tokens(
         authorization=authorization,
         scope=scope,
         issuer=issuer,
-        claims=await client.claim_set.claims(subject, scope, asking),
-        requested=await _requested(client, authorization, subject, asking) if identify else NO_CLAIMS,
+        claims=await client.claim_set.claims(subject, scope, mapping_context),
+        requested=await _requested(client, authorization, subject, mapping_context) if identify else NO_CLAIMS,
         now=now,
         until=until,
     )
@@ -105,7 +105,7 @@ async def issue_tokens(
         ),
         access=making.row(access_token or "", form, binding),
         refresh=None if refresh_token is None else _refresh_row(client, refresh_token, binding, now),
-        claims=both(making.claims, making.requested),
+        claims=combined(making.claims, making.requested),
     )
 
 
@@ -128,7 +128,7 @@ async def issue_front(
     authorization: Authorization,
     subject: Subject,
     *,
-    asking: Asking,
+    mapping_context: MappingContext,
     issuer: str,
     access: bool,
     identify: bool,
@@ -141,7 +141,7 @@ async def issue_front(
     The ID token has at_hash, c_hash and s_hash. Without an access token for userinfo
     it holds the claims itself (5.4).
     """
-    making = await _making(client, authorization, subject, asking, issuer=issuer, now=now)
+    making = await _making(client, authorization, subject, mapping_context, issuer=issuer, now=now)
     form = making.access_form(authorization.nonce, UNBOUND, authorization.resources) if access else None
     identity = None
     if identify:
@@ -155,21 +155,33 @@ async def issue_front(
         access=None if access_token is None or form is None else making.row(access_token, form, UNBOUND),
         id_token=id_token,
         expires_in=client.access_lifetime // _SECOND,
-        claims=both(making.claims, making.requested),
+        claims=combined(making.claims, making.requested),
     )
 
 
 async def preview_identity(
-    client: Client, authorization: Authorization, subject: Subject, asking: Asking, *, issuer: str, now: int
+    client: Client,
+    authorization: Authorization,
+    subject: Subject,
+    mapping_context: MappingContext,
+    *,
+    issuer: str,
+    now: int,
 ) -> tuple[dict[str, object], Claims]:
     """Return the claims of the ID token that the token endpoint would sign, and those of the scopes. None is issued."""
-    making = await _making(client, authorization, subject, asking, issuer=issuer, now=now)
+    making = await _making(client, authorization, subject, mapping_context, issuer=issuer, now=now)
     identity = making.identity(authorization.nonce, whole=client.provider.include_claims_in_id_token)
-    return identity, both(making.claims, making.requested)
+    return identity, combined(making.claims, making.requested)
 
 
 async def _making(
-    client: Client, authorization: Authorization, subject: Subject, asking: Asking, *, issuer: str, now: int
+    client: Client,
+    authorization: Authorization,
+    subject: Subject,
+    mapping_context: MappingContext,
+    *,
+    issuer: str,
+    now: int,
 ) -> _Making:
     """Return the values of tokens for the whole scope of an authorization."""
     return _Making(
@@ -177,16 +189,18 @@ async def _making(
         authorization=authorization,
         scope=authorization.scope,
         issuer=issuer,
-        claims=await client.claim_set.claims(subject, authorization.scope, asking),
-        requested=await _requested(client, authorization, subject, asking),
+        claims=await client.claim_set.claims(subject, authorization.scope, mapping_context),
+        requested=await _requested(client, authorization, subject, mapping_context),
         now=now,
     )
 
 
-async def _requested(client: Client, authorization: Authorization, subject: Subject, asking: Asking) -> Claims:
+async def _requested(
+    client: Client, authorization: Authorization, subject: Subject, mapping_context: MappingContext
+) -> Claims:
     """Return the single claims that were asked for in the ID token."""
     names = authorization.claims.names("id_token")
-    return await client.claim_set.pick(subject, names, asking) if names else NO_CLAIMS
+    return await client.claim_set.pick(subject, names, mapping_context) if names else NO_CLAIMS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

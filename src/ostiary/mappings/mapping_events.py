@@ -1,4 +1,4 @@
-"""What comes of mappings beside claims: traces of those that failed, and what expressions would like done."""
+"""The events of mappings: of those that failed, and of the effects of their expressions."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from ostiary.events.event import event
 
 if TYPE_CHECKING:
     from ostiary.mappings.claims import Claims
-    from ostiary.mappings.failures import FailedMapping
+    from ostiary.mappings.failed_mapping import FailedMapping
     from ostiary.store.database import Statement
 
 
-def statements_for(
+def mapping_statements(
     claims: Claims, *, user: Mapping[str, object], client_ip: str | None, now: int
 ) -> Iterable[Statement]:
-    """Log each mapping that failed, yield its property_mapping_exception event, and what expressions would like done.
+    """Log each failed mapping, and yield its property_mapping_exception event and the statements of the effects.
 
-    `now` in microseconds UTC.
+    `now` is microseconds UTC.
     """
     for item in claims.failed:
         log_failed(item, now=now)
@@ -39,7 +39,7 @@ def statements_for(
 
 
 def log_failed(item: FailedMapping, *, now: int) -> None:
-    """Write the log line of one mapping. `now` in microseconds UTC."""
+    """Log one failed mapping. `now` is microseconds UTC."""
     log_not_evaluated(
         f"property mapping {item.mapping.name} ({item.mapping.pk})",
         reason=item.reason,

@@ -1,4 +1,4 @@
-"""What one policy says, and what it is asked with."""
+"""The request to a policy, and its result."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """Pass or fail, with messages for the person.
+class PolicyResult:
+    """Pass or fail, with messages for the user.
 
-    `result` is that of an expression that was run, with its effects; `called` are the verdicts of the policies that
-    it ran. `writes` is what the policy itself wants written.
+    `result` is the evaluation of an expression in the sandbox, with its effects. `called` are the results of the
+    policies that it called. `writes` are the policy's own statements.
     """
 
     passing: bool
     messages: tuple[str, ...] = ()
     result: Evaluation | None = None
-    called: tuple[Verdict, ...] = ()
+    called: tuple[PolicyResult, ...] = ()
     writes: tuple[Statement, ...] = ()
 
     def results(self) -> Iterator[Evaluation]:
-        """Yield the results of every expression that was run, in order."""
+        """Yield the evaluations of all expressions, in order."""
         for verdict in self.called:
             yield from verdict.results()
         if self.result is not None:
@@ -38,10 +38,10 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """What a policy is asked about: nobody in particular when `subject` is None.
+class PolicyRequest:
+    """The request to a policy. `subject` is None if the user is not identified yet.
 
-    `snapshot` is the configuration of the moment, `target` the primary key of what the policy is bound to.
+    `snapshot` is the present configuration, and `target` the primary key of the object that the policy is bound to.
     """
 
     subject: Subject | None

@@ -10,17 +10,17 @@ from ostiary.policies.errors import PolicyError
 from ostiary.policies.resources import POLICY, Policy
 
 if TYPE_CHECKING:
-    from ostiary.policies.verdict import Question, Verdict
+    from ostiary.policies.policy_request import PolicyRequest, PolicyResult
     from ostiary.sandbox.answering.scene import PolicyCall
 
 
-def policy_call(question: Question, called: list[Verdict]) -> PolicyCall:
-    """Return what runs another policy with the same question. What the other policies want is noted in `called`."""
+def policy_call(policy_request: PolicyRequest, called: list[PolicyResult]) -> PolicyCall:
+    """Return a function that evaluates another policy for the same request. It adds the results to `called`."""
 
     async def call(name: str, context: Mapping[str, object]) -> Mapping[str, object]:
-        policy = _named(question, name)
-        facts = {**{key: question.context.facts[key] for key in question.context.facts}, **context}
-        asked = dataclasses.replace(question, context=dataclasses.replace(question.context, facts=facts))
+        policy = _named(policy_request, name)
+        facts = {**{key: policy_request.context.facts[key] for key in policy_request.context.facts}, **context}
+        asked = dataclasses.replace(policy_request, context=dataclasses.replace(policy_request.context, facts=facts))
         try:
             _, verdict = await policy.evaluate(asked)
         except PolicyError as error:
@@ -32,8 +32,8 @@ def policy_call(question: Question, called: list[Verdict]) -> PolicyCall:
     return call
 
 
-def _named(question: Question, name: str) -> Policy:
-    found = () if question.snapshot is None else question.snapshot.family(POLICY)
+def _named(policy_request: PolicyRequest, name: str) -> Policy:
+    found = () if policy_request.snapshot is None else policy_request.snapshot.family(POLICY)
     for policy in found:
         if isinstance(policy, Policy) and policy.name == name:
             return policy

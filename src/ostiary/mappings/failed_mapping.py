@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class FailedMapping:
-    """The mapping, and why it says nothing. The reason is for administrators: it may hold data of the person."""
+    """The mapping, and the reason. The reason is only for administrators, as it may contain data of the user."""
 
     mapping: PropertyMapping
     reason: str

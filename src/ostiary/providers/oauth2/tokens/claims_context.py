@@ -1,11 +1,11 @@
-"""What expressions of mappings see when an OAuth2 application asks: the request, and its own provider."""
+"""The context of property mappings in OAuth2: the request, and the provider with its application."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from ostiary.brands.select import select
-from ostiary.mappings.asking import Asking
+from ostiary.mappings.mapping_context import MappingContext
 
 if TYPE_CHECKING:
     from ostiary.providers.oauth2.provider.client import Client
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from ostiary.web.request import Request
 
 
-def asking_for(client: Client, services: OAuth2Services, request: Request, *, now: int) -> Asking:
-    """Return what mappings of a client see of a request."""
-    return Asking(
+def mapping_context_for(client: Client, services: OAuth2Services, request: Request, *, now: int) -> MappingContext:
+    """Return the context of a client's mappings for a request."""
+    return MappingContext(
         now=now,
         evaluator=services.evaluator,
         request=request,
@@ -26,9 +26,9 @@ def asking_for(client: Client, services: OAuth2Services, request: Request, *, no
     )
 
 
-def asking_in(client: Client, situation: Situation) -> Asking:
-    """Return what mappings see in an explanation: nothing of what they want is done."""
-    return Asking(
+def preview_mapping_context(client: Client, situation: Situation) -> MappingContext:
+    """Return the context of a client's mappings in an explanation: a trial, without effects."""
+    return MappingContext(
         now=situation.now,
         evaluator=situation.evaluator,
         provider=provider_fields(client),

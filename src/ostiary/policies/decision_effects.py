@@ -1,4 +1,4 @@
-"""What expressions of a decision would like done: gathered while it is made, and done by whoever acts on it."""
+"""The effects of the expressions of a decision: collected during the decision, carried out by the caller."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from ostiary.record import dataclass
 
 if TYPE_CHECKING:
-    from ostiary.policies.verdict import Question, Verdict
+    from ostiary.policies.policy_request import PolicyRequest, PolicyResult
     from ostiary.sandbox.answering.result import Effects
     from ostiary.store.database import Statement
 
@@ -20,21 +20,21 @@ _PLAN: Final = "flow_plan"
 
 @dataclass(frozen=True, slots=True)
 class ContextChanges:
-    """Keys of a plan's context that are to be set, and those that are to go."""
+    """Changes to a plan context: keys to set, and keys to remove."""
 
     put: Mapping[str, object] = field(default_factory=dict)
     drop: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
-        """Tell whether there is any."""
+        """Return whether there is any change."""
         return bool(self.put or self.drop)
 
     def applied(self, context: Mapping[str, object]) -> dict[str, object]:
-        """Return a context with the changes."""
+        """Return the context with these changes."""
         return {**{name: value for name, value in context.items() if name not in self.drop}, **self.put}
 
     def then(self, later: ContextChanges) -> ContextChanges:
-        """Return these changes with later ones on top."""
+        """Return these changes followed by later ones."""
         put = {name: value for name, value in self.put.items() if name not in later.drop}
         drop = [name for name in self.drop if name not in later.put]
         return ContextChanges({**put, **later.put}, tuple(dict.fromkeys([*drop, *later.drop])))
@@ -43,15 +43,15 @@ class ContextChanges:
 NO_CHANGES: Final = ContextChanges()
 
 
-def changes_between(before: Mapping[str, object], after: Mapping[str, object]) -> ContextChanges:
-    """Return what makes `after` of `before`. Objects that an expression put there become what plans know of them."""
+def context_changes(before: Mapping[str, object], after: Mapping[str, object]) -> ContextChanges:
+    """Return the changes from `before` to `after`. Objects become the data that plans have for them."""
     known = {name: _known(value, before.get(name)) for name, value in after.items()}
     put = {name: value for name, value in known.items() if name not in before or before[name] != value}
     return ContextChanges(put, tuple(name for name in before if name not in after and name != _PLAN))
 
 
 def _known(value: object, before: object) -> object:
-    """Return what a plan's context has for a value; `before` is what stood there."""
+    """Return the plan context's data for a value. `before` is the former value."""
     from ostiary.sandbox.answering.views import ObjectReference  # noqa: PLC0415 - not for those without expressions
 
     if isinstance(value, ObjectReference):
@@ -68,46 +68,46 @@ def _known(value: object, before: object) -> object:
     return [_known(item, None) for item in value] if isinstance(value, list) else value
 
 
-class Wishes:
-    """The wishes of one decision."""
+class DecisionEffects:
+    """The effects of one decision."""
 
-    def __init__(self, question: Question) -> None:
-        self._question = question
+    def __init__(self, policy_request: PolicyRequest) -> None:
+        self._policy_request = policy_request
         self.plan = ContextChanges()
         self._noted: list[tuple[str, Effects]] = []
         self._writes: list[Statement] = []
 
     @property
-    def question(self) -> Question:
-        """The question for the next policy: its context is as the policies before have left it."""
-        return self._question
+    def policy_request(self) -> PolicyRequest:
+        """The request to the next policy, with the context changes of the policies before."""
+        return self._policy_request
 
-    def note(self, policy: str, verdict: Verdict) -> None:
-        """Note what a policy wants."""
+    def note(self, policy: str, verdict: PolicyResult) -> None:
+        """Add the effects of a policy."""
         self._writes += verdict.writes
         for result in verdict.results():
             self._noted.append((policy, result.effects))
             self._change(result.effects)
 
     def _change(self, effects: Effects) -> None:
-        context = self._question.context
+        context = self._policy_request.context
         facts = {name: context.facts[name] for name in context.facts}
-        beside = dict(context.beside)
+        shared = dict(context.shared)
         if effects.plan is not None:
-            changes = changes_between(facts, effects.plan)
+            changes = context_changes(facts, effects.plan)
             self.plan = self.plan.then(changes)
             facts = changes.applied(facts)
         if effects.context is not None:
-            put = changes_between({**facts, **beside}, effects.context).put
-            # What stands in `request.context` alone is for the policies of this decision; a plan does not keep it.
-            facts, beside = (facts, {**beside, **put}) if context.in_flow else ({**facts, **put}, beside)
+            put = context_changes({**facts, **shared}, effects.context).put
+            # Changes of `request.context` alone are for the policies of this decision, not for the plan.
+            facts, shared = (facts, {**shared, **put}) if context.in_flow else ({**facts, **put}, shared)
         if effects.plan is not None or effects.context is not None:
-            changed = dataclasses.replace(context, facts=facts, beside=beside)
-            self._question = dataclasses.replace(self._question, context=changed)
+            changed = dataclasses.replace(context, facts=facts, shared=shared)
+            self._policy_request = dataclasses.replace(self._policy_request, context=changed)
 
     def statements(self) -> tuple[Statement, ...]:
-        """Return what is to be written, events and mails included, and write the log lines. In a trial: nothing."""
-        context, subject = self._question.context, self._question.subject
+        """Return all statements, including events and mails, and write the log lines. In a trial nothing is done."""
+        context, subject = self._policy_request.context, self._policy_request.subject
         # guard: A80 a trial does nothing of what expressions want
         if context.trial:
             return ()
@@ -123,8 +123,8 @@ class Wishes:
         return tuple(found)
 
 
-def in_words(verdict: Verdict) -> tuple[str, ...]:
-    """Say what expressions want done."""
+def describe_effects(verdict: PolicyResult) -> tuple[str, ...]:
+    """Return descriptions of the effects of expressions."""
     if not (results := tuple(verdict.results())):
         return ()
     from ostiary.sandbox.answering.performing import effects_in_words  # noqa: PLC0415 - as above

@@ -1,4 +1,4 @@
-"""Who asks for what a mapping says, when, and for which provider."""
+"""The context of property mappings: time, request, brand and provider."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asking:
-    """What expressions of mappings see beside the person, and what runs them.
+class MappingContext:
+    """Everything that expressions of mappings see besides the user.
 
-    `now` is microseconds UTC. `request` is that of the application or the browser, `brand` the one of its host.
-    `provider` are the fields of the provider, with `_application` for those of its application. Without `evaluator` no
-    expression is run; in a `trial` nothing that they want is done, and nobody outside of this process is asked.
+    `now` is microseconds UTC. `request` is that of the application or the browser, and `brand` the brand of its host.
+    `provider` are the fields of the provider, with `_application` for those of its application. Without `evaluator`,
+    expressions that need the sandbox fail. In a `trial` effects are not carried out, and no network request is made.
     """
 
     now: int
@@ -33,7 +33,7 @@ class Asking:
     trial: bool = False
 
     def scene(self, subject: Subject, mapping: Mapping[str, object]) -> Scene:
-        """Return the scene of one mapping, whose fields are `mapping`."""
+        """Return the variables for one mapping, whose fields are `mapping`."""
         from ostiary.sandbox.answering.scene import Scene  # noqa: PLC0415 - not for those without expressions
 
         return Scene(
