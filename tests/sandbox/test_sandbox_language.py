@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from ostiary.sandbox.answering.errors import ExpressionFailed
 from ostiary.sandbox.answering.outcome import result_of
+from ostiary.sandbox.answering.views import ObjectReference
 from ostiary.sandbox.language.names import MAPPING, POLICY, Dialect
 from ostiary.sandbox.language.program import prepare
 from ostiary.sandbox.workers import Aborted, HostFunction, Program, Workers
@@ -276,6 +278,29 @@ async def test_objects_are_as_authentiks(workers: Workers, source: str) -> None:
 )  # fmt: skip
 async def test_callbacks_may_ask_the_host(workers: Workers, source: str, expected: object) -> None:
     assert await value(workers, source) == expected
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        (
+            "return {1: 'a', None: 'b', False: 'c', 'ä': ('d', 2.5)}",
+            {"1": "a", "null": "b", "false": "c", "ä": ["d", 2.5]},
+        ),
+        ("return {'a', 'a'}", ["a"]),
+        ("return [{'when': datetime.date(2026, 2, 3)}]", [{"when": "2026-02-03"}]),
+        ("return [user]", [ObjectReference("user", 7, "ada")]),
+        ("return 10 ** 30", 10**30),
+    ],
+)
+async def test_every_kind_of_value_comes_out(workers: Workers, source: str, expected: object) -> None:
+    assert await value(workers, f"import datetime\n{source}") == expected
+
+
+@pytest.mark.parametrize("source", ["return float('nan')", "x = [1]\nx.append(x)\nreturn x", "return {2.5: print}"])
+async def test_what_cannot_be_told_is_a_failure(workers: Workers, source: str) -> None:
+    with pytest.raises((AssertionError, ExpressionFailed)):
+        await ran(workers, source)
 
 
 async def test_what_a_policy_changes_in_the_context_comes_out(workers: Workers) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time, timedelta
@@ -15,6 +16,7 @@ from ostiary.sandbox.answering.views import reference_of
 from ostiary.sandbox.language.names import Dialect
 from ostiary.sandbox.workers import Returned
 
+_ODD: Final = "the program did not end as programs do"
 SKIPPED: Final = "ostiary: skipped"
 """The value of a program that raised SkipObject; values of programs are lists."""
 
@@ -32,13 +34,8 @@ def result_of(outcome: Returned, dialect: Dialect) -> Evaluation:
         return Evaluation(skipped=True, printed=outcome.printed, seconds=outcome.seconds)
     if isinstance(outcome.value, Depends):
         return Evaluation(depends=outcome.value.what, printed=outcome.printed, seconds=outcome.seconds)
-    value, effects, contexts = _three(outcome.value)
-    passing = False
-    if dialect.result == "verdict":
-        if isinstance(value, list | tuple):
-            passing, value = bool(value[0]), value[1]
-        else:
-            passing = bool(value)
+    told, effects, contexts = _three(outcome.value)
+    passing, value = _told(told, is_verdict=dialect.result == "verdict")
     return Evaluation(
         value=plain(value),
         passing=passing,
@@ -46,6 +43,22 @@ def result_of(outcome: Returned, dialect: Dialect) -> Evaluation:
         printed=outcome.printed,
         seconds=outcome.seconds,
     )
+
+
+def _told(told: object, *, is_verdict: bool) -> tuple[bool, object]:
+    """Return the truth of a policy's value and the value: JSON text, or in a list what no JSON was made of."""
+    if isinstance(told, str):
+        try:
+            value = json.loads(told)
+        except (ValueError, RecursionError):
+            raise ExpressionFailed("the value cannot be told") from None
+        return is_verdict and bool(value), value
+    if isinstance(told, list) and len(told) == 1:
+        if not is_verdict:
+            return False, told[0]
+        if isinstance(told[0], list) and len(told[0]) == 2:  # noqa: PLR2004 - as `ostiary_verdict` has it
+            return bool(told[0][0]), told[0][1]
+    raise ExpressionFailed(_ODD)
 
 
 def plain(value: object) -> object:
@@ -79,7 +92,7 @@ def _three(value: object) -> tuple[object, Sequence[object], Sequence[object]]:
         first, effects, contexts = value
         if isinstance(effects, list) and isinstance(contexts, list):
             return first, effects, contexts
-    raise ExpressionFailed("the program did not end as programs do")
+    raise ExpressionFailed(_ODD)
 
 
 def _effects(effects: Sequence[object], contexts: Sequence[object]) -> Effects:

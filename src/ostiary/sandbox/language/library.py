@@ -22,9 +22,10 @@ T = TypeVar("T", bound=ast.AST)
 
 @dataclass(frozen=True, slots=True)
 class Prelude:
-    """What a program takes along: its text, and what of the host's it uses."""
+    """What a program takes along: its text, and what of the host's it uses. `rare` is the text that it may need."""
 
     text: str
+    rare: str
     values: frozenset[str]
     functions: frozenset[str]
     attributes: frozenset[str]
@@ -40,11 +41,16 @@ class _Library:
     functions: frozenset[str]
 
 
-def prelude_for(roots: Collection[str], *, attributes: Collection[str], texts: Collection[str]) -> Prelude:
-    """Return what a program needs that uses the definitions `roots`, looks up `attributes` and has these `texts`."""
+def prelude_for(
+    roots: Collection[str], *, attributes: Collection[str], texts: Collection[str], rare: Collection[str] = ()
+) -> Prelude:
+    """Return what a program needs that uses the definitions `roots`, looks up `attributes` and has these `texts`.
+
+    `rare` are definitions that it uses seldom: those that nothing else needs are apart.
+    """
     library = _library()
     texts = {*texts, *roots}
-    reached, wanted = set(attributes), [name for name in roots if name in library.definitions]
+    reached, wanted = set(attributes), [name for name in {*roots, *rare} if name in library.definitions]
     chosen: dict[str, list[ast.stmt]] = {}
     while True:
         chosen = {name: _shaken(name, library, reached, texts) for name in _closure(wanted, library, reached, texts)}
@@ -53,13 +59,19 @@ def prelude_for(roots: Collection[str], *, attributes: Collection[str], texts: C
             break
         reached |= more
     used = {name for parts in chosen.values() for part in parts for name in _outer_names(part)} | set(roots)
-    ordered = [part for name in _ordered(wanted, chosen) for part in chosen[name]]
+    always = {*_ordered([name for name in roots if name in chosen], chosen)}
+    order = _ordered(wanted, chosen)
     return Prelude(
-        text="".join(f"{ast.unparse(part)}\n" for part in ordered),
+        text=_text(chosen[name] for name in order if name in always),
+        rare=_text(chosen[name] for name in order if name not in always),
         values=frozenset(used & library.values),
         functions=frozenset(used & library.functions),
         attributes=frozenset(reached),
     )
+
+
+def _text(definitions: Iterable[Sequence[ast.stmt]]) -> str:
+    return "".join(f"{ast.unparse(part)}\n" for parts in definitions for part in parts)
 
 
 def definitions() -> frozenset[str]:

@@ -81,12 +81,13 @@ def prepare(source: str, dialect: Dialect) -> Prepared:
         raise RefusedExpression(faults)
     mentions = mentions_of(body)
     parameters = sorted(own_names(body) & (dialect.variables | definitions()))
-    plain, unknown = _tells_truth(body, mentions.bound), free_names(body) - dialect.known
+    unknown = free_names(body) - dialect.known
     body = rewrite(body, mentions)
-    tail = _tail(dialect, mentions, plain=plain)
-    roots = ((free_names(body) - unknown) | set(parameters) | _names(tail)) & definitions()
-    prelude = prelude_for(roots, attributes=mentions.attributes, texts=mentions.texts)
-    return _assembled(body, parameters, tail, prelude, mentions)
+    leaving = "ostiary_verdict" if dialect.result == "verdict" else "ostiary_plain"
+    effects = _effects(mentions)
+    roots = ((free_names(body) - unknown) | set(parameters) | _names(effects)) & definitions()
+    prelude = prelude_for(roots, attributes=mentions.attributes, texts=mentions.texts, rare=[leaving])
+    return _assembled(body, parameters, _tail(leaving, prelude.rare, effects), prelude, mentions)
 
 
 def _assembled(
@@ -96,7 +97,7 @@ def _assembled(
     head = ", ".join(f"{name}={name}" for name in parameters)
     text = f"def {_FUNCTION}({head}):\n" + ast.unparse(module).partition("\n")[2] + "\n"
     return Prepared(
-        source=f"{prelude.text}{text}{tail}\n",
+        source=f"{_HEAD}{prelude.text}{text}{tail}",
         values=prelude.values,
         functions=prelude.functions | (free_names(body) & {"host_skip_object"}),
         attributes=prelude.attributes,
@@ -104,48 +105,37 @@ def _assembled(
         keys=mentions.keys,
         changes=mentions.changes,
         networks=dict(_networks(mentions)),
-        places=places_of(module, above=prelude.text.count("\n")),
+        places=places_of(module, above=(_HEAD + prelude.text).count("\n")),
     )
 
 
-def _tail(dialect: Dialect, mentions: Mentions, *, plain: bool) -> str:
-    """Return the last line: value, effects, and the contexts where they may have changed."""
-    leaving = "ostiary_verdict" if dialect.result == "verdict" else "ostiary_plain"
+def _effects(mentions: Mentions) -> str:
+    """Return what gives the effects, and the contexts where they may have changed."""
     effects = "ostiary_effects" if mentions.names & EFFECTS else "[]"
     context = "[]"
     if mentions.changes and (mentions.reaches("context") or mentions.names & CONTEXTS):
         context = "ostiary_contexts(context, flow_plan)"
-    value = f"{_FUNCTION}()" if plain else f"{leaving}({_FUNCTION}())"
-    return f"[{value}, {effects}, {context}]"
+    return f"{effects}, {context}"
 
 
-def _tells_truth(body: Sequence[ast.stmt], bound: frozenset[str]) -> bool:
-    """Tell whether every return gives a truth value or a text: that leaves the sandbox as it is."""
-    nodes = [node for statement in body for node in ast.walk(statement)]
-    if any(isinstance(node, ast.Yield | ast.YieldFrom) for node in nodes):
-        return False
-    return all(node.value is None or _is_truth(node.value, bound) for node in nodes if isinstance(node, ast.Return))
+def _tail(leaving: str, rare: str, effects: str) -> str:
+    """Return the last lines: the value, as JSON text or in a list, the effects and the contexts.
+
+    JSON is what most values are, and what the sandbox makes of them in no time; for the others, objects and query sets
+    for example, there are definitions, which only those programs read that need them.
+    """
+    return f"""\
+ostiary_value = {_FUNCTION}()
+try:
+    ostiary_value = ostiary_json.dumps(ostiary_value, ensure_ascii=False)
+except (TypeError, ValueError):
+    exec({rare!r})
+    ostiary_value = [{leaving}(ostiary_value)]
+[ostiary_value, {effects}]
+"""
 
 
-_TRUTHS: Final = words(
-    "ak_is_group_member ak_user_has_authenticator all any bool hasattr isinstance len regex_match regex_replace str"
-    " slugify"
-)
-
-
-def _is_truth(node: ast.expr, bound: frozenset[str]) -> bool:
-    match node:
-        case ast.Constant() | ast.JoinedStr() | ast.Compare() | ast.UnaryOp(op=ast.Not()):
-            return True
-        case ast.BoolOp(values=values):
-            return all(_is_truth(value, bound) for value in values)
-        case ast.IfExp(body=one, orelse=other):
-            return _is_truth(one, bound) and _is_truth(other, bound)
-        case ast.Call(func=ast.Name(id=name)):
-            return name in _TRUTHS and name not in bound
-    return False
-
-
+_HEAD: Final = "import json as ostiary_json\n"
 EFFECTS: Final = words("ak_message ak_create_event ak_send_email ak_logger")
 CONTEXTS: Final = words("context prompt_context")
 

@@ -49,6 +49,7 @@ _REASONS: Final = {
     "RecursionError": AbortReason.RECURSION,
 }
 _MEASURED: Final = re.compile(r"(limit exceeded): [^>\n]* > ")
+_EVALUATED: Final = "<string>"  # the file of what a program evaluates itself
 _OF_THE_CLIENT: Final = 100  # suspensions that we do not count
 
 log: Final = logging.getLogger("ostiary.sandbox")
@@ -283,4 +284,5 @@ class Run:
         message = text if len(text) <= MESSAGE_LONGEST else f"{text[:MESSAGE_LONGEST]}..."
         traceback = error.traceback() if hasattr(error, "traceback") else ()
         reason = _REASONS.get(type(error.exception()).__name__, AbortReason.ERROR)
-        return self._failed(reason, message, tuple((frame.line, frame.column) for frame in traceback))
+        frames = tuple((frame.line, frame.column) for frame in traceback if frame.filename != _EVALUATED)
+        return self._failed(reason, message, frames)
