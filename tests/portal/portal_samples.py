@@ -12,6 +12,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import uvicorn
+from portal_passkeys import PASSKEYS
 
 from ostiary.applications.resources import Application
 from ostiary.brands.resources import Brand
@@ -176,6 +177,7 @@ SAMPLES: Mapping[str, tuple[str, str, Mapping[str, object], Mapping[str, list[Er
         },
         {},
     ),
+    **PASSKEYS,
     "configure": (
         "ak-stage-authenticator-validate",
         "One more step",

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
 
 def flow_hooks(services: ServiceRegistry) -> FlowHooks:
-    """Return the hook by which the first-run wizard learns whether one of our hosts is set."""
-    return FlowHooks(unnamed=[services[Hosts].unnamed])
+    """Return the hooks by which flows learn our hosts, and the first-run wizard whether one is set."""
+    hosts = services[Hosts]
+    return FlowHooks(unnamed=[hosts.unnamed], hosts=[hosts.names])
 
 
 def routes(services: ServiceRegistry) -> Sequence[Route]:

@@ -5,6 +5,7 @@ DirectoryError
  │   └─ NoMemory      there is no memory for a password hash, or no thread
  ├─ PasswordTooLong   more than 1,024 bytes
  ├─ WeakPassword      a new password violates the password rules
+ ├─ ProofRefused      a right proof of a device that is not accepted; the message says why
  ├─ Throttled         too many failures of an authenticator or account; the response is 429
  ├─ SetupClosed       the set-up is done, which is final, or its link is no longer valid
  ├─ UnknownUser, UnknownGroup, UnknownRole
@@ -42,6 +43,18 @@ class PasswordTooLong(DirectoryError):
 
     def __init__(self) -> None:
         super().__init__("A password may have at most 1,024 bytes.")
+
+
+class ProofRefused(DirectoryError):
+    """A right proof of a device that is not accepted.
+
+    `code` is that of the answer. `suspicion` is what the audit log says of it, "" if it is nothing to worry about.
+    """
+
+    def __init__(self, message: str, *, code: str, suspicion: str = "") -> None:
+        self.code = code
+        self.suspicion = suspicion
+        super().__init__(message)
 
 
 class Throttled(DirectoryError):

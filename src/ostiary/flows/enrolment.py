@@ -1,8 +1,8 @@
-"""Enrolment of authenticators: the base of all set-up stages, and the record of a new device in the plan."""
+"""Enrolment of authenticators: the base of all set-up stages."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, ClassVar, Final, TypeVar
 
 from ostiary.directory.authenticators.authenticator import Authenticator
@@ -11,13 +11,13 @@ from ostiary.events.event import event
 from ostiary.flows.errors import PlanChanged
 from ostiary.flows.interface.pending_user import pending_user
 from ostiary.flows.interface.stage_context import Done, Refused, StageContext
+from ostiary.flows.proofs.used_devices import with_device
 from ostiary.flows.resources import ConfigurableStage
 from ostiary.record import dataclass
 from ostiary.resource import Help, Resource
 
 FRESH: Final = 3_600_000_000  # microseconds since the sign-in within which an authenticator may be added
 SKEW: Final = 60_000_000  # microseconds: clocks of several servers may be apart; further ahead one was wrong
-ENROLLED: Final = "enrolled"
 STALE: Final = "Sign in again before you add an authenticator."
 NOBODY: Final = "There is nobody to set this up for."
 
@@ -89,27 +89,3 @@ def _added(stage_context: StageContext, user: User, *, name: str, model: str) ->
         client_ip=stage_context.client,
         now=stage_context.now,
     )
-
-
-def used_devices(arguments: Mapping[str, object]) -> list[object]:
-    """Return the devices of `auth_method_args` that proved the user, without those enrolled in the same flow."""
-    devices = arguments.get("mfa_devices")
-    listed = devices if isinstance(devices, list) else []
-    return [one for one in listed if not (isinstance(one, dict) and one.get(ENROLLED))]
-
-
-def with_device(
-    stage_context: StageContext, *, name: str, model: str, pk: int | None = None, enrolled: bool = False
-) -> dict[str, object]:
-    """Return the plan context that records the use or enrolment of a device: `auth_method_args.mfa_devices`."""
-    arguments = stage_context.mapping("auth_method_args")
-    before = arguments.get("mfa_devices")
-    app, _, model_name = model.partition(".")
-    device: dict[str, object] = {"app": app, "model_name": model_name, "name": name, "pk": pk}
-    if enrolled:
-        device[ENROLLED] = True
-    devices = [*(before if isinstance(before, list) else []), device]
-    return {
-        "auth_method": stage_context.text("auth_method") or "auth_mfa",
-        "auth_method_args": {**arguments, "mfa_devices": devices},
-    }

@@ -16,6 +16,8 @@ from ostiary.events.signin_log import SignInLog
 from ostiary.flows import consents, tables
 from ostiary.flows.authenticators.static.stage import AuthenticatorStaticStage
 from ostiary.flows.authenticators.totp.stage import AuthenticatorTOTPStage
+from ostiary.flows.authenticators.webauthn.device_type import WebAuthnDeviceType
+from ostiary.flows.authenticators.webauthn.stage import AuthenticatorWebAuthnStage
 from ostiary.flows.consents import Consents
 from ostiary.flows.engine import FlowEngine, plans_end, plans_move, proofs_end
 from ostiary.flows.enrolment import authenticators_of
@@ -66,6 +68,7 @@ STAGES: Final[tuple[type[Stage], ...]] = (
     IdentificationStage,
     PasswordStage,
     AuthenticatorValidateStage,
+    AuthenticatorWebAuthnStage,
     AuthenticatorTOTPStage,
     AuthenticatorStaticStage,
     UserLoginStage,
@@ -113,6 +116,7 @@ def flow_services(services: ServiceRegistry) -> Services:
         reputation=services[Reputation],
         cookie_key=Secret(services[DerivedKeys].key("flows/cookie").hex()),
         unnamed=lambda: any(is_unnamed() for is_unnamed in hooks.unnamed),
+        hosts=lambda: frozenset().union(*(named() for named in hooks.hosts)),
         internal_stages=dict(hooks.stages),
         find_start=first_start(hooks.find_start),
         answer_end=first_responder(hooks.answer_end),
@@ -128,12 +132,13 @@ def finishes(_services: ServiceRegistry) -> Iterable[Finish]:
 
 def routes(services: ServiceRegistry) -> Sequence[Route]:
     """Return the routes of the JSON executor and of the redirects into flows."""
-    return flow_routes(services[FlowEngine], services[Sessions], services[ConfigPlane], services.clock)
+    flows, sessions, hosts = services[FlowEngine], services[Sessions], services[Services].hosts
+    return flow_routes(flows, sessions, services[ConfigPlane], services.clock, hosts)
 
 
 ROOM: Final = Room(
     name="flows",
-    kinds=(Flow, FlowStageBinding, Prompt, *STAGES),
+    kinds=(Flow, FlowStageBinding, Prompt, WebAuthnDeviceType, *STAGES),
     migrations=tables.MIGRATIONS,
     sweeps=(repository.sweep_plans, repository.sweep_proofs, consents.sweep, links.sweep),
     services=(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Final, Literal
 from urllib.parse import quote
 
@@ -13,6 +13,7 @@ from ostiary.flows.enrolment import FRESH
 from ostiary.flows.errors import UnknownFlow
 from ostiary.flows.next_url import is_relative
 from ostiary.flows.plans.destination import flow_page
+from ostiary.flows.proofs.relying_party import related_origins
 from ostiary.flows.resources import STAGE, ConfigurableStage, Flow
 from ostiary.flows.run.challenge_frame import ACCESS_DENIED
 from ostiary.flows.run.outcome import Challenge, FlowRedirect, Outcome, Passed
@@ -99,6 +100,18 @@ class Executor:
         return response
 
 
+class RelatedOrigins:
+    """Which of our addresses may ask for each other's passkeys."""
+
+    def __init__(self, hosts: Callable[[], Collection[str]]) -> None:
+        self._hosts = hosts
+
+    async def show(self, _request: Request) -> Response:
+        """GET /.well-known/webauthn: our origins (WebAuthn Level 3, section 5.11)."""
+        # guard: A35 related origins are the named hosts
+        return json({"origins": related_origins(self._hosts())})
+
+
 class Redirects:
     """The redirects into flows."""
 
@@ -167,10 +180,17 @@ class Redirects:
         return redirect(to)
 
 
-def routes(engine: FlowEngine, sessions: Sessions, plane: ConfigPlane, clock: Callable[[], int]) -> Sequence[Route]:
-    """Return the routes of this room. `clock` gives microseconds UTC."""
+def routes(
+    engine: FlowEngine,
+    sessions: Sessions,
+    plane: ConfigPlane,
+    clock: Callable[[], int],
+    hosts: Callable[[], Collection[str]],
+) -> Sequence[Route]:
+    """Return the routes of this room. `clock` gives microseconds UTC, `hosts` our named hosts."""
     executor, redirects = Executor(engine, sessions, clock), Redirects(engine, sessions, plane, clock)
     return (
+        Route("GET", "/.well-known/webauthn", RelatedOrigins(hosts).show),
         Route("GET", EXECUTOR, executor.show, "flows_executor_get"),
         Route("POST", EXECUTOR, executor.answer, "flows_executor_solve"),
         Route("GET", "/flows/-/default/authentication/", redirects.authentication),

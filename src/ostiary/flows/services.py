@@ -40,20 +40,23 @@ class FlowHooks:
 
     `stages` are the stages that protocols append to a flow, by name; they are not configurable. `find_start` return
     the start of a sign-in whose plan is lost. `answer_end` respond to the request for which a flow has just ended.
-    `unnamed` return whether no host is configured yet, so that the first-run wizard asks for one.
+    `unnamed` return whether no host is configured yet, so that the first-run wizard asks for one. `hosts` return the
+    configured hosts in lower case, with or without port; a leading dot means all names below.
     """
 
     stages: list[tuple[str, Stage]] = field(default_factory=list)
     find_start: list[FindStart] = field(default_factory=list)
     answer_end: list[AnswerEnd] = field(default_factory=list)
     unnamed: list[Callable[[], bool]] = field(default_factory=list)
+    hosts: list[Callable[[], frozenset[str]]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
     """The services that flows use. `cookie_key` signs the cookie that remembers a second factor.
 
-    `internal_stages`, `find_start`, `answer_end` and `unnamed` are the hooks of other rooms (`FlowHooks`), joined.
+    `internal_stages`, `find_start`, `answer_end`, `unnamed` and `hosts` are the hooks of other rooms (`FlowHooks`),
+    joined.
     """
 
     database: Database
@@ -80,3 +83,4 @@ class Services:
     find_start: FindStart = no_start
     answer_end: AnswerEnd = no_responder
     unnamed: Callable[[], bool] = lambda: False
+    hosts: Callable[[], frozenset[str]] = frozenset

@@ -90,4 +90,34 @@ MIGRATIONS: Final = (
             "CREATE INDEX flow_link_expires ON flow_link (expires)",
         ),
     ),
+    Migration(
+        number=97,
+        room="flows",
+        title="passkeys",
+        statements=(
+            # Credential ID and public key (COSE) are base64url, as authentik's; `user_handle` is "" if it is unknown.
+            """CREATE TABLE flow_webauthn (
+                pk {identity},
+                uuid {text} NOT NULL UNIQUE,
+                user_pk {int} NOT NULL,
+                name {text} NOT NULL,
+                confirmed {int} NOT NULL,
+                credential_id {text} NOT NULL UNIQUE,
+                public_key {text} NOT NULL,
+                sign_count {int} NOT NULL,
+                rp_id {text} NOT NULL,
+                aaguid {text} NOT NULL,
+                transports {text} NOT NULL,
+                user_handle {text} NOT NULL,
+                backed_up {int} NOT NULL,
+                failures {int} NOT NULL,
+                delay {int} NOT NULL,
+                locked_until {int} NOT NULL,
+                created {int} NOT NULL,
+                last_updated {int} NOT NULL,
+                last_used {int}
+            )""",
+            "CREATE INDEX flow_webauthn_user ON flow_webauthn (user_pk)",
+        ),
+    ),
 )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, Literal
 
 from ostiary.directory.authenticators.device import DeviceChallenge
 from ostiary.record import dataclass
-from ostiary.store.database import Statement
+from ostiary.store.database import Statement, Value
 
 if TYPE_CHECKING:
     from ostiary.directory.authenticators.device import Attempt, Device
@@ -28,13 +28,14 @@ class Wording:
     """The texts of a kind, in English: pages translate them.
 
     `name` is that of the kind, `label` that of its field, `instruction` precedes the field, and `link` is the text of
-    the link from other kinds.
+    the link from other kinds. `heading` is that of the page, where the usual one does not fit.
     """
 
     name: str
     label: str
     instruction: str
     link: str
+    heading: str = ""
 
 
 class Authenticator:
@@ -43,7 +44,11 @@ class Authenticator:
     `DEVICE_CLASS` is one of authentik's, or for a kind of another package a name that begins with the package's
     (`garden.pigeon`); a validation stage lists those it asks for. `TABLE` has the columns of every kind (see
     `directory.tables`) and in addition those of `COLUMNS`. `TEMPLATE` is the part of the validation page for this kind;
-    its variable is `method` (`flows.proofs.mfa_page.Method`).
+    its variable is `method` (`flows.proofs.mfa_page.Method`). `FIELD` is the member of an answer with the proof.
+
+    `GUESSABLE` says that a wrong proof may be a guess, and so delays the next one. With `ONCE` a challenge is answered
+    once: a wrong answer ends it. A `RESERVE` is for the day when another device is missing: it is not offered as the
+    only factor.
     """
 
     DEVICE_CLASS: ClassVar[str]
@@ -53,13 +58,21 @@ class Authenticator:
     WORDING: ClassVar[Wording]
     NUMERIC: ClassVar[bool] = False
     TEMPLATE: ClassVar[str] = CODE_TEMPLATE
+    FIELD: ClassVar[str] = "code"
+    GUESSABLE: ClassVar[bool] = True
+    ONCE: ClassVar[bool] = False
+    RESERVE: ClassVar[bool] = False
 
     def __init__(self, sealer: Sealer) -> None:
         self.sealer = sealer
 
-    async def challenge(self, device: Device, attempt: Attempt) -> DeviceChallenge:
-        """Return the challenge for a device. `attempt` has no answer, and the states of the previous challenge."""
-        del device
+    async def challenge(self, devices: Sequence[Device], attempt: Attempt) -> DeviceChallenge:
+        """Return the challenge for the devices of this kind that a user has, the first of which names it.
+
+        Without any it is for whoever comes (see `owned_by`). `attempt` has no answer, and the states of the previous
+        challenge.
+        """
+        del devices
         return DeviceChallenge(state=attempt.state_of(self.DEVICE_CLASS))
 
     async def select(self, device: Device, attempt: Attempt) -> Mapping[str, object] | None:
@@ -74,11 +87,16 @@ class Authenticator:
         """Return whether the answer contains a proof of this kind."""
         return 0 < len(attempt.code) <= CODE_MOST
 
+    def owned_by(self, attempt: Attempt) -> tuple[str, Value] | None:
+        """Return the column, and its value, that name the device of a proof; None if the user must be known first."""
+        del attempt
+        return None
+
     async def verify(self, device: Device, attempt: Attempt) -> Sequence[Statement]:
         """Verify a proof. Returns the statements that mark it as used, or none for a wrong proof.
 
         The first statement changes one row, unless the proof was used before. The caller runs all of them in one
-        transaction.
+        transaction. Raises ProofRefused for a proof that would be right, but is not accepted.
         """
         raise NotImplementedError
 

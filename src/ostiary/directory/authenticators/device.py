@@ -40,13 +40,15 @@ class Device:
 class Attempt:
     """A verification attempt: the response to a challenge, at `now` (microseconds UTC).
 
-    `states` are the states of the challenges, by device class. `request` is None for a verification outside a request.
+    `states` are the states of the challenges, by device class, and `demands` what is demanded of a proof beyond what
+    its kind demands itself. `request` is None for a verification outside a request.
     """
 
     answer: Mapping[str, object]
     now: int
     states: Mapping[str, object] = field(default_factory=dict)
     request: Request | None = None
+    demands: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
 
     @property
     def code(self) -> str:
@@ -57,6 +59,10 @@ class Attempt:
         """Return the state of a device class."""
         state = self.states.get(device_class)
         return state if isinstance(state, Mapping) else {}
+
+    def demands_of(self, device_class: str) -> Mapping[str, object]:
+        """Return what is demanded of a proof of a device class."""
+        return self.demands.get(device_class, {})
 
     def text(self, name: str) -> str:
         """Return a text of the answer, without surrounding white space; "" if it is missing."""

@@ -69,12 +69,25 @@ class Devices:
         """Verify a proof and mark it as used. Returns its device, or None for a wrong or used proof.
 
         Every device of these classes that accepts such a proof is tried. Raises Throttled while all of them are
-        throttled, even for a right proof.
+        throttled, even for a right proof, and ProofRefused.
         """
-        devices = [one for one in await self.confirmed(user, classes) if self.kind_of(one).is_proof(attempt)]
+        return await self.verify_with(await self.confirmed(user, classes), attempt)
+
+    async def owned_by(self, device_class: str, attempt: Attempt) -> Device | None:
+        """Return the confirmed device that a proof names, of a user who is not known yet. One query."""
+        kind = self.kinds.get(device_class)
+        named = kind.owned_by(attempt) if kind is not None and kind.is_proof(attempt) else None
+        if kind is None or named is None:
+            return None
+        rows = await self._database.fetch(listing([kind], where=named[0]), named[1])
+        return next((device for device in map(self._device, rows) if device.confirmed), None)
+
+    async def verify_with(self, candidates: Sequence[Device], attempt: Attempt) -> Device | None:
+        """Verify a proof as `verify` does, by one of these confirmed devices of one user."""
+        devices = [one for one in candidates if self.kind_of(one).is_proof(attempt)]
         now = attempt.now
         # A wait above the maximum was set by a wrong clock, and is ignored.
-        unlocked = [one for one in devices if not now < one.locked_until <= now + DELAY_MOST + SKEW]
+        unlocked = [one for one in devices if not self._is_locked(one, now)]
         if devices and not unlocked:
             raise Throttled(_seconds(min(one.locked_until for one in devices) - now))
         proofs = [(one, await self.kind_of(one).verify(one, attempt)) for one in unlocked]
@@ -112,8 +125,12 @@ class Devices:
                 yield from self._forgive(device.user)
                 return device
         for device, _ in proofs:
-            yield self._fail(device, now)
+            if self.kind_of(device).GUESSABLE:
+                yield self._fail(device, now)
         return None
+
+    def _is_locked(self, device: Device, now: int) -> bool:
+        return self.kind_of(device).GUESSABLE and now < device.locked_until <= now + DELAY_MOST + SKEW
 
     def _forgive(self, user: int) -> Batch[None]:
         # A wrong proof counts as a failure of every device it might belong to, so a right one resets them all.
@@ -160,8 +177,8 @@ class Devices:
         )
 
 
-def listing(kinds: Sequence[Authenticator]) -> str:
-    """Return the query for all devices of a user. Its parameters are the user, once for each kind."""
+def listing(kinds: Sequence[Authenticator], *, where: str = "user_pk") -> str:
+    """Return the query for all devices of a user, or with a value in a column. Its parameters are one for each kind."""
     parts = []
     for kind in kinds:
         columns = [f"'{kind.DEVICE_CLASS}' AS class", _COMMON]
@@ -169,7 +186,7 @@ def listing(kinds: Sequence[Authenticator]) -> str:
             for name, column_type in other.COLUMNS.items():
                 value = name if other is kind else f"CAST(NULL AS {column_type})"
                 columns.append(f"{value} AS {_own_column(other, name)}")
-        parts.append(f"SELECT {', '.join(columns)} FROM {kind.TABLE} WHERE user_pk = ?")
+        parts.append(f"SELECT {', '.join(columns)} FROM {kind.TABLE} WHERE {where} = ?")
     return " UNION ALL ".join(parts)
 
 

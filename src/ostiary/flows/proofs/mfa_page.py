@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from ostiary.directory.authenticators.authenticator import Authenticator
 from ostiary.flows.challenge_page import METHOD, ChallengePage
+from ostiary.flows.proofs.passkeys import CLASS, read_json
 from ostiary.record import dataclass
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ class Method:
 
     device_class: str
     value: str
+    heading: str
     label: str
     text: str
     link: str
@@ -70,6 +72,7 @@ def _method(page: PageContext, kind: Authenticator, challenge: Mapping[str, obje
     return Method(
         device_class=kind.DEVICE_CLASS,
         value=f"{kind.DEVICE_CLASS}:{challenge.get('device_uid')}",
+        heading=page.translate(kind.WORDING.heading) if kind.WORDING.heading else "",
         label=page.translate(kind.WORDING.label),
         text=page.translate(kind.WORDING.instruction),
         link=page.translate(kind.WORDING.link),
@@ -86,7 +89,8 @@ def _read_form(form: Mapping[str, object]) -> Mapping[str, object]:
         return form
     device_class, _, device_uid = chosen.partition(":")
     selected = {"device_class": device_class, "device_uid": device_uid, "challenge": {}}
-    return {**form, "selected_challenge": selected}
+    answer = {**form, "selected_challenge": selected}
+    return {**answer, CLASS: read_json(form[CLASS])} if CLASS in form else answer
 
 
 PAGE: Final = ChallengePage(template="stages/authenticator_validate.html", values=_values, read=_read_form, back=True)

@@ -379,6 +379,8 @@ class Dispatcher:
         again: Verdict = await open_stage(stage, codec.changed(stage_context, scratch=scratch))
         if not isinstance(again, Ask):
             return Passed()
+        if again.scratch is not None and again.scratch != scratch:
+            self._commit.keep(self._state.plan.to(scratch=again.scratch))
         return await challenge_of(stage_context, again, self._state.plan, stage)
 
     async def _refuse(self, verdict: Refused, *, trace: Mapping[str, object] | None = None) -> Outcome:

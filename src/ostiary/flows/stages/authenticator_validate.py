@@ -6,28 +6,37 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal
 
 from ostiary.directory.authenticators.device import Attempt
-from ostiary.directory.errors import Throttled
+from ostiary.directory.errors import ProofRefused, Throttled
 from ostiary.events.event import event
 from ostiary.events.refusals import Refusal
 from ostiary.flows.challenge_page import ChallengePage
-from ostiary.flows.enrolment import SetupStage, with_device
+from ostiary.flows.enrolment import SetupStage
 from ostiary.flows.interface.pending_user import pending_user
 from ostiary.flows.interface.stage_context import Ask, Done, Refused, StageContext, Verdict, Wrong, text_of, wrong
 from ostiary.flows.proofs.mfa_cookie import remember, remembered
 from ostiary.flows.proofs.mfa_page import KINDS, PAGE, STAGE_NAMES
+from ostiary.flows.proofs.passkeys import CLASS, ProvenPasskey, asked_of_anybody, demands, prove_passkey, suspected
+from ostiary.flows.proofs.passkeys import WRONG as WRONG_PASSKEY
+from ostiary.flows.proofs.used_devices import with_device
 from ostiary.flows.resources import STAGE, Stage
 from ostiary.proto.duration import parse_duration
 from ostiary.resource import DURATION, Choices, Help, OnDelete, Pattern, Reference, kind
 from ostiary.resource.timestamp import format_timestamp
 
 if TYPE_CHECKING:
+    from ostiary.directory.authenticators.authenticator import Authenticator
     from ostiary.directory.authenticators.device import Device
+    from ostiary.directory.authenticators.devices import Devices
     from ostiary.directory.user import User
     from ostiary.store.database import Statement
 
 _CLASSES: Final = ("static", "totp", "webauthn", "duo", "sms", "email")
+ANYBODY: Final = "-1"
+"""authentik's `device_uid` of a passkey that says itself whose it is."""
+NOBODY: Final = "There is nobody whose device could be asked for."
+WRONG_CODE: Final = "This code is not right, or was used before."
 _OF_ANOTHER_PACKAGE: Final = Pattern(r"[a-z0-9_]+\.[a-z0-9_]+", "that of another package, such as garden.pigeon")
-_WEBAUTHN_TYPES = "authentik_stages_authenticator_webauthn.webauthndevicetype"
+_WEBAUTHN_TYPES: Final = "authentik_stages_authenticator_webauthn.webauthndevicetype"
 
 
 @kind(
@@ -49,13 +58,17 @@ class AuthenticatorValidateStage(Stage):
     configuration_stages: Annotated[tuple[str, ...], Reference(STAGE, OnDelete.SET_NULL)] = ()
     last_auth_threshold: Annotated[str, DURATION, Help("How long a proof holds on the same browser.")] = "seconds=0"
     webauthn_user_verification: Literal["required", "preferred", "discouraged"] = "preferred"
-    webauthn_allowed_device_types: Annotated[tuple[str, ...], Reference(_WEBAUTHN_TYPES, OnDelete.SET_NULL)] = ()
+    webauthn_allowed_device_types: Annotated[
+        tuple[str, ...],
+        Reference(_WEBAUTHN_TYPES, OnDelete.PROTECT),
+        Help("The models of passkeys that are accepted; none: all."),
+    ] = ()
 
     async def open(self, stage_context: StageContext) -> Verdict:
         """Ask for a code, or apply `not_configured_action` if the user has no device."""
         user = await pending_user(stage_context)
         if user is None:
-            return Refused("There is nobody whose device could be asked for.")
+            return await self._ask_anybody(stage_context)
         if stage_context.context.get("mfa_waived") is True:
             return Done()
         devices = await self._devices(stage_context, user)
@@ -70,45 +83,108 @@ class AuthenticatorValidateStage(Stage):
         """Verify a code, or take the choice of a device to set up from a user without one."""
         user = await pending_user(stage_context)
         if user is None:
-            return Refused("There is nobody whose device could be asked for.")
+            return await self._prove_anybody(stage_context, answer)
         devices = await self._devices(stage_context, user)
         if not devices:
             return self._selected(stage_context, text_of(answer, "selected_stage"), await self.open(stage_context))
-        attempt = _attempt(stage_context, answer)
+        attempt = self._attempt(stage_context, answer)
         kinds = stage_context.services.devices
         if not any(kinds.kind_of(one).is_proof(attempt) for one in devices):
             return await self._selected_device(stage_context, devices, attempt)
+        return await self._judge(stage_context, user, devices, attempt)
+
+    async def _judge(
+        self, stage_context: StageContext, user: User, devices: list[Device], attempt: Attempt
+    ) -> Done | Wrong:
+        """Return the verdict about a proof."""
+        kinds = stage_context.services.devices
         try:
-            device = await kinds.verify(user.pk, attempt, classes=self.device_classes)
+            device = await kinds.verify_with(devices, attempt)
         except Throttled:  # a challenge all the same: programs at the executor expect one
             stage_context.services.sign_ins.failed(user=user.username, address=stage_context.client, reason="throttled")
             verdict = wrong("code", "Too many wrong codes. Wait a little.", "throttled")
             return Wrong(verdict.errors, writes=_throttled(stage_context, user))
+        except ProofRefused as refusal:
+            verdict = wrong(_proof_of(kinds, devices, attempt).FIELD, str(refusal), refusal.code)
+            return self._not_proven(stage_context, user, verdict, attempt, suspected(stage_context, user, refusal))
         if device is None:
-            stage_context.services.sign_ins.failed(user=user.username, address=stage_context.client, reason="mfa")
-            verdict = wrong("code", "This code is not right, or was used before.")
-            return Wrong(verdict.errors, writes=_failed(stage_context, user))
+            kind = _proof_of(kinds, devices, attempt)
+            verdict = wrong(kind.FIELD, WRONG_CODE if kind.FIELD == "code" else WRONG_PASSKEY)
+            return self._not_proven(stage_context, user, verdict, attempt)
         threshold = parse_duration(self.last_auth_threshold)
         if threshold > 0:
             remember(stage_context, user, device, threshold=threshold)
         return Done(context=with_device(stage_context, name=device.name, model=device.model, pk=device.pk), proof=user)
 
     async def _ask(self, stage_context: StageContext, devices: list[Device]) -> Ask:
-        """Ask for one device of each class. A code of any device of the class is accepted."""
-        first: dict[str, Device] = {}
+        """Ask for one device of each class. A proof of any device of the class is accepted."""
+        by_class: dict[str, list[Device]] = {}
         for device in devices:
-            first.setdefault(device.device_class, device)
+            by_class.setdefault(device.device_class, []).append(device)
         states, entries = {}, []
-        for device in first.values():
-            kind = stage_context.services.devices.kind_of(device)
-            challenge = await kind.challenge(device, _attempt(stage_context, {}))
+        for device_class, group in by_class.items():
+            kind = stage_context.services.devices.kinds[device_class]
+            challenge = await kind.challenge(group, self._attempt(stage_context, {}))
             if challenge.state:
-                states[device.device_class] = challenge.state
-            entries.append(_challenge(device, challenge.public))
+                states[device_class] = challenge.state
+            entries.append(_challenge(device_class, group[0].uid, challenge.public, group[0].last_used))
         return Ask(
             {"device_challenges": entries, "configuration_stages": []},
             scratch=states,
             notes={KINDS: stage_context.services.devices.kinds},
+        )
+
+    def _not_proven(
+        self,
+        stage_context: StageContext,
+        user: User,
+        verdict: Wrong,
+        attempt: Attempt,
+        writes: tuple[Statement, ...] = (),
+    ) -> Wrong:
+        """Return the verdict about a wrong proof, which uses up the challenge of its kind where that is used once."""
+        stage_context.services.sign_ins.failed(user=user.username, address=stage_context.client, reason="mfa")
+        # guard: A35 a challenge is not answered twice
+        used = {
+            name for name, one in stage_context.services.devices.kinds.items() if one.ONCE and one.is_proof(attempt)
+        }
+        scratch = {name: state for name, state in stage_context.scratch.items() if name not in used}
+        return Wrong(verdict.errors, scratch=scratch, writes=(*_failed(stage_context, user), *writes))
+
+    async def _ask_anybody(self, stage_context: StageContext) -> Verdict:
+        """Ask for a passkey of whoever it is, where a sign-in begins with it."""
+        asked = await asked_of_anybody(stage_context, self) if self._is_first(stage_context) else None
+        if asked is None:
+            return Refused(NOBODY)
+        return Ask(
+            {"device_challenges": [_challenge(CLASS, ANYBODY, asked.public)], "configuration_stages": []},
+            scratch={CLASS: asked.state},
+            notes={KINDS: stage_context.services.devices.kinds},
+        )
+
+    async def _prove_anybody(self, stage_context: StageContext, answer: Mapping[str, object]) -> Verdict:
+        if not self._is_first(stage_context):
+            return Refused(NOBODY)
+        result = await prove_passkey(stage_context, self, answer.get(CLASS))
+        if not isinstance(result, ProvenPasskey):
+            return Wrong(wrong(CLASS, result.message, result.code).errors, scratch={}, writes=result.writes)
+        threshold = parse_duration(self.last_auth_threshold)
+        if threshold > 0:
+            remember(stage_context, result.user, result.device, threshold=threshold)
+        return Done(context=result.context, proof=result.user)
+
+    def _is_first(self, stage_context: StageContext) -> bool:
+        """Return whether a passkey may say who it is: nobody was named in this sign-in, not even somebody unknown."""
+        named = "pending_user" in stage_context.context
+        return not named and stage_context.flow.designation == "authentication" and CLASS in self.device_classes
+
+    def _attempt(self, stage_context: StageContext, answer: Mapping[str, object]) -> Attempt:
+        return Attempt(
+            answer,
+            stage_context.now,
+            states=stage_context.scratch,
+            request=stage_context.request,
+            demands=demands(stage_context, self),
         )
 
     async def _selected_device(self, stage_context: StageContext, devices: list[Device], attempt: Attempt) -> Verdict:
@@ -156,18 +232,21 @@ class AuthenticatorValidateStage(Stage):
         return [stage for stage in stages if isinstance(stage, Stage)]
 
 
-def _attempt(stage_context: StageContext, answer: Mapping[str, object]) -> Attempt:
-    return Attempt(answer, stage_context.now, states=stage_context.scratch, request=stage_context.request)
-
-
-def _challenge(device: Device, public: Mapping[str, object]) -> dict[str, object]:
+def _challenge(
+    device_class: str, uid: str, public: Mapping[str, object], last_used: int | None = None
+) -> dict[str, object]:
     """Return one entry of the challenge (DeviceChallenge)."""
     return {
-        "device_class": device.device_class,
-        "device_uid": device.uid,
+        "device_class": device_class,
+        "device_uid": uid,
         "challenge": dict(public),
-        "last_used": None if device.last_used is None else format_timestamp(device.last_used),
+        "last_used": None if last_used is None else format_timestamp(last_used),
     }
+
+
+def _proof_of(kinds: Devices, devices: list[Device], attempt: Attempt) -> Authenticator:
+    """Return the kind that the answer is a proof of."""
+    return next(kind for kind in map(kinds.kind_of, devices) if kind.is_proof(attempt))
 
 
 def _name_of(stage: SetupStage) -> str:

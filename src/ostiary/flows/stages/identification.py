@@ -11,16 +11,25 @@ from ostiary.flows.error_detail import TOO_MANY
 from ostiary.flows.interface.stage_context import Ask, Done, Refused, StageContext, Verdict, Wrong, text_of, wrong
 from ostiary.flows.links.link_url import without_link
 from ostiary.flows.plans.destination import flow_page
+from ostiary.flows.proofs.passkeys import (
+    CLASS,
+    PasskeyRules,
+    ProvenPasskey,
+    asked_of_anybody,
+    prove_passkey,
+    read_json,
+)
 from ostiary.flows.proofs.password_check import PasswordFailed, PasswordProven, PasswordRules, prove_password
 from ostiary.flows.resources import STAGE, Flow, Stage
 from ostiary.record import dataclass
-from ostiary.resource import OnDelete, Reference, kind
+from ostiary.resource import Help, OnDelete, Reference, kind
 
 if TYPE_CHECKING:
     from ostiary.directory.user import User
 
 _MAX_TYPED_LENGTH: Final = 254  # characters: the longest e-mail address
 _PASSWORD_STAGE: Final = "authentik_stages_password.passwordstage"  # noqa: S105 - a kind
+_VALIDATE_STAGE: Final = "authentik_stages_authenticator_validate.authenticatorvalidatestage"
 _FLOW = Reference("authentik_flows.flow", OnDelete.SET_NULL)
 
 
@@ -44,6 +53,10 @@ def _page_values(page: PageContext) -> Mapping[str, object]:
         else [],
         "labels": {"uid_field": label, "password": page.translate("Password")},
     }
+
+
+def _read_form(form: Mapping[str, object]) -> Mapping[str, object]:
+    return {**form, "passkey": read_json(form["passkey"])} if "passkey" in form else form
 
 
 def _uid_label(user_fields: object, translate: Translate) -> str:
@@ -80,6 +93,7 @@ class IdentificationStage(Stage):
     PAGE: ClassVar[ChallengePage] = ChallengePage(
         template="stages/identification.html",
         values=_page_values,
+        read=_read_form,
         refilled=lambda _fields: ("uid_field",),
         cached=True,
     )
@@ -100,7 +114,8 @@ class IdentificationStage(Stage):
     enable_remember_me: bool = False
     webauthn_stage: Annotated[
         str | None,
-        Reference("authentik_stages_authenticator_validate.authenticatorvalidatestage", OnDelete.SET_NULL),
+        Reference(_VALIDATE_STAGE, OnDelete.SET_NULL),
+        Help("Offers passkeys in the field of the name, by the rules of this stage."),
     ] = None
 
     async def open(self, stage_context: StageContext) -> Verdict:
@@ -113,10 +128,18 @@ class IdentificationStage(Stage):
             result = await self._identify(stage_context, hint)
             if isinstance(result, Done):
                 return result
-        return Ask(self._fields(stage_context), person=False)
+        rules = self._passkeys(stage_context)
+        asked = None if rules is None else await asked_of_anybody(stage_context, rules)
+        if asked is None:
+            return Ask(self._fields(stage_context, None), person=False)
+        scratch = {**stage_context.scratch, CLASS: asked.state}
+        return Ask(self._fields(stage_context, asked.public), scratch=scratch, person=False)
 
     async def answer(self, stage_context: StageContext, answer: Mapping[str, object]) -> Verdict:
-        """Find the user, and check the password if it is on the same page."""
+        """Find the user, and check the password if it is on the same page. A passkey needs neither."""
+        demanded, response = self._passkeys(stage_context), answer.get("passkey")
+        if demanded is not None and isinstance(response, Mapping):
+            return await self._passkey(stage_context, demanded, response)
         typed = text_of(answer, "uid_field").strip()
         if not typed or len(typed) > _MAX_TYPED_LENGTH:
             return wrong("uid_field", "Enter your user name or e-mail address.", "required")
@@ -141,7 +164,7 @@ class IdentificationStage(Stage):
         if count >= int(getattr(rules, "failed_attempts_before_cancel", 0)) > 0:
             return Refused(TOO_MANY, result.writes)
         verdict = wrong("non_field_errors", "Failed to authenticate.")
-        return Wrong(verdict.errors, scratch={"failures": count}, writes=result.writes)
+        return Wrong(verdict.errors, scratch={**stage_context.scratch, "failures": count}, writes=result.writes)
 
     async def _find(self, stage_context: StageContext, typed: str) -> User | None:
         return await stage_context.services.users.by_login(
@@ -158,7 +181,21 @@ class IdentificationStage(Stage):
         pending = {"pk": None, "username": typed} if user is None else {"pk": user.pk, "username": user.username}
         return Done(context={"pending_user": pending, "pending_user_identifier": typed, "hint_used": True})
 
-    def _fields(self, stage_context: StageContext) -> dict[str, object]:
+    def _passkeys(self, stage_context: StageContext) -> PasskeyRules | None:
+        """Return what is demanded of a passkey that answers in place of a name; None where none may."""
+        if self.webauthn_stage is None:
+            return None
+        return cast("PasskeyRules | None", stage_context.snapshot.resolve(_VALIDATE_STAGE, self.webauthn_stage))
+
+    async def _passkey(self, stage_context: StageContext, rules: PasskeyRules, response: object) -> Verdict:
+        """Sign in by a passkey alone."""
+        result = await prove_passkey(stage_context, rules, response)
+        if isinstance(result, ProvenPasskey):
+            return Done(context=result.context, proof=result.user)
+        scratch = {key: value for key, value in stage_context.scratch.items() if key != CLASS}
+        return Wrong(wrong("passkey", result.message, result.code).errors, scratch=scratch, writes=result.writes)
+
+    def _fields(self, stage_context: StageContext, passkey: Mapping[str, object] | None) -> dict[str, object]:
         application = stage_context.mapping("application")
         rules = stage_context.snapshot.resolve(_PASSWORD_STAGE, self.password_stage) if self.password_stage else None
         fields: dict[str, object] = {
@@ -167,7 +204,7 @@ class IdentificationStage(Stage):
             "allow_show_password": bool(getattr(rules, "allow_show_password", False)),
             "flow_designation": stage_context.flow.designation,
             "captcha_stage": None,
-            "passkey_challenge": None,
+            "passkey_challenge": passkey,
             "primary_action": "Continue" if self.password_stage is None else "Log in",
             "sources": [],
             "show_source_labels": self.show_source_labels,

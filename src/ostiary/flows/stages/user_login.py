@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from ostiary.directory.attempts import Account, known_address
 from ostiary.directory.users import renew_proof, signed_in
 from ostiary.flows.challenge_page import ChallengePage
-from ostiary.flows.enrolment import used_devices
 from ostiary.flows.errors import PlanChanged
 from ostiary.flows.interface.stage_context import Ask, Done, Refused, SignIn, StageContext, Verdict, wrong
 from ostiary.flows.proofs.known_browser import remember as remember_browser
+from ostiary.flows.proofs.passkeys import METHOD
+from ostiary.flows.proofs.used_devices import used_devices
 from ostiary.flows.resources import STAGE, Stage
 from ostiary.proto.duration import parse_duration
 from ostiary.resource import DURATION, Help, kind
@@ -102,9 +103,10 @@ class UserLoginStage(Stage):
 def _amr(method: str, arguments: Mapping[str, object]) -> tuple[str, ...]:
     """Return the authentication method references (RFC 8176), with authentik's values.
 
-    A device that was set up in this flow does not count as a proof.
+    A passkey without a password is "user" and "mfa": it verified the user. A device that was set up in this flow does
+    not count as a proof.
     """
-    references = ["pwd"] if method in {"password", "app_password"} else []
+    references = ["pwd"] if method in {"password", "app_password"} else ["user"] if method == METHOD else []
     if used_devices(arguments):
         references.append("mfa" if references else "otp")
     return tuple(references)

@@ -48,6 +48,10 @@ def marked_challenge(challenge: Challenge, slots: Placeholders) -> Challenge:
     if picture(_text(fields, "pending_user_avatar")):  # without one, the page shows the first letter of the name
         fields["pending_user"] = slots.mark("person", _text(fields, "pending_user"))
         del fields["pending_user_avatar"]
+    passkey = fields.get("passkey_challenge")
+    if isinstance(passkey, Mapping):
+        drawn = slots.mark("passkey", _text(passkey, "challenge"))
+        fields["passkey_challenge"] = {**passkey, "challenge": drawn}
     if "token" in fields:
         fields["token"] = slots.mark("token", _text(fields, "token"))
     info = challenge.flow_info

@@ -44,6 +44,11 @@
     if (image.complete) image.decode().catch(fail);
   }
 
+  // What asks for a passkey has a script of its own. A page whose script does not come says what else there is.
+  function passkey(element) {
+    import(element.dataset.script).then((script) => script.default(element)).catch(() => {});
+  }
+
   function print(button) {
     button.hidden = false;
     button.addEventListener("click", () => window.print());
@@ -140,6 +145,7 @@
     each(root, "[data-copy]", copy);
     each(root, "[data-print]", print);
     each(root, "img[data-picture]", picture);
+    each(root, "[data-passkey]", passkey);
     each(root, "a[data-leave]", leave);
     each(root, "form", (form) => form.addEventListener("submit", submitted));
     each(root, "form[data-autosubmit]", (form) => form.submit());

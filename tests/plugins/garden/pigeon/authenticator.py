@@ -57,8 +57,8 @@ class PigeonAuthenticator(Authenticator):
             (str(uuid.uuid4()), user, name, colour, now, now),
         )
 
-    async def challenge(self, device: Device, attempt: Attempt) -> DeviceChallenge:
-        return DeviceChallenge({"colour": device.own["colour"]}, attempt.state_of(self.DEVICE_CLASS))
+    async def challenge(self, devices: Sequence[Device], attempt: Attempt) -> DeviceChallenge:
+        return DeviceChallenge({"colour": devices[0].own["colour"]}, attempt.state_of(self.DEVICE_CLASS))
 
     async def select(self, device: Device, attempt: Attempt) -> Mapping[str, object]:
         del device, attempt
