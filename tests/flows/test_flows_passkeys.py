@@ -209,14 +209,14 @@ class TestSetUp:
         clients = [await signed_in(world), await signed_in(world, "eve")]
         shown = [await client.get() for client in clients]
         answers = [key.create(one["registration"]) for one in shown]
-        kind = world.devices.kind(WebAuthnAuthenticator)
+        kind: Any = world.devices.kind(WebAuthnAuthenticator)
         looked = kind.owned_by
         try:
-            kind.owned_by = lambda _attempt: ("credential_id", "nobody's")  # type: ignore[method-assign]
+            kind.owned_by = lambda _attempt: ("credential_id", "nobody's")
             for client, one, answer in zip(clients, shown, answers, strict=True):
                 await client.post(component=one["component"], response=answer)
         finally:
-            kind.owned_by = looked  # type: ignore[method-assign]
+            kind.owned_by = looked
         assert [len(await world.devices.of_user(user.pk)) for user in users] == [1, 0]
 
     async def test_a35_user_verification_is_demanded_here(self, world: World) -> None:

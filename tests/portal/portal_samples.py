@@ -50,6 +50,7 @@ from ostiary.web.router import Route, Router
 
 NOW = 1_800_000_000_000_000
 PERSON = {"pending_user": "ada@example.org", "pending_user_avatar": ""}
+LEFT = {**PERSON, "application_name": "Grafana", "brand_name": "Ostiary"}
 
 
 def prompt(key: str, kind: str, label: str, **more: object) -> dict[str, object]:
@@ -240,12 +241,7 @@ SAMPLES: Mapping[str, tuple[str, str, Mapping[str, object], Mapping[str, list[Er
         },
         {},
     ),
-    "session-end-ask": (
-        "ak-stage-session-end",
-        "Signed out",
-        {**PERSON, "application_name": "Grafana", "brand_name": "Ostiary", "confirm": True},
-        {},
-    ),
+    "session-end-ask": ("ak-stage-session-end", "Signed out", {**LEFT, "confirm": True}, {}),
     "session-end-elsewhere": (
         "ak-stage-session-end",
         "Signed out",
@@ -255,7 +251,7 @@ SAMPLES: Mapping[str, tuple[str, str, Mapping[str, object], Mapping[str, list[Er
     "session-end-stayed-here": (
         "ak-stage-session-end",
         "Signed out",
-        {**PERSON, "application_name": "Grafana", "brand_name": "Ostiary", "notices": ["address", "hint"]},
+        {**LEFT, "notices": ["address", "hint"]},
         {},
     ),
     "iframe-logout": (
