@@ -66,6 +66,27 @@ def test_place_1_the_declared_version(built: World) -> None:
     assert "kustomization.yaml:3: door is 1.2.0 here, and 1.3.0" in wrong
 
 
+def test_a_package_that_the_project_needs_and_the_lock_has_not(built: World) -> None:
+    project = built.repository / "pyproject.toml"
+    assert "dependencies = [" in project.read_text()
+    change(project, "dependencies = [", 'dependencies = [ "newcomer>=1", "elsewhere; sys_platform == \'win32\'",')
+    (line,) = run(built).problems
+    assert line == "containers/door/container.lock:1: newcomer is not here, and pyproject.toml needs it"
+
+
+def test_a_package_that_the_requirements_pin_to_another_version(built: World) -> None:
+    lock = lockfile.load(built.repository / "containers/door")
+    first = lock.wheels[0]
+    change(built.repository / "requirements.txt", f"{first.name}=={first.version}", f"{first.name}==99.1")
+    (line,) = run(built).problems
+    assert line.startswith("containers/door/container.lock:")
+    assert line.endswith(f": {first.name} is {first.version} here, and 99.1 in requirements.txt")
+
+
+def test_the_versions_of_this_repository_agree(world: World, tmp_path: Path) -> None:
+    assert check(Path(__file__).parents[2], images=tmp_path, cache=world.cache).problems == []
+
+
 def test_place_1_is_repeated_for_nix(built: World) -> None:
     path = built.definition_file.with_name("default.nix")
     path.write_text('import ./image.nix {\n  folder = ./.;\n  version = "1.2.0"; # version = "7"\n}\n')

@@ -2,7 +2,7 @@
 
 container.toml          what a person declares; default.nix beside it repeats the version, where there is one
 service-versions.yaml   what a person reviewed
-container.lock          what was chosen
+container.lock          what was chosen: of wheels, all that the project needs, as the requirements pin them
 the built image         what is really inside, read from the layers' bytes
 kustomization.yaml      what is to run: tag v<version>-<commit7> and digest
 """
@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+import tomllib
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Final
@@ -24,9 +25,12 @@ from ostiary_delivery.contents import Contents, InstalledPackage
 from ostiary_delivery.debian.version import upstream
 from ostiary_delivery.definition import Container
 from ostiary_delivery.errors import Refusal
+from ostiary_delivery.locking import target_of
 from ostiary_delivery.manifests.unpinned import unpinned
+from ostiary_delivery.python import requirements
 
 KUSTOMIZATION: Final = "kustomization.yaml"
+PROJECT: Final = "pyproject.toml"
 NIX: Final = "default.nix"
 NIX_VERSION: Final = re.compile(r'\bversion = "v?([^"]*)"')
 RENDERED: Final = "deploy"
@@ -115,6 +119,34 @@ def _locked(container: Container, repository: Path) -> Iterator[str]:
             at = _number(path, f'"name": "{promise.name}"')
             where = _line(container, promise.equals, repository)
             yield f"{_short(path, repository)}:{at}: {promise.name} is {have} here, and {promise.equals} in {where}"
+    yield from _wheels(container, lock, repository)
+
+
+def _wheels(container: Container, lock: lockfile.Lock, repository: Path) -> Iterator[str]:
+    """Compare the locked wheels with the requirements, and with what the project says that it needs."""
+    wheels = container.wheels
+    if wheels is None:
+        return
+    path = container.folder / lockfile.FILE
+    target = target_of(container, wheels)
+    pins = requirements.read(repository / wheels.requirements, target=target)
+    needed = requirements.dependencies(_needs(repository / wheels.project, wheels.extras), target=target)
+    locked = {one.name: one.version for one in lock.wheels}
+    for name in sorted(needed.keys() - locked.keys()):
+        project = _short(repository / wheels.project / PROJECT, repository)
+        yield f"{_short(path, repository)}:1: {name} is not here, and {project} needs it"
+    for name, version in locked.items():
+        pinned = pins[name].version if name in pins else "not there"
+        if pinned != version:
+            at = _number(path, f'"name": "{name}"')
+            yield f"{_short(path, repository)}:{at}: {name} is {version} here, and {pinned} in {wheels.requirements}"
+
+
+def _needs(folder: Path, extras: Iterable[str]) -> list[str]:
+    """Return the dependencies that a project declares, those of its extras too."""
+    project = tomllib.loads((folder / PROJECT).read_text(encoding="utf-8")).get("project", {})
+    optional = project.get("optional-dependencies", {})
+    return [*project.get("dependencies", ()), *(one for extra in extras for one in optional.get(extra, ()))]
 
 
 def _built(container: Container, folder: Path, *, cache: Cache, repository: Path) -> Iterator[str]:
