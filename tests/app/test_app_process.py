@@ -165,7 +165,7 @@ UNWANTED = (
     "joserfc",
     "multiprocessing",
     "ostiary.keys.certificate",
-    "ostiary.sandbox.answering.running",
+    "ostiary.sandbox.evaluation.runner",
     "ostiary.sandbox.language",
     "ostiary.sandbox.workers",
     "polib",

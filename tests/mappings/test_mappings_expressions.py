@@ -18,10 +18,10 @@ from ostiary.mappings.mapping_context import MappingContext
 from ostiary.mappings.mapping_events import mapping_statements
 from ostiary.mappings.scope_mapping import ScopeMapping
 from ostiary.resource import InvalidResource
-from ostiary.sandbox.answering.evaluator import Evaluator
-from ostiary.sandbox.answering.functions import Functions
-from ostiary.sandbox.answering.result import Effects, WantedEvent
-from ostiary.sandbox.answering.running import Runner
+from ostiary.sandbox.evaluation.evaluator import Evaluator
+from ostiary.sandbox.evaluation.functions import Functions
+from ostiary.sandbox.evaluation.result import Effects, WantedEvent
+from ostiary.sandbox.evaluation.runner import Runner
 from ostiary.sandbox.workers import Workers
 
 PROVIDER = {"pk": 3, "name": "wiki", "client_id": "wiki", "_application": {"_kind": "application", "pk": "a", "name": "Wiki", "slug": "wiki"}}  # fmt: skip

@@ -16,7 +16,7 @@ from ostiary.policies.kinds.expression import ExpressionPolicy
 from ostiary.policies.resources import PolicyBinding
 from ostiary.policies.services import PolicyServices
 from ostiary.proto.jose import base64url_decode
-from ostiary.sandbox.answering.evaluator import Evaluator
+from ostiary.sandbox.evaluation.evaluator import Evaluator
 from ostiary.signon.explain.explanation import Explanation, explain
 from ostiary.signon.explain.preview import ProtocolPreviews
 from ostiary.signon.explain.situation import Situation

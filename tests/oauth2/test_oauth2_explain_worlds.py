@@ -184,7 +184,7 @@ WORLDS = st.builds(
 )
 
 
-class Tally:
+class RunCounters:
     """What was tried, so that a run in which nothing is refused does not pass for one that says something."""
 
     def __init__(self) -> None:
@@ -204,9 +204,9 @@ class Tally:
             self.changes += 1
 
 
-async def _try(rig: Rig, examples: int) -> Tally:
+async def _try(rig: Rig, examples: int) -> RunCounters:
     await rig.browser.sign_in()
-    base, tally = rig.plane.snapshot, Tally()
+    base, tally = rig.plane.snapshot, RunCounters()
     worlds: list[World] = []
 
     @given(WORLDS)

@@ -17,11 +17,11 @@ from ostiary.policies.resources import PolicyBinding
 from ostiary.policies.room import ROOM
 from ostiary.policies.services import PolicyServices
 from ostiary.resource import Registry
-from ostiary.sandbox.answering.errors import ExpressionFailed
-from ostiary.sandbox.answering.evaluator import Evaluator
-from ostiary.sandbox.answering.result import Effects, Evaluation, WantedEvent
-from ostiary.sandbox.answering.scene import Expression, Scene
-from ostiary.sandbox.answering.views import ObjectReference
+from ostiary.sandbox.evaluation.errors import ExpressionFailed
+from ostiary.sandbox.evaluation.evaluator import Evaluator
+from ostiary.sandbox.evaluation.expression_context import Expression, ExpressionContext
+from ostiary.sandbox.evaluation.object_fields import ObjectReference
+from ostiary.sandbox.evaluation.result import Effects, Evaluation, WantedEvent
 from ostiary.store.configuration.snapshot import Snapshot
 
 NOW = 1_800_000_000_000_000
@@ -34,10 +34,10 @@ class Answers:
 
     def __init__(self, answers: Mapping[str, Evaluation | str]) -> None:
         self._answers = answers
-        self.scenes: list[Scene] = []
+        self.scenes: list[ExpressionContext] = []
 
-    async def evaluate(self, expression: Expression, scene: Scene) -> Evaluation:
-        self.scenes.append(scene)
+    async def evaluate(self, expression: Expression, expression_context: ExpressionContext) -> Evaluation:
+        self.scenes.append(expression_context)
         found = self._answers[expression.source]
         if isinstance(found, str):
             raise ExpressionFailed(found, line=3)
@@ -91,7 +91,7 @@ async def test_what_one_expression_changes_the_next_one_sees() -> None:
     found = await decided(answers, "one", "two", a=1)
     facts = answers.scenes[1].facts
     assert {name: facts[name] for name in facts if name != "flow_plan"} == {"a": 2, "who": {"pk": 7, "username": "ada"}}
-    assert answers.scenes[1].beside == {"t": 1}
+    assert answers.scenes[1].shared == {"t": 1}
     assert found.changes == ContextChanges({"a": 2, "who": {"pk": 7, "username": "ada"}})
 
 

@@ -21,13 +21,13 @@ from ostiary.directory.rows.found import Finder
 from ostiary.directory.rows.group_rows import insert_group
 from ostiary.directory.user import User
 from ostiary.directory.users import Users, insert
-from ostiary.sandbox.answering.errors import ExpressionFailed
-from ostiary.sandbox.answering.evaluator import Evaluator
-from ostiary.sandbox.answering.functions import Functions
-from ostiary.sandbox.answering.result import Evaluation
-from ostiary.sandbox.answering.running import Runner
-from ostiary.sandbox.answering.scene import Expression, Scene
-from ostiary.sandbox.answering.views import ObjectReference
+from ostiary.sandbox.evaluation.errors import ExpressionFailed
+from ostiary.sandbox.evaluation.evaluator import Evaluator
+from ostiary.sandbox.evaluation.expression_context import Expression, ExpressionContext
+from ostiary.sandbox.evaluation.functions import Functions
+from ostiary.sandbox.evaluation.object_fields import ObjectReference
+from ostiary.sandbox.evaluation.result import Evaluation
+from ostiary.sandbox.evaluation.runner import Runner
 from ostiary.sandbox.language.names import MAPPING, POLICY, PROMPT, Dialect
 from ostiary.sandbox.workers import Workers
 from ostiary.store.database import Database
@@ -113,12 +113,12 @@ async def evaluate(house: House, run: Run) -> Outcome:
     names = {**_defaults(house, run, seen), **seen.value(given.get("names", {}))}
     prompt = {"prompt_context": seen.value(given.get("prompt_context", {}))} if kind == "prompt" else {}
     flow, context = seen.value(given.get("flow")), {**seen.value(given.get("context", {}))}
-    scene = Scene(
+    expression_context = ExpressionContext(
         subject=subject,
         now=NOW,
         facts={**context, **prompt} if flow is None else flow,
         in_flow=flow is not None,
-        beside=context if flow is not None else {},
+        shared=context if flow is not None else {},
         is_sso=bool((flow or context).get("is_sso")),
         client_ip=str(given.get("ip", "192.0.2.10")),
         request=_request(given.get("http", {}), str(given.get("ip", "192.0.2.10"))),
@@ -128,7 +128,7 @@ async def evaluate(house: House, run: Run) -> Outcome:
     )
     outcome = Outcome(plan=seen.plain(given.get("flow")))
     try:
-        found = await house.evaluator.evaluate(Expression(run.expression, dialect, run.case), scene)
+        found = await house.evaluator.evaluate(Expression(run.expression, dialect, run.case), expression_context)
     except ExpressionFailed as error:
         outcome.raised = _exception(str(error))
         return outcome

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from ostiary.sandbox.answering.errors import ExpressionFailed
-from ostiary.sandbox.answering.outcome import result_of
-from ostiary.sandbox.answering.views import ObjectReference
+from ostiary.sandbox.evaluation.conversion import result_of
+from ostiary.sandbox.evaluation.errors import ExpressionFailed
+from ostiary.sandbox.evaluation.object_fields import ObjectReference
 from ostiary.sandbox.language.names import MAPPING, POLICY, Dialect
 from ostiary.sandbox.language.program import prepare
 from ostiary.sandbox.workers import Aborted, HostFunction, Program, Workers

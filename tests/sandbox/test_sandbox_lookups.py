@@ -12,12 +12,12 @@ from support.people import People
 from ostiary.directory.authenticators.devices import Devices
 from ostiary.directory.rows.found import Finder
 from ostiary.directory.users import Users
-from ostiary.sandbox.answering import looking_up
-from ostiary.sandbox.answering.errors import ExpressionFailed
-from ostiary.sandbox.answering.evaluator import Evaluator
-from ostiary.sandbox.answering.functions import Functions
-from ostiary.sandbox.answering.running import Runner
-from ostiary.sandbox.answering.scene import Expression, Scene
+from ostiary.sandbox.evaluation import query_rows
+from ostiary.sandbox.evaluation.errors import ExpressionFailed
+from ostiary.sandbox.evaluation.evaluator import Evaluator
+from ostiary.sandbox.evaluation.expression_context import Expression, ExpressionContext
+from ostiary.sandbox.evaluation.functions import Functions
+from ostiary.sandbox.evaluation.runner import Runner
 from ostiary.sandbox.language.names import MAPPING
 from ostiary.sandbox.workers import Workers
 from ostiary.store.database import Database
@@ -48,7 +48,7 @@ async def house(database: Database) -> AsyncIterator[Evaluator]:
 
 
 async def value(evaluator: Evaluator, source: str) -> Any:
-    return (await evaluator.evaluate(Expression(source, MAPPING, "x"), Scene(subject=None, now=1))).value
+    return (await evaluator.evaluate(Expression(source, MAPPING, "x"), ExpressionContext(subject=None, now=1))).value
 
 
 FOUND = {
@@ -136,7 +136,7 @@ async def test_what_is_not_found_says_so(house: Evaluator) -> None:
 
 
 async def test_a56_a_query_has_a_bound(house: Evaluator, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(looking_up, "MOST", 2)
+    monkeypatch.setattr(query_rows, "MAX_ROWS", 2)
     assert await value(house, USERS.format("User.objects.filter(username__in=['ada', 'bob'])")) == ["ada", "bob"]
     with pytest.raises(
         ExpressionFailed, match="more than 2 users have to be looked at: name more of what you look for"

@@ -13,14 +13,14 @@ from support.mail_server import ADDRESS, MailServer, mail_server
 
 from ostiary.mail.outbox import Outbox
 from ostiary.mail.smtp import SmtpClient
-from ostiary.sandbox.answering import mailing
-from ostiary.sandbox.answering.errors import ExpressionFailed
-from ostiary.sandbox.answering.functions import Functions
-from ostiary.sandbox.answering.mailing import MAX_RECIPIENTS, paragraphs_of, posts_of
-from ostiary.sandbox.answering.performing import statements_of
-from ostiary.sandbox.answering.result import Evaluation
-from ostiary.sandbox.answering.running import Runner
-from ostiary.sandbox.answering.scene import Expression, Scene
+from ostiary.sandbox.evaluation import mails
+from ostiary.sandbox.evaluation.effects import effect_statements
+from ostiary.sandbox.evaluation.errors import ExpressionFailed
+from ostiary.sandbox.evaluation.expression_context import Expression, ExpressionContext
+from ostiary.sandbox.evaluation.functions import Functions
+from ostiary.sandbox.evaluation.mails import MAX_RECIPIENTS, outbox_statements, paragraphs_of
+from ostiary.sandbox.evaluation.result import Evaluation
+from ostiary.sandbox.evaluation.runner import Runner
 from ostiary.sandbox.language.names import POLICY
 from ostiary.sandbox.language.prelude import effects
 from ostiary.sandbox.workers import Workers
@@ -31,7 +31,7 @@ from ostiary.store.database import Database
 from ostiary.store.workspace.commit import run
 
 NOW = 1_760_000_000_000_000
-SCENE = Scene(subject=None, now=NOW, brand={"branding_title": "The House"})
+SCENE = ExpressionContext(subject=None, now=NOW, brand={"branding_title": "The House"})
 
 
 @pytest.fixture
@@ -48,17 +48,17 @@ class Post:
         client = SmtpClient(EmailSettings(host=ADDRESS, port=server.port, timeout=60, sender="door@house.example"))
         self.outbox = Outbox(database, Sealer(Secret("k" * 50)), client)
 
-    async def evaluate(self, source: str, scene: Scene = SCENE) -> Evaluation:
+    async def evaluate(self, source: str, expression_context: ExpressionContext = SCENE) -> Evaluation:
         workers, nobody = Workers(), cast("Any", None)
         try:
             runner = Runner(workers, Functions(nobody, nobody, nobody), self.outbox)
-            return await runner.run(Expression(source, POLICY, "policy x"), scene)
+            return await runner.run(Expression(source, POLICY, "policy x"), expression_context)
         finally:
             await workers.close()
 
     async def sent(self, result: Evaluation) -> None:
         """Do what the expression wants, and what the queue does then."""
-        statements = list(statements_of(result.effects, user=None, client_ip=None, now=NOW))
+        statements = list(effect_statements(result.effects, user=None, client_ip=None, now=NOW))
         await self.database.write(lambda: run(statements))
         for task in await self.database.fetch("SELECT args FROM task WHERE name = 'mail.send' ORDER BY id"):
             await self.outbox.send(json.loads(str(task["args"])), now=NOW)
@@ -148,7 +148,7 @@ async def test_a80_a_trial_posts_no_mail(post: Post) -> None:
     source = 'return ak_send_email("a@x.example", "s", body="b")'
     trial = await post.evaluate(source, dataclasses.replace(SCENE, trial=True))
     assert len(trial.effects.mails) == 1
-    assert list(statements_of(trial.effects, user=None, client_ip=None, now=NOW)) == []
+    assert list(effect_statements(trial.effects, user=None, client_ip=None, now=NOW)) == []
     assert (await post.evaluate(source)).effects.posts
 
 
@@ -169,13 +169,13 @@ def test_a78_an_expression_writes_to_a_few_addresses(database: Database) -> None
     mails = [{"to": [f"a{n}@x.example" for n in range(15)], "body": "b"}] * 1 + [
         {"to": [f"b{n}@x.example" for n in range(15)], "body": "b"}
     ]
-    assert len(list(posts_of(mails, Expression("", POLICY, "x"), SCENE, outbox))) == 2 * MAX_RECIPIENTS
+    assert len(list(outbox_statements(mails, Expression("", POLICY, "x"), SCENE, outbox))) == 2 * MAX_RECIPIENTS
 
 
 @pytest.mark.parametrize("url", ["javascript:alert(1)", "https://x.example/<b>", "/if/flow/x/", 7, None])
 def test_a78_a_message_leads_to_the_web_only(url: object) -> None:
     mail = {"to": ["a@x.example"], "template": "email/password_reset.html", "context": {"url": url}}
-    assert mailing._message(mail, "a@x.example", SCENE).link is None
+    assert mails._message(mail, "a@x.example", SCENE).link is None
 
 
 def test_what_the_program_and_the_host_say_is_the_same() -> None:
@@ -187,7 +187,7 @@ def test_what_the_program_and_the_host_say_is_the_same() -> None:
             "template": template,
             "context": {"body": "b", "url": "https://x"},
         }
-        assert mailing._message(mail, "a@x.example", SCENE).paragraphs
+        assert mails._message(mail, "a@x.example", SCENE).paragraphs
 
 
 def test_long_bodies_are_cut() -> None:

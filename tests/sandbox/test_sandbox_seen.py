@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from ostiary.sandbox.answering.http import http_values
-from ostiary.sandbox.answering.performing import statements_of, write_log
-from ostiary.sandbox.answering.result import Effects, LogLine, WantedEvent
-from ostiary.sandbox.answering.views import ObjectReference
+from ostiary.sandbox.evaluation.effects import effect_statements, write_log
+from ostiary.sandbox.evaluation.http import http_values
+from ostiary.sandbox.evaluation.object_fields import ObjectReference
+from ostiary.sandbox.evaluation.result import Effects, LogLine, WantedEvent
 from ostiary.web.request import Request
 
 BRAND = {"domain": "id.example.org", "attributes": {"colour": "red"}}
@@ -60,7 +60,7 @@ def test_levels_and_values_of_the_log_are_kept(caplog: Any) -> None:
 def test_events_of_an_expression_are_named_custom_and_name_objects() -> None:
     group = ObjectReference("group", "g1", "staff")
     wanted = (WantedEvent("garden_gate", {"by": group, "all": [{"one": group}]}), WantedEvent("login", {}))
-    first, second = statements_of(Effects(events=wanted), user={"pk": 7, "username": "ada"}, client_ip=None, now=1)
+    first, second = effect_statements(Effects(events=wanted), user={"pk": 7, "username": "ada"}, client_ip=None, now=1)
     assert "custom_garden_gate" in first.parameters
     assert "login" in second.parameters
     assert any('"name":"staff"' in str(one).replace(" ", "") for one in first.parameters)

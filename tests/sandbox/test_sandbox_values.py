@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from ostiary.sandbox.workers import AbortReason, HostObject
 from ostiary.sandbox.workers.budget import Spent
-from ostiary.sandbox.workers.values import DEEPEST, NoValue, Outwards, inwards
+from ostiary.sandbox.workers.values import MAX_DEPTH, NoValue, Outwards, inwards
 
 ATOMS = (
     st.none()
@@ -107,7 +107,7 @@ def test_what_the_host_must_not_pass_is_refused(value: object) -> None:
 
 def test_depth_has_an_end_on_both_ways() -> None:
     value: list[object] = []
-    for _ in range(DEEPEST + 1):
+    for _ in range(MAX_DEPTH + 1):
         value = [value]
     with pytest.raises(NoValue):
         inwards(value, lambda one: one)

@@ -26,9 +26,9 @@ from ostiary.policies.services import NO_SERVICES, PolicyServices
 from ostiary.policies.stock import SOURCES
 from ostiary.providers.oauth2.provider.definition import OAuth2Provider
 from ostiary.resource import Resource
-from ostiary.sandbox.answering.evaluator import Evaluator
-from ostiary.sandbox.answering.result import Evaluation
-from ostiary.sandbox.answering.scene import Expression, Scene
+from ostiary.sandbox.evaluation.evaluator import Evaluator
+from ostiary.sandbox.evaluation.expression_context import Expression, ExpressionContext
+from ostiary.sandbox.evaluation.result import Evaluation
 from ostiary.signon.access import decide_access
 from ostiary.signon.explain.explanation import Explanation, explain
 from ostiary.signon.explain.lookup import NotFoundHere, find_application
@@ -318,7 +318,7 @@ async def test_what_a_result_depends_on_is_named() -> None:
 class Offline:
     """An evaluator whose expressions ask the network: a trial does not."""
 
-    async def evaluate(self, expression: Expression, scene: Scene) -> Evaluation:
+    async def evaluate(self, expression: Expression, scene: ExpressionContext) -> Evaluation:
         del expression
         assert scene.trial
         return Evaluation(depends="the address of a.example (DNS)")

@@ -17,7 +17,7 @@ from ostiary.app.metrics import Metrics
 from ostiary.app.rooms import registry
 from ostiary.app.site import Built, build_site
 from ostiary.resource import Pk, Resource
-from ostiary.sandbox.answering.evaluator import Evaluator
+from ostiary.sandbox.evaluation.evaluator import Evaluator
 from ostiary.settings import Settings, load
 from ostiary.store.configuration.plane import ConfigPlane, Opening
 from ostiary.store.configuration.snapshot import Snapshot

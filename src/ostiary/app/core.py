@@ -34,7 +34,7 @@ from ostiary.keys.defaults import make_default_pairs
 from ostiary.record import dataclass
 from ostiary.resource import Registry
 from ostiary.room import Room, Service, ServiceRegistry
-from ostiary.sandbox.answering.evaluator import Evaluator
+from ostiary.sandbox.evaluation.evaluator import Evaluator
 from ostiary.seal.derivation import DerivedKeys
 from ostiary.seal.envelope import Sealer
 from ostiary.settings import InvalidSetting, Settings

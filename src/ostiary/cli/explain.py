@@ -74,7 +74,7 @@ async def _situation(core: Core, user: str, application: str, supposed: Supposed
     from ostiary.app.operator.links import base_url  # noqa: PLC0415 - as above
     from ostiary.directory.group_tree import read_group_tree  # noqa: PLC0415 - as above
     from ostiary.policies.services import PolicyServices  # noqa: PLC0415 - as above
-    from ostiary.sandbox.answering.evaluator import Evaluator  # noqa: PLC0415 - as above
+    from ostiary.sandbox.evaluation.evaluator import Evaluator  # noqa: PLC0415 - as above
     from ostiary.signon.explain.lookup import find_application, find_person  # noqa: PLC0415 - as above
     from ostiary.signon.explain.situation import Situation  # noqa: PLC0415 - as above
 

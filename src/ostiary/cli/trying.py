@@ -86,7 +86,7 @@ def mapping_test(
     supposed = read_context(context or (), ("revision",))
 
     async def work(core: Core, now: int) -> None:
-        from ostiary.sandbox.answering.evaluator import Evaluator  # noqa: PLC0415 - as above
+        from ostiary.sandbox.evaluation.evaluator import Evaluator  # noqa: PLC0415 - as above
         from ostiary.signon.explain.lookup import find_mapping, find_person  # noqa: PLC0415 - as above
         from ostiary.signon.explain.trial import try_mapping  # noqa: PLC0415 - as above
 

@@ -51,7 +51,7 @@ from ostiary.policies.lookups.reputation import Reputation
 from ostiary.policies.services import PolicyServices
 from ostiary.resource import Registry
 from ostiary.room import Room, Service
-from ostiary.sandbox.answering.evaluator import Evaluator
+from ostiary.sandbox.evaluation.evaluator import Evaluator
 from ostiary.seal import Secret
 from ostiary.seal.derivation import DerivedKeys
 from ostiary.seal.envelope import Sealer

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ostiary.mail.outbox import Outbox
     from ostiary.policies.lookups.reputation import Reputation
     from ostiary.policies.services import PolicyServices
-    from ostiary.sandbox.answering.evaluator import Evaluator
+    from ostiary.sandbox.evaluation.evaluator import Evaluator
     from ostiary.seal import Secret
     from ostiary.sessions.sessions import Sessions
     from ostiary.store.configuration.plane import ConfigPlane

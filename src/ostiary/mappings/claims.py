@@ -17,7 +17,7 @@ from ostiary.resource.bounded_cache import BoundedCache
 if TYPE_CHECKING:
     from ostiary.directory.user import Subject
     from ostiary.mappings.mapping_context import MappingContext
-    from ostiary.sandbox.answering.result import Effects
+    from ostiary.sandbox.evaluation.result import Effects
 
 _MAX_CACHED: Final = 256  # results of one provider
 
@@ -116,7 +116,7 @@ async def _evaluated(items: Iterable[CompiledMapping], subject: Subject, mapping
 def _compile(mapping: ScopeMapping) -> CompiledMapping:
     meaning = meaning_of(mapping.expression, mapping.VOCABULARY)
     if meaning is None:
-        from ostiary.sandbox.language.returned import returned_keys  # noqa: PLC0415 - as above
+        from ostiary.sandbox.language.returned_keys import returned_keys  # noqa: PLC0415 - as above
 
         return CompiledMapping(mapping, None, returned_keys(mapping.expression))
     return CompiledMapping(mapping, meaning.value, tuple(meaning.value.claims))

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 
 from ostiary.mappings.failed_mapping import FailedMapping
 from ostiary.record import dataclass
-from ostiary.sandbox.answering.errors import ExpressionFailed
-from ostiary.sandbox.answering.result import NO_EFFECTS, Effects
-from ostiary.sandbox.answering.scene import Expression
-from ostiary.sandbox.answering.views import ObjectReference
+from ostiary.sandbox.evaluation.errors import ExpressionFailed
+from ostiary.sandbox.evaluation.expression_context import Expression
+from ostiary.sandbox.evaluation.object_fields import ObjectReference
+from ostiary.sandbox.evaluation.result import NO_EFFECTS, Effects
 from ostiary.sandbox.language.names import MAPPING
 
 if TYPE_CHECKING:
     from ostiary.directory.user import Subject
     from ostiary.mappings.mapping_context import MappingContext
     from ostiary.mappings.resources import PropertyMapping
-    from ostiary.sandbox.answering.result import Evaluation
+    from ostiary.sandbox.evaluation.result import Evaluation
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,9 @@ async def evaluate_mapping(
     expression = Expression(mapping.expression, MAPPING, f"property mapping {mapping.name}")
     fields = {"_kind": mapping.KIND.name, "pk": str(mapping.pk), "name": mapping.name}
     try:
-        found = await mapping_context.evaluator.evaluate(expression, mapping_context.scene(subject, fields))
+        found = await mapping_context.evaluator.evaluate(
+            expression, mapping_context.expression_context(subject, fields)
+        )
     except ExpressionFailed as error:
         return FailedMapping(mapping, str(error))
     return _mapping_result(mapping, found)

@@ -10,8 +10,8 @@ from ostiary.record import dataclass
 
 if TYPE_CHECKING:
     from ostiary.directory.user import Subject
-    from ostiary.sandbox.answering.evaluator import Evaluator
-    from ostiary.sandbox.answering.scene import Scene
+    from ostiary.sandbox.evaluation.evaluator import Evaluator
+    from ostiary.sandbox.evaluation.expression_context import ExpressionContext
     from ostiary.web.request import Request
 
 
@@ -32,11 +32,11 @@ class MappingContext:
     client_ip: str | None = None
     trial: bool = False
 
-    def scene(self, subject: Subject, mapping: Mapping[str, object]) -> Scene:
+    def expression_context(self, subject: Subject, mapping: Mapping[str, object]) -> ExpressionContext:
         """Return the variables for one mapping, whose fields are `mapping`."""
-        from ostiary.sandbox.answering.scene import Scene  # noqa: PLC0415 - not for those without expressions
+        from ostiary.sandbox.evaluation.expression_context import ExpressionContext  # noqa: PLC0415 - not for those without expressions
 
-        return Scene(
+        return ExpressionContext(
             subject=subject,
             now=self.now,
             client_ip=self.client_ip,

@@ -32,10 +32,10 @@ def mapping_statements(
             now=now,
         )
     for name, effects in claims.effects:
-        from ostiary.sandbox.answering.performing import statements_of, write_log  # noqa: PLC0415 - not for those without
+        from ostiary.sandbox.evaluation.effects import effect_statements, write_log  # noqa: PLC0415 - not for those without
 
         write_log(effects, f"property mapping {name}")
-        yield from statements_of(effects, user=user, client_ip=client_ip, now=now)
+        yield from effect_statements(effects, user=user, client_ip=client_ip, now=now)
 
 
 def log_failed(item: FailedMapping, *, now: int) -> None:

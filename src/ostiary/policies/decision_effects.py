@@ -12,7 +12,7 @@ from ostiary.record import dataclass
 
 if TYPE_CHECKING:
     from ostiary.policies.policy_request import PolicyRequest, PolicyResult
-    from ostiary.sandbox.answering.result import Effects
+    from ostiary.sandbox.evaluation.result import Effects
     from ostiary.store.database import Statement
 
 _PLAN: Final = "flow_plan"
@@ -52,7 +52,7 @@ def context_changes(before: Mapping[str, object], after: Mapping[str, object]) -
 
 def _known(value: object, before: object) -> object:
     """Return the plan context's data for a value. `before` is the former value."""
-    from ostiary.sandbox.answering.views import ObjectReference  # noqa: PLC0415 - not for those without expressions
+    from ostiary.sandbox.evaluation.object_fields import ObjectReference  # noqa: PLC0415 - not for those without expressions
 
     if isinstance(value, ObjectReference):
         if isinstance(before, Mapping) and before.get("pk") == value.pk:
@@ -114,12 +114,12 @@ class DecisionEffects:
         found = list(self._writes)
         if not self._noted:
             return tuple(found)
-        from ostiary.sandbox.answering.performing import statements_of, write_log  # noqa: PLC0415 - as above
+        from ostiary.sandbox.evaluation.effects import effect_statements, write_log  # noqa: PLC0415 - as above
 
         for policy, effects in self._noted:
             write_log(effects, f"policy {policy}")
             who = None if subject is None else subject.user.who
-            found += statements_of(effects, user=who, client_ip=context.client_ip, now=context.now)
+            found += effect_statements(effects, user=who, client_ip=context.client_ip, now=context.now)
         return tuple(found)
 
 
@@ -127,6 +127,6 @@ def describe_effects(verdict: PolicyResult) -> tuple[str, ...]:
     """Return descriptions of the effects of expressions."""
     if not (results := tuple(verdict.results())):
         return ()
-    from ostiary.sandbox.answering.performing import effects_in_words  # noqa: PLC0415 - as above
+    from ostiary.sandbox.evaluation.effects import effects_in_words  # noqa: PLC0415 - as above
 
     return tuple(words for result in results for words in effects_in_words(result.effects))

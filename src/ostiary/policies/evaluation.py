@@ -10,9 +10,9 @@ from ostiary.policies.errors import DEPENDS, PolicyFailed, Undetermined
 from ostiary.policies.policy_calls import policy_call
 from ostiary.policies.policy_request import PolicyResult
 from ostiary.policies.resources import BINDING_TARGET
-from ostiary.sandbox.answering.errors import ExpressionFailed
-from ostiary.sandbox.answering.evaluator import Evaluator
-from ostiary.sandbox.answering.scene import Expression, PolicyCall, Scene
+from ostiary.sandbox.evaluation.errors import ExpressionFailed
+from ostiary.sandbox.evaluation.evaluator import Evaluator
+from ostiary.sandbox.evaluation.expression_context import Expression, ExpressionContext, PolicyCall
 from ostiary.sandbox.language.names import POLICY
 
 if TYPE_CHECKING:
@@ -24,9 +24,9 @@ async def evaluate_expression(source: str, name: str, policy_request: PolicyRequ
     """Evaluate the expression of a policy. Raises PolicyFailed, Undetermined."""
     evaluator = policy_request.context.services[Evaluator]
     called: list[PolicyResult] = []
-    scene = expression_context_of(policy_request, policy_call(policy_request, called))
+    expression_context = expression_context_of(policy_request, policy_call(policy_request, called))
     try:
-        result = await evaluator.evaluate(Expression(source, POLICY, f"expression policy {name}"), scene)
+        result = await evaluator.evaluate(Expression(source, POLICY, f"expression policy {name}"), expression_context)
     except ExpressionFailed as error:
         raise PolicyFailed(str(error)) from None
     if result.depends:
@@ -34,15 +34,15 @@ async def evaluate_expression(source: str, name: str, policy_request: PolicyRequ
     return PolicyResult(result.passing, result.effects.messages, result, tuple(called))
 
 
-def expression_context_of(policy_request: PolicyRequest, call_policy: PolicyCall) -> Scene:
+def expression_context_of(policy_request: PolicyRequest, call_policy: PolicyCall) -> ExpressionContext:
     """Return the variables of a policy's expression."""
     context = policy_request.context
-    return Scene(
+    return ExpressionContext(
         subject=policy_request.subject,
         now=context.now,
         facts=context.facts,
         in_flow=context.in_flow,
-        beside=context.shared,
+        shared=context.shared,
         is_sso=context.is_sso,
         client_ip=context.client_ip,
         request=context.request,

@@ -11,7 +11,7 @@ from ostiary.policies.resources import POLICY, Policy
 
 if TYPE_CHECKING:
     from ostiary.policies.policy_request import PolicyRequest, PolicyResult
-    from ostiary.sandbox.answering.scene import PolicyCall
+    from ostiary.sandbox.evaluation.expression_context import PolicyCall
 
 
 def policy_call(policy_request: PolicyRequest, called: list[PolicyResult]) -> PolicyCall:

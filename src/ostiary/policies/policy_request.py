@@ -10,7 +10,7 @@ from ostiary.record import dataclass
 
 if TYPE_CHECKING:
     from ostiary.directory.user import Subject
-    from ostiary.sandbox.answering.result import Evaluation
+    from ostiary.sandbox.evaluation.result import Evaluation
     from ostiary.store.configuration.snapshot import Snapshot
     from ostiary.store.database import Statement
 

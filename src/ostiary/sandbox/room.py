@@ -10,12 +10,12 @@ from ostiary.directory.rows.found import Finder
 from ostiary.directory.users import Users
 from ostiary.mail.outbox import Outbox
 from ostiary.room import Measure, Room, Service, ServiceRegistry
-from ostiary.sandbox.answering.evaluator import Evaluator
+from ostiary.sandbox.evaluation.evaluator import Evaluator
 from ostiary.sandbox.measures import measures
 from ostiary.settings import Settings
 
 if TYPE_CHECKING:
-    from ostiary.sandbox.answering.running import Runner
+    from ostiary.sandbox.evaluation.runner import Runner
 
 _MEBIBYTE: Final = 1024 * 1024
 _SECOND: Final = 1_000_000
@@ -28,8 +28,8 @@ def evaluator(services: ServiceRegistry) -> Evaluator:
     outbox = services[Outbox]
 
     def load() -> Runner:
-        from ostiary.sandbox.answering.functions import Functions  # noqa: PLC0415 - not for those without expressions
-        from ostiary.sandbox.answering.running import Runner  # noqa: PLC0415 - as above
+        from ostiary.sandbox.evaluation.functions import Functions  # noqa: PLC0415 - not for those without expressions
+        from ostiary.sandbox.evaluation.runner import Runner  # noqa: PLC0415 - as above
         from ostiary.sandbox.language.library import definitions  # noqa: PLC0415 - as above
         from ostiary.sandbox.workers import Limits, Workers  # noqa: PLC0415 - as above
 

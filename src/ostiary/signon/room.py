@@ -11,7 +11,7 @@ from ostiary.flows.handover import Handover
 from ostiary.flows.services import FlowHooks
 from ostiary.policies.services import PolicyServices
 from ostiary.room import Room, Service
-from ostiary.sandbox.answering.evaluator import Evaluator
+from ostiary.sandbox.evaluation.evaluator import Evaluator
 from ostiary.sessions.sessions import Sessions
 from ostiary.signon.explain.preview import ProtocolPreviews
 from ostiary.signon.protocols import Protocols

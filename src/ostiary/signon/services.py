@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ostiary.flows.engine import FlowEngine
     from ostiary.flows.handover import Handover
     from ostiary.policies.services import PolicyServices
-    from ostiary.sandbox.answering.evaluator import Evaluator
+    from ostiary.sandbox.evaluation.evaluator import Evaluator
     from ostiary.sessions.sessions import Sessions
     from ostiary.store.configuration.plane import ConfigPlane
     from ostiary.store.database import Database

@@ -21,8 +21,8 @@ from ostiary.record import dataclass
 if TYPE_CHECKING:
     from ostiary.directory.user import Subject, User
     from ostiary.flows.interface.stage_context import StageContext
-    from ostiary.sandbox.answering.result import Evaluation
-    from ostiary.sandbox.answering.scene import Scene
+    from ostiary.sandbox.evaluation.expression_context import ExpressionContext
+    from ostiary.sandbox.evaluation.result import Evaluation
     from ostiary.store.database import Statement
 
 _AGAIN: Final = 5_000_000  # microseconds for which an expression that failed is not run again
@@ -76,7 +76,7 @@ class PromptExpressions:
         return await self._run(source)
 
     async def _run(self, source: PromptExpression) -> object:
-        from ostiary.sandbox.answering.errors import ExpressionFailed  # noqa: PLC0415 - not for those without expressions
+        from ostiary.sandbox.evaluation.errors import ExpressionFailed  # noqa: PLC0415 - not for those without expressions
 
         try:
             value = _named(await self._evaluated(source))
@@ -89,8 +89,8 @@ class PromptExpressions:
 
     async def _evaluated(self, source: PromptExpression) -> object:
         """Run an expression, and note what it would like done. Raises ExpressionFailed."""
-        from ostiary.sandbox.answering.errors import ExpressionFailed  # noqa: PLC0415 - as above
-        from ostiary.sandbox.answering.scene import Expression  # noqa: PLC0415 - as above
+        from ostiary.sandbox.evaluation.errors import ExpressionFailed  # noqa: PLC0415 - as above
+        from ostiary.sandbox.evaluation.expression_context import Expression  # noqa: PLC0415 - as above
         from ostiary.sandbox.language.names import PROMPT  # noqa: PLC0415 - as above
 
         stage_context = self._stage_context
@@ -98,18 +98,18 @@ class PromptExpressions:
         if evaluator is None:
             raise ExpressionFailed("expressions are not run here")
         expression = Expression(source.text, PROMPT, f"{source.field} of prompt {source.name}")
-        found = await evaluator.evaluate(expression, await self._scene(source))
+        found = await evaluator.evaluate(expression, await self._expression_context(source))
         if found.depends:
             raise ExpressionFailed(f"depends on {found.depends}")
         self._note_effects(source, found)
         return found.value
 
-    async def _scene(self, source: PromptExpression) -> Scene:
-        from ostiary.sandbox.answering.scene import Scene  # noqa: PLC0415 - as above
+    async def _expression_context(self, source: PromptExpression) -> ExpressionContext:
+        from ostiary.sandbox.evaluation.expression_context import ExpressionContext  # noqa: PLC0415 - as above
 
         stage_context = self._stage_context
         request = stage_context.request
-        return Scene(
+        return ExpressionContext(
             subject=await self._subject(),
             now=stage_context.now,
             facts={"prompt_context": stage_context.mapping("prompt_data")},
@@ -125,11 +125,11 @@ class PromptExpressions:
         return await subject_of(self._stage_context.services.users, self._stage_context.request, self._user.pk)
 
     def _note_effects(self, source: PromptExpression, found: Evaluation) -> None:
-        from ostiary.sandbox.answering.performing import statements_of, write_log  # noqa: PLC0415 - as above
+        from ostiary.sandbox.evaluation.effects import effect_statements, write_log  # noqa: PLC0415 - as above
 
         write_log(found.effects, f"{source.field} of prompt {source.name}")
         stage_context = self._stage_context
-        self.writes += statements_of(
+        self.writes += effect_statements(
             found.effects, user=self._who(), client_ip=stage_context.client, now=stage_context.now
         )
 
@@ -161,7 +161,7 @@ class PromptExpressions:
 
 def _named(value: object) -> object:
     """Return a value with the names of objects in their place."""
-    from ostiary.sandbox.answering.views import ObjectReference  # noqa: PLC0415 - as above
+    from ostiary.sandbox.evaluation.object_fields import ObjectReference  # noqa: PLC0415 - as above
 
     if isinstance(value, ObjectReference):
         return value.name

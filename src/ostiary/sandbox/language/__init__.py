@@ -3,4 +3,4 @@
 Nothing is run here. `prelude` is what programs take along, `program` is where to begin.
 """
 
-__all__ = ["fault", "names", "program", "returned"]
+__all__ = ["fault", "names", "program", "returned_keys"]

@@ -9,14 +9,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from ostiary.record import dataclass
-from ostiary.sandbox.language.word_list import words
+from ostiary.sandbox.language.name_sets import name_set
 
 EVERYTHING: Final = "*"
 """Mentioned by a program that may reach any attribute: its names are made while it runs."""
 
 _WORD: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _BY_NAME: Final = frozenset({"getattr", "hasattr", "setattr", "format"})
-_MUTATORS: Final = words(
+_MUTATORS: Final = name_set(
     "add append appendleft clear discard extend extendleft insert pop popitem popleft redirect remove reverse rotate"
     " setdefault shuffle sort update"
 )

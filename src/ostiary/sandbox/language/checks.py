@@ -10,14 +10,14 @@ from typing import Final
 from ostiary.sandbox.language.analysis import free_names
 from ostiary.sandbox.language.fault import LanguageFault, fault_at
 from ostiary.sandbox.language.modules import NATIVE, SHIMS
+from ostiary.sandbox.language.name_sets import name_set
 from ostiary.sandbox.language.names import EXCEPTIONS, INSTEAD, Dialect
 from ostiary.sandbox.language.rewriting import METHODS
-from ostiary.sandbox.language.word_list import words
 
 RESERVED: Final = "ostiary_"
 """How the names of the sandbox's own definitions begin."""
 
-_DUNDERS: Final = words(
+_DUNDERS: Final = name_set(
     "abs add and call contains enter eq exit float floordiv getitem hash init int invert iter lshift matmul mod mul neg"
     " next or pow radd repr round str sub truediv xor"
 )
@@ -34,7 +34,7 @@ _MISSING: Final[Mapping[str, str]] = {
 }  # fmt: skip
 """Methods of Python's own types that the sandbox has not."""
 
-_WRITING: Final = words(
+_WRITING: Final = name_set(
     "save delete set_password get_or_create update_or_create bulk_create bulk_update refresh_from_db"
 )
 _STORED: Final = "expressions change nothing that is stored: let a user write stage write prompt_data"

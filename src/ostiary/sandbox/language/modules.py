@@ -39,7 +39,7 @@ _NATIVE: Final = {
 }
 
 NATIVE: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
-    {name: frozenset(words.split()) for name, words in _NATIVE.items()}
+    {name: frozenset(name_set.split()) for name, name_set in _NATIVE.items()}
 )
 """Modules of the sandbox, and what they have. A test asks the sandbox."""
 

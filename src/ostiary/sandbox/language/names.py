@@ -7,9 +7,9 @@ from types import MappingProxyType
 from typing import Final, Literal
 
 from ostiary.record import dataclass
-from ostiary.sandbox.language.word_list import words
+from ostiary.sandbox.language.name_sets import name_set
 
-EXCEPTIONS: Final = words(
+EXCEPTIONS: Final = name_set(
     "ArithmeticError AssertionError AttributeError BaseException Exception FileExistsError FileNotFoundError"
     " ImportError IndexError IsADirectoryError KeyError KeyboardInterrupt LookupError MemoryError ModuleNotFoundError"
     " NameError NotADirectoryError NotImplementedError OSError OverflowError PermissionError RecursionError"
@@ -17,20 +17,20 @@ EXCEPTIONS: Final = words(
     " UnicodeEncodeError ValueError ZeroDivisionError"
 )
 
-BUILTINS: Final = EXCEPTIONS | words(
+BUILTINS: Final = EXCEPTIONS | name_set(
     "Ellipsis NotImplemented abs all any bin bool bytes chr complex dict divmod enumerate filter float format frozenset"
     " getattr hasattr hash hex id int isinstance iter len list map max min next oct ord pow print range repr reversed"
     " round set setattr slice sorted str sum tuple type zip"
 )
 """Python's own names that the sandbox has and that mean there what they mean in Python. A test asks the sandbox."""
 
-FUNCTIONS: Final = words(
+FUNCTIONS: Final = name_set(
     "ak_call_policy ak_create_event ak_is_group_member ak_logger ak_send_email ak_user_by ak_user_has_authenticator"
     " ip_address ip_network list_flatten regex_match regex_replace slugify"
 )
 """Functions of every expression."""
 
-ASKING: Final = words("ak_call_policy ak_user_by ak_user_has_authenticator ip_address ip_network")
+ASKING: Final = name_set("ak_call_policy ak_user_by ak_user_has_authenticator ip_address ip_network")
 """Functions that ask the host while the program waits."""
 
 INSTEAD: Final[Mapping[str, str]] = MappingProxyType(
@@ -79,8 +79,8 @@ class Dialect:
 
 POLICY: Final = Dialect(
     "expression policy",
-    words("request context http_request ak_client_ip ak_is_sso_flow ak_message"),
+    name_set("request context http_request ak_client_ip ak_is_sso_flow ak_message"),
     "verdict",
 )
-MAPPING: Final = Dialect("property mapping", words("user request http_request provider token SkipObject"), "value")
-PROMPT: Final = Dialect("prompt", words("user request http_request prompt_context"), "value")
+MAPPING: Final = Dialect("property mapping", name_set("user request http_request provider token SkipObject"), "value")
+PROMPT: Final = Dialect("prompt", name_set("user request http_request prompt_context"), "value")

@@ -19,18 +19,18 @@ from ostiary.sandbox.language.analysis import (
 from ostiary.sandbox.language.checks import check_body
 from ostiary.sandbox.language.fault import LanguageFault, UnreadableExpression
 from ostiary.sandbox.language.library import Prelude, definitions, prelude_for
+from ostiary.sandbox.language.name_sets import name_set
 from ostiary.sandbox.language.names import Dialect
 from ostiary.sandbox.language.networks import network_values
-from ostiary.sandbox.language.places import Places, places_of
 from ostiary.sandbox.language.rewriting import rewrite
+from ostiary.sandbox.language.source_map import SourceMap, source_map_of
 from ostiary.sandbox.language.text import read_body
-from ostiary.sandbox.language.word_list import words
 
 _FUNCTION: Final = "ostiary_expression"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Prepared:
+class PreparedProgram:
     """A program, and what is known of it before it runs.
 
     `values` and `functions` are what it uses of the host's. `attributes` are those that it may look up, `texts` its
@@ -46,7 +46,7 @@ class Prepared:
     keys: tuple[str, ...]
     changes: bool
     networks: Mapping[str, Mapping[str, object]]
-    places: Places
+    places: SourceMap
 
     def mentions(self, name: str) -> bool:
         """Tell whether the program may look up that attribute or key."""
@@ -70,7 +70,7 @@ def check(source: str, dialect: Dialect) -> tuple[LanguageFault, ...]:
 
 
 @functools.lru_cache(maxsize=512)
-def prepare(source: str, dialect: Dialect) -> Prepared:
+def prepare(source: str, dialect: Dialect) -> PreparedProgram:
     """Make an expression ready. Raises RefusedExpression."""
     try:
         body = read_body(source)
@@ -92,11 +92,11 @@ def prepare(source: str, dialect: Dialect) -> Prepared:
 
 def _assembled(
     body: list[ast.stmt], parameters: Sequence[str], tail: str, prelude: Prelude, mentions: Mentions
-) -> Prepared:
+) -> PreparedProgram:
     module = wrapped_in_function(body)
     head = ", ".join(f"{name}={name}" for name in parameters)
     text = f"def {_FUNCTION}({head}):\n" + ast.unparse(module).partition("\n")[2] + "\n"
-    return Prepared(
+    return PreparedProgram(
         source=f"{_HEAD}{prelude.text}{text}{tail}",
         values=prelude.values,
         functions=prelude.functions | (free_names(body) & {"host_skip_object"}),
@@ -105,7 +105,7 @@ def _assembled(
         keys=mentions.keys,
         changes=mentions.changes,
         networks=dict(_networks(mentions)),
-        places=places_of(module, above=(_HEAD + prelude.text).count("\n")),
+        places=source_map_of(module, above=(_HEAD + prelude.text).count("\n")),
     )
 
 
@@ -136,8 +136,8 @@ except (TypeError, ValueError):
 
 
 _HEAD: Final = "import json as ostiary_json\n"
-EFFECTS: Final = words("ak_message ak_create_event ak_send_email ak_logger")
-CONTEXTS: Final = words("context prompt_context")
+EFFECTS: Final = name_set("ak_message ak_create_event ak_send_email ak_logger")
+CONTEXTS: Final = name_set("context prompt_context")
 
 
 def _names(text: str) -> set[str]:

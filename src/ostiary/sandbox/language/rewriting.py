@@ -12,27 +12,27 @@ from typing import Final, TypeVar
 
 from ostiary.sandbox.language.analysis import EVERYTHING, Mentions
 from ostiary.sandbox.language.modules import SHIMS
+from ostiary.sandbox.language.name_sets import name_set
 from ostiary.sandbox.language.names import ASKING, EXCEPTIONS
-from ostiary.sandbox.language.word_list import words
 
 PLACED: Final = (ast.stmt, ast.expr, ast.arg, ast.keyword, ast.alias, ast.excepthandler, ast.pattern)
 """Nodes that stand somewhere."""
 
 T = TypeVar("T", bound=ast.AST)
 
-RELATIONS: Final = words(
+RELATIONS: Final = name_set(
     "groups ak_groups all_groups app_entitlements objects users parents children filter exclude order_by values_list"
 )
 """Attributes behind which query sets are."""
 
-_ITERATING: Final = words(
+_ITERATING: Final = name_set(
     "list tuple set frozenset sorted sum min max any all enumerate zip map filter reversed iter len bool dict"
 )
-_ITERATING_METHODS: Final = words("join extend update union intersection difference")
-_CONSUMING: Final = words("list tuple set frozenset sorted sum min max any all dict")
-_TYPES: Final = words("str bytes dict list set tuple int float")
-_OF_TYPES: Final = words("fromkeys fromhex from_bytes maketrans")
-METHODS: Final = words(
+_ITERATING_METHODS: Final = name_set("join extend update union intersection difference")
+_CONSUMING: Final = name_set("list tuple set frozenset sorted sum min max any all dict")
+_TYPES: Final = name_set("str bytes dict list set tuple int float")
+_OF_TYPES: Final = name_set("fromkeys fromhex from_bytes maketrans")
+METHODS: Final = name_set(
     "add append capitalize casefold center clear copy count decode difference discard encode endswith expandtabs"
     " extend find format get index insert intersection isalnum isalpha isascii isdecimal isdigit isdisjoint"
     " isidentifier islower isnumeric isprintable isspace issubset issuperset istitle isupper items join keys ljust"

@@ -7,7 +7,7 @@ from typing import Final
 
 from ostiary.sandbox.language.fault import LanguageFault, UnreadableExpression
 
-LONGEST: Final = 100_000  # characters
+MAX_LENGTH: Final = 100_000  # characters
 _PLACED: Final = (ast.stmt, ast.expr, ast.arg, ast.keyword, ast.alias, ast.excepthandler, ast.pattern)
 _UNREADABLE: Final = (SyntaxError, ValueError, RecursionError, MemoryError)
 
@@ -17,9 +17,9 @@ def read_body(source: str) -> list[ast.stmt]:
 
     All of it may be indented, and a comment may stand further left. Texts of several lines stay as they are written.
     """
-    if len(source) > LONGEST:
+    if len(source) > MAX_LENGTH:
         raise UnreadableExpression(
-            LanguageFault(1, 1, f"the expression is longer than {LONGEST} characters", fatal=True)
+            LanguageFault(1, 1, f"the expression is longer than {MAX_LENGTH} characters", fatal=True)
         )
     above = 1 if _is_indented(source) else 0
     try:

@@ -7,11 +7,11 @@ import contextvars
 import logging
 from typing import TYPE_CHECKING, Final
 
+from ostiary.sandbox.workers.computing_turns import Turns
 from ostiary.sandbox.workers.outcome import Aborted, AbortReason, Outcome
+from ostiary.sandbox.workers.run_counters import RunCounters
 from ostiary.sandbox.workers.run_request import CURRENT, DEPTH, RunRequest
-from ostiary.sandbox.workers.tally import Tally
 from ostiary.sandbox.workers.threads import Threads
-from ostiary.sandbox.workers.turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +30,7 @@ class Pool:
 
     def __init__(self, name: str, slots: int) -> None:
         self.name = name
-        self.tally = Tally(name)
+        self.tally = RunCounters(name)
         self.turns = Turns(slots)
         self._most = slots * DEPTH
         self._threads: Threads[Outcome] = Threads(f"expressions-{name}")
@@ -99,7 +99,7 @@ class Pool:
         self._threads.end()
 
 
-def _start(most: int, tally: Tally) -> ProcessPool:
+def _start(most: int, tally: RunCounters) -> ProcessPool:
     from ostiary.sandbox.workers.processes import ProcessPool  # noqa: PLC0415 - not for those without expressions
 
     return ProcessPool(most, tally)

@@ -19,8 +19,8 @@ from pydantic_monty import Monty
 from ostiary.sandbox.workers.run import Run
 
 if TYPE_CHECKING:
+    from ostiary.sandbox.workers.run_counters import RunCounters
     from ostiary.sandbox.workers.run_request import RunRequest
-    from ostiary.sandbox.workers.tally import Tally
 
 CHECKOUTS: Final = 1000
 """Runs after which a worker is replaced: its memory does not shrink."""
@@ -41,7 +41,7 @@ class ProcessPool:
     Raises OSError when none can be started.
     """
 
-    def __init__(self, most: int, tally: Tally) -> None:
+    def __init__(self, most: int, tally: RunCounters) -> None:
         self._tally = tally
         # guard: A56 workers are started confined
         self._monty = Monty(

@@ -28,8 +28,8 @@ from pydantic_monty import (
 
 from ostiary.sandbox.workers.budget import Spent
 from ostiary.sandbox.workers.host import Finish, HostError, HostFunction, HostObject
+from ostiary.sandbox.workers.host_proxies import named, wrapped
 from ostiary.sandbox.workers.outcome import Aborted, AbortReason, Outcome, Returned
-from ostiary.sandbox.workers.stand_ins import named, wrapped
 from ostiary.sandbox.workers.threads import Awaited
 from ostiary.sandbox.workers.values import NoValue, Outwards, inwards
 
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from ostiary.sandbox.workers.run_request import RunRequest
 
 CLOSING: Final = "the workers are being closed"
-MESSAGE_LONGEST: Final = 1000  # characters of an exception's text
+MAX_MESSAGE_LENGTH: Final = 1000  # characters of an exception's text
 
 _REASONS: Final = {
     "MemoryError": AbortReason.MEMORY,
@@ -281,7 +281,7 @@ class Run:
             return self._failed(AbortReason.TIME if late else AbortReason.CRASHED, "the worker died")
         # Without the measured value the text of one fault is always the same, and is logged once a minute.
         text = _MEASURED.sub(r"\1: ", str(error))
-        message = text if len(text) <= MESSAGE_LONGEST else f"{text[:MESSAGE_LONGEST]}..."
+        message = text if len(text) <= MAX_MESSAGE_LENGTH else f"{text[:MAX_MESSAGE_LENGTH]}..."
         traceback = error.traceback() if hasattr(error, "traceback") else ()
         reason = _REASONS.get(type(error.exception()).__name__, AbortReason.ERROR)
         frames = tuple((frame.line, frame.column) for frame in traceback if frame.filename != _EVALUATED)

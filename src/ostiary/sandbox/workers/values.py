@@ -14,12 +14,12 @@ from uuid import UUID
 
 from ostiary.sandbox.workers.budget import Spent
 from ostiary.sandbox.workers.host import HostObject
+from ostiary.sandbox.workers.host_proxies import HostProxy
 from ostiary.sandbox.workers.outcome import AbortReason
-from ostiary.sandbox.workers.stand_ins import StandIn
 
 _ATOMS: Final = frozenset({bool, int, float, type(None), str, bytes, datetime, date, time, timedelta, Decimal})
 _SIZED: Final = frozenset({str, bytes})
-_LONGEST_NUMBER: Final = 4096  # bits; Python does not print numbers of more than 4,300 digits
+_MAX_NUMBER_BITS: Final = 4096  # bits; Python does not print numbers of more than 4,300 digits
 
 _COLLECTIONS: Final[tuple[tuple[Any, Callable[[list[object]], object]], ...]] = (
     (list, list),
@@ -27,7 +27,7 @@ _COLLECTIONS: Final[tuple[tuple[Any, Callable[[list[object]], object]], ...]] = 
     (set, set),
     (frozenset, frozenset),
 )
-DEEPEST: Final = 100
+MAX_DEPTH: Final = 100
 """Lists in lists, on both ways."""
 
 
@@ -42,7 +42,7 @@ def inwards(value: object, wrap: Callable[[HostObject], object], depth: int = 0)
     """
     if type(value) in _ATOMS:
         return value
-    if depth > DEEPEST:
+    if depth > MAX_DEPTH:
         raise NoValue("a value is nested too deeply")
     if isinstance(value, HostObject):
         return wrap(value)
@@ -66,13 +66,13 @@ class Outwards:
         """Return a copy. Raises Spent."""
         kind = type(value)
         self._take(1 + len(value) if kind in _SIZED else 1)
-        if (kind is int and value.bit_length() > _LONGEST_NUMBER) or (kind is Decimal and not _is_modest(value)):
+        if (kind is int and value.bit_length() > _MAX_NUMBER_BITS) or (kind is Decimal and not _is_modest(value)):
             raise Spent(AbortReason.RESULT, "a number is too large to leave the sandbox")
         if kind in _ATOMS:
             return value
-        if isinstance(value, StandIn):
+        if isinstance(value, HostProxy):
             return value.one
-        if depth > DEEPEST:
+        if depth > MAX_DEPTH:
             raise Spent(AbortReason.RESULT, "a value is nested too deeply")
         if kind is dict:
             return {self.copy(key, depth + 1): self.copy(one, depth + 1) for key, one in value.items()}
@@ -92,8 +92,8 @@ def _is_modest(value: Decimal) -> bool:
     """Tell whether a number can be made an integer, or hashed, without filling the memory."""
     return (
         value.is_finite()
-        and abs(value.adjusted()) <= _LONGEST_NUMBER
-        and len(value.as_tuple().digits) <= _LONGEST_NUMBER
+        and abs(value.adjusted()) <= _MAX_NUMBER_BITS
+        and len(value.as_tuple().digits) <= _MAX_NUMBER_BITS
     )
 
 

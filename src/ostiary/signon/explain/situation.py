@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ostiary.applications.resources import Application
     from ostiary.directory.user import Subject
     from ostiary.policies.services import PolicyServices
-    from ostiary.sandbox.answering.evaluator import Evaluator
+    from ostiary.sandbox.evaluation.evaluator import Evaluator
     from ostiary.store.configuration.snapshot import Snapshot
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ostiary.mappings.resources import PropertyMapping
     from ostiary.policies.resources import Policy
     from ostiary.policies.services import PolicyServices
-    from ostiary.sandbox.answering.evaluator import Evaluator
+    from ostiary.sandbox.evaluation.evaluator import Evaluator
     from ostiary.store.configuration.snapshot import Snapshot
 
 UNAVAILABLE: Final = "it cannot be evaluated by this version"
@@ -157,7 +157,7 @@ async def try_mapping(
     claims = await ClaimSet([mapping]).claims(subject, (mapping.scope_name,), mapping_context)
     cost = (time.perf_counter_ns() - begun) // 1_000
     error = next((item.reason for item in claims.failed), "")
-    from ostiary.sandbox.answering.performing import effects_in_words  # noqa: PLC0415 - not for those without expressions
+    from ostiary.sandbox.evaluation.effects import effects_in_words  # noqa: PLC0415 - not for those without expressions
 
     effects = tuple(words for _, wanted in claims.effects for words in effects_in_words(wanted))
     return MappingTrial(mapping=mapping, subject=subject, values=claims.values, cost=cost, error=error, effects=effects)

@@ -74,5 +74,5 @@ def list_flatten(value: Any) -> Any:
 def slugify(value: Any) -> str:
     """Return a text as a slug: ASCII letters, digits, hyphens and underscores."""
     plain = "".join([one for one in unicodedata.normalize("NFKD", str(value)) if ord(one) < 128])  # noqa: PLR2004 - ASCII
-    words = re.sub(r"[^a-zA-Z0-9_\s-]", "", plain).lower()
-    return re.sub(r"[-\s]+", "-", words).strip("-_")
+    name_set = re.sub(r"[^a-zA-Z0-9_\s-]", "", plain).lower()
+    return re.sub(r"[-\s]+", "-", name_set).strip("-_")

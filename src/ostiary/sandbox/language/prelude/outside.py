@@ -1,6 +1,6 @@
 """What the host gives to a program: values it is started with, and functions that ask the host.
 
-Here are names and types alone. `answering` has what stands behind them.
+Here are names and types alone. `evaluation` implements them.
 """
 
 from __future__ import annotations

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
-from ostiary.sandbox.answering.looking_up import LookUps
-from ostiary.sandbox.answering.views import subject_values
+from ostiary.sandbox.evaluation.object_fields import subject_values
+from ostiary.sandbox.evaluation.query_rows import QueryRows
 from ostiary.sandbox.language.networks import network_values
 from ostiary.sandbox.workers import HostError, HostFunction
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from ostiary.directory.rows.found import Finder
     from ostiary.directory.user import Subject
     from ostiary.directory.users import Users
-    from ostiary.sandbox.answering.scene import Scene
-    from ostiary.sandbox.language.program import Prepared
+    from ostiary.sandbox.evaluation.expression_context import ExpressionContext
+    from ostiary.sandbox.language.program import PreparedProgram
 
 _DEVICE_CLASSES: Final = frozenset({"duo", "email", "sms", "static", "totp", "webauthn"})
 _NUMBERS: Final = 2**63  # what a column holds
@@ -28,9 +28,9 @@ class Functions:
     def __init__(self, users: Users, devices: Devices, finder: Finder) -> None:
         self._users = users
         self._devices = devices
-        self._lookups = LookUps(users, finder)
+        self._lookups = QueryRows(users, finder)
 
-    def of(self, scene: Scene, prepared: Prepared) -> Mapping[str, HostFunction]:
+    def of(self, expression_context: ExpressionContext, prepared: PreparedProgram) -> Mapping[str, HostFunction]:
         """Return the functions of one run, by the names of `prelude.outside`."""
 
         async def person(field: object, value: object) -> object:
@@ -43,7 +43,7 @@ class Functions:
             return await self._has_authenticator(user, device_type)
 
         async def call_policy(name: object, context: Mapping[str, object]) -> object:
-            return await _call_policy(scene, str(name), context)
+            return await _call_policy(expression_context, str(name), context)
 
         return {
             "host_person": person,
@@ -57,7 +57,7 @@ class Functions:
         """Return a person."""
         return await self._users.subject(pk)
 
-    async def _person(self, field: object, value: object, prepared: Prepared) -> object:
+    async def _person(self, field: object, value: object, prepared: PreparedProgram) -> object:
         match field, value:
             case "pk", int() if type(value) is int and abs(value) < _NUMBERS:
                 pk: int | None = value
@@ -83,11 +83,11 @@ class Functions:
         return device_type in held
 
 
-async def _call_policy(scene: Scene, name: str, context: Mapping[str, object]) -> object:
-    if scene.call_policy is None:
+async def _call_policy(expression_context: ExpressionContext, name: str, context: Mapping[str, object]) -> object:
+    if expression_context.call_policy is None:
         raise HostError("no policy can be called here", RuntimeError)
     try:
-        return await scene.call_policy(name, context)
+        return await expression_context.call_policy(name, context)
     except LookupError:
         raise HostError(f"there is no policy {name!r}") from None
 

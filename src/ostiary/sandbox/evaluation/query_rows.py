@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from ostiary.directory.rows.found import Relation
 from ostiary.directory.user import uid_of
-from ostiary.sandbox.answering.views import group_fields, user_fields
+from ostiary.sandbox.evaluation.object_fields import group_fields, user_fields
 from ostiary.sandbox.language.analysis import EVERYTHING
 from ostiary.sandbox.workers import HostError
 
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
     from ostiary.directory.rows.found import Finder
     from ostiary.directory.user import GroupRef, User
     from ostiary.directory.users import Users
-    from ostiary.sandbox.language.program import Prepared
+    from ostiary.sandbox.language.program import PreparedProgram
 
-MOST: Final = 1_000
+MAX_ROWS: Final = 1_000
 """Rows of one query."""
 
-_LOOKUPS: Final = 8  # that narrow; a program may have any number of them
+_MAX_LOOKUPS: Final = 8  # that narrow; a program may have any number of them
 _GROUPS: Final = ("groups", "ak_groups")
 
 
-class LookUps:
+class QueryRows:
     """Answers the query sets of expressions."""
 
     def __init__(self, users: Users, finder: Finder) -> None:
@@ -35,10 +35,10 @@ class LookUps:
         self._finder = finder
 
     async def rows(
-        self, kind: object, reference: object, lookups: object, prepared: Prepared
+        self, kind: object, reference: object, lookups: object, prepared: PreparedProgram
     ) -> list[dict[str, object]]:
         """Return the rows of `reference`: a kind as a whole, or a relation of an object. Raises HostError."""
-        narrow = {str(name): _plain(value) for name, value in list(_items(lookups))[:_LOOKUPS]}
+        narrow = {str(name): _plain(value) for name, value in list(_items(lookups))[:_MAX_LOOKUPS]}
         match kind, reference:
             case "group", ["user", int() as pk, "groups" | "all_groups" as name]:
                 return [group_fields(one) for one in await self._of_user(pk, name)]
@@ -59,14 +59,14 @@ class LookUps:
         return subject.groups if name == "groups" else subject.every_group
 
     async def _groups(self, lookups: Mapping[str, object], relation: Relation | None) -> list[dict[str, object]]:
-        found = await self._finder.groups(lookups, relation, MOST)
+        found = await self._finder.groups(lookups, relation, MAX_ROWS)
         _bounded(len(found), "groups")
         return [group_fields(one) for one in found]
 
     async def _people(
-        self, narrow: Mapping[str, object], relation: Relation | None, prepared: Prepared, lookups: object
+        self, narrow: Mapping[str, object], relation: Relation | None, prepared: PreparedProgram, lookups: object
     ) -> list[dict[str, object]]:
-        found = await self._finder.users(narrow, relation, MOST)
+        found = await self._finder.users(narrow, relation, MAX_ROWS)
         _bounded(len(found), "users")
         named = {str(name).partition("__")[0] for name, _ in _items(lookups)}
         superusers: frozenset[int] = frozenset()
@@ -81,7 +81,7 @@ class LookUps:
         return rows
 
 
-def _user_row(user: User, install_id: str, superusers: frozenset[int], prepared: Prepared) -> dict[str, object]:
+def _user_row(user: User, install_id: str, superusers: frozenset[int], prepared: PreparedProgram) -> dict[str, object]:
     row = user_fields(user, uid=uid_of(user.pk, install_id), is_superuser=user.pk in superusers)
     if "_has_password" in prepared.attributes or EVERYTHING in prepared.attributes:
         row["_has_password"] = user.has_password
@@ -90,8 +90,10 @@ def _user_row(user: User, install_id: str, superusers: frozenset[int], prepared:
 
 def _bounded(count: int, what: str) -> None:
     # guard: A56 a query has a bound
-    if count > MOST:
-        raise HostError(f"more than {MOST:,} {what} have to be looked at: name more of what you look for", RuntimeError)
+    if count > MAX_ROWS:
+        raise HostError(
+            f"more than {MAX_ROWS:,} {what} have to be looked at: name more of what you look for", RuntimeError
+        )
 
 
 def _items(lookups: object) -> Iterable[tuple[object, object]]:

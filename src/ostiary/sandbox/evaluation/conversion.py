@@ -10,9 +10,9 @@ from decimal import Decimal
 from typing import Final
 
 from ostiary.record import dataclass
-from ostiary.sandbox.answering.errors import ExpressionFailed
-from ostiary.sandbox.answering.result import Effects, Evaluation, LogLine, WantedEvent
-from ostiary.sandbox.answering.views import reference_of
+from ostiary.sandbox.evaluation.errors import ExpressionFailed
+from ostiary.sandbox.evaluation.object_fields import reference_of
+from ostiary.sandbox.evaluation.result import Effects, Evaluation, LogLine, WantedEvent
 from ostiary.sandbox.language.names import Dialect
 from ostiary.sandbox.workers import Returned
 

@@ -3,4 +3,4 @@
 `evaluator` runs an expression. What it would like done is returned; whoever asked for the run does it or leaves it.
 """
 
-__all__ = ["errors", "evaluator", "performing", "result", "scene", "views"]
+__all__ = ["effects", "errors", "evaluator", "expression_context", "object_fields", "result"]

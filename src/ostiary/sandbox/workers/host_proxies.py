@@ -12,7 +12,7 @@ from pydantic_monty import ClassInstance, ClassType
 from ostiary.sandbox.workers.host import HostObject
 
 
-class StandIn:
+class HostProxy:
     """Stands for a host object on the way: its class has the name that a program sees."""
 
     __slots__ = ("one",)
@@ -27,7 +27,7 @@ class _Wrapped(ClassInstance):
     Made without the initialiser of its class, which normalises policies that we do not use: 10 microseconds each.
     """
 
-    def __init__(self, stand_in: StandIn, class_type: ClassType, number: int, attributes: dict[str, Any]) -> None:
+    def __init__(self, stand_in: HostProxy, class_type: ClassType, number: int, attributes: dict[str, Any]) -> None:
         self.value = stand_in
         self.class_type = class_type
         self.id = UUID(int=number)
@@ -46,7 +46,7 @@ def wrapped(one: HostObject, number: int, inwards: Callable[[object], object]) -
 
 @lru_cache(256)
 def _class(kind: str) -> ClassType:
-    return ClassType(type(kind, (StandIn,), {"__slots__": ()}))
+    return ClassType(type(kind, (HostProxy,), {"__slots__": ()}))
 
 
 def named(name: str) -> Callable[[], None]:

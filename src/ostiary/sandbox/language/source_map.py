@@ -8,7 +8,7 @@ from ostiary.record import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class SourceMap:
     """The nodes of a program's function: from where to where each stands, and where it came from.
 
     `first` is the line of the function in the program. Lines count from 1, columns from 0.
@@ -35,7 +35,7 @@ def _covers(node: tuple[int, int, int, int, int, int], line: int, column: int | 
     return (line > begin or column >= begin_column) and (line < end or column < end_column)
 
 
-def places_of(module: ast.Module, *, above: int) -> Places:
+def source_map_of(module: ast.Module, *, above: int) -> SourceMap:
     """Return the places of a module with one function, which stands behind `above` lines of others."""
     text = ast.unparse(module)
     nodes = []
@@ -45,4 +45,4 @@ def places_of(module: ast.Module, *, above: int) -> Places:
         if isinstance(made, ast.stmt | ast.expr) and isinstance(origin, ast.stmt | ast.expr):
             end, end_column = made.end_lineno or made.lineno, made.end_col_offset or made.col_offset
             nodes.append((made.lineno, made.col_offset, end, end_column, origin.lineno, origin.col_offset))
-    return Places(above, tuple(nodes[1:]))
+    return SourceMap(above, tuple(nodes[1:]))

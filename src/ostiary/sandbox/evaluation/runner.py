@@ -6,19 +6,19 @@ import dataclasses
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from ostiary.sandbox.answering.errors import ExpressionFailed, ExpressionRefused
-from ostiary.sandbox.answering.given import given_values, pending_person
-from ostiary.sandbox.answering.mailing import posts_of
-from ostiary.sandbox.answering.outcome import SKIPPED, result_of
-from ostiary.sandbox.language.program import Prepared, RefusedExpression, prepare
+from ostiary.sandbox.evaluation.conversion import SKIPPED, result_of
+from ostiary.sandbox.evaluation.errors import ExpressionFailed, ExpressionRefused
+from ostiary.sandbox.evaluation.inputs import pending_person, program_inputs
+from ostiary.sandbox.evaluation.mails import outbox_statements
+from ostiary.sandbox.language.program import PreparedProgram, RefusedExpression, prepare
 from ostiary.sandbox.workers import Aborted, Finish, HostFunction, Program, Workers
 
 if TYPE_CHECKING:
     from ostiary.directory.user import Subject
     from ostiary.mail.outbox import Outbox
-    from ostiary.sandbox.answering.functions import Functions
-    from ostiary.sandbox.answering.result import Evaluation
-    from ostiary.sandbox.answering.scene import Expression, Scene
+    from ostiary.sandbox.evaluation.expression_context import Expression, ExpressionContext
+    from ostiary.sandbox.evaluation.functions import Functions
+    from ostiary.sandbox.evaluation.result import Evaluation
 
 
 class Runner:
@@ -29,7 +29,7 @@ class Runner:
         self._functions = functions
         self._outbox = outbox
 
-    async def run(self, expression: Expression, scene: Scene) -> Evaluation:
+    async def run(self, expression: Expression, expression_context: ExpressionContext) -> Evaluation:
         """Run an expression. Raises ExpressionFailed, ExpressionRefused.
 
         Nothing that it would like done is done here. No transaction may be open meanwhile: a run takes its time.
@@ -40,34 +40,36 @@ class Runner:
             raise ExpressionRefused(str(error)) from None
         outcome = await self.workers.run(
             Program(prepared.source, expression.name),
-            inputs=given_values(prepared, scene, await self._people(prepared, scene)),
-            functions=self._answers(prepared, scene),
-            trial=scene.trial,
+            inputs=program_inputs(prepared, expression_context, await self._people(prepared, expression_context)),
+            functions=self._answers(prepared, expression_context),
+            trial=expression_context.trial,
         )
         if isinstance(outcome, Aborted):
             raise ExpressionFailed(outcome.message, line=_line(prepared, outcome))
         result = result_of(outcome, expression.dialect)
         # guard: A80 a trial posts no mail
-        if not result.effects.mails or scene.trial:
+        if not result.effects.mails or expression_context.trial:
             return result
-        posts = tuple(posts_of(result.effects.mails, expression, scene, self._outbox))
+        posts = tuple(outbox_statements(result.effects.mails, expression, expression_context, self._outbox))
         return dataclasses.replace(result, effects=dataclasses.replace(result.effects, posts=posts))
 
-    async def _people(self, prepared: Prepared, scene: Scene) -> Mapping[int, Subject | None]:
-        pk = pending_person(prepared, scene)
+    async def _people(
+        self, prepared: PreparedProgram, expression_context: ExpressionContext
+    ) -> Mapping[int, Subject | None]:
+        pk = pending_person(prepared, expression_context)
         if pk is None:
             return {}
-        if scene.subject is not None and scene.subject.user.pk == pk:
-            return {pk: scene.subject}
+        if expression_context.subject is not None and expression_context.subject.user.pk == pk:
+            return {pk: expression_context.subject}
         return {pk: await self._functions.subject(pk)}
 
-    def _answers(self, prepared: Prepared, scene: Scene) -> Mapping[str, HostFunction]:
+    def _answers(self, prepared: PreparedProgram, expression_context: ExpressionContext) -> Mapping[str, HostFunction]:
         """Return what the program may ask, by the names of `prelude.outside`."""
-        found = {**self._functions.of(scene, prepared), "host_skip_object": _skip}
+        found = {**self._functions.of(expression_context, prepared), "host_skip_object": _skip}
         return {name: found[name] for name in prepared.functions if name in found}
 
 
-def _line(prepared: Prepared, outcome: Aborted) -> int | None:
+def _line(prepared: PreparedProgram, outcome: Aborted) -> int | None:
     for line, column in reversed(outcome.frames):
         if (own := prepared.places.line(line, column - 1)) is not None:
             return own

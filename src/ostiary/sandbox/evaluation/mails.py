@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Final
 from ostiary.mail.errors import BadAddress
 from ostiary.mail.message import Message, MessageLink
 from ostiary.mail.wording import EMAIL_CODE, EVENT_NOTIFICATION, link_words
-from ostiary.sandbox.answering.views import ObjectReference
+from ostiary.sandbox.evaluation.object_fields import ObjectReference
 
 if TYPE_CHECKING:
     from ostiary.mail.outbox import Outbox
-    from ostiary.sandbox.answering.scene import Expression, Scene
+    from ostiary.sandbox.evaluation.expression_context import Expression, ExpressionContext
     from ostiary.store.database import Statement
 
 MAX_RECIPIENTS: Final = 20
@@ -32,8 +32,11 @@ _WEB: Final = re.compile(r"https?://[^\s<>]+")
 log: Final = logging.getLogger("ostiary.expressions")
 
 
-def posts_of(
-    mails: Iterable[Mapping[str, object]], expression: Expression, scene: Scene, outbox: Outbox | None
+def outbox_statements(
+    mails: Iterable[Mapping[str, object]],
+    expression: Expression,
+    expression_context: ExpressionContext,
+    outbox: Outbox | None,
 ) -> Iterator[Statement]:
     """Yield the statements that put the mails of one run into the outbox. An address that is none is left out."""
     left = MAX_RECIPIENTS
@@ -45,7 +48,7 @@ def posts_of(
                 return
             left -= 1
             try:
-                yield from outbox.post(_message(mail, address, scene), now=scene.now)
+                yield from outbox.post(_message(mail, address, expression_context), now=expression_context.now)
             except BadAddress as error:
                 log.warning("%s: no mail is sent: %s", expression.name, error)
 
@@ -59,10 +62,10 @@ def _addresses(mail: Mapping[str, object]) -> Iterator[str]:
     yield from found
 
 
-def _message(mail: Mapping[str, object], address: str, scene: Scene) -> Message:
+def _message(mail: Mapping[str, object], address: str, expression_context: ExpressionContext) -> Message:
     context = mail.get("context")
     values = context if isinstance(context, Mapping) else {}
-    template, brand = mail.get("template"), str(scene.brand.get("branding_title") or "Ostiary")
+    template, brand = mail.get("template"), str(expression_context.brand.get("branding_title") or "Ostiary")
     subject = str(mail.get("subject", ""))[:_MAX_SUBJECT]
     link, footnote = None, ""
     if template is None:
@@ -70,18 +73,18 @@ def _message(mail: Mapping[str, object], address: str, scene: Scene) -> Message:
     elif template in {EVENT_NOTIFICATION, EMAIL_CODE}:
         paragraphs = tuple(_told(values, subject))
     else:
-        words = link_words(str(template))
+        name_set = link_words(str(template))
         names = {"account": _account(values.get("user"), address), "brand": brand}
-        paragraphs, footnote = (words.text.format(**names),), words.footnote
-        subject = subject or words.subject.format(**names)
-        link = _link(values.get("url"), words.label.format(**names))
+        paragraphs, footnote = (name_set.text.format(**names),), name_set.footnote
+        subject = subject or name_set.subject.format(**names)
+        link = _link(values.get("url"), name_set.label.format(**names))
     return Message(
         recipient=address,
         subject=subject or brand,
         paragraphs=paragraphs,
         link=link,
         footnote=footnote,
-        valid_until=scene.now + _TRIED,
+        valid_until=expression_context.now + _TRIED,
         brand=brand,
     )
 

@@ -34,7 +34,7 @@ class Effects:
     """What an expression would like done, in its order.
 
     `context` is `request.context` as the expression left it, `plan` the context of the flow's plan; both None where the
-    expression has not changed them. Objects in them are references (`sandbox.answering.views.ObjectReference`). `posts`
+    expression has not changed them. Objects in them are `sandbox.evaluation.object_fields.ObjectReference`. `posts`
     are the statements that put `mails` into the outbox.
     """
 

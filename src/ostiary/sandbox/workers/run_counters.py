@@ -17,7 +17,7 @@ _QUIET: Final = 60.0  # seconds until the same trouble is logged again
 log: Final = logging.getLogger("ostiary.sandbox")
 
 
-class Tally:
+class RunCounters:
     """Counts the runs of one pool, and writes a line for trouble that no expression is to blame for."""
 
     def __init__(self, pool: str, clock: Callable[[], float] = time.monotonic) -> None:

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from ostiary.events.event import ACTIONS, event
-from ostiary.sandbox.answering.result import Effects, WantedEvent
-from ostiary.sandbox.answering.views import ObjectReference
+from ostiary.sandbox.evaluation.object_fields import ObjectReference
+from ostiary.sandbox.evaluation.result import Effects, WantedEvent
 from ostiary.store.database import Statement
 
 _LOGGER: Final = logging.getLogger("ostiary.expressions")
@@ -19,12 +19,12 @@ _LEVELS: Final[Mapping[str, int]] = {
     "error": logging.ERROR,
     "critical": logging.CRITICAL,
 }
-_LONGEST: Final = 1_000  # characters of one line
+_MAX_LINE_LENGTH: Final = 1_000  # characters of one line
 _CUSTOM: Final = "custom_"
-_ACTION_LONGEST: Final = 64  # characters
+_MAX_ACTION_LENGTH: Final = 64  # characters
 
 
-def statements_of(
+def effect_statements(
     effects: Effects, *, user: Mapping[str, object] | None, client_ip: str | None, now: int
 ) -> Iterator[Statement]:
     """Yield the statements for the events and the mails. `now` is microseconds UTC."""
@@ -40,7 +40,7 @@ def write_log(effects: Effects, what: str) -> None:
     for line in effects.log:
         values = "".join(f" {name}={value}" for name, value in line.values.items())
         text = f"{line.text}{values}"
-        _LOGGER.log(_LEVELS.get(line.level, logging.INFO), "%s: %s", what, _one_line(text[:_LONGEST]))
+        _LOGGER.log(_LEVELS.get(line.level, logging.INFO), "%s: %s", what, _one_line(text[:_MAX_LINE_LENGTH]))
 
 
 def effects_in_words(effects: Effects) -> Iterator[str]:
@@ -63,7 +63,7 @@ def _one_line(text: str) -> str:
 
 
 def _action(wanted: WantedEvent) -> str:
-    action = wanted.action[:_ACTION_LONGEST]
+    action = wanted.action[:_MAX_ACTION_LENGTH]
     return action if action in ACTIONS or action.startswith(_CUSTOM) else _CUSTOM + action
 
 

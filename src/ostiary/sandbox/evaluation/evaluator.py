@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from ostiary.spans import span
 
 if TYPE_CHECKING:
-    from ostiary.sandbox.answering.result import Evaluation
-    from ostiary.sandbox.answering.running import Runner
-    from ostiary.sandbox.answering.scene import Expression, Scene
+    from ostiary.sandbox.evaluation.expression_context import Expression, ExpressionContext
+    from ostiary.sandbox.evaluation.result import Evaluation
+    from ostiary.sandbox.evaluation.runner import Runner
     from ostiary.sandbox.workers.pool import Pool
 
 
@@ -29,13 +29,13 @@ class Evaluator:
         """Return the pools of workers, none before the first expression."""
         return () if self._runner is None else self._runner.workers.pools
 
-    async def evaluate(self, expression: Expression, scene: Scene) -> Evaluation:
+    async def evaluate(self, expression: Expression, expression_context: ExpressionContext) -> Evaluation:
         """Run an expression. Raises ExpressionFailed, ExpressionRefused.
 
         Nothing that it would like done is done here. No transaction may be open meanwhile: a run takes its time.
         """
         with span(f"expression {expression.name}"):
-            return await (self._runner or await self._loaded()).run(expression, scene)
+            return await (self._runner or await self._loaded()).run(expression, expression_context)
 
     async def close(self) -> None:
         """End the worker processes, and start no more."""

@@ -27,10 +27,10 @@ class Expression:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scene:
+class ExpressionContext:
     """What an expression may see.
 
-    `now` is microseconds UTC. `facts` is `request.context`, in a flow the plan's context, `beside` what else is in
+    `now` is microseconds UTC. `facts` is `request.context`, in a flow the plan's context, `shared` what else is in
     `request.context`. `request` is that of the
     browser or the application, `brand` the one of its host. `bound` is what the policy is bound to or the mapping
     belongs to, as its fields. `names` are further variables, by their name. `trial` tells that nothing is to be done or
@@ -41,7 +41,7 @@ class Scene:
     now: int
     facts: Mapping[str, object] = field(default_factory=dict)
     in_flow: bool = False
-    beside: Mapping[str, object] = field(default_factory=dict)
+    shared: Mapping[str, object] = field(default_factory=dict)
     is_sso: bool = False
     client_ip: str | None = None
     request: Request | None = None

@@ -1,0 +1,92 @@
+"""The values that a program is started with, by the names of `prelude.outside`: those that it uses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Final
+
+from ostiary.sandbox.evaluation.expression_context import ExpressionContext
+from ostiary.sandbox.evaluation.http import http_values
+from ostiary.sandbox.evaluation.object_fields import subject_values
+from ostiary.sandbox.language.networks import network_values
+from ostiary.sandbox.language.program import PreparedProgram
+
+if TYPE_CHECKING:
+    from ostiary.directory.user import Subject
+
+_PLAN: Final = "flow_plan"
+_PENDING: Final = "pending_user"
+_APPLICATION: Final = "application"
+
+
+def program_inputs(
+    prepared: PreparedProgram, expression_context: ExpressionContext, people: Mapping[int, Subject | None]
+) -> dict[str, object]:
+    """Return the values. `people` are those that the context names (`pending_person`), by their numbers."""
+    for key in prepared.keys:
+        expression_context.facts.get(key)  # whoever watches what is looked up learns it: the program has a copy
+    return {name: _MADE[name](prepared, expression_context, people) for name in prepared.values}
+
+
+def pending_person(prepared: PreparedProgram, expression_context: ExpressionContext) -> int | None:
+    """Return the number of the pending user, where a program looks at them."""
+    if not prepared.mentions(_PENDING):
+        return None
+    pending = expression_context.facts.get(_PENDING)
+    pk = pending.get("pk") if isinstance(pending, Mapping) else None
+    return pk if isinstance(pk, int) else None
+
+
+def _facts(
+    prepared: PreparedProgram, expression_context: ExpressionContext, people: Mapping[int, Subject | None]
+) -> dict[str, object]:
+    """Return the context as it goes in, without the plan; objects have their values."""
+    facts = {name: expression_context.facts[name] for name in expression_context.facts if name != _PLAN}
+    pending, application = facts.get(_PENDING), facts.get(_APPLICATION)
+    if prepared.mentions(_PENDING) and isinstance(pending, Mapping):
+        pk = pending.get("pk")
+        subject = people.get(pk) if isinstance(pk, int) else None
+        values = subject_values(subject, prepared.attributes)
+        if subject is None:
+            values["username"] = str(pending.get("username", ""))
+        if "user_backend" in facts:
+            values["backend"] = facts["user_backend"]
+        facts[_PENDING] = values
+    if prepared.mentions(_APPLICATION) and isinstance(application, Mapping):
+        facts[_APPLICATION] = {"_kind": _APPLICATION, "pk": None, "name": "", "slug": "", **application}
+    return facts
+
+
+def _client(_prepared: PreparedProgram, expression_context: ExpressionContext, _people: object) -> object:
+    try:
+        return None if expression_context.client_ip is None else network_values("address", expression_context.client_ip)
+    except ValueError:
+        return None
+
+
+def _http(_prepared: PreparedProgram, expression_context: ExpressionContext, _people: object) -> object:
+    return (
+        None
+        if expression_context.request is None
+        else http_values(expression_context.request, expression_context.brand)
+    )
+
+
+_MADE: Final[Mapping[str, Callable[[PreparedProgram, ExpressionContext, Mapping[int, Subject | None]], object]]] = {
+    "given_user": lambda prepared, expression_context, _: subject_values(
+        expression_context.subject, prepared.attributes
+    ),
+    "given_context": lambda prepared, expression_context, people: (
+        expression_context.shared if expression_context.in_flow else _facts(prepared, expression_context, people)
+    ),
+    "given_plan": lambda prepared, expression_context, people: (
+        _facts(prepared, expression_context, people) if expression_context.in_flow else None
+    ),
+    "given_http": _http,
+    "given_object": lambda _prepared, expression_context, _: expression_context.bound,
+    "given_provider": lambda _prepared, expression_context, _: expression_context.names.get("provider"),
+    "given_token": lambda _prepared, expression_context, _: expression_context.names.get("token"),
+    "given_client_ip": _client,
+    "given_sso": lambda _prepared, expression_context, _: expression_context.is_sso,
+    "given_networks": lambda prepared, _expression_context, _: prepared.networks,
+}
