@@ -41,7 +41,7 @@ from ostiary.resource import InvalidResource, Registry
 
 MAX_STEPS: Final = 200_000
 """Values made for one blueprint, so that no !Enumerate in an !Enumerate exhausts the machine."""
-MAX_NESTING: Final = 150
+MAX_NESTING: Final = 100
 MAX_TEXT: Final = 1_000_000
 MAX_TEXTS: Final = 8_000_000
 """Characters that all !Format of one blueprint may make together."""
