@@ -135,7 +135,7 @@ async def test_a_worker_that_does_not_stop_is_killed(workers: Workers, monkeypat
 
 
 async def test_workers_are_replaced_after_a_number_of_runs(workers: Workers, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker_processes, "CHECKOUTS", 2)
+    monkeypatch.setattr(worker_processes, "MAX_RUNS_OF_WORKER", 2)
     seen = set()
     for _ in range(6):
         await workers.run(Program("1"))
@@ -154,10 +154,10 @@ async def test_a56_sign_ins_do_not_wait_for_trial_runs(workers: Workers) -> None
 
 
 async def test_a56_a_run_that_gets_no_worker_says_busy(workers: Workers, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pool, "WAIT", 0.01)
+    monkeypatch.setattr(pool, "MAX_WAIT", 0.01)
     run = await running(workers)
     late = await workers.run(Program("1"))
-    monkeypatch.setattr(pool, "QUEUE", 0)
+    monkeypatch.setattr(pool, "MAX_WAITING", 0)
     turned_away = await workers.run(Program("1"))
     assert isinstance(turned_away, Aborted)
     for outcome in (late, turned_away):

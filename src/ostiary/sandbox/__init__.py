@@ -1,7 +1,8 @@
-"""The sandbox: administrators' expressions that have no native meaning run here, in processes without any rights.
+"""The sandbox: it runs administrators' expressions without a native meaning, in processes without any rights.
 
-Owns no objects and serves no paths. `language` makes programs of expressions, `workers` runs programs and says how they
-ended, `evaluation` gives them what they see and ask. Must not know policies, mappings or prompts.
+It owns no objects and serves no paths. `language` compiles expressions to programs, `workers` runs programs, and
+`evaluation` provides their inputs and host functions, and returns their results. It knows no policies, mappings or
+prompts.
 """
 
 __all__ = ["evaluation", "language", "room"]

@@ -1,10 +1,10 @@
-"""What starts a worker: gives up every right it can, then becomes the worker's program.
+"""The launcher of a worker: it drops all privileges that it can, then executes the worker.
 
-A program of its own (`ostiary-expression-worker`), because a process can only confine itself, and because nothing that
-would do it (setpriv, prlimit) is in the image. It imports little: each start of a worker waits for it.
+It is a separate program (`ostiary-expression-worker`), because a process can only confine itself, and the image has no
+setpriv or prlimit. It imports little, because each start of a worker waits for it.
 
-Left to a worker are its memory and the three streams it was started with: its input and output lead to the server,
-its errors nowhere, since a program can write there.
+A worker keeps only its memory and its three standard streams. Input and output are connected to the server. Its errors
+are discarded, since an expression can write there.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _PR_CAP_AMBIENT_CLEAR_ALL = 4
 
 
 def main() -> None:
-    """Become a worker without rights. Raises OSError where a right cannot be given up, so that no worker starts."""
+    """Execute the worker without privileges. Raises OSError if one cannot be dropped, so that no worker starts."""
     binary = os.open(os.path.join(os.path.dirname(sys.argv[0]), _BINARY), os.O_RDONLY | os.O_CLOEXEC)  # noqa: PTH118, PTH120 - pathlib takes 5 ms
     os.dup2(os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC), 2)
     # guard: A56 a worker has no file of the server's
@@ -39,7 +39,7 @@ def main() -> None:
 
 
 def confine() -> None:
-    """Give up what a worker does not need: another user's rights, new rights, files, cores, memory."""
+    """Drop privileges, and limit files, core dumps and memory."""
     # guard: A56 a worker is not root
     if os.getuid() == 0:
         os.setgroups([])

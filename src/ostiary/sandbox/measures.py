@@ -55,7 +55,7 @@ def _seconds(pool: Pool) -> float:
 
 
 def _waited(pool: Pool) -> float:
-    return pool.turns.waited
+    return pool.queue.waited
 
 
 def _processes(pool: Pool) -> float:
@@ -63,4 +63,4 @@ def _processes(pool: Pool) -> float:
 
 
 def _waiting(pool: Pool) -> float:
-    return pool.turns.waiting
+    return pool.queue.waiting

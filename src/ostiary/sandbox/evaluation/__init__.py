@@ -1,6 +1,6 @@
-"""What expressions are answered with: who asks and when, what they see of it, and what came of a run.
+"""The evaluation of expressions: their variables, host functions, results and effects.
 
-`evaluator` runs an expression. What it would like done is returned; whoever asked for the run does it or leaves it.
+`evaluator` evaluates an expression. Its effects are returned; the caller carries them out.
 """
 
 __all__ = ["effects", "errors", "evaluator", "expression_context", "object_fields", "result"]

@@ -1,4 +1,4 @@
-"""Doing what expressions want: events and mails as statements for the caller's batch, and lines of the log."""
+"""Carrying out effects: events and mails as statements for the caller's batch, and log lines."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _MAX_ACTION_LENGTH: Final = 64  # characters
 def effect_statements(
     effects: Effects, *, user: Mapping[str, object] | None, client_ip: str | None, now: int
 ) -> Iterator[Statement]:
-    """Yield the statements for the events and the mails. `now` is microseconds UTC."""
+    """Yield the statements of the events and mails. `now` is microseconds UTC."""
     for wanted in effects.events:
         yield event(
             _action(wanted), user=user, app="expression", context=_plain(wanted.context), client_ip=client_ip, now=now
@@ -36,7 +36,7 @@ def effect_statements(
 
 
 def write_log(effects: Effects, what: str) -> None:
-    """Write the lines for the log. `what` names the expression."""
+    """Write the log lines. `what` names the expression."""
     for line in effects.log:
         values = "".join(f" {name}={value}" for name, value in line.values.items())
         text = f"{line.text}{values}"
@@ -44,7 +44,7 @@ def write_log(effects: Effects, what: str) -> None:
 
 
 def effects_in_words(effects: Effects) -> Iterator[str]:
-    """Yield what an expression wants done, a sentence each, for traces and trials."""
+    """Yield a description of each effect, for traces and trials."""
     if effects.plan is not None:
         yield f"leaves the plan's context with {', '.join(sorted(effects.plan)) or 'nothing'}"
     yield from (f"writes an event {wanted.action}" for wanted in effects.events)

@@ -1,4 +1,4 @@
-"""What can go wrong with an expression.
+"""The errors of evaluation.
 
 ExpressionFailed
     ExpressionRefused   it cannot run in the sandbox at all
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 
 class ExpressionFailed(Exception):
-    """The expression gave no value. The message is for administrators: it may hold data that the expression had."""
+    """The expression failed. The message is only for administrators, as it may contain data of the expression."""
 
     def __init__(self, message: str, *, line: int | None = None) -> None:
         super().__init__(message if line is None else f"line {line}: {message}")
@@ -16,4 +16,4 @@ class ExpressionFailed(Exception):
 
 
 class ExpressionRefused(ExpressionFailed):
-    """The expression cannot run in the sandbox, whoever asks."""
+    """The expression cannot run in the sandbox at all."""

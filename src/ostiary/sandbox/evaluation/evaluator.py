@@ -1,4 +1,4 @@
-"""The evaluator: has expressions run. What runs them is loaded with the first one."""
+"""The evaluator of expressions. It imports the sandbox with the first one."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 class Evaluator:
-    """Has expressions run. An installation whose expressions are all native has this object alone of the sandbox."""
+    """Evaluates expressions. If all of them are native, nothing else of the sandbox is imported."""
 
     def __init__(self, load: Callable[[], Runner]) -> None:
-        """`load` imports and builds what runs expressions; it is called once, in a thread."""
+        """`load` imports and builds the runner. It is called once, in a thread."""
         self._load = load
         self._loading = asyncio.Lock()
         self._runner: Runner | None = None
@@ -30,9 +30,9 @@ class Evaluator:
         return () if self._runner is None else self._runner.workers.pools
 
     async def evaluate(self, expression: Expression, expression_context: ExpressionContext) -> Evaluation:
-        """Run an expression. Raises ExpressionFailed, ExpressionRefused.
+        """Evaluate an expression. Raises ExpressionFailed, ExpressionRefused.
 
-        Nothing that it would like done is done here. No transaction may be open meanwhile: a run takes its time.
+        Its effects are returned, not carried out. No transaction may be open during the evaluation, as it takes time.
         """
         with span(f"expression {expression.name}"):
             return await (self._runner or await self._loaded()).run(expression, expression_context)

@@ -1,4 +1,4 @@
-"""The scene of a run: who asks, when, from where, and about what."""
+"""The context of an expression: its variables, and the expression itself."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from ostiary.web.request import Request
 
 PolicyCall = Callable[[str, Mapping[str, object]], Awaitable[Mapping[str, object]]]
-"""Runs another policy by its name, with more context; answers passing, messages and raw_result. Raises LookupError."""
+"""Evaluates another policy by name, with more context. Returns passing, messages, raw_result. Raises LookupError."""
 
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """An expression: its text, the names it may use, and what logs call it, such as "expression policy staff"."""
+    """An expression: its text, the names it may use, and its name in logs, such as "expression policy staff"."""
 
     source: str
     dialect: Dialect
@@ -28,13 +28,12 @@ class Expression:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExpressionContext:
-    """What an expression may see.
+    """Everything that an expression may see.
 
-    `now` is microseconds UTC. `facts` is `request.context`, in a flow the plan's context, `shared` what else is in
-    `request.context`. `request` is that of the
-    browser or the application, `brand` the one of its host. `bound` is what the policy is bound to or the mapping
-    belongs to, as its fields. `names` are further variables, by their name. `trial` tells that nothing is to be done or
-    asked beyond this process: it is a question of "what if".
+    `now` is microseconds UTC. `facts` is `request.context`, in a flow the plan context, and `shared` is the rest of
+    `request.context`. `request` is that of the browser or the application, and `brand` the brand of its host. `bound`
+    are the fields of the object that the policy is bound to, or of the mapping. `names` are further variables by name.
+    In a `trial` effects are not carried out, and no network request is made.
     """
 
     subject: Subject | None

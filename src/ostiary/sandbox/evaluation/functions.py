@@ -1,4 +1,4 @@
-"""What programs ask of this process while they run."""
+"""The host functions of programs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _NUMBERS: Final = 2**63  # what a column holds
 
 
 class Functions:
-    """The answers, from the directory and from whoever asked for the run."""
+    """The implementation of the host functions, with data of the directory and of the expression context."""
 
     def __init__(self, users: Users, devices: Devices, finder: Finder) -> None:
         self._users = users

@@ -1,4 +1,4 @@
-"""What expressions see of a request: no secrets, neither ours nor those of the browser."""
+"""The HTTP request in expressions, without secrets of ours or of the browser."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The values that a program is started with, by the names of `prelude.outside`: those that it uses."""
+"""The inputs of a program, by the names of `prelude.outside`. Only the used ones are built."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _APPLICATION: Final = "application"
 def program_inputs(
     prepared: PreparedProgram, expression_context: ExpressionContext, people: Mapping[int, Subject | None]
 ) -> dict[str, object]:
-    """Return the values. `people` are those that the context names (`pending_person`), by their numbers."""
+    """Return the inputs. `people` are the users that the context names (`pending_person`), by primary key."""
     for key in prepared.keys:
-        expression_context.facts.get(key)  # whoever watches what is looked up learns it: the program has a copy
+        expression_context.facts.get(key)  # for `ObservedFacts`, because the program has only a copy
     return {name: _MADE[name](prepared, expression_context, people) for name in prepared.values}
 
 
 def pending_person(prepared: PreparedProgram, expression_context: ExpressionContext) -> int | None:
-    """Return the number of the pending user, where a program looks at them."""
+    """Return the primary key of the pending user, if the program reads it."""
     if not prepared.mentions(_PENDING):
         return None
     pending = expression_context.facts.get(_PENDING)
@@ -40,7 +40,7 @@ def pending_person(prepared: PreparedProgram, expression_context: ExpressionCont
 def _facts(
     prepared: PreparedProgram, expression_context: ExpressionContext, people: Mapping[int, Subject | None]
 ) -> dict[str, object]:
-    """Return the context as it goes in, without the plan; objects have their values."""
+    """Return the context without the plan, with the fields of objects."""
     facts = {name: expression_context.facts[name] for name in expression_context.facts if name != _PLAN}
     pending, application = facts.get(_PENDING), facts.get(_APPLICATION)
     if prepared.mentions(_PENDING) and isinstance(pending, Mapping):

@@ -1,4 +1,4 @@
-"""The mails that expressions want: messages for the outbox, one for each address."""
+"""The mails of expressions: messages for the outbox, one per address."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ostiary.store.database import Statement
 
 MAX_RECIPIENTS: Final = 20
-"""Addresses that one run writes to."""
+"""The maximum number of recipients of one run."""
 
 _MAX_LENGTH: Final = 65_536  # characters of a body
 _MAX_SUBJECT: Final = 250  # characters
@@ -38,7 +38,7 @@ def outbox_statements(
     expression_context: ExpressionContext,
     outbox: Outbox | None,
 ) -> Iterator[Statement]:
-    """Yield the statements that put the mails of one run into the outbox. An address that is none is left out."""
+    """Yield the statements that put the mails of one run into the outbox. Invalid addresses are left out."""
     left = MAX_RECIPIENTS
     for mail in mails:
         for address in _addresses(mail):
@@ -54,7 +54,7 @@ def outbox_statements(
 
 
 def _addresses(mail: Mapping[str, object]) -> Iterator[str]:
-    """Yield the addresses; each gets a message of its own, so that nobody reads the others."""
+    """Yield the addresses. Each gets a separate message, so that nobody sees the other addresses."""
     found: dict[str, None] = {}
     for name in ("to", "cc", "bcc"):
         given = mail.get(name)
@@ -90,7 +90,7 @@ def _message(mail: Mapping[str, object], address: str, expression_context: Expre
 
 
 def paragraphs_of(body: str) -> tuple[str, ...]:
-    """Return the paragraphs of a text, or of HTML, of which only the words are kept."""
+    """Return the paragraphs of a text, or of HTML without its markup."""
     text = body[:_MAX_LENGTH].replace("\r\n", "\n")
     if _MARKUP.search(text):
         text = _BLOCK.sub("\n\n", _BREAK.sub("\n", _HEAD.sub("", text)))

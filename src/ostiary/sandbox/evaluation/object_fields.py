@@ -1,4 +1,4 @@
-"""What expressions see of our objects: their fields, under the names that authentik's have."""
+"""The fields of our objects in expressions, under authentik's names."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NOBODY: Final[Mapping[str, object]] = {
 
 @dataclass(frozen=True, slots=True)
 class ObjectReference:
-    """Stands in a value for an object of ours that an expression put there."""
+    """A reference to one of our objects, in a value of an expression."""
 
     kind: str
     pk: object
@@ -30,7 +30,7 @@ class ObjectReference:
 
 
 def reference_of(value: object) -> ObjectReference | None:
-    """Return the reference that the prelude made of an object, None for any other value."""
+    """Return the reference in a value of the prelude, None for any other value."""
     if isinstance(value, dict) and value.keys() == {"ostiary", "pk", "name"}:
         return ObjectReference(str(value["ostiary"]), value["pk"], str(value["name"]))
     return None
@@ -61,7 +61,7 @@ def user_fields(user: User, *, uid: str, is_superuser: bool) -> dict[str, object
 
 
 def subject_values(subject: Subject | None, attributes: Collection[str]) -> dict[str, object]:
-    """Return the fields of a person with groups, as far as a program looks at them (`attributes`)."""
+    """Return the fields of a user with groups, as far as the program reads them (`attributes`)."""
     if subject is None:
         return {**NOBODY, "_groups": [], "_every_group": [], "_merged": {}, "_has_password": False}
     values = user_fields(subject.user, uid=subject.uid, is_superuser=subject.is_superuser)

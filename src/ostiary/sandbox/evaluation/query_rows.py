@@ -1,6 +1,6 @@
-"""The rows that query sets of expressions ask for: users and groups, a bounded number of them.
+"""The rows of query sets in expressions: users and groups, up to a maximum.
 
-Look-ups narrow what is read as far as the database can; the program compares what it gets (`language.prelude.lookups`).
+The database applies the look-ups that it can; the program applies all of them again (`language.prelude.lookups`).
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from ostiary.sandbox.language.program import PreparedProgram
 
 MAX_ROWS: Final = 1_000
-"""Rows of one query."""
+"""The maximum number of rows of one query."""
 
-_MAX_LOOKUPS: Final = 8  # that narrow; a program may have any number of them
+_MAX_LOOKUPS: Final = 8  # applied by the database; the program applies any number
 _GROUPS: Final = ("groups", "ak_groups")
 
 
 class QueryRows:
-    """Answers the query sets of expressions."""
+    """The rows of query sets."""
 
     def __init__(self, users: Users, finder: Finder) -> None:
         self._users = users

@@ -1,4 +1,4 @@
-"""What came of a run: the value, and what the expression would like done."""
+"""The result of an evaluation: the value and the effects."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class LogLine:
-    """A line for the server's log. `level` is a name of logging, in lower case."""
+    """A line for the server's log. `level` is a level of logging, in lower case."""
 
     level: str
     text: str
@@ -23,7 +23,7 @@ class LogLine:
 
 @dataclass(frozen=True, slots=True)
 class WantedEvent:
-    """An event; its action as the expression names it."""
+    """An event, with the action as the expression names it."""
 
     action: str
     context: Mapping[str, object] = field(default_factory=dict)
@@ -31,11 +31,11 @@ class WantedEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effects:
-    """What an expression would like done, in its order.
+    """The effects of an expression, in its order.
 
-    `context` is `request.context` as the expression left it, `plan` the context of the flow's plan; both None where the
-    expression has not changed them. Objects in them are `sandbox.evaluation.object_fields.ObjectReference`. `posts`
-    are the statements that put `mails` into the outbox.
+    `context` is `request.context` after the evaluation, and `plan` the plan context; both are None if unchanged.
+    Objects in them are `sandbox.evaluation.object_fields.ObjectReference`. `posts` are the statements that put `mails`
+    into the outbox.
     """
 
     messages: tuple[str, ...] = ()
@@ -54,8 +54,8 @@ NO_EFFECTS = Effects()
 class Evaluation:
     """The value of an expression, as plain data.
 
-    For a policy `passing` is its truth. `skipped` tells that the expression raised SkipObject. `depends` names what the
-    value depends on that a trial does not ask. `seconds` is how long the run took.
+    For a policy `passing` is its truth value. `skipped` says that the expression raised SkipObject. `depends` names the
+    network request that a trial did not make. `seconds` is the duration.
     """
 
     value: object = None

@@ -1,4 +1,4 @@
-"""Runs an expression in a worker, with what it may see and ask, and returns its value and its wishes."""
+"""The runner: it runs an expression in a worker with its inputs and host functions, and returns value and effects."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Runner:
-    """Runs expressions. What they ask of this process is answered by `functions`."""
+    """Runs expressions. `functions` implements their host functions."""
 
     def __init__(self, workers: Workers, functions: Functions, outbox: Outbox | None = None) -> None:
         self.workers = workers
@@ -32,7 +32,7 @@ class Runner:
     async def run(self, expression: Expression, expression_context: ExpressionContext) -> Evaluation:
         """Run an expression. Raises ExpressionFailed, ExpressionRefused.
 
-        Nothing that it would like done is done here. No transaction may be open meanwhile: a run takes its time.
+        Its effects are returned, not carried out. No transaction may be open during the run, as it takes time.
         """
         try:
             prepared = prepare(expression.source, expression.dialect)
@@ -64,7 +64,7 @@ class Runner:
         return {pk: await self._functions.subject(pk)}
 
     def _answers(self, prepared: PreparedProgram, expression_context: ExpressionContext) -> Mapping[str, HostFunction]:
-        """Return what the program may ask, by the names of `prelude.outside`."""
+        """Return the host functions that the program uses, by the names of `prelude.outside`."""
         found = {**self._functions.of(expression_context, prepared), "host_skip_object": _skip}
         return {name: found[name] for name in prepared.functions if name in found}
 

@@ -1,4 +1,4 @@
-"""The workers: processes that run programs, what a program may cost and see, and how a run ended."""
+"""The workers: processes that run programs, with limits, host functions and outcomes."""
 
 from ostiary.sandbox.workers.host import Finish, HostError, HostFunction, HostObject
 from ostiary.sandbox.workers.outcome import Aborted, AbortReason, Outcome, Returned

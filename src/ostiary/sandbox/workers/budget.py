@@ -1,4 +1,4 @@
-"""What is left of the limits of a run, shared with the runs that its host functions start."""
+"""The budget of a run: the rest of its limits, shared with the runs that its host functions start."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the host shows to a program and does for it: functions, objects, and their errors."""
+"""The interface of the host to a program: functions, objects, and errors."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ A coroutine is awaited on the event loop. Others are called in a thread and must
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HostObject:
-    """An object of ours as a program sees it: what is not named here does not exist there.
+    """An object of ours in a program. It has only the members listed here.
 
     `kind` is the name of its class there. `values` go into the sandbox with the object; `lazy` ones are fetched when
     they are read, and `methods` are called, each at the cost of a round trip. `origin` is for whoever made it: a host

@@ -1,4 +1,4 @@
-"""Host objects as the client of the worker takes them. Imports the client."""
+"""Proxies of host objects, for the client of the worker. Imports the client."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ostiary.sandbox.workers.host import HostObject
 
 
 class HostProxy:
-    """Stands for a host object on the way: its class has the name that a program sees."""
+    """A proxy of a host object. Its class has the name that a program sees."""
 
     __slots__ = ("one",)
 
@@ -50,7 +50,7 @@ def _class(kind: str) -> ClassType:
 
 
 def named(name: str) -> Callable[[], None]:
-    """Return what stands for a host function: the client takes its name and nothing else of it."""
+    """Return a proxy of a host function. The client uses only its name."""
 
     def function() -> None: ...
 

@@ -1,4 +1,4 @@
-"""How a run ended."""
+"""The outcome of a run."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ostiary.record import dataclass
 
 
 class AbortReason(Enum):
-    """Why there is no result. The values are the labels of the metric."""
+    """The reason why a run was aborted. The values are the labels of the metric."""
 
     TIME = "time"  # computed too long, or passed its deadline
     MEMORY = "memory"
@@ -24,7 +24,7 @@ class AbortReason(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Returned:
-    """A program ended with a value: plain data, and host objects as they were handed in.
+    """A program returned a value: plain data, and the host objects that it was given.
 
     `printed` is its output. `seconds` is the whole time in the worker and in host functions.
     """
@@ -36,7 +36,7 @@ class Returned:
 
 @dataclass(frozen=True, slots=True)
 class Aborted:
-    """A program ended without a value. `message` is for administrators: it may hold data that the program had.
+    """A program was aborted. `message` is only for administrators, as it may contain data of the program.
 
     `frames` are the places where the exception came through, as lines and columns of the program's source counted from
     1, the innermost last.

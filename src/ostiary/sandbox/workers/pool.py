@@ -1,4 +1,4 @@
-"""A pool of workers: how many runs there are at once, and how long others wait."""
+"""A pool of workers, with a queue of runs."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import contextvars
 import logging
 from typing import TYPE_CHECKING, Final
 
-from ostiary.sandbox.workers.computing_turns import Turns
 from ostiary.sandbox.workers.outcome import Aborted, AbortReason, Outcome
 from ostiary.sandbox.workers.run_counters import RunCounters
-from ostiary.sandbox.workers.run_request import CURRENT, DEPTH, RunRequest
+from ostiary.sandbox.workers.run_queue import RunQueue
+from ostiary.sandbox.workers.run_request import CURRENT, MAX_NESTED_RUNS, RunRequest
 from ostiary.sandbox.workers.threads import Threads
 
 if TYPE_CHECKING:
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from ostiary.sandbox.workers.processes import ProcessPool
     from ostiary.sandbox.workers.run import Run
 
-QUEUE: Final = 64  # waiting runs
-WAIT: Final = 5.0  # seconds
+MAX_WAITING: Final = 64  # waiting runs
+MAX_WAIT: Final = 5.0  # seconds
 
 log: Final = logging.getLogger("ostiary.sandbox")
 
@@ -31,8 +31,8 @@ class Pool:
     def __init__(self, name: str, slots: int) -> None:
         self.name = name
         self.tally = RunCounters(name)
-        self.turns = Turns(slots)
-        self._most = slots * DEPTH
+        self.queue = RunQueue(slots)
+        self._most = slots * MAX_NESTED_RUNS
         self._threads: Threads[Outcome] = Threads(f"expressions-{name}")
         self._starting = asyncio.Lock()
         self._processes: ProcessPool | None = None
@@ -42,11 +42,11 @@ class Pool:
     async def first(self, request: Callable[[], RunRequest]) -> Outcome:
         """Do a run that is in no other one, when its turn comes. The budget begins then: `request` is called then."""
         # guard: A56 the queue of runs has an end
-        if self.turns.waiting >= QUEUE:
+        if self.queue.waiting >= MAX_WAITING:
             return self.tally.ended(Aborted(AbortReason.BUSY, "too many expressions wait for a worker"))
-        if not await self.turns.take(WAIT):
+        if not await self.queue.take(MAX_WAIT):
             return self.tally.ended(Aborted(AbortReason.BUSY, "no worker was free in time"))
-        return await self._run(request(), self.turns.end)
+        return await self._run(request(), self.queue.end)
 
     async def inner(self, request: RunRequest) -> Outcome:
         """Do a run at once: a run in another one has the turn of that one, and there are workers for it."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ostiary.sandbox.workers.run_counters import RunCounters
     from ostiary.sandbox.workers.run_request import RunRequest
 
-CHECKOUTS: Final = 1000
+MAX_RUNS_OF_WORKER: Final = 1000
 """Runs after which a worker is replaced: its memory does not shrink."""
 
 FREE: Final = 5.0
@@ -49,7 +49,7 @@ class ProcessPool:
             min_processes=1,
             max_processes=most,
             checkout_timeout=FREE,
-            max_checkouts_per_worker=CHECKOUTS,
+            max_checkouts_per_worker=MAX_RUNS_OF_WORKER,
             feed_duration_limit_grace=LATE,
         )
         _answer_for_telemetry()

@@ -1,4 +1,4 @@
-"""A program: what a worker is given to run, and what that may cost."""
+"""A program for a worker, and the limits of its run."""
 
 from __future__ import annotations
 

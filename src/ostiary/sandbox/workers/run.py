@@ -1,4 +1,4 @@
-"""One run: a thread feeds the program to a worker, and does what the program asks of the host."""
+"""One run: a thread sends the program to a worker, and calls host functions for it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the workers have done since the process started, and what they are doing: numbers for the page of metrics."""
+"""Counters of runs, for the metrics page."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ log: Final = logging.getLogger("ostiary.sandbox")
 
 
 class RunCounters:
-    """Counts the runs of one pool, and writes a line for trouble that no expression is to blame for."""
+    """Counts the runs of one pool, and logs problems that no expression has caused."""
 
     def __init__(self, pool: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._pool = pool

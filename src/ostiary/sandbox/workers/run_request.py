@@ -1,4 +1,4 @@
-"""What a run is asked to do, and which run it is inside of."""
+"""The request of a run, and the run that it is nested in."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from ostiary.sandbox.workers.host import HostFunction
 from ostiary.sandbox.workers.outcome import Outcome
 from ostiary.sandbox.workers.program import Limits, Program
 
-DEPTH: Final = 4
-"""Runs inside each other, the first one counted. Each holds a worker."""
+MAX_NESTED_RUNS: Final = 4
+"""The maximum number of nested runs, including the first. Each uses a worker."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRequest:
-    """A program, what it sees and may call, and what it may cost.
+    """A program, its inputs, host functions and limits.
 
     `loop` awaits what it calls. `depth` is how many runs it is inside of, itself counted, and `inner` does a run inside
     this one. A run in another one has its `budget`.

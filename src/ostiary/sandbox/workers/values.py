@@ -1,7 +1,7 @@
-"""Values on their way into the sandbox and out of it.
+"""The conversion of values into the sandbox and out of it.
 
-What comes out was made by the program: it may hold one list a million times, or a text as large as the worker's memory.
-So it is copied with a limit, and only the types of plain data pass.
+Output is untrusted: it may contain one list a million times, or a text as large as the worker's memory. So it is copied
+up to a limit, and only types of plain data are allowed.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ _COLLECTIONS: Final[tuple[tuple[Any, Callable[[list[object]], object]], ...]] = 
     (frozenset, frozenset),
 )
 MAX_DEPTH: Final = 100
-"""Lists in lists, on both ways."""
+"""The maximum nesting of values, in both directions."""
 
 
 class NoValue(TypeError):
-    """A value of the host that has no place in the sandbox: a mistake of whoever passed it."""
+    """A value of the host that cannot be passed to the sandbox. This is an error of the caller."""
 
 
 def inwards(value: object, wrap: Callable[[HostObject], object], depth: int = 0) -> object:

@@ -11,7 +11,7 @@ from ostiary.sandbox.workers.host import HostFunction
 from ostiary.sandbox.workers.outcome import Aborted, AbortReason, Outcome
 from ostiary.sandbox.workers.pool import Pool
 from ostiary.sandbox.workers.program import Limits, Program
-from ostiary.sandbox.workers.run_request import CURRENT, DEPTH, RunRequest
+from ostiary.sandbox.workers.run_request import CURRENT, MAX_NESTED_RUNS, RunRequest
 
 NOTHING: Final[Mapping[str, object]] = {}
 NO_FUNCTIONS: Final[Mapping[str, HostFunction]] = {}
@@ -50,7 +50,7 @@ class Workers:
         """
         above = CURRENT.get()
         # guard: A56 runs inside each other have a depth
-        if above is not None and above.depth >= DEPTH:
+        if above is not None and above.depth >= MAX_NESTED_RUNS:
             return Aborted(AbortReason.CALLS, "too many expressions call each other")
         # guard: A56 trial runs have workers of their own
         pool = self._trials if trial else self._sign_ins

@@ -1,4 +1,4 @@
-"""Turns of runs: some at once, some that wait for a while, no others."""
+"""The queue of runs: some at once, a limited number that waits for a limited time."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import time
 from collections import deque
 
 
-class Turns:
-    """At most `most` turns are taken at once. First come, first served."""
+class RunQueue:
+    """A semaphore for `most` runs at once. First come, first served."""
 
     __slots__ = ("_free", "_queue", "waited")
 
@@ -24,7 +24,7 @@ class Turns:
         return len(self._queue)
 
     async def take(self, seconds: float) -> bool:
-        """Wait for a turn; whoever gets one must `end` it. False: none came in time."""
+        """Wait for a free slot, which the caller must release with `end`. Return False after a timeout."""
         if self._free:
             self._free -= 1
             return True
@@ -46,7 +46,7 @@ class Turns:
             self.waited += time.perf_counter() - began
 
     def end(self) -> None:
-        """End a turn: it goes to whoever waits longest."""
+        """Release a slot. The longest waiting run gets it."""
         while self._queue:
             waiter = self._queue.popleft()
             if not waiter.done():
