@@ -23,19 +23,27 @@ from ostiary.directory.user import User
 from ostiary.directory.users import Users, insert
 from ostiary.sandbox.evaluation.errors import ExpressionFailed
 from ostiary.sandbox.evaluation.evaluator import Evaluator
-from ostiary.sandbox.evaluation.expression_context import Expression, ExpressionContext
+from ostiary.sandbox.evaluation.expression_context import SUBJECT, Expression, ExpressionContext
 from ostiary.sandbox.evaluation.functions import Functions
 from ostiary.sandbox.evaluation.object_fields import ObjectReference
 from ostiary.sandbox.evaluation.result import Evaluation
 from ostiary.sandbox.evaluation.runner import Runner
-from ostiary.sandbox.language.names import MAPPING, POLICY, PROMPT, Dialect
+from ostiary.sandbox.language.names import MAPPINGS, POLICY, PROMPT, Dialect
 from ostiary.sandbox.workers import Workers
 from ostiary.store.database import Database
 from ostiary.store.workspace.commit import run as written
 from ostiary.web.request import Request
 
+_FORM: Final = "application/x-www-form-urlencoded"
 NOW: Final = 1_776_245_400_000_000  # microseconds: `now` of the world
-_DIALECTS: Final[Mapping[str, Dialect]] = {"policy": POLICY, "prompt": PROMPT}
+_DIALECTS: Final[Mapping[str, Dialect]] = {
+    **MAPPINGS,
+    "policy": POLICY,
+    "prompt": PROMPT,
+    "source": MAPPINGS["scim-source"],
+    "scim-user": MAPPINGS["scim"],
+    "scim-group": MAPPINGS["scim"],
+}
 
 
 @dataclass(frozen=True)
@@ -99,14 +107,18 @@ class _Devices:
     def __init__(self, held: Mapping[int, list[str]]) -> None:
         self._held = held
 
-    async def confirmed(self, user: int) -> list[Any]:
-        return [SimpleNamespace(device_class=name) for name in self._held[user]]
+    async def of_user(self, user: int) -> list[Any]:
+        times = {"created": NOW, "last_updated": NOW, "last_used": None}
+        return [
+            SimpleNamespace(device_class=name, pk=number, user=user, name=name, confirmed=True, **times)
+            for number, name in enumerate(self._held[user], 1)
+        ]
 
 
 async def evaluate(house: House, run: Run) -> Outcome:
     """Run an expression. Raises ExpressionRefused."""
     kind = run.kind
-    dialect = _DIALECTS.get(kind, MAPPING)
+    dialect = _DIALECTS[kind]
     given, seen = run.given, _Seen(house)
     who = given.get("user", "nora")
     subject = None if who == "anonymous" else await house.users.subject(house.people[who])
@@ -123,6 +135,7 @@ async def evaluate(house: House, run: Run) -> Outcome:
         client_ip=str(given.get("ip", "192.0.2.10")),
         request=_request(given.get("http", {}), str(given.get("ip", "192.0.2.10"))),
         brand=house.world["brand"],
+        visitor=house.people[given["http"]["user"]] if "user" in (given.get("http") or {}) else SUBJECT,
         names=names,
         call_policy=_calls(house, run),
     )
@@ -138,6 +151,8 @@ async def evaluate(house: House, run: Run) -> Outcome:
 
 def _exception(message: str) -> str:
     found = re.match(r"(?:line \d+: )?(\w+)(?::|$)", message)
+    if "matching query does not exist" in message:
+        return "DoesNotExist"
     return message if found is None else found[1]
 
 
@@ -211,6 +226,14 @@ def application(world: Mapping[str, Any], slug: str) -> dict[str, object]:
     return {
         "_kind": "application", "pk": slug, "pbm_uuid": slug, "slug": slug, "name": one["name"], "group": one["group"],
         "meta_launch_url": one["meta_launch_url"],
+        "_entitlements": [
+            {
+                "pk": name, "name": name, "attributes": entitlement["attributes"],
+                "_users": [list(world["users"]).index(user) + 1 for user in entitlement.get("users", [])],
+                "_groups": [str(uuid.uuid5(uuid.NAMESPACE_DNS, group)) for group in entitlement.get("groups", [])],
+            }
+            for name, entitlement in sorted(one["entitlements"].items())
+        ],
     }  # fmt: skip
 
 
@@ -219,8 +242,11 @@ def _defaults(house: House, run: Run, seen: _Seen) -> dict[str, object]:
         provider = {"pk": 1, "name": "wiki-oidc", "client_id": "wiki", "_application": application(house.world, "wiki")}
         return {"provider": provider, "connection": None}
     if run.kind == "webhook":
-        event = {"action": "login", "context": {}, "user": {"username": "nora", "email": "nora@fjordhus.example"}}
-        return {"notification": {"body": "Somebody came in", "severity": "notice", "event": event}}
+        who = {"username": "nora", "email": "nora@fjordhus.example"}
+        event = {"_kind": "event", "action": "login", "context": {}, "user": who}
+        return {
+            "notification": {"_kind": "notification", "body": "Somebody came in", "severity": "notice", "event": event}
+        }
     if run.kind.endswith("source"):
         return {"source": seen.value(Ref("source", run.given.get("source", "tree"))), "properties": {}}
     return {}
@@ -233,7 +259,7 @@ def _request(values: Any, client: str) -> Request | None:
         method=values.get("method", "GET"),
         path=values.get("path", "/if/flow/front/"),
         query=urllib.parse.urlencode(values.get("get", {})),
-        headers={name.lower(): value for name, value in values.get("headers", {}).items()},
+        headers={"content-type": _FORM, **{name.lower(): value for name, value in values.get("headers", {}).items()}},
         body=urllib.parse.urlencode(values.get("post", {})).encode(),
         client=client,
     )

@@ -45,7 +45,7 @@ def test_what_cannot_be_made_right_is_refused(source: str, line: int, column: in
         ("return request.user.save()", "line 1, column 8: save would write"),
         ("return 'a'.translate({})", "line 1, column 8: there is no method translate here; use replace"),
         ("return open('x')", "line 1, column 8: open is not a name of a expression policy; expressions have no files"),
-        ("return user.name", "line 1, column 8: user is not a name"),
+        ("return provider.name", "line 1, column 8: provider is not a name"),
     ],
 )
 def test_what_is_not_there_is_told(source: str, told: str) -> None:

@@ -43,7 +43,7 @@ def person(field: object, value: object) -> dict[str, object] | None:
     return ADA if (field, value) == ("username", "ada") else None
 
 
-ASKED: dict[str, HostFunction] = {"host_person": person, "host_rows": lambda _kind, _of, _lookups: [ADA]}
+ASKED: dict[str, HostFunction] = {"host_person": person, "host_rows": lambda _of, _lookups: [ADA]}
 
 
 async def ran(workers: Workers, source: str, dialect: Dialect = MAPPING, **given: object) -> Any:

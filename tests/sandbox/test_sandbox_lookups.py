@@ -119,8 +119,8 @@ ONE = [
 MISSED = [
     ("return User.objects.filter(shoe_size=4).exists()", "Cannot resolve keyword 'shoe_size' into field"),
     ("return User.objects.filter(username__regex='a').exists()", "Cannot look up 'username__regex' here"),
-    ("return User.objects.get(username='nobody')", "nothing matches"),
-    ("return User.objects.get(is_active=True)", "more than one matches"),
+    ("return User.objects.get(username='nobody')", "User matching query does not exist."),
+    ("return User.objects.get(is_active=True)", "returned more than one User"),
     ("return Group.objects.get_or_create(name='new')", "there is no such group, and an expression makes none"),
 ]
 

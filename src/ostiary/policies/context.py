@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from ostiary.policies.services import NO_SERVICES
 from ostiary.record import dataclass
@@ -20,9 +20,9 @@ class PolicyContext:
 
     `facts` is `request.context` in expressions, as JSON data: in flows (`in_flow`) the keys of the plan context, in
     application checks the `oauth_*` keys. `shared` are values that the policies of one decision pass to each other.
-    `client_ip` is the address after trusted proxies, and `request` that of the browser or the application. `now` is
-    microseconds UTC. `services` are those of other rooms. In a `trial` effects are not carried out, and no network
-    request is made.
+    `client_ip` is the address after trusted proxies, `request` that of the browser or the application, and `visitor`
+    who is signed in there (`ExpressionContext`). `now` is microseconds UTC. `services` are those of other rooms. In a
+    `trial` effects are not carried out, and no network request is made.
     """
 
     now: int
@@ -33,4 +33,5 @@ class PolicyContext:
     shared: Mapping[str, object] = field(default_factory=dict)
     request: Request | None = None
     services: PolicyServices = NO_SERVICES
+    visitor: int | Literal["subject"] | None = "subject"
     trial: bool = False

@@ -48,6 +48,7 @@ def expression_context_of(policy_request: PolicyRequest, call_policy: PolicyCall
         request=context.request,
         brand=_brand(policy_request, context.request),
         bound=_bound(policy_request),
+        visitor=context.visitor,
         call_policy=call_policy,
         trial=context.trial,
     )

@@ -32,7 +32,7 @@ def requirement_met(flow: Flow, subject: Subject | None, context: Mapping[str, o
 
 
 def policy_context(
-    context: Mapping[str, object], *, request: Request, now: int, services: PolicyServices
+    context: Mapping[str, object], *, request: Request, now: int, services: PolicyServices, visitor: int | None
 ) -> PolicyContext:
     """Return the context of policies in flows: the keys of the plan context, and the plan itself as `flow_plan`."""
     return PolicyContext(
@@ -43,4 +43,5 @@ def policy_context(
         in_flow=True,
         request=request,
         services=services,
+        visitor=visitor,
     )

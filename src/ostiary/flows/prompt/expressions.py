@@ -115,6 +115,7 @@ class PromptExpressions:
             facts={"prompt_context": stage_context.mapping("prompt_data")},
             client_ip=stage_context.client,
             request=request,
+            visitor=stage_context.session.user,
             brand=select(stage_context.snapshot, request.host).shown,
             bound={"_kind": "authentik_stages_prompt.prompt", "pk": source.pk, "name": source.name},
         )

@@ -72,7 +72,7 @@ class Planner:
         subject = await self._active(session.user)
         if not requirement_met(flow, subject, plan.context):
             return Planned(None)
-        admitted = await self._admitted(flow, plan, subject)
+        admitted = await self._admitted(flow, plan, session, subject)
         if admitted.plan is None:
             return admitted
         plan, events = admitted.plan, list(admitted.events)
@@ -84,7 +84,7 @@ class Planner:
                     target_pk=str(binding.pk),
                     mode=binding.policy_engine_mode,
                     snapshot=self._snapshot,
-                    context=self._context(plan.context),
+                    context=self._context(plan.context, session),
                 )
                 events.extend(decision.events)
                 plan = _changed(plan, decision)
@@ -105,15 +105,15 @@ class Planner:
 
     async def admit(self, flow: Flow, plan: Plan, session: Session) -> Planned:
         """Return the given plan if the policies of the flow allow the session."""
-        return await self._admitted(flow, plan, await self._active(session.user))
+        return await self._admitted(flow, plan, session, await self._active(session.user))
 
-    async def _admitted(self, flow: Flow, plan: Plan, subject: Subject | None) -> Planned:
+    async def _admitted(self, flow: Flow, plan: Plan, session: Session, subject: Subject | None) -> Planned:
         verdict = await decide(
             subject=subject,
             target_pk=str(flow.pk),
             mode=flow.policy_engine_mode,
             snapshot=self._snapshot,
-            context=self._context(plan.context),
+            context=self._context(plan.context, session),
         )
         if verdict.passing:
             return Planned(_changed(plan, verdict), events=verdict.events)
@@ -151,13 +151,19 @@ class Planner:
             target_pk=step.binding,
             mode=binding.policy_engine_mode,
             snapshot=self._snapshot,
-            context=self._context(plan.context),
+            context=self._context(plan.context, session),
         )
         changes = allowed_changes(decision.changes, plan.context)
         return Reevaluation(self._fate(decision, binding), decision.events, decision.trace.data(), changes)
 
-    def _context(self, context: Mapping[str, object]) -> PolicyContext:
-        return policy_context(context, request=self._request, now=self._now, services=self._services.policy_services)
+    def _context(self, context: Mapping[str, object], session: Session) -> PolicyContext:
+        return policy_context(
+            context,
+            request=self._request,
+            now=self._now,
+            services=self._services.policy_services,
+            visitor=session.user,
+        )
 
     def _fate(self, decision: Decision, binding: FlowStageBinding) -> Fate:
         fate = fate_of(decision, binding, self._snapshot)

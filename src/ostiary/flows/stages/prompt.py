@@ -97,6 +97,7 @@ class PromptStage(Stage):
                 request=stage_context.request,
                 now=stage_context.now,
                 services=stage_context.services.policy_services,
+                visitor=stage_context.session.user,
             ),
             target_pk=str(self.pk),
         )

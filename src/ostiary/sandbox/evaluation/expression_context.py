@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, Literal
 
 from ostiary.record import dataclass
 from ostiary.sandbox.language.names import Dialect
@@ -12,6 +12,8 @@ from ostiary.sandbox.language.names import Dialect
 if TYPE_CHECKING:
     from ostiary.directory.user import Subject
     from ostiary.web.request import Request
+
+SUBJECT: Final = "subject"
 
 PolicyCall = Callable[[str, Mapping[str, object]], Awaitable[Mapping[str, object]]]
 """Evaluates another policy by name, with more context. Returns passing, messages, raw_result. Raises LookupError."""
@@ -31,9 +33,10 @@ class ExpressionContext:
     """Everything that an expression may see.
 
     `now` is microseconds UTC. `facts` is `request.context`, in a flow the plan context, and `shared` is the rest of
-    `request.context`. `request` is that of the browser or the application, and `brand` the brand of its host. `bound`
-    are the fields of the object that the policy is bound to, or of the mapping. `names` are further variables by name.
-    In a `trial` effects are not carried out, and no network request is made.
+    `request.context`. `request` is that of the browser or the application, and `brand` the brand of its host. `visitor`
+    is the primary key of who is signed in there, None for nobody, SUBJECT for the subject: a flow may be about somebody
+    else. `bound` are the fields of the object that the policy is bound to, or of the mapping. `names` are further
+    variables by name. In a `trial` effects are not carried out, and no network request is made.
     """
 
     subject: Subject | None
@@ -46,6 +49,7 @@ class ExpressionContext:
     request: Request | None = None
     brand: Mapping[str, object] = field(default_factory=dict)
     bound: Mapping[str, object] | None = None
+    visitor: int | Literal["subject"] | None = SUBJECT
     names: Mapping[str, object] = field(default_factory=dict)
     call_policy: PolicyCall | None = None
     trial: bool = False

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
-from ostiary.sandbox.evaluation.object_fields import subject_values
+from ostiary.sandbox.evaluation.object_fields import device_fields, subject_values
 from ostiary.sandbox.evaluation.query_rows import QueryRows
 from ostiary.sandbox.language.networks import network_values
 from ostiary.sandbox.workers import HostError, HostFunction
 
 if TYPE_CHECKING:
+    from ostiary.directory.authenticators.device import Device
     from ostiary.directory.authenticators.devices import Devices
     from ostiary.directory.rows.found import Finder
     from ostiary.directory.user import Subject
@@ -28,7 +29,7 @@ class Functions:
     def __init__(self, users: Users, devices: Devices, finder: Finder) -> None:
         self._users = users
         self._devices = devices
-        self._lookups = QueryRows(users, finder)
+        self._lookups = QueryRows(users, finder, devices)
 
     def of(self, expression_context: ExpressionContext, prepared: PreparedProgram) -> Mapping[str, HostFunction]:
         """Return the functions of one run, by the names of `prelude.outside`."""
@@ -36,8 +37,11 @@ class Functions:
         async def person(field: object, value: object) -> object:
             return await self._person(field, value, prepared)
 
-        async def rows(kind: object, reference: object, lookups: object) -> object:
-            return await self._lookups.rows(kind, reference, lookups, prepared)
+        async def rows(reference: object, lookups: object) -> object:
+            return await self._lookups.rows(reference, lookups, prepared)
+
+        async def devices(user: object) -> object:
+            return [device_fields(one) for one in await self._held(user)]
 
         async def has_authenticator(user: object, device_type: object) -> bool:
             return await self._has_authenticator(user, device_type)
@@ -48,6 +52,7 @@ class Functions:
         return {
             "host_person": person,
             "host_rows": rows,
+            "host_devices": devices,
             "host_has_authenticator": has_authenticator,
             "host_call_policy": call_policy,
             "host_network": _network,
@@ -72,10 +77,11 @@ class Functions:
         subject = None if pk is None else await self._users.subject(pk)
         return None if subject is None else subject_values(subject, prepared.attributes)
 
+    async def _held(self, user: object) -> Sequence[Device]:
+        return await self._devices.of_user(user) if type(user) is int and abs(user) < _NUMBERS else ()
+
     async def _has_authenticator(self, user: object, device_type: object) -> bool:
-        if not isinstance(user, int):
-            return False
-        held = {device.device_class for device in await self._devices.confirmed(user)}
+        held = {device.device_class for device in await self._held(user) if device.confirmed}
         if device_type is None:
             return bool(held)
         if device_type not in _DEVICE_CLASSES:

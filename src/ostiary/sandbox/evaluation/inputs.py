@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
-from ostiary.sandbox.evaluation.expression_context import ExpressionContext
+from ostiary.sandbox.evaluation.expression_context import SUBJECT, ExpressionContext
 from ostiary.sandbox.evaluation.http import http_values
 from ostiary.sandbox.evaluation.object_fields import subject_values
 from ostiary.sandbox.language.networks import network_values
@@ -17,15 +17,22 @@ if TYPE_CHECKING:
 _PLAN: Final = "flow_plan"
 _PENDING: Final = "pending_user"
 _APPLICATION: Final = "application"
+_OWN: Final = frozenset({"provider", "token"})  # variables with a value of their own
 
 
 def program_inputs(
-    prepared: PreparedProgram, expression_context: ExpressionContext, people: Mapping[int, Subject | None]
+    prepared: PreparedProgram,
+    expression_context: ExpressionContext,
+    people: Mapping[int, Subject | None],
+    form: Sequence[tuple[str, str]] = (),
 ) -> dict[str, object]:
-    """Return the inputs. `people` are the users that the context names (`pending_person`), by primary key."""
+    """Return the inputs. `people` are the users that the context names (`pending_person`) and the visitor, by key."""
     for key in prepared.keys:
         expression_context.facts.get(key)  # for `ObservedFacts`, because the program has only a copy
-    return {name: _MADE[name](prepared, expression_context, people) for name in prepared.values}
+    given = {name: _MADE[name](prepared, expression_context, people) for name in prepared.values - {"given_http"}}
+    if "given_http" in prepared.values:
+        given["given_http"] = _http(prepared, expression_context, people, form)
+    return given
 
 
 def pending_person(prepared: PreparedProgram, expression_context: ExpressionContext) -> int | None:
@@ -37,11 +44,21 @@ def pending_person(prepared: PreparedProgram, expression_context: ExpressionCont
     return pk if isinstance(pk, int) else None
 
 
+def visiting_person(prepared: PreparedProgram, expression_context: ExpressionContext) -> int | None:
+    """Return the number of who is signed in at the browser, where that is not the subject and a program looks."""
+    if expression_context.visitor == SUBJECT or "given_http" not in prepared.values:
+        return None
+    return expression_context.visitor
+
+
 def _facts(
     prepared: PreparedProgram, expression_context: ExpressionContext, people: Mapping[int, Subject | None]
 ) -> dict[str, object]:
     """Return the context without the plan, with the fields of objects."""
-    facts = {name: expression_context.facts[name] for name in expression_context.facts if name != _PLAN}
+    facts = {
+        **_names(prepared, expression_context, people),
+        **{name: expression_context.facts[name] for name in expression_context.facts if name != _PLAN},
+    }
     pending, application = facts.get(_PENDING), facts.get(_APPLICATION)
     if prepared.mentions(_PENDING) and isinstance(pending, Mapping):
         pk = pending.get("pk")
@@ -57,6 +74,10 @@ def _facts(
     return facts
 
 
+def _names(_prepared: PreparedProgram, expression_context: ExpressionContext, _people: object) -> dict[str, object]:
+    return {name: value for name, value in expression_context.names.items() if name not in _OWN}
+
+
 def _client(_prepared: PreparedProgram, expression_context: ExpressionContext, _people: object) -> object:
     try:
         return None if expression_context.client_ip is None else network_values("address", expression_context.client_ip)
@@ -64,12 +85,19 @@ def _client(_prepared: PreparedProgram, expression_context: ExpressionContext, _
         return None
 
 
-def _http(_prepared: PreparedProgram, expression_context: ExpressionContext, _people: object) -> object:
-    return (
-        None
-        if expression_context.request is None
-        else http_values(expression_context.request, expression_context.brand)
-    )
+def _http(
+    prepared: PreparedProgram,
+    expression_context: ExpressionContext,
+    people: Mapping[int, Subject | None],
+    form: Sequence[tuple[str, str]],
+) -> object:
+    if expression_context.request is None:
+        return None
+    values = http_values(expression_context.request, expression_context.brand, form)
+    if expression_context.visitor != SUBJECT:
+        visitor = None if expression_context.visitor is None else people.get(expression_context.visitor)
+        values["user"] = subject_values(visitor, prepared.attributes)
+    return values
 
 
 _MADE: Final[Mapping[str, Callable[[PreparedProgram, ExpressionContext, Mapping[int, Subject | None]], object]]] = {
@@ -82,11 +110,11 @@ _MADE: Final[Mapping[str, Callable[[PreparedProgram, ExpressionContext, Mapping[
     "given_plan": lambda prepared, expression_context, people: (
         _facts(prepared, expression_context, people) if expression_context.in_flow else None
     ),
-    "given_http": _http,
     "given_object": lambda _prepared, expression_context, _: expression_context.bound,
     "given_provider": lambda _prepared, expression_context, _: expression_context.names.get("provider"),
     "given_token": lambda _prepared, expression_context, _: expression_context.names.get("token"),
     "given_client_ip": _client,
+    "given_names": _names,
     "given_sso": lambda _prepared, expression_context, _: expression_context.is_sso,
-    "given_networks": lambda prepared, _expression_context, _: prepared.networks,
+    "given_networks": lambda prepared, _scene, _: prepared.networks,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from ostiary.record import dataclass
 
 if TYPE_CHECKING:
+    from ostiary.directory.authenticators.device import Device
     from ostiary.directory.user import GroupRef, Subject, User
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -16,7 +18,8 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 NOBODY: Final[Mapping[str, object]] = {
     "pk": None, "id": None, "uuid": None, "uid": "", "username": "", "name": "", "email": "", "path": "",
     "type": "internal", "is_active": False, "is_superuser": False, "is_authenticated": False, "is_anonymous": True,
-    "attributes": {}, "last_login": None, "date_joined": None, "last_updated": None, "password_change_date": None,
+    "attributes": {}, "avatar": "", "last_login": None, "date_joined": None, "last_updated": None,
+    "password_change_date": None,
 }  # fmt: skip
 
 
@@ -53,6 +56,7 @@ def user_fields(user: User, *, uid: str, is_superuser: bool) -> dict[str, object
         "is_authenticated": True,
         "is_anonymous": False,
         "attributes": user.attributes,
+        "avatar": _avatar(user),
         "last_login": _time(user.last_login),
         "date_joined": _time(user.date_joined),
         "last_updated": _time(user.last_updated),
@@ -86,6 +90,30 @@ def group_fields(group: GroupRef) -> dict[str, object]:
         "is_superuser": group.is_superuser,
         "attributes": group.attributes,
     }
+
+
+def device_fields(device: Device) -> dict[str, object]:
+    """Return the fields of a device."""
+    return {
+        "_class": device.device_class,
+        "pk": device.pk,
+        "user": device.user,
+        "name": device.name,
+        "confirmed": device.confirmed,
+        "created": _time(device.created),
+        "last_updated": _time(device.last_updated),
+        "last_used": _time(device.last_used),
+    }
+
+
+def _avatar(user: User) -> str:
+    """Return the picture that the user's attributes name, else initials."""
+    picture = user.attributes.get("avatar")
+    if isinstance(picture, str) and picture:
+        return picture
+    initials = "".join(word[0] for word in (user.name or user.username).split()[:2] if word[0].isalnum()).upper()
+    text = f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 64 64'><text x='32' y='42'>{initials}</text></svg>"
+    return "data:image/svg+xml;base64," + base64.b64encode(text.encode()).decode()
 
 
 def _time(microseconds: int | None) -> datetime | None:

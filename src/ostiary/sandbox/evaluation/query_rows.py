@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Final
 
 from ostiary.directory.rows.found import Relation
 from ostiary.directory.user import uid_of
-from ostiary.sandbox.evaluation.object_fields import group_fields, user_fields
+from ostiary.sandbox.evaluation.object_fields import device_fields, group_fields, user_fields
 from ostiary.sandbox.language.analysis import EVERYTHING
 from ostiary.sandbox.workers import HostError
 
 if TYPE_CHECKING:
+    from ostiary.directory.authenticators.devices import Devices
     from ostiary.directory.rows.found import Finder
     from ostiary.directory.user import GroupRef, User
     from ostiary.directory.users import Users
@@ -30,27 +31,35 @@ _GROUPS: Final = ("groups", "ak_groups")
 class QueryRows:
     """The rows of query sets."""
 
-    def __init__(self, users: Users, finder: Finder) -> None:
+    def __init__(self, users: Users, finder: Finder, devices: Devices) -> None:
         self._users = users
         self._finder = finder
+        self._devices = devices
 
-    async def rows(
-        self, kind: object, reference: object, lookups: object, prepared: PreparedProgram
+    async def rows(  # noqa: PLR0911 - one for each kind of reference
+        self, reference: object, lookups: object, prepared: PreparedProgram
     ) -> list[dict[str, object]]:
         """Return the rows of `reference`: a kind as a whole, or a relation of an object. Raises HostError."""
         narrow = {str(name): _plain(value) for name, value in list(_items(lookups))[:_MAX_LOOKUPS]}
-        match kind, reference:
-            case "group", ["user", int() as pk, "groups" | "all_groups" as name]:
+        match reference:
+            case ["user", int() as pk, "groups" | "all_groups" as name]:
                 return [group_fields(one) for one in await self._of_user(pk, name)]
-            case "group", ["group"]:
-                return await self._groups(narrow, None)
-            case "group", ["group", str() as of, "parents" | "children" as name]:
-                return await self._groups(narrow, Relation(name, of))
-            case "user", ["user"]:
-                return await self._people(narrow, None, prepared, lookups)
-            case "user", ["group", str() as of, "users"]:
+            case ["group", str() as of, "users"]:
                 return await self._people(narrow, Relation("users", of), prepared, lookups)
+            case ["group", str() as of, "parents" | "children" as name]:
+                return await self._groups(narrow, Relation(name, of))
+            case ["device", str() as device_class]:
+                return await self._of_device(device_class, narrow.get("user", narrow.get("user__pk")))
+            case ["group"]:
+                return await self._groups(narrow, None)
+            case ["user"]:
+                return await self._people(narrow, None, prepared, lookups)
         return []  # of nobody
+
+    async def _of_device(self, device_class: str, user: object) -> list[dict[str, object]]:
+        if not isinstance(user, int):
+            raise HostError("devices are looked up by their user: filter(user=...)")
+        return [device_fields(one) for one in await self._devices.of_user(user) if one.device_class == device_class]
 
     async def _of_user(self, pk: int, name: str) -> Iterable[GroupRef]:
         subject = await self._users.subject(pk)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ostiary.sandbox.evaluation.conversion import SKIPPED, result_of
 from ostiary.sandbox.evaluation.errors import ExpressionFailed, ExpressionRefused
-from ostiary.sandbox.evaluation.inputs import pending_person, program_inputs
+from ostiary.sandbox.evaluation.inputs import pending_person, program_inputs, visiting_person
 from ostiary.sandbox.evaluation.mails import outbox_statements
 from ostiary.sandbox.language.program import PreparedProgram, RefusedExpression, prepare
 from ostiary.sandbox.workers import Aborted, Finish, HostFunction, Program, Workers
+from ostiary.web.errors import HttpError
 
 if TYPE_CHECKING:
     from ostiary.directory.user import Subject
@@ -40,7 +41,12 @@ class Runner:
             raise ExpressionRefused(str(error)) from None
         outcome = await self.workers.run(
             Program(prepared.source, expression.name),
-            inputs=program_inputs(prepared, expression_context, await self._people(prepared, expression_context)),
+            inputs=program_inputs(
+                prepared,
+                expression_context,
+                await self._people(prepared, expression_context),
+                await _form(prepared, expression_context),
+            ),
             functions=self._answers(prepared, expression_context),
             trial=expression_context.trial,
         )
@@ -56,17 +62,31 @@ class Runner:
     async def _people(
         self, prepared: PreparedProgram, expression_context: ExpressionContext
     ) -> Mapping[int, Subject | None]:
-        pk = pending_person(prepared, expression_context)
-        if pk is None:
-            return {}
-        if expression_context.subject is not None and expression_context.subject.user.pk == pk:
-            return {pk: expression_context.subject}
-        return {pk: await self._functions.subject(pk)}
+        wanted = {
+            pk
+            for pk in (pending_person(prepared, expression_context), visiting_person(prepared, expression_context))
+            if pk is not None
+        }
+        subject = expression_context.subject
+        return {
+            pk: subject if subject is not None and subject.user.pk == pk else await self._functions.subject(pk)
+            for pk in wanted
+        }
 
     def _answers(self, prepared: PreparedProgram, expression_context: ExpressionContext) -> Mapping[str, HostFunction]:
         """Return the host functions that the program uses, by the names of `prelude.outside`."""
         found = {**self._functions.of(expression_context, prepared), "host_skip_object": _skip}
         return {name: found[name] for name in prepared.functions if name in found}
+
+
+async def _form(prepared: PreparedProgram, expression_context: ExpressionContext) -> Sequence[tuple[str, str]]:
+    """Return what was sent with the request as a form, if the program looks at it."""
+    if expression_context.request is None or not prepared.mentions("POST"):
+        return ()
+    try:
+        return await expression_context.request.form()
+    except HttpError:
+        return ()
 
 
 def _line(prepared: PreparedProgram, outcome: Aborted) -> int | None:

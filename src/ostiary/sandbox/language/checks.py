@@ -34,9 +34,8 @@ _MISSING: Final[Mapping[str, str]] = {
 }  # fmt: skip
 """Methods of Python's own types that the sandbox has not."""
 
-_WRITING: Final = name_set(
-    "save delete set_password get_or_create update_or_create bulk_create bulk_update refresh_from_db"
-)
+_WRITING: Final = name_set("save delete set_password update_or_create bulk_create bulk_update refresh_from_db")
+_CHANGING: Final = name_set("clear pop popitem setdefault update")
 _STORED: Final = "expressions change nothing that is stored: let a user write stage write prompt_data"
 
 _NODES: Final[Mapping[type[ast.AST], tuple[str, str]]] = {
@@ -83,6 +82,12 @@ class _Checker:
         self._dialect = dialect
         self._nodes = [node for statement in body for node in ast.walk(statement)]
         self._own = {node.name for node in self._nodes if isinstance(node, ast.ClassDef) and node.bases}
+        self._named = {  # `x.__class__.__name__` alone: the class goes nowhere
+            _end(node.value)
+            for node in self._nodes
+            if isinstance(node, ast.Attribute) and node.attr == "__name__"
+            if isinstance(node.value, ast.Attribute) and node.value.attr == "__class__"
+        }
         self._statements = {_place(node.value) for node in self._nodes if isinstance(node, ast.Expr)}
 
     def faults(self) -> Iterator[LanguageFault]:
@@ -118,8 +123,13 @@ class _Checker:
                 )
             case ast.Attribute(attr=name):
                 yield from self._attribute(node, name)
-            case ast.Call():
+            case ast.Call() | ast.Subscript():
                 yield from self._call(node)
+
+    def _unheard(self, node: ast.expr) -> Iterator[LanguageFault]:
+        """Yield what is wrong with a change of what a source gathers: nobody would hear of it."""
+        if "properties" in self._dialect.variables:
+            yield fault_at(node, "what is written into properties is lost here", "return a dictionary", fatal=True)
 
     def _deleted(self, targets: Sequence[ast.expr]) -> Iterator[LanguageFault]:
         for target in targets:
@@ -166,7 +176,9 @@ class _Checker:
                 yield fault_at(node, f"{module} has no {one.name} here", instead)
 
     def _attribute(self, node: ast.Attribute, name: str) -> Iterator[LanguageFault]:
-        if name in _MISSING:
+        if name == "session" and _is_request(node.value):
+            yield fault_at(node, "there is no session here", "keep it in the context of the flow's plan")
+        elif name in _MISSING:
             yield fault_at(node, f"there is no method {name} here", _MISSING[name])
         elif name in _WRITING:
             yield fault_at(node, f"{name} would write", _STORED)
@@ -174,7 +186,7 @@ class _Checker:
             yield fault_at(
                 node, f"names that begin with {RESERVED} belong to the sandbox", "choose another name", fatal=True
             )
-        elif name.startswith("__") and name.endswith("__") and name != "__name__":
+        elif name.startswith("__") and name.endswith("__") and name != "__name__" and _end(node) not in self._named:
             yield fault_at(node, f"{name} cannot be reached here", "use isinstance, or type(...)", fatal=True)
         elif (
             isinstance(node.value, ast.Name)
@@ -197,13 +209,17 @@ class _Checker:
         module = self._modules()[name]
         return NATIVE[module] if module in NATIVE else set(SHIMS[module])
 
-    def _call(self, node: ast.Call) -> Iterator[LanguageFault]:
+    def _call(self, node: ast.Call | ast.Subscript) -> Iterator[LanguageFault]:
         match node:
             case ast.Call(func=ast.Name(id="hasattr" | "getattr"), args=[_, ast.Constant(value=str() as name), *_]):
                 if name in METHODS:
                     yield fault_at(
                         node, f"whether there is a method {name} cannot be told here", "use isinstance", fatal=True
                     )
+            case ast.Call(func=ast.Attribute(value=ast.Name(id="properties"), attr=name)) if name in _CHANGING:
+                yield from self._unheard(node)
+            case ast.Subscript(value=ast.Name(id="properties"), ctx=ast.Store() | ast.Del()):
+                yield from self._unheard(node)
             case ast.Call(func=ast.Attribute(value=ast.Attribute(attr="objects"), attr="create" | "update" as name)):
                 yield fault_at(node, f"{name} would write", _STORED)
             case ast.Call(
@@ -218,8 +234,18 @@ class _Checker:
                 )
 
 
+def _is_request(node: ast.expr) -> bool:
+    return (isinstance(node, ast.Name) and node.id == "http_request") or (
+        isinstance(node, ast.Attribute) and node.attr == "http_request"
+    )
+
+
 def _place(node: ast.expr) -> tuple[int, int]:
     return node.lineno, node.col_offset
+
+
+def _end(node: ast.expr) -> tuple[int | None, int | None]:
+    return node.end_lineno, node.end_col_offset
 
 
 def _imported(node: ast.AST, module: str) -> Iterator[LanguageFault]:

@@ -13,8 +13,8 @@ from ostiary.record import dataclass
 from ostiary.sandbox.language.analysis import EVERYTHING
 
 _MODULES: Final = (
-    "exceptions", "iteration", "values", "lookups", "queries", "merging", "people", "objects", "requests", "networks",
-    "effects", "functions", "imports", "variables",
+    "exceptions", "iteration", "values", "lookups", "queries", "people", "objects",
+    "requests", "networks", "effects", "functions", "texts", "imports", "variables",
 )  # fmt: skip
 _OUTSIDE: Final = "outside"
 T = TypeVar("T", bound=ast.AST)

@@ -30,7 +30,7 @@ FUNCTIONS: Final = name_set(
 )
 """Functions of every expression."""
 
-ASKING: Final = name_set("ak_call_policy ak_user_by ak_user_has_authenticator ip_address ip_network")
+ASKING: Final = name_set("ak_call_policy ak_user_by ak_user_has_authenticator devices_for_user ip_address ip_network")
 """Functions that ask the host while the program waits."""
 
 INSTEAD: Final[Mapping[str, str]] = MappingProxyType(
@@ -79,8 +79,30 @@ class Dialect:
 
 POLICY: Final = Dialect(
     "expression policy",
-    name_set("request context http_request ak_client_ip ak_is_sso_flow ak_message"),
+    name_set("request user context http_request ak_client_ip ak_is_sso_flow ak_message"),
     "verdict",
 )
 MAPPING: Final = Dialect("property mapping", name_set("user request http_request provider token SkipObject"), "value")
+MAPPINGS: Final[Mapping[str, Dialect]] = MappingProxyType(
+    {
+        "scope": MAPPING,
+        **{
+            kind: Dialect(f"mapping of {name}", name_set(f"user request http_request SkipObject {variables}"), "value")
+            for kind, name, variables in (
+                ("saml", "SAML", "provider"),
+                ("scim", "SCIM", "provider connection group"),
+                ("ldap-source", "an LDAP source", "ldap dn source properties"),
+                ("oauth-source", "an OAuth source", "info client token source properties group_id"),
+                ("saml-source", "a SAML source", "name_id source properties"),
+                ("scim-source", "a SCIM source", "data source properties"),
+                ("kerberos-source", "a Kerberos source", "principal source properties"),
+                ("plex-source", "a Plex source", "info source properties"),
+                ("telegram-source", "a Telegram source", "info source properties"),
+                ("webhook", "a notification", "notification"),
+            )
+        },
+    }
+)
+"""The kinds of mappings that authentik has, with the variables of each."""
+
 PROMPT: Final = Dialect("prompt", name_set("user request http_request prompt_context"), "value")

@@ -19,6 +19,7 @@ from ostiary.sandbox.language.analysis import (
 from ostiary.sandbox.language.checks import check_body
 from ostiary.sandbox.language.fault import LanguageFault, UnreadableExpression
 from ostiary.sandbox.language.library import Prelude, definitions, prelude_for
+from ostiary.sandbox.language.modules import SHIMS
 from ostiary.sandbox.language.name_sets import name_set
 from ostiary.sandbox.language.names import Dialect
 from ostiary.sandbox.language.networks import network_values
@@ -80,7 +81,7 @@ def prepare(source: str, dialect: Dialect) -> PreparedProgram:
     if faults:
         raise RefusedExpression(faults)
     mentions = mentions_of(body)
-    parameters = sorted(own_names(body) & (dialect.variables | definitions()))
+    parameters = sorted(own_names(body) & (dialect.known | _imported(body)) & definitions())
     unknown = free_names(body) - dialect.known
     body = rewrite(body, mentions)
     leaving = "ostiary_verdict" if dialect.result == "verdict" else "ostiary_plain"
@@ -88,6 +89,16 @@ def prepare(source: str, dialect: Dialect) -> PreparedProgram:
     roots = ((free_names(body) - unknown) | set(parameters) | _names(effects)) & definitions()
     prelude = prelude_for(roots, attributes=mentions.attributes, texts=mentions.texts, rare=[leaving])
     return _assembled(body, parameters, _tail(leaving, prelude.rare, effects), prelude, mentions)
+
+
+def _imported(body: Sequence[ast.stmt]) -> set[str]:
+    """Return the definitions that stand for what is imported."""
+    nodes = [node for statement in body for node in ast.walk(statement)]
+    found = [SHIMS.get(node.module or "", {}) for node in nodes if isinstance(node, ast.ImportFrom)]
+    found += [
+        SHIMS[one.name] for node in nodes if isinstance(node, ast.Import) for one in node.names if one.name in SHIMS
+    ]
+    return {name for module in found for name in module.values()}
 
 
 def _assembled(

@@ -41,6 +41,8 @@ METHODS: Final = name_set(
     " values zfill"
 )
 """Methods of Python's own types, which the sandbox calls, but does not hand out as values."""
+_ADDRESSES: Final = name_set("ak_client_ip ip_address ip_network")
+_ORDERING: Final = (ast.Lt, ast.LtE, ast.Gt, ast.GtE)
 _SURE: Final = (
     ast.Constant, ast.JoinedStr, ast.List, ast.Dict, ast.Set, ast.Tuple, ast.ListComp, ast.SetComp, ast.DictComp,
     ast.GeneratorExp, ast.Compare, ast.Lambda, ast.BinOp,
@@ -63,6 +65,7 @@ class _Rewriter(ast.NodeTransformer):
         self._asks = self._rows or bool(mentions.names & ASKING)
         self._bound = mentions.bound
         self._mentions = mentions
+        self._addresses = bool(mentions.names & _ADDRESSES)
         self._own: set[str] = set()
         self._errors = 0
 
@@ -123,6 +126,9 @@ class _Rewriter(ast.NodeTransformer):
 
     def visit_Compare(self, node: ast.Compare) -> ast.AST:
         self.generic_visit(node)
+        if self._addresses and any(isinstance(op, _ORDERING) for op in node.ops):
+            node.left = _call("ostiary_ordered", [node.left], node)
+            node.comparators = [_call("ostiary_ordered", [one], node) for one in node.comparators]
         pairs = zip(node.ops, node.comparators, strict=True)
         node.comparators = [self._listed(one) if isinstance(op, ast.In | ast.NotIn) else one for op, one in pairs]
         return node

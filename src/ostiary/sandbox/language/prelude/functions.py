@@ -25,7 +25,7 @@ def ak_user_by(**filters: Any) -> Any:
             if name in filters:
                 found = host_person(name, filters[name])
                 return None if found is None else User(found)
-    for row in host_rows("user", ["user"], filters):
+    for row in host_rows(["user"], filters):
         for name in filters:
             if name.split("__")[0] not in row:
                 return None

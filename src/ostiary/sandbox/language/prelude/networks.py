@@ -59,6 +59,13 @@ class IPNetwork:
         return str(self)
 
 
+def ostiary_ordered(value: Any) -> Any:
+    """Return what an address is ordered by, and anything else as it is."""
+    if isinstance(value, IPAddress):
+        return (value.version, value.ostiary_number)  # type: ignore[attr-defined]
+    return value
+
+
 def ip_address(address: Any) -> IPAddress:
     """Return an address. Raises ValueError."""
     if isinstance(address, IPAddress):

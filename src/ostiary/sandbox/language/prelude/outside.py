@@ -16,16 +16,22 @@ given_provider: dict[str, Any] | None = None
 given_token: dict[str, Any] | None = None
 given_client_ip: dict[str, Any] | None = None
 given_sso: bool = False
+given_names: dict[str, Any] = {}
 given_networks: dict[str, dict[str, Any]] = {}
 
 
-def host_rows(kind: str, reference: list[Any], lookups: dict[str, Any]) -> list[dict[str, Any]]:
+def host_rows(reference: list[Any], lookups: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the rows of a relation, or of a whole kind: all that match the look-ups, and perhaps others."""
     raise NotImplementedError
 
 
 def host_person(field: str, value: Any) -> dict[str, Any] | None:
     """Return a user by pk, username or uuid, as `given_user`; None without one."""
+    raise NotImplementedError
+
+
+def host_devices(user: int) -> list[dict[str, Any]]:
+    """Return the devices of a user, also those that are not confirmed."""
     raise NotImplementedError
 
 

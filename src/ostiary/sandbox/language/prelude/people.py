@@ -1,13 +1,26 @@
-"""Users and groups, as authentik's expressions know them."""
+"""Users, their devices and groups, as authentik's expressions know them."""
 
 from __future__ import annotations
 
 from typing import Any, ClassVar
 
 from ostiary.sandbox.language.prelude.exceptions import DoesNotExist, MultipleObjectsReturned
-from ostiary.sandbox.language.prelude.merging import ostiary_merged
-from ostiary.sandbox.language.prelude.outside import host_person, host_rows, uses
+from ostiary.sandbox.language.prelude.outside import host_devices, host_person, host_rows, uses
 from ostiary.sandbox.language.prelude.queries import Query
+
+
+def ostiary_merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """Return both merged, as a new dictionary."""
+    merged = dict(below)
+    for name, value in above.items():
+        old = merged.get(name)
+        if isinstance(old, dict) and isinstance(value, dict):
+            merged[name] = ostiary_merged(old, value)
+        elif isinstance(old, list) and isinstance(value, list):
+            merged[name] = old + value
+        else:
+            merged[name] = value
+    return merged
 
 
 def ostiary_given_groups(values: dict[str, Any]) -> Any:
@@ -53,6 +66,23 @@ class Group:
         return {"ostiary": "group", "pk": self.pk, "name": self.name}  # type: ignore[attr-defined]
 
 
+class Entitlement:
+    """What an application lets somebody do, by name."""
+
+    KIND: ClassVar[str] = "entitlement"
+
+    def __init__(self, values: dict[str, Any]) -> None:
+        for name, value in values.items():
+            setattr(self, name, value)
+
+    def __str__(self) -> str:
+        return str(self.name)  # type: ignore[attr-defined]
+
+    def ostiary_reference(self) -> dict[str, Any]:
+        """Return what stands for it outside."""
+        return {"ostiary": "entitlement", "pk": self.pk, "name": self.name}  # type: ignore[attr-defined]
+
+
 class User:
     """A user; nobody has no primary key, and is not authenticated."""
 
@@ -83,7 +113,7 @@ class User:
     def ostiary_every_group(self) -> Any:
         """Return the rows of the groups with their ancestors."""
         if uses("objects", "users") and not hasattr(self, "_every_group"):
-            self._every_group = host_rows("group", ["user", self.pk, "all_groups"], {})  # type: ignore[attr-defined]
+            self._every_group = host_rows(["user", self.pk, "all_groups"], {})  # type: ignore[attr-defined]
         return self._every_group
 
     def group_attributes(self, request: Any = None) -> dict[str, Any]:
@@ -95,13 +125,27 @@ class User:
             self._merged = ostiary_person(self.pk)["_merged"]  # type: ignore[attr-defined]
         return ostiary_merged(below, self._merged)
 
-    def app_entitlements(self, _application: Any) -> Query:
-        """Return nothing: there are no entitlements yet."""
-        return Query(Group, [])
+    def app_entitlements(self, application: Any) -> Query:
+        """Return the entitlements of an application that this user has, by name or through a group."""
+        return Query(Entitlement, self.ostiary_entitled(application))
 
-    def app_entitlements_attributes(self, _application: Any) -> dict[str, Any]:
-        """Return nothing, as above."""
-        return {}
+    def app_entitlements_attributes(self, application: Any) -> dict[str, Any]:
+        """Return the attributes of those, merged in the order of their names."""
+        merged: dict[str, Any] = {}
+        for row in self.ostiary_entitled(application):
+            merged = ostiary_merged(merged, row["attributes"])
+        return merged
+
+    def ostiary_entitled(self, application: Any) -> list[dict[str, Any]]:
+        """Return the rows of the entitlements of an application that this user has."""
+        if application is None or not hasattr(application, "_entitlements"):
+            return []
+        mine = [row["pk"] for row in self.ostiary_every_group()]
+        return [
+            row
+            for row in application._entitlements  # noqa: SLF001 - ours
+            if self.pk in row["_users"] or any([pk in mine for pk in row["_groups"]])  # type: ignore[attr-defined]  # noqa: C419 - a list is what it is there
+        ]
 
     def locale(self, _request: Any = None) -> str:
         """Return the language that the user has chosen, "" without one."""
@@ -119,3 +163,50 @@ class User:
 
 Group.objects = Query(Group, None, ["group"])
 User.objects = Query(User, None, ["user"])
+
+
+class TOTPDevice:
+    """A device that shows codes."""
+
+    KIND: ClassVar[str] = "totp"
+    objects: ClassVar[Any] = None
+
+    def __init__(self, values: dict[str, Any]) -> None:
+        for name, value in values.items():
+            setattr(self, name, value)
+
+
+class StaticDevice:
+    """Codes for recovery."""
+
+    KIND: ClassVar[str] = "static"
+    objects: ClassVar[Any] = None
+
+    def __init__(self, values: dict[str, Any]) -> None:
+        for name, value in values.items():
+            setattr(self, name, value)
+
+
+class WebAuthnDevice:
+    """A security key or a passkey."""
+
+    KIND: ClassVar[str] = "webauthn"
+    objects: ClassVar[Any] = None
+
+    def __init__(self, values: dict[str, Any]) -> None:
+        for name, value in values.items():
+            setattr(self, name, value)
+
+
+def devices_for_user(user: Any, confirmed: bool | None = True) -> list[Any]:
+    """Return the devices of a user: the confirmed ones, the others, or with None all."""
+    if user.pk is None:
+        return []
+    classes = {"totp": TOTPDevice, "static": StaticDevice, "webauthn": WebAuthnDevice}
+    rows = [row for row in host_devices(user.pk) if row["_class"] in classes]
+    return [classes[row["_class"]](row) for row in rows if confirmed is None or row["confirmed"] == confirmed]
+
+
+TOTPDevice.objects = Query(TOTPDevice, None, ["device", "totp"])
+StaticDevice.objects = Query(StaticDevice, None, ["device", "static"])
+WebAuthnDevice.objects = Query(WebAuthnDevice, None, ["device", "webauthn"])

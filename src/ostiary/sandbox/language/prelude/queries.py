@@ -57,7 +57,7 @@ class Query:
         """Return the rows."""
         rows = self._given or []
         if uses("objects", "users", "parents", "children") and self._given is None:
-            rows = host_rows(self._kind.KIND, self._reference, ostiary_lookups(self._steps))
+            rows = host_rows(self._reference, ostiary_lookups(self._steps))
         if uses("_with"):
             return ostiary_applied(rows, self._steps)
         return rows
@@ -166,7 +166,7 @@ class Query:
         """Return the only one. Raises DoesNotExist, MultipleObjectsReturned."""
         rows = self.filter(*conditions, **lookups).ostiary_rows()
         if not rows:
-            raise DoesNotExist("nothing matches")
+            raise DoesNotExist(self._kind.KIND.capitalize() + " matching query does not exist.")
         if len(rows) > 1:
-            raise MultipleObjectsReturned("more than one matches")
+            raise MultipleObjectsReturned("get() returned more than one " + self._kind.KIND.capitalize())
         return rows[0]

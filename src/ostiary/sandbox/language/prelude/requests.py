@@ -57,6 +57,14 @@ class QueryDict:
         return [(name, values[-1]) for name, values in self.ostiary_values.items()]
 
 
+class Tenant:
+    """The settings of the installation that expressions read."""
+
+    def __init__(self, values: dict[str, Any]) -> None:
+        for name, value in values.items():
+            setattr(self, name, value)
+
+
 class Brand:
     """The brand of the host that was asked."""
 
@@ -76,6 +84,8 @@ class HttpRequest:
         self.path = values["path"]
         self.scheme = values["scheme"]
         self.GET = QueryDict(values["query"])
+        self.POST = QueryDict(values["form"])
+        self.tenant = Tenant(values["tenant"])
         self.headers = Headers(values["headers"])
         self.META = values["meta"]
         self.COOKIES = values["cookies"]
