@@ -102,7 +102,7 @@ def test_a73_the_traces_of_a_sign_in_tell_what_was_done_and_no_secret(
     wait_until(lambda: bool(seen.named("task mail.send")))
 
     assert len({one.trace_id for one in seen.spans}) > 10  # one for each request and task
-    answered = seen.named("answer ak-stage-password")
+    answered = seen.named("answer PasswordStage")
     assert any(above(seen, one)[-1] == "POST /api/v3/flows/executor/{slug}/" for one in answered)
     assert answered[0].attributes["ostiary.verdict"] == "done"
     assert {one.attributes["db.system.name"] for one in seen.spans if "db.system.name" in one.attributes} == {

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 async def open_stage(stage: Stage, stage_context: StageContext) -> Verdict:
     """Let a stage say what there is to ask, or that it needs no answer."""
-    with span(f"open {stage.COMPONENT}") as work:
+    with span(f"open {type(stage).__name__}") as work:
         verdict = await cast("Behaviour", stage).open(stage_context)
         _describe(work, stage_context.flow, stage, verdict)
         return verdict
@@ -22,7 +22,7 @@ async def open_stage(stage: Stage, stage_context: StageContext) -> Verdict:
 
 async def answer_stage(stage: Stage, stage_context: StageContext, answer: Mapping[str, object]) -> Verdict:
     """Let a stage judge an answer."""
-    with span(f"answer {stage.COMPONENT}") as work:
+    with span(f"answer {type(stage).__name__}") as work:
         verdict = await cast("Behaviour", stage).answer(stage_context, answer)
         _describe(work, stage_context.flow, stage, verdict)
         return verdict
