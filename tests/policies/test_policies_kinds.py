@@ -52,10 +52,11 @@ async def decided(
     services: PolicyServices = NO_SERVICES,
     timeout: int = 30,
     trial: bool = False,
+    address: str | None = None,
     **facts: object,
 ) -> Decision:
     bound = PolicyBinding(pk=str(uuid.uuid4()), policy=str(policy.pk), target=TARGET, order=0, timeout=timeout)
-    context = PolicyContext(now=NOW, facts=facts, services=services, trial=trial)
+    context = PolicyContext(now=NOW, client_ip=address, facts=facts, services=services, trial=trial)
     snapshot = Snapshot.of(REGISTRY, [policy, bound])
     return await decide(subject=who, target_pk=TARGET, mode="any", snapshot=snapshot, context=context)
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ostiary.brands.select import select
-from ostiary.policies.errors import DEPENDS, PolicyFailed, Undetermined
+from ostiary.policies.errors import DEPENDS, NotAvailable, PolicyFailed, Undetermined
+from ostiary.policies.lookups.places import Places
 from ostiary.policies.policy_calls import policy_call
 from ostiary.policies.policy_request import PolicyResult
 from ostiary.policies.resources import BINDING_TARGET
@@ -42,7 +43,7 @@ def expression_context_of(policy_request: PolicyRequest, call_policy: PolicyCall
         now=context.now,
         facts=context.facts,
         in_flow=context.in_flow,
-        shared=context.shared,
+        shared={**_places(policy_request), **context.shared},
         is_sso=context.is_sso,
         client_ip=context.client_ip,
         request=context.request,
@@ -52,6 +53,14 @@ def expression_context_of(policy_request: PolicyRequest, call_policy: PolicyCall
         call_policy=call_policy,
         trial=context.trial,
     )
+
+
+def _places(policy_request: PolicyRequest) -> Mapping[str, object]:
+    """Return `geoip` and `asn` of the client's address. No plan keeps them."""
+    try:
+        return policy_request.context.services[Places].facts(policy_request.context.client_ip)
+    except NotAvailable:
+        return {}
 
 
 def _brand(policy_request: PolicyRequest, request: Request | None) -> Mapping[str, object]:

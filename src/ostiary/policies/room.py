@@ -9,12 +9,15 @@ from ostiary.directory.rows.backend import AccountHooks
 from ostiary.policies.kinds.dummy import DummyPolicy
 from ostiary.policies.kinds.event_matcher import EventMatcherPolicy
 from ostiary.policies.kinds.expression import ExpressionPolicy
+from ostiary.policies.kinds.geoip import GeoIPPolicy
 from ostiary.policies.kinds.password import PasswordPolicy
 from ostiary.policies.kinds.password_expiry import PasswordExpiryPolicy
 from ostiary.policies.kinds.reputation import ReputationPolicy
 from ostiary.policies.kinds.unique_password import UniquePasswordPolicy
+from ostiary.policies.lookups.earlier_sign_ins import EarlierSignIns
 from ostiary.policies.lookups.leaked_passwords import LeakedPasswords
 from ostiary.policies.lookups.password_history import HISTORY, PasswordHistory
+from ostiary.policies.lookups.places import Places
 from ostiary.policies.lookups.reputation import SCORES, Reputation, sweep
 from ostiary.policies.resources import PolicyBinding
 from ostiary.policies.services import PolicyServices
@@ -53,6 +56,12 @@ def password_history(services: ServiceRegistry) -> PasswordHistory:
     )
 
 
+def places(services: ServiceRegistry) -> Places:
+    """Return the places and networks of addresses, from the operator's files."""
+    files = services[Settings].places
+    return Places(files.geoip, files.asn)
+
+
 def account_hooks(services: ServiceRegistry) -> AccountHooks:
     """Return what keeps the passwords of users whose password changes."""
     return AccountHooks(on_ended=[lambda user, now: services[PasswordHistory].changed(user, now)])
@@ -73,6 +82,7 @@ ROOM: Final = Room(
         EventMatcherPolicy,
         UniquePasswordPolicy,
         ReputationPolicy,
+        GeoIPPolicy,
         DummyPolicy,
     ),
     migrations=(SCORES, HISTORY),
@@ -81,6 +91,8 @@ ROOM: Final = Room(
     services=(
         Service(PasswordHistory, password_history),
         Service(Reputation, reputation),
+        Service(EarlierSignIns, lambda services: EarlierSignIns(services.database)),
+        Service(Places, places),
         Service(PolicyServices, policy_services),
         Service(LeakedPasswords, lambda services: LeakedPasswords(services[Settings].policies.leaked_passwords)),
     ),

@@ -119,6 +119,14 @@ class PolicySettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlaceSettings:
+    """Files with the places and the networks of addresses. They need not exist."""
+
+    geoip: Path | None = None
+    asn: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReputationSettings:
     """How long scores are kept, in seconds."""
 
@@ -214,6 +222,7 @@ class Settings:
     policies: PolicySettings = PolicySettings()
     tracing: TracingSettings = TracingSettings()
     reputation: ReputationSettings = ReputationSettings()
+    places: PlaceSettings = PlaceSettings()
     event_retention: int = 365 * 86_400_000_000  # microseconds
     image_digest: str | None = None  # of the container image, set by the deployment
     notes: tuple[str, ...] = ()  # notes for the operator, one sentence each

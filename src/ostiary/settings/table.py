@@ -208,6 +208,18 @@ TABLE: Final[tuple[Setting, ...]] = (
         " digits of a hash and never a password.",
     ),
     Setting(
+        name="events.context_processors.geoip",
+        parse=parse.path,
+        default="/geoip/GeoLite2-City.mmdb",
+        help="File with the places of addresses, in MaxMind's format (GeoLite2 City). Without it no place is known.",
+    ),
+    Setting(
+        name="events.context_processors.asn",
+        parse=parse.path,
+        default="/geoip/GeoLite2-ASN.mmdb",
+        help="File with the networks of addresses, in MaxMind's format (GeoLite2 ASN).",
+    ),
+    Setting(
         name="reputation.expiry",
         parse=parse.whole_seconds,
         default="86400",
