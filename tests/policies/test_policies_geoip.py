@@ -19,7 +19,7 @@ from ostiary.policies.evaluation import expression_context_of
 from ostiary.policies.kinds.geoip import GeoIPPolicy
 from ostiary.policies.lookups import places as module
 from ostiary.policies.lookups.earlier_sign_ins import EarlierSignIns
-from ostiary.policies.lookups.places import Place, Places
+from ostiary.policies.lookups.places import GeoData, Location
 from ostiary.policies.policy_calls import policy_call
 from ostiary.policies.policy_request import PolicyRequest
 from ostiary.policies.services import PolicyServices
@@ -54,16 +54,16 @@ def write(path: Path, kind: str, networks: Mapping[str, Mapping[str, Any]]) -> P
 
 
 @pytest.fixture
-def files(tmp_path: Path) -> Places:
-    return Places(
+def files(tmp_path: Path) -> GeoData:
+    return GeoData(
         write(tmp_path / "city.mmdb", "GeoLite2-City", CITIES), write(tmp_path / "asn.mmdb", "GeoLite2-ASN", SYSTEMS)
     )
 
 
 class TestFiles:
-    def test_what_is_known_of_an_address(self, files: Places) -> None:
+    def test_what_is_known_of_an_address(self, files: GeoData) -> None:
         berlin = files.place(BERLIN)
-        assert berlin == Place(continent="EU", country="DE", city="Berlin", latitude=52.52, longitude=13.405)
+        assert berlin == Location(continent="EU", country="DE", city="Berlin", latitude=52.52, longitude=13.405)
         assert files.facts(BERLIN) == {
             "geoip": {"continent": "EU", "country": "DE", "lat": 52.52, "long": 13.405, "city": "Berlin"},
             "asn": {"asn": 64496, "as_org": "Example Net", "network": "192.0.2.0/24"},
@@ -72,15 +72,15 @@ class TestFiles:
         assert france is not None
         assert (france.country, france.latitude) == ("FR", None)
 
-    def test_of_the_others_nothing_is_known(self, files: Places) -> None:
+    def test_of_the_others_nothing_is_known(self, files: GeoData) -> None:
         for address in (NOWHERE, "not an address", "", "127.0.0.1", "fe80::1%eth0", None):
             assert files.facts(address) == {}, address
 
     def test_without_files_nothing_is_known(self, tmp_path: Path) -> None:
         for path in (None, tmp_path / "missing.mmdb"):
-            assert Places(path, path).facts(BERLIN) == {}
+            assert GeoData(path, path).facts(BERLIN) == {}
 
-    def test_a_distance_is_that_on_the_surface(self, files: Places) -> None:
+    def test_a_distance_is_that_on_the_surface(self, files: GeoData) -> None:
         berlin, hamburg, sydney = (files.place(one) for one in (BERLIN, HAMBURG, SYDNEY))
         assert berlin is not None
         assert hamburg is not None
@@ -88,14 +88,14 @@ class TestFiles:
         assert berlin.kilometres(hamburg) == pytest.approx(255, abs=3)
         assert berlin.kilometres(sydney) == pytest.approx(16_090, rel=0.01)
         assert berlin.kilometres(berlin) == 0
-        assert berlin.kilometres(Place(country="FR")) is None
+        assert berlin.kilometres(Location(country="FR")) is None
 
     def test_a_new_file_is_used_and_a_broken_one_is_not(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
         monkeypatch.setattr(module, "_EVERY", 0.0)
         path = write(tmp_path / "city.mmdb", "GeoLite2-City", {"192.0.2.0/24": {"country": {"iso_code": "DE"}}})
-        places = Places(path, None)
+        places = GeoData(path, None)
 
         def country() -> str | None:
             found = places.place(BERLIN)
@@ -116,16 +116,16 @@ class TestFiles:
 
     def test_a_file_that_is_being_overwritten_ends_nothing(self, tmp_path: Path) -> None:
         path = write(tmp_path / "city.mmdb", "GeoLite2-City", CITIES)
-        places = Places(path, None)
+        places = GeoData(path, None)
         assert places.place(BERLIN) is not None
         os.truncate(path, 10)
         for address in (BERLIN, SYDNEY, "203.0.113.77", "2001:db8::9"):
             assert places.place(address) is None
 
 
-async def test_expressions_see_where_the_address_is(files: Places) -> None:
+async def test_expressions_see_where_the_address_is(files: GeoData) -> None:
     question = PolicyRequest(
-        None, PolicyContext(now=NOW, client_ip=BERLIN, services=PolicyServices({Places: files}.__getitem__))
+        None, PolicyContext(now=NOW, client_ip=BERLIN, services=PolicyServices({GeoData: files}.__getitem__))
     )
     scene = expression_context_of(question, policy_call(question, []))
     assert scene.beside["geoip"] == {"continent": "EU", "country": "DE", "lat": 52.52, "long": 13.405, "city": "Berlin"}
@@ -145,8 +145,8 @@ class Earlier:
         return [(NOW - self._ago, one) for one in self._addresses[:number]]
 
 
-async def ask(files: Places, address: str | None, earlier: Earlier | None = None, **values: object) -> Decision:
-    services: dict[type, object] = {Places: files, EarlierSignIns: earlier or Earlier(ago=HOUR)}
+async def ask(files: GeoData, address: str | None, earlier: Earlier | None = None, **values: object) -> Decision:
+    services: dict[type, object] = {GeoData: files, EarlierSignIns: earlier or Earlier(ago=HOUR)}
     return await decided(
         made(GeoIPPolicy, **values), who=subject(), services=PolicyServices(services.__getitem__), address=address
     )
@@ -164,11 +164,11 @@ class TestPolicy:
             ({}, {BERLIN, HAMBURG, SYDNEY, NOWHERE}),
         ],
     )
-    async def test_countries_and_networks(self, files: Places, values: dict[str, object], passing: set[str]) -> None:
+    async def test_countries_and_networks(self, files: GeoData, values: dict[str, Any], passing: set[str]) -> None:
         for address in (BERLIN, HAMBURG, SYDNEY, NOWHERE):
             assert (await ask(files, address, **values)).passing is (address in passing), address
 
-    async def test_the_messages_say_what_is_not_allowed(self, files: Places) -> None:
+    async def test_the_messages_say_what_is_not_allowed(self, files: GeoData) -> None:
         found = await ask(files, SYDNEY, countries=["DE"])
         assert found.messages == ("This is not possible from this country: AU",)
         found = await ask(files, NOWHERE, asns=[1])
@@ -184,19 +184,19 @@ class TestPolicy:
             (HAMBURG, NOWHERE, True),
         ],
     )
-    async def test_distance(self, files: Places, earlier: str, address: str, passing: bool) -> None:
+    async def test_distance(self, files: GeoData, earlier: str, address: str, passing: bool) -> None:
         found = await ask(files, address, Earlier(earlier, ago=100 * HOUR), check_history_distance=True)
         assert found.passing is passing
 
-    async def test_the_tolerance_and_the_number_of_sign_ins_count(self, files: Places) -> None:
+    async def test_the_tolerance_and_the_number_of_sign_ins_count(self, files: GeoData) -> None:
         earlier = Earlier(BERLIN, HAMBURG, ago=HOUR)
-        near = {"check_history_distance": True}
+        near: dict[str, Any] = {"check_history_distance": True}
         assert not (await ask(files, BERLIN, earlier, **near)).passing
         assert (await ask(files, BERLIN, earlier, **near, history_login_count=1)).passing
         assert (await ask(files, BERLIN, earlier, **near, distance_tolerance_km=200)).passing
 
     @pytest.mark.parametrize(("ago", "passing"), [(0, False), (10 * HOUR, False), (16 * HOUR, True)])
-    async def test_impossible_travel(self, files: Places, ago: int, passing: bool) -> None:
+    async def test_impossible_travel(self, files: GeoData, ago: int, passing: bool) -> None:
         found = await ask(files, BERLIN, Earlier(SYDNEY, ago=ago), check_impossible_travel=True)
         assert found.passing is passing
         if not passing:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ostiary.brands.select import select
 from ostiary.policies.errors import DEPENDS, NotAvailable, PolicyFailed, Undetermined
-from ostiary.policies.lookups.places import Places
+from ostiary.policies.lookups.places import GeoData
 from ostiary.policies.policy_calls import policy_call
 from ostiary.policies.policy_request import PolicyResult
 from ostiary.policies.resources import BINDING_TARGET
@@ -58,7 +58,7 @@ def expression_context_of(policy_request: PolicyRequest, call_policy: PolicyCall
 def _places(policy_request: PolicyRequest) -> Mapping[str, object]:
     """Return `geoip` and `asn` of the client's address. No plan keeps them."""
     try:
-        return policy_request.context.services[Places].facts(policy_request.context.client_ip)
+        return policy_request.context.services[GeoData].facts(policy_request.context.client_ip)
     except NotAvailable:
         return {}
 

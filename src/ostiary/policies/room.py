@@ -17,7 +17,7 @@ from ostiary.policies.kinds.unique_password import UniquePasswordPolicy
 from ostiary.policies.lookups.earlier_sign_ins import EarlierSignIns
 from ostiary.policies.lookups.leaked_passwords import LeakedPasswords
 from ostiary.policies.lookups.password_history import HISTORY, PasswordHistory
-from ostiary.policies.lookups.places import Places
+from ostiary.policies.lookups.places import GeoData
 from ostiary.policies.lookups.reputation import SCORES, Reputation, sweep
 from ostiary.policies.resources import PolicyBinding
 from ostiary.policies.services import PolicyServices
@@ -56,10 +56,10 @@ def password_history(services: ServiceRegistry) -> PasswordHistory:
     )
 
 
-def places(services: ServiceRegistry) -> Places:
+def places(services: ServiceRegistry) -> GeoData:
     """Return the places and networks of addresses, from the operator's files."""
     files = services[Settings].places
-    return Places(files.geoip, files.asn)
+    return GeoData(files.geoip, files.asn)
 
 
 def account_hooks(services: ServiceRegistry) -> AccountHooks:
@@ -92,7 +92,7 @@ ROOM: Final = Room(
         Service(PasswordHistory, password_history),
         Service(Reputation, reputation),
         Service(EarlierSignIns, lambda services: EarlierSignIns(services.database)),
-        Service(Places, places),
+        Service(GeoData, places),
         Service(PolicyServices, policy_services),
         Service(LeakedPasswords, lambda services: LeakedPasswords(services[Settings].policies.leaked_passwords)),
     ),

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import TYPE_CHECKING, Annotated, Final
 
 from ostiary.policies.lookups.earlier_sign_ins import EarlierSignIns
-from ostiary.policies.lookups.places import Places
+from ostiary.policies.lookups.places import GeoData
 from ostiary.policies.policy_request import PolicyRequest, PolicyResult
 from ostiary.policies.resources import POLICY, Policy
 from ostiary.resource import Help, Problem, Range, kind
@@ -60,7 +60,7 @@ class GeoIPPolicy(Policy):
 
     def _elsewhere(self, policy_request: PolicyRequest) -> Iterator[str]:
         """Yield why the address is in none of the networks, and in none of the countries."""
-        places, address = policy_request.context.services[Places], policy_request.context.client_ip
+        places, address = policy_request.context.services[GeoData], policy_request.context.client_ip
         if self.asns:
             system = places.system(address)
             if system is None:
@@ -77,7 +77,7 @@ class GeoIPPolicy(Policy):
     async def _too_far(self, policy_request: PolicyRequest) -> AsyncIterator[str]:
         """Yield why earlier sign-ins were too far away. Addresses without a known place say nothing."""
         context = policy_request.context
-        places = context.services[Places]
+        places = context.services[GeoData]
         here = places.place(context.client_ip)
         if policy_request.subject is None or here is None:
             return

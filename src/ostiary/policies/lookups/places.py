@@ -24,7 +24,7 @@ _EARTH: Final = 6371.0  # kilometres, the mean radius
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class Location:
     """Where an address is. The continent and the country as codes ("EU", "DE"), coordinates in degrees."""
 
     continent: str = ""
@@ -43,7 +43,7 @@ class Place:
             "city": self.city,
         }
 
-    def kilometres(self, other: Place) -> float | None:
+    def kilometres(self, other: Location) -> float | None:
         """Return the distance on the surface of the Earth; None if a place has no coordinates."""
         if None in {self.latitude, self.longitude, other.latitude, other.longitude}:
             return None
@@ -129,20 +129,20 @@ class _File:
         _LOGGER.error("%s cannot be read: %s: %s; nothing is known of it", self._path, type(error).__name__, error)
 
 
-class Places:
+class GeoData:
     """The two files: places (City) and networks (ASN)."""
 
     def __init__(self, city: Path | None, asn: Path | None) -> None:
         self._city = _File(city)
         self._asn = _File(asn)
 
-    def place(self, address: str | None) -> Place | None:
+    def place(self, address: str | None) -> Location | None:
         """Return where an address is; None if that is not known."""
         found = None if address is None else self._city.find(address)
         if found is None:
             return None
         record, location = found[0], found[0].get("location", {})
-        return Place(
+        return Location(
             continent=str(record.get("continent", {}).get("code", "")),
             country=str(record.get("country", {}).get("iso_code", "")),
             city=str(record.get("city", {}).get("names", {}).get("en", "")),
