@@ -128,10 +128,10 @@ async def test_expressions_see_where_the_address_is(files: GeoData) -> None:
         None, PolicyContext(now=NOW, client_ip=BERLIN, services=PolicyServices({GeoData: files}.__getitem__))
     )
     scene = expression_context_of(question, policy_call(question, []))
-    assert scene.beside["geoip"] == {"continent": "EU", "country": "DE", "lat": 52.52, "long": 13.405, "city": "Berlin"}
-    assert isinstance(scene.beside["asn"], dict)
+    assert scene.shared["geoip"] == {"continent": "EU", "country": "DE", "lat": 52.52, "long": 13.405, "city": "Berlin"}
+    assert isinstance(scene.shared["asn"], dict)
     alone = PolicyRequest(None, PolicyContext(now=NOW, client_ip=BERLIN))
-    assert expression_context_of(alone, policy_call(alone, [])).beside == {}
+    assert expression_context_of(alone, policy_call(alone, [])).shared == {}
 
 
 class Earlier:
