@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import ipaddress
+import json
 import re
 import urllib.parse
 import uuid
@@ -29,7 +31,7 @@ from ostiary.sandbox.evaluation.object_fields import ObjectReference
 from ostiary.sandbox.evaluation.result import Evaluation
 from ostiary.sandbox.evaluation.runner import Runner
 from ostiary.sandbox.language.names import MAPPINGS, POLICY, PROMPT, Dialect
-from ostiary.sandbox.workers import Workers
+from ostiary.sandbox.workers import HostError, HostFunction, Workers
 from ostiary.store.database import Database
 from ostiary.store.workspace.commit import run as written
 from ostiary.web.request import Request
@@ -68,7 +70,7 @@ async def opened(database: Database, world: Mapping[str, Any]) -> AsyncIterator[
     devices = cast(
         "Devices", _Devices({people[name]: one.get("authenticators", []) for name, one in world["users"].items()})
     )
-    runner = Runner(workers, Functions(users, devices, Finder(database)))
+    runner = _Runner(workers, Functions(users, devices, Finder(database)), world)
     yield House(world, users, people, groups, Evaluator(lambda: runner))
     await workers.close()
 
@@ -99,6 +101,31 @@ def _users(world: Mapping[str, Any], people: Mapping[str, int], keys: Mapping[st
         made.append(insert(user))
         made += [members.join(members.USER_GROUPS, people[name], keys[group]) for group in one["groups"]]
     return made
+
+
+class _Runner(Runner):
+    """The runner, in a world whose machines answer as the world says."""
+
+    def __init__(self, workers: Workers, functions: Functions, world: Mapping[str, Any]) -> None:
+        super().__init__(workers, functions)
+        self._world = world
+
+    def _answers(self, *of: Any) -> Mapping[str, HostFunction]:
+        def fetch(_method: str, url: str, _options: object) -> object:
+            if url not in self._world["answers"]:
+                raise HostError(url, OSError)
+            text = json.dumps(self._world["answers"][url])
+            return {"status": 200, "reason": "OK", "headers": {}, "content": text.encode(), "text": text, "url": url}
+
+        def addresses(host: str, version: int | None) -> list[str]:
+            found = self._world["names"].get(host, [])
+            return [one for one in found if version is None or ipaddress.ip_address(one).version == version]
+
+        def name(address: str) -> object:
+            return self._world["reverse"].get(address, address)
+
+        world = {"host_fetch": fetch, "host_addresses": addresses, "host_name": name}
+        return {key: world.get(key, found) for key, found in super()._answers(*of).items()}
 
 
 class _Devices:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from ostiary.room import Measure, Samples
+from ostiary.room import Measure, Samples, by_one_label
 
 if TYPE_CHECKING:
     from ostiary.sandbox.workers.pool import Pool
@@ -14,11 +14,21 @@ if TYPE_CHECKING:
 POOLS: Final = ("sign-in", "trial")
 """The names of the pools."""
 
+ASKED: Final = ("answered", "failed", "refused")
+"""The results of requests to other machines."""
+
 _Pools = Callable[[], Iterable["Pool"]]
 
 
-def measures(pools: _Pools) -> Iterable[Measure]:
-    """Yield the numbers of all pools; the name of a pool is a label."""
+def measures(pools: _Pools, asked: Mapping[str, int]) -> Iterable[Measure]:
+    """Yield the numbers of all pools; the name of a pool is a label. `asked` are requests to other machines."""
+    yield Measure(
+        name="ostiary_expression_requests",
+        summary="Requests and look-ups of expressions by result: answered, failed, refused (the host is not listed).",
+        labels=("result",),
+        kind="counter",
+        read=lambda: by_one_label(asked),
+    )
     yield Measure(
         name="ostiary_expression_runs",
         summary="Expressions that were run by a worker, by result: returned, or the reason why there is no value.",

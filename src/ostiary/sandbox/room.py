@@ -11,7 +11,7 @@ from ostiary.directory.users import Users
 from ostiary.mail.outbox import Outbox
 from ostiary.room import Measure, Room, Service, ServiceRegistry
 from ostiary.sandbox.evaluation.evaluator import Evaluator
-from ostiary.sandbox.measures import measures
+from ostiary.sandbox.measures import ASKED, measures
 from ostiary.settings import Settings
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ def evaluator(services: ServiceRegistry) -> Evaluator:
         from ostiary.sandbox.evaluation.functions import Functions  # noqa: PLC0415 - not for those without expressions
         from ostiary.sandbox.evaluation.runner import Runner  # noqa: PLC0415 - as above
         from ostiary.sandbox.language.library import definitions  # noqa: PLC0415 - as above
+        from ostiary.sandbox.reaching.allowed import AllowedHosts  # noqa: PLC0415 - as above
         from ostiary.sandbox.workers import Limits, Workers  # noqa: PLC0415 - as above
 
         definitions()  # reads the prelude, which the first program needs
@@ -41,14 +42,17 @@ def evaluator(services: ServiceRegistry) -> Evaluator:
             calls=set_by_operator.calls,
             output=set_by_operator.output,
         )
-        return Runner(Workers(limits, slots=set_by_operator.workers), Functions(users, devices, finder), outbox)
+        allowed = AllowedHosts(set_by_operator.hosts, set_by_operator.networks)
+        functions = Functions(users, devices, finder)
+        return Runner(Workers(limits, slots=set_by_operator.workers), functions, outbox, allowed, asked)
 
-    return Evaluator(load)
+    asked = dict.fromkeys(ASKED, 0)
+    return Evaluator(load, asked)
 
 
 def measured(services: ServiceRegistry) -> Iterable[Measure]:
     """Return how many expressions were run, with which result, and how long they waited."""
-    return measures(services[Evaluator].pools)
+    return measures(services[Evaluator].pools, services[Evaluator].asked)
 
 
 ROOM: Final = Room(name="sandbox", services=(Service(Evaluator, evaluator),), measures=measured)

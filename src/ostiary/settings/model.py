@@ -101,7 +101,11 @@ class SessionSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExpressionSettings:
-    """How many expressions run at once, and what one may cost. Durations in microseconds, `memory` in MiB."""
+    """How many expressions run at once, what one may cost, and whom it may ask.
+
+    Durations in microseconds, `memory` in MiB. `hosts` are authorities, with a leading dot for all names below;
+    `networks` are those not public ones in which they may lie.
+    """
 
     workers: int = 2
     time: int = 1_000_000
@@ -109,6 +113,8 @@ class ExpressionSettings:
     memory: int = 64
     calls: int = 500
     output: int = 10_000
+    hosts: tuple[str, ...] = ()
+    networks: tuple[Network, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -200,6 +200,23 @@ TABLE: Final[tuple[Setting, ...]] = (
         help="Characters that an expression may print.",
     ),
     Setting(
+        name="expressions.hosts",
+        parse=parse.hosts,
+        default="",
+        alias=False,
+        help="Hosts that expressions may ask by `requests` and `resolve_dns`, such as"
+        " api.example.org,nas.house.example:8443; a leading dot stands for all names below. Without a port, the usual"
+        " ones. None by default.",
+    ),
+    Setting(
+        name="expressions.networks",
+        parse=parse.networks,
+        default="",
+        alias=False,
+        help="Networks that are not public and in which those hosts may lie, such as 10.20.0.0/16; `reverse_dns` is"
+        " answered for their addresses.",
+    ),
+    Setting(
         name="policies.leaked_passwords",
         parse=parse.web_address,
         default="https://api.pwnedpasswords.com",

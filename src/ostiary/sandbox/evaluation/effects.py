@@ -37,6 +37,8 @@ def effect_statements(
 
 def write_log(effects: Effects, what: str) -> None:
     """Write the log lines. `what` names the expression."""
+    for asked in effects.asked:
+        _LOGGER.info("%s: %s", what, _one_line(asked[:_MAX_LINE_LENGTH]))
     for line in effects.log:
         values = "".join(f" {name}={value}" for name, value in line.values.items())
         text = f"{line.text}{values}"
@@ -50,6 +52,7 @@ def effects_in_words(effects: Effects) -> Iterator[str]:
     yield from (f"writes an event {wanted.action}" for wanted in effects.events)
     yield from (f"sends a mail to {_recipients(mail)}" for mail in effects.mails)
     yield from (f"writes to the log: {line.text}" for line in effects.log)
+    yield from effects.asked
 
 
 def _recipients(mail: Mapping[str, object]) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from ostiary.spans import span
@@ -18,8 +19,12 @@ if TYPE_CHECKING:
 class Evaluator:
     """Evaluates expressions. If all of them are native, nothing else of the sandbox is imported."""
 
-    def __init__(self, load: Callable[[], Runner]) -> None:
-        """`load` imports and builds the runner. It is called once, in a thread."""
+    def __init__(self, load: Callable[[], Runner], asked: Mapping[str, int] = MappingProxyType({})) -> None:
+        """`load` imports and builds the runner. It is called once, in a thread.
+
+        `asked` counts the network requests of expressions by result.
+        """
+        self.asked = asked
         self._load = load
         self._loading = asyncio.Lock()
         self._runner: Runner | None = None

@@ -35,7 +35,7 @@ class Effects:
 
     `context` is `request.context` after the evaluation, and `plan` the plan context; both are None if unchanged.
     Objects in them are `sandbox.evaluation.object_fields.ObjectReference`. `posts` are the statements that put `mails`
-    into the outbox.
+    into the outbox. `asked` describes the network requests that were made during the evaluation.
     """
 
     messages: tuple[str, ...] = ()
@@ -43,6 +43,7 @@ class Effects:
     events: tuple[WantedEvent, ...] = ()
     mails: tuple[Mapping[str, object], ...] = ()
     posts: tuple[Statement, ...] = ()
+    asked: tuple[str, ...] = ()
     context: Mapping[str, object] | None = None
     plan: Mapping[str, object] | None = None
 

@@ -68,6 +68,22 @@ SHIMS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
         "urllib.parse": {name: name for name in _QUOTING.split()},
         "django.core.exceptions": {"ObjectDoesNotExist": "ObjectDoesNotExist"},
         "django.db.models": {"Q": "Q"},
+        "requests": {
+            "ConnectionError": "OSError",
+            "HTTPError": "OSError",
+            "RequestException": "OSError",
+            "Session": "Requests",
+            "Timeout": "TimeoutError",
+            "delete": "ostiary_delete_request",
+            "exceptions": "ostiary_request_exceptions",
+            "get": "ostiary_get",
+            "head": "ostiary_head",
+            "patch": "ostiary_patch",
+            "post": "ostiary_post",
+            "put": "ostiary_put",
+            "request": "ostiary_request",
+            "session": "Requests",
+        },
         "ipaddress": {"ip_address": "ip_address", "ip_network": "ip_network"},
     }
 )

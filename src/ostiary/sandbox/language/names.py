@@ -26,11 +26,14 @@ BUILTINS: Final = EXCEPTIONS | name_set(
 
 FUNCTIONS: Final = name_set(
     "ak_call_policy ak_create_event ak_is_group_member ak_logger ak_send_email ak_user_by ak_user_has_authenticator"
-    " ip_address ip_network list_flatten regex_match regex_replace slugify"
+    " ip_address ip_network list_flatten regex_match regex_replace requests resolve_dns reverse_dns slugify"
 )
 """Functions of every expression."""
 
-ASKING: Final = name_set("ak_call_policy ak_user_by ak_user_has_authenticator devices_for_user ip_address ip_network")
+ASKING: Final = name_set(
+    "ak_call_policy ak_user_by ak_user_has_authenticator devices_for_user ip_address ip_network requests resolve_dns"
+    " reverse_dns"
+)
 """Functions that ask the host while the program waits."""
 
 INSTEAD: Final[Mapping[str, str]] = MappingProxyType(
@@ -55,9 +58,6 @@ INSTEAD: Final[Mapping[str, str]] = MappingProxyType(
         "__import__": "use an import statement",
         "ak_create_jwt": "not available yet",
         "ak_create_jwt_raw": "not available yet",
-        "requests": "not available yet",
-        "resolve_dns": "not available yet",
-        "reverse_dns": "not available yet",
     }
 )
 """Names that Python or authentik have and the sandbox has not, with what to write instead."""

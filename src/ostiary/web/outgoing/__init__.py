@@ -1,3 +1,3 @@
 """Outgoing HTTP requests: forms and JSON documents."""
 
-__all__ = ["documents", "requests"]
+__all__ = ["documents", "exchange", "requests"]

@@ -13,22 +13,13 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from ostiary.web.outgoing.requests import (
-    HEAD_LIMIT,
-    OutgoingFailed,
-    RequestTarget,
-    connected,
-    header_lines,
-    outgoing_span,
-    target_of,
-)
+from ostiary.web.outgoing.exchange import exchange
+from ostiary.web.outgoing.requests import OutgoingFailed, RequestTarget, is_public, target_of
 
 SECONDS: Final = 5.0  # in total
 DOCUMENT_LIMIT: Final = 262_144  # bytes
 
-_CHUNK: Final = 16_384  # bytes per read
 _OK: Final = 200
-_FRAMING: Final = frozenset({b"content-length", b"transfer-encoding"})
 
 
 def document_url_problem(url: str) -> str | None:
@@ -94,62 +85,8 @@ async def _fetch(url: str, headers: Mapping[str, str], *, public: bool, limit: i
         raise OutgoingFailed(f"{type(error).__name__}: {error}") from error
 
 
-class _ParsedResponse:
-    """The parsed part of the response, filled by the parser's callbacks."""
-
-    def __init__(self) -> None:
-        self.body = bytearray()
-        self.framed = False  # the headers define the end of the body
-        self.headers_done = False
-        self.done = False
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        del value
-        self.framed = self.framed or name.lower() in _FRAMING
-
-    def on_headers_complete(self) -> None:
-        self.headers_done = True
-
-    def on_body(self, data: bytes) -> None:
-        self.body += data
-
-    def on_message_complete(self) -> None:
-        self.done = True
-
-
 async def _read(target: RequestTarget, headers: Mapping[str, str], *, public: bool, limit: int) -> bytes:
-    with outgoing_span("GET", target) as (made, trace):
-        lines = header_lines(tuple(headers.items())) + trace
-        status, body = await _answer(target, lines, public=public, limit=limit)
-        made.note("http.response.status_code", status)
-        if status != _OK:
-            raise OutgoingFailed(f"the response has status {status}, expected {_OK}")
-        return body
-
-
-async def _answer(target: RequestTarget, lines: str, *, public: bool, limit: int) -> tuple[int, bytes]:
-    import httptools  # noqa: PLC0415 - loaded on first use
-
-    async with connected(target, public=public) as (reader, writer):
-        writer.write(
-            f"GET {target.path} HTTP/1.1\r\nHost: {target.authority}\r\nUser-Agent: Ostiary\r\n"
-            f"{lines}Accept-Encoding: identity\r\nConnection: close\r\n\r\n".encode("ascii")
-        )
-        await writer.drain()
-        response = _ParsedResponse()
-        parser, head = httptools.HttpResponseParser(response), 0
-        while not response.done:
-            data = await reader.read(_CHUNK)
-            if not data:
-                break
-            head += 0 if response.headers_done else len(data)
-            try:
-                parser.feed_data(data)
-            except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
-                raise OutgoingFailed("the response is not HTTP") from error
-            # guard: A67 fetched documents have a size limit
-            if len(response.body) > limit or (head > HEAD_LIMIT and not response.headers_done):
-                raise OutgoingFailed("the response is too long")
-        if not response.headers_done or (response.framed and not response.done):
-            raise OutgoingFailed("the response is incomplete")
-        return parser.get_status_code(), bytes(response.body)
+    response = await exchange("GET", target, tuple(headers.items()), limit=limit, admits=is_public if public else None)
+    if response.status != _OK:
+        raise OutgoingFailed(f"the response has status {response.status}, expected {_OK}")
+    return response.body

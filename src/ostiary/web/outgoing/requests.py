@@ -2,8 +2,8 @@
 
 A POST uses its own connection and reads only the status of the response. Redirects are not followed, the body is not
 read, and the total time is limited. Private addresses are allowed, because administrators configure the URLs and
-applications often run in private networks. For untrusted URLs, `connected(..., public=True)` resolves the host,
-requires a public address, and connects to exactly that address. TLS certificates are verified with the system's
+applications often run in private networks. For untrusted URLs, `connected(..., admits=is_public)` resolves the
+host, requires a public address, and connects to exactly that address. TLS certificates are verified with the system's
 authorities. For the fetching of documents see `documents`. Each request is a span of the work that goes on, and says so
 to whom it asks (`traceparent`).
 """
@@ -15,7 +15,7 @@ import contextlib
 import ipaddress
 import re
 import socket
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -35,6 +35,10 @@ _STATUS: Final = re.compile(rb"HTTP/1\.[01] ([1-5][0-9]{2})(?: [^\r\n]*)?\r?\n")
 _CONTINUE: Final = 200  # statuses below are interim (RFC 9110 15.2)
 _INTERIM_MOST: Final = 4
 _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
+
+IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+Admits = Callable[[IPAddress], bool]
+"""Tells whether a connection may go to an address."""
 
 
 class OutgoingFailed(Exception):
@@ -115,11 +119,11 @@ def target_of(url: str) -> RequestTarget:
 
 @contextlib.asynccontextmanager
 async def connected(
-    target: RequestTarget, *, public: bool = False, context: ssl.SSLContext | None = None
+    target: RequestTarget, *, admits: Admits | None = None, context: ssl.SSLContext | None = None
 ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    """Open a connection for one request. `public`: only to a public address. `context` is one for TLS.
+    """Open a connection for one request. `admits`: only to an address that it admits. `context` is one for TLS.
 
-    Raises OutgoingFailed if the host is not public, OSError if the connection fails. The caller sets a timeout.
+    Raises OutgoingFailed if the host has another address, OSError if the connection fails. The caller sets a timeout.
     """
     if not target.tls:
         context = None
@@ -129,7 +133,7 @@ async def connected(
         context = ssl.create_default_context()
     # Connect to the verified address: a second look-up could return another one (DNS rebinding).
     # guard: A67 the connection goes to the verified address
-    host = await _public_address(target) if public else target.host
+    host = target.host if admits is None else await _verified_address(target, admits)
     reader, writer = await asyncio.open_connection(
         host, target.port, ssl=context, server_hostname=target.host if context is not None else None, limit=HEAD_LIMIT
     )
@@ -142,26 +146,26 @@ async def connected(
                 await writer.wait_closed()
 
 
-async def _public_address(target: RequestTarget) -> str:
-    """Return an address of the host. Raises OutgoingFailed if any of its addresses is private or special."""
+async def _verified_address(target: RequestTarget, admits: Admits) -> str:
+    """Return an address of the host. Raises OutgoingFailed if any of its addresses is not admitted."""
     infos = await asyncio.get_running_loop().getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
     addresses = [str(one[4][0]) for one in infos]
     for text in addresses:
-        if not _is_public(ipaddress.ip_address(text.partition("%")[0])):
+        if not admits(ipaddress.ip_address(text.partition("%")[0])):
             raise OutgoingFailed("the host has a private address")
     if not addresses:
         raise OutgoingFailed("the host has no address")
     return addresses[0]
 
 
-def _is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+def is_public(address: IPAddress) -> bool:
     """Return whether an address is public. For an IPv6 transition address, the embedded IPv4 address decides."""
     if isinstance(address, ipaddress.IPv6Address):
         inner = address.ipv4_mapped or address.sixtofour
         if inner is not None:
-            return _is_public(inner)
+            return is_public(inner)
         if address in _NAT64:
-            return _is_public(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
+            return is_public(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
     # guard: A67 an untrusted address never leads into a private network
     return address.is_global and not address.is_multicast
 

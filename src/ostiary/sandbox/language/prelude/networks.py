@@ -1,10 +1,19 @@
-"""Addresses and networks, as Python's module ipaddress has them."""
+"""Addresses and networks, as Python's module ipaddress has them; requests, as the library requests has them."""
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
-from ostiary.sandbox.language.prelude.outside import given_networks, host_network
+from ostiary.sandbox.language.prelude.outside import (
+    given_networks,
+    host_addresses,
+    host_fetch,
+    host_name,
+    host_network,
+)
+from ostiary.sandbox.language.prelude.requests import Headers
+from ostiary.sandbox.language.prelude.values import ostiary_plain
 
 
 class IPAddress:
@@ -80,3 +89,138 @@ def ip_network(address: Any, strict: bool = True) -> IPNetwork:
         return address
     known = given_networks.get("network " + str(address)) if strict else None
     return IPNetwork(known if known is not None else host_network("network", str(address), strict))
+
+
+class Response:
+    """An answer."""
+
+    def __init__(self, values: dict[str, Any]) -> None:
+        self.status_code = values["status"]
+        self.reason = values["reason"]
+        self.headers = Headers(values["headers"])
+        self.content = values["content"]
+        self.text = values["text"]
+        self.url = values["url"]
+        self.ok = values["status"] < 400  # noqa: PLR2004 - HTTP
+
+    def json(self) -> Any:
+        """Return the JSON value. Raises ValueError."""
+        return json.loads(self.text)
+
+    def raise_for_status(self) -> None:
+        """Raise an OSError for a status of 400 and above."""
+        if not self.ok:
+            raise OSError(str(self.status_code) + " " + self.reason + " for url: " + self.url)
+
+
+def ostiary_fetch(method: Any, url: Any, options: dict[str, Any]) -> Response:
+    """Make a request. Raises OSError, PermissionError, TimeoutError, TypeError."""
+    for name in options:
+        if name not in ("params", "data", "json", "headers", "timeout", "auth", "allow_redirects", "verify"):
+            raise TypeError("a request here has no " + name)
+    if options.get("verify", True) is not True:
+        raise TypeError("certificates are always verified")
+    return Response(host_fetch(str(method), str(url), ostiary_plain(options)))
+
+
+def ostiary_get(url: Any, params: Any = None, **options: Any) -> Response:
+    """Make a GET request."""
+    return ostiary_fetch("GET", url, {"params": params, **options})
+
+
+def ostiary_post(url: Any, data: Any = None, json: Any = None, **options: Any) -> Response:
+    """Make a POST request."""
+    return ostiary_fetch("POST", url, {"data": data, "json": json, **options})
+
+
+def ostiary_put(url: Any, data: Any = None, **options: Any) -> Response:
+    """Make a PUT request."""
+    return ostiary_fetch("PUT", url, {"data": data, **options})
+
+
+def ostiary_patch(url: Any, data: Any = None, **options: Any) -> Response:
+    """Make a PATCH request."""
+    return ostiary_fetch("PATCH", url, {"data": data, **options})
+
+
+def ostiary_delete_request(url: Any, **options: Any) -> Response:
+    """Make a DELETE request."""
+    return ostiary_fetch("DELETE", url, options)
+
+
+def ostiary_head(url: Any, **options: Any) -> Response:
+    """Make a HEAD request."""
+    return ostiary_fetch("HEAD", url, options)
+
+
+def ostiary_request(method: Any, url: Any, **options: Any) -> Response:
+    """Make a request."""
+    return ostiary_fetch(method, url, options)
+
+
+class RequestExceptions:
+    """The exceptions of requests: Python's own stand for them."""
+
+    def __init__(self) -> None:
+        self.RequestException = OSError
+        self.HTTPError = OSError
+        self.ConnectionError = OSError
+        self.Timeout = TimeoutError
+        self.ConnectTimeout = TimeoutError
+        self.ReadTimeout = TimeoutError
+        self.JSONDecodeError = ValueError
+
+
+ostiary_request_exceptions = RequestExceptions()
+
+
+class Requests:
+    """Makes requests."""
+
+    def __init__(self) -> None:
+        self.exceptions = ostiary_request_exceptions
+        self.RequestException = OSError
+        self.HTTPError = OSError
+        self.ConnectionError = OSError
+        self.Timeout = TimeoutError
+
+    def request(self, method: Any, url: Any, **options: Any) -> Response:
+        """Make a request."""
+        return ostiary_request(method, url, **options)
+
+    def get(self, url: Any, params: Any = None, **options: Any) -> Response:
+        """Make a GET request."""
+        return ostiary_get(url, params, **options)
+
+    def post(self, url: Any, data: Any = None, json: Any = None, **options: Any) -> Response:
+        """Make a POST request."""
+        return ostiary_post(url, data, json, **options)
+
+    def put(self, url: Any, data: Any = None, **options: Any) -> Response:
+        """Make a PUT request."""
+        return ostiary_put(url, data, **options)
+
+    def patch(self, url: Any, data: Any = None, **options: Any) -> Response:
+        """Make a PATCH request."""
+        return ostiary_patch(url, data, **options)
+
+    def delete(self, url: Any, **options: Any) -> Response:
+        """Make a DELETE request."""
+        return ostiary_delete_request(url, **options)
+
+    def head(self, url: Any, **options: Any) -> Response:
+        """Make a HEAD request."""
+        return ostiary_head(url, **options)
+
+
+requests = Requests()
+
+
+def resolve_dns(host: Any, ip_version: Any = None) -> list[str]:
+    """Return the addresses of a name."""
+    return host_addresses(str(host), ip_version)
+
+
+def reverse_dns(ip_addr: Any) -> str:
+    """Return the name of an address, or the address."""
+    return host_name(str(ip_addr))

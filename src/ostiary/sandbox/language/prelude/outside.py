@@ -50,6 +50,21 @@ def host_network(kind: str, text: Any, strict: bool) -> dict[str, Any]:
     raise NotImplementedError
 
 
+def host_fetch(method: str, url: str, options: dict[str, Any]) -> dict[str, Any]:
+    """Return the response to a request. Raises OSError, PermissionError, TimeoutError, ValueError."""
+    raise NotImplementedError
+
+
+def host_addresses(host: str, version: int | None) -> list[str]:
+    """Return the addresses of a name, of that version if one is named. Raises PermissionError."""
+    raise NotImplementedError
+
+
+def host_name(address: str) -> str:
+    """Return the name of an address, or the address. Raises PermissionError."""
+    raise NotImplementedError
+
+
 def host_skip_object() -> None:
     """End the program: its object is to be skipped."""
     raise NotImplementedError
