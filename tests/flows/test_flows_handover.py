@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any
 
 import pytest
-from flows_world import World, identification, pk
+from flows_world import Client, World, default_flow, identification, pk
 
 from ostiary.flows.engine import FlowEngine
 from ostiary.flows.errors import PlanChanged
@@ -17,6 +17,7 @@ from ostiary.flows.resources import Flow
 from ostiary.flows.run.dispatcher_factory import DispatcherFactory
 from ostiary.flows.run.outcome import Challenge, FlowRedirect, Outcome, Passed
 from ostiary.flows.stages.deny import DenyStage
+from ostiary.flows.stages.user_logout import UserLogoutStage
 from ostiary.sessions.session import Session, SessionGone
 from ostiary.store.workspace.commit import write_all
 from ostiary.web.request import Request
@@ -120,3 +121,20 @@ async def test_a_flow_leads_to_paths_of_ours_only(world: World) -> None:
     flow = world.flow("none", [])
     with pytest.raises(ValueError, match="not a path of ours"):
         FlowStart({}, next_url="https://elsewhere.example/").plan(session, flow)
+
+
+async def test_a_stage_with_a_request_of_its_own_is_not_opened_behind_a_form(world: World, client: Client) -> None:
+    default_flow(world)
+    await world.user()
+    await client.sign_in()
+    world.flow("out", [identification(), UserLogoutStage(pk=pk(), name="out")], designation="recovery")
+    session, request = await client.session(), Request(host="id.example.org")
+    shown = await world.engine.challenge(request, session, "out", now=world.now)
+    assert isinstance(shown, Challenge)
+    form: dict[str, Any] = {"uid_field": "jo"}
+    outcome = await world.engine.submit(request, session, "out", form, ticket=shown.ticket, now=world.now)
+    assert outcome == Passed()
+    assert (await client.session()).user == session.user, "the logout has not begun"
+    client.slug = "out"
+    assert await client.get() == {"component": "xak-flow-redirect", "to": "/"}
+    assert (await client.session()).user is None

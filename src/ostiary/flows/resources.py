@@ -93,8 +93,10 @@ class Stage(Resource):
     COMPONENT: ClassVar[str]  # the challenge the stage shows
     PAGE: ClassVar[ChallengePage] = UNKNOWN_PAGE  # how a browser shows it
     GUARD: ClassVar[bool] = False
-    """Taking the stage can only keep somebody out, never let in or change anything: when the policies of its place
-    cannot be evaluated it is taken. Of any other stage the flow is refused then, see `planner.fate`."""
+    """The stage can only deny, never let somebody in or change anything: if the policies of its binding cannot be
+    evaluated, it is taken. With any other stage the flow is denied then, see `planner.fate_of`."""
+    OWN_REQUEST: ClassVar[bool] = False
+    """The stage is opened by the request that shows it, never behind the form of another stage."""
     name: Annotated[str, UNIQUE, Length(least=1)]
 
     def sets_password(self, snapshot: Snapshot) -> bool:

@@ -29,6 +29,7 @@ class EndSessionStage(Stage):
 
     COMPONENT: ClassVar[str] = SESSION_END
     PAGE: ClassVar[ChallengePage] = SESSION_END_PAGE
+    OWN_REQUEST: ClassVar[bool] = True
 
     async def open(self, stage_context: StageContext) -> Verdict:
         """End the session, ask, or pass."""
@@ -52,6 +53,7 @@ class FrontChannelStage(Stage):
 
     COMPONENT: ClassVar[str] = "ak-provider-iframe-logout"
     PAGE: ClassVar[ChallengePage] = iframes.PAGE
+    OWN_REQUEST: ClassVar[bool] = True
 
     async def open(self, stage_context: StageContext) -> Verdict:
         """Show the URLs to load, until the page continues or a headless client responds."""
@@ -72,6 +74,7 @@ class SessionEndedStage(Stage):
 
     COMPONENT: ClassVar[str] = SESSION_END
     PAGE: ClassVar[ChallengePage] = SESSION_END_PAGE
+    OWN_REQUEST: ClassVar[bool] = True
 
     async def open(self, stage_context: StageContext) -> Verdict:
         """Show the page, or pass if the flow redirects elsewhere."""

@@ -173,9 +173,7 @@ class Dispatcher:
                 return Passed()  # this challenge was not shown in this session
             outcome = await self._evaluate(answer, form=form)
             if outcome is None:
-                outcome = (
-                    await self._continue() if form and self._state.flow.designation != "invalidation" else Passed()
-                )
+                outcome = await self._continue() if form else Passed()
             return await self._commit_or_defer(outcome, defer_end=form)
         except (PlanChanged, SessionGone):
             return Passed()
@@ -244,6 +242,8 @@ class Dispatcher:
             # guard: A30 a deleted stage is not skipped
             self._restart(keep_context=False)
             return None
+        if self._deferred and stage.OWN_REQUEST:
+            return Passed(stage.COMPONENT)
         plan = self._state.plan
         again = await self._planner.reevaluate(plan, self._state.session)
         self._commit.add(again.events)

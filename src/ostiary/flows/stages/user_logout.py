@@ -26,6 +26,7 @@ class UserLogoutStage(Stage):
 
     COMPONENT: ClassVar[str] = "ak-stage-session-end"
     PAGE: ClassVar[ChallengePage] = SESSION_END_PAGE
+    OWN_REQUEST: ClassVar[bool] = True
     GUARD: ClassVar[bool] = True
 
     async def open(self, stage_context: StageContext) -> Verdict:
