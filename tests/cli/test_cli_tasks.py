@@ -52,7 +52,8 @@ def dead(run: Run, put: Put) -> str:
 
 def rows(run: Run, *words: str) -> list[list[str]]:
     done = run("tasks", *words)
-    assert (done.code, done.err) == (0, "")
+    assert done.code == 0
+    assert done.err.startswith("No task is ") or (done.out and not done.err)
     return [line.split("\t") for line in done.out.splitlines()]
 
 
@@ -143,3 +144,11 @@ def test_what_is_wrong_is_named(run: Run, words: tuple[str, ...], message: str) 
     done = run("tasks", *words)
     assert done.code == 1
     assert message in done.err
+
+
+def test_an_empty_queue_says_so_beside_what_a_program_reads(run: Run, put: Put) -> None:
+    assert (run("tasks").out, run("tasks").err) == ("", "No task is waiting or running or given up.\n")
+    assert run("tasks", "list", "--state", "dead").err == "No task is given up.\n"
+    assert run("tasks", "list", "--json").err == ""
+    put()
+    assert run("tasks").err == ""

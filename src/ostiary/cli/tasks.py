@@ -61,6 +61,8 @@ def list_tasks(*, state: State = _OPEN, name: Name = "", limit: Limit = _LIMIT, 
             )
         if len(found) > len(shown):
             typer.echo("There are more: --limit 0 shows all.", err=True)
+        if not found and not json:
+            typer.echo(f"No task is {' or '.join(_WORDS[one] for one in states)}.", err=True)
 
     with_core(work)
 

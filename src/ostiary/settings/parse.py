@@ -23,7 +23,6 @@ _TEN_YEARS: Final = 315_360_000  # seconds
 _HIGHEST_PORT: Final = 65535
 _HEADER: Final = re.compile(r"[A-Za-z0-9-]{1,64}")
 _UNITS: Final = {"s": 1_000_000, "m": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000}  # microseconds
-_WEB_ADDRESS: Final = re.compile(r"https?://[A-Za-z0-9.\[\]:-]+(/[A-Za-z0-9._~/-]*)?")
 _SHARE: Final = re.compile(r"0?\.[0-9]{1,12}|[01]|0\.|1\.0{0,12}")
 _URL_PATH: Final = re.compile(r"/(?:[A-Za-z0-9._~-]+/)*")
 
@@ -120,13 +119,6 @@ def url_path(raw: str) -> str:
     raise ValueError("expected a path that starts and ends with a slash, such as /login/")
 
 
-def web_address(raw: str) -> str:
-    """Parse an https address, or an http one, without query and fragment."""
-    if _WEB_ADDRESS.fullmatch(raw):
-        return raw.rstrip("/")
-    raise ValueError("expected an https address, such as https://api.example.org")
-
-
 def duration(raw: str) -> int:
     """Parse a duration such as "hours=1;minutes=30" into microseconds above zero."""
     value = parse_duration(raw)
@@ -152,7 +144,7 @@ def http_address(raw: str) -> str:
     except ValueError:
         usable = False
     if not usable or not raw.isascii() or any(sign in raw for sign in " @?#\\"):
-        raise ValueError("expected an http or https address, such as http://localhost:4318")
+        raise ValueError("expected an http or https address, without user and query, such as https://example.org")
     return raw.rstrip("/")
 
 

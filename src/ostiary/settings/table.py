@@ -218,7 +218,7 @@ TABLE: Final[tuple[Setting, ...]] = (
     ),
     Setting(
         name="policies.leaked_passwords",
-        parse=parse.web_address,
+        parse=parse.http_address,
         default="https://api.pwnedpasswords.com",
         alias=False,
         help="The list of leaked passwords that password policies ask where an administrator wants it. It is sent five"
