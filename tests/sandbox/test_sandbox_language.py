@@ -49,7 +49,9 @@ ASKED: dict[str, HostFunction] = {"host_person": person, "host_rows": lambda _of
 async def ran(workers: Workers, source: str, dialect: Dialect = MAPPING, **given: object) -> Any:
     """Return the result of an expression. Raises AssertionError with what failed."""
     prepared = prepare(source, dialect)
-    values = {"given_user": ADA, "given_context": {}, "given_plan": None, "given_http": None, **given}
+    values: dict[str, Any] = {"given_user": ADA, "given_context": {}, "given_plan": None, "given_http": None, **given}
+    values["given_facts"] = {**values["given_context"], **((values["given_plan"]) or {})}
+    values["given_group_names"] = [group["name"] for group in values["given_user"].get("_every_group", ())]
     values = {"given_networks": prepared.networks, **values}
     outcome = await workers.run(
         Program(prepared.source),

@@ -78,6 +78,27 @@ def _names(_prepared: PreparedProgram, expression_context: ExpressionContext, _p
     return {name: value for name, value in expression_context.names.items() if name not in _OWN}
 
 
+def _looked_up(prepared: PreparedProgram, expression_context: ExpressionContext, _people: object) -> dict[str, object]:
+    """Return those values of the context that the program looks up by their keys."""
+    facts, shared = expression_context.facts, expression_context.shared
+    found = {name: facts[name] for name in prepared.keys if name in facts}
+    if expression_context.in_flow:
+        found.update({name: shared[name] for name in prepared.keys if name in shared})
+    return found
+
+
+def _user(prepared: PreparedProgram, expression_context: ExpressionContext, _people: object) -> dict[str, object]:
+    if not prepared.fields:
+        return subject_values(expression_context.subject, prepared.attributes)
+    values = subject_values(expression_context.subject, prepared.fields)
+    return {name: values[name] for name in prepared.fields}
+
+
+def _group_names(_prepared: object, expression_context: ExpressionContext, _people: object) -> list[str]:
+    subject = expression_context.subject
+    return [] if subject is None else [group.name for group in subject.every_group]
+
+
 def _client(_prepared: PreparedProgram, expression_context: ExpressionContext, _people: object) -> object:
     try:
         return None if expression_context.client_ip is None else network_values("address", expression_context.client_ip)
@@ -101,9 +122,9 @@ def _http(
 
 
 _MADE: Final[Mapping[str, Callable[[PreparedProgram, ExpressionContext, Mapping[int, Subject | None]], object]]] = {
-    "given_user": lambda prepared, expression_context, _: subject_values(
-        expression_context.subject, prepared.attributes
-    ),
+    "given_user": _user,
+    "given_group_names": _group_names,
+    "given_facts": _looked_up,
     "given_context": lambda prepared, expression_context, people: (
         expression_context.shared if expression_context.in_flow else _facts(prepared, expression_context, people)
     ),

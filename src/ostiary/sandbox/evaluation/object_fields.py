@@ -70,7 +70,7 @@ def subject_values(subject: Subject | None, attributes: Collection[str]) -> dict
         return {**NOBODY, "_groups": [], "_every_group": [], "_merged": {}, "_has_password": False}
     values = user_fields(subject.user, uid=subject.uid, is_superuser=subject.is_superuser)
     everything = "*" in attributes
-    if everything or not {"groups", "ak_groups"}.isdisjoint(attributes):
+    if everything or not {"groups", "ak_groups", "_groups"}.isdisjoint(attributes):
         values["_groups"] = [group_fields(group) for group in subject.groups]
     if everything or "_every_group" in attributes:
         values["_every_group"] = [group_fields(group) for group in subject.every_group]

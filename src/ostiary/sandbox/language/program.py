@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import functools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
@@ -18,6 +19,7 @@ from ostiary.sandbox.language.analysis import (
 )
 from ostiary.sandbox.language.checks import check_body
 from ostiary.sandbox.language.fault import LanguageFault, UnreadableExpression
+from ostiary.sandbox.language.fields import read_fields
 from ostiary.sandbox.language.library import Prelude, definitions, prelude_for
 from ostiary.sandbox.language.modules import SHIMS
 from ostiary.sandbox.language.name_sets import name_set
@@ -36,12 +38,14 @@ class PreparedProgram:
 
     `values` and `functions` are what it uses of the host's. `attributes` are those that it may look up, `texts` its
     constants. `keys` are the constants it looks up in the context. `changes` tells that it may change the context it is
-    given. `networks` are the addresses and networks that it names.
+    given. `networks` are the addresses and networks that it names. `fields` are those of the person that it reads where
+    it makes no object of the person, else none.
     """
 
     source: str
     values: frozenset[str]
     functions: frozenset[str]
+    fields: frozenset[str]
     attributes: frozenset[str]
     texts: frozenset[str]
     keys: tuple[str, ...]
@@ -81,14 +85,20 @@ def prepare(source: str, dialect: Dialect) -> PreparedProgram:
     if faults:
         raise RefusedExpression(faults)
     mentions = mentions_of(body)
-    parameters = sorted(own_names(body) & (dialect.known | _imported(body)) & definitions())
     unknown = free_names(body) - dialect.known
+    reading = read_fields(body, mentions, dialect)
+    if reading.values:
+        body = reading.body
+        mentions = dataclasses.replace(mentions_of(body), keys=mentions.keys)
+    parameters = sorted(own_names(body) & (dialect.known | _imported(body)) & definitions())
     body = rewrite(body, mentions)
     leaving = "ostiary_verdict" if dialect.result == "verdict" else "ostiary_plain"
     effects = _effects(mentions)
     roots = ((free_names(body) - unknown) | set(parameters) | _names(effects)) & definitions()
     prelude = prelude_for(roots, attributes=mentions.attributes, texts=mentions.texts, rare=[leaving])
-    return _assembled(body, parameters, _tail(leaving, prelude.rare, effects), prelude, mentions)
+    prepared = _assembled(body, parameters, _tail(leaving, prelude.rare, effects), prelude, mentions)
+    fields = frozenset[str]() if "given_user" in prelude.values else reading.fields
+    return dataclasses.replace(prepared, values=prepared.values | reading.values, fields=fields)
 
 
 def _imported(body: Sequence[ast.stmt]) -> set[str]:
@@ -111,6 +121,7 @@ def _assembled(
         source=f"{_HEAD}{prelude.text}{text}{tail}",
         values=prelude.values,
         functions=prelude.functions | (free_names(body) & {"host_skip_object"}),
+        fields=frozenset(),
         attributes=prelude.attributes,
         texts=mentions.texts,
         keys=mentions.keys,

@@ -8,7 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 given_user: dict[str, Any] = {}
+given_group_names: list[str] = []
 given_context: dict[str, Any] = {}
+given_facts: dict[str, Any] = {}
 given_plan: dict[str, Any] | None = None
 given_http: dict[str, Any] | None = None
 given_object: dict[str, Any] | None = None
