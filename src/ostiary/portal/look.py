@@ -10,11 +10,11 @@ from typing import Final
 from ostiary.brands.pictures import picture
 from ostiary.brands.resources import Brand
 from ostiary.brands.select import select
+from ostiary.portal.page_cache import PageCache, Placeholders
 from ostiary.portal.services import Configuration
 from ostiary.record import dataclass
 from ostiary.web import response as answers
 from ostiary.web.language import Catalogs
-from ostiary.web.page_cache import PageCache, Placeholders
 from ostiary.web.request import Request
 from ostiary.web.response import Response
 from ostiary.web.static import Static

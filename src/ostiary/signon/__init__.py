@@ -13,7 +13,6 @@ __all__ = [
     "endpoint",
     "explain",
     "final_commit",
-    "interaction",
     "person",
     "protocols",
     "recovery",

@@ -14,7 +14,6 @@ __all__ = [
     "logged",
     "negotiation",
     "outgoing",
-    "page_cache",
     "parameters",
     "proxies",
     "request",

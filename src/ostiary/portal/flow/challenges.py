@@ -13,8 +13,8 @@ from ostiary.flows.error_detail import Errors
 from ostiary.flows.run.outcome import Challenge
 from ostiary.portal.autosubmit import submit_policy
 from ostiary.portal.flow.interpolation import translate_interpolated
+from ostiary.portal.page_cache import Placeholders
 from ostiary.portal.redirects import host_of
-from ostiary.web.page_cache import Placeholders
 from ostiary.web.request import Request
 
 

@@ -20,12 +20,12 @@ from ostiary.portal.flow import flash
 from ostiary.portal.flow.challenges import marked_challenge, page_of, page_values
 from ostiary.portal.flow.form import Sent, read_form
 from ostiary.portal.look import Renderer
+from ostiary.portal.page_cache import Placeholders
 from ostiary.portal.services import Pages
 from ostiary.seal import Secret
 from ostiary.sessions.session import Session
 from ostiary.web.csrf import form_token, is_form_token, same_origin
 from ostiary.web.errors import Forbidden, HttpError
-from ostiary.web.page_cache import Placeholders
 from ostiary.web.request import BODY_LIMIT, Request
 from ostiary.web.response import Response, redirect
 

@@ -1,4 +1,4 @@
-"""The flows an authorization request sends people through, as prompt, display and ui_locales want it."""
+"""The flows of an authorization request, with the parameters prompt, display and ui_locales."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from ostiary.web.response import Response, set_cookie
 if TYPE_CHECKING:
     from ostiary.flows.resources import Flow
     from ostiary.providers.oauth2.authorize.authorization_context import AuthorizationContext
-    from ostiary.signon.interaction import Interaction
 
 
 async def sign_in(context: AuthorizationContext) -> Response:
-    """Begin the authentication flow, if the request may begin and a page may be shown. Raises OAuthError."""
+    """Start the authentication flow, if the request is not too old and may show a page. Raises OAuthError."""
     if context.expired is not None and not context.redirect_only:
         raise context.expired
     if "none" in context.wanted.prompt and not context.redirect_only:
         raise OAuthError(LOGIN_REQUIRED)
-    return _lead_to(context, await begin_sign_in(context))
+    interaction = await begin_sign_in(context)
+    return _in_language(context, interaction.redirect(context.request, display=_display(context)))
 
 
 async def authorization(context: AuthorizationContext) -> Response | None:
-    """Run the provider's authorization flow. None when it has nothing to show: then the code is issued at once."""
+    """Run the provider's authorization flow. Returns None if it has nothing to show; then the code is issued at once."""
     flow, consent = _authorization_flow(context)
     shown = await authorize(context, flow, append=consent)
     if shown is None:
@@ -40,7 +40,7 @@ async def authorization(context: AuthorizationContext) -> Response | None:
     if "none" in context.wanted.prompt:
         await cancel(context, shown)
         raise OAuthError(CONSENT_REQUIRED if shown.asks_consent else INTERACTION_REQUIRED)
-    return _lead_to(context, shown)
+    return _in_language(context, shown.redirect(context.request, display=_display(context)))
 
 
 def _authorization_flow(context: AuthorizationContext) -> tuple[Flow, tuple[str, ...]]:
@@ -58,10 +58,15 @@ def _authorization_flow(context: AuthorizationContext) -> tuple[Flow, tuple[str,
     return flow, (stage,)
 
 
-def _lead_to(context: AuthorizationContext, shown: Interaction) -> Response:
-    """Send the browser to a flow, in form and language the application asks for (Core 3.1.2.1, display, ui_locales)."""
-    request, display = context.request, context.wanted.display
-    response = shown.redirect(request, display=display if display is not None and display != "page" else "")
+def _display(context: AuthorizationContext) -> str:
+    """Return the requested form of page, "" for the usual one (OpenID Connect Core 3.1.2.1, display)."""
+    display = context.wanted.display
+    return display if display is not None and display != "page" else ""
+
+
+def _in_language(context: AuthorizationContext, response: Response) -> Response:
+    """Add the cookie of the requested language, if we have that one (OpenID Connect Core 3.1.2.1, ui_locales)."""
+    request = context.request
     spoken = (tag.partition("-")[0].lower() for tag in context.wanted.ui_locales)
     language = next((tag for tag in spoken if tag in context.services.languages), None)
     if language is not None:

@@ -15,8 +15,8 @@ from typing import Final
 
 from ostiary.resource import codec
 
-MOST_PAGES: Final = 512  # cached pages; the least recently used one is evicted
-LONGEST: Final = 8_192  # characters of a page, and octets of its values; a longer page is not cached
+MAX_PAGES: Final = 512  # cached pages; the least recently used one is evicted
+MAX_PAGE_LENGTH: Final = 8_192  # characters of a page, and octets of its values; a longer page is not cached
 
 _PREFIX: Final = secrets.token_hex(16)
 _MARK: Final = re.compile(f"({_PREFIX}[a-z_]+[.])")
@@ -64,7 +64,7 @@ class PageCache:
         if cached_page is None:
             text = render(values)
             cached_page = tuple(_MARK.split(text))
-            if len(text) <= LONGEST and len(encoded) <= LONGEST:
+            if len(text) <= MAX_PAGE_LENGTH and len(encoded) <= MAX_PAGE_LENGTH:
                 self._keep(key, cached_page)
         else:
             self._pages.move_to_end(key)
@@ -72,7 +72,7 @@ class PageCache:
 
     def _keep(self, key: Hashable, cached_page: _Page) -> None:
         self._pages[key] = cached_page
-        if len(self._pages) > MOST_PAGES:
+        if len(self._pages) > MAX_PAGES:
             self._pages.popitem(last=False)
 
 

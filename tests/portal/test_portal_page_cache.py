@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pytest
 from markupsafe import escape
 
-from ostiary.web.page_cache import LONGEST, MOST_PAGES, PageCache, Placeholders
+from ostiary.portal.page_cache import MAX_PAGE_LENGTH, MAX_PAGES, PageCache, Placeholders
 
 
 class Template:
@@ -63,13 +63,13 @@ def test_an_empty_value_has_no_marker(template: Template) -> None:
 
 def test_the_page_cache_is_bounded(template: Template) -> None:
     page_cache = PageCache()
-    for number in range(MOST_PAGES + 1):
+    for number in range(MAX_PAGES + 1):
         filled(page_cache, template, fixed=str(number))
-    filled(page_cache, template, fixed=str(MOST_PAGES))
-    assert template.rendered == MOST_PAGES + 1
+    filled(page_cache, template, fixed=str(MAX_PAGES))
+    assert template.rendered == MAX_PAGES + 1
     filled(page_cache, template, fixed="0")  # the oldest was evicted
-    assert template.rendered == MOST_PAGES + 2
-    long = "x" * (LONGEST + 1)
+    assert template.rendered == MAX_PAGES + 2
+    long = "x" * (MAX_PAGE_LENGTH + 1)
     filled(page_cache, template, fixed=long)
     filled(page_cache, template, fixed=long)
-    assert template.rendered == MOST_PAGES + 4
+    assert template.rendered == MAX_PAGES + 4
