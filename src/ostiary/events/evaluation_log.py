@@ -17,6 +17,15 @@ _MOST_LOGGED: Final = 1024
 _logged_minutes: Final[BoundedCache[tuple[str, str], int]] = BoundedCache(_MOST_LOGGED)  # minute of the last line
 
 
+def first_this_minute(subject: str, what: str, *, now: int) -> bool:
+    """Return whether this is the first time in this minute. `now` is in microseconds UTC."""
+    key, minute = (subject, what), now // _MINUTE
+    if _logged_minutes.get(key) == minute:
+        return False
+    _logged_minutes.keep(key, minute)
+    return True
+
+
 def log_not_evaluated(subject: str, *, reason: str, consequence: str, now: int) -> bool:
     """Write `SUBJECT cannot be evaluated: REASON; CONSEQUENCE`. `now` is in microseconds UTC.
 
@@ -24,9 +33,7 @@ def log_not_evaluated(subject: str, *, reason: str, consequence: str, now: int) 
     already written in this minute.
     """
     # guard: A81 the log has one line a minute of an expression, whatever its reasons are
-    key, minute = (subject, consequence), now // _MINUTE
-    if _logged_minutes.get(key) == minute:
+    if not first_this_minute(subject, consequence, now=now):
         return False
-    _logged_minutes.keep(key, minute)
     _LOGGER.warning("%s cannot be evaluated: %s; %s", subject, reason, consequence)
     return True

@@ -203,6 +203,7 @@ _SENTENCES: Final[Mapping[str, Callable[[Event], str]]] = {
     "suspicious_request": _message("suspicious request"),
     "configuration_error": _message("configuration error"),
     "configuration_warning": _message("configuration warning"),
+    "policy_execution": _message("policy execution"),
     "policy_exception": _exception("policy", "policy", "binding"),
     "property_mapping_exception": _exception("property mapping", "name", "mapping"),
     "model_created": _model("created"),

@@ -17,6 +17,7 @@ from ostiary.events.event import event
 from ostiary.policies.context import PolicyContext
 from ostiary.policies.decision_effects import NO_CHANGES, ContextChanges, DecisionEffects, describe_effects
 from ostiary.policies.errors import NotAvailable, PolicyError
+from ostiary.policies.execution_log import execution_events
 from ostiary.policies.policy_request import PolicyRequest, PolicyResult
 from ostiary.policies.resources import NO_SUCH_POLICY, POLICY, Policy, PolicyBinding
 from ostiary.policies.trace import How, Trace, TraceStep
@@ -132,8 +133,10 @@ def _conclude(
         revision=revision,
     )
     messages = tuple(dict.fromkeys(message for step in counted for message in step.messages))
+    snapshot = policy_request.snapshot
     told = [step for step in steps if step.how == "failed" and _log_failure(step, target_pk, policy_request)]
-    events = (*_exceptions(told, policy_request), *effects.statements())
+    logged = () if snapshot is None else execution_events(steps, policy_request, snapshot)
+    events = (*_exceptions(told, policy_request), *logged, *effects.statements())
     return Decision(passing, messages, trace, events, _undecided(steps, static, mode), effects.plan)
 
 
@@ -177,13 +180,14 @@ async def _policy_step(binding: PolicyBinding, effects: DecisionEffects, snapsho
     name = policy.name if isinstance(policy, Policy) else ""
     if not binding.enabled:
         return _trace_step(binding, kind="policy", name=name, how="disabled", raw=None)
+    seconds: float | None = None
     try:
         with span(f"policy {name}") as work:
             async with asyncio.timeout(binding.timeout or None):
                 how, verdict = await _evaluate(policy, effects.policy_request)
             work.note("ostiary.passing", verdict.passing)
     except PolicyError as error:
-        text = str(error)
+        text, seconds = str(error), error.seconds
     except TimeoutError:
         text = f"took longer than {binding.timeout} seconds"
     except Exception as error:  # noqa: BLE001 - after any error, the failure result counts
@@ -191,7 +195,8 @@ async def _policy_step(binding: PolicyBinding, effects: DecisionEffects, snapsho
     else:
         effects.note(name, verdict)
         return _evaluated_step(binding, name, how, verdict)
-    return _trace_step(binding, kind="policy", name=name, how="failed", raw=binding.failure_result, error=text)
+    failed = _trace_step(binding, kind="policy", name=name, how="failed", raw=binding.failure_result, error=text)
+    return failed if seconds is None else dataclasses.replace(failed, duration=round(seconds * 1_000_000))
 
 
 def _evaluated_step(binding: PolicyBinding, name: str, how: How, verdict: PolicyResult) -> TraceStep:

@@ -15,7 +15,12 @@ DEPENDS: Final = "depends on "
 
 
 class PolicyError(Exception):
-    """The base of this room's errors. Nobody sees them: the failure result of the binding counts."""
+    """The base of this room's errors. Nobody sees them: the failure result of the binding counts.
+
+    `seconds` is the duration of the run, None if nothing ran.
+    """
+
+    seconds: float | None = None
 
 
 class NotAvailable(PolicyError):
@@ -24,6 +29,10 @@ class NotAvailable(PolicyError):
 
 class PolicyFailed(PolicyError):
     """The expression of the policy failed."""
+
+    def __init__(self, message: str, *, seconds: float | None = None) -> None:
+        super().__init__(message)
+        self.seconds = seconds
 
 
 class Undetermined(PolicyError):

@@ -29,7 +29,7 @@ async def evaluate_expression(source: str, name: str, policy_request: PolicyRequ
     try:
         result = await evaluator.evaluate(Expression(source, POLICY, f"expression policy {name}"), expression_context)
     except ExpressionFailed as error:
-        raise PolicyFailed(str(error)) from None
+        raise PolicyFailed(str(error), seconds=error.seconds) from None
     if result.depends:
         raise Undetermined(f"{DEPENDS}{result.depends}")
     return PolicyResult(result.passing, result.effects.messages, result, tuple(called))

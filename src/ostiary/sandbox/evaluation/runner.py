@@ -65,7 +65,7 @@ class Runner:
             trial=expression_context.trial,
         )
         if isinstance(outcome, Aborted):
-            raise ExpressionFailed(outcome.message, line=_line(prepared, outcome))
+            raise ExpressionFailed(outcome.message, line=_line(prepared, outcome), seconds=outcome.seconds)
         return self._completed(result_of(outcome, expression.dialect), expression, expression_context, network)
 
     def _completed(
