@@ -12,6 +12,7 @@ import typer
 from ostiary.cli import accounts, backups
 from ostiary.cli.events import events
 from ostiary.cli.explain import explain
+from ostiary.cli.flows import flows
 from ostiary.cli.hosts import hosts
 from ostiary.cli.keys import keys
 from ostiary.cli.mail import mail
@@ -38,6 +39,7 @@ app.add_typer(hosts, name="host")
 app.add_typer(events, name="events")
 app.add_typer(tasks, name="tasks")
 app.add_typer(mail, name="mail")
+app.add_typer(flows, name="flow")
 app.add_typer(policies, name="policy")
 app.add_typer(mappings, name="mapping")
 app.command("explain")(explain)

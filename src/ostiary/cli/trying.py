@@ -48,14 +48,14 @@ def policy_test(
     json: AsJson = False,
 ) -> None:
     """Evaluate one policy for a person: its answer, messages and duration. Exit code 1 if it cannot be evaluated."""
-    supposed, known = read_context(context or (), _NAMES), _facts(facts)
+    supposed, known = read_context(context or (), _NAMES), read_facts(facts)
 
     async def work(core: Core, now: int) -> None:
         from ostiary.policies.services import PolicyServices  # noqa: PLC0415 - only this command tries
         from ostiary.signon.explain.lookup import find_person, find_policy  # noqa: PLC0415 - as above
         from ostiary.signon.explain.trial import try_policy  # noqa: PLC0415 - as above
 
-        snapshot = await _snapshot(core, supposed)
+        snapshot = await snapshot_of(core, supposed)
         with named():
             policy, subject = find_policy(snapshot, name), await find_person(core.users, user)
         tried = await try_policy(
@@ -90,7 +90,7 @@ def mapping_test(
         from ostiary.signon.explain.lookup import find_mapping, find_person  # noqa: PLC0415 - as above
         from ostiary.signon.explain.trial import try_mapping  # noqa: PLC0415 - as above
 
-        snapshot = await _snapshot(core, supposed)
+        snapshot = await snapshot_of(core, supposed)
         with named():
             mapping, subject = find_mapping(snapshot, name), await find_person(core.users, user)
         tried = await try_mapping(mapping, subject=subject, now=now, evaluator=core.services[Evaluator])
@@ -101,12 +101,12 @@ def mapping_test(
     with_core(work)
 
 
-async def _snapshot(core: Core, supposed: Supposed) -> Snapshot:
+async def snapshot_of(core: Core, supposed: Supposed) -> Snapshot:
     """Return the configuration to try with. Raises UnknownRevision."""
     return core.plane.snapshot if supposed.revision is None else await core.plane.snapshot_at(supposed.revision)
 
 
-def _facts(text: str) -> Mapping[str, Any]:
+def read_facts(text: str) -> Mapping[str, Any]:
     """Return the facts of an option. Raises SettingsError."""
     import json  # noqa: PLC0415 - only these commands read it
 

@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ostiary.directory.user import Subject
-    from ostiary.signon.explain.situation import Situation
+    from ostiary.signon.explain.situation import UserSituation
     from ostiary.store.configuration.snapshot import Snapshot
 
 
 async def decide_in_detail(
     target_pk: str,
     mode: Literal["all", "any"],
-    situation: Situation,
+    situation: UserSituation,
     *,
     subject: Subject | None,
     facts: Mapping[str, object],

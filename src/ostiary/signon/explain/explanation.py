@@ -50,9 +50,9 @@ class Explanation:
             "client_ip": self.situation.client_ip,
             "allowed": self.verdict.allowed,
             "reasons": list(self.verdict.reasons),
-            "policies": _data(self.policies),
-            "flows": [_data(run) for run in self.verdict.flows],
-            "claims": None if self.released is None else _data(self.released.claims),
+            "policies": plain_data(self.policies),
+            "flows": [plain_data(run) for run in self.verdict.flows],
+            "claims": None if self.released is None else plain_data(self.released.claims),
             "failed_mappings": {} if self.released is None else dict(self.released.failed),
             "depends": list(self.depends),
             "changes": [{"kind": one.kind, "object": one.object, "words": one.words} for one in self.changes.found],
@@ -82,15 +82,17 @@ async def explain(situation: Situation, previews: ProtocolPreviews) -> Explanati
     )
 
 
-def _data(value: object) -> object:
+def plain_data(value: object) -> object:
     """Return the fields of records as plain data."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        found: dict[str, object] = {item.name: _data(getattr(value, item.name)) for item in dataclasses.fields(value)}
+        found: dict[str, object] = {
+            item.name: plain_data(getattr(value, item.name)) for item in dataclasses.fields(value)
+        }
         if isinstance(value, DecisionDetails):
             found["depends"] = list(value.depends)
         return found
     if isinstance(value, Mapping):
-        return {str(name): _data(item) for name, item in value.items()}
+        return {str(name): plain_data(item) for name, item in value.items()}
     if isinstance(value, tuple | list):
-        return [_data(item) for item in value]
+        return [plain_data(item) for item in value]
     return value

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ostiary.directory.user import Subject
     from ostiary.policies.decide import Decision
     from ostiary.resource import Resource
-    from ostiary.signon.explain.situation import DecisionDetails, Situation
+    from ostiary.signon.explain.situation import DecisionDetails, UserSituation
 
 PlaceFate = Literal["taken", "left out", "refuses"]
 _FATES: Final[dict[Fate, PlaceFate]] = {"take": "taken", "leave": "left out", "refuse": "refuses"}
@@ -49,20 +49,25 @@ class FlowRun:
 
     slug: str
     name: str
-    role: Literal["authentication", "authorization"]
+    role: str  # "authentication" and "authorization" on the way to an application, else the designation
     policies: DecisionDetails | None
     places: tuple[Place, ...]
     refusal: str = ""
 
 
-async def authentication_run(flow: Flow, situation: Situation) -> FlowRun:
+async def authentication_run(flow: Flow, situation: UserSituation) -> FlowRun:
     """Simulate the authentication flow. The user is unknown until the identification stage."""
-    return await _Walk(flow, situation, role="authentication", facts={}).run()
+    return await _Walk(flow, situation, role="authentication", facts={}, signed_in=False).run()
 
 
-async def authorization_run(flow: Flow, situation: Situation, facts: Mapping[str, object]) -> FlowRun:
+async def authorization_run(flow: Flow, situation: UserSituation, facts: Mapping[str, object]) -> FlowRun:
     """Simulate the authorization flow, for a signed-in user."""
-    return await _Walk(flow, situation, role="authorization", facts=facts).run()
+    return await _Walk(flow, situation, role="authorization", facts=facts, signed_in=True).run()
+
+
+async def simulate(flow: Flow, situation: UserSituation, *, signed_in: bool, facts: Mapping[str, object]) -> FlowRun:
+    """Simulate any flow for a user, who is signed in already or has yet to identify. `facts` is the plan's context."""
+    return await _Walk(flow, situation, role=flow.designation, facts=facts, signed_in=signed_in).run()
 
 
 class _Walk:
@@ -74,15 +79,16 @@ class _Walk:
     def __init__(
         self,
         flow: Flow,
-        situation: Situation,
+        situation: UserSituation,
         *,
-        role: Literal["authentication", "authorization"],
+        role: str,
         facts: Mapping[str, object],
+        signed_in: bool,
     ) -> None:
         self._flow = flow
         self._situation = situation
         self._facts = dict(facts)
-        self._subject = situation.subject if role == "authorization" else None
+        self._subject = situation.subject if signed_in else None
         self._made = FlowRun(slug=flow.slug, name=flow.name, role=role, policies=None, places=())
 
     async def run(self) -> FlowRun:

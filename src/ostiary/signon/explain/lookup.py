@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from ostiary.applications.provider import PROVIDER
 from ostiary.applications.resources import Application
+from ostiary.flows.resources import Flow
 from ostiary.mappings.resources import PROPERTY_MAPPING, PropertyMapping
 from ostiary.policies.resources import POLICY, Policy
 
@@ -52,6 +53,15 @@ def find_application(snapshot: Snapshot, name: str) -> Application:
         if name == getattr(provider, "client_id", None) or name.casefold() == item.name.casefold():
             return item
     raise NotFoundHere(f"there is no application {name}{near(name, [item.slug for item in applications])}")
+
+
+def find_flow(snapshot: Snapshot, name: str) -> Flow:
+    """Return the flow of that slug, name or primary key. Raises NotFoundHere."""
+    flows = snapshot.all(Flow)
+    for item in flows:
+        if name in {item.slug, item.name, str(item.pk)}:
+            return item
+    raise NotFoundHere(f"there is no flow {name}{near(name, [item.slug for item in flows])}")
 
 
 def find_policy(snapshot: Snapshot, name: str) -> Policy:

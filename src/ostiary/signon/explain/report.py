@@ -11,7 +11,7 @@ from ostiary.resource import codec
 if TYPE_CHECKING:
     from ostiary.signon.explain.explanation import Explanation
     from ostiary.signon.explain.flow_runs import FlowRun, Place
-    from ostiary.signon.explain.situation import BindingResult, DecisionDetails
+    from ostiary.signon.explain.situation import BindingResult, DecisionDetails, UserSituation
 
 
 def lines(item: Explanation) -> Iterator[str]:
@@ -28,10 +28,10 @@ def lines(item: Explanation) -> Iterator[str]:
     if newest not in {None, number}:
         yield f"As of revision {number} of the configuration (the newest is {newest}); people and groups as now."
     yield ""
-    yield from examined(f"Application {application.slug}", item.policies, item)
+    yield from examined(f"Application {application.slug}", item.policies, item.situation)
     for run in item.verdict.flows:
         yield ""
-        yield from _flow(run, item)
+        yield from flow_lines(run, item.situation)
     yield ""
     if not item.verdict.allowed:
         yield from _changes(item)
@@ -39,21 +39,21 @@ def lines(item: Explanation) -> Iterator[str]:
     yield from _claims(item)
 
 
-def examined(what: str, policies: DecisionDetails, item: Explanation) -> Iterator[str]:
+def examined(what: str, policies: DecisionDetails, situation: UserSituation) -> Iterator[str]:
     """Yield the lines of one decision: each binding with its result, messages and cost."""
     if not policies.steps:
         yield f"{what}: there are no bindings, so everybody may."
         return
     result = "yes" if policies.passing else "no"
-    yield f"{what}: {result} ({requirement(policies.mode)}; revision {item.situation.snapshot.number})"
-    yield from (f"  {_step(step, item)}" for step in policies.steps)
+    yield f"{what}: {result} ({requirement(policies.mode)}; revision {situation.snapshot.number})"
+    yield from (f"  {_step(step, situation)}" for step in policies.steps)
 
 
-def _step(step: BindingResult, item: Explanation) -> str:
+def _step(step: BindingResult, situation: UserSituation) -> str:
     values = step.step
     kind, name = values["kind"], None
-    placed = item.situation.groups.groups.get(str(values["object"]))
-    user = item.situation.subject.user
+    placed = situation.groups.groups.get(str(values["object"]))
+    user = situation.subject.user
     if kind == "group" and placed is not None:
         name = placed.group.name
     elif kind == "user" and values["object"] == user.pk:
@@ -61,14 +61,32 @@ def _step(step: BindingResult, item: Explanation) -> str:
     return binding_line(values, name=name, more=[f"depends on {fact}" for fact in step.depends], cost=f"{step.cost} µs")
 
 
-def _flow(run: FlowRun, item: Explanation) -> Iterator[str]:
+def flow_lines(run: FlowRun, situation: UserSituation) -> Iterator[str]:
+    """Yield the lines of a flow: its policies, then each stage with its outcome and policies."""
     yield f"Flow {run.slug} ({run.role}){f': {run.refusal}' if run.refusal else ''}"
     if run.policies is not None and run.policies.steps:
-        yield from (f"  {line}" for line in examined("bound to the flow", run.policies, item))
+        yield from (f"  {line}" for line in examined("bound to the flow", run.policies, situation))
     for place in run.places:
         yield f"  {_place(place)}"
         if place.policies is not None:
-            yield from (f"      {_step(step, item)}" for step in place.policies.steps)
+            yield from (f"      {_step(step, situation)}" for step in place.policies.steps)
+
+
+def simulation_lines(run: FlowRun, situation: UserSituation) -> Iterator[str]:
+    """Yield the lines of one flow that was walked through, the result first."""
+    who = situation.subject.user.username
+    unknown = [
+        *(run.policies.depends if run.policies is not None else ()),
+        *(name for place in run.places for name in place.depends),
+    ]
+    yield (
+        f"{who} would not pass flow {run.slug}: {run.refusal}." if run.refusal else f"{who} would pass flow {run.slug}."
+    )
+    if unknown:
+        names = ", ".join(dict.fromkeys(unknown))
+        yield f"It depends on {names}, which is not known here: a real run may be decided otherwise."
+    yield ""
+    yield from flow_lines(run, situation)
 
 
 def _place(place: Place) -> str:

@@ -1,4 +1,4 @@
-"""The situation to explain: user, application, time, client address and configuration."""
+"""The situation to explain: user, time, client address and configuration, and perhaps an application."""
 
 from __future__ import annotations
 
@@ -20,27 +20,19 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Situation:
-    """A user, an application, and the time `now` in microseconds UTC.
+class UserSituation:
+    """A user at the time `now`, in microseconds UTC. `client_ip` is the client's address.
 
-    `client_ip` is the client's address, `host` and `base_url` are ours, `amr` is how the user signed in. `scopes` are
-    the requested scopes, None for all that the application may request. `snapshot` may be an older revision than
-    `newest_revision`; users and groups are always the present ones. `evaluator` runs the expressions of
-    mappings, `policy_services` are for policies.
+    `snapshot` may be an older revision than `newest_revision`; users and groups are always the present ones.
+    `policy_services` are for policies.
     """
 
     subject: Subject
-    application: Application
     snapshot: Snapshot
     groups: GroupTree
     now: int
     client_ip: str | None = None
-    host: str = ""
-    base_url: str = ""
-    amr: tuple[str, ...] = ()
-    scopes: tuple[str, ...] | None = None
     newest_revision: int | None = None
-    evaluator: Evaluator | None = None
     policy_services: PolicyServices = NO_SERVICES
 
     def context(self, facts: ObservedFacts, *, is_sso: bool = False, in_flow: bool = False) -> PolicyContext:
@@ -54,6 +46,22 @@ class Situation:
             services=self.policy_services,
             trial=True,
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Situation(UserSituation):
+    """The same at the door of an application.
+
+    `host` and `base_url` are ours, `amr` is how the user signed in. `scopes` are the requested scopes, None for all
+    that the application may request. `evaluator` runs the expressions of mappings.
+    """
+
+    application: Application
+    host: str = ""
+    base_url: str = ""
+    amr: tuple[str, ...] = ()
+    scopes: tuple[str, ...] | None = None
+    evaluator: Evaluator | None = None
 
 
 class ObservedFacts(Mapping[str, object]):
