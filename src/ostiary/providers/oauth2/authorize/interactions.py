@@ -32,7 +32,7 @@ async def sign_in(context: AuthorizationContext) -> Response:
 
 
 async def authorization(context: AuthorizationContext) -> Response | None:
-    """Run the provider's authorization flow. Returns None if it has nothing to show; then the code is issued at once."""
+    """Run the provider's authorization flow. Returns None if it shows nothing; then the code is issued at once."""
     flow, consent = _authorization_flow(context)
     shown = await authorize(context, flow, append=consent)
     if shown is None:
