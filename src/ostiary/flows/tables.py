@@ -37,9 +37,9 @@ MIGRATIONS: Final = (
         room="flows",
         title="one plan for each destination",
         statements=(
-            # `destination` names where the page's address leads (see `destination.destination_key`): tabs that lead
-            # to different places do not share a plan. `flow_plan` stays for processes of the version before, which may
-            # still answer while this runs; nothing of ours reads it any more.
+            # `destination` is the key of the plan's destination (see `destination.destination_key`), so that tabs with
+            # different destinations do not share a plan. `flow_plan` is dead: this version does not use it. It must
+            # stay as long as a supported older image reads it, because both serve the same database in an upgrade.
             """CREATE TABLE flow_tab_plan (
                 session {blob} NOT NULL,
                 slug {text} NOT NULL,
