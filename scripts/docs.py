@@ -1,4 +1,4 @@
-"""Writes the generated parts of docs/: settings, commands, kinds, tasks, metrics, rooms, and tests of security rules.
+"""Writes the generated parts of docs/: settings, commands, kinds, tasks, metrics, rooms, expressions, security rules.
 
 A generated part is between `<!-- generated: NAME -->` and `<!-- end -->`; the rest is written by hand. In the tables of
 security rules, the last two columns are generated. The alerts for Kubernetes are generated as well. `--check` only
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import alerts
+import expressions
 import faces
 import rules
 from typer.main import get_command
@@ -49,7 +50,7 @@ def main() -> int:
 
 def _pages() -> Iterator[tuple[Path, str]]:
     """Yield each page with the text it should have."""
-    for name in ("settings", "commands", "kinds", "tasks", "metrics", "rooms", "security-rules"):
+    for name in ("settings", "commands", "kinds", "tasks", "metrics", "rooms", "expressions", "security-rules"):
         path = ROOT / "docs" / f"{name}.md"
         text = path.read_text(encoding="utf-8")
         yield path, rules.fill(text, ROOT) if name == "security-rules" else render(text)
@@ -65,6 +66,12 @@ def render(text: str) -> str:
         "tasks": tasks_table,
         "metrics": metrics_table,
         "rooms": rooms_text,
+        "expression_variables": expressions.variables_table,
+        "expression_functions": expressions.functions_table,
+        "expression_objects": expressions.objects_table,
+        "expression_modules": expressions.modules_table,
+        "expression_python": expressions.python_text,
+        "expression_shares": expressions.shares_text,
     }
     return PART.sub(lambda match: f"{match[1]}\n{parts[match[2]]()}\n{match[3]}", text)
 

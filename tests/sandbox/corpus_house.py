@@ -255,6 +255,7 @@ class House:
             path=values.get("path", "users"),
             type=values.get("type", "internal"),
             is_active=values.get("is_active", True),
+            password="hash",
             attributes=values["attributes"],
             avatar="data:image/svg+xml;base64,QQ==",
             last_login=dt.datetime.fromisoformat(last) if last else None,

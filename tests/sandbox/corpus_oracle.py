@@ -199,6 +199,11 @@ class Evaluation:
             "authentik.stages.authenticator_webauthn.models": SimpleNamespace(
                 WebAuthnDevice=SimpleNamespace(objects=SimpleNamespace(filter=_passkeys))
             ),
+            "authentik.flows.models": SimpleNamespace(
+                Flow=SimpleNamespace(objects=SimpleNamespace(filter=lambda **_: SimpleNamespace(update=lambda **_: 1))),
+                FlowAuthenticationRequirement=SimpleNamespace(REQUIRE_SUPERUSER="require_superuser"),
+            ),
+            "msgraph.generated.models.password_profile": SimpleNamespace(PasswordProfile=SimpleNamespace),
             "authentik.sources.oauth.models": SimpleNamespace(OAuthSource=OAuthSource),
             "django.utils.html": SimpleNamespace(escape=lambda text: html.escape(str(text))),
             "datetime": self._datetime() if self.run.given.get("clock") else dt,

@@ -23,7 +23,7 @@ _DUNDERS: Final = name_set(
 )
 """Special methods that the sandbox calls."""
 
-_MISSING: Final[Mapping[str, str]] = {
+MISSING_METHODS: Final[Mapping[str, str]] = {
     "bit_count": "", "bit_length": "", "combine": "", "ctime": "use isoformat", "difference_update": "use difference",
     "fold": "", "format_map": "use format(**values)", "from_bytes": "", "fromisocalendar": "", "fromordinal": "",
     "fromtimestamp": "add a timedelta to datetime(1970, 1, 1, tzinfo=timezone.utc)",
@@ -178,8 +178,8 @@ class _Checker:
     def _attribute(self, node: ast.Attribute, name: str) -> Iterator[LanguageFault]:
         if name == "session" and _is_request(node.value):
             yield fault_at(node, "there is no session here", "keep it in the context of the flow's plan")
-        elif name in _MISSING:
-            yield fault_at(node, f"there is no method {name} here", _MISSING[name])
+        elif name in MISSING_METHODS:
+            yield fault_at(node, f"there is no method {name} here", MISSING_METHODS[name])
         elif name in _WRITING:
             yield fault_at(node, f"{name} would write", _STORED)
         elif name.startswith(RESERVED):
