@@ -14,7 +14,7 @@ from ostiary.sandbox.evaluation.expression_context import ExpressionContext
 from ostiary.sandbox.evaluation.inputs import program_inputs
 from ostiary.sandbox.evaluation.object_fields import NOBODY, group_fields
 from ostiary.sandbox.language import program
-from ostiary.sandbox.language.fields import GROUP, PERSON, Reading
+from ostiary.sandbox.language.fields import GROUP, PERSON, FieldAccess
 from ostiary.sandbox.language.names import MAPPING, POLICY, Dialect
 from ostiary.sandbox.workers import Aborted, HostFunction, Program, Workers
 
@@ -107,7 +107,7 @@ async def test_the_result_is_the_same(
     workers: Workers, source: str, dialect: Dialect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = await ran(workers, source, dialect)
-    monkeypatch.setattr(program, "read_fields", lambda body, *_: Reading(body))
+    monkeypatch.setattr(program, "read_fields", lambda body, *_: FieldAccess(body))
     assert found == await ran(workers, source, dialect)
 
 

@@ -18,8 +18,8 @@ from ostiary.sandbox.language.name_sets import name_set
 from ostiary.sandbox.language.names import Dialect
 
 PERSON: Final = name_set(
-    "attributes avatar date_joined email id is_active is_anonymous is_authenticated is_superuser last_login last_updated name"
-    " password_change_date path pk type uid username uuid"
+    "attributes avatar date_joined email id is_active is_anonymous is_authenticated is_superuser last_login last_updated"
+    " name password_change_date path pk type uid username uuid"
 )
 """Fields that everybody has, nobody included."""
 
@@ -42,30 +42,30 @@ T = TypeVar("T", bound=ast.AST)
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """An expression that reads fields. `values` are what it reads of the host's, `fields` those of the person."""
+class FieldAccess:
+    """An expression that reads fields instead of objects. `values` are its inputs, `fields` the fields of the user."""
 
     body: list[ast.stmt]
     values: frozenset[str] = frozenset()
     fields: frozenset[str] = frozenset()
 
 
-def read_fields(body: Sequence[ast.stmt], mentions: Mentions, dialect: Dialect) -> Reading:
+def read_fields(body: Sequence[ast.stmt], mentions: Mentions, dialect: Dialect) -> FieldAccess:
     """Return the statements with fields in place of the person and the context, as far as that is the same."""
-    reading = Reading(list(body))
+    reading = FieldAccess(list(body))
     if EVERYTHING in mentions.attributes or not _GIVEN.isdisjoint(mentions.names | mentions.bound):
         return reading
     variables = dialect.variables - mentions.bound
     try:
         person = _Person(reading.body, variables, mentions.bound)
-        reading = Reading(person.rewritten(), frozenset(person.values), frozenset(person.fields))
+        reading = FieldAccess(person.rewritten(), frozenset(person.values), frozenset(person.fields))
     except _Whole:
         pass
     if not mentions.changes and OBJECTS.isdisjoint(mentions.texts | mentions.attributes | mentions.names):
         try:
             facts = _Context(variables)
             made = facts.rewritten(reading.body)
-            reading = Reading(made, reading.values | facts.values, reading.fields)
+            reading = FieldAccess(made, reading.values | facts.values, reading.fields)
         except _Whole:
             pass
     return reading
