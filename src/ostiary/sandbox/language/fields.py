@@ -18,8 +18,8 @@ from ostiary.sandbox.language.name_sets import name_set
 from ostiary.sandbox.language.names import Dialect
 
 PERSON: Final = name_set(
-    "attributes avatar date_joined email id is_active is_anonymous is_authenticated is_superuser last_login last_updated"
-    " name password_change_date path pk type uid username uuid"
+    "attributes avatar date_joined email id is_active is_anonymous is_authenticated is_superuser last_login"
+    " last_updated name password_change_date path pk type uid username uuid"
 )
 """Fields that everybody has, nobody included."""
 
