@@ -26,6 +26,12 @@ entries:
   - model: authentik_providers_oauth2.scopemapping
     identifiers: {name: shift}
     attrs: {scope_name: shift, expression: 'return {"shift": "night", "of": request.user.username}'}
+  - model: authentik_providers_saml.samlpropertymapping
+    identifiers: {name: groups for SAML}
+    attrs: {saml_name: groups, expression: "yield from [user.username, 'all']"}
+  - model: authentik_sources_ldap.ldapsourcepropertymapping
+    identifiers: {name: names from LDAP}
+    attrs: {expression: 'return {"name": ldap["cn"][0], "attributes": {"dn": dn}}'}
 """
 LONG = {"prompt_data": {"password": "a password of some length"}}
 
@@ -123,3 +129,14 @@ def test_an_earlier_revision_of_a_policy(house: Run, tmp_path: Path) -> None:
     words = ("policy", "test", "staff-only", "--user", "ada")
     assert data(house, *words)["result"] is True
     assert data(house, *words, "--context", f"revision={number}")["result"] is False
+
+
+def test_mappings_of_other_kinds_are_tried_with_their_variables(house: Run) -> None:
+    text = house("mapping", "test", "groups for SAML", "--user", "ada").out
+    assert text.startswith('groups for SAML (SAML Provider Property Mapping) gives of ada: ["ada","all"]\n')
+    given = json.dumps({"ldap": {"cn": ["Ada L."]}, "dn": "cn=ada"})
+    found = data(house, "mapping", "test", "names from LDAP", "--user", "ada", "--facts", given)
+    assert found["values"] == {"name": "Ada L.", "attributes": {"dn": "cn=ada"}}
+    failed = data(house, "mapping", "test", "names from LDAP", "--user", "ada", code=1)
+    assert failed["values"] is None
+    assert failed["error"].startswith("line 1: TypeError")

@@ -80,10 +80,16 @@ def mapping_test(
     *,
     user: User,
     context: Revision = None,
+    facts: Annotated[
+        str,
+        typer.Option(
+            help="A JSON object: variables of the mapping's kind, such as ldap or info; -: from standard input."
+        ),
+    ] = "{}",
     json: AsJson = False,
 ) -> None:
     """Evaluate one property mapping for a person: what it gives. Exit code 1 if it cannot be evaluated."""
-    supposed = read_context(context or (), ("revision",))
+    supposed, names = read_context(context or (), ("revision",)), _facts(facts)
 
     async def work(core: Core, now: int) -> None:
         from ostiary.sandbox.evaluation.evaluator import Evaluator  # noqa: PLC0415 - as above
@@ -93,7 +99,7 @@ def mapping_test(
         snapshot = await snapshot_of(core, supposed)
         with named():
             mapping, subject = find_mapping(snapshot, name), await find_person(core.users, user)
-        tried = await try_mapping(mapping, subject=subject, now=now, evaluator=core.services[Evaluator])
+        tried = await try_mapping(mapping, subject=subject, now=now, evaluator=core.services[Evaluator], names=names)
         _print(tried, json=json)
         if tried.error:
             raise typer.Exit(1)

@@ -12,12 +12,13 @@ from ostiary.sandbox.evaluation.errors import ExpressionFailed
 from ostiary.sandbox.evaluation.expression_context import Expression
 from ostiary.sandbox.evaluation.object_fields import ObjectReference
 from ostiary.sandbox.evaluation.result import NO_EFFECTS, Effects
-from ostiary.sandbox.language.names import MAPPING
+from ostiary.sandbox.language.names import MAPPINGS
 
 if TYPE_CHECKING:
     from ostiary.directory.user import Subject
     from ostiary.mappings.mapping_context import MappingContext
     from ostiary.mappings.resources import PropertyMapping
+    from ostiary.sandbox.evaluation.evaluator import Evaluator
     from ostiary.sandbox.evaluation.result import Evaluation
 
 
@@ -35,15 +36,21 @@ async def evaluate_mapping(
     """Evaluate a mapping. Its expression must return a dictionary; None counts as an empty one."""
     if mapping_context.evaluator is None:
         return FailedMapping(mapping, "expressions are not run here")
-    expression = Expression(mapping.expression, MAPPING, f"property mapping {mapping.name}")
-    fields = {"_kind": mapping.KIND.name, "pk": str(mapping.pk), "name": mapping.name}
     try:
-        found = await mapping_context.evaluator.evaluate(
-            expression, mapping_context.expression_context(subject, fields)
+        return _mapping_result(
+            mapping, await mapping_value(mapping, subject, mapping_context, mapping_context.evaluator)
         )
     except ExpressionFailed as error:
         return FailedMapping(mapping, str(error))
-    return _mapping_result(mapping, found)
+
+
+async def mapping_value(
+    mapping: PropertyMapping, subject: Subject, mapping_context: MappingContext, evaluator: Evaluator
+) -> Evaluation:
+    """Evaluate a mapping of any kind. Raises ExpressionFailed."""
+    expression = Expression(mapping.expression, MAPPINGS[mapping.DIALECT], f"property mapping {mapping.name}")
+    fields = {"_kind": mapping.KIND.name, "pk": str(mapping.pk), "name": mapping.name}
+    return await evaluator.evaluate(expression, mapping_context.expression_context(subject, fields))
 
 
 def _mapping_result(mapping: PropertyMapping, found: Evaluation) -> MappingResult | FailedMapping:

@@ -20,8 +20,9 @@ class MappingContext:
     """Everything that expressions of mappings see besides the user.
 
     `now` is microseconds UTC. `request` is that of the application or the browser, and `brand` the brand of its host.
-    `provider` are the fields of the provider, with `_application` for those of its application. Without `evaluator`,
-    expressions that need the sandbox fail. In a `trial` effects are not carried out, and no network request is made.
+    `provider` are the fields of the provider, with `_application` for those of its application. `names` are the
+    variables of its kind, such as `info` of an OAuth source. Without `evaluator`, expressions that need the sandbox
+    fail. In a `trial` effects are not carried out, and no network request is made.
     """
 
     now: int
@@ -29,6 +30,7 @@ class MappingContext:
     request: Request | None = None
     brand: Mapping[str, object] = field(default_factory=dict)
     provider: Mapping[str, object] | None = None
+    names: Mapping[str, object] = field(default_factory=dict)
     client_ip: str | None = None
     trial: bool = False
 
@@ -43,6 +45,6 @@ class MappingContext:
             request=self.request,
             brand=self.brand,
             bound=mapping,
-            names={"provider": self.provider},
+            names={"provider": self.provider, **self.names},
             trial=self.trial,
         )

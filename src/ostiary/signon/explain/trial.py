@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from ostiary.events.sentences import HOW
 from ostiary.mappings.claims import ClaimSet
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from ostiary.policies.services import PolicyServices
     from ostiary.sandbox.evaluation.evaluator import Evaluator
     from ostiary.store.configuration.snapshot import Snapshot
-
-UNAVAILABLE: Final = "it cannot be evaluated by this version"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,11 +77,14 @@ class PolicyTrial:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MappingTrial:
-    """The result of a mapping. `error` is the reason if it failed. `cost` is in microseconds."""
+    """The result of a mapping, a mapping of claims for scopes. `error` is the reason if it failed.
+
+    `cost` is in microseconds.
+    """
 
     mapping: PropertyMapping
     subject: Subject
-    values: Mapping[str, object]
+    values: object
     cost: int
     error: str = ""
     effects: tuple[str, ...] = ()
@@ -93,7 +94,7 @@ class MappingTrial:
         return {
             "mapping": _named(self.mapping),
             "user": self.subject.user.who,
-            "values": None if self.error else dict(self.values),
+            "values": None if self.error else self.values,
             "error": self.error,
             "effects": list(self.effects),
             "microseconds": self.cost,
@@ -107,6 +108,8 @@ class MappingTrial:
             yield f"{name} cannot be evaluated for {who}: {self.error}"
         elif not self.values:
             yield f"{name} gives nothing of {who}."
+        elif not isinstance(self.values, Mapping):
+            yield f"{name} gives of {who}: {codec.encode_canonical(self.values)}"
         else:
             yield f"{name} gives of {who}:"
             yield from (f"  {key}: {codec.encode_canonical(value)}" for key, value in sorted(self.values.items()))
@@ -147,13 +150,13 @@ async def try_policy(
 
 
 async def try_mapping(
-    mapping: PropertyMapping, *, subject: Subject, now: int, evaluator: Evaluator | None
+    mapping: PropertyMapping, *, subject: Subject, now: int, evaluator: Evaluator, names: Mapping[str, object]
 ) -> MappingTrial:
-    """Evaluate one mapping for a user. `now` is microseconds UTC."""
-    if not isinstance(mapping, ScopeMapping):
-        return MappingTrial(mapping=mapping, subject=subject, values={}, cost=0, error=UNAVAILABLE)
+    """Evaluate one mapping for a user. `names` are the variables of its kind. `now` is microseconds UTC."""
     begun = time.perf_counter_ns()
-    mapping_context = MappingContext(now=now, evaluator=evaluator, trial=True)
+    mapping_context = MappingContext(now=now, evaluator=evaluator, names=names, trial=True)
+    if not isinstance(mapping, ScopeMapping):
+        return await _tried_in_sandbox(mapping, subject, mapping_context, evaluator)
     claims = await ClaimSet([mapping]).claims(subject, (mapping.scope_name,), mapping_context)
     cost = (time.perf_counter_ns() - begun) // 1_000
     error = next((item.reason for item in claims.failed), "")
@@ -161,6 +164,32 @@ async def try_mapping(
 
     effects = tuple(words for _, wanted in claims.effects for words in effects_in_words(wanted))
     return MappingTrial(mapping=mapping, subject=subject, values=claims.values, cost=cost, error=error, effects=effects)
+
+
+async def _tried_in_sandbox(
+    mapping: PropertyMapping, subject: Subject, mapping_context: MappingContext, evaluator: Evaluator
+) -> MappingTrial:
+    from ostiary.mappings.evaluation import mapping_value  # noqa: PLC0415 - not for those without expressions
+    from ostiary.sandbox.evaluation.effects import effects_in_words  # noqa: PLC0415 - as above
+    from ostiary.sandbox.evaluation.errors import ExpressionFailed  # noqa: PLC0415 - as above
+
+    begun = time.perf_counter_ns()
+    try:
+        found = await mapping_value(mapping, subject, mapping_context, evaluator)
+    except ExpressionFailed as failed:
+        return MappingTrial(mapping=mapping, subject=subject, values=None, cost=_since(begun), error=str(failed))
+    return MappingTrial(
+        mapping=mapping,
+        subject=subject,
+        values=found.value,
+        cost=_since(begun),
+        error=f"depends on {found.depends}" if found.depends else "",
+        effects=tuple(effects_in_words(found.effects)),
+    )
+
+
+def _since(begun: int) -> int:
+    return (time.perf_counter_ns() - begun) // 1_000
 
 
 def _named(item: Policy | PropertyMapping) -> dict[str, object]:
