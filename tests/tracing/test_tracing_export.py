@@ -15,6 +15,7 @@ from support.waiting import until
 from ostiary.proto.trace_context import TraceParent
 from ostiary.settings import TracingSettings, load
 from ostiary.tracing.exporter import Exporter
+from ostiary.tracing.recording import RecordedSpan
 from ostiary.tracing.sampling import Sampler
 from ostiary.tracing.span_queue import BATCH
 from ostiary.tracing.tracer import Tracer
@@ -152,6 +153,22 @@ async def test_an_unusable_authority_is_trouble_of_the_traces_alone(
     await made.exporter.export()
     assert "spans wait" in caplog.text
     assert len(made.queue) == 1
+
+
+async def test_spans_that_cannot_be_written_are_dropped_and_hold_up_no_others(
+    listening: Collector, caplog: pytest.LogCaptureFixture
+) -> None:
+    made = tracer(listening.endpoint)
+    span = made.begin("too late", "internal")
+    assert isinstance(span, RecordedSpan)
+    span._start = 2**70
+    span.end()
+    await made.exporter.export()
+    assert (len(made.queue), made.queue.counts["dropped"]) == (0, 1)
+    assert "cannot be sent" in caplog.text
+    work(made)
+    await made.exporter.export()
+    assert listening.one("work 0")
 
 
 def test_without_a_collector_there_is_no_exporter() -> None:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import ssl
 
 SCOPE: Final = "ostiary"
+PAUSE: Final = 0.1  # seconds between two turns
 LONGEST_PAUSE: Final = 60.0  # seconds between two attempts, while the collector is away
 FLUSH: Final = 2.0  # seconds for what is left at the end of the process
 LOG_INTERVAL: Final = 300.0  # seconds until the same trouble is logged again
@@ -60,7 +61,7 @@ class Exporter:
         self._logged = -LOG_INTERVAL
         self._batches = -(-settings.bsp_max_queue_size // BATCH)
         bound = LONGEST_PAUSE + self._delay + 2 * self._batches * self._seconds
-        self.loop: Final = Loop("traces", self._turn, every=0.0, bound=bound)
+        self.loop: Final = Loop("traces", self._turn, every=PAUSE, bound=bound)
 
     async def _turn(self) -> None:
         if self._pause:
@@ -76,7 +77,11 @@ class Exporter:
             batch = self._queue.batch()
             if not batch:
                 return
-            result = await self._send(batch)
+            try:
+                result = await self._send(batch)
+            except Exception:  # noqa: BLE001 - whatever it is, it is no trouble of the process
+                _log.exception("spans cannot be sent, and are dropped")
+                result = "dropped"
             if result is None:
                 self._pause = min(max(2 * self._pause, self._delay), LONGEST_PAUSE)
                 return
