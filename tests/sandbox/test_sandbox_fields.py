@@ -52,6 +52,7 @@ READS = {
     "groups in a loop": "found = []\nfor group in user.all_groups():\n    found.append((group.pk, group.attributes))\nreturn found",
     "groups twice": "return [a.name for a in user.groups.all() if a.name in {b.name for b in user.ak_groups.all()}]",
     "merged attributes": "return user.group_attributes().get('floor', 0)",
+    "merged attributes of a request": "return [user.group_attributes(request), request.user.group_attributes(request)]",
     "an attribute that is not there": "return user.attributes['nothing']",
 }
 POLICY_READS = {

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _PLAN: Final = "flow_plan"
 _PENDING: Final = "pending_user"
+_OF_USER: Final = frozenset({"attributes", "email", "is_active", "name", "path", "pk", "type", "username", "uuid"})
 _APPLICATION: Final = "application"
 _OWN: Final = frozenset({"provider", "token"})  # variables with a value of their own
 
@@ -90,7 +91,10 @@ def _looked_up(prepared: PreparedProgram, expression_context: ExpressionContext,
 def _user(prepared: PreparedProgram, expression_context: ExpressionContext, _people: object) -> dict[str, object]:
     if not prepared.fields:
         return subject_values(expression_context.subject, prepared.attributes)
-    values = subject_values(expression_context.subject, prepared.fields)
+    subject = expression_context.subject
+    if subject is not None and prepared.fields <= _OF_USER:
+        return {name: getattr(subject.user, name) for name in prepared.fields}
+    values = subject_values(subject, prepared.fields)
     return {name: values[name] for name in prepared.fields}
 
 

@@ -100,6 +100,8 @@ class Runner:
         self, prepared: PreparedProgram, expression_context: ExpressionContext, network: Network
     ) -> Mapping[str, HostFunction]:
         """Return the host functions that the program uses, by the names of `prelude.outside`."""
+        if not prepared.functions:
+            return {}
         found = {
             **self._functions.of(expression_context, prepared),
             "host_fetch": network.fetch,

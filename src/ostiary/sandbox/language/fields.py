@@ -163,8 +163,8 @@ class _Person(ast.NodeTransformer):
             ) if self._is_person(person) and "ak_is_group_member" not in self._bound:
                 self.values.add("given_group_names")
                 return _at(ast.Compare(self.visit(wanted), [ast.In()], [_name("given_group_names", node)]), node)
-            case ast.Call(func=ast.Attribute(value=person, attr="group_attributes"), args=[], keywords=[]) if (
-                self._is_person(person)
+            case ast.Call(func=ast.Attribute(value=person, attr="group_attributes"), args=args, keywords=[]) if (
+                self._is_person(person) and len(args) <= 1 and all(self._has_no_brand(one) for one in args)
             ):
                 return _at(ast.Dict([None], [self._field(_MERGED, node)]), node)
             case ast.Call(
@@ -186,6 +186,10 @@ class _Person(ast.NodeTransformer):
                 node.args = [self._names(argument)]
                 return node
         return self.generic_visit(node)
+
+    def _has_no_brand(self, node: ast.AST) -> bool:
+        """Tell whether a node is the request of policies and mappings, which adds nothing to attributes of groups."""
+        return isinstance(node, ast.Name) and node.id == "request" and node.id in self._variables
 
     def _is_list_of_names(self, node: ast.AST) -> bool:
         match node:
