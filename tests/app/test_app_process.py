@@ -184,7 +184,7 @@ UNWANTED = (
     "yaml",
     "zoneinfo",
 )
-MOST_MODULES = 800  # ours are about 540 of them: each folder is one as well
+MOST_MODULES = 840  # ours are about 580 of them: each folder is one as well
 
 
 def test_a_start_and_a_first_answer_load_nothing_they_do_not_need(running: Running) -> None:

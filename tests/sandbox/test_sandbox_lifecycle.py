@@ -93,7 +93,7 @@ from ostiary.sandbox.workers import Program, Workers
 
 async def main():
     workers = Workers()
-    list(measures(lambda: workers.pools))
+    list(measures(lambda: workers.pools, {}))
     print(sorted(name for name in sys.modules if name.startswith("pydantic_monty")), threading.active_count())
     await workers.run(Program("1"))
     print("pydantic_monty" in sys.modules)
@@ -276,7 +276,7 @@ async def test_a56_a_run_ends_at_its_deadline_whatever_it_waits_for(workers: Wor
 
 
 async def test_metrics_name_the_pools_before_there_are_any(workers: Workers) -> None:
-    numbers = {measure.name: measure.read() for measure in measures(lambda: ())}
+    numbers = {measure.name: measure.read() for measure in measures(lambda: (), {})}
     assert numbers["ostiary_expression_runs"] == {(pool.name, "returned"): 0 for pool in workers.pools}
     assert numbers["ostiary_expression_workers"] == {(pool.name,): 0 for pool in workers.pools}
 
@@ -285,7 +285,7 @@ async def test_metrics_tell_results_and_workers(workers: Workers) -> None:
     await workers.run(Program("1"))
     await workers.run(Program("1 / 0"))
     await workers.run(Program("1"), trial=True)
-    numbers = {measure.name: measure.read() for measure in measures(lambda: workers.pools)}
+    numbers = {measure.name: measure.read() for measure in measures(lambda: workers.pools, {})}
     assert numbers["ostiary_expression_runs"] == {
         ("sign-in", "returned"): 1,
         ("sign-in", "error"): 1,
@@ -295,5 +295,5 @@ async def test_metrics_tell_results_and_workers(workers: Workers) -> None:
     assert numbers["ostiary_expressions_waiting"] == {("sign-in",): 0, ("trial",): 0}
     for process in children():
         os.kill(process, signal.SIGKILL)
-    alive = next(one for one in measures(lambda: workers.pools) if one.name == "ostiary_expression_workers")
+    alive = next(one for one in measures(lambda: workers.pools, {}) if one.name == "ostiary_expression_workers")
     await wait_until_async(lambda: alive.read() == {("sign-in",): 0, ("trial",): 0})
