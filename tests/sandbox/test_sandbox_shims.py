@@ -7,6 +7,8 @@ import hmac
 import html
 import urllib.parse
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -189,3 +191,45 @@ async def test_what_stands_for_a_module_is_there() -> None:
     for module, names in SHIMS.items():
         for name in names:
             assert prepare(f"from {module} import {name}\nreturn {name}", MAPPING).source, (module, name)
+
+
+CLOCKS = [
+    "from datetime import datetime, timezone\nreturn datetime.now(timezone.utc).isoformat()[:16]",
+    "import datetime\nreturn datetime.datetime.now(tz=datetime.timezone.utc).isoformat()[:16]",
+    "from django.utils.timezone import now\nreturn now().isoformat()[:16]",
+    "from django.utils import timezone\nreturn timezone.now().isoformat()[:16]",
+    "import django.utils.timezone\nreturn django.utils.timezone.now().isoformat()[:16]",
+    "from datetime import date\nreturn date.today().isoformat()",
+    "from datetime import datetime\nreturn datetime.today().isoformat()[:10]",
+    "from datetime import datetime, timezone, timedelta\nimport time\nreturn (datetime(1970, 1, 1) + timedelta(seconds=int(time.time()))).isoformat()[:16]",
+]
+
+
+@pytest.mark.parametrize("source", CLOCKS)
+async def test_a_trial_of_another_time_sees_that_time(evaluator: Evaluator, source: str) -> None:
+    supposed = datetime(2031, 5, 6, 12, 30, 30, tzinfo=UTC)
+    scene = ExpressionContext(subject=subject(7, "ada"), now=int(supposed.timestamp() * 1_000_000), trial=True)
+    seen = (await evaluator.evaluate(Expression(source, MAPPING, "x"), scene)).value
+    assert str(supposed.isoformat()).startswith(str(seen))
+    live = await evaluator.evaluate(Expression(source, MAPPING, "x"), replace(scene, trial=False))
+    assert not str(live.value).startswith("2031")
+
+
+@pytest.mark.parametrize("source", ["import time\nreturn time.strftime('%H')", "from time import time\nreturn time()"])
+async def test_a_clock_that_cannot_be_set_leaves_a_trial_open(evaluator: Evaluator, source: str) -> None:
+    scene = ExpressionContext(subject=subject(7, "ada"), now=1, trial=True)
+    found = await evaluator.evaluate(Expression(source, MAPPING, "x"), scene)
+    assert found.depends == "a clock that cannot be set to another time"
+
+
+async def test_what_is_called_like_a_clock_and_is_none(evaluator: Evaluator) -> None:
+    source = """
+from datetime import datetime
+class Day:
+    def now(self, add=0):
+        return 5 + add
+    def time(self):
+        return 1.5
+return [Day().now(add=2), Day().time(), datetime(2020, 1, 2, 3, 4).time().isoformat()]
+"""
+    assert await value(evaluator, source) == [7, 1.5, "03:04:00"]

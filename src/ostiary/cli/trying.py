@@ -89,7 +89,7 @@ def mapping_test(
     json: AsJson = False,
 ) -> None:
     """Evaluate one property mapping for a person: what it gives. Exit code 1 if it cannot be evaluated."""
-    supposed, names = read_context(context or (), ("revision",)), _facts(facts)
+    supposed, names = read_context(context or (), ("revision",)), read_facts(facts)
 
     async def work(core: Core, now: int) -> None:
         from ostiary.sandbox.evaluation.evaluator import Evaluator  # noqa: PLC0415 - as above

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import time
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from ostiary.sandbox.evaluation.expression_context import SUBJECT, ExpressionContext
@@ -14,6 +17,8 @@ from ostiary.sandbox.language.program import PreparedProgram
 if TYPE_CHECKING:
     from ostiary.directory.user import Subject
 
+_NOW: Final = 60_000_000  # microseconds: a trial of this minute is one of now
+_CLOCKS: Final = re.compile(r"\bfrom time import\b|\btime\.(gmtime|localtime|strftime|time_ns)\(")
 _PLAN: Final = "flow_plan"
 _PENDING: Final = "pending_user"
 _OF_USER: Final = frozenset({"attributes", "email", "is_active", "name", "path", "pk", "type", "username", "uuid"})
@@ -110,6 +115,19 @@ def _client(_prepared: PreparedProgram, expression_context: ExpressionContext, _
         return None
 
 
+def _shift(_prepared: PreparedProgram, expression_context: ExpressionContext, _people: object) -> object:
+    """Return how far the time that a trial supposes is from now; None for now itself."""
+    shift = expression_context.now - time.time_ns() // 1_000
+    return timedelta(microseconds=shift) if expression_context.trial and abs(shift) > _NOW else None
+
+
+def other_clock(prepared: PreparedProgram, expression_context: ExpressionContext) -> bool:
+    """Tell whether a program would look at the clock of today, though a trial supposes another time."""
+    if _shift(prepared, expression_context, None) is None:
+        return False
+    return _CLOCKS.search(prepared.source) is not None
+
+
 def _http(
     prepared: PreparedProgram,
     expression_context: ExpressionContext,
@@ -140,6 +158,7 @@ _MADE: Final[Mapping[str, Callable[[PreparedProgram, ExpressionContext, Mapping[
     "given_token": lambda _prepared, expression_context, _: expression_context.names.get("token"),
     "given_client_ip": _client,
     "given_names": _names,
+    "given_shift": _shift,
     "given_sso": lambda _prepared, expression_context, _: expression_context.is_sso,
     "given_networks": lambda prepared, _scene, _: prepared.networks,
 }

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from ostiary.sandbox.evaluation.conversion import SKIPPED, Depends, result_of
 from ostiary.sandbox.evaluation.errors import ExpressionFailed, ExpressionRefused
-from ostiary.sandbox.evaluation.inputs import pending_person, program_inputs, visiting_person
+from ostiary.sandbox.evaluation.inputs import other_clock, pending_person, program_inputs, visiting_person
 from ostiary.sandbox.evaluation.mails import outbox_statements
+from ostiary.sandbox.evaluation.result import Evaluation
 from ostiary.sandbox.language.program import PreparedProgram, RefusedExpression, prepare
 from ostiary.sandbox.reaching.allowed import NO_HOSTS, AllowedHosts
 from ostiary.sandbox.reaching.network import Network
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from ostiary.mail.outbox import Outbox
     from ostiary.sandbox.evaluation.expression_context import Expression, ExpressionContext
     from ostiary.sandbox.evaluation.functions import Functions
-    from ostiary.sandbox.evaluation.result import Evaluation
     from ostiary.store.database import Statement
 
 
@@ -52,6 +52,8 @@ class Runner:
             prepared = prepare(expression.source, expression.dialect)
         except RefusedExpression as error:
             raise ExpressionRefused(str(error)) from None
+        if other_clock(prepared, expression_context):
+            return Evaluation(depends="a clock that cannot be set to another time")
         network = Network(self._allowed, self._counts, _unknown if expression_context.trial else None)
         outcome = await self.workers.run(
             Program(prepared.source, expression.name),

@@ -181,6 +181,10 @@ class _Rewriter(ast.NodeTransformer):
                 return self._called_back(node, name)
             case ast.Attribute(attr="sort") if self._asks and any(one.arg == "key" for one in node.keywords):
                 return _call("ostiary_sort", [node.func.value, *node.args], node, node.keywords)
+            case ast.Attribute(attr="now"):
+                return _call("ostiary_now", [node.func.value, *node.args], node, node.keywords)
+            case ast.Attribute(attr="today" | "time" as name) if not node.args and not node.keywords:
+                return _call(f"ostiary_{name}", [node.func.value], node)
             case ast.Attribute(attr=name) if name in _ITERATING_METHODS:
                 node.args = [one if isinstance(one, ast.Starred) else self._listed(one) for one in node.args]
         return node

@@ -11,6 +11,7 @@ class ostiary_module:  # noqa: N801 - a function in the eyes of a program
     """A module."""
 
     def __init__(self, **names: Any) -> None:
+        self.ostiary_own = True
         for name, value in names.items():
             setattr(self, name, value)
 

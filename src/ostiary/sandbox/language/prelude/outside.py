@@ -18,6 +18,7 @@ given_provider: dict[str, Any] | None = None
 given_token: dict[str, Any] | None = None
 given_client_ip: dict[str, Any] | None = None
 given_sso: bool = False
+given_shift: Any = None
 given_names: dict[str, Any] = {}
 given_networks: dict[str, dict[str, Any]] = {}
 

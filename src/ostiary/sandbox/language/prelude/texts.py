@@ -8,6 +8,7 @@ import hashlib
 from typing import Any
 
 from ostiary.sandbox.language.prelude.iteration import ostiary_rows
+from ostiary.sandbox.language.prelude.outside import given_shift
 
 HEX: str = "0123456789abcdefABCDEF"
 SAFE: str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-~"
@@ -26,7 +27,36 @@ def django_escape(text: Any) -> str:
 
 def now() -> Any:
     """Return the time, in UTC."""
-    return datetime.datetime.now(datetime.timezone.utc)  # noqa: UP017 - as there
+    return ostiary_shifted(datetime.datetime.now(datetime.timezone.utc))  # noqa: UP017 - as there
+
+
+def ostiary_now(holder: Any, *arguments: Any, **named: Any) -> Any:
+    """Do what `holder.now(...)` does, at the time that a trial supposes."""
+    if hasattr(holder, "ostiary_own") and holder.ostiary_own:
+        return holder.now()
+    return ostiary_shifted(holder.now(*arguments, **named))
+
+
+def ostiary_time(holder: Any) -> Any:
+    """Do what `holder.time()` does: the seconds of the clock are those that a trial supposes."""
+    made = holder.time()
+    return made + given_shift.total_seconds() if isinstance(made, float) and given_shift is not None else made
+
+
+def ostiary_today(holder: Any) -> Any:
+    """Do what `holder.today()` does, on the day that a trial supposes."""
+    try:
+        made = holder.today()
+    except AttributeError:  # of datetime
+        made = holder.now()
+    return ostiary_shifted(made)
+
+
+def ostiary_shifted(moment: Any) -> Any:
+    """Return a moment, or a day, as a trial supposes it; anything else as it is."""
+    if given_shift is None or not hasattr(moment, "year"):
+        return moment
+    return moment + given_shift if hasattr(moment, "hour") else (datetime.datetime.now() + given_shift).date()  # noqa: DTZ005 - local, as today is
 
 
 def quote(text: Any, safe: str = "/") -> str:
