@@ -586,6 +586,58 @@ def _with(stage: Any, **values: Any) -> Any:
     return dataclasses.replace(stage, **values)
 
 
+class Statements:
+    """Counts the statements that a database is given, and the transactions and reads they come in."""
+
+    def __init__(self, database: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.trips = self.statements = 0
+        fetch, read, write = database.fetch, database.read, database.write
+
+        async def fetched(*arguments: Any) -> Any:
+            self.trips += 1
+            self.statements += 1
+            return await fetch(*arguments)
+
+        for name, method in (("read", read), ("write", write)):
+            monkeypatch.setattr(database, name, self._counted(method))
+        monkeypatch.setattr(database, "fetch", fetched)
+
+    def _counted(self, method: Any) -> Any:
+        async def counted(batch: Any) -> Any:
+            self.trips += 1
+            return await method(lambda: self._batch(batch()))
+
+        return counted
+
+    def _batch(self, batch: Any) -> Any:
+        answer = None
+        while True:
+            try:
+                statement = batch.send(answer)
+            except StopIteration as end:
+                return end.value
+            self.statements += 1
+            answer = yield statement
+
+
+async def test_what_a_sign_in_with_a_passkey_costs(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    house = default_flow(world)
+    world.change(_with(house.identification, webauthn_stage=str(house.mfa.pk)))
+    setup_flow(world)
+    await world.user()
+    key = soft_key()
+    await make(world, key)
+    client = Client(world)
+    shown = await client.get()
+    cost = Statements(world.database, monkeypatch)
+    assert (await client.get())["passkey_challenge"] == shown["passkey_challenge"]
+    assert (cost.trips, cost.statements) == (2, 2)  # session, plan: showing it again writes nothing
+    cost.trips = cost.statements = 0
+    answer = key.get(shown["passkey_challenge"])
+    assert (await client.answer(component=shown["component"], passkey=answer))["to"] == "/"
+    assert (cost.trips, cost.statements) in {(9, 18), (10, 19)}  # the user may be known from the request before
+
+
 async def test_a35_the_related_origins_are_the_named_hosts(world: World) -> None:
     world.change(Host(pk=pk(), host="door.example:8443"), Host(pk=pk(), host="192.0.2.7"))
     client = Client(world)

@@ -25,7 +25,7 @@ from ostiary.flows.enrolment import SetupStage, authenticators_of
 from ostiary.flows.error_detail import ErrorDetail
 from ostiary.flows.errors import UnknownFlow
 from ostiary.flows.logout.stages import STAGES as LOGOUT_STAGES
-from ostiary.flows.proofs.mfa_page import KINDS, STAGE_NAMES
+from ostiary.flows.proofs.mfa_page import KINDS, SET_UP
 from ostiary.flows.resources import Stage
 from ostiary.flows.room import STAGES
 from ostiary.flows.run.body_limit import FILES_LIMIT
@@ -298,9 +298,7 @@ NOTES: Mapping[str, object] = {
     "number": 30,
     "unit": "minute",  # of the e-mail stage
     KINDS: KINDS_BY_CLASS,
-    STAGE_NAMES: {
-        stage.KIND.name: stage.AUTHENTICATOR.WORDING.name for stage in STAGES if issubclass(stage, SetupStage)
-    },
+    SET_UP: {stage.KIND.name: stage.AUTHENTICATOR for stage in STAGES if issubclass(stage, SetupStage)},
 }
 
 
@@ -541,7 +539,7 @@ class SampleHouse:
             sessions=self.sessions,  # type: ignore[arg-type]
             plane=plane,
             users=SimpleNamespace(subject=the_subject),  # type: ignore[arg-type]
-            devices=SimpleNamespace(confirmed=confirmed, delete=delete, kind_of=kind_of),  # type: ignore[arg-type]
+            devices=SimpleNamespace(confirmed=confirmed, delete=delete, kind_of=kind_of, kinds=KINDS_BY_CLASS),  # type: ignore[arg-type]
             setup=SimpleNamespace(closed=is_closed, is_valid_link=check),  # type: ignore[arg-type]
             templates=templates,
             static=static,

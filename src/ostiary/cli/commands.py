@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from ostiary.cli import accounts, backups
+from ostiary.cli import accounts, backups, factors
 from ostiary.cli.events import events
 from ostiary.cli.explain import explain
 from ostiary.cli.flows import flows
@@ -32,6 +32,8 @@ app = typer.Typer(
 )
 blueprints = typer.Typer(help="Apply configuration from files.", no_args_is_help=True)
 app.add_typer(blueprints, name="blueprint")
+accounts.users.command("factors")(factors.list_factors)
+accounts.users.command("remove-factor")(factors.remove_factor)
 app.add_typer(accounts.users, name="user")
 app.add_typer(accounts.groups, name="group")
 app.add_typer(keys, name="keys")

@@ -8,7 +8,7 @@ DirectoryError
  ├─ ProofRefused      a right proof of a device that is not accepted; the message says why
  ├─ Throttled         too many failures of an authenticator or account; the response is 429
  ├─ SetupClosed       the set-up is done, which is final, or its link is no longer valid
- ├─ UnknownUser, UnknownGroup, UnknownRole
+ ├─ UnknownUser, UnknownGroup, UnknownRole, UnknownFactor
  ├─ BadName           a username or e-mail address is not allowed
  └─ UsernameTaken
 """
@@ -78,6 +78,13 @@ class UnknownUser(DirectoryError):
     def __init__(self, name: str) -> None:
         self.name = name
         super().__init__(f'There is no user "{name}".')
+
+
+class UnknownFactor(DirectoryError):
+    """The user has no such authenticator."""
+
+    def __init__(self, username: str, factor: str) -> None:
+        super().__init__(f'{username} has no factor "{factor}".')
 
 
 class UnknownGroup(DirectoryError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ostiary.events.event import event
+from ostiary.directory.authenticators.devices import removal_event
 from ostiary.flows.enrolment import FRESH, SKEW
 from ostiary.portal.start import active_person, sign_in_first
 from ostiary.record import dataclass
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from ostiary.portal.look import Renderer
     from ostiary.portal.services import Pages
     from ostiary.sessions.session import Session
-    from ostiary.store.database import Statement
     from ostiary.web.request import Request
 
 
@@ -65,7 +64,7 @@ class Factors:
         asked = await self._asked(request, now)
         if asked is None or not is_form_token(token, asked.session.key, _purpose(asked.device), self._pages.form_key):
             return redirect(request.prefix + request.path, 303)
-        told = _removed(asked, request, now)
+        told = removal_event(asked.device, user=asked.user, who=asked.user.who, client_ip=request.client, now=now)
         await self._pages.devices.delete(asked.user.pk, asked.device, audit_event=told)
         return redirect(request.prefix + "/if/user/", 303)
 
@@ -82,20 +81,6 @@ class Factors:
         if device is None:
             raise NotFound
         return _Asked(session, subject.user, device, last=len(devices) == 1)
-
-
-def _removed(asked: _Asked, request: Request, now: int) -> Statement:
-    app, _, model_name = asked.device.model.partition(".")
-    return event(
-        "model_deleted",
-        user=asked.user.who,
-        app="authentik.events.signals",
-        context={
-            "model": {"app": app, "model_name": model_name, "name": asked.device.name, "pk": str(asked.device.pk)}
-        },
-        client_ip=request.client,
-        now=now,
-    )
 
 
 def _purpose(device: Device) -> str:

@@ -160,14 +160,18 @@ class Library:
         self, request: Request, translate: Callable[[str], str], have: Collection[str]
     ) -> Sequence[Mapping[str, object]]:
         back = quote(request.prefix + "/if/user/", safe="")  # for who cancels, too
+        kinds = self._pages.devices.kinds
+        first = any(not kinds[device_class].RESERVE for device_class in have)  # recovery codes are offered after it
+        stages = [one for one in self._pages.plane.snapshot.family(STAGE) if isinstance(one, SetupStage)]
+        stages.sort(key=lambda stage: list(kinds).index(stage.AUTHENTICATOR.DEVICE_CLASS))
         return [
             {
                 "kind": translate(stage.AUTHENTICATOR.WORDING.name),
                 "url": f"{request.prefix}/flows/-/configure/{stage.pk}/?next={back}",
                 "more": stage.AUTHENTICATOR.DEVICE_CLASS in have,
             }
-            for stage in self._pages.plane.snapshot.family(STAGE)
-            if isinstance(stage, SetupStage) and stage.configure_flow
+            for stage in stages
+            if stage.configure_flow and (first or not stage.AUTHENTICATOR.RESERVE)
         ]
 
 

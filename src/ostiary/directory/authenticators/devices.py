@@ -7,15 +7,19 @@ enforced by one guarded statement, so that concurrent requests cannot bypass the
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Final, TypeVar, cast
+from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 from ostiary.directory.authenticators.authenticator import Authenticator
 from ostiary.directory.authenticators.device import Attempt, Device
 from ostiary.directory.errors import Throttled
 from ostiary.directory.users import end_proofs
+from ostiary.events.event import event
 from ostiary.seal.envelope import Sealer
 from ostiary.store.database import Batch, Database, Row, Statement, Value
 from ostiary.store.workspace.commit import run
+
+if TYPE_CHECKING:
+    from ostiary.directory.user import User
 
 SECOND: Final = 1_000_000
 DELAY_MOST: Final = 600 * SECOND  # microseconds
@@ -134,7 +138,7 @@ class Devices:
 
     def _forgive(self, user: int) -> Batch[None]:
         # A wrong proof counts as a failure of every device it might belong to, so a right one resets them all.
-        for kind in self.kinds.values():
+        for kind in (one for one in self.kinds.values() if one.GUESSABLE):
             yield Statement(
                 f"UPDATE {kind.TABLE} SET failures = 0, delay = 0, locked_until = 0 WHERE user_pk = ? AND failures > 0",
                 (user,),
@@ -175,6 +179,22 @@ class Devices:
             last_used=cast("int | None", row["last_used"]),
             own=cast("Mapping[str, Value]", own),
         )
+
+
+def removal_event(
+    device: Device, *, user: User, who: Mapping[str, object], client_ip: str | None, now: int
+) -> Statement:
+    """Return the event of a removed device of a user, by `who`."""
+    app, _, model_name = device.model.partition(".")
+    model = {"app": app, "model_name": model_name, "name": device.name, "pk": str(device.pk)}
+    return event(
+        "model_deleted",
+        user=who,
+        app="authentik.events.signals",
+        context={"model": model, "username": user.username},
+        client_ip=client_ip,
+        now=now,
+    )
 
 
 def listing(kinds: Sequence[Authenticator], *, where: str = "user_pk") -> str:

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 KINDS: Final = "kinds"
 """Key of the challenge's notes: the kinds of authenticators by device class."""
-STAGE_NAMES: Final = "stage_names"
-"""Key of the challenge's notes: the devices of set-up stages, by `meta_model_name`."""
+SET_UP: Final = "set_up"
+"""Key of the challenge's notes: the kinds of authenticators that set-up stages add, by `meta_model_name`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,13 +40,22 @@ class Method:
 
 def _values(page: PageContext) -> Mapping[str, object]:
     method, others = _methods(page)
-    names = page.notes.get(STAGE_NAMES)
-    named = names if isinstance(names, Mapping) else {}
-    return {
-        "method": method,
-        "others": others,
-        "stage_names": {kind: page.translate(name) for kind, name in named.items()},
-    }
+    return {"method": method, "others": others, "choices": _choices(page)}
+
+
+def _choices(page: PageContext) -> Sequence[Mapping[str, object]]:
+    """Return what can be set up. Recovery codes are offered if there is nothing else: they are for later."""
+    listed, known = page.fields.get("configuration_stages"), page.notes.get(SET_UP)
+    stages = [one for one in listed if isinstance(one, Mapping)] if isinstance(listed, Sequence) else []
+    kinds = known if isinstance(known, Mapping) else {}
+    choices: list[Mapping[str, object]] = []
+    reserve: list[Mapping[str, object]] = []
+    for stage in stages:
+        kind = kinds.get(stage.get("meta_model_name"))
+        name = str(stage.get("verbose_name")) if kind is None else kind.WORDING.name
+        choice = {"pk": stage.get("pk"), "name": page.translate(name)}
+        (reserve if kind is not None and kind.RESERVE else choices).append(choice)
+    return choices or reserve
 
 
 def _methods(page: PageContext) -> tuple[Method | None, Sequence[Method]]:

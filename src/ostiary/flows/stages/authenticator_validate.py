@@ -14,7 +14,7 @@ from ostiary.flows.enrolment import SetupStage
 from ostiary.flows.interface.pending_user import pending_user
 from ostiary.flows.interface.stage_context import Ask, Done, Refused, StageContext, Verdict, Wrong, text_of, wrong
 from ostiary.flows.proofs.mfa_cookie import remember, remembered
-from ostiary.flows.proofs.mfa_page import KINDS, PAGE, STAGE_NAMES
+from ostiary.flows.proofs.mfa_page import KINDS, PAGE, SET_UP
 from ostiary.flows.proofs.passkeys import CLASS, ProvenPasskey, asked_of_anybody, demands, prove_passkey, suspected
 from ostiary.flows.proofs.passkeys import WRONG as WRONG_PASSKEY
 from ostiary.flows.proofs.used_devices import with_device
@@ -216,7 +216,7 @@ class AuthenticatorValidateStage(Stage):
             return Done(insert=(str(stages[0].pk),))
         return Ask(
             {"device_challenges": [], "configuration_stages": [_selectable(stage) for stage in stages]},
-            notes={STAGE_NAMES: {one.KIND.name: _name_of(one) for one in stages if isinstance(one, SetupStage)}},
+            notes={SET_UP: {one.KIND.name: one.AUTHENTICATOR for one in stages if isinstance(one, SetupStage)}},
         )
 
     def _selected(self, stage_context: StageContext, selected: str, opened: Verdict) -> Verdict:
@@ -247,10 +247,6 @@ def _challenge(
 def _proof_of(kinds: Devices, devices: list[Device], attempt: Attempt) -> Authenticator:
     """Return the kind that the answer is a proof of."""
     return next(kind for kind in map(kinds.kind_of, devices) if kind.is_proof(attempt))
-
-
-def _name_of(stage: SetupStage) -> str:
-    return stage.AUTHENTICATOR.WORDING.name
 
 
 def _selectable(stage: Stage) -> dict[str, object]:

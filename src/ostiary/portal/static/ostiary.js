@@ -44,8 +44,9 @@
     if (image.complete) image.decode().catch(fail);
   }
 
-  // What asks for a passkey has a script of its own. A page whose script does not come says what else there is.
+  // What asks for a passkey has a script of its own. Without it the page shows what else there is.
   function passkey(element) {
+    each(element.closest("form"), "[data-unscripted]", (note) => note.remove());
     import(element.dataset.script).then((script) => script.default(element)).catch(() => {});
   }
 

@@ -25,6 +25,7 @@ class StaticAuthenticator(Authenticator):
     DEVICE_CLASS = "static"
     MODEL = "authentik_stages_authenticator_static.staticdevice"
     TABLE = "directory_static"
+    RESERVE = True
     WORDING = Wording(
         name=translatable("Recovery codes"),
         label=translatable("Recovery code"),
