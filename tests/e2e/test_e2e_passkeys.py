@@ -97,7 +97,7 @@ def looked_at(page: Page, name: str) -> None:
     if folder := os.environ.get("OSTIARY_TEST_PICTURES"):
         assert page.viewport_size is not None
         for theme in ("light", "dark"):
-            page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+            page.emulate_media(color_scheme=theme)
             page.screenshot(path=f"{folder}/{name}-{page.viewport_size['width']}-{theme}.png")
         page.emulate_media(color_scheme="light")
 
