@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from oauth2_rig import CALLBACK, Rig
+from support.single_changes import by_hand
 from test_oauth2_explain import explained
 
 from ostiary.applications.resources import Application
@@ -36,13 +37,6 @@ TEXTS = {
     **{f"in-{name}": f'return ak_is_group_member(request.user, name="{name}")' for name in GROUPS},
 }
 POLICIES = [ExpressionPolicy(pk=name, name=name, expression=text) for name, text in TEXTS.items()]
-FIELDS: dict[str, dict[str, Any]] = {
-    "enable_binding": {"enabled": True},
-    "disable_binding": {"enabled": False},
-    "negate": {"negate": True},
-    "do_not_negate": {"negate": False},
-    "failure_result": {"failure_result": True},
-}
 
 
 @dataclass(frozen=True)
@@ -110,29 +104,16 @@ class World:
 
     def changed(self, kind: str, what: str) -> World:
         """Do by hand what a change says."""
-        done: dict[str, Any] = {}
-        if kind in FIELDS:
-            done["bindings"] = tuple(
-                dataclasses.replace(one, **FIELDS[kind]) if one.pk == what else one for one in self.bindings
-            )
-        elif kind == "bind_user":
-            done["bindings"] = (*self.bindings, PolicyBinding(pk="new", target=what, user=ADA, order=99))
-        elif kind == "activate_account":
-            done["active"] = True
-        elif kind == "join_group":
-            done["member"] = self.member | {what}
-        elif kind == "leave_group":
-            done["member"] = self.member - {what}
-        elif what == "app":
-            done["mode"] = kind.removeprefix("mode_")
-        elif what == "silent":
-            done["flow_mode"] = kind.removeprefix("mode_")
-        else:
-            mode: Any = kind.removeprefix("mode_")
-            done["places"] = tuple(
-                dataclasses.replace(one, policy_engine_mode=mode) if one.pk == what else one for one in self.places
-            )
-        return dataclasses.replace(self, **done)
+        done = by_hand(kind, what, bindings=self.bindings, member=self.member, user=ADA)
+        if done is not None:
+            return dataclasses.replace(self, **done)
+        mode: Any = kind.removeprefix("mode_")
+        if what == "app":
+            return dataclasses.replace(self, mode=mode)
+        if what == "silent":
+            return dataclasses.replace(self, flow_mode=mode)
+        places = [dataclasses.replace(one, policy_engine_mode=mode) if one.pk == what else one for one in self.places]
+        return dataclasses.replace(self, places=tuple(places))
 
 
 @st.composite

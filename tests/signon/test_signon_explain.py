@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.single_changes import by_hand
 
 from ostiary.app.rooms import registry
 from ostiary.applications.resources import Application
@@ -143,29 +144,8 @@ class World:
 
     def changed(self, kind: str, what: str) -> World:
         """Do by hand what a change says."""
-        done: dict[str, Any] = {}
-        fields: dict[str, dict[str, Any]] = {
-            "enable_binding": {"enabled": True},
-            "disable_binding": {"enabled": False},
-            "negate": {"negate": True},
-            "do_not_negate": {"negate": False},
-            "failure_result": {"failure_result": True},
-        }
-        if kind in fields:
-            done["bindings"] = tuple(
-                dataclasses.replace(one, **fields[kind]) if one.pk == what else one for one in self.bindings
-            )
-        elif kind == "bind_user":
-            done["bindings"] = (*self.bindings, PolicyBinding(pk="new", target=what, user=ADA, order=99))
-        elif kind == "activate_account":
-            done["active"] = True
-        elif kind == "join_group":
-            done["member"] = self.member | {what}
-        elif kind == "leave_group":
-            done["member"] = self.member - {what}
-        else:
-            done["mode"] = kind.removeprefix("mode_")
-        return dataclasses.replace(self, **done)
+        done = by_hand(kind, what, bindings=self.bindings, member=self.member, user=ADA)
+        return dataclasses.replace(self, **({"mode": kind.removeprefix("mode_")} if done is None else done))
 
 
 @st.composite

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
-from ostiary.events.event import statement
+from ostiary.events.event import event
 from ostiary.events.masking import clean_text, cleanse
 from ostiary.resource import Kind, Pk
 from ostiary.resource.field import Shape
@@ -48,13 +48,14 @@ def _audit(change: Change, *, author: str, now: int) -> Statement:
     context: dict[str, object] = {"model": model(change.kind, change.pk, values)}
     if action != "model_deleted":
         context["diff"] = dict(_difference(change))
-    return statement(
+    return event(
         action,
         user={"username": author},
         app=app_module(change.kind.app_label),
         context=context,
         client_ip=None,
         now=now,
+        cleansed=True,
     )
 
 

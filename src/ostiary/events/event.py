@@ -70,36 +70,19 @@ def event(
     now: int,
     expires: int | None = None,
     brand: Mapping[str, object] | None = None,
+    cleansed: bool = False,
 ) -> Statement:
     """Return the statement that writes an event.
 
     `action` is one of authentik's names, or begins with "custom_". `user` is {"pk", "username", "email"}, or a part of
     it; None: no user. Secrets in `context` are masked, and long texts truncated. Times are in microseconds UTC. Without
-    `expires`, an event is kept as long as `Settings.event_retention` says. Raises ValueError for an unknown action.
+    `expires`, an event is kept as long as `Settings.event_retention` says. With `cleansed` the context is written as it
+    is, such as the masked diffs of `audit`. Raises ValueError for an unknown action.
     """
     if action not in ACTIONS and not action.startswith("custom_"):
         message = f"no such event action: {action}"
         raise ValueError(message)
-    columns = _columns(user, context)
-    return _row(action, columns, app=app, client_ip=client_ip, now=now, expires=expires, brand=brand)
-
-
-def statement(
-    action: str,
-    *,
-    user: Mapping[str, object] | None,
-    app: str,
-    context: Mapping[str, object],
-    client_ip: str | None,
-    now: int,
-    expires: int | None = None,
-    brand: Mapping[str, object] | None = None,
-) -> Statement:
-    """Return the statement of an event with a cleansed context, such as the masked diffs of `audit`."""
-    if action not in ACTIONS and not action.startswith("custom_"):
-        message = f"no such event action: {action}"
-        raise ValueError(message)
-    columns = (*_who(user), codec.encode_canonical(context))
+    columns = (*_who(user), codec.encode_canonical(context)) if cleansed else _columns(user, context)
     return _row(action, columns, app=app, client_ip=client_ip, now=now, expires=expires, brand=brand)
 
 
