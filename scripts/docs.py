@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import alerts
-import expressions
+import expressions_page
 import faces
 import rules
 from typer.main import get_command
@@ -66,12 +66,12 @@ def render(text: str) -> str:
         "tasks": tasks_table,
         "metrics": metrics_table,
         "rooms": rooms_text,
-        "expression_variables": expressions.variables_table,
-        "expression_functions": expressions.functions_table,
-        "expression_objects": expressions.objects_table,
-        "expression_modules": expressions.modules_table,
-        "expression_python": expressions.python_text,
-        "expression_shares": expressions.shares_text,
+        "expression_variables": expressions_page.variables_table,
+        "expression_functions": expressions_page.functions_table,
+        "expression_objects": expressions_page.objects_table,
+        "expression_modules": expressions_page.modules_table,
+        "expression_python": expressions_page.python_text,
+        "expression_shares": expressions_page.shares_text,
     }
     return PART.sub(lambda match: f"{match[1]}\n{parts[match[2]]()}\n{match[3]}", text)
 

@@ -124,7 +124,7 @@ class _Runner(Runner):
         def name(address: str) -> object:
             return self._world["reverse"].get(address, address)
 
-        world = {"host_fetch": fetch, "host_addresses": addresses, "host_name": name}
+        world: dict[str, HostFunction] = {"host_fetch": fetch, "host_addresses": addresses, "host_name": name}
         return {key: world.get(key, found) for key, found in super()._answers(*of).items()}
 
 
