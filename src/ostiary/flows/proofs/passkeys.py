@@ -97,8 +97,8 @@ async def prove_passkey(
     try:
         proven = await services.devices.verify_with([device], attempt)
     except ProofRefused as refusal:
-        _failed(stage_context, user)
-        return FailedPasskey(str(refusal), refusal.code, suspected(stage_context, user, refusal))
+        writes = (*_failed(stage_context, user).writes, *suspected(stage_context, user, refusal))
+        return FailedPasskey(str(refusal), refusal.code, writes)
     if proven is None:
         return _failed(stage_context, user)
     used = with_device(stage_context, name=device.name, model=device.model, pk=device.pk)
@@ -148,4 +148,5 @@ def _attempt(stage_context: StageContext, rules: PasskeyRules, answer: Mapping[s
 def _failed(stage_context: StageContext, user: User | None) -> FailedPasskey:
     name = None if user is None else user.username
     stage_context.services.sign_ins.failed(user=name, address=stage_context.client, reason="passkey")
-    return FailedPasskey(WRONG, "invalid")
+    lowered = stage_context.services.reputation.failed(name, stage_context.client, now=stage_context.now)
+    return FailedPasskey(WRONG, "invalid", tuple(lowered))
