@@ -40,10 +40,11 @@ from ostiary.providers.oauth2.device.stages import STAGES as DEVICE_STAGES
 from ostiary.seal import Secret
 from ostiary.seal.envelope import Sealer
 from ostiary.sessions.session import Session
+from ostiary.signon.break_glass.entry import NOT_VALID as BREAK_GLASS_NOT_VALID
 from ostiary.signon.recovery import NOT_VALID as LINK_NOT_VALID
 from ostiary.store.database import Statement
 from ostiary.web.asgi import Site
-from ostiary.web.errors import HttpError, NotFound
+from ostiary.web.errors import BadRequest, HttpError, NotFound
 from ostiary.web.request import BODY_LIMIT, Request
 from ostiary.web.response import Response, set_cookie
 from ostiary.web.router import Route, Router
@@ -525,6 +526,11 @@ class SampleHouse:
         async def check(token: Any, now: int) -> bool:
             return bool(token.matches("right"))
 
+        async def break_glass(request: Request, code: Secret, now: int) -> str:
+            if code.reveal() != "right":
+                raise BadRequest("break_glass", BREAK_GLASS_NOT_VALID)
+            return "/if/user/"
+
         async def recover(request: Request, key: str, now: int) -> str:
             self.recovered.append(key)
             if key != "right":
@@ -546,6 +552,7 @@ class SampleHouse:
             form_key=b"k" * 32,
             clock=lambda: NOW,
             recover=recover,
+            break_glass=break_glass,
             sign_on=SimpleNamespace(policy_services=NO_SERVICES, database=SimpleNamespace(write=write)),  # type: ignore[arg-type]
         )
         self.renderer = Renderer(templates, static, plane)
@@ -592,5 +599,6 @@ ADDRESSES = (
     "/if/user/",
     "/if/user/factors/totp-1/remove/",
     "/recovery/use-token/right/",
+    "/recovery/break-glass/",
     *(f"/-/error/{status}/" for status in (400, 403, 404, 405, 421, 429, 500, 503)),
 )

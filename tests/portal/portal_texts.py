@@ -19,6 +19,7 @@ from ostiary.portal.error_page import HEADINGS, TEXTS
 from ostiary.portal.flow.interpolation import SOURCES
 from ostiary.portal.flow.page import NOTICE
 from ostiary.portal.look import own_static, own_templates
+from ostiary.signon.break_glass.entry import NOT_VALID as BREAK_GLASS_NOT_VALID
 from ostiary.signon.recovery import NOT_VALID as LINK_NOT_VALID
 
 PACKAGE = Path(ostiary.__file__).parent
@@ -36,6 +37,7 @@ ELSEWHERE = (
     MESSAGE,
     STALE,
     LINK_NOT_VALID,
+    BREAK_GLASS_NOT_VALID,
     *HEADINGS.values(),
     *UNAVAILABLE.values(),
     "Log in",

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from ostiary.cli import accounts, backups, factors
+from ostiary.cli.break_glass import break_glass
 from ostiary.cli.events import events
 from ostiary.cli.explain import explain
 from ostiary.cli.flows import flows
@@ -38,6 +39,7 @@ app.add_typer(accounts.users, name="user")
 app.add_typer(accounts.groups, name="group")
 app.add_typer(keys, name="keys")
 app.add_typer(hosts, name="host")
+app.add_typer(break_glass, name="break-glass")
 app.add_typer(events, name="events")
 app.add_typer(tasks, name="tasks")
 app.add_typer(mail, name="mail")

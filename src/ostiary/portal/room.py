@@ -19,6 +19,7 @@ from ostiary.portal.services import Pages
 from ostiary.room import Room, Service
 from ostiary.seal.derivation import DerivedKeys
 from ostiary.sessions.sessions import Sessions
+from ostiary.signon.break_glass.entry import BreakGlass
 from ostiary.signon.protocols import Protocols
 from ostiary.signon.recovery import Recoverer
 from ostiary.signon.services import ProtocolPages, SignOnServices
@@ -45,6 +46,7 @@ def pages(services: ServiceRegistry) -> Pages:
         form_key=services[DerivedKeys].key("web/form"),
         clock=services.clock,
         recover=services[Recoverer].recover,
+        break_glass=services[BreakGlass].enter,
         sign_on=services[SignOnServices],
         protocols=services[Protocols],
         refusals=services[Refusals],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ostiary.flows.plans.destination import flow_page
+from ostiary.portal.break_glass import PATH, BreakGlassPage
 from ostiary.portal.factors import Factors
 from ostiary.portal.flow.page import FlowPage
 from ostiary.portal.library import Library
@@ -20,6 +21,7 @@ def routes(pages: Pages) -> Sequence[Route]:
     renderer = Renderer(pages.templates, pages.static, pages.plane)
     flow, library = FlowPage(pages, renderer), Library(pages, renderer)
     recovery, start, factors = RecoveryPage(pages, renderer), Start(pages, renderer), Factors(pages, renderer)
+    glass = BreakGlassPage(pages, renderer)
     return (
         Route("GET", "/", start.show, "start"),
         Route("GET", "/robots.txt", start.robots, "robots"),
@@ -32,5 +34,7 @@ def routes(pages: Pages) -> Sequence[Route]:
         Route("GET", "/application/launch/{slug}/", library.launch, "launch"),
         Route("GET", "/recovery/use-token/{key}/", recovery.show, "recovery"),
         Route("POST", "/recovery/use-token/{key}/", recovery.use, "recovery-use"),
+        Route("GET", PATH, glass.show, "break-glass"),
+        Route("POST", PATH, glass.enter, "break-glass-enter"),
         *pages.static.routes(),
     )

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ostiary.directory.first_run.setup import Setup
     from ostiary.directory.users import Users
     from ostiary.flows.run.outcome import Outcome
+    from ostiary.seal import Secret
     from ostiary.sessions.session import Session
     from ostiary.sessions.sessions import Sessions
     from ostiary.signon.services import SignOnServices
@@ -64,7 +65,8 @@ class Pages:
     """Everything the pages use.
 
     `form_key` is key material of its own for form tokens; `clock` gives microseconds UTC. `recover` consumes a recovery
-    key, signs the person in and returns the path to go to; it raises NotFound for a key that is not valid. `protocols`
+    key, signs the person in and returns the path to go to; it raises NotFound for a key that is not valid.
+    `break_glass` does the same with a printed code, and raises BadRequest. `protocols`
     answer the requests that flows lead to; `sign_on` asks their policies, and `refusals` records a no.
     """
 
@@ -79,6 +81,7 @@ class Pages:
     form_key: bytes
     clock: Callable[[], int]
     recover: Callable[[Request, str, int], Awaitable[str]]
+    break_glass: Callable[[Request, Secret, int], Awaitable[str]]
     sign_on: SignOnServices
     protocols: Protocols = field(default_factory=Protocols)
     refusals: Refusals = field(default_factory=Refusals)

@@ -8,6 +8,7 @@ flow to the request that started it, and recovery links. It serves no path: prot
 __all__ = [
     "access",
     "authorization",
+    "break_glass",
     "completion",
     "context",
     "endpoint",

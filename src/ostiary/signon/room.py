@@ -6,13 +6,17 @@ from typing import TYPE_CHECKING, Final
 
 from ostiary.directory.tokens import Tokens
 from ostiary.directory.users import Users
+from ostiary.events.signin_log import SignInLog
 from ostiary.flows.engine import FlowEngine
 from ostiary.flows.handover import Handover
 from ostiary.flows.services import FlowHooks
+from ostiary.mail.outbox import Outbox
 from ostiary.policies.services import PolicyServices
 from ostiary.room import Room, Service
 from ostiary.sandbox.evaluation.evaluator import Evaluator
 from ostiary.sessions.sessions import Sessions
+from ostiary.signon.break_glass.codes import MIGRATIONS, BreakGlassCodes, sweep
+from ostiary.signon.break_glass.entry import BreakGlass
 from ostiary.signon.explain.preview import ProtocolPreviews
 from ostiary.signon.protocols import Protocols
 from ostiary.signon.recovery import Recoverer
@@ -49,12 +53,26 @@ def flow_hooks(services: ServiceRegistry) -> FlowHooks:
     return FlowHooks(find_start=[protocols.find_start], answer_end=[protocols.answer_end])
 
 
+def break_glass(services: ServiceRegistry) -> BreakGlass:
+    """Return what break-glass codes open."""
+    return BreakGlass(
+        codes=services[BreakGlassCodes],
+        sign_on=services[SignOnServices],
+        outbox=services[Outbox],
+        sign_ins=services[SignInLog],
+    )
+
+
 ROOM: Final = Room(
     name="signon",
+    migrations=MIGRATIONS,
+    sweeps=(sweep,),
     services=(
         Service(Protocols, lambda _: Protocols(), site=True),  # the application registers the endpoints of all rooms
         Service(SignOnServices, sign_on_services, site=True),
         Service(Recoverer, recoverer, site=True),
+        Service(BreakGlassCodes, lambda services: BreakGlassCodes(services.database)),
+        Service(BreakGlass, break_glass, site=True),
     ),
     hooks=(
         Service(FlowHooks, flow_hooks, site=True),

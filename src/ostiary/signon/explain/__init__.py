@@ -3,4 +3,4 @@
 They serve the command line, not requests.
 """
 
-__all__ = ["explanation", "lookup", "preview", "report", "situation", "trial"]
+__all__ = ["explanation", "flow_outline", "flow_runs", "lookup", "preview", "report", "situation", "trial"]
