@@ -95,7 +95,7 @@ class BreakGlassCodes:
         return int(rows[0]["user_pk"]) if rows else None
 
 
-def consume(code: Secret, *, otherwise: type[Exception]) -> Statement:
+def use_up(code: Secret, *, otherwise: type[Exception]) -> Statement:
     """Return the statement that uses a code up. Raises `otherwise` if somebody else was first."""
     return Statement(
         "DELETE FROM signon_break_glass WHERE code_hash = ?", (code_hash(code.reveal()),), guard=Guard(otherwise)

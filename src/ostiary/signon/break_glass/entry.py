@@ -13,7 +13,7 @@ from ostiary.mail.errors import BadAddress
 from ostiary.mail.message import Message
 from ostiary.record import dataclass
 from ostiary.sessions.sessions import SessionLogin
-from ostiary.signon.break_glass.codes import USED, BreakGlassCodes, consume
+from ostiary.signon.break_glass.codes import USED, BreakGlassCodes, use_up
 from ostiary.web.errors import BadRequest
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class BreakGlass:
         session = await self.sign_on.sessions.ensure(request, now)
         proof = SessionLogin(user=user.pk, who=user.who, auth_method=METHOD, duration=_HOUR)
         # guard: A31 a break-glass code is used up by the sign-in
-        used = consume(code, otherwise=_Raced)
+        used = use_up(code, otherwise=_Raced)
         extra = [used, signed_in(user, now, error=PlanChanged), *await self._noise(request, user, now)]
         try:
             await self.sign_on.sessions.sign_in(request, session, proof, now=now, extra=extra)
