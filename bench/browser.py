@@ -17,7 +17,7 @@ _FORM: Final = re.compile(r"<form\b([^>]*)>(.*?)</form>", re.DOTALL)
 _INPUT: Final = re.compile(r"<input\b([^>]*)>")
 _ATTRIBUTE: Final = re.compile(r'([a-z-]+)="([^"]*)"')
 _REFRESH: Final = re.compile(r'http-equiv="refresh" content="0; url=([^"]*)"')
-_MOST: Final = 30  # requests; a sign-in takes fewer
+_MAX_REQUESTS: Final = 30  # requests; a sign-in takes fewer
 _REDIRECTS: Final = frozenset({301, 302, 303})
 _ACCEPT: Final = {"Accept": "text/html", "Accept-Language": "en", "User-Agent": "bench"}
 
@@ -38,7 +38,7 @@ class Browser:
     def visit(self, url: str, *, until: str) -> Visit:
         """Go to a path and on from there until an address begins with `until`; return that address."""
         sent = self._get(url)
-        for _ in range(_MOST):
+        for _ in range(_MAX_REQUESTS):
             answer = yield sent
             self._keep(answer, url)
             to = self._onward(answer)
@@ -51,7 +51,7 @@ class Browser:
             action, values = self._filled(answer)
             url = _local(urljoin(url, action))
             sent = form(url, values, headers=self._headers(url))
-        raise Lost(f"no end after {_MOST} requests: {url}")
+        raise Lost(f"no end after {_MAX_REQUESTS} requests: {url}")
 
     def request(self, url: str) -> bytes:
         """Return the octets of a GET with the cookies held now."""

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Final
 
 SECONDS: Final = 60
-LONGEST: Final = 4096  # octets of an input
+MAX_LENGTH: Final = 4096  # octets of an input
 _NOW: Final = 1_700_000_000_000_000
 
 Target = Callable[[bytes], None]
@@ -320,7 +320,7 @@ def run(name: str, seconds: int) -> int:
         import ostiary.web.parameters  # noqa: F401 - imported here to be instrumented
     with tempfile.TemporaryDirectory(prefix="ostiary-fuzz-") as corpus:
         atheris.Setup(
-            [sys.argv[0], corpus, f"-max_total_time={seconds}", f"-max_len={LONGEST}", "-timeout=10",
+            [sys.argv[0], corpus, f"-max_total_time={seconds}", f"-max_len={MAX_LENGTH}", "-timeout=10",
              f"-artifact_prefix=fuzz-{name}-"],
             TARGETS[name],
         )  # fmt: skip

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-LONGEST_FILE: Final = 600
-LONGEST_FUNCTION: Final = 50
-MOST_MODULES: Final = 16
+MAX_FILE_LINES: Final = 600
+MAX_FUNCTION_LINES: Final = 50
+MAX_MODULES: Final = 16
 MARK: Final = "# a verifier:"
 ROOT: Final = Path(__file__).resolve().parent.parent
 
@@ -35,8 +35,8 @@ def main() -> int:
 def crowded(folder: Path) -> Iterator[str]:
     """Yield a line for a folder with too many modules."""
     modules = len(list(folder.glob("*.py")))
-    if modules > MOST_MODULES:
-        yield f"{folder}: {modules} modules, the limit is {MOST_MODULES}"
+    if modules > MAX_MODULES:
+        yield f"{folder}: {modules} modules, the limit is {MAX_MODULES}"
 
 
 def too_long(path: Path) -> Iterator[str]:
@@ -44,8 +44,8 @@ def too_long(path: Path) -> Iterator[str]:
     text = path.read_text(encoding="utf-8")
     lines = text.splitlines()
     name = path.relative_to(ROOT)
-    if len(lines) > LONGEST_FILE:
-        yield f"{name}: {len(lines)} lines, the limit is {LONGEST_FILE}"
+    if len(lines) > MAX_FILE_LINES:
+        yield f"{name}: {len(lines)} lines, the limit is {MAX_FILE_LINES}"
     if "tests" in name.parts:
         return
     for node in ast.walk(ast.parse(text)):
@@ -53,8 +53,8 @@ def too_long(path: Path) -> Iterator[str]:
             continue
         length = (node.end_lineno or node.lineno) - node.lineno + 1
         marked = any(MARK in line for line in lines[max(node.lineno - 2, 0) : node.body[0].lineno])
-        if length > LONGEST_FUNCTION and not marked:
-            yield f"{name}:{node.lineno}: {node.name} has {length} lines, the limit is {LONGEST_FUNCTION}"
+        if length > MAX_FUNCTION_LINES and not marked:
+            yield f"{name}:{node.lineno}: {node.name} has {length} lines, the limit is {MAX_FUNCTION_LINES}"
 
 
 if __name__ == "__main__":

@@ -15,9 +15,9 @@ from oauth2_rig import SECRET, Rig, basic_header
 from ostiary.app.core import clock
 from ostiary.directory.attempts import ACCOUNT_LIMIT
 from ostiary.directory.tokens import recovery_link
-from ostiary.events.outages import MOST_NUMBERS, Outages
-from ostiary.events.refusals import ACTION, MOST_WAITING, WINDOW, Refusal, Refusals
-from ostiary.events.refusals import MOST_NUMBERS as FEW_NUMBERS
+from ostiary.events.outages import MAX_NUMBERS, Outages
+from ostiary.events.refusals import ACTION, MAX_WAITING, WINDOW, Refusal, Refusals
+from ostiary.events.refusals import MAX_NUMBERS as FEW_NUMBERS
 from ostiary.events.repository import Event, EventFilter, Events
 from ostiary.events.sentences import sentence
 from ostiary.flows.authenticators.totp.authenticator import TotpAuthenticator
@@ -273,7 +273,7 @@ class TestOutages:
         found = await self.rows(sqlite_database)
         assert len(found) == 2
         assert [one.context["requests"] for one in found] == [WINDOW // 1_000_000] * 2
-        assert len(cast("Sequence[str]", found[0].context["request_ids"])) == MOST_NUMBERS
+        assert len(cast("Sequence[str]", found[0].context["request_ids"])) == MAX_NUMBERS
 
     async def test_an_event_is_completed_by_later_responses(self, sqlite_database: Database) -> None:
         outages = Outages()
@@ -351,7 +351,7 @@ class TestOutages:
         for number in range(10_000):
             item = self.outage(reason=str(number), address=f"10.0.{number // 200 % 250}.1")
             await refusals.record(cast("Database", away), item, now=number * WINDOW)
-        assert len(refusals._waiting) == MOST_WAITING
+        assert len(refusals._waiting) == MAX_WAITING
 
 
 async def test_a_server_that_is_busy_says_so(house: House) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from oauth2_rig import CALLBACK, SECOND, SECRET, VERIFIER, Rig, answer_of, basic_header, json_of, provider
 
-from ostiary.grants.authorization_codes import MOST_GUESSES
+from ostiary.grants.authorization_codes import MAX_GUESSES
 from ostiary.web.response import Response
 
 
@@ -67,7 +67,7 @@ async def test_a09_nor_ends_what_came_of_it(both: Rig, misfit: dict[str, Any]) -
 async def test_a08_a_verifier_cannot_be_found_by_trying(both: Rig) -> None:
     await both.browser.sign_in()
     code = await both.browser.code()
-    for number in range(MOST_GUESSES):
+    for number in range(MAX_GUESSES):
         refused(await exchange(both, code, code_verifier=f"{number:043}"))
     assert len(await both.events("suspicious_request")) == 1
     refused(await exchange(both, code))

@@ -10,7 +10,7 @@ from ostiary.directory.accounts import Accounts
 from ostiary.directory.attempts import (
     ACCOUNT_LIMIT,
     ADDRESS_LIMIT,
-    DELAY_MOST,
+    MAX_DELAY,
     SECOND,
     SKEW,
     WINDOW,
@@ -200,7 +200,7 @@ async def test_failures_under_skewed_clocks_are_counted_together(attempts: Attem
     for number in range(ACCOUNT_LIMIT):
         assert await wait_of(attempts, address=other(number), now=NOW + (number % 2) * SKEW // 2) is None
     assert await wait_of(attempts, address=other(99), now=NOW) is not None
-    assert DELAY_MOST > SKEW
+    assert MAX_DELAY > SKEW
 
 
 @pytest.mark.parametrize(

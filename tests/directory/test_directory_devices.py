@@ -8,7 +8,7 @@ from support.explain import explain
 from support.people import NOW, People
 
 from ostiary.directory.authenticators.device import Attempt, Device
-from ostiary.directory.authenticators.devices import DELAY_MOST, SECOND, Devices
+from ostiary.directory.authenticators.devices import MAX_DELAY, SECOND, Devices
 from ostiary.directory.errors import Throttled
 from ostiary.directory.user import User
 from ostiary.events.event import event
@@ -122,7 +122,7 @@ async def test_a34_failures_double_the_wait(database: Database, devices: Devices
             await verify(devices, user.pk, code_at(key, now), now=now)
         assert caught.value.retry_after == delay
         now += delay * SECOND
-    assert DELAY_MOST == 600 * SECOND
+    assert MAX_DELAY == 600 * SECOND
     assert await verify(devices, user.pk, code_at(key, now), now=now) is not None
     assert await verify(devices, user.pk, wrong_at(key, now), now=now) is None
     assert await verify(devices, user.pk, code_at(key, now + STEP), now=now + SECOND) is not None

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ostiary.directory.errors import Busy
 from ostiary.directory.passwords import formats
-from ostiary.directory.passwords.hash_queue import BROWSER_MOST, INTERNAL, HashQueue, Requester
+from ostiary.directory.passwords.hash_queue import INTERNAL, MAX_OF_BROWSER, HashQueue, Requester
 from ostiary.directory.passwords.pool import Passwords
 from ostiary.web.addresses import address_keys
 
@@ -83,7 +83,7 @@ async def test_a_known_browser_has_a_limited_number_of_places() -> None:
     for one in tasks:
         one.cancel()
     results = await asyncio.gather(*tasks, return_exceptions=True)
-    assert sum(isinstance(one, Busy) for one in results) == 20 - BROWSER_MOST
+    assert sum(isinstance(one, Busy) for one in results) == 20 - MAX_OF_BROWSER
 
 
 @settings(max_examples=60)

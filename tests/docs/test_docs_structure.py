@@ -31,9 +31,9 @@ def test_without_a_cycle_nothing_is_reported() -> None:
 
 
 def test_a_folder_with_too_many_modules_is_reported(tmp_path: Path) -> None:
-    for number in range(sizes.MOST_MODULES + 1):
+    for number in range(sizes.MAX_MODULES + 1):
         (tmp_path / f"m{number}.py").write_text("")
-    assert list(sizes.crowded(tmp_path)) == [f"{tmp_path}: {sizes.MOST_MODULES + 1} modules, the limit is 16"]
+    assert list(sizes.crowded(tmp_path)) == [f"{tmp_path}: {sizes.MAX_MODULES + 1} modules, the limit is 16"]
     (tmp_path / "m0.py").unlink()
     assert list(sizes.crowded(tmp_path)) == []
 

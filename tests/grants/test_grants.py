@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from ostiary.grants.access_tokens import AccessToken, find_access, insert_access, revoke_access
-from ostiary.grants.authorization_codes import MOST_GUESSES, Code, Mismatch, issue_code, use_code
+from ostiary.grants.authorization_codes import MAX_GUESSES, Code, Mismatch, issue_code, use_code
 from ostiary.grants.cascades import SWEEPS, on_session_end, on_session_moved, on_user_disabled
 from ostiary.grants.counters import SKEW, hit
 from ostiary.grants.device_codes import DeviceGrant, Poll, begin_device, poll_device
@@ -126,7 +126,7 @@ class TestCode:
         code = code_of(authorization())
         wrong = Mismatch(ValueError("another client"))
         await write(database, *issue_code(b"h", code, now=NOW, expires=NOW + HOUR))
-        for _ in range(MOST_GUESSES + 1):
+        for _ in range(MAX_GUESSES + 1):
             assert await database.write(lambda: use_code(b"h", mismatch=lambda _: wrong, now=NOW + 1)) == wrong
         assert isinstance(await database.write(lambda: use_code(b"h", mismatch=matches, now=NOW + 1)), Fresh)
         assert await database.write(lambda: use_code(b"h", mismatch=lambda _: wrong, now=NOW + 1)) == wrong
@@ -142,8 +142,8 @@ class TestCode:
                 lambda: use_code(b"h", mismatch=lambda _: Mismatch(error, guess=True), now=NOW + 1)
             )
 
-        answers = [await guess() for _ in range(MOST_GUESSES)]
-        assert [isinstance(one, Mismatch) and one.spent for one in answers] == [False] * (MOST_GUESSES - 1) + [True]
+        answers = [await guess() for _ in range(MAX_GUESSES)]
+        assert [isinstance(one, Mismatch) and one.spent for one in answers] == [False] * (MAX_GUESSES - 1) + [True]
         assert isinstance(await database.write(lambda: use_code(b"h", mismatch=matches, now=NOW + 1)), Replayed)
 
     async def test_a09_of_fifty_at_once_one_is_fresh(self, database: Database) -> None:

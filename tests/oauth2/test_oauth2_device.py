@@ -15,7 +15,7 @@ from ostiary.flows.run.outcome import FlowRedirect
 from ostiary.flows.stages.identification import IdentificationStage
 from ostiary.flows.stages.user_login import UserLoginStage
 from ostiary.policies.resources import PolicyBinding
-from ostiary.providers.oauth2.device.stages import MOST_BY_PERSON, MOST_BY_SESSION
+from ostiary.providers.oauth2.device.stages import MAX_BY_PERSON, MAX_BY_SESSION
 from ostiary.providers.oauth2.options import HOUR
 from ostiary.providers.oauth2.provider.fields import DEVICE_CODE
 from ostiary.store.database import Statement
@@ -334,7 +334,7 @@ class TestAttacks:
 
     async def test_a13_guessing_is_limited_by_session_and_person(self, ready: Rig) -> None:
         code = (await begin(ready))["user_code"]
-        for most in (MOST_BY_SESSION, MOST_BY_PERSON - MOST_BY_SESSION - 1):
+        for most in (MAX_BY_SESSION, MAX_BY_PERSON - MAX_BY_SESSION - 1):
             browser = Browser(ready)
             await browser.sign_in()
             await browser.get("/device")

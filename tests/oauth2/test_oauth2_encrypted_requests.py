@@ -18,7 +18,7 @@ from oauth2_rig import BASE, CALLBACK, CHALLENGE, SECRET, START, Rig, answer_of,
 from ostiary.keys.certificate import generate_self_signed
 from ostiary.keys.resources import CertificateKeyPair
 from ostiary.proto.jose import Decrypter, MalformedToken, SigningKey, UnsupportedKey, algorithms_for, sign
-from ostiary.proto.jose.jwe import LONGEST_ENCRYPTED
+from ostiary.proto.jose.jwe import MAX_ENCRYPTED_LENGTH
 from ostiary.proto.oauth2.clients.assertion import JWT_BEARER
 
 REQUEST = {
@@ -178,9 +178,9 @@ class TestDecrypter:
     def test_a15_sizes(self) -> None:
         key = ec.generate_private_key(ec.SECP256R1())
         with pytest.raises(MalformedToken, match="too long"):
-            Decrypter(key).decrypt("a" * (LONGEST_ENCRYPTED + 1))
+            Decrypter(key).decrypt("a" * (MAX_ENCRYPTED_LENGTH + 1))
         with pytest.raises(MalformedToken):
-            Decrypter(key).decrypt(_b64({"alg": "ECDH-ES", "enc": "A256GCM"}) + "." * LONGEST_ENCRYPTED)
+            Decrypter(key).decrypt(_b64({"alg": "ECDH-ES", "enc": "A256GCM"}) + "." * MAX_ENCRYPTED_LENGTH)
 
     def test_a15_one_reason_for_every_failure(self) -> None:
         key = rsa.generate_private_key(65537, 2048)

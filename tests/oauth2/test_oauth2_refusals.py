@@ -15,7 +15,7 @@ import pytest
 from oauth2_client_keys import TOKEN_URL, Key
 from oauth2_rig import CALLBACK, SECRET, Rig, authorize_url, basic_header, json_of, location, provider
 
-from ostiary.events.refusals import ACTION, MOST_OF_ONE, MOST_OF_STRANGERS, WINDOW, Refusal, Refusals
+from ostiary.events.refusals import ACTION, MAX_OF_ONE, MAX_OF_STRANGERS, WINDOW, Refusal, Refusals
 from ostiary.flows.resources import FlowStageBinding
 from ostiary.flows.stages.deny import DenyStage
 from ostiary.policies.kinds.expression import ExpressionPolicy
@@ -240,14 +240,14 @@ class TestBounds:
     def test_a68_one_address_writes_few(self) -> None:
         refusals = Refusals()
         rows = [refusals.note(refusal(reason=str(number)), now=0) for number in range(200)]
-        assert sum(row is not None for row in rows) == MOST_OF_ONE
+        assert sum(row is not None for row in rows) == MAX_OF_ONE
         assert refusals.note(refusal(address="192.0.2.2"), now=0) is not None
 
     def test_a68_all_together_not_many(self, caplog: pytest.LogCaptureFixture) -> None:
         caplog.set_level(logging.CRITICAL)  # ten thousand lines cost more than what they are about
         refusals = Refusals()
         rows = [refusals.note(refusal(address=f"10.0.{n // 250}.{n % 250}"), now=0) for n in range(10_000)]
-        assert sum(row is not None for row in rows) == MOST_OF_STRANGERS
+        assert sum(row is not None for row in rows) == MAX_OF_STRANGERS
         known = refusals.note(refusal(address="192.0.2.1", user={"pk": 7, "username": "ada"}), now=0)
         assert known is not None, "they do not take the room of people who are known"
         assert max(len(refusals._window.seen), len(refusals._window.of_one)) <= 4096

@@ -19,9 +19,9 @@ from ostiary.proto.jose import (
     sign,
     verify,
 )
-from ostiary.proto.jose.jwe import LONGEST_ENCRYPTED, Decrypter, is_encrypted
-from ostiary.proto.jose.jwks import MOST_KEYS, usable_keys
-from ostiary.proto.jose.keys import MOST_EXPONENT, secret_keys
+from ostiary.proto.jose.jwe import MAX_ENCRYPTED_LENGTH, Decrypter, is_encrypted
+from ostiary.proto.jose.jwks import MAX_KEYS, usable_keys
+from ostiary.proto.jose.keys import MAX_EXPONENT, secret_keys
 
 RSA = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 EC = ec.generate_private_key(ec.SECP256R1())
@@ -77,7 +77,7 @@ def test_a15_headers_of_encrypted_tokens_that_are_refused(change: dict[str, obje
 
 def test_a15_an_encrypted_token_has_a_size() -> None:
     with pytest.raises(MalformedToken, match="too long"):
-        Decrypter(RSA).decrypt("a" * (LONGEST_ENCRYPTED + 1))
+        Decrypter(RSA).decrypt("a" * (MAX_ENCRYPTED_LENGTH + 1))
 
 
 def test_nothing_is_encrypted_to_a_key_that_only_signs() -> None:
@@ -101,7 +101,7 @@ def test_a_set_without_a_list_has_no_keys(keys: object) -> None:
 
 def test_a69_of_a_stranger_s_set_no_more_than_so_many_keys_are_looked_at() -> None:
     good = public_jwk(EC.public_key())
-    assert usable_keys({"keys": [*[{"kty": "unknown"}] * MOST_KEYS, good]}) == ()
+    assert usable_keys({"keys": [*[{"kty": "unknown"}] * MAX_KEYS, good]}) == ()
 
 
 @pytest.mark.parametrize("key", [RSA, RSA.public_key(), EC, EC.public_key(), dsa.generate_parameters(2048)])
@@ -113,7 +113,7 @@ def test_usual_keys_have_a_usual_size(key: object) -> None:
     "numbers",
     [
         rsa.RSAPublicNumbers(65537, (1 << 8192) + 1),
-        rsa.RSAPublicNumbers(MOST_EXPONENT + 1, RSA.public_key().public_numbers().n),
+        rsa.RSAPublicNumbers(MAX_EXPONENT + 1, RSA.public_key().public_numbers().n),
     ],
 )
 def test_a69_a_stranger_s_key_that_would_cost_much_is_refused(numbers: rsa.RSAPublicNumbers) -> None:

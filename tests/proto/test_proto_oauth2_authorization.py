@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ostiary.proto.jose import SigningKey, UnsupportedKey, VerifyingKey, base64url_encode, public_jwk, sign
-from ostiary.proto.jose.jwks import MOST_KEYS, public_key, verifying_keys
+from ostiary.proto.jose.jwks import MAX_KEYS, public_key, verifying_keys
 from ostiary.proto.oauth2.authorization.claims_request import (
     NO_CLAIMS,
     ClaimsRequest,
@@ -372,7 +372,7 @@ class TestKeySets:
             [{"kty": "EC", "crv": "P-256", "x": "AQAB", "y": "AQAB"}],
             [{"kty": "EC", "crv": "P-256", "x": "!", "y": "AQAB"}],
             [{"kty": "OKP", "crv": "Ed25519", "x": "AQAB"}],
-            [{"kty": "oct"}] * (MOST_KEYS + 1),
+            [{"kty": "oct"}] * (MAX_KEYS + 1),
         ],
     )
     def test_malformed_and_weak(self, keys: object) -> None:

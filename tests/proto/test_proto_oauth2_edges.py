@@ -22,7 +22,7 @@ from ostiary.proto.oauth2.clients.certificate_header import (
     read_certificate_header,
 )
 from ostiary.proto.oauth2.clients.statement import (
-    LONGEST,
+    MAX_LENGTH,
     BadStatement,
     SignedStatement,
     read_statement,
@@ -196,7 +196,7 @@ def test_a_thumbprint_of_a_certificate() -> None:
 @pytest.mark.parametrize("reading", [unverified_header, lambda text: read_statement(text, [])])
 def test_a_statement_has_a_size(reading: object) -> None:
     with pytest.raises(BadStatement, match="too long"):
-        reading("a" * (LONGEST + 1))  # type: ignore[operator]
+        reading("a" * (MAX_LENGTH + 1))  # type: ignore[operator]
 
 
 def test_a_time_is_a_number_within_bounds() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ostiary.sessions import anonymous_throttle
-from ostiary.sessions.anonymous_throttle import BURST, EVERY, MOST_ADDRESSES, AnonymousThrottle
+from ostiary.sessions.anonymous_throttle import BURST, EVERY, MAX_ADDRESSES, AnonymousThrottle
 from ostiary.sessions.cookie import CookieSettings
 from ostiary.sessions.sessions import Sessions
 from ostiary.store.database import Database
@@ -53,12 +53,12 @@ def test_this_machine_is_not_counted() -> None:
 
 
 def test_a68_the_number_of_tracked_addresses_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(anonymous_throttle, "MOST_ADDRESSES", 100)
+    monkeypatch.setattr(anonymous_throttle, "MAX_ADDRESSES", 100)
     throttle = AnonymousThrottle()
     for number in range(300):
         throttle.admit(f"192.0.2.{number % 250}x{number}", NOW)
     assert len(throttle._due) == 100
-    assert MOST_ADDRESSES > 1_000
+    assert MAX_ADDRESSES > 1_000
 
 
 async def test_a69_a_refused_session_is_not_written(sqlite_database: Database) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ostiary.proto.jose.jwks import MOST_KEYS, usable_keys
+from ostiary.proto.jose.jwks import MAX_KEYS, usable_keys
 from ostiary.seal import Secret
 from ostiary.trust.issuer_keys import AGAIN, FRESH, STALE, IssuerKeys, NoKeys
 from ostiary.trust.oauth_source import OAuthSource
@@ -130,5 +130,5 @@ def test_unusable_keys_of_a_set_are_skipped() -> None:
     weak = {"kty": "RSA", "n": "AQAB", "e": "AQAB"}
     bad = [weak, "x", None, {"kty": "EC", "crv": "P-256", "x": "AA", "y": "AA"}, {**ED, "use": "enc"}, {**ED, "x": 1}]
     assert [key.kid for key in usable_keys({"keys": [*bad, {**ED, "kid": "good"}]})] == ["good"]
-    assert len(usable_keys({"keys": [ED] * (MOST_KEYS + 5)})) == MOST_KEYS
+    assert len(usable_keys({"keys": [ED] * (MAX_KEYS + 5)})) == MAX_KEYS
     assert usable_keys({}) == usable_keys({"keys": {}}) == ()

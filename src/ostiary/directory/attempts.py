@@ -33,7 +33,7 @@ ACCOUNT_LIMIT: Final = 10  # failures within the window
 ADDRESS_LIMIT: Final = 60
 ADDRESS_LIMITS: Final = (ADDRESS_LIMIT, 2 * ADDRESS_LIMIT, 4 * ADDRESS_LIMIT)  # as `web.addresses.NETWORKS`
 FIRST_DELAY: Final = 30 * SECOND
-DELAY_MOST: Final = 900 * SECOND
+MAX_DELAY: Final = 900 * SECOND
 KNOWN_FOR: Final = 30 * 86_400 * SECOND  # how long an address is known after a sign-in
 SKEW: Final = 60 * SECOND  # between the clocks of several servers
 
@@ -44,11 +44,9 @@ _OVER: Final = f"({_A}.started + {_A}.delay <= excluded.started - {WINDOW} OR {_
 _UNDER: Final = f"({_OVER} OR {_A}.failures + 1 < excluded.most)"
 _DELAY: Final = (
     f"CASE WHEN {_UNDER} THEN 0 WHEN {_A}.delay = 0 THEN {FIRST_DELAY}"
-    f" WHEN {_A}.delay * 2 > {DELAY_MOST} THEN {DELAY_MOST} ELSE {_A}.delay * 2 END"
+    f" WHEN {_A}.delay * 2 > {MAX_DELAY} THEN {MAX_DELAY} ELSE {_A}.delay * 2 END"
 )
-_FREE: Final = (
-    f"({_A}.blocked_until <= excluded.started OR {_A}.blocked_until > excluded.started + {DELAY_MOST + SKEW})"
-)
+_FREE: Final = f"({_A}.blocked_until <= excluded.started OR {_A}.blocked_until > excluded.started + {MAX_DELAY + SKEW})"
 _COUNT: Final = (
     f" ON CONFLICT (key) DO UPDATE SET failures = CASE WHEN {_OVER} THEN 1 ELSE {_A}.failures + 1 END,"
     f" delay = {_DELAY}, blocked_until = CASE WHEN {_UNDER} THEN 0 ELSE excluded.started + {_DELAY} END,"
@@ -190,7 +188,7 @@ def _reading(account: Account, address: str, now: int, browser: str | None) -> S
         keys.append(account.known(browser or address_key(address)))
     marks = ", ".join("?" * len(keys))
     # A wait above the maximum was set by a wrong clock.
-    bound = f"CASE WHEN blocked_until > CAST(? AS BIGINT) + {DELAY_MOST + SKEW} THEN 0 ELSE blocked_until END"
+    bound = f"CASE WHEN blocked_until > CAST(? AS BIGINT) + {MAX_DELAY + SKEW} THEN 0 ELSE blocked_until END"
     return Statement(
         f"SELECT key, {bound} AS blocked_until FROM {_A} WHERE key IN ({marks}) AND expires > ?", (now, *keys, now)
     )

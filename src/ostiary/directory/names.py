@@ -9,15 +9,15 @@ from ostiary.directory.errors import BadName
 
 EMAIL: Final = r"|[^@\s\x00-\x1f]+@[^@\s\x00-\x1f]+"
 EMAIL_EXPECTED: Final = "an e-mail address, or nothing"
-NAME_MOST: Final = 150  # characters
-EMAIL_MOST: Final = 254  # characters
+MAX_NAME_LENGTH: Final = 150  # characters
+MAX_EMAIL_LENGTH: Final = 254  # characters
 _CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 def name_fault(username: str) -> str | None:
     """Return the problem of a username, or None. It must not begin or end with white space, which sign-in strips."""
-    if not username or len(username) > NAME_MOST:
-        return f"expected 1 to {NAME_MOST} characters"
+    if not username or len(username) > MAX_NAME_LENGTH:
+        return f"expected 1 to {MAX_NAME_LENGTH} characters"
     if username != username.strip():
         return "expected no white space at its ends: nobody could sign in with it"
     if _CONTROLS.search(username):
@@ -35,5 +35,5 @@ def require_user_names(username: str, email: str) -> None:
 
 def require_email(email: str) -> None:
     """Require a valid e-mail address. Raises BadName."""
-    if len(email) > EMAIL_MOST or re.fullmatch(EMAIL, email) is None:
+    if len(email) > MAX_EMAIL_LENGTH or re.fullmatch(EMAIL, email) is None:
         raise BadName("e-mail address", email, f"expected {EMAIL_EXPECTED}")

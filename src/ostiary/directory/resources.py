@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import field
 from typing import Annotated, Literal
 
-from ostiary.directory.names import EMAIL, EMAIL_EXPECTED, EMAIL_MOST, NAME_MOST, name_fault
+from ostiary.directory.names import EMAIL, EMAIL_EXPECTED, MAX_EMAIL_LENGTH, MAX_NAME_LENGTH, name_fault
 from ostiary.record import dataclass
 from ostiary.resource import (
     BLUEPRINT_ONLY,
@@ -41,7 +41,9 @@ Intent = Literal["verification", "api", "recovery", "app_password"]
 
 
 def _validate_user(user: UserKind) -> Iterable[Problem]:
-    fault = name_fault(user.username) if 0 < len(user.username) <= NAME_MOST else None  # the field reports its length
+    fault = (
+        name_fault(user.username) if 0 < len(user.username) <= MAX_NAME_LENGTH else None
+    )  # the field reports its length
     if fault is not None:
         yield Problem("username", fault)
     if user.password is not None and len(user.password.reveal().encode()) > _PASSWORD_BYTES:
@@ -64,13 +66,13 @@ def _validate_user(user: UserKind) -> Iterable[Problem]:
 class UserKind(Resource):
     """An account of a person or a program."""
 
-    username: Annotated[str, UNIQUE, CASELESS, Length(1, NAME_MOST), Help("Name for the sign-in, in any case.")]
+    username: Annotated[str, UNIQUE, CASELESS, Length(1, MAX_NAME_LENGTH), Help("Name for the sign-in, in any case.")]
     name: Annotated[str, Help("Display name.")] = ""
     is_active: Annotated[bool, Help("Whether the user may sign in and use their tokens.")] = True
     last_login: Annotated[int | None, TIMESTAMP] = None
     groups: Annotated[tuple[str, ...], Reference(GROUP, OnDelete.SET_NULL)] = ()
     roles: Annotated[tuple[str, ...], Reference(ROLE, OnDelete.SET_NULL)] = ()
-    email: Annotated[str, Length(0, EMAIL_MOST), Pattern(EMAIL, EMAIL_EXPECTED)] = ""
+    email: Annotated[str, Length(0, MAX_EMAIL_LENGTH), Pattern(EMAIL, EMAIL_EXPECTED)] = ""
     attributes: Annotated[Mapping[str, object], Help("Any data, also with unknown keys.")] = field(default_factory=dict)
     path: Annotated[str, Length(1, 1024), Help("Folder of the user.")] = "users"
     type: Annotated[UserType, Help("Internal person, external person, or service account.")] = "internal"

@@ -13,8 +13,8 @@ from ostiary.resource.bounded_cache import BoundedCache
 
 _LOGGER: Final = logging.getLogger("ostiary.evaluation")
 _MINUTE: Final = 60_000_000  # microseconds
-_MOST_LOGGED: Final = 1024
-_logged_minutes: Final[BoundedCache[tuple[str, str], int]] = BoundedCache(_MOST_LOGGED)  # minute of the last line
+_MAX_LOGGED: Final = 1024
+_logged_minutes: Final[BoundedCache[tuple[str, str], int]] = BoundedCache(_MAX_LOGGED)  # minute of the last line
 
 
 def first_this_minute(subject: str, what: str, *, now: int) -> bool:

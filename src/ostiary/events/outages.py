@@ -19,8 +19,8 @@ from ostiary.store.workspace.commit import write_all
 if TYPE_CHECKING:
     from ostiary.store.database import Database
 
-MOST_REASONS: Final = 32
-MOST_NUMBERS: Final = 50
+MAX_REASONS: Final = 32
+MAX_NUMBERS: Final = 50
 """Request ids in one event."""
 
 _LOGGER: Final = logging.getLogger("ostiary.refused")
@@ -38,7 +38,7 @@ class _Outage:
 
     def then(self, later: _Outage) -> _Outage:
         """Return this outage together with later responses."""
-        numbers = (*self.numbers, *later.numbers)[:MOST_NUMBERS]
+        numbers = (*self.numbers, *later.numbers)[:MAX_NUMBERS]
         return _Outage(self.first, self.since, later.until, numbers, self.requests + later.requests)
 
     def context(self) -> dict[str, object]:
@@ -71,7 +71,7 @@ class Outages:
     def note(self, item: Refusal, *, now: int) -> None:
         """Count a response by its reason, `item.error`. `now` is in microseconds UTC."""
         # guard: A68 outage reasons are limited
-        if item.error not in self._pending and len(self._pending) >= MOST_REASONS:
+        if item.error not in self._pending and len(self._pending) >= MAX_REASONS:
             return
         self._add(item.error, _Outage(item, now, now, (item.request_id,)))
 

@@ -25,17 +25,17 @@ from ostiary.web.addresses import address_key
 ACTION: Final = "custom_refused"
 """The action of the events."""
 WINDOW: Final = 600_000_000  # microseconds
-MOST_OF_STRANGERS: Final = 100
+MAX_OF_STRANGERS: Final = 100
 """Events per window of all unauthenticated requesters."""
-MOST_OF_KNOWN: Final = 600
+MAX_OF_KNOWN: Final = 600
 """Events per window of all authenticated requesters."""
-MOST_OF_ONE: Final = 20
+MAX_OF_ONE: Final = 20
 """Events per window and address."""
 KEPT: Final = 30 * DAY
 """The retention of events of unauthenticated requesters."""
-MOST_NUMBERS: Final = 20
+MAX_NUMBERS: Final = 20
 """Request ids in one event."""
-MOST_WAITING: Final = 100
+MAX_WAITING: Final = 100
 """Events that wait until the database is available."""
 
 _REMEMBERED: Final = 4096
@@ -110,7 +110,7 @@ class Refusals:
     def __init__(self) -> None:
         self._window = _Window()
         # guard: A68 waiting refusal events are limited
-        self._waiting: Final[deque[Statement]] = deque(maxlen=MOST_WAITING)
+        self._waiting: Final[deque[Statement]] = deque(maxlen=MAX_WAITING)
         self._repeated: dict[str, _Told] = {}  # whose events lack request ids
         self.counts: Final[Counter[str]] = Counter()
         """The number of refusals since the start, by error code."""
@@ -174,7 +174,7 @@ class Refusals:
     def _repeat(self, told: _Told | None, item: Refusal) -> None:
         """Add a request id to an event: people often report the id of their last attempt."""
         # guard: A68 request ids of a refusal event are limited
-        if told is not None and len(told.numbers) < MOST_NUMBERS:
+        if told is not None and len(told.numbers) < MAX_NUMBERS:
             told.numbers.append(item.request_id)
             self._repeated[told.pk] = told
 
@@ -186,11 +186,11 @@ class Refusals:
 
     def _may_write(self, item: Refusal) -> bool:
         window, address = self._window, address_key(item.address)
-        most = MOST_OF_KNOWN if item.known else MOST_OF_STRANGERS
+        most = MAX_OF_KNOWN if item.known else MAX_OF_STRANGERS
         of_one = window.of_one.get(address, 0)
         # guard: A68 refusal events are limited per address
         # guard: A68 refusal events are limited in total
-        if window.rows.get(item.known, 0) >= most or of_one >= MOST_OF_ONE:
+        if window.rows.get(item.known, 0) >= most or of_one >= MAX_OF_ONE:
             return False
         window.rows[item.known] = window.rows.get(item.known, 0) + 1
         window.of_one.keep(address, of_one + 1)

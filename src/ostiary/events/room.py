@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ostiary.store.database import Batch, Statement
 
 _CLEANING: Final = 15 * MINUTE
-_LONGEST: Final = 60 * MINUTE
+_MAX_DURATION: Final = 60 * MINUTE
 _EVERY: Final = 1.0  # seconds
 _BOUND: Final = 60.0  # seconds: longer than any write waits for the database
 
@@ -84,7 +84,7 @@ def jobs(services: ServiceRegistry) -> Iterable[Job]:
         delete,
         "Deletes events older than OSTIARY_EVENT_RETENTION, in small batches",
         schedule=_CLEANING,
-        limit=_LONGEST,
+        limit=_MAX_DURATION,
     )
 
 

@@ -6,7 +6,7 @@ import re
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
-_LIMIT: Final = 32_768  # characters; an authorization request with long state and nonce
+_MAX_LENGTH: Final = 32_768  # characters; an authorization request with long state and nonce
 _NEVER: Final = frozenset({"javascript", "data", "vbscript", "blob", "file", "about", "view-source"})
 _SPACES: Final = re.compile(r"[\x00-\x20]")
 _CONTROLS: Final = re.compile(r"[\x00-\x20\x7f]")
@@ -18,7 +18,7 @@ def is_relative(url: str) -> bool:
     Not allowed: an origin or scheme, "//host", a backslash (browsers read it as a slash), control characters and
     spaces (browsers remove them before parsing).
     """
-    if not url.startswith("/") or url.startswith("//") or len(url) > _LIMIT or "\\" in url:
+    if not url.startswith("/") or url.startswith("//") or len(url) > _MAX_LENGTH or "\\" in url:
         return False
     if _CONTROLS.search(url):
         return False

@@ -2,7 +2,7 @@
 
 Only a matching request consumes a code. A request of another client, or with another redirect URI or verifier, neither
 consumes it nor revokes its tokens: otherwise anybody who has seen the code could do both. Wrong verifiers are counted,
-and the code is consumed after `MOST_GUESSES`, so that a weak verifier cannot be guessed.
+and the code is consumed after `MAX_GUESSES`, so that a weak verifier cannot be guessed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ostiary.record import dataclass
 from ostiary.store.database import Batch, Statement
 from ostiary.store.single_use import Consumed, Fresh, Purpose, Unknown, consume, issue, restore
 
-MOST_GUESSES: Final = 10
+MAX_GUESSES: Final = 10
 """How many wrong verifiers consume a code."""
 
 _GUESS_WINDOW: Final = 3_600_000_000  # microseconds: guesses at a code are counted for an hour
@@ -108,7 +108,7 @@ def use_code(
         # guard: A08 wrong verifiers are counted and limited
         if (
             rejected.guess
-            and (yield from hit(f"verifier:{code_hash.hex()}", window=_GUESS_WINDOW, now=now)) >= MOST_GUESSES
+            and (yield from hit(f"verifier:{code_hash.hex()}", window=_GUESS_WINDOW, now=now)) >= MAX_GUESSES
         ):
             return Mismatch(rejected.error, guess=True, spent=True)
         # guard: A09 a mismatched request does not use up the code

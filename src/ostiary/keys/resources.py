@@ -19,7 +19,7 @@ from ostiary.resource import (
 )
 from ostiary.seal import Secret
 
-LONGEST_PEM = 65_536
+MAX_PEM_LENGTH = 65_536
 
 
 def _validate(pair: CertificateKeyPair) -> Iterable[Problem]:
@@ -39,12 +39,12 @@ class CertificateKeyPair(Resource):
     """A certificate, and its private key if we hold it."""
 
     name: Annotated[str, UNIQUE, Length(1)]
-    certificate_data: Annotated[str, MULTILINE, Length(1, LONGEST_PEM), Help("Certificate in PEM.")]
+    certificate_data: Annotated[str, MULTILINE, Length(1, MAX_PEM_LENGTH), Help("Certificate in PEM.")]
     key_data: Annotated[
         Secret,
         Sealed(Reading.KEY_MATERIAL),
         MULTILINE,
-        Length(0, LONGEST_PEM),
+        Length(0, MAX_PEM_LENGTH),
         Help("Private key in PEM, without a passphrase. Without it the pair only verifies and encrypts."),
     ] = Secret("")
     managed: Annotated[

@@ -15,7 +15,7 @@ DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 EXPECTED: Final = "expected a host name such as id.example.org, with a port where it is not the usual one"
 
 _HIGHEST_PORT: Final = 65535
-_LONGEST: Final = 253  # characters of a name (RFC 1035, section 2.3.4)
+_MAX_LENGTH: Final = 253  # characters of a name (RFC 1035, section 2.3.4)
 _NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?")
 _AUTHORITY: Final = re.compile(r"(\[[0-9a-f:.]{2,45}\]|[^:\[\]]*)(?::([0-9]{1,5}))?")
 
@@ -30,7 +30,7 @@ def split(authority: str) -> tuple[str, int | None]:
         name = f"[{ipaddress.IPv6Address(name[1:-1]).compressed}]"
     else:
         name = name.removesuffix(".")
-        if len(name) > _LONGEST or _NAME.fullmatch(name) is None or ".." in name:
+        if len(name) > _MAX_LENGTH or _NAME.fullmatch(name) is None or ".." in name:
             raise ValueError(EXPECTED)
     port = int(match[2]) if match[2] else None
     if port is not None and not 0 < port <= _HIGHEST_PORT:

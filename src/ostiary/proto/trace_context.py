@@ -11,7 +11,7 @@ from ostiary.record import dataclass
 _TRACEPARENT: Final = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-[\x20-\x7e]*)?")
 _KEY: Final = r"(?:[a-z][a-z0-9_*/-]{0,255}|[a-z0-9][a-z0-9_*/-]{0,240}@[a-z][a-z0-9_*/-]{0,13})"
 _MEMBER: Final = re.compile(_KEY + r"=[\x20-\x2b\x2d-\x3c\x3e-\x7e]{0,255}[\x21-\x2b\x2d-\x3c\x3e-\x7e]")
-_MEMBERS_MOST: Final = 32
+_MAX_MEMBERS: Final = 32
 _STATE_LIMIT: Final = 512  # characters
 _SAMPLED: Final = 1
 
@@ -54,6 +54,6 @@ def _state(headers: Sequence[str]) -> str:
     members = [member for member in members if member]
     state = ",".join(members)
     keys = {member.partition("=")[0] for member in members}
-    if len(state) > _STATE_LIMIT or len(members) > _MEMBERS_MOST or len(keys) != len(members):
+    if len(state) > _STATE_LIMIT or len(members) > _MAX_MEMBERS or len(keys) != len(members):
         return ""
     return state if all(_MEMBER.fullmatch(member) for member in members) else ""

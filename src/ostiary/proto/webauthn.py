@@ -24,8 +24,8 @@ NO_AAGUID: Final = "00000000-0000-0000-0000-000000000000"
 """The AAGUID of authenticators that do not tell their model."""
 TIMEOUT: Final = 60_000  # milliseconds; a hint for the browser
 
-_TEXT_MOST: Final = 65_536  # characters of one binary value
-_ID_MOST: Final = 1_364  # characters: 1,023 bytes (section 4, credential ID)
+_MAX_TEXT_LENGTH: Final = 65_536  # characters of one binary value
+_MAX_ID_LENGTH: Final = 1_364  # characters: 1,023 bytes (section 4, credential ID)
 _TRANSPORTS: Final = ("usb", "nfc", "ble", "smart-card", "hybrid", "internal")
 
 
@@ -121,7 +121,7 @@ def request_options(
 def credential_id(response: Mapping[str, object]) -> str | None:
     """Return the credential ID of a response, None if it has none."""
     named = response.get("id")
-    return named if isinstance(named, str) and 0 < len(named) <= _ID_MOST else None
+    return named if isinstance(named, str) and 0 < len(named) <= _MAX_ID_LENGTH else None
 
 
 def user_handle(response: Mapping[str, object]) -> str | None:
@@ -203,7 +203,7 @@ def _check_shape(response: Mapping[str, object], members: Sequence[str]) -> None
         raise InvalidResponse("expected a credential")
     for name in members:
         value = inner.get(name)
-        if not isinstance(value, str) or len(value) > _TEXT_MOST:
+        if not isinstance(value, str) or len(value) > _MAX_TEXT_LENGTH:
             raise InvalidResponse(f"expected {name}")
     try:
         client_data = json.loads(as_bytes(inner["clientDataJSON"]))

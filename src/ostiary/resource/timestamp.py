@@ -8,7 +8,7 @@ from typing import Final
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _LEAST: Final = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
-_MOST: Final = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
+_MAX: Final = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
 
 
 def parse_timestamp(raw: object) -> int:
@@ -16,7 +16,7 @@ def parse_timestamp(raw: object) -> int:
 
     What names no zone is UTC. Raises ValueError.
     """
-    if isinstance(raw, int) and not isinstance(raw, bool) and _LEAST <= raw <= _MOST:
+    if isinstance(raw, int) and not isinstance(raw, bool) and _LEAST <= raw <= _MAX:
         return raw
     moment = raw
     if isinstance(raw, str):

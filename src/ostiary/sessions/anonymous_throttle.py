@@ -16,7 +16,7 @@ BURST: Final = 3_000
 """How many sessions an address may start at once."""
 EVERY: Final = 333_000
 """Microseconds until it may start another one: about 260,000 a day."""
-MOST_ADDRESSES: Final = 16_384
+MAX_ADDRESSES: Final = 16_384
 
 _SECOND: Final = 1_000_000
 
@@ -47,6 +47,6 @@ class AnonymousThrottle:
         pending = min(self._due.pop(key, 0), now + longest)  # a clock that was set back must not prolong the wait
         self._due[key] = pending  # reinserted, so that the dict is ordered by last use
         # guard: A68 the number of tracked addresses is bounded
-        if len(self._due) > MOST_ADDRESSES:
+        if len(self._due) > MAX_ADDRESSES:
             del self._due[next(iter(self._due))]
         return max(pending, now) - now - (BURST * wider - 1) * every

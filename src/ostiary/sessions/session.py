@@ -16,7 +16,7 @@ ANONYMOUS: Final = DAY  # lifetime of an anonymous session in microseconds, as i
 BROWSER_ABSOLUTE: Final = DAY  # session_duration 0: ends with the browser, at the latest after a day
 BROWSER_IDLE: Final = 12 * HOUR
 ABSOLUTE_DEFAULT: Final = 30 * DAY  # for a negative session_duration, which is a mistake
-ABSOLUTE_MOST: Final = 366 * DAY
+MAX_ABSOLUTE: Final = 366 * DAY
 IDLE_DEFAULT: Final = 7 * DAY  # idle timeout of a session with a duration; a remembered one has none
 TOUCH_EVERY: Final = MINUTE  # interval between writes of last_seen
 
@@ -71,5 +71,5 @@ def lifetime(duration: int, remember: int = 0) -> Lifetime:
     if duration == 0 and remember <= 0:
         return Lifetime(BROWSER_ABSOLUTE, BROWSER_IDLE, persistent=False)
     requested = duration + max(remember, 0) if duration >= 0 else ABSOLUTE_DEFAULT
-    absolute = min(requested, ABSOLUTE_MOST)
+    absolute = min(requested, MAX_ABSOLUTE)
     return Lifetime(absolute, absolute if remember > 0 else min(absolute, IDLE_DEFAULT), persistent=True)

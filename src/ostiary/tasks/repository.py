@@ -11,7 +11,7 @@ from ostiary.store.database import Batch, Dialect, Guard, Row, Statement
 from ostiary.store.sweeping import bite
 
 DAY: Final = 86_400_000_000
-LONGEST_WAIT: Final = 3_600_000_000  # microseconds: the maximum delay of a retry
+MAX_RETRY_DELAY: Final = 3_600_000_000  # microseconds: the maximum delay of a retry
 SKEW: Final = 60_000_000  # microseconds between the clocks of several servers
 KEPT_DONE: Final = DAY
 KEPT_DEAD: Final = 30 * DAY
@@ -83,7 +83,7 @@ def release_task(task: Claim, *, now: int) -> Statement:
 def wake(now: int) -> Statement:
     """Return the statement that makes tasks due whose delay exceeds the maximum: a wrong clock has set it."""
     return Statement(
-        "UPDATE task SET due = ? WHERE due > CAST(? AS BIGINT) + CAST(? AS BIGINT)", (now, now, LONGEST_WAIT + SKEW)
+        "UPDATE task SET due = ? WHERE due > CAST(? AS BIGINT) + CAST(? AS BIGINT)", (now, now, MAX_RETRY_DELAY + SKEW)
     )
 
 

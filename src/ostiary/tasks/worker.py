@@ -18,7 +18,7 @@ from ostiary.store.database import Database, Statement
 from ostiary.store.loop import Loop
 from ostiary.store.workspace.commit import run
 from ostiary.tasks.repository import (
-    LONGEST_WAIT,
+    MAX_RETRY_DELAY,
     Claim,
     LeaseLost,
     claim,
@@ -223,5 +223,5 @@ class Worker:
 
 def delay(attempt: int, jitter: float) -> int:
     """Return the delay before the next attempt, in microseconds. `jitter` is between 0 and 1."""
-    longest: int = min(FIRST_WAIT * 2 ** (attempt - 1), LONGEST_WAIT)
+    longest: int = min(FIRST_WAIT * 2 ** (attempt - 1), MAX_RETRY_DELAY)
     return round(longest * (0.5 + jitter / 2))

@@ -15,7 +15,7 @@ from ostiary.store.database import Batch, Database, Row, Value, Watch
 
 T = TypeVar("T")
 
-STATEMENTS_MOST: Final = 16  # statements of a batch that its span tells
+MAX_STATEMENTS: Final = 16  # statements of a batch that its span tells
 _TABLE: Final = re.compile(r"\b(?:FROM|INTO|UPDATE|JOIN)\s+([A-Za-z_][A-Za-z0-9_.]*)", re.IGNORECASE)
 
 
@@ -67,7 +67,7 @@ class TracedDatabase:
         span.note("db.operation.name", operation)
         if len(texts) > 1:
             span.note("db.operation.batch.size", len(texts))
-        told = texts[:STATEMENTS_MOST]
+        told = texts[:MAX_STATEMENTS]
         span.note("db.query.summary", "; ".join(dict.fromkeys(summary(sql) for sql in told)))
         span.note("db.query.text", "; ".join(told))
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 SCOPE: Final = "ostiary"
 PAUSE: Final = 0.1  # seconds between two turns
-LONGEST_PAUSE: Final = 60.0  # seconds between two attempts, while the collector is away
+MAX_PAUSE: Final = 60.0  # seconds between two attempts, while the collector is away
 FLUSH: Final = 2.0  # seconds for what is left at the end of the process
 LOG_INTERVAL: Final = 300.0  # seconds until the same trouble is logged again
 _MILLISECONDS: Final = 1000
@@ -60,7 +60,7 @@ class Exporter:
         self._pause = 0.0
         self._logged = -LOG_INTERVAL
         self._batches = -(-settings.bsp_max_queue_size // BATCH)
-        bound = LONGEST_PAUSE + self._delay + 2 * self._batches * self._seconds
+        bound = MAX_PAUSE + self._delay + 2 * self._batches * self._seconds
         self.loop: Final = Loop("traces", self._turn, every=PAUSE, bound=bound)
 
     async def _turn(self) -> None:
@@ -83,7 +83,7 @@ class Exporter:
                 _log.exception("spans cannot be sent, and are dropped")
                 result = "dropped"
             if result is None:
-                self._pause = min(max(2 * self._pause, self._delay), LONGEST_PAUSE)
+                self._pause = min(max(2 * self._pause, self._delay), MAX_PAUSE)
                 return
             if self._pause:
                 _log.info("traces are sent to the collector again")

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("ostiary.app")
 
-_MOST_READY: Final = 1_024  # certificates that are kept ready
+_MAX_READY: Final = 1_024  # certificates that are kept ready
 _PROTOCOLS: Final = ("http/1.1",)
 _SUITES: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"  # of TLS 1.2; those of TLS 1.3 are all good
 
@@ -42,7 +42,7 @@ class Certificates:
 
     def __init__(self, plane: ConfigPlane) -> None:
         self._plane = plane
-        self._contexts: BoundedCache[str, tuple[CertificateKeyPair, ssl.SSLContext | None]] = BoundedCache(_MOST_READY)
+        self._contexts: BoundedCache[str, tuple[CertificateKeyPair, ssl.SSLContext | None]] = BoundedCache(_MAX_READY)
 
     def context(self) -> ssl.SSLContext:
         """Return the context of the listener. It chooses a certificate in each handshake."""

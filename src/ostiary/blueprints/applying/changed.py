@@ -12,7 +12,7 @@ from ostiary.resource.diff import FieldDiff, masked_diff
 from ostiary.store.configuration.documents import same
 from ostiary.store.workspace.changes import Change
 
-LONGEST: Final = 100  # characters of a value in a line
+MAX_LENGTH: Final = 100  # characters of a value in a line
 Sign = Literal["+", "~", "-"]
 
 
@@ -48,7 +48,7 @@ def _line(one: FieldDiff, revealed: Collection[str], *, new: bool) -> str:
 
 def _value_text(value: object, revealed: Collection[str]) -> str:
     text = masked_text(json.dumps(value, ensure_ascii=False, default=str), _spellings(revealed))
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
+    return text if len(text) <= MAX_LENGTH else f"{text[:MAX_LENGTH]}..."
 
 
 def _spellings(revealed: Collection[str]) -> set[str]:

@@ -86,9 +86,9 @@ class PrimaryKeys:
 def _key(value: str | int) -> Pk:
     text = str(value)
     try:
-        return int(text) if len(text) <= _LONGEST_NUMBER and text.isdecimal() else str(uuid.UUID(text))
+        return int(text) if len(text) <= _MAX_NUMBER_LENGTH and text.isdecimal() else str(uuid.UUID(text))
     except ValueError:
         return text
 
 
-_LONGEST_NUMBER = 20
+_MAX_NUMBER_LENGTH = 20

@@ -33,7 +33,7 @@ from ostiary.record import dataclass
 
 MODES: Final = ("AND", "NAND", "OR", "NOR", "XOR", "XNOR")
 OUTPUTS: Final = ("SEQ", "MAP")
-_LONGEST_NUMBER: Final = 200  # characters
+_MAX_NUMBER_LENGTH: Final = 200  # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,15 +150,15 @@ def _parse_json(argument: Argument) -> Node:
 
 
 def _integer(text: str) -> int:
-    if len(text) > _LONGEST_NUMBER:  # whatever the interpreter's own limit was set to
-        raise ValueError(text[:_LONGEST_NUMBER])
+    if len(text) > _MAX_NUMBER_LENGTH:  # whatever the interpreter's own limit was set to
+        raise ValueError(text[:_MAX_NUMBER_LENGTH])
     return int(text)
 
 
 def _number(text: str) -> float:
-    number = float(text) if len(text) <= _LONGEST_NUMBER else math.inf
+    number = float(text) if len(text) <= _MAX_NUMBER_LENGTH else math.inf
     if not math.isfinite(number):
-        raise ValueError(text[:_LONGEST_NUMBER])
+        raise ValueError(text[:_MAX_NUMBER_LENGTH])
     return number
 
 

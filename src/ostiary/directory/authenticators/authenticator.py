@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ostiary.directory.authenticators.device import Attempt, Device
     from ostiary.seal.envelope import Sealer
 
-CODE_MOST: Final = 128
+MAX_CODE_LENGTH: Final = 128
 """The maximum length of a code, in characters."""
 CODE_TEMPLATE: Final = "parts/method_code.html"
 """The part of the validation page with the field for a code."""
@@ -85,7 +85,7 @@ class Authenticator:
 
     def is_proof(self, attempt: Attempt) -> bool:
         """Return whether the answer contains a proof of this kind."""
-        return 0 < len(attempt.code) <= CODE_MOST
+        return 0 < len(attempt.code) <= MAX_CODE_LENGTH
 
     def owned_by(self, attempt: Attempt) -> tuple[str, Value] | None:
         """Return the column, and its value, that name the device of a proof; None if the user must be known first."""

@@ -22,15 +22,15 @@ if TYPE_CHECKING:
     from ostiary.directory.user import User
 
 SECOND: Final = 1_000_000
-DELAY_MOST: Final = 600 * SECOND  # microseconds
+MAX_DELAY: Final = 600 * SECOND  # microseconds
 
 SKEW: Final = 60 * SECOND  # between the clocks of several servers
-FREE: Final = f"(locked_until <= ? OR locked_until > CAST(? AS BIGINT) + {DELAY_MOST + SKEW})"
+FREE: Final = f"(locked_until <= ? OR locked_until > CAST(? AS BIGINT) + {MAX_DELAY + SKEW})"
 """The SQL condition for a device that is not throttled. Its two parameters are both the time."""
 
 _COMMON: Final = "pk, uuid, user_pk, name, confirmed, locked_until, created, last_updated, last_used"
 _NEXT_DELAY: Final = (
-    f"CASE WHEN delay = 0 THEN {SECOND} WHEN delay * 2 > {DELAY_MOST} THEN {DELAY_MOST} ELSE delay * 2 END"
+    f"CASE WHEN delay = 0 THEN {SECOND} WHEN delay * 2 > {MAX_DELAY} THEN {MAX_DELAY} ELSE delay * 2 END"
 )
 
 A = TypeVar("A", bound=Authenticator)
@@ -134,7 +134,7 @@ class Devices:
         return None
 
     def _is_locked(self, device: Device, now: int) -> bool:
-        return self.kind_of(device).GUESSABLE and now < device.locked_until <= now + DELAY_MOST + SKEW
+        return self.kind_of(device).GUESSABLE and now < device.locked_until <= now + MAX_DELAY + SKEW
 
     def _forgive(self, user: int) -> Batch[None]:
         # A wrong proof counts as a failure of every device it might belong to, so a right one resets them all.

@@ -22,14 +22,14 @@ _SALT_BYTES: Final = 16
 _PREFIX: Final = "argon2"  # followed by "$"
 _CURRENT: Final = f"argon2$argon2id$v=19$m={MEMORY_COST},t={TIME_COST},p={PARALLELISM}$"
 _ARGON2: Final = re.compile(r"\$argon2(id|i|d)\$v=(\d+)\$m=(\d+),t=(\d+),p=(\d+)\$")
-_ITERATIONS_MOST: Final = 10_000_000
-_MEMORY_MOST: Final = 1_048_576  # KiB
-_PASSES_MOST: Final = 64
-_LANES_MOST: Final = 64
-_SCRYPT_MOST: Final = 268_435_456  # bytes
+_MAX_ITERATIONS: Final = 10_000_000
+_MAX_MEMORY: Final = 1_048_576  # KiB
+_MAX_PASSES: Final = 64
+_MAX_LANES: Final = 64
+_MAX_SCRYPT_MEMORY: Final = 268_435_456  # bytes
 _NO_MEMORY: Final = "Memory allocation error"  # of argon2's ARGON2_MEMORY_ALLOCATION_ERROR
 _BCRYPT_BYTES: Final = 72  # bcrypt ignores the rest
-_BCRYPT_COST_MOST: Final = 16
+_MAX_BCRYPT_COST: Final = 16
 
 
 def is_current(stored: str) -> bool:
@@ -75,7 +75,7 @@ def _argon2(text: bytes, rest: str) -> bool:
     if header is None:
         return False
     memory, passes, lanes = int(header[3]), int(header[4]), int(header[5])
-    if memory > _MEMORY_MOST or passes > _PASSES_MOST or lanes > _LANES_MOST:
+    if memory > _MAX_MEMORY or passes > _MAX_PASSES or lanes > _MAX_LANES:
         return False
     kind = {"id": Type.ID, "i": Type.I, "d": Type.D}[header[1]]
     try:
@@ -91,7 +91,7 @@ def _argon2(text: bytes, rest: str) -> bool:
 def _pbkdf2(digest: str) -> Callable[[bytes, str], bool]:
     def verify(text: bytes, rest: str) -> bool:
         iterations, salt, expected = rest.split("$")
-        if not 0 < int(iterations) <= _ITERATIONS_MOST:
+        if not 0 < int(iterations) <= _MAX_ITERATIONS:
             return False
         computed = hashlib.pbkdf2_hmac(digest, text, salt.encode(), int(iterations))
         return hmac.compare_digest(base64.b64encode(computed), expected.encode())
@@ -103,7 +103,7 @@ def _bcrypt(text: bytes, rest: str) -> bool:
     import bcrypt  # noqa: PLC0415 - loaded on first use
 
     cost = rest.lstrip("$").split("$")[1]
-    if int(cost) > _BCRYPT_COST_MOST or b"\0" in text:
+    if int(cost) > _MAX_BCRYPT_COST or b"\0" in text:
         return False
     return bcrypt.checkpw(text[:_BCRYPT_BYTES], ("$" + rest.lstrip("$")).encode("ascii"))
 
@@ -115,9 +115,9 @@ def _bcrypt_sha256(text: bytes, rest: str) -> bool:
 def _scrypt(text: bytes, rest: str) -> bool:
     work, salt, block, lanes, expected = rest.split("$")
     n, r, p = int(work), int(block), int(lanes)
-    if n * r * 128 * max(p, 1) > _SCRYPT_MOST:
+    if n * r * 128 * max(p, 1) > _MAX_SCRYPT_MEMORY:
         return False
-    computed = hashlib.scrypt(text, salt=salt.encode(), n=n, r=r, p=p, maxmem=2 * _SCRYPT_MOST, dklen=64)
+    computed = hashlib.scrypt(text, salt=salt.encode(), n=n, r=r, p=p, maxmem=2 * _MAX_SCRYPT_MEMORY, dklen=64)
     return hmac.compare_digest(base64.b64encode(computed), expected.encode())
 
 

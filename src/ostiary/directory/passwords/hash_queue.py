@@ -16,7 +16,7 @@ from ostiary.record import dataclass
 
 RESERVED: Final = 4  # one in so many places is reserved for known browsers
 SHARE: Final = 8  # once the rest is half full, an address and each of its networks may have one in so many places
-BROWSER_MOST: Final = 4  # places of one known browser
+MAX_OF_BROWSER: Final = 4  # places of one known browser
 _FOURTH: Final = 4
 
 Turn = asyncio.Future[None]
@@ -88,7 +88,7 @@ class HashQueue:
         # guard: A69 the password queue is bounded
         if self._inside >= self._places or (stranger and self._inside_strangers >= self._strangers):
             raise Busy
-        if requester.browser is not None and self._places_of[requester.browser] >= BROWSER_MOST:
+        if requester.browser is not None and self._places_of[requester.browser] >= MAX_OF_BROWSER:
             raise Busy
         # guard: A74 one network cannot fill the password queue
         if stranger and self._inside_strangers * 2 >= self._strangers:

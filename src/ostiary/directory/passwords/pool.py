@@ -15,7 +15,7 @@ from ostiary.directory.passwords.hash_queue import INTERNAL, HashQueue, Requeste
 from ostiary.record import dataclass
 from ostiary.seal import Secret
 
-BYTES_MOST: Final = 1024
+MAX_BYTES: Final = 1024
 QUEUE: Final = 64  # queued hashes: about a second on two cores
 UNUSABLE: Final = "!"
 _SALT_BYTES: Final = 16
@@ -107,5 +107,5 @@ def _verify(text: str, stored: str) -> Verified:
 
 
 def _require_length(text: Secret) -> None:
-    if len(text.reveal().encode("utf-8", "surrogatepass")) > BYTES_MOST:
+    if len(text.reveal().encode("utf-8", "surrogatepass")) > MAX_BYTES:
         raise PasswordTooLong

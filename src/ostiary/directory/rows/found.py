@@ -22,7 +22,7 @@ Lookups = Mapping[str, object]
 
 _OF_U: Final = ", ".join(f"u.{name.strip()} AS {name.strip()}" for name in COLUMNS.split(","))
 _GROUP: Final = "g.pk AS pk, g.name AS name, g.is_superuser AS is_superuser, g.attributes AS attributes"
-_LONGEST_LIST: Final = 100  # values of one `in`
+_MAX_LIST_LENGTH: Final = 100  # values of one `in`
 
 _USER_TEXTS: Final[Mapping[str, str]] = {
     "username": "u.username", "name": "u.name", "email": "u.email", "path": "u.path", "type": "u.kind",
@@ -161,7 +161,7 @@ _OPERATORS: Final = frozenset(
 
 
 def _is_list_of(value: object, kind: type) -> bool:
-    return isinstance(value, list) and len(value) <= _LONGEST_LIST and all(type(one) is kind for one in value)
+    return isinstance(value, list) and len(value) <= _MAX_LIST_LENGTH and all(type(one) is kind for one in value)
 
 
 def _is_text(value: object) -> TypeGuard[str]:
@@ -178,7 +178,7 @@ def _marks(values: Sequence[object]) -> str:
 
 
 def _parts(values: Sequence[int]) -> Iterator[Sequence[int]]:
-    yield from (values[start : start + _LONGEST_LIST] for start in range(0, len(values), _LONGEST_LIST))
+    yield from (values[start : start + _MAX_LIST_LENGTH] for start in range(0, len(values), _MAX_LIST_LENGTH))
 
 
 def _group(row: Row) -> GroupRef:

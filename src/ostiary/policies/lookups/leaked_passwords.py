@@ -16,7 +16,7 @@ from ostiary.web.outgoing.requests import OutgoingFailed
 
 _PREFIX: Final = 5  # hexadecimal digits
 _LINE: Final = re.compile(r"([0-9A-F]{35}):([0-9]{1,12})")
-_LIMIT: Final = 1_048_576  # bytes; an answer has about 40 thousand
+_MAX_LENGTH: Final = 1_048_576  # bytes; an answer has about 40 thousand
 
 
 class LeakedPasswords:
@@ -32,7 +32,7 @@ class LeakedPasswords:
         try:
             # The padding hides the length of the response from observers, because it would reveal the prefix.
             text = await fetch_text(
-                f"{self._url}/range/{prefix}", headers={"Add-Padding": "true"}, accept="text/plain", limit=_LIMIT
+                f"{self._url}/range/{prefix}", headers={"Add-Padding": "true"}, accept="text/plain", limit=_MAX_LENGTH
             )
         except OutgoingFailed as error:
             raise NotAvailable(f"the list of leaked passwords does not answer: {error}") from None

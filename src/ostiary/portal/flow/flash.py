@@ -20,7 +20,7 @@ from ostiary.web.response import Response, set_cookie
 COOKIE: Final = "ostiary_typed"
 _SECONDS: Final = 60
 _VALUE_LIMIT: Final = 256  # characters of one value
-_LIMIT: Final = 3_000  # bytes of the cookie; browsers keep 4,096
+_MAX_LENGTH: Final = 3_000  # bytes of the cookie; browsers keep 4,096
 
 
 def write(
@@ -37,7 +37,7 @@ def write(
         name: value[:_VALUE_LIMIT] for name, value in answer.items() if isinstance(value, str) and name in harmless
     }
     packed = base64.urlsafe_b64encode(codec.encode(values)).rstrip(b"=").decode("ascii")
-    if values and len(packed) <= _LIMIT:
+    if values and len(packed) <= _MAX_LENGTH:
         _set(
             request,
             response,

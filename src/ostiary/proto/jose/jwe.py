@@ -26,11 +26,11 @@ KEY_ALGORITHMS: Final = ("RSA-OAEP-256", "ECDH-ES")
 CONTENT_ALGORITHMS: Final = ("A256CBC-HS512", "A256GCM")
 READABLE_CONTENT: Final = ("A256GCM", "A256CBC-HS512", "A128GCM", "A128CBC-HS256")
 """What others may encrypt to us with; the last is what clients take that were told nothing."""
-LONGEST_ENCRYPTED: Final = 49_152  # characters: a signed token of 32 KiB inside
+MAX_ENCRYPTED_LENGTH: Final = 49_152  # characters: a signed token of 32 KiB inside
 
 _MEMBERS: Final = {"RSA": ("kty", "n", "e"), "EC": ("kty", "crv", "x", "y"), "OKP": ("kty", "crv", "x")}
 _DOTS: Final = 4  # dots between the five parts
-_LONGEST_COORDINATE: Final = 88  # characters of base64url: 66 octets, of P-521
+_MAX_COORDINATE_LENGTH: Final = 88  # characters of base64url: 66 octets, of P-521
 _LEAST_MODULUS: Final = 342  # characters of base64url: 2048 bits (RFC 7518, section 4.3)
 _CURVES: Final = frozenset({"P-256", "P-384", "P-521", "X25519"})  # RFC 7518, section 6.2.1.1; RFC 8037, section 3.2
 
@@ -96,7 +96,7 @@ class Decrypter:
 
     def _check_header(self, token: str) -> None:
         # guard: A15 encrypted objects have a size limit
-        if len(token) > LONGEST_ENCRYPTED:
+        if len(token) > MAX_ENCRYPTED_LENGTH:
             raise MalformedToken("too long")
         header = read_header(token.partition(".")[0])
         if header.get("alg") != self.algorithm or header.get("enc") not in READABLE_CONTENT:
@@ -105,7 +105,7 @@ class Decrypter:
         if "zip" in header or "crit" in header:
             raise MalformedToken("neither compression nor a critical extension is supported")
         point = header.get("epk", {})
-        if not isinstance(point, dict) or any(len(str(one)) > _LONGEST_COORDINATE for one in point.values()):
+        if not isinstance(point, dict) or any(len(str(one)) > _MAX_COORDINATE_LENGTH for one in point.values()):
             raise MalformedToken("epk: expected a point on the curve of the key")
         if str(header.get("cty", "JWT")).upper() != "JWT":  # RFC 7519, section 5.2
             raise MalformedToken("cty: expected a JWT inside")

@@ -15,13 +15,13 @@ from ostiary.proto.jose.errors import MalformedToken, UnsupportedKey
 from ostiary.proto.jose.jwk import PublicKey
 from ostiary.proto.jose.keys import VerifyingKey, algorithms_for, require_rsa_size
 
-MOST_KEYS: Final = 32
+MAX_KEYS: Final = 32
 _CURVES: Final[dict[str, ec.EllipticCurve]] = {
     "P-256": ec.SECP256R1(),
     "P-384": ec.SECP384R1(),
     "P-521": ec.SECP521R1(),
 }
-_LONGEST: Final = 700  # characters of one number of a key: 4,096 bits, with a leading zero octet or two
+_MAX_LENGTH: Final = 700  # characters of one number of a key: 4,096 bits, with a leading zero octet or two
 
 
 def verifying_keys(jwks: Mapping[str, object]) -> tuple[VerifyingKey, ...]:
@@ -31,19 +31,19 @@ def verifying_keys(jwks: Mapping[str, object]) -> tuple[VerifyingKey, ...]:
     Raises UnsupportedKey for a malformed set, and for a malformed or weak key.
     """
     items = jwks.get("keys", [])
-    if not isinstance(items, list | tuple) or len(items) > MOST_KEYS:
-        raise UnsupportedKey(f'expected "keys", a list of at most {MOST_KEYS} keys')
+    if not isinstance(items, list | tuple) or len(items) > MAX_KEYS:
+        raise UnsupportedKey(f'expected "keys", a list of at most {MAX_KEYS} keys')
     return tuple(key for item in items for key in _keys(item))
 
 
 def usable_keys(jwks: Mapping[str, object]) -> tuple[VerifyingKey, ...]:
     """Return the usable verification keys of a set. Malformed, weak and unknown keys are ignored.
 
-    RFC 7517, section 5. At most `MOST_KEYS` keys are read.
+    RFC 7517, section 5. At most `MAX_KEYS` keys are read.
     """
     items = jwks.get("keys", [])
     keys: list[VerifyingKey] = []
-    for item in items[:MOST_KEYS] if isinstance(items, list | tuple) else ():
+    for item in items[:MAX_KEYS] if isinstance(items, list | tuple) else ():
         try:
             keys.extend(_keys(item))
         except (UnsupportedKey, MalformedToken):
@@ -96,6 +96,6 @@ def _octets(jwk: Mapping[str, object], name: str) -> bytes:
     value = jwk.get(name)
     if not isinstance(value, str):
         raise UnsupportedKey(f"expected the member {name} to be a text")
-    if len(value) > _LONGEST:
-        raise UnsupportedKey(f"expected the member {name} to have at most {_LONGEST} characters")
+    if len(value) > _MAX_LENGTH:
+        raise UnsupportedKey(f"expected the member {name} to have at most {_MAX_LENGTH} characters")
     return base64url_decode(value)

@@ -11,7 +11,7 @@ from ostiary.proto.jose.errors import BadSignature, MalformedToken
 from ostiary.proto.jose.keys import SigningKey, VerifyingKey
 from ostiary.record import dataclass
 
-LONGEST_TOKEN: Final = 65_536  # characters; our own tokens are far shorter
+MAX_TOKEN_LENGTH: Final = 65_536  # characters; our own tokens are far shorter
 _SEGMENTS: Final = 3
 
 
@@ -62,7 +62,7 @@ def verify(token: str, keys: Iterable[VerifyingKey]) -> VerifiedJws:
 
 def _split(token: str) -> tuple[str, str, str]:
     # guard: A17 an oversized token is refused unread
-    if len(token) > LONGEST_TOKEN:
+    if len(token) > MAX_TOKEN_LENGTH:
         raise MalformedToken("longer than any token made here")
     parts = token.split(".")
     if len(parts) != _SEGMENTS:

@@ -20,9 +20,9 @@ from ostiary.proto.jose.jwk import PublicKey
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
 
 LEAST_RSA_BITS: Final = 2048  # RFC 7518, section 3.3
-MOST_RSA_BITS: Final = 4096
+MAX_RSA_BITS: Final = 4096
 LEAST_EXPONENT: Final = 3
-MOST_EXPONENT: Final = 2**32  # of clients' RSA keys: the time of a verification grows with its bits
+MAX_EXPONENT: Final = 2**32  # of clients' RSA keys: the time of a verification grows with its bits
 LEAST_SECRET: Final = 32  # octets of an HS256 key (RFC 7518, section 3.2)
 _PKCS1: Final = padding.PKCS1v15()
 # RFC 7518, sections 3.3 and 3.5: algorithm -> padding, hash.
@@ -68,7 +68,7 @@ def algorithms_for(key: PrivateKey | PublicKey | bytes) -> tuple[str, ...]:
 def require_key_size(key: object) -> None:
     """Refuse a client's key that is expensive to use: its sender must not choose our costs.
 
-    That is RSA with more than `MOST_RSA_BITS`, or a public exponent beyond `MOST_EXPONENT`. Raises UnsupportedKey.
+    That is RSA with more than `MAX_RSA_BITS`, or a public exponent beyond `MAX_EXPONENT`. Raises UnsupportedKey.
     """
     if isinstance(key, rsa.RSAPrivateKey):
         numbers = key.private_numbers().public_numbers
@@ -82,10 +82,10 @@ def require_key_size(key: object) -> None:
 def require_rsa_size(modulus: int, exponent: int) -> None:
     """Refuse the same by the numbers, before anything is computed with them. Raises UnsupportedKey."""
     # guard: A69 a foreign RSA modulus is bounded
-    if modulus.bit_length() > MOST_RSA_BITS:
-        raise UnsupportedKey(f"expected an RSA key of at most {MOST_RSA_BITS} bits")
+    if modulus.bit_length() > MAX_RSA_BITS:
+        raise UnsupportedKey(f"expected an RSA key of at most {MAX_RSA_BITS} bits")
     # guard: A69 a foreign RSA exponent is bounded
-    if not LEAST_EXPONENT <= exponent <= MOST_EXPONENT or exponent % 2 == 0:
+    if not LEAST_EXPONENT <= exponent <= MAX_EXPONENT or exponent % 2 == 0:
         raise UnsupportedKey("expected an RSA key with a small public exponent, such as 65537")
 
 

@@ -14,7 +14,7 @@ from ostiary.record import dataclass
 Scheme = Literal["bearer", "dpop"]
 
 _TOKEN: Final = re.compile(r"[A-Za-z0-9\-._~+/]+=*")
-_LONGEST: Final = 32_768  # characters
+_MAX_LENGTH: Final = 32_768  # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ def parse_token(authorization: str | None, parameters: Parameters) -> SentToken 
         if sent is not None:
             raise OAuthError(INVALID_REQUEST, "the access token was sent twice")
         sent = SentToken(credentials.strip(), "dpop" if scheme.lower() == "dpop" else "bearer")
-    if sent is not None and (len(sent.token) > _LONGEST or _TOKEN.fullmatch(sent.token) is None):
+    if sent is not None and (len(sent.token) > _MAX_LENGTH or _TOKEN.fullmatch(sent.token) is None):
         raise OAuthError(INVALID_REQUEST, "malformed access token")
     return sent
 

@@ -16,7 +16,7 @@ MAX_CODE: Final = 999_999_999  # nine digits: easy to type on any keyboard, and 
 
 _CODE: Final = re.compile(r"[1-9][0-9]{8}")
 _SPACES: Final = re.compile(r"[\s\-.]+")
-_LONGEST: Final = 64  # characters of a typed code
+_MAX_LENGTH: Final = 64  # characters of a typed code
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ def parse_device_request(parameters: Parameters) -> tuple[str, ...]:
 def read_user_code(typed: object) -> str | None:
     """Return the typed user code without separators (6.1); None when it is malformed."""
     text = str(typed) if isinstance(typed, int) and not isinstance(typed, bool) else typed
-    if not isinstance(text, str) or len(text) > _LONGEST:
+    if not isinstance(text, str) or len(text) > _MAX_LENGTH:
         return None
     code = _SPACES.sub("", text)
     return code if _CODE.fullmatch(code) is not None else None

@@ -155,7 +155,7 @@ _WIDTH: Final = 640  # pixels, as all here
 _LINE: Final = 20
 _GAP: Final = 28
 _LEFT: Final = 24
-_LONGEST: Final = 78  # characters of a line
+_MAX_LENGTH: Final = 78  # characters of a line
 
 
 def drawing(outline: FlowOutline) -> str:
@@ -207,4 +207,4 @@ def _arrow(begin: int, end: int) -> str:
 
 
 def _short(text: str) -> str:
-    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "\N{HORIZONTAL ELLIPSIS}"
+    return text if len(text) <= _MAX_LENGTH else text[: _MAX_LENGTH - 1] + "\N{HORIZONTAL ELLIPSIS}"

@@ -33,7 +33,7 @@ _FORM: Final = (("Content-Type", "application/x-www-form-urlencoded"),)
 _VISIBLE: Final = re.compile(r"[\x21-\x7e]+")
 _STATUS: Final = re.compile(rb"HTTP/1\.[01] ([1-5][0-9]{2})(?: [^\r\n]*)?\r?\n")
 _CONTINUE: Final = 200  # statuses below are interim (RFC 9110 15.2)
-_INTERIM_MOST: Final = 4
+_MAX_INTERIM: Final = 4
 _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -204,7 +204,7 @@ async def _exchange(
 
 
 async def _status(reader: asyncio.StreamReader) -> int:
-    for _ in range(_INTERIM_MOST):
+    for _ in range(_MAX_INTERIM):
         match = _STATUS.fullmatch(await reader.readline())
         if match is None:
             raise OutgoingFailed("the response is not HTTP")

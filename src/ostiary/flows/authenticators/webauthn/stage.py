@@ -28,7 +28,7 @@ FAILED: Final = "This passkey could not be set up. Try again."
 KNOWN: Final = "This passkey is set up already."
 NOT_HERE: Final = "Passkeys of this model cannot be set up here. Ask whoever runs this service."
 TOO_OFTEN: Final = "This failed too often. Start again."
-NAME_MOST: Final = 100  # characters
+MAX_NAME_LENGTH: Final = 100  # characters
 _UNNAMED: Final = "Passkey"
 log: Final = logging.getLogger("ostiary.flows")
 
@@ -114,7 +114,7 @@ class AuthenticatorWebAuthnStage(SetupStage):
         refusal = await self._refusal(stage_context, registered)
         if refusal is not None:
             return self._failed(stage_context, refusal)
-        typed = text_of(answer, "name").strip()[:NAME_MOST]
+        typed = text_of(answer, "name").strip()[:MAX_NAME_LENGTH]
         name = typed or await self._name(stage_context, owner, registered)
         device = self.authenticator(stage_context, WebAuthnAuthenticator).add(
             registered,

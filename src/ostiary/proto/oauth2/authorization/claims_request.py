@@ -13,8 +13,8 @@ from ostiary.record import dataclass
 ClaimsTarget = Literal["userinfo", "id_token"]
 CLAIMS_TARGETS: Final[tuple[ClaimsTarget, ...]] = ("userinfo", "id_token")
 
-_LONGEST: Final = 4096  # characters of the parameter
-_MOST: Final = 64  # claims of one member, and values of one claim
+_MAX_LENGTH: Final = 4096  # characters of the parameter
+_MAX_ITEMS: Final = 64  # claims of one member, and values of one claim
 _Scalar = str | int | float | bool
 
 
@@ -85,7 +85,7 @@ def parse_claims(text: str | None) -> ClaimsRequest:
     """
     if text is None:
         return NO_CLAIMS
-    if len(text) > _LONGEST:
+    if len(text) > _MAX_LENGTH:
         raise _malformed("too long")
     try:
         document = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse)
@@ -99,8 +99,8 @@ def parse_claims(text: str | None) -> ClaimsRequest:
 def _member(items: object, target: str) -> tuple[RequestedClaim, ...]:
     if items is None:
         return ()
-    if not isinstance(items, dict) or len(items) > _MOST:
-        raise _malformed(f"{target} is not an object of at most {_MOST} members")
+    if not isinstance(items, dict) or len(items) > _MAX_ITEMS:
+        raise _malformed(f"{target} is not an object of at most {_MAX_ITEMS} members")
     return tuple(_claim(name, options) for name, options in items.items())
 
 
@@ -115,8 +115,8 @@ def _claim(name: str, options: object) -> RequestedClaim:
     if not isinstance(essential, bool):
         raise _malformed(f"essential of {name} is not a boolean")
     values = options.get("values", [])
-    if not isinstance(values, list) or len(values) > _MOST:
-        raise _malformed(f"values of {name} is not an array of at most {_MOST} items")
+    if not isinstance(values, list) or len(values) > _MAX_ITEMS:
+        raise _malformed(f"values of {name} is not an array of at most {_MAX_ITEMS} items")
     if "value" in options:
         values = [options["value"], *values]
     return RequestedClaim(name, essential, tuple(_scalars(name, values)))

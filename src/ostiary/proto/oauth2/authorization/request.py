@@ -27,10 +27,10 @@ PROMPTS: Final = frozenset({"none", "login", "consent", "select_account"})
 DISPLAYS: Final = ("page", "popup", "touch", "wap")  # OpenID Connect Core 3.1.2.1
 MAY_REPEAT: Final = frozenset({"resource"})  # RFC 8707 2
 
-LONGEST: Final = 8192  # characters of state and nonce
+MAX_LENGTH: Final = 8192  # characters of state and nonce
 _MAX_AGE_DIGITS: Final = 10
-_MOST_RESOURCES: Final = 16
-_MOST_WORDS: Final = 32  # of acr_values and ui_locales
+_MAX_RESOURCES: Final = 16
+_MAX_WORDS: Final = 32  # of acr_values and ui_locales
 _THUMBPRINT: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
@@ -62,7 +62,7 @@ def parse_target(parameters: Parameters, redirect_uri: str) -> ResponseTarget:
     single = {name: value for name, value in parameters.values.items() if name not in parameters.repeated}
     parts = CODE_ONLY
     state = single.get("state")
-    if state is not None and len(state) > LONGEST:
+    if state is not None and len(state) > MAX_LENGTH:
         state = None
     try:
         parts = parse_response_type(single.get("response_type", "code"))
@@ -78,7 +78,7 @@ def parse_request(parameters: Parameters) -> AuthorizeRequest:
     parts = parse_response_type(parameters.need("response_type"))
     parse_mode(parameters.get("response_mode"), parts, parameters.get("redirect_uri") or "")
     for name in ("state", "nonce"):
-        if len(parameters.get(name) or "") > LONGEST:
+        if len(parameters.get(name) or "") > MAX_LENGTH:
             raise OAuthError(INVALID_REQUEST, f"{name} is too long")
     nonce = parameters.get("nonce")
     if "id_token" in parts and nonce is None:  # Core 3.2.2.1, 3.3.2.11
@@ -109,7 +109,7 @@ def grant_resources(requested: tuple[str, ...], known: Collection[str]) -> tuple
     """
     if not known:
         return ()
-    if len(requested) > _MOST_RESOURCES or not all(is_safe_redirect_uri(value) for value in requested):
+    if len(requested) > _MAX_RESOURCES or not all(is_safe_redirect_uri(value) for value in requested):
         raise OAuthError(INVALID_TARGET, "not an absolute address without a fragment, or too many")
     if not set(requested) <= set(known):
         raise OAuthError(INVALID_TARGET, "a resource that the provider does not list")
@@ -145,7 +145,7 @@ def _parse_thumbprint(text: str | None) -> str | None:
 
 
 def _words(text: str | None) -> tuple[str, ...]:
-    return tuple(dict.fromkeys((text or "").split()[:_MOST_WORDS]))
+    return tuple(dict.fromkeys((text or "").split()[:_MAX_WORDS]))
 
 
 __all__ = [

@@ -16,13 +16,13 @@ from ostiary.proto.oauth2.errors import INVALID_REQUEST_OBJECT, OAuthError
 from ostiary.proto.oauth2.parameters import Parameters, is_storable, read_parameters
 from ostiary.record import dataclass
 
-LONGEST: Final = 32_768  # characters
+MAX_LENGTH: Final = 32_768  # characters
 LEEWAY: Final = 60  # seconds that two clocks may differ
 
 _TYPES: Final = frozenset({"jwt", "oauth-authz-req+jwt", "application/oauth-authz-req+jwt"})
 _OF_THE_JWT: Final = frozenset({"iss", "aud", "exp", "nbf", "iat", "jti"})
 _FORBIDDEN: Final = ("request", "request_uri", "client_secret", "client_assertion", "client_assertion_type")
-_MOST: Final = 64  # members
+_MAX_ITEMS: Final = 64  # members
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ def read_object(
     the client and aud one of `audiences`, if present (4).
     """
     try:
-        statement = read_statement(token, keys, longest=LONGEST)
+        statement = read_statement(token, keys, longest=MAX_LENGTH)
         _check(statement, client_id=client_id, audiences=audiences)
         expires = _times(statement, now)
         parameters = read_parameters(_pairs(statement.claims))
@@ -63,7 +63,7 @@ def _check(statement: SignedStatement, *, client_id: str, audiences: Collection[
     claims = statement.claims
     if str(statement.header.get("typ", "JWT")).lower() not in _TYPES:
         raise BadStatement("typ of another kind of token")
-    if len(claims) > _MOST:
+    if len(claims) > _MAX_ITEMS:
         raise BadStatement("too many claims")
     if claims.get("client_id") != client_id:
         raise BadStatement("client_id differs")

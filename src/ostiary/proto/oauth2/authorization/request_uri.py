@@ -11,7 +11,7 @@ PREFIX: Final = "urn:ietf:params:oauth:request_uri:"  # RFC 9126 2.2
 LIFETIME: Final = 90  # seconds of a request URI
 
 _OF_THE_CLIENT: Final = frozenset({"client_secret", "client_assertion", "client_assertion_type", "request"})
-_LONGEST: Final = 32_768  # characters of all parameters together
+_MAX_LENGTH: Final = 32_768  # characters of all parameters together
 
 
 def handle_of(request_uri: str) -> str | None:
@@ -29,6 +29,6 @@ def pushed_pairs(parameters: Parameters) -> tuple[tuple[str, str], ...]:
         if name not in _OF_THE_CLIENT
         for one in (parameters.all(name) if name in parameters.repeated else (parameters.values[name],))
     )
-    if sum(len(name) + len(one) for name, one in pairs) > _LONGEST:
+    if sum(len(name) + len(one) for name, one in pairs) > _MAX_LENGTH:
         raise OAuthError(INVALID_REQUEST, "too long to be kept")
     return pairs

@@ -10,7 +10,7 @@ from ostiary.record import dataclass
 
 JWT_BEARER: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 LEEWAY: Final = 30  # seconds a client's clock may be wrong
-LONGEST_LIFE: Final = 3600  # seconds; a client makes a new assertion for each request
+MAX_LIFETIME: Final = 3600  # seconds; a client makes a new assertion for each request
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,5 +32,5 @@ def verify_assertion(statement: SignedStatement, *, client_id: str, audiences: C
     # guard: A14 an assertion has one audience
     if statement.claims.get("aud") not in audiences:
         raise BadAudience(statement, audiences, "aud is not one text, or somebody else")
-    expires = verify_times(statement, now=now, leeway=LEEWAY, longest=LONGEST_LIFE)
+    expires = verify_times(statement, now=now, leeway=LEEWAY, longest=MAX_LIFETIME)
     return Assertion(statement.text("jti"), int((expires + LEEWAY) * 1_000_000))

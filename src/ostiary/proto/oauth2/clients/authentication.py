@@ -16,7 +16,7 @@ from ostiary.record import dataclass
 
 Method = Literal["client_secret_basic", "client_secret_post", "assertion", "none"]
 
-_LONGEST: Final = 8192  # characters of the header
+_MAX_LENGTH: Final = 8192  # characters of the header
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ def _parse_basic(encoded: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
     Section 2.3.1 requires form encoding, "+" for a space and "%41" for "A". Many clients do not encode.
     """
-    if len(encoded) > _LONGEST:
+    if len(encoded) > _MAX_LENGTH:
         raise OAuthError(INVALID_CLIENT, "the Authorization header is too long")
     try:
         text = binascii.a2b_base64(encoded, strict_mode=True).decode()

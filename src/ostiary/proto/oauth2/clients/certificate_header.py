@@ -9,7 +9,7 @@ import re
 from typing import Final
 from urllib.parse import unquote
 
-LONGEST: Final = 16_384  # characters of the header
+MAX_LENGTH: Final = 16_384  # characters of the header
 
 _PEM: Final = re.compile(r"\s*-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]+)-----END CERTIFICATE-----")
 
@@ -27,7 +27,7 @@ def read_certificate_header(text: str) -> bytes | None:
     value = text.strip()
     if not value:
         return None
-    if len(value) > LONGEST:
+    if len(value) > MAX_LENGTH:
         raise BadCertificateHeader("too long")
     if value.startswith(":"):
         return _octets(value[1:].partition(":")[0])

@@ -16,7 +16,7 @@ from ostiary.proto.oauth2.errors import INVALID_DPOP_PROOF, USE_DPOP_NONCE, OAut
 from ostiary.record import dataclass
 
 ALGORITHMS: Final = ("ES256", "ES384", "ES512", "EdDSA", "RS256", "RS384", "RS512", "PS256")
-LONGEST: Final = 8192  # characters of the header
+MAX_LENGTH: Final = 8192  # characters of the header
 MAX_AGE: Final = 120  # seconds since iat
 MAX_SKEW: Final = 30  # seconds that a client's clock may be ahead
 NONCE_TURN: Final = 300_000_000  # microseconds between two nonces; the previous one is valid too
@@ -49,10 +49,10 @@ def verify_dpop_proof(text: str, target: ProofTarget, *, nonce_key: bytes | None
     With a `nonce_key` the proof must contain our current nonce (8). `now` is microseconds UTC.
     """
     try:
-        header = unverified_header(text, longest=LONGEST)
+        header = unverified_header(text, longest=MAX_LENGTH)
         key = _key(header)
         verifying = VerifyingKey(key, algorithm=str(header["alg"]))
-        statement = read_statement(text, [verifying], longest=LONGEST)
+        statement = read_statement(text, [verifying], longest=MAX_LENGTH)
         iat = _verify_claims(statement, target, now)
     except (BadStatement, JoseError) as error:
         raise OAuthError(INVALID_DPOP_PROOF, str(error)) from error

@@ -12,7 +12,7 @@ from typing import Final
 from ostiary.proto.jose import JoseError, VerifyingKey, base64url_decode, peek_header, verify
 from ostiary.record import dataclass
 
-LONGEST: Final = 16_384  # characters
+MAX_LENGTH: Final = 16_384  # characters
 
 _MAX_TIME: Final = 253_402_300_799  # seconds: the end of the year 9999; excludes NaN and infinities
 
@@ -71,7 +71,7 @@ class SignedStatement:
         return frozenset()
 
 
-def unverified_header(text: str, *, longest: int = LONGEST) -> Mapping[str, object]:
+def unverified_header(text: str, *, longest: int = MAX_LENGTH) -> Mapping[str, object]:
     """Return the unverified header, only for choosing a key. Raises BadStatement."""
     if len(text) > longest:
         raise BadStatement("too long")
@@ -84,7 +84,7 @@ def unverified_header(text: str, *, longest: int = LONGEST) -> Mapping[str, obje
 def unverified_claim(text: str, name: str) -> str | None:
     """Return an unverified claim, a text or None, only for finding the client."""
     parts = text.split(".")
-    if len(parts) != 3 or len(text) > LONGEST:  # noqa: PLR2004 - header, payload, signature
+    if len(parts) != 3 or len(text) > MAX_LENGTH:  # noqa: PLR2004 - header, payload, signature
         return None
     try:
         value = _claims(_decode(parts[1])).get(name)
@@ -93,7 +93,7 @@ def unverified_claim(text: str, name: str) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def read_statement(text: str, keys: Iterable[VerifyingKey], *, longest: int = LONGEST) -> SignedStatement:
+def read_statement(text: str, keys: Iterable[VerifyingKey], *, longest: int = MAX_LENGTH) -> SignedStatement:
     """Verify the signature of a JWT with one of the keys. Raises BadStatement."""
     if len(text) > longest:
         raise BadStatement("too long")

@@ -49,9 +49,9 @@ FINISH: Final = "oauth2.device-finish"
 DECLINED: Final = "oauth2.device-declined"
 
 WINDOW: Final = 3_600_000_000  # microseconds in which attempts are counted
-MOST_BY_SESSION: Final = 10
-MOST_BY_PERSON: Final = 20
-MOST_BY_ADDRESS: Final = 60
+MAX_BY_SESSION: Final = 10
+MAX_BY_PERSON: Final = 20
+MAX_BY_ADDRESS: Final = 60
 
 _GONE: Final = "This code is no longer valid. Start again."
 _DECLINED: Final = "You did not allow it. The device is not signed in."
@@ -182,9 +182,9 @@ def _approval(stage_context: StageContext, client: Client, subject: Subject, ite
 
 async def _is_too_often(stage_context: StageContext) -> bool:
     limits = {
-        f"user-code:session:{stage_context.session.key.hex()}": MOST_BY_SESSION,
-        f"user-code:user:{stage_context.session.user}": MOST_BY_PERSON,
-        f"user-code:{address_key(stage_context.client)}": MOST_BY_ADDRESS,
+        f"user-code:session:{stage_context.session.key.hex()}": MAX_BY_SESSION,
+        f"user-code:user:{stage_context.session.user}": MAX_BY_PERSON,
+        f"user-code:{address_key(stage_context.client)}": MAX_BY_ADDRESS,
     }
 
     def count() -> Batch[bool]:

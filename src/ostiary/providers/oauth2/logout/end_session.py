@@ -49,7 +49,7 @@ _KEPT: Final = frozenset({"client_id", "post_logout_redirect_uri", "state", "ui_
 HINT: Final = "hint"
 ADDRESS: Final = "address"
 POST_LIMIT: Final = 98_304  # bytes: a hint of 64 KiB, and the rest
-LONGEST_IN_ADDRESS: Final = 4_096  # characters of a hint; proxies take lines of 8 KiB
+MAX_LENGTH_IN_ADDRESS: Final = 4_096  # characters of a hint; proxies take lines of 8 KiB
 _SHORT_TYP: Final = "logout-hint+jwt"
 _NOT_OURS: Final = "x"
 _TYP: Final = "JWT"  # the `typ` of ID tokens; a logout token is none, whoever signed it
@@ -141,7 +141,7 @@ async def end_session_post(request: Request, services: OAuth2Services) -> Respon
 
 def _shortened(client: Client | None, hint: str) -> str:
     """Return a short hint that identifies the same user and session, and has no other use."""
-    if len(hint) <= LONGEST_IN_ADDRESS:
+    if len(hint) <= MAX_LENGTH_IN_ADDRESS:
         return hint
     try:
         claims = _hint(client, hint)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ostiary.web.request import Request
 
 REL: Final = "http://openid.net/specs/connect/1.0/issuer"
-_LONGEST: Final = 2048  # characters of a resource that is repeated
+_MAX_LENGTH: Final = 2048  # characters of a resource that is repeated
 
 
 async def webfinger(request: Request, services: OAuth2Services) -> Response:
@@ -30,7 +30,7 @@ async def webfinger(request: Request, services: OAuth2Services) -> Response:
         application = snapshot.get(Application, brand.default_application)
     client = None if application is None else client_by_slug(snapshot, application.slug)
     body: dict[str, object] = {}
-    if client is not None and resource and len(resource) <= _LONGEST:
+    if client is not None and resource and len(resource) <= _MAX_LENGTH:
         body = {"subject": resource, "links": [{"rel": REL, "href": client.issuer(request.base_url)}]}
     response = json(body)
     response.headers[:] = [("content-type", "application/jrd+json"), ("access-control-allow-origin", "*")]

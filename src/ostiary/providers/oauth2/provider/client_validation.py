@@ -16,7 +16,7 @@ _METHOD: Final = "token_endpoint_auth_method"
 _BY_KEYS: Final = frozenset({"private_key_jwt", "self_signed_tls_client_auth"})
 _BY_SECRET: Final = frozenset({"client_secret_basic", "client_secret_post", "client_secret_jwt"})
 _DEVICE: Final = "urn:ietf:params:oauth:grant-type:device_code"
-_LONGEST_AUDIENCE: Final = 2048  # characters
+_MAX_AUDIENCE_LENGTH: Final = 2048  # characters
 _LEAST_SECRET: Final = 32  # octets of a secret that makes signatures (RFC 7518 3.2)
 _PRIVATE: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 
@@ -34,8 +34,8 @@ def validate_client(item: OAuth2ProviderFields) -> Iterable[Problem]:
     yield from _validate_subject(item)
     if "refresh_token" in item.grant_types and not {"authorization_code", _DEVICE} & set(item.grant_types):
         yield Problem("grant_types", "nothing makes refresh tokens, expected authorization_code or device_code as well")
-    if any(not text or len(text) > _LONGEST_AUDIENCE for text in item.jwt_federation_audiences):
-        yield Problem("jwt_federation_audiences", f"expected texts of 1 to {_LONGEST_AUDIENCE} characters")
+    if any(not text or len(text) > _MAX_AUDIENCE_LENGTH for text in item.jwt_federation_audiences):
+        yield Problem("jwt_federation_audiences", f"expected texts of 1 to {_MAX_AUDIENCE_LENGTH} characters")
 
 
 def _validate_keys(item: OAuth2ProviderFields, *, needed: bool) -> Iterable[Problem]:

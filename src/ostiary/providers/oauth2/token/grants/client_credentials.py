@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from ostiary.store.database import Batch, Statement
 
 _TOO_MANY: Final = "Too many wrong app passwords. Wait a little."
-_LONGEST: Final = 4096  # characters of a secret that may be a username and app password
+_MAX_LENGTH: Final = 4096  # characters of a secret that may be a username and app password
 _NAME: Final = 128  # characters of the provider's name in the username
 
 
@@ -201,7 +201,7 @@ def _shown(token_request: TokenRequest) -> str:
 
 def _pair(secret: str | None) -> tuple[str, str] | None:
     """Return the username and app password sent in place of a secret, as base64 of both with a colon."""
-    if secret is None or len(secret) > _LONGEST:
+    if secret is None or len(secret) > _MAX_LENGTH:
         return None
     try:
         name, colon, password = base64.b64decode(secret, validate=True).decode().partition(":")

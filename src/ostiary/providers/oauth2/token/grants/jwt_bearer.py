@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ostiary.directory.user import Subject
     from ostiary.providers.oauth2.token.request import TokenRequest
 
-_LONGEST: Final = 32_768  # characters of a token
+_MAX_LENGTH: Final = 32_768  # characters of a token
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +77,7 @@ def _verified(text: str, origin: Client, token_request: TokenRequest) -> SignedS
     ours = {client.issuer(base) for client in (token_request.client, origin)}
     ours |= {client.provider.client_id for client in (token_request.client, origin)}
     try:
-        statement = read_statement(text, origin.verifying, longest=_LONGEST)
+        statement = read_statement(text, origin.verifying, longest=_MAX_LENGTH)
         verify_times(statement, now=token_request.now, leeway=0)
         statement.require_audience(ours)
     except BadStatement as error:

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
 LEEWAY: Final = 30  # seconds of clock skew of an issuer
 
-_LONGEST: Final = 32_768  # characters of a token
-_LONGEST_SUBJECT: Final = 255  # characters
+_MAX_LENGTH: Final = 32_768  # characters of a token
+_MAX_SUBJECT_LENGTH: Final = 255  # characters
 _SECOND: Final = 1_000_000
 # Logout tokens, security events and proofs are signed with the same keys, and must not pass (RFC 8725 3.11).
 _TYPES: Final = frozenset({"jwt", "at+jwt", "application/at+jwt"})
@@ -55,7 +55,7 @@ async def foreign(token_request: TokenRequest, text: str) -> Foreign:
     reasons: list[str] = []
     cause: Exception | None = None
     try:
-        kid = unverified_header(text, longest=_LONGEST).get("kid")
+        kid = unverified_header(text, longest=_MAX_LENGTH).get("kid")
     except BadStatement as error:
         raise OAuthError(INVALID_GRANT, f"federated token: {error}") from error
     for source in _sources(token_request):
@@ -81,7 +81,7 @@ def _verified(
     token_request: TokenRequest, source: OAuthSource, issuer: Issuer, text: str
 ) -> tuple[SignedStatement, int]:
     """Return the token's claims and its expiry in microseconds UTC. Raises BadStatement."""
-    statement = read_statement(text, issuer.keys, longest=_LONGEST)
+    statement = read_statement(text, issuer.keys, longest=_MAX_LENGTH)
     # guard: A14 a token of another type is refused
     if str(statement.header.get("typ", "JWT")).lower() not in _TYPES or "events" in statement.claims:
         raise BadStatement("another kind of token")
@@ -108,7 +108,7 @@ async def _account(
     Its username is authentik's, provider and subject joined by a hyphen, which is ambiguous: it ignores case, and both
     parts may contain hyphens. So the account stores the exact identity it was created for, and serves no other.
     """
-    sub = statement.text("sub", longest=_LONGEST_SUBJECT)
+    sub = statement.text("sub", longest=_MAX_SUBJECT_LENGTH)
     iss = statement.claims.get("iss")
     if not sub.isprintable() or not (iss is None or (isinstance(iss, str) and is_storable(iss))):
         raise BadStatement("a sub or iss that cannot be kept or shown")
