@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from ostiary.sandbox.language import objects
 from ostiary.sandbox.language.names import MAPPING, POLICY
+from ostiary.sandbox.language.prelude import lookups
 from ostiary.sandbox.language.program import RefusedExpression, check, prepare
 
 
@@ -67,3 +69,41 @@ def test_programs_are_made_once() -> None:
     prepare.cache_clear()
     assert prepare("return True", POLICY) is prepare("return True", POLICY)
     assert prepare("return True", POLICY) is not prepare("return True", MAPPING)
+
+
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        ("return ak_user_by(shoe_size=4)", "line 1, column 19: there is no field shoe_size of users"),
+        ("return ak_user_by(usernme='a')", "line 1, column 19: there is no field usernme of users; did you mean username?"),
+        ("return ak_is_group_member(request.user, nme='a')", "line 1, column 41: there is no field nme of groups; did you mean name?"),
+        ("return ak_user_by(username__regex='a')", "line 1, column 19: there is no look-up regex here; look up more"),
+        ("return ak_user_by(username__year=1)", "line 1, column 19: there is no look-up year of username here; there are contains"),
+        ("return request.user.groups.filter(title='a').exists()", "line 1, column 35: there is no field title of groups"),
+        ("from authentik.core.models import User\nreturn User.objects.all().exclude(shoe=1).count()", "line 2, column 35: there is no field shoe of users"),
+        ("return request.user.usrname", "line 1, column 8: request.user has no usrname here; did you mean username?"),
+        ("return request.http_request.body", "line 1, column 8: request.http_request has no body here"),
+        ("return request.usr", "line 1, column 8: request has no usr here; did you mean user?"),
+    ],
+)  # fmt: skip
+def test_what_objects_have_not_is_told(source: str, told: str) -> None:
+    (fault,) = check(source, POLICY)
+    assert str(fault).startswith(told), fault
+    assert not fault.fatal
+
+
+def test_a_look_up_that_would_be_taken_for_a_key_is_refused() -> None:
+    with pytest.raises(RefusedExpression, match="line 1, column 19: there is no look-up regex here"):
+        prepare("return ak_user_by(attributes__upn__regex='a')", POLICY)
+
+
+def test_what_the_expression_names_itself_is_not_ours() -> None:
+    assert check("user = {}\nrequest = dict\nreturn user.whatever, request.other, {}.get('a', None)", POLICY) == ()
+    assert (
+        check("return ak_user_by(groups__name='a', attributes__a__b__gte=1, pk__in=[1]).groups.get(pk='1')", POLICY)
+        == ()
+    )
+
+
+def test_operators_are_those_of_the_prelude() -> None:
+    assert set(lookups.OPERATORS) == objects.OPERATORS

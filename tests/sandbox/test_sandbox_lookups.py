@@ -71,6 +71,9 @@ FOUND = {
     "User.objects.filter(attributes__home__town='Bern')": ["ada"],
     "User.objects.filter(attributes__floor__gte=2)": ["ada"],
     "User.objects.filter(attributes__floor=2)": ["ada"],
+    "User.objects.filter(attributes__has_key='home')": ["ada"],
+    "User.objects.filter(attributes__home__has_any_keys=['x', 'town'])": ["ada"],
+    "User.objects.filter(attributes__has_keys=['home', 'x'])": [],
     "User.objects.filter(is_superuser=True)": ["ada"],
     "User.objects.filter(groups__name='staff')": ["bob"],
     "User.objects.filter(ak_groups__name__startswith='a')": ["ada"],
@@ -117,8 +120,14 @@ ONE = [
         ("from authentik.core.models import Group\nreturn list(Group.objects.values_list('name', 'attributes__n'))", [["admins", None], ["all", None], ["staff", 1]]),
     ]  # fmt: skip
 MISSED = [
+    (
+        "return ak_user_by(username='ada').groups.filter(**{'attributes__colour__' + 'iregex': 'r'}).exists()",
+        "There is no look-up 'iregex' here",
+    ),
+    ("return ak_user_by(**{'attributes__upn__' + 'regex': 'a'})", "There is no look-up 'regex' here"),
+    ("return User.objects.filter(**{'attributes__upn__' + 'regex': 'a'}).exists()", "There is no look-up 'regex' here"),
     ("return User.objects.filter(shoe_size=4).exists()", "Cannot resolve keyword 'shoe_size' into field"),
-    ("return User.objects.filter(username__regex='a').exists()", "Cannot look up 'username__regex' here"),
+    ("return User.objects.filter(username__regex='a').exists()", "There is no look-up 'regex' here"),
     ("return User.objects.get(username='nobody')", "User matching query does not exist."),
     ("return User.objects.get(is_active=True)", "returned more than one User"),
     ("return Group.objects.get_or_create(name='new')", "there is no such group, and an expression makes none"),

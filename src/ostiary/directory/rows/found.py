@@ -155,7 +155,7 @@ def _attribute(column: str, path: str, value: object) -> Iterator[tuple[str, Seq
 _OPERATORS: Final = frozenset(
     {
         "iexact", "contains", "icontains", "startswith", "istartswith", "endswith", "iendswith", "in", "isnull", "gt",
-        "gte", "lt", "lte",
+        "gte", "lt", "lte", "has_key", "has_keys", "has_any_keys",
     }
 )  # fmt: skip
 

@@ -7,11 +7,12 @@ import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from ostiary.sandbox.language.analysis import free_names
+from ostiary.sandbox.language.analysis import bound_names, free_names
 from ostiary.sandbox.language.fault import LanguageFault, fault_at
 from ostiary.sandbox.language.modules import NATIVE, SHIMS
 from ostiary.sandbox.language.name_sets import name_set
 from ostiary.sandbox.language.names import EXCEPTIONS, INSTEAD, Dialect
+from ostiary.sandbox.language.objects import check_objects
 from ostiary.sandbox.language.rewriting import METHODS
 
 RESERVED: Final = "ostiary_"
@@ -50,7 +51,8 @@ _NODES: Final[Mapping[type[ast.AST], tuple[str, str]]] = {
 
 def check_body(body: Sequence[ast.stmt], dialect: Dialect) -> list[LanguageFault]:
     """Return everything that is wrong with statements, in the order of the text."""
-    found = [*_Checker(body, dialect).faults(), *_unknown(body, dialect)]
+    objects = check_objects(body, dialect, frozenset(bound_names(body)))
+    found = [*_Checker(body, dialect).faults(), *_unknown(body, dialect), *objects]
     return sorted(dict.fromkeys(found), key=lambda fault: (fault.line, fault.column))
 
 

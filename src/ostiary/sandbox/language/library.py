@@ -79,6 +79,21 @@ def definitions() -> frozenset[str]:
     return frozenset(_library().definitions)
 
 
+def members_of(name: str) -> frozenset[str]:
+    """Return the methods of a class of the prelude, and the attributes that its objects have from the beginning."""
+    node = _library().definitions[name]
+    methods = [one for one in ast.iter_child_nodes(node) if isinstance(one, ast.FunctionDef)]
+    assigned = [_assigned_attribute(line) for one in methods if one.name == "__init__" for line in one.body]
+    constants = [
+        target.id for one in ast.iter_child_nodes(node) if isinstance(one, ast.Assign) for target in _names(one)
+    ]
+    return frozenset([one.name for one in methods] + [one for one in assigned if one is not None] + constants)
+
+
+def _names(part: ast.Assign) -> Iterator[ast.Name]:
+    yield from (target for target in part.targets if isinstance(target, ast.Name))
+
+
 def _closure(wanted: Iterable[str], library: _Library, reached: Collection[str], texts: Collection[str]) -> list[str]:
     found: dict[str, None] = {}
     waiting = list(wanted)

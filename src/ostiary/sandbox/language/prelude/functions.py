@@ -6,7 +6,7 @@ import re
 import unicodedata
 from typing import Any
 
-from ostiary.sandbox.language.prelude.lookups import ostiary_matches
+from ostiary.sandbox.language.prelude.lookups import ostiary_asked, ostiary_matches
 from ostiary.sandbox.language.prelude.outside import host_call_policy, host_has_authenticator, host_person, host_rows
 from ostiary.sandbox.language.prelude.people import User
 from ostiary.sandbox.language.prelude.values import ostiary_plain
@@ -19,7 +19,7 @@ def ak_is_group_member(user: Any, **filters: Any) -> bool:
 
 def ak_user_by(**filters: Any) -> Any:
     """Return the first user that the filters match, None without one."""
-    filters = ostiary_plain(filters)
+    filters = ostiary_asked(filters)
     if len(filters) == 1:
         for name in ("username", "pk", "uuid"):
             if name in filters:

@@ -13,13 +13,15 @@ def ostiary_comparable(value: Any) -> Any:
     return value.pk if hasattr(value, "pk") else value
 
 
-def ostiary_compare(value: Any, operator: str, wanted: Any) -> bool:  # noqa: PLR0911 - one for each kind of operator
+def ostiary_compare(value: Any, operator: str, wanted: Any) -> bool:  # noqa: C901, PLR0911 - one for each kind of operator
     """Tell whether one value matches."""
     if operator == "isnull":
         return (value is None) == bool(wanted)
     if operator == "in":
         found = wanted.ostiary_rows() if hasattr(wanted, "ostiary_rows") else wanted
         return value in [ostiary_comparable(one) for one in found]
+    if operator[:4] == "has_":
+        return ostiary_has_keys(value, operator, wanted)
     wanted = ostiary_comparable(wanted)
     if operator == "exact":
         return bool(value == wanted)
@@ -47,6 +49,13 @@ def ostiary_compare(value: Any, operator: str, wanted: Any) -> bool:  # noqa: PL
     return text.startswith(part) if operator == "startswith" else text.endswith(part)
 
 
+def ostiary_has_keys(value: Any, operator: str, wanted: Any) -> bool:
+    """Tell whether JSON data has a key, all of several, or one of them."""
+    keys = [wanted] if operator == "has_key" else list(wanted)
+    held = [isinstance(value, (dict, list)) and one in value for one in keys]
+    return any(held) if operator == "has_any_keys" else all(held)
+
+
 def ostiary_holds(value: Any, wanted: Any) -> bool:
     """Tell whether JSON data contains other JSON data."""
     if isinstance(value, dict) and isinstance(wanted, dict):
@@ -72,6 +81,9 @@ OPERATORS: tuple[str, ...] = (
     "gte",
     "lt",
     "lte",
+    "has_key",
+    "has_keys",
+    "has_any_keys",
 )
 
 
@@ -91,7 +103,7 @@ def ostiary_matches(row: dict[str, Any], lookups: dict[str, Any]) -> bool:
 
 def ostiary_looked_up(row: dict[str, Any], name: str, wanted: Any) -> bool:
     """Tell whether a row matches one look-up, which may have a path and an operator. Raises ValueError."""
-    parts = name.split("__")
+    parts = ostiary_parts(name)
     operator = parts.pop() if len(parts) > 1 and parts[-1] in OPERATORS else "exact"
     if parts[0] not in row:
         raise ValueError("Cannot resolve keyword '" + parts[0] + "' into field.")
@@ -119,6 +131,21 @@ def ostiary_valued(row: dict[str, Any], name: str) -> Any:
     return value
 
 
+def ostiary_parts(name: str) -> list[str]:
+    """Return the parts of a look-up. Raises ValueError for an operator that would be taken for a key."""
+    parts = name.split("__")
+    if parts[-1] in ("regex", "iregex", "range", "contained_by"):
+        raise ValueError("There is no look-up '" + parts[-1] + "' here.")
+    return parts
+
+
+def ostiary_asked(lookups: dict[str, Any]) -> dict[str, Any]:
+    """Return look-ups as plain data. Raises ValueError for an operator that would be taken for a key."""
+    for name in lookups:
+        ostiary_parts(name)
+    return {name: ostiary_plain(value) for name, value in lookups.items()}
+
+
 def ostiary_lookups(steps: Any) -> dict[str, Any]:
     """Return the look-ups of the filters before anything is cut off: what has not these is no answer."""
     found: dict[str, Any] = {}
@@ -126,8 +153,7 @@ def ostiary_lookups(steps: Any) -> dict[str, Any]:
         if step[0] == "slice":
             return found
         if step[0] == "filter" and isinstance(step[1], dict):
-            for name, value in step[1].items():
-                found[name] = ostiary_plain(value)
+            found.update(ostiary_asked(step[1]))
     return found
 
 
