@@ -15,7 +15,7 @@ from ostiary.flows.prompt.validation import Missing, NotValid, judge
 from ostiary.flows.stages.prompt import PromptStage
 from ostiary.flows.stages.user_login import UserLoginStage
 from ostiary.flows.stages.user_write import UserWriteStage, changed, without_passwords
-from ostiary.policies.kinds.password import PasswordPolicy
+from ostiary.policies.kinds.password import PasswordPolicy, rules_in_words
 from ostiary.seal import Secret
 
 
@@ -291,3 +291,19 @@ async def test_a_new_password_ends_the_other_sessions(world: World, client: Clie
     assert (await client.answer(component="ak-stage-prompt", password="another horse battery"))["to"] == "/"
     assert (await client.session()).user == user.pk
     assert await elsewhere.session() is None
+
+
+async def test_the_rules_of_a_password_are_told_at_its_field_before_the_error(world: World) -> None:
+    rules = PasswordPolicy(pk=pk(), name="rules", length_min=12, amount_digits=1, check_zxcvbn=True)
+    other = PasswordPolicy(pk=pk(), name="other", length_min=12, check_have_i_been_pwned=True)
+    world.change(rules, other)
+    told, own = prompt("password", "password", 1), prompt("again", "password", 2, sub_text="The same again.")
+    name = prompt("name", "text", 0)
+    stage = ask(world, name, told, own, validation_policies=(str(rules.pk), str(other.pk)))
+    world.flow("change", [stage])
+    shown = await Client(world, slug="change").get()
+    assert [one["sub_text"] for one in shown["fields"]] == [
+        "",
+        "\n".join(rules_in_words(rules) + rules_in_words(other)[1:]),
+        "The same again.",
+    ]

@@ -43,6 +43,18 @@ ELSEWHERE = (
     "Log in",
     "Invalid next URL",
     "These answers are not allowed.",
+    "Not among the passwords that were leaked elsewhere.",
+    "Not easy to guess: no common words, names, dates or rows of keys alone.",
+    *(
+        f"{begin} one {what}."
+        for begin in ("At least", "The password must have at least")
+        for what in ("digit", "capital letter", "small letter", "symbol")
+    ),
+    "You had this password before. Choose another one.",
+    "The network of your address is not known.",
+    "The country of your address is not known.",
+    "You are farther from an earlier sign-in than is allowed.",
+    "Nobody can travel here that fast from an earlier sign-in.",
     "The password has expired.",
     "The password is too easy to guess.",
     "This password was found among leaked ones. Choose another one.",

@@ -53,7 +53,7 @@ class PromptField:
 
 def page_values(page: PageContext) -> Mapping[str, object]:
     """Return the fields and their labels."""
-    fields = prompt_fields(page.fields.get("fields"), values=page.typed, translate=page.translate, focus=page.focus)
+    fields = prompt_fields(page.fields.get("fields"), values=page.typed, translate=page.interpolate, focus=page.focus)
     return {"fields": fields, "labels": {one.name: one.label for one in fields}}
 
 
@@ -95,7 +95,7 @@ def _field(
         value="" if kind == "password" else values.get(name, stated),
         # A placeholder that repeats the label says nothing, and is in the way of password managers.
         placeholder="" if one.get("placeholder") == one.get("label") else translate(_text(one.get("placeholder"))),
-        hint=translate(_plain(_text(one.get("sub_text")))),
+        hint=_hint(_plain(_text(one.get("sub_text"))), translate),
         autocomplete="name" if name == "name" and kind == "text" else _AUTOCOMPLETE.get(kind, "off"),
         required=bool(one.get("required")),
         focus=focus and kind in _ASKING,
@@ -108,6 +108,12 @@ def _stated(kind: str, text: str) -> str:
     if kind == "checkbox":
         return "" if text.strip().lower() in _UNTICKED else text
     return _DATE_TIME.sub(r"\1T\2", text, count=1) if kind == "date-time" else text
+
+
+def _hint(text: str, translate: Callable[[str], str]) -> str:
+    """Return the text below a field. Rules of a password stand on lines of their own, and are translated alone."""
+    whole = translate(text)
+    return " ".join(translate(line) for line in text.splitlines()) if whole == text else whole
 
 
 def _choices(raw: object, translate: Callable[[str], str]) -> Sequence[Choice]:

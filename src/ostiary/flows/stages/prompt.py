@@ -14,6 +14,7 @@ from ostiary.flows.plans.requirement import policy_context
 from ostiary.flows.prompt.field import Prompt
 from ostiary.flows.prompt.form import PromptForm
 from ostiary.flows.prompt.page import harmless, page_values
+from ostiary.flows.prompt.password_rules import with_password_rules
 from ostiary.flows.prompt.validation import Missing, NotValid
 from ostiary.flows.resources import STAGE, Stage
 from ostiary.policies.decide import decide_policies
@@ -50,7 +51,7 @@ class PromptStage(Stage):
     async def open(self, stage_context: StageContext) -> Verdict:
         """Show the fields in their order."""
         form = await self._form(stage_context)
-        fields = await form.shown()
+        fields = with_password_rules(await form.shown(), self.validation_policies, stage_context.snapshot)
         ran = form.expressions
         return Ask({"fields": fields}, scratch=ran.kept, person=False, writes=tuple(ran.writes))
 

@@ -101,16 +101,15 @@ def _broken_static(policy: PasswordPolicy, text: str) -> Iterator[str]:
         yield f"The password must have at least {policy.length_min} characters."
     for found, wanted, name in zip(_counts(policy, text), _wanted(policy), _CLASSES, strict=True):
         if found < wanted:
-            yield f"The password must have at least {wanted} {name}."
+            yield f"The password must have at least {_count(wanted, name)}."
 
 
 def _rules(policy: PasswordPolicy) -> Iterator[str]:
     if policy.check_static_rules:
         if policy.length_min:
             yield f"At least {policy.length_min} characters."
-        yield from (
-            f"At least {wanted} {name}." for wanted, name in zip(_wanted(policy), _CLASSES, strict=True) if wanted
-        )
+        wanted = zip(_wanted(policy), _CLASSES, strict=True)
+        yield from (f"At least {_count(number, name)}." for number, name in wanted if number)
     if policy.check_zxcvbn:
         yield "Not easy to guess: no common words, names, dates or rows of keys alone."
     if policy.check_have_i_been_pwned:
@@ -118,6 +117,10 @@ def _rules(policy: PasswordPolicy) -> Iterator[str]:
 
 
 _CLASSES: Final = ("digits", "capital letters", "small letters", "symbols")
+
+
+def _count(number: int, name: str) -> str:
+    return f"one {name.removesuffix('s')}" if number == 1 else f"{number} {name}"
 
 
 def _wanted(policy: PasswordPolicy) -> tuple[int, int, int, int]:

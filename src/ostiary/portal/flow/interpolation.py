@@ -23,6 +23,13 @@ SOURCES: Final = (
     "The password must have at least %(number)s small letters.",
     "The password must have at least %(number)s symbols.",
     "The password expired %(number)s days ago. Set a new one.",
+    "At least %(number)s characters.",
+    "At least %(number)s digits.",
+    "At least %(number)s capital letters.",
+    "At least %(number)s small letters.",
+    "At least %(number)s symbols.",
+    "This is not possible from network AS%(number)s.",
+    "This is not possible from this country: %(country)s",
     "You are not allowed to change this: %(field)s",
 )
 _PLACE: Final = re.compile(r"%\([a-z]+\)s")
