@@ -30,12 +30,12 @@ _SECOND: Final = 1_000_000  # microseconds
 
 
 def policy_services(services: ServiceRegistry) -> PolicyServices:
-    """Return what policies may ask: the services of every room."""
+    """Return the services of policies: those of every room."""
     return PolicyServices(services.__getitem__)
 
 
 def reputation(services: ServiceRegistry) -> Reputation:
-    """Return the scores of accounts and addresses, which are kept while a policy compares them."""
+    """Return the reputation scores, which are stored while a policy uses them."""
     plane = services[ConfigPlane]
     return Reputation(
         services.database,
@@ -45,7 +45,7 @@ def reputation(services: ServiceRegistry) -> Reputation:
 
 
 def password_history(services: ServiceRegistry) -> PasswordHistory:
-    """Return the earlier passwords, which are kept as far back as a policy compares them."""
+    """Return the password history, as long as the policies need it."""
     plane = services[ConfigPlane]
     return PasswordHistory(
         services.database,
@@ -57,18 +57,18 @@ def password_history(services: ServiceRegistry) -> PasswordHistory:
 
 
 def places(services: ServiceRegistry) -> GeoData:
-    """Return the places and networks of addresses, from the operator's files."""
+    """Return the locations and networks of addresses, from the operator's files."""
     files = services[Settings].places
     return GeoData(files.geoip, files.asn)
 
 
 def account_hooks(services: ServiceRegistry) -> AccountHooks:
-    """Return what keeps the passwords of users whose password changes."""
+    """Return the hook that stores changed passwords in the history."""
     return AccountHooks(on_ended=[lambda user, now: services[PasswordHistory].changed(user, now)])
 
 
 def session_hooks(services: ServiceRegistry) -> Hooks:
-    """Return what raises the score of who signs in."""
+    """Return the hook that raises the score after a sign-in."""
     return Hooks(on_begin=[services[Reputation].succeeded])
 
 

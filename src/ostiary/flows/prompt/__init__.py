@@ -1,1 +1,1 @@
-"""Prompts: the values of a field, and the judgement of what was typed."""
+"""Prompts: fields, their values and expressions, and the validation of responses."""

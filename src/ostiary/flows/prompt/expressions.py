@@ -1,7 +1,7 @@
-"""The expressions of prompts: native ones at once, others in the sandbox, once for each showing.
+"""The expressions of prompts: native ones directly, others in the sandbox, once per challenge.
 
-What was run is kept in the stage's scratch: a reload, and the answer to what was shown, see the same values, and
-whoever reloads a page costs nothing.
+Their values are stored in the stage's scratch, so that a reload and the response use the same values, and reloads cost
+nothing.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ _AGAIN: Final = 5_000_000  # microseconds for which an expression that failed is
 
 
 class NoAnswer(Exception):
-    """The expression gave no value. The log and an event have the reason; it is not for the person."""
+    """The expression failed. The reason is in the log and an event, but not shown to the user."""
 
 
 @dataclass(frozen=True, slots=True)
 class PromptExpression:
-    """An expression of a prompt: whose it is, in which field it stands, and what follows when it gives no value."""
+    """An expression of a prompt: the prompt, the field, and the consequence if it fails."""
 
     pk: str
     name: str
@@ -44,17 +44,17 @@ class PromptExpression:
 
     @property
     def key(self) -> str:
-        """The name of its value in the scratch."""
+        """The key of its value in the scratch."""
         return f"{self.pk}.{self.field}"
 
     @property
     def digest(self) -> str:
-        """The text, short: another text is run again."""
+        """A hash of the text, so that a changed expression is evaluated again."""
         return hashlib.sha256(self.text.encode()).hexdigest()[:32]
 
 
 class PromptExpressions:
-    """The expressions of one stage, in one request. `kept` are their values, `writes` what they would like done."""
+    """The expressions of one stage and request. `kept` are their values, `writes` the statements of their effects."""
 
     def __init__(self, stage_context: StageContext, user: User | None) -> None:
         self._stage_context = stage_context
@@ -63,7 +63,7 @@ class PromptExpressions:
         self.writes: list[Statement] = []
 
     async def value(self, source: PromptExpression) -> object:
-        """Return what an expression says, as plain data. Raises NoAnswer."""
+        """Return the value of an expression, as plain data. Raises NoAnswer."""
         meaning = meaning_of(source.text, VOCABULARY)
         if meaning is not None:
             return meaning.value(self._user)
@@ -88,7 +88,7 @@ class PromptExpressions:
         return value
 
     async def _evaluated(self, source: PromptExpression) -> object:
-        """Run an expression, and note what it would like done. Raises ExpressionFailed."""
+        """Evaluate an expression, and collect its effects. Raises ExpressionFailed."""
         from ostiary.sandbox.evaluation.errors import ExpressionFailed  # noqa: PLC0415 - as above
         from ostiary.sandbox.evaluation.expression_context import Expression  # noqa: PLC0415 - as above
         from ostiary.sandbox.language.names import PROMPT  # noqa: PLC0415 - as above
@@ -135,7 +135,7 @@ class PromptExpressions:
         )
 
     def _note_failure(self, source: PromptExpression, reason: str) -> None:
-        """Log it, and write an event, at most once a minute: whoever opens the page need not be anybody."""
+        """Log the failure and write an event, at most once a minute, because anonymous users can open the page."""
         stage_context = self._stage_context
         first = log_not_evaluated(
             f"the {source.field} of prompt {source.name} ({source.pk})",
@@ -161,7 +161,7 @@ class PromptExpressions:
 
 
 def _named(value: object) -> object:
-    """Return a value with the names of objects in their place."""
+    """Return a value with objects replaced by their names."""
     from ostiary.sandbox.evaluation.object_fields import ObjectReference  # noqa: PLC0415 - as above
 
     if isinstance(value, ObjectReference):

@@ -1,4 +1,4 @@
-"""The prompt: one field of a form of the administrator's own making."""
+"""The prompt: one field of a form that an administrator defines."""
 
 from __future__ import annotations
 
@@ -73,14 +73,14 @@ class Prompt(Resource):
 
 
 def consequence_of(prompt: Prompt, name: str) -> str:
-    """Say what follows when the expression in that field gives no value."""
+    """Return the consequence if the expression in that field fails."""
     if name == "initial_value" and prompt.type in SERVER_SIDE:
         return "answers to its form are refused"
     return "there is nothing to choose" if prompt.type in CHOOSING and name == "placeholder" else "nothing is shown"
 
 
 CHOOSING = frozenset({"dropdown", "radio-button-group"})
-"""Types whose placeholder names the choices."""
+"""Types whose placeholder has the choices."""
 
 
 def with_files(snapshot: Snapshot) -> frozenset[str]:

@@ -1,6 +1,6 @@
-"""The expressions of prompts that are understood without running them, and what makes choices of a value.
+"""The expressions of prompts that are evaluated natively, and the conversion of values to choices.
 
-Those that return a constant, or a field of the user: the shipped forms need no more.
+They return a constant or a field of the user, which is enough for the shipped forms.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ LOCALE: Final = 'return user.attributes.get("settings", {}).get("locale", "")'
 
 @dataclass(frozen=True, slots=True)
 class PromptChoice:
-    """One choice: the value that the answer becomes, and what people read."""
+    """One choice: its value and its label."""
 
     value: object
     label: str
@@ -70,4 +70,4 @@ def _locale(user: User | None) -> object:
 
 _LOCALE_TREE: Final = ast.dump(ast.parse(LOCALE.removeprefix("return "), mode="eval").body)
 VOCABULARY: Final = Vocabulary(shape=_shape)
-"""The expressions that prompts understand."""
+"""The expressions that prompts evaluate natively."""

@@ -1,4 +1,4 @@
-"""The form of a prompt stage in one request: what its fields show, and which values their answers have."""
+"""The form of a prompt stage in one request: its fields, and the values of responses."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SERVER_SIDE_LOST: Final = (
 
 
 class PromptForm:
-    """The fields of a stage. `expressions` has what running theirs left to be stored."""
+    """The fields of a stage. `expressions` has the values and statements to store."""
 
     def __init__(self, prompts: Sequence[Prompt], stage_context: StageContext, user: User | None) -> None:
         self._prompts = prompts
@@ -33,11 +33,11 @@ class PromptForm:
         self.expressions = PromptExpressions(stage_context, user)
 
     async def shown(self) -> list[dict[str, object]]:
-        """Return the fields as the challenge has them (StagePrompt)."""
+        """Return the fields of the challenge (StagePrompt)."""
         return [await self._shown(prompt) for prompt in self._prompts]
 
     async def judged(self, prompt: Prompt, raw: object) -> object:
-        """Return the value of an answer. Raises NotValid."""
+        """Return the validated value of a response. Raises NotValid."""
         # guard: A52 server-side prompt values are not accepted from the client
         if prompt.type in SERVER_SIDE:
             return await self._of_server(prompt)
@@ -87,7 +87,7 @@ class PromptForm:
             return ""
 
     async def _beginning(self, prompt: Prompt, choices: Sequence[PromptChoice]) -> str:
-        """Return what the field begins with, as a text; of several choices one that there is."""
+        """Return the initial value as a text; for choices, one of them."""
         if prompt.type == "password":
             return ""
         try:
@@ -99,7 +99,7 @@ class PromptForm:
         return text
 
     async def _initial(self, prompt: Prompt) -> object:
-        """Return an answer given earlier in the flow, else the field's own initial value. Raises NoAnswer."""
+        """Return the value entered earlier in the flow, else the field's initial value. Raises NoAnswer."""
         if prompt.field_key in self._earlier:
             return self._earlier[prompt.field_key]
         return await self._said(prompt, "initial_value")
@@ -116,7 +116,7 @@ class PromptForm:
         return choices_of(given)
 
     async def _said(self, prompt: Prompt, name: str) -> object:
-        """Return what stands in a field, or what its expression says. Raises NoAnswer."""
+        """Return the text of a field, or the value of its expression. Raises NoAnswer."""
         placeholder = name == "placeholder"
         text = prompt.placeholder if placeholder else prompt.initial_value
         if not (prompt.placeholder_expression if placeholder else prompt.initial_value_expression):

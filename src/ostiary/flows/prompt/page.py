@@ -1,4 +1,4 @@
-"""The page of a prompt: its fields, ready for the template."""
+"""The page of a prompt stage: its fields for the template."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class PromptField:
-    """One field as the template shows it. Texts are plain: markup of administrators is taken out."""
+    """One field for the template. Texts are plain, without the markup of administrators."""
 
     name: str
     type: str
@@ -58,7 +58,7 @@ def page_values(page: PageContext) -> Mapping[str, object]:
 
 
 def harmless(fields: Mapping[str, object]) -> frozenset[str]:
-    """Return the names of the fields whose answers are no secrets."""
+    """Return the names of the fields without secrets."""
     prompts = fields.get("fields")
     return frozenset(
         _text(one.get("field_key"))
@@ -70,7 +70,7 @@ def harmless(fields: Mapping[str, object]) -> frozenset[str]:
 def prompt_fields(
     prompts: object, *, values: Mapping[str, str], translate: Callable[[str], str], focus: bool
 ) -> list[PromptField]:
-    """Return the fields in the order given. `values` are what the person typed before; the first field gets focus."""
+    """Return the fields in the given order. `values` are those typed before. The first field gets the focus."""
     fields = []
     for one in prompts if isinstance(prompts, Sequence) else ():
         if isinstance(one, Mapping):
@@ -93,7 +93,7 @@ def _field(
         input_type=_INPUT_TYPES.get(kind, "text"),
         label=translate(_text(one.get("label"))),
         value="" if kind == "password" else values.get(name, stated),
-        # A placeholder that repeats the label says nothing, and is in the way of password managers.
+        # A placeholder that repeats the label is useless, and confuses password managers.
         placeholder="" if one.get("placeholder") == one.get("label") else translate(_text(one.get("placeholder"))),
         hint=_hint(_plain(_text(one.get("sub_text"))), translate),
         autocomplete="name" if name == "name" and kind == "text" else _AUTOCOMPLETE.get(kind, "off"),
@@ -104,7 +104,7 @@ def _field(
 
 
 def _stated(kind: str, text: str) -> str:
-    """Return what the field begins with as the browser takes it."""
+    """Return the initial value in the format of the browser."""
     if kind == "checkbox":
         return "" if text.strip().lower() in _UNTICKED else text
     return _DATE_TIME.sub(r"\1T\2", text, count=1) if kind == "date-time" else text
@@ -132,7 +132,7 @@ def _text(value: object) -> str:
 
 
 def _plain(markup: str) -> str:
-    """Return the words of a text that may hold markup: pages show no HTML that is not ours."""
+    """Return a text without its markup. Pages show only our own HTML."""
     import html  # noqa: PLC0415 - only here, and it has every entity there is
 
     return html.unescape(_TAGS.sub("", markup)).strip()

@@ -1,4 +1,4 @@
-"""Judging what somebody typed into one prompt field: every type's own rule, and nothing of the stage."""
+"""Validation of the response to one prompt field, by the rules of its type."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ _MAX_FILE_LENGTH: Final = 256 + (MAX_FILE_SIZE + 2) // 3 * 4  # characters of a 
 _FILE: Final = re.compile(r"data:[\w.+-]+/[\w.+-]+(;[\w=.+-]+)*;base64,[A-Za-z0-9+/=]*")
 
 SERVER_SIDE: Final = frozenset({"hidden", "static", "text_read_only", "text_area_read_only"})
-"""Types whose value is the server's own, whatever the client sends."""
+"""Types whose value is always the server's own."""
 
 
 class NotValid(ValueError):
-    """The answer breaks the rule of its type; the message is for the person."""
+    """The response is not valid. The message is for the user."""
 
 
 class Missing(NotValid):
-    """Nothing was answered."""
+    """A required field is empty."""
 
 
 def judge(kind: str, raw: object, *, required: bool, choices: Collection[str] = ()) -> object:
-    """Return the value of an answer to a field of that type. Raises NotValid, Missing."""
+    """Return the value of a response to a field of that type. Raises NotValid, Missing."""
     if kind == "checkbox":
         return _checkbox(raw)
     if kind == "file" and isinstance(raw, str) and len(raw) > _MAX_FILE_LENGTH:

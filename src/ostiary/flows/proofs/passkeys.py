@@ -1,4 +1,4 @@
-"""Passkeys that sign in alone: asked for where nobody is known yet, and what a stage demands of them."""
+"""Passwordless sign-in with passkeys: before the user is identified, and with the requirements of a stage."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ _DEVICE_TYPE: Final = "authentik_stages_authenticator_webauthn.webauthndevicetyp
 
 
 class PasskeyRules(Protocol):
-    """What is needed of a validation stage."""
+    """The settings of a validation stage."""
 
     @property
     def webauthn_user_verification(self) -> str:
-        """Whether a person must be verified by their device."""
+        """Whether the device must verify the user."""
         ...
 
     @property
     def webauthn_allowed_device_types(self) -> Collection[str]:
-        """The models that are accepted; none: all."""
+        """The accepted models; empty for all."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class ProvenPasskey:
-    """A passkey proved somebody. `context` goes into the plan."""
+    """The passkey was valid. `context` goes into the plan."""
 
     user: User
     device: Device
@@ -50,7 +50,7 @@ class ProvenPasskey:
 
 @dataclass(frozen=True, slots=True)
 class FailedPasskey:
-    """It did not. `message` is for the person, `writes` tell the audit log."""
+    """The passkey was not valid. `message` is for the user; `writes` have the event."""
 
     message: str
     code: str
@@ -60,7 +60,7 @@ class FailedPasskey:
 def demands(
     stage_context: StageContext, rules: PasskeyRules, *, alone: bool = False
 ) -> Mapping[str, Mapping[str, object]]:
-    """Return what a stage demands of a passkey. One that signs in alone must have verified the person."""
+    """Return the requirements of a stage. Passwordless sign-in requires user verification."""
     # guard: A35 a passkey that signs in alone verifies the person
     verification = "required" if alone else rules.webauthn_user_verification
     demanded: dict[str, object] = {"user_verification": verification, "hosts": stage_context.services.hosts()}
@@ -76,7 +76,7 @@ def aaguids(stage_context: StageContext, device_types: Collection[str]) -> froze
 
 
 async def asked_of_anybody(stage_context: StageContext, rules: PasskeyRules) -> DeviceChallenge | None:
-    """Return the challenge for whoever has a passkey here; None where passkeys cannot be used."""
+    """Return the challenge for any passkey of this site; None if passkeys cannot be used."""
     kind = stage_context.services.devices.kinds.get(CLASS)
     if kind is None:
         return None
@@ -87,7 +87,7 @@ async def asked_of_anybody(stage_context: StageContext, rules: PasskeyRules) -> 
 async def prove_passkey(
     stage_context: StageContext, rules: PasskeyRules, response: object
 ) -> ProvenPasskey | FailedPasskey:
-    """Find out who answered `asked_of_anybody`. The same is told of a key nobody has and of a wrong signature."""
+    """Verify the response to `asked_of_anybody`. An unknown key and a wrong signature have the same message."""
     services = stage_context.services
     attempt = _attempt(stage_context, rules, {CLASS: response})
     device = await services.devices.owned_by(CLASS, attempt)
@@ -112,7 +112,7 @@ async def prove_passkey(
 
 
 def suspected(stage_context: StageContext, user: User, refusal: ProofRefused) -> tuple[Statement, ...]:
-    """Return the event of a refusal that an administrator should see."""
+    """Return the event of a failure that an administrator should see."""
     if not refusal.suspicion:
         return ()
     return (
@@ -128,7 +128,7 @@ def suspected(stage_context: StageContext, user: User, refusal: ProofRefused) ->
 
 
 def read_json(text: object) -> object:
-    """Return the JSON of a form's field, None if it is none."""
+    """Return the JSON of a form field, None if it is invalid."""
     try:
         return json.loads(text) if isinstance(text, str) else None
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""The prompt stage: a form of the administrator's own making."""
+"""The prompt stage: a form that an administrator defines."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _PAIR: Final = 2  # passwords that have to be the same
     families=(STAGE,),
 )
 class PromptStage(Stage):
-    """Asks its fields in their order."""
+    """Shows its fields in their order."""
 
     COMPONENT: ClassVar[str] = "ak-stage-prompt"
     PAGE: ClassVar[ChallengePage] = ChallengePage(template="stages/prompt.html", values=page_values, refilled=harmless)
@@ -56,7 +56,7 @@ class PromptStage(Stage):
         return Ask({"fields": fields}, scratch=ran.kept, person=False, writes=tuple(ran.writes))
 
     async def answer(self, stage_context: StageContext, answer: Mapping[str, object]) -> Verdict:
-        """Judge each field, then the passwords together, then the validation policies; all of it must hold."""
+        """Validate each field, then the passwords, then the validation policies. All must pass."""
         form = await self._form(stage_context)
         values: dict[str, object] = {}
         errors: dict[str, list[ErrorDetail]] = {}

@@ -1,4 +1,4 @@
-"""The GeoIP policy: countries and networks of an address, and how far it is from those of earlier sign-ins."""
+"""The GeoIP policy: country and network of an address, and its distance from earlier sign-ins."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _validate_countries(policy: GeoIPPolicy) -> Iterable[Problem]:
     check=_validate_countries,
 )
 class GeoIPPolicy(Policy):
-    """Passes in one of the countries or networks, and as far from earlier sign-ins as a person can be."""
+    """Passes in one of the countries or networks, at a possible distance from earlier sign-ins."""
 
     asns: Annotated[tuple[int, ...], Help("Numbers of autonomous systems.")] = ()
     countries: Annotated[tuple[str, ...], Help("Codes of countries (ISO 3166-1 alpha-2).")] = ()
@@ -49,7 +49,7 @@ class GeoIPPolicy(Policy):
     impossible_tolerance_km: Annotated[int, Range(0, _LARGE)] = 100
 
     async def evaluate(self, policy_request: PolicyRequest) -> tuple[How, PolicyResult]:
-        """Look the address up. What is not known does not pass. Raises NotAvailable where nothing looks it up."""
+        """Look up the address. Unknown ones fail. Raises NotAvailable without the data."""
         refusals = list(self._elsewhere(policy_request))
         wanted = bool(self.asns) + bool(self.countries)
         # One of the two lists is enough, as each would be alone.
@@ -59,7 +59,7 @@ class GeoIPPolicy(Policy):
         return "rules", PolicyResult(not messages, tuple(dict.fromkeys(messages)))
 
     def _elsewhere(self, policy_request: PolicyRequest) -> Iterator[str]:
-        """Yield why the address is in none of the networks, and in none of the countries."""
+        """Yield the messages if the address is in none of the networks, and in none of the countries."""
         places, address = policy_request.context.services[GeoData], policy_request.context.client_ip
         if self.asns:
             system = places.system(address)
@@ -75,7 +75,7 @@ class GeoIPPolicy(Policy):
                 yield f"This is not possible from this country: {place.country}"
 
     async def _too_far(self, policy_request: PolicyRequest) -> AsyncIterator[str]:
-        """Yield why earlier sign-ins were too far away. Addresses without a known place say nothing."""
+        """Yield the messages if earlier sign-ins were too far away. Unknown locations are ignored."""
         context = policy_request.context
         places = context.services[GeoData]
         here = places.place(context.client_ip)

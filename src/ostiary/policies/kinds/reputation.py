@@ -37,7 +37,7 @@ class ReputationPolicy(Policy):
     threshold: Annotated[int, Range(-(2**31), 2**31 - 1), Help("Passes at this score and below.")] = -5
 
     async def evaluate(self, policy_request: PolicyRequest) -> tuple[How, PolicyResult]:
-        """Compare the score. Raises NotAvailable where scores are not kept."""
+        """Compare the score. Raises NotAvailable if scores are not stored."""
         context, subject = policy_request.context, policy_request.subject
         username = subject.user.username if self.check_username and subject is not None else None
         address = context.client_ip if self.check_ip else None

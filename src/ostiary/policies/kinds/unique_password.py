@@ -1,4 +1,4 @@
-"""The unique password policy: nobody takes a password of theirs again."""
+"""The unique password policy: users cannot reuse their passwords."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MAX_DEPTH: Final = 24  # each costs a hash
     families=(POLICY,),
 )
 class UniquePasswordPolicy(Policy):
-    """Refuses the present password of the user, and the last ones before it."""
+    """Fails for the user's present password, and for the last ones before it."""
 
     password_field: Annotated[str, Length(least=1), Help("Key of the prompt field that holds the password.")] = (
         "password"  # noqa: S105
@@ -34,7 +34,7 @@ class UniquePasswordPolicy(Policy):
     num_historical_passwords: Annotated[int, Range(1, MAX_DEPTH), Help("How many earlier passwords are compared.")] = 1
 
     async def evaluate(self, policy_request: PolicyRequest) -> tuple[How, PolicyResult]:
-        """Compare the password among the answers. Raises NotAvailable when there is none."""
+        """Compare the password in the prompt data. Raises NotAvailable if there is none."""
         answers = policy_request.context.facts.get("prompt_data")
         text = answers.get(self.password_field) if isinstance(answers, Mapping) else None
         if not isinstance(text, str):

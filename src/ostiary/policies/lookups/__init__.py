@@ -1,3 +1,3 @@
-"""What kinds of policies look up beside the user and the request: scores, earlier passwords, known leaks, places."""
+"""The data that kinds of policies look up: reputation, earlier passwords, leaked passwords, locations."""
 
 __all__ = ["reputation"]

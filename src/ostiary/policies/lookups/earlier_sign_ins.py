@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class EarlierSignIns:
-    """What the events of sign-ins tell."""
+    """The sign-ins in the audit log."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

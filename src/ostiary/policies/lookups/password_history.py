@@ -1,4 +1,4 @@
-"""The hashes of earlier passwords, kept for as long as a policy compares new ones with them."""
+"""The password history: hashes of earlier passwords, stored while a policy compares new ones with them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ HISTORY: Final = Migration(
 
 
 class PasswordHistory:
-    """The history. `depth` is how many hashes are kept for each user now; at 0 nothing is kept."""
+    """The history. `depth` returns the number of hashes to keep per user; 0 keeps none."""
 
     def __init__(self, database: Database, passwords: Passwords, *, depth: Callable[[], int]) -> None:
         self._database = database
@@ -43,9 +43,9 @@ class PasswordHistory:
         self._depth = depth
 
     async def contains(self, user: User, password: str, *, depth: int) -> bool:
-        """Return whether a password is the present one of the user, or one of the last `depth`.
+        """Return whether a password is the user's present one, or one of the last `depth`.
 
-        Each costs a hash. Raises NotAvailable when there are too many hashes to compute.
+        Each comparison computes a hash. Raises NotAvailable when the password queue is full.
         """
         rows = await self._database.fetch(
             f"SELECT password FROM {_H} WHERE user_pk = ? ORDER BY created DESC LIMIT {depth:d}", user.pk
@@ -63,9 +63,9 @@ class PasswordHistory:
         return False
 
     def changed(self, user: int, now: int) -> Iterable[Statement]:
-        """Yield what keeps the hash that a user has got in this transaction, and forgets what is too old.
+        """Yield the statements that add the user's new hash in this transaction, and delete old ones.
 
-        Of a user who was deleted in it everything is forgotten.
+        For a user deleted in it, all hashes are deleted.
         """
         depth = self._depth()
         yield Statement(

@@ -1,6 +1,6 @@
 """Places and networks of addresses, from files in MaxMind's format (GeoLite2 City and ASN, or of the same form).
 
-The files are the operator's. Without one nothing is known of any address. A file that was replaced is opened again.
+The operator provides the files. Without one, no location is known. A replaced file is opened again.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _EARTH: Final = 6371.0  # kilometres, the mean radius
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Location:
-    """Where an address is. The continent and the country as codes ("EU", "DE"), coordinates in degrees."""
+    """The location of an address. Continent and country are codes ("EU", "DE"), coordinates are in degrees."""
 
     continent: str = ""
     country: str = ""
@@ -34,7 +34,7 @@ class Location:
     longitude: float | None = None
 
     def data(self) -> dict[str, object]:
-        """Return what expressions see as `context["geoip"]`."""
+        """Return `context["geoip"]` of expressions."""
         return {
             "continent": self.continent,
             "country": self.country,
@@ -55,19 +55,19 @@ class Location:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AutonomousSystem:
-    """Whose network an address is in. `network` is its prefix ("192.0.2.0/24")."""
+    """The autonomous system of an address. `network` is its prefix ("192.0.2.0/24")."""
 
     number: int
     name: str = ""
     network: str = ""
 
     def data(self) -> dict[str, object]:
-        """Return what expressions see as `context["asn"]`."""
+        """Return `context["asn"]` of expressions."""
         return {"asn": self.number, "as_org": self.name, "network": self.network}
 
 
 class _File:
-    """One file, opened when it is first asked for, and again when it has changed."""
+    """One file, opened at first use, and again after a change."""
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
@@ -137,7 +137,7 @@ class GeoData:
         self._asn = _File(asn)
 
     def place(self, address: str | None) -> Location | None:
-        """Return where an address is; None if that is not known."""
+        """Return the location of an address; None if unknown."""
         found = None if address is None else self._city.find(address)
         if found is None:
             return None
@@ -151,7 +151,7 @@ class GeoData:
         )
 
     def system(self, address: str | None) -> AutonomousSystem | None:
-        """Return whose network an address is in; None if that is not known."""
+        """Return the autonomous system of an address; None if unknown."""
         found = None if address is None else self._asn.find(address)
         if found is None or not isinstance(found[0].get("autonomous_system_number"), int):
             return None
@@ -163,7 +163,7 @@ class GeoData:
         )
 
     def facts(self, address: str | None) -> dict[str, object]:
-        """Return what expressions see beside their context: `geoip` and `asn`, as far as they are known."""
+        """Return the known ones of `geoip` and `asn`, for the context of expressions."""
         place, system = self.place(address), self.system(address)
         found: dict[str, object] = {}
         if place is not None:

@@ -1,8 +1,8 @@
 """Reputation: a score for each account and address, lowered by failed sign-ins and raised by successful ones.
 
-A score lies between `LOWEST` and `HIGHEST` and is forgotten a while after its last change. Nothing is counted while no
-reputation policy exists. Names that nobody has are not kept, because people type passwords there: their failures count
-for the address alone. An IPv6 address counts with its network of 64 bits, since one machine has all of them.
+A score is between `LOWEST` and `HIGHEST`, and expires some time after its last change. Nothing is counted without a
+reputation policy. Unknown usernames are not stored, because users type passwords there by mistake: their failures count
+only for the address. For IPv6 the network of 64 bits counts, since one machine has all its addresses.
 """
 
 from __future__ import annotations
@@ -52,9 +52,9 @@ _NOTE: Final = (
 
 
 class Reputation:
-    """The scores. `lifetime` is how long one is kept after its last change, in microseconds.
+    """The scores. `lifetime` is the time until a score expires after its last change, in microseconds.
 
-    `is_used` tells whether anything compares scores now.
+    `is_used` returns whether a policy uses scores now.
     """
 
     def __init__(self, database: Database, *, lifetime: int, is_used: Callable[[], bool]) -> None:
@@ -63,7 +63,7 @@ class Reputation:
         self._is_used = is_used
 
     async def score(self, *, username: str | None, address: str | None, now: int) -> int:
-        """Return the sum of the scores of an account, of an address, or of both. None: not asked for."""
+        """Return the sum of the scores of an account, an address, or both. None leaves one out."""
         row = await fetch_one(
             self._database,
             f"SELECT COALESCE(SUM(score), 0) AS score FROM {_R} WHERE expires > ? AND (username = ? OR address = ?)",
@@ -87,5 +87,5 @@ class Reputation:
 
 
 def sweep(now: int) -> Statement:
-    """Return the statement that removes scores that are forgotten."""
+    """Return the statement that deletes expired scores."""
     return expired(_R, "username, address", now)

@@ -1,4 +1,4 @@
-"""A passkey or security key as a device: its public key, and the assertions that prove somebody has it (WebAuthn)."""
+"""A passkey or security key as a device: its public key and its assertions (WebAuthn)."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ log: Final = logging.getLogger("ostiary.flows")
 
 
 class WebAuthnAuthenticator(Authenticator):
-    """Keys that a device keeps, and that answer to the site they were made for."""
+    """Passkeys and security keys."""
 
     DEVICE_CLASS = CLASS
     MODEL = "authentik_stages_authenticator_webauthn.webauthndevice"
@@ -70,7 +70,7 @@ class WebAuthnAuthenticator(Authenticator):
         now: int,
         last_used: int | None = None,
     ) -> Statement:
-        """Return the statement that stores a credential. It fails with PlanChanged if anybody has it already."""
+        """Return the statement that stores a credential. It fails with PlanChanged if the credential exists already."""
         return Statement(
             "INSERT INTO flow_webauthn (uuid, user_pk, name, confirmed, credential_id, public_key, sign_count, rp_id,"
             " aaguid, transports, user_handle, backed_up, failures, delay, locked_until, created, last_updated,"
@@ -116,16 +116,16 @@ class WebAuthnAuthenticator(Authenticator):
         return DeviceChallenge(public, {"challenge": drawn, "rp_id": asked})
 
     def is_proof(self, attempt: Attempt) -> bool:
-        """Return whether the answer is an assertion."""
+        """Return whether the response is an assertion."""
         response = attempt.answer.get(self.FIELD)
         return isinstance(response, Mapping) and webauthn.credential_id(response) is not None
 
     def owned_by(self, attempt: Attempt) -> tuple[str, Value]:
-        """Return the credential ID, which is one person's."""
+        """Return the credential ID, which belongs to one user."""
         return "credential_id", webauthn.credential_id(_response(attempt)) or ""
 
     async def verify(self, device: Device, attempt: Attempt) -> Sequence[Statement]:
-        """Verify the assertion, and count up. Raises ProofRefused where the demands are not met, and for a copy."""
+        """Verify the assertion and store its counter. Raises ProofRefused for an unmet requirement or a cloned key."""
         response, demands = _response(attempt), attempt.demands_of(CLASS)
         if webauthn.credential_id(response) != device.own["credential_id"]:
             return ()

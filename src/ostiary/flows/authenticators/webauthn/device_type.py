@@ -1,4 +1,4 @@
-"""The models of authenticators: AAGUID and name. A shipped blueprint lists some; others may be added."""
+"""The models of authenticators: AAGUID and name. A shipped blueprint has some; others can be added."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _check(model: WebAuthnDeviceType) -> Iterable[Problem]:
     label_field="description",
 )
 class WebAuthnDeviceType(Resource):
-    """A model of authenticator, by the AAGUID that its devices tell. Passkeys are named after it."""
+    """A model of authenticator, by the AAGUID of its devices. Passkeys are named after it."""
 
     aaguid: Annotated[str, UNIQUE, Help("Identifier of the model; all zeros stands for devices that tell none.")]
     description: Annotated[str, Length(least=1)]

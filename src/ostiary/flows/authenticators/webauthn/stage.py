@@ -1,4 +1,4 @@
-"""The WebAuthn set-up stage: a new passkey, made by the browser and verified here."""
+"""The WebAuthn set-up stage: a new passkey, created by the browser and verified here."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _read_form(form: Mapping[str, object]) -> Mapping[str, object]:
     families=(STAGE,),
 )
 class AuthenticatorWebAuthnStage(SetupStage):
-    """Has the browser make a passkey, and stores its public key."""
+    """Lets the browser create a passkey, and stores its public key."""
 
     COMPONENT: ClassVar[str] = "ak-stage-authenticator-webauthn"
     PAGE: ClassVar[ChallengePage] = ChallengePage(
@@ -72,7 +72,7 @@ class AuthenticatorWebAuthnStage(SetupStage):
     max_attempts: Annotated[int, Range(0, 2**31 - 1), Help("Failures that end the flow; 0: any number.")] = 0
 
     async def open(self, stage_context: StageContext) -> Verdict:
-        """Ask the browser for a new passkey, with the same challenge until it is answered."""
+        """Ask the browser for a new passkey, with the same challenge until the response."""
         owner = await self.owner(stage_context)
         if isinstance(owner, Refused):
             return owner
@@ -98,7 +98,7 @@ class AuthenticatorWebAuthnStage(SetupStage):
         return Ask({"registration": registration}, scratch={**stage_context.scratch, "challenge": challenge})
 
     async def answer(self, stage_context: StageContext, answer: Mapping[str, object]) -> Verdict:
-        """Store the passkey if it answers to the challenge, and follows the rules of the stage."""
+        """Store the passkey if the response is valid, and meets the requirements of the stage."""
         owner = await self.owner(stage_context, fresh=False)
         if isinstance(owner, Refused):
             return owner
@@ -127,7 +127,7 @@ class AuthenticatorWebAuthnStage(SetupStage):
         return self.enrolled(stage_context, owner, name=name, device=(device,), used=True)
 
     async def _refusal(self, stage_context: StageContext, registered: Registered) -> str | None:
-        """Return why a right passkey is not accepted, None if it is."""
+        """Return the reason why a valid passkey is not accepted, else None."""
         # guard: A35 a passkey without the demanded user verification is not set up
         if not registered.user_verified and self.user_verification == "required":
             return NOT_VERIFIED
