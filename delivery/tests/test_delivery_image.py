@@ -11,8 +11,8 @@ from ostiary_delivery import audit, contents
 from real_images import REPOSITORY, Layouts, built, copy, deliver, ended_well
 
 pytestmark = pytest.mark.image
-BOUNDS = {"ostiary": 60 * 2**20, "ostiary-valkey": 17 * 2**19}
-"""Bytes, compressed. 17 MiB of Ostiary's are what runs administrators' expressions."""
+BOUNDS = {"ostiary": 62 * 2**20, "ostiary-valkey": 17 * 2**19}
+"""Bytes, compressed. 17 MiB of Ostiary's are what runs administrators' expressions, 3 MiB passkeys and passwords."""
 
 
 def test_sizes_are_within_their_bounds(layouts: Layouts) -> None:
