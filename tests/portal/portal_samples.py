@@ -75,6 +75,7 @@ WIZARD = [
     prompt("password", "password", "Password"),
     prompt("password_repeat", "password", "Password (again)"),
 ]
+SIZES = [{"value": "s", "label": "Small"}, {"value": "l", "label": "Large"}]
 ALL_KINDS = [
     prompt("username", "username", "Username"),
     prompt("name", "text", "Name", sub_text="As others <b>should</b> see it."),
@@ -87,12 +88,7 @@ ALL_KINDS = [
     prompt("picture", "file", "Picture", sub_text="At most 512 KiB."),
     prompt("house", "text_area_read_only", "House rules", initial_value="No shoes.\nNo smoke."),
     prompt("team", "dropdown", "Team", choices=["red", "blue"]),
-    prompt(
-        "size",
-        "radio-button-group",
-        "Size",
-        choices=[{"value": "s", "label": "Small"}, {"value": "l", "label": "Large"}],
-    ),
+    prompt("size", "radio-button-group", "Size", choices=SIZES),
     prompt("fixed", "text_read_only", "Number", initial_value="4711"),
     prompt("hidden", "hidden", "", initial_value="1"),
     prompt("terms", "checkbox", "I have read the house rules"),
