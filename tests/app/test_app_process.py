@@ -154,7 +154,9 @@ entries:
 # What a start and a first answer do without, and what each would cost: X.509 a tenth of the whole, typer and rich more.
 # Of the sandbox they need nothing: the shipped expressions have native meanings.
 UNWANTED = (
+    "OpenSSL",
     "asyncpg",
+    "cbor2",
     "click",
     "cryptography.x509",
     "difflib",
