@@ -12,16 +12,16 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import uvicorn
+from portal_objects import APPS, KINDS_BY_CLASS, NOW, device, subject
 from portal_passkeys import PASSKEYS
 
-from ostiary.applications.resources import Application
 from ostiary.brands.resources import Brand
 from ostiary.directory.authenticators.authenticator import Authenticator
 from ostiary.directory.authenticators.device import Device
-from ostiary.directory.user import Subject, User
+from ostiary.directory.user import Subject
 from ostiary.flows.authenticators.totp.stage import AuthenticatorTOTPStage
 from ostiary.flows.challenge_page import UNKNOWN_PAGE, ChallengePage
-from ostiary.flows.enrolment import SetupStage, authenticators_of
+from ostiary.flows.enrolment import SetupStage
 from ostiary.flows.error_detail import ErrorDetail
 from ostiary.flows.errors import UnknownFlow
 from ostiary.flows.logout.stages import STAGES as LOGOUT_STAGES
@@ -38,7 +38,6 @@ from ostiary.portal.routes import routes
 from ostiary.portal.services import Pages
 from ostiary.providers.oauth2.device.stages import STAGES as DEVICE_STAGES
 from ostiary.seal import Secret
-from ostiary.seal.envelope import Sealer
 from ostiary.sessions.session import Session
 from ostiary.signon.break_glass.entry import NOT_VALID as BREAK_GLASS_NOT_VALID
 from ostiary.signon.recovery import NOT_VALID as LINK_NOT_VALID
@@ -49,7 +48,6 @@ from ostiary.web.request import BODY_LIMIT, Request
 from ostiary.web.response import Response, set_cookie
 from ostiary.web.router import Route, Router
 
-NOW = 1_800_000_000_000_000
 PERSON = {"pending_user": "ada@example.org", "pending_user_avatar": ""}
 LEFT = {**PERSON, "application_name": "Grafana", "brand_name": "Ostiary"}
 
@@ -278,8 +276,6 @@ SAMPLES: Mapping[str, tuple[str, str, Mapping[str, object], Mapping[str, list[Er
 }
 
 
-SEALER = Sealer(Secret("a secret key for tests, long enough to be one"))
-KINDS_BY_CLASS = {kind.DEVICE_CLASS: kind(SEALER) for kind in authenticators_of(STAGES)}
 PAGES: Mapping[str, ChallengePage] = {
     **{
         one.COMPONENT: one.PAGE
@@ -412,70 +408,6 @@ class SampleSnapshot:
 
     def referring(self, model: type, field: str, pk: object) -> list[Any]:
         return [one for one in self.all(model) if getattr(one, field) == pk]
-
-
-def app(slug: str, name: str, **more: Any) -> Application:
-    return Application(pk=slug, slug=slug, name=name, **{"meta_launch_url": f"https://{slug}.example.org/", **more})
-
-
-APPS = [
-    app("grafana", "Grafana", group="Watching", meta_description="Dashboards of everything that runs."),
-    app("alerts", "Alertmanager", group="Watching", open_in_new_tab=True),
-    app("forgejo", "Forgejo", group="Building", meta_publisher="Our code"),
-    app(
-        "argocd",
-        "Argo CD",
-        group="Building",
-        meta_description="What runs where, and whether it should. A long sentence that is cut after two lines, however long it gets.",
-    ),
-    app("jellyfin", "Jellyfin"),
-    app("silent", "Not shown", meta_launch_url="blank://blank"),
-]
-
-
-def subject(**more: Any) -> Subject:
-    user = User(
-        pk=7,
-        uuid="u",
-        username="ada",
-        name="Ada Lovelace",
-        email="ada@example.org",
-        is_active=True,
-        type=more.get("type", "internal"),
-        path="users",
-        attributes={},
-        password="!",
-        last_login=None,
-        date_joined=NOW,
-        password_change_date=NOW,
-        last_updated=NOW,
-    )
-    return Subject(
-        user=user,
-        uid="uid",
-        groups=(),
-        every_group=(),
-        all_groups=frozenset(),
-        all_group_names=frozenset(),
-        is_superuser=more.get("administers", False),
-        attributes={},
-    )
-
-
-def device(pk: int, device_class: str, name: str) -> Device:
-    return Device(
-        device_class=device_class,
-        model=KINDS_BY_CLASS[device_class].MODEL,
-        pk=pk,
-        uuid=f"{device_class}-{pk}",
-        user=7,
-        name=name,
-        confirmed=True,
-        locked_until=0,
-        created=NOW,
-        last_updated=NOW,
-        last_used=None,
-    )
 
 
 class SampleHouse:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 import httpx2 as httpx
-from portal_samples import NOW, SampleHouse
+from portal_objects import NOW
+from portal_samples import SampleHouse
 
 from ostiary.flows.enrolment import FRESH
 

@@ -8,7 +8,8 @@ import re
 import httpx2 as httpx
 import polib
 import pytest
-from portal_samples import ADDRESSES, SampleHouse, app, subject
+from portal_objects import app, subject
+from portal_samples import ADDRESSES, SampleHouse
 from portal_texts import PACKAGE, blueprint_texts, source_texts, template_texts
 
 from ostiary.applications.resources import Application

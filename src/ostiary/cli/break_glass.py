@@ -76,7 +76,7 @@ def revoke(username: Username) -> None:
 
 async def _person(core: Core, username: str) -> Subject:
     """Return a user with their groups. Raises SettingsError, with similar names."""
-    from ostiary.cli.explain import named  # noqa: PLC0415 - as above
+    from ostiary.cli.explaining.access import named  # noqa: PLC0415 - as above
     from ostiary.signon.explain.lookup import find_person  # noqa: PLC0415 - as above
 
     with named():

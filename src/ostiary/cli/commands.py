@@ -12,14 +12,14 @@ import typer
 from ostiary.cli import accounts, backups, factors
 from ostiary.cli.break_glass import break_glass
 from ostiary.cli.events import events
-from ostiary.cli.explain import explain
-from ostiary.cli.flows import flows
+from ostiary.cli.explaining.access import explain
+from ostiary.cli.explaining.flows import flows
+from ostiary.cli.explaining.trials import mappings, policies
 from ostiary.cli.hosts import hosts
 from ostiary.cli.keys import keys
 from ostiary.cli.mail import mail
 from ostiary.cli.processes import start
 from ostiary.cli.tasks import tasks
-from ostiary.cli.trying import mappings, policies
 from ostiary.settings import Settings, load
 
 app = typer.Typer(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from ostiary.cli.accounts import with_core
-from ostiary.cli.explain import Supposed, named, read_context
+from ostiary.cli.explaining.access import Supposed, named, read_context
 from ostiary.settings import SettingsError
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""The commands that explain: access, flows, and trials of policies and mappings."""
