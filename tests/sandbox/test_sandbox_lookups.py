@@ -17,8 +17,10 @@ from ostiary.sandbox.evaluation.errors import ExpressionFailed
 from ostiary.sandbox.evaluation.evaluator import Evaluator
 from ostiary.sandbox.evaluation.expression_context import Expression, ExpressionContext
 from ostiary.sandbox.evaluation.functions import Functions
+from ostiary.sandbox.evaluation.object_fields import user_fields
 from ostiary.sandbox.evaluation.runner import Runner
 from ostiary.sandbox.language.names import MAPPING
+from ostiary.sandbox.language.prelude import lookups
 from ostiary.sandbox.workers import Workers
 from ostiary.store.database import Database
 
@@ -153,3 +155,40 @@ async def test_a56_a_query_has_a_bound(house: Evaluator, monkeypatch: pytest.Mon
         await value(house, USERS.format("User.objects.all()"))
     with pytest.raises(ExpressionFailed, match="more than 2 groups have to be looked at"):
         await value(house, USERS.format("Group.objects.exclude(name='all')"))
+
+
+TEXTS = [
+    "ada",
+    "ADA",
+    "a_a",
+    "a%a",
+    "axa",
+    "Straße",
+    "STRASSE",
+    "İstanbul",
+    "\u212aelvin",
+    "kelvin",
+    "e\u0301",
+    "é",
+    "!a",
+    "",
+]
+OPERATORS = ["exact", "iexact", "startswith", "istartswith", "contains", "icontains", "endswith", "iendswith"]
+
+
+async def test_what_the_database_leaves_out_does_not_match(database: Database) -> None:
+    """Whatever a look-up asks: the rows that are read hold all that match."""
+    people = People(database)
+    for number, text in enumerate(TEXTS):
+        await people.user(f"u{number}", name=text, email=text, attributes={"word": text, "deep": {"word": [text]}})
+    users = await Finder(database).users({}, None, 100)
+    rows = [user_fields(user, uid="", is_superuser=False) for user in users]
+    lost = []
+    for field in ("name", "email", "attributes__word"):
+        for operator in OPERATORS:
+            for wanted in TEXTS:
+                lookup = {field if operator == "exact" else f"{field}__{operator}": wanted}
+                matching = {row["pk"] for row in rows if lookups.ostiary_matches(row, lookup)}
+                read = {user.pk for user in await Finder(database).users(lookup, None, 100)}
+                lost += [(lookup, matching - read)] if matching - read else []
+    assert lost == []
