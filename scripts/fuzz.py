@@ -299,8 +299,39 @@ def sandbox_values(data: bytes) -> None:
                 continue
 
 
+def expressions(data: bytes) -> None:
+    """Check an expression and make a program of it: it is refused with places in the text, or the program parses."""
+    import ast
+    import warnings
+
+    import atheris
+    from fuzz_texts import Text
+
+    from ostiary.sandbox.language.names import MAPPING, POLICY, PROMPT
+    from ostiary.sandbox.language.program import RefusedExpression, check, prepare
+
+    warnings.simplefilter("ignore")  # of the compiler, about what expressions do
+    make = prepare.__wrapped__
+    octets = atheris.FuzzedDataProvider(data)
+    dialect = (POLICY, MAPPING, PROMPT)[len(data) % 3]
+    for text in (_text(data), Text(lambda most: octets.ConsumeIntInRange(0, most)).body()):
+        faults = check(text, dialect)
+        lines = text.count("\n") + 2
+        assert all(1 <= one.line <= lines and one.column >= 1 and one.reason for one in faults), faults
+        fatal = tuple(one for one in faults if one.fatal)
+        try:
+            prepared = make(text, dialect)
+        except RefusedExpression as error:
+            refused = error.faults
+        else:
+            refused = ()
+            ast.parse(prepared.source)
+            assert make(text, dialect) == prepared
+        assert refused == fatal
+
+
 TARGETS: Final[Mapping[str, Target]] = {
-    one.__name__: one for one in (jose, jwks, jwe, request_object, dpop, forms, redirects, sandbox_values)
+    one.__name__: one for one in (jose, jwks, jwe, request_object, dpop, forms, redirects, sandbox_values, expressions)
 }
 
 
@@ -316,12 +347,13 @@ def run(name: str, seconds: int) -> int:
         import ostiary.proto.oauth2.clients.authentication
         import ostiary.proto.oauth2.clients.dpop
         import ostiary.proto.oauth2.device_authorization
+        import ostiary.sandbox.language.program
         import ostiary.sandbox.workers.values
         import ostiary.web.parameters  # noqa: F401 - imported here to be instrumented
     with tempfile.TemporaryDirectory(prefix="ostiary-fuzz-") as corpus:
         atheris.Setup(
             [sys.argv[0], corpus, f"-max_total_time={seconds}", f"-max_len={MAX_LENGTH}", "-timeout=10",
-             f"-artifact_prefix=fuzz-{name}-"],
+             "-len_control=10", f"-artifact_prefix=fuzz-{name}-"],
             TARGETS[name],
         )  # fmt: skip
         atheris.Fuzz()

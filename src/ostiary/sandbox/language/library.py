@@ -51,9 +51,8 @@ def prelude_for(
     library = _library()
     texts = {*texts, *roots}
     reached, wanted = set(attributes), [name for name in {*roots, *rare} if name in library.definitions]
-    chosen: dict[str, list[ast.stmt]] = {}
     while True:
-        chosen = {name: _shaken(name, library, reached, texts) for name in _closure(wanted, library, reached, texts)}
+        chosen = _closure(wanted, library, reached, texts)
         more = {node.attr for parts in chosen.values() for part in parts for node in _walk(part, ast.Attribute)}
         if more <= reached:
             break
@@ -94,15 +93,18 @@ def _names(part: ast.Assign) -> Iterator[ast.Name]:
     yield from (target for target in part.targets if isinstance(target, ast.Name))
 
 
-def _closure(wanted: Iterable[str], library: _Library, reached: Collection[str], texts: Collection[str]) -> list[str]:
-    found: dict[str, None] = {}
+def _closure(
+    wanted: Iterable[str], library: _Library, reached: Collection[str], texts: Collection[str]
+) -> dict[str, list[ast.stmt]]:
+    """Return these definitions and all that they need."""
+    found: dict[str, list[ast.stmt]] = {}
     waiting = list(wanted)
     while waiting:
         name = waiting.pop()
         if name not in found:
-            found[name] = None
-            waiting.extend(_needs(_shaken(name, library, reached, texts), library.definitions))
-    return list(found)
+            found[name] = _shaken(name, library, reached, texts)
+            waiting.extend(_needs(found[name], library.definitions))
+    return found
 
 
 def _ordered(wanted: Iterable[str], chosen: Mapping[str, Sequence[ast.stmt]]) -> list[str]:
@@ -145,15 +147,25 @@ def _shaken(name: str, library: _Library, reached: Collection[str], texts: Colle
     """Return a definition without what nothing mentions, and the statements about it."""
     if EVERYTHING in reached:
         reached = texts = _Everything()
-    definition = copy.deepcopy(library.definitions[name])
-    if isinstance(definition, ast.ClassDef):
-        definition.body = [one for one in definition.body if _is_wanted(one, name, reached)] or [ast.Pass()]
-        for method in definition.body:
-            if isinstance(method, ast.FunctionDef) and method.name == "__init__":
-                method.body = [one for one in method.body if _is_wanted_of_init(one, reached)] or [ast.Pass()]
-    later = [copy.deepcopy(one) for one in library.later.get(name, ()) if _assigned_attribute(one) in reached]
     chooser = _Chooser(reached, texts)
-    return [made for one in (definition, *later) for made in chooser.chosen(one)]
+    definition = library.definitions[name]
+    if isinstance(definition, ast.ClassDef):
+        body = [_shaken_method(one, reached) for one in definition.body if _is_wanted(one, name, reached)]
+        definition = copy.copy(definition)
+        definition.body = [made for one in body for made in chooser.chosen(one)] or [ast.Pass()]
+        parts: list[ast.stmt] = [definition]
+    else:
+        parts = chooser.chosen(definition)
+    later = [one for one in library.later.get(name, ()) if _assigned_attribute(one) in reached]
+    return [*parts, *(made for one in later for made in chooser.chosen(one))]
+
+
+def _shaken_method(method: ast.stmt, reached: Collection[str]) -> ast.stmt:
+    if not isinstance(method, ast.FunctionDef) or method.name != "__init__":
+        return method
+    made = copy.copy(method)
+    made.body = [one for one in method.body if _is_wanted_of_init(one, reached)] or [ast.Pass()]
+    return made
 
 
 class _Everything(frozenset[str]):
@@ -171,8 +183,10 @@ class _Chooser(ast.NodeTransformer):
         self._texts = texts
 
     def chosen(self, part: ast.stmt) -> list[ast.stmt]:
-        """Return the statements that take the place of one."""
-        made = self.visit(part)
+        """Return the statements that take the place of one. The library's own stay as they are."""
+        if not any(node.id == "uses" for node in _walk(part, ast.Name)):
+            return [part]
+        made = self.visit(copy.deepcopy(part))
         return made if isinstance(made, list) else [made]
 
     def visit_If(self, node: ast.If) -> ast.AST | list[ast.stmt]:

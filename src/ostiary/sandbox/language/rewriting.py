@@ -25,6 +25,7 @@ RELATIONS: Final = name_set(
 )
 """Attributes behind which query sets are."""
 
+_TELLING: Final = EXCEPTIONS - {"KeyError"}  # which shows what it holds as a literal
 _ITERATING: Final = name_set(
     "list tuple set frozenset sorted sum min max any all enumerate zip map filter reversed iter len bool dict"
 )
@@ -173,6 +174,8 @@ class _Rewriter(ast.NodeTransformer):
 
     def _called(self, node: ast.Call) -> ast.AST:
         match node.func:
+            case ast.Name(id=name) if name in _TELLING and name not in self._bound and len(node.args) == 1:
+                node.args = [self._told(node.args[0])]
             case ast.Name(id=name) if name not in self._bound:
                 if name in _ITERATING:
                     node.args = [one if isinstance(one, ast.Starred) else self._listed(one) for one in node.args]
@@ -188,6 +191,13 @@ class _Rewriter(ast.NodeTransformer):
             case ast.Attribute(attr=name) if name in _ITERATING_METHODS:
                 node.args = [one if isinstance(one, ast.Starred) else self._listed(one) for one in node.args]
         return node
+
+    def _told(self, node: ast.expr) -> ast.expr:
+        """Return what an exception is made with as a text: that is all the sandbox's own exceptions hold."""
+        is_text = isinstance(node, ast.JoinedStr | ast.Starred) or _is_text(node)
+        if is_text or self._mentions.reaches("args"):
+            return node
+        return _at(ast.JoinedStr([ast.FormattedValue(node, -1)]), node)
 
     def _called_back(self, node: ast.Call, name: str) -> ast.AST:
         """Have callbacks called by code of ours, in which they may ask the host."""
@@ -353,6 +363,10 @@ class _Yielding(ast.NodeTransformer):
 
     def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
         return node
+
+
+def _is_text(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
 
 
 def _is_shim(module: str) -> bool:
