@@ -11,6 +11,7 @@ from ostiary.record import dataclass
 from ostiary.seal import Secret
 from ostiary.store.database import Batch, Database, Guard, Statement
 from ostiary.store.migrations import Migration
+from ostiary.store.sweeping import bite
 
 if TYPE_CHECKING:
     from ostiary.directory.user import User
@@ -110,7 +111,7 @@ def forget(user: int) -> Statement:
 def sweep(now: int) -> Statement:
     """Return the statement that deletes the codes of users who were deleted. They open nothing already."""
     del now
-    return Statement("DELETE FROM signon_break_glass WHERE user_pk NOT IN (SELECT pk FROM directory_user)")
+    return bite("signon_break_glass", "code_hash", "user_pk NOT IN (SELECT pk FROM directory_user)")
 
 
 def _creating(user: User, codes: list[Secret], now: int) -> Batch[None]:
