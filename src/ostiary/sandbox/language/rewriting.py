@@ -30,6 +30,7 @@ _ITERATING: Final = name_set(
     "list tuple set frozenset sorted sum min max any all enumerate zip map filter reversed iter len bool dict"
 )
 _ITERATING_METHODS: Final = name_set("join extend update union intersection difference")
+_ITERATORS: Final = name_set("enumerate filter iter map reversed zip")
 _CONSUMING: Final = name_set("list tuple set frozenset sorted sum min max any all dict")
 _TYPES: Final = name_set("str bytes dict list set tuple int float")
 _OF_TYPES: Final = name_set("fromkeys fromhex from_bytes maketrans")
@@ -150,6 +151,20 @@ class _Rewriter(ast.NodeTransformer):
         self.generic_visit(node)
         if any(isinstance(target, ast.Tuple | ast.List) for target in node.targets):
             node.value = self._listed(node.value)
+        return node
+
+    def visit_AugAssign(self, node: ast.AugAssign) -> ast.AST:
+        """Add a list where Python adds an iterator to one: to anything else neither can be added."""
+        iterates = isinstance(node.value, ast.GeneratorExp) or (
+            isinstance(node.value, ast.Call)
+            and isinstance(node.value.func, ast.Name)
+            and node.value.func.id in _ITERATORS - self._bound
+        )
+        self.generic_visit(node)
+        if iterates and isinstance(node.op, ast.Add):
+            item = ast.Name("ostiary_item", ast.Store())
+            generator = ast.comprehension(item, node.value, [], 0)
+            node.value = _at(ast.ListComp(_name("ostiary_item", node), [generator]), node)
         return node
 
     # Calls
