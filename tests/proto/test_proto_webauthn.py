@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from typing import Any
 
 import cbor2
@@ -17,6 +19,7 @@ from ostiary.proto.webauthn import (
     as_text,
     creation_options,
     credential_id,
+    load_verifier,
     request_options,
     user_handle,
     verify_assertion,
@@ -46,6 +49,15 @@ def test_what_an_authenticator_makes_is_verified(algorithm: Any, packed: bool) -
     key.verified = False
     asserted = verify_assertion(key.get(ASKED), challenge=CHALLENGE, party=PARTY, public_key=made.public_key)
     assert (asserted.sign_count, asserted.user_verified, asserted.backed_up) == (2, False, False)
+
+
+def test_the_verifier_is_loaded_when_it_is_asked_for() -> None:
+    code = (
+        "import sys; from ostiary.proto.webauthn import load_verifier; a = 'webauthn' in sys.modules; load_verifier()"
+    )
+    ends = "; assert (a, 'webauthn' in sys.modules) == (False, True)"
+    subprocess.run([sys.executable, "-c", code + ends], check=True)
+    load_verifier()
 
 
 def test_the_options_are_those_of_the_specification() -> None:

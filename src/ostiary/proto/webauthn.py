@@ -131,9 +131,14 @@ def user_handle(response: Mapping[str, object]) -> str | None:
     return as_bytes(handle).decode("utf-8", "replace") if isinstance(handle, str) and handle else None
 
 
+def load_verifier() -> None:
+    """Load what the verification needs. The first time takes long: callers do it in a thread."""
+    import webauthn  # noqa: F401, PLC0415 - 13 MiB, for those who use passkeys only
+
+
 def verify_registration(response: Mapping[str, object], *, challenge: str, party: Party) -> Registered:
     """Verify the response to creation options (section 7.1), but for user verification. Raises InvalidResponse."""
-    from webauthn import verify_registration_response  # noqa: PLC0415 - 33 MiB, for those who use passkeys only
+    from webauthn import verify_registration_response  # noqa: PLC0415 - 13 MiB, for those who use passkeys only
     from webauthn.helpers.cose import COSEAlgorithmIdentifier  # noqa: PLC0415
 
     _check_shape(response, ("clientDataJSON", "attestationObject"))
@@ -164,7 +169,7 @@ def verify_assertion(response: Mapping[str, object], *, challenge: str, party: P
 
     Raises InvalidResponse.
     """
-    from webauthn import verify_authentication_response  # noqa: PLC0415 - 33 MiB, for those who use passkeys only
+    from webauthn import verify_authentication_response  # noqa: PLC0415 - 13 MiB, for those who use passkeys only
 
     _check_shape(response, ("clientDataJSON", "authenticatorData", "signature"))
     # guard: A35 an assertion answers the page that asked

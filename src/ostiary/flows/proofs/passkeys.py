@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Final, Protocol
@@ -11,6 +12,7 @@ from ostiary.directory.errors import ProofRefused
 from ostiary.events.event import event
 from ostiary.flows.proofs.password_check import INBUILT
 from ostiary.flows.proofs.used_devices import with_device
+from ostiary.proto.webauthn import load_verifier
 from ostiary.record import dataclass
 
 if TYPE_CHECKING:
@@ -109,6 +111,11 @@ async def prove_passkey(
         "auth_method": METHOD,
     }
     return ProvenPasskey(user, device, context)
+
+
+async def verifier_is_loaded() -> None:
+    """Load the verification of passkeys, if it is not, while other requests go on."""
+    await asyncio.to_thread(load_verifier)
 
 
 def suspected(stage_context: StageContext, user: User, refusal: ProofRefused) -> tuple[Statement, ...]:

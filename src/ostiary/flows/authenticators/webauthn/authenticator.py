@@ -13,7 +13,7 @@ from ostiary.directory.authenticators.authenticator import Authenticator, Wordin
 from ostiary.directory.authenticators.device import Attempt, Device, DeviceChallenge
 from ostiary.directory.errors import ProofRefused
 from ostiary.flows.errors import PlanChanged
-from ostiary.flows.proofs.passkeys import CLASS
+from ostiary.flows.proofs.passkeys import CLASS, verifier_is_loaded
 from ostiary.flows.proofs.relying_party import party_of, rp_id_for
 from ostiary.proto import webauthn
 from ostiary.store.database import Guard, Statement, Value
@@ -129,6 +129,7 @@ class WebAuthnAuthenticator(Authenticator):
         response, demands = _response(attempt), attempt.demands_of(CLASS)
         if webauthn.credential_id(response) != device.own["credential_id"]:
             return ()
+        await verifier_is_loaded()
         asserted = self._asserted(device, attempt)
         if asserted is None:
             return ()

@@ -14,7 +14,7 @@ from ostiary.flows.challenge_page import ChallengePage, PageContext
 from ostiary.flows.enrolment import SetupStage
 from ostiary.flows.interface.stage_context import Ask, Refused, StageContext, Verdict, Wrong, text_of, wrong
 from ostiary.flows.people.subject_cache import subject_of
-from ostiary.flows.proofs.passkeys import CLASS, aaguids, read_json
+from ostiary.flows.proofs.passkeys import CLASS, aaguids, read_json, verifier_is_loaded
 from ostiary.flows.proofs.relying_party import NO_PASSKEYS, party_of
 from ostiary.flows.resources import STAGE
 from ostiary.proto import webauthn
@@ -106,6 +106,7 @@ class AuthenticatorWebAuthnStage(SetupStage):
         challenge, response = stage_context.scratch.get("challenge"), answer.get("response")
         if party is None or not isinstance(challenge, str) or not isinstance(response, Mapping):
             return self._failed(stage_context, FAILED)
+        await verifier_is_loaded()
         try:
             registered = webauthn.verify_registration(response, challenge=challenge, party=party)
         except webauthn.InvalidResponse as error:
