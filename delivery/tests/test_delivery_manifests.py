@@ -236,7 +236,8 @@ def test_a_change_of_the_real_manifests_alone_is_caught(
 ) -> None:
     for name in ("containers", "deploy"):
         shutil.copytree(ROOT / name, tmp_path / name)
-    shutil.copy(ROOT / "service-versions.yaml", tmp_path)
+    for file in ("service-versions.yaml", "requirements.txt", "pyproject.toml"):
+        shutil.copy(ROOT / file, tmp_path)
     assert check(tmp_path, images=tmp_path / "none", cache=world.cache).problems == []
     path = tmp_path / "deploy/kustomize/overlays/homelab/kustomization.yaml"
     text = path.read_text()

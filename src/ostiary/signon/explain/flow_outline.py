@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from html import escape
 from typing import TYPE_CHECKING, Final
-from xml.sax.saxutils import escape
 
 from ostiary.flows.resources import STAGE, Flow
 from ostiary.flows.run.planner import bindings_of
