@@ -4,28 +4,36 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from mmdb_writer import MMDBWriter
 from netaddr import IPSet
-from test_policies_kinds import NOW, decided, made, subject
+from test_policies_kinds import NOW, REGISTRY, decided, made, subject
 
 from ostiary.policies.context import PolicyContext
-from ostiary.policies.decide import Decision
-from ostiary.policies.evaluation import expression_context_of
+from ostiary.policies.decide import Decision, decide_policies
+from ostiary.policies.kinds.expression import ExpressionPolicy
 from ostiary.policies.kinds.geoip import GeoIPPolicy
 from ostiary.policies.lookups import places as module
 from ostiary.policies.lookups.earlier_sign_ins import EarlierSignIns
 from ostiary.policies.lookups.places import GeoData, Location
-from ostiary.policies.policy_calls import policy_call
-from ostiary.policies.policy_request import PolicyRequest
 from ostiary.policies.services import PolicyServices
 from ostiary.resource import InvalidResource
+from ostiary.sandbox.evaluation.evaluator import Evaluator
+from ostiary.sandbox.evaluation.functions import Functions
+from ostiary.sandbox.evaluation.runner import Runner
+from ostiary.sandbox.workers import Workers
+from ostiary.store.configuration.snapshot import Snapshot
 from ostiary.store.database import Database, Statement
 from ostiary.store.workspace.commit import write_all
+
+if TYPE_CHECKING:
+    from ostiary.directory.authenticators.devices import Devices
+    from ostiary.directory.rows.found import Finder
+    from ostiary.directory.users import Users
 
 HOUR = 3_600_000_000
 BERLIN, HAMBURG, SYDNEY, NOWHERE = "192.0.2.10", "192.0.2.130", "198.51.100.1", "203.0.113.1"
@@ -123,15 +131,62 @@ class TestFiles:
             assert places.place(address) is None
 
 
-async def test_expressions_see_where_the_address_is(files: GeoData) -> None:
-    question = PolicyRequest(
-        None, PolicyContext(now=NOW, client_ip=BERLIN, services=PolicyServices({GeoData: files}.__getitem__))
+@pytest.fixture
+async def evaluator() -> AsyncIterator[Evaluator]:
+    functions = Functions(cast("Users", None), cast("Devices", None), cast("Finder", None))
+    made = Evaluator(lambda: Runner(Workers(), functions))
+    yield made
+    await made.close()
+
+
+@pytest.mark.parametrize("in_flow", [True, False])
+@pytest.mark.parametrize(
+    "condition",
+    [
+        'request.context["geoip"]["country"] == "DE" and context["asn"]["as_org"] == "Example Net"',
+        'request.context.get("geoip", {}).get("city") == "Berlin"',
+        '"geoip" in request.context and "asn" in context',
+        'sorted(key for key in request.context if key in ("asn", "geoip")) == ["asn", "geoip"]',
+    ],
+)
+async def test_expressions_see_where_the_address_is(
+    files: GeoData, evaluator: Evaluator, condition: str, in_flow: bool
+) -> None:
+    policy = ExpressionPolicy(
+        pk=str(uuid.uuid4()), name="where", expression=f"if not user:\n    pass\nreturn {condition}"
     )
-    scene = expression_context_of(question, policy_call(question, []))
-    assert scene.shared["geoip"] == {"continent": "EU", "country": "DE", "lat": 52.52, "long": 13.405, "city": "Berlin"}
-    assert isinstance(scene.shared["asn"], dict)
-    alone = PolicyRequest(None, PolicyContext(now=NOW, client_ip=BERLIN))
-    assert expression_context_of(alone, policy_call(alone, [])).shared == {}
+    services = PolicyServices({GeoData: files, Evaluator: evaluator}.__getitem__)
+    for address, passing in ((BERLIN, True), (NOWHERE, False)):
+        context = PolicyContext(
+            now=NOW,
+            client_ip=address,
+            services=services,
+            in_flow=in_flow,
+            facts={"flow_plan": {"context": {}}} if in_flow else {"oauth_scopes": ["openid"]},
+        )
+        snapshot = Snapshot.of(REGISTRY, [policy])
+        found = await decide_policies(
+            [str(policy.pk)], subject=subject(), snapshot=snapshot, context=context, target_pk="x"
+        )
+        assert found.passing is passing, found.trace.steps
+        assert not found.changes
+
+
+async def test_an_address_is_looked_up_only_for_an_expression_that_may_read_it(
+    files: GeoData, evaluator: Evaluator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str | None] = []
+    monkeypatch.setattr(GeoData, "facts", lambda _self, address: asked.append(address) or {})
+    services = PolicyServices({GeoData: files, Evaluator: evaluator}.__getitem__)
+    for source in ('return user.username[:1] == "r"', 'return request.context["oauth_scopes"][:1] == ["openid"]'):
+        policy = ExpressionPolicy(pk=str(uuid.uuid4()), name=source, expression=source)
+        context = PolicyContext(now=NOW, client_ip=BERLIN, services=services, facts={"oauth_scopes": ["openid"]})
+        snapshot = Snapshot.of(REGISTRY, [policy])
+        found = await decide_policies(
+            [str(policy.pk)], subject=subject(), snapshot=snapshot, context=context, target_pk="x"
+        )
+        assert (found.passing, found.trace.steps[0].how) == (True, "executed")
+    assert asked == []
 
 
 class Earlier:

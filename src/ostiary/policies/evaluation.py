@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ostiary.brands.select import select
@@ -43,7 +44,8 @@ def expression_context_of(policy_request: PolicyRequest, call_policy: PolicyCall
         now=context.now,
         facts=context.facts,
         in_flow=context.in_flow,
-        shared={**_places(policy_request), **context.shared},
+        shared=context.shared,
+        locate=_locate(policy_request),
         is_sso=context.is_sso,
         client_ip=context.client_ip,
         request=context.request,
@@ -55,12 +57,14 @@ def expression_context_of(policy_request: PolicyRequest, call_policy: PolicyCall
     )
 
 
-def _places(policy_request: PolicyRequest) -> Mapping[str, object]:
-    """Return `geoip` and `asn` of the client's address. No plan keeps them."""
+def _locate(policy_request: PolicyRequest) -> Callable[[], Mapping[str, object]] | None:
+    """Return the look-up of `geoip` and `asn` for the client's address, None without an address."""
+    address = policy_request.context.client_ip
     try:
-        return policy_request.context.services[GeoData].facts(policy_request.context.client_ip)
+        data = policy_request.context.services[GeoData]
     except NotAvailable:
-        return {}
+        return None
+    return None if address is None else partial(data.facts, address)
 
 
 def _brand(policy_request: PolicyRequest, request: Request | None) -> Mapping[str, object]:

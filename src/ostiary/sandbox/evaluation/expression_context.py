@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from ostiary.web.request import Request
 
 SUBJECT: Final = "subject"
+LOCATED: Final = frozenset({"geoip", "asn"})
+"""Keys of `request.context` that tell where the client is."""
 
 PolicyCall = Callable[[str, Mapping[str, object]], Awaitable[Mapping[str, object]]]
 """Evaluates another policy by name, with more context. Returns passing, messages, raw_result. Raises LookupError."""
@@ -35,8 +37,9 @@ class ExpressionContext:
     `now` is microseconds UTC. `facts` is `request.context`, in a flow the plan context, and `shared` is the rest of
     `request.context`. `request` is that of the browser or the application, and `brand` the brand of its host. `visitor`
     is the primary key of who is signed in there, None for nobody, SUBJECT for the subject: a flow may be about somebody
-    else. `bound` are the fields of the object that the policy is bound to, or of the mapping. `names` are further
-    variables by name. In a `trial` effects are not carried out, and no network request is made.
+    else. `locate` looks the values of `LOCATED` up, when the expression may read them. `bound` are the fields of the
+    object that the policy is bound to, or of the mapping. `names` are further variables by name. In a `trial` effects
+    are not carried out, and no network request is made.
     """
 
     subject: Subject | None
@@ -44,6 +47,7 @@ class ExpressionContext:
     facts: Mapping[str, object] = field(default_factory=dict)
     in_flow: bool = False
     shared: Mapping[str, object] = field(default_factory=dict)
+    locate: Callable[[], Mapping[str, object]] | None = None
     is_sso: bool = False
     client_ip: str | None = None
     request: Request | None = None

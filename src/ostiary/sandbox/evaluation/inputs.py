@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from ostiary.sandbox.evaluation.expression_context import SUBJECT, ExpressionContext
+from ostiary.sandbox.evaluation.expression_context import LOCATED, SUBJECT, ExpressionContext
 from ostiary.sandbox.evaluation.http import http_values
 from ostiary.sandbox.evaluation.object_fields import subject_values
 from ostiary.sandbox.language.networks import network_values
@@ -33,7 +33,10 @@ def program_inputs(
     form: Sequence[tuple[str, str]] = (),
 ) -> dict[str, object]:
     """Return the inputs. `people` are the users that the context names (`pending_person`) and the visitor, by key."""
+    known = LOCATED if expression_context.locate is not None else ()
     for key in prepared.keys:
+        if key in known:
+            continue
         expression_context.facts.get(key)  # for `ObservedFacts`, because the program has only a copy
     given = {name: _MADE[name](prepared, expression_context, people) for name in prepared.values - {"given_http"}}
     if "given_http" in prepared.values:
@@ -90,7 +93,21 @@ def _looked_up(prepared: PreparedProgram, expression_context: ExpressionContext,
     found = {name: facts[name] for name in prepared.keys if name in facts}
     if expression_context.in_flow:
         found.update({name: shared[name] for name in prepared.keys if name in shared})
+    if any(name in LOCATED and name not in found for name in prepared.keys):
+        return {**_located(expression_context), **found}
     return found
+
+
+def _context(
+    prepared: PreparedProgram, expression_context: ExpressionContext, people: Mapping[int, Subject | None]
+) -> dict[str, object]:
+    """Return `request.context`: in a flow without the plan, which is an input of its own."""
+    own = expression_context.shared if expression_context.in_flow else _facts(prepared, expression_context, people)
+    return {**_located(expression_context), **own}
+
+
+def _located(expression_context: ExpressionContext) -> Mapping[str, object]:
+    return {} if expression_context.locate is None else expression_context.locate()
 
 
 def _user(prepared: PreparedProgram, expression_context: ExpressionContext, _people: object) -> dict[str, object]:
@@ -147,9 +164,7 @@ _MADE: Final[Mapping[str, Callable[[PreparedProgram, ExpressionContext, Mapping[
     "given_user": _user,
     "given_group_names": _group_names,
     "given_facts": _looked_up,
-    "given_context": lambda prepared, expression_context, people: (
-        expression_context.shared if expression_context.in_flow else _facts(prepared, expression_context, people)
-    ),
+    "given_context": _context,
     "given_plan": lambda prepared, expression_context, people: (
         _facts(prepared, expression_context, people) if expression_context.in_flow else None
     ),
