@@ -17,6 +17,7 @@ from ostiary.settings import SettingsError
 if TYPE_CHECKING:
     from ostiary.app.core import Core
     from ostiary.signon.explain.situation import Situation
+    from ostiary.store.configuration.snapshot import Snapshot
 
 _NAMES: Final = ("ip", "time", "amr", "scope", "host", "revision")
 _DIGITS: Final = 15  # of the number of a revision
@@ -79,7 +80,7 @@ async def _situation(core: Core, user: str, application: str, supposed: Supposed
     from ostiary.signon.explain.situation import Situation  # noqa: PLC0415 - as above
 
     newest = core.plane.snapshot
-    snapshot = newest if supposed.revision is None else await core.plane.snapshot_at(supposed.revision)
+    snapshot = await snapshot_of(core, supposed)
     with named("" if snapshot is newest else f" (as of revision {snapshot.number})"):
         found = find_application(snapshot, application)
         subject = await find_person(core.users, user)
@@ -99,6 +100,11 @@ async def _situation(core: Core, user: str, application: str, supposed: Supposed
         amr=supposed.amr,
         scopes=supposed.scopes,
     )
+
+
+async def snapshot_of(core: Core, supposed: Supposed) -> Snapshot:
+    """Return the configuration to try with. Raises UnknownRevision."""
+    return core.plane.snapshot if supposed.revision is None else await core.plane.snapshot_at(supposed.revision)
 
 
 @contextmanager

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from ostiary.cli.accounts import with_core
-from ostiary.cli.explaining.access import Supposed, named, read_context
-from ostiary.cli.explaining.trials import read_facts, snapshot_of
+from ostiary.cli.explaining.access import Supposed, named, read_context, snapshot_of
+from ostiary.cli.explaining.trials import read_facts
 
 if TYPE_CHECKING:
     from ostiary.app.core import Core

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from ostiary.cli.accounts import with_core
-from ostiary.cli.explaining.access import Supposed, named, read_context
+from ostiary.cli.explaining.access import named, read_context, snapshot_of
 from ostiary.settings import SettingsError
 
 if TYPE_CHECKING:
     from ostiary.app.core import Core
     from ostiary.signon.explain.trial import MappingTrial, PolicyTrial
-    from ostiary.store.configuration.snapshot import Snapshot
 
 policies = typer.Typer(help="Try policies.", no_args_is_help=True)
 mappings = typer.Typer(help="Try property mappings.", no_args_is_help=True)
@@ -105,11 +104,6 @@ def mapping_test(
             raise typer.Exit(1)
 
     with_core(work)
-
-
-async def snapshot_of(core: Core, supposed: Supposed) -> Snapshot:
-    """Return the configuration to try with. Raises UnknownRevision."""
-    return core.plane.snapshot if supposed.revision is None else await core.plane.snapshot_at(supposed.revision)
 
 
 def read_facts(text: str) -> Mapping[str, Any]:

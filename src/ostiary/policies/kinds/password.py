@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Final
 
-from ostiary.policies.errors import DEPENDS, NotAvailable, Undetermined
+from ostiary.policies.errors import DEPENDS, Undetermined
+from ostiary.policies.kinds.prompt_password import prompt_password
 from ostiary.policies.lookups.leaked_passwords import LeakedPasswords
 from ostiary.policies.policy_request import PolicyRequest, PolicyResult
 from ostiary.policies.resources import POLICY, Policy
@@ -53,12 +54,8 @@ class PasswordPolicy(Policy):
 
         Known leaks are checked last, only if all other rules are met. In a trial they raise Undetermined instead.
         """
-        answers = policy_request.context.facts.get("prompt_data")
-        text = answers.get(self.password_field) if isinstance(answers, Mapping) else None
-        if not isinstance(text, str):
-            message = f"no answer called {self.password_field!r}"
-            raise NotAvailable(message)
-        problems = broken_rules(self, text, names=_names(policy_request, answers))
+        text = prompt_password(policy_request, self.password_field)
+        problems = broken_rules(self, text, names=_names(policy_request))
         if not problems and self.check_have_i_been_pwned:
             if policy_request.context.trial:
                 raise Undetermined(f"{DEPENDS}the list of leaked passwords (network)")
@@ -80,11 +77,12 @@ def rules_in_words(policy: PasswordPolicy) -> tuple[str, ...]:
     return tuple(_rules(policy))
 
 
-def _names(policy_request: PolicyRequest, answers: object) -> Iterator[str]:
+def _names(policy_request: PolicyRequest) -> Iterator[str]:
     """Yield the names and addresses of the user."""
     if policy_request.subject is not None:
         user = policy_request.subject.user
         yield from (user.username, user.name, user.email)
+    answers = policy_request.context.facts.get("prompt_data")
     if isinstance(answers, Mapping):
         yield from (text for name in ("username", "name", "email") if isinstance(text := answers.get(name), str))
 

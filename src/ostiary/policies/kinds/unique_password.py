@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Final
 
-from ostiary.policies.errors import NotAvailable
+from ostiary.policies.kinds.prompt_password import prompt_password
 from ostiary.policies.lookups.password_history import PasswordHistory
 from ostiary.policies.policy_request import PolicyRequest, PolicyResult
 from ostiary.policies.resources import POLICY, Policy
@@ -35,11 +34,7 @@ class UniquePasswordPolicy(Policy):
 
     async def evaluate(self, policy_request: PolicyRequest) -> tuple[How, PolicyResult]:
         """Compare the password in the prompt data. Raises NotAvailable if there is none."""
-        answers = policy_request.context.facts.get("prompt_data")
-        text = answers.get(self.password_field) if isinstance(answers, Mapping) else None
-        if not isinstance(text, str):
-            message = f"no answer called {self.password_field!r}"
-            raise NotAvailable(message)
+        text = prompt_password(policy_request, self.password_field)
         if policy_request.subject is None:
             return "rules", PolicyResult(passing=True)  # a new account has no earlier password
         history = policy_request.context.services[PasswordHistory]

@@ -5,6 +5,7 @@ The operator provides the files. Without one, no location is known. A replaced f
 
 from __future__ import annotations
 
+import ipaddress
 import logging
 import math
 import time
@@ -159,7 +160,7 @@ class GeoData:
         return AutonomousSystem(
             number=record["autonomous_system_number"],
             name=str(record.get("autonomous_system_organization", "")),
-            network=_network(network),
+            network=str(ipaddress.ip_network(network, strict=False)),
         )
 
     def facts(self, address: str | None) -> dict[str, object]:
@@ -171,9 +172,3 @@ class GeoData:
         if system is not None:
             found["asn"] = system.data()
         return found
-
-
-def _network(text: str) -> str:
-    import ipaddress  # noqa: PLC0415 - as above
-
-    return str(ipaddress.ip_network(text, strict=False))
