@@ -176,7 +176,12 @@ async def test_an_address_is_looked_up_only_for_an_expression_that_may_read_it(
     files: GeoData, evaluator: Evaluator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str | None] = []
-    monkeypatch.setattr(GeoData, "facts", lambda _self, address: asked.append(address) or {})
+
+    def facts(_self: GeoData, address: str | None) -> dict[str, object]:
+        asked.append(address)
+        return {}
+
+    monkeypatch.setattr(GeoData, "facts", facts)
     services = PolicyServices({GeoData: files, Evaluator: evaluator}.__getitem__)
     for source in ('return user.username[:1] == "r"', 'return request.context["oauth_scopes"][:1] == ["openid"]'):
         policy = ExpressionPolicy(pk=str(uuid.uuid4()), name=source, expression=source)
